@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * GErrors that carry an errno. The domain is ERRNO_ERROR and the code is the errno itself, so that
+ * callers can tell EBUSY from EINVAL after the message has been made for people.
+ */
+#pragma once
+
+#include <glib.h>
+
+#define ERRNO_ERROR (errno_error_quark())
+GQuark errno_error_quark(void);
+
+/*
+ * Sets *error to "<format…>: <text of errnum>". errnum is positive (an errno value). Always returns
+ * FALSE, so that `return error_set_errno(…)` reads well. errno is left unchanged.
+ */
+gboolean error_set_errno(GError **error, int errnum, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* Whether error is of the domain ERRNO_ERROR and carries errnum. error may be NULL. */
+gboolean error_is_errno(const GError *error, int errnum);
+
+/*
+ * Runs statement again as long as it fails with EINTR, and gives its value (as glibc's
+ * TEMP_FAILURE_RETRY, which clang and musl do not always have).
+ */
+#define RETRY_EINTR(statement)                                                                     \
+    ({                                                                                             \
+        long retry_result_;                                                                        \
+        do                                                                                         \
+            retry_result_ = (long)(statement);                                                     \
+        while (retry_result_ == -1 && errno == EINTR);                                             \
+        retry_result_;                                                                             \
+    })

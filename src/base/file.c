@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "file.h"
+
+#include "descriptor.h"
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static gboolean
+read_fully(int fd, gsize max_bytes, GString *contents, int *ret_errno)
+{
+    char buffer[4096];
+
+    for (;;) {
+        gssize n = RETRY_EINTR(read(fd, buffer, sizeof(buffer)));
+
+        if (n < 0) {
+            *ret_errno = errno;
+            return FALSE;
+        }
+        if (n == 0)
+            return TRUE;
+        if (contents->len + (gsize)n > max_bytes) {
+            *ret_errno = EFBIG;
+            return FALSE;
+        }
+        g_string_append_len(contents, buffer, n);
+    }
+}
+
+gboolean
+file_read_at(int folder_fd, const char *name, gsize max_bytes, char **ret_contents,
+             gsize *ret_length, GError **error)
+{
+    g_autoptr(GString) contents = NULL;
+    AUTO_FD int fd = -1;
+    struct stat status;
+    int errnum = 0;
+
+    /* O_NONBLOCK: a FIFO that lies there must not hold us up. */
+    fd = RETRY_EINTR(openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return error_set_errno(error, errno, "cannot open %s", name);
+    if (!S_ISREG(status.st_mode))
+        return error_set_errno(error, EINVAL, "%s is not a regular file", name);
+    contents = g_string_new(NULL);
+    if (!read_fully(fd, max_bytes, contents, &errnum))
+        return error_set_errno(error, errnum, "cannot read %s", name);
+    if (ret_length)
+        *ret_length = contents->len;
+    *ret_contents = g_string_free(g_steal_pointer(&contents), FALSE);
+    return TRUE;
+}
+
+static gboolean
+write_fully(int fd, const char *contents, gsize length)
+{
+    while (length > 0) {
+        gssize n = RETRY_EINTR(write(fd, contents, length));
+
+        if (n < 0)
+            return FALSE;
+        contents += n;
+        length -= (gsize)n;
+    }
+    return TRUE;
+}
+
+gboolean
+file_replace_at(int folder_fd, const char *name, const char *contents, gsize length, GError **error)
+{
+    g_autofree char *temporary = g_strdup_printf(".%s.new", name);
+    AUTO_FD int fd = -1;
+    int errnum;
+
+    fd = RETRY_EINTR(openat(folder_fd, temporary,
+                            O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (fd < 0)
+        return error_set_errno(error, errno, "cannot create %s", temporary);
+    if (write_fully(fd, contents, length) &&
+        renameat(folder_fd, temporary, folder_fd, name) == 0)
+        return TRUE;
+    errnum = errno;
+    unlinkat(folder_fd, temporary, 0);
+    return error_set_errno(error, errnum, "cannot write %s", name);
+}
+
+int
+folder_open(const char *path, GError **error)
+{
+    int fd = RETRY_EINTR(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+    if (fd < 0)
+        error_set_errno(error, errno, "cannot open folder %s", path);
+    return fd;
+}

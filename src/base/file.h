@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Small files below a folder that is handed in as a descriptor, so that /sys, /proc and the state
+ * folder can be a test's own. All errors are of ERRNO_ERROR.
+ */
+#pragma once
+
+#include <glib.h>
+
+/*
+ * Reads the whole of folder_fd/name into *ret_contents, NUL-terminated (free with g_free), and its
+ * length in bytes into *ret_length (which may be NULL). A file of more than max_bytes is refused with
+ * EFBIG, anything but a regular file with EINVAL; a symbolic link at the end of name is not followed.
+ */
+gboolean file_read_at(int folder_fd, const char *name, gsize max_bytes, char **ret_contents,
+                      gsize *ret_length, GError **error);
+
+/*
+ * Replaces folder_fd/name by a file of mode 0600 with these contents: a reader sees the old file or
+ * the whole new one. The new file is first written as ".NAME.new" in the same folder; one that a
+ * crash left there is overwritten.
+ */
+gboolean file_replace_at(int folder_fd, const char *name, const char *contents, gsize length,
+                         GError **error);
+
+/* Opens path as a folder (O_PATH is not used: the result can be read). -1 on failure. */
+int folder_open(const char *path, GError **error);

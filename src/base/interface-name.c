@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "interface-name.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <string.h>
+
+static gboolean
+refuse(GError **error, const char *name, const char *why)
+{
+    g_autofree char *shown = g_strescape(name, NULL);
+
+    g_set_error(error, ERRNO_ERROR, EINVAL, "'%.64s' cannot be an interface name: %s", shown, why);
+    return FALSE;
+}
+
+gboolean
+interface_name_check(const char *name, GError **error)
+{
+    gsize length = strlen(name);
+
+    if (length == 0)
+        return refuse(error, name, "it is empty");
+    if (length > INTERFACE_NAME_MAX)
+        return refuse(error, name, "it is longer than 15 characters");
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return refuse(error, name, "it is a folder's name");
+    for (const char *c = name; *c; c++) {
+        if (!g_ascii_isgraph(*c) || strchr("/:%", *c))
+            return refuse(error, name, "only printable ASCII without space, '/', ':', '%' may be used");
+    }
+    return TRUE;
+}

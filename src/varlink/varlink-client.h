@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A blocking Varlink client on one AF_UNIX stream connection, one call in flight at a time
+ * (so that descriptors cannot be taken for another message's: systemd issue 43823).
+ */
+#pragma once
+
+#include "descriptor.h"
+
+#include <glib.h>
+#include <jansson.h>
+
+typedef struct VarlinkClient VarlinkClient;
+
+/* One reply; clear with varlink_reply_clear(). */
+typedef struct VarlinkReply {
+    char *error;                  /* the qualified error name, or NULL */
+    json_t *parameters;           /* always an object */
+    DescriptorArray *descriptors; /* never NULL; may be empty */
+    gboolean continues;           /* more replies of this call follow */
+} VarlinkReply;
+
+void varlink_reply_clear(VarlinkReply *reply);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VarlinkReply, varlink_reply_clear)
+
+/* path: a socket's path, or "@name" for an abstract one; "unix:" may stand before either. */
+VarlinkClient *varlink_client_connect(const char *path, GError **error);
+
+/* Takes a connected stream socket. */
+VarlinkClient *varlink_client_new_from_fd(int fd);
+void varlink_client_free(VarlinkClient *client);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkClient, varlink_client_free)
+
+/* The connection, for poll(); still the client's. */
+int varlink_client_get_fd(const VarlinkClient *client);
+
+/* How long a single wait for the server may take in milliseconds; -1 (the start value): for ever.
+ * When it has passed the call fails with VARLINK_ERROR_TIMED_OUT and the connection is closed. */
+void varlink_client_set_timeout(VarlinkClient *client, int milliseconds);
+
+typedef enum VarlinkCallFlags {
+    VARLINK_CALL_PLAIN = 0,
+    VARLINK_CALL_MORE = 1 << 0,
+    VARLINK_CALL_ONEWAY = 1 << 1,
+    VARLINK_CALL_UPGRADE = 1 << 2,
+} VarlinkCallFlags;
+
+/*
+ * Sends a call; parameters (or NULL) are taken. Refused with VARLINK_ERROR_BUSY while replies of the
+ * call before are outstanding.
+ */
+gboolean varlink_client_send(VarlinkClient *client, const char *method, json_t *parameters,
+                             VarlinkCallFlags flags, GError **error);
+
+/* Waits for the next reply. An error that the service sent is a reply, not a failure: see reply.error. */
+gboolean varlink_client_receive(VarlinkClient *client, VarlinkReply *ret_reply, GError **error);
+
+/* varlink_client_send() without flags, then varlink_client_receive(). */
+gboolean varlink_client_call(VarlinkClient *client, const char *method, json_t *parameters,
+                             VarlinkReply *ret_reply, GError **error);

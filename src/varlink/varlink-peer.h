@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who is at the other end of an AF_UNIX socket, as the kernel says (unix(7)): never as it says itself. */
+#pragma once
+
+#include <glib.h>
+#include <sys/types.h>
+
+typedef struct VarlinkPeer {
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;      /* SO_PEERCRED; 0: not visible in our pid namespace */
+    int pidfd;      /* SO_PEERPIDFD (Linux 6.5); -1 where the kernel has none. Owned by the peer */
+    GArray *groups; /* of gid_t: SO_PEERGROUPS, the supplementary groups. Owned by the peer */
+} VarlinkPeer;
+
+/* Reads the peer of socket_fd. On success free with varlink_peer_clear(). */
+gboolean varlink_peer_read(int socket_fd, VarlinkPeer *ret_peer, GError **error);
+void varlink_peer_clear(VarlinkPeer *peer);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A Varlink service on AF_UNIX stream sockets, driven by the thread-default GMainContext.
+ * It answers org.varlink.service by itself. Calls of one connection are handled one after the other:
+ * the next message is not read before the call in hand is answered.
+ */
+#pragma once
+
+#include "varlink-peer.h"
+
+#include "descriptor.h"
+
+#include <glib.h>
+#include <jansson.h>
+
+typedef struct VarlinkServer VarlinkServer;
+
+/* One call, from its arrival to its last reply. Reference-counted; the server holds one reference
+ * while the handler runs, a handler that answers later takes its own. */
+typedef struct VarlinkCall VarlinkCall;
+
+/* Handles one call. It must answer, now or later, with varlink_call_reply() or varlink_call_error(). */
+typedef void (*VarlinkMethodHandler)(VarlinkCall *call, gpointer user_data);
+
+typedef struct VarlinkMethod {
+    const char *name; /* within the interface: "CreatePort" */
+    VarlinkMethodHandler handler;
+    gboolean needs_more; /* a call without "more" gets org.varlink.service.ExpectedMore */
+} VarlinkMethod;
+
+/* What org.varlink.service.GetInfo answers; the strings are copied. */
+typedef struct VarlinkServiceInfo {
+    const char *vendor, *product, *version, *url;
+} VarlinkServiceInfo;
+
+/* 0 in a field means its default, as in the comment. */
+typedef struct VarlinkLimits {
+    guint connections;          /* in all: 4096 */
+    guint connections_per_uid;  /* 512; root is not exempt, but has a share of its own like any uid */
+    gsize message_bytes;        /* one message, NUL included: 65536 */
+    gsize unsent_bytes;         /* queued for one connection before it is dropped: 262144 */
+} VarlinkLimits;
+
+VarlinkServer *varlink_server_new(const VarlinkServiceInfo *info, const VarlinkLimits *limits);
+
+/* Closes every connection and listening socket. NULL is fine. */
+void varlink_server_free(VarlinkServer *server);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkServer, varlink_server_free)
+
+/*
+ * Serves an interface. description is its text in the Varlink grammar, name included; it and methods
+ * (ended by a NULL name) must outlive the server. Fails (VARLINK_ERROR_INTERFACE) when
+ * the text does not parse or text and methods do not name the same methods.
+ */
+gboolean varlink_server_add_interface(VarlinkServer *server, const char *description,
+                                      const VarlinkMethod *methods, gpointer user_data,
+                                      GError **error);
+
+/* Accepts on a listening AF_UNIX stream socket, whose ownership is taken. */
+gboolean varlink_server_listen(VarlinkServer *server, int listen_fd, GError **error);
+
+/* Serves one connected AF_UNIX stream socket (taken), as socketpair tests and fuzzers need it. */
+gboolean varlink_server_add_connection(VarlinkServer *server, int fd, GError **error);
+
+guint varlink_server_connection_count(const VarlinkServer *server);
+
+/* The call's parameters: always an object, borrowed until the call ends. */
+json_t *varlink_call_parameters(VarlinkCall *call);
+const VarlinkPeer *varlink_call_peer(VarlinkCall *call);
+gboolean varlink_call_wants_more(VarlinkCall *call);
+
+/*
+ * The last reply. parameters (an object or NULL for {}) and descriptors (or NULL) are taken; the
+ * descriptors leave in the one sendmsg() that holds the message's first byte (sd-varlink's rule) and
+ * are closed here as soon as the kernel has them. After it the call must not be answered again.
+ */
+void varlink_call_reply(VarlinkCall *call, json_t *parameters, DescriptorArray *descriptors);
+
+/* One reply of several ("continues": true). FALSE when the connection is gone: stop then. */
+gboolean varlink_call_reply_more(VarlinkCall *call, json_t *parameters);
+
+/* error is the qualified name; parameters (or NULL) are taken. */
+void varlink_call_error(VarlinkCall *call, const char *error, json_t *parameters);
+
+/* org.varlink.service.InvalidParameter with the field's name. */
+void varlink_call_invalid_parameter(VarlinkCall *call, const char *field);
+
+/* Calls callback once when the connection goes away before the last reply (for streams). */
+void varlink_call_on_gone(VarlinkCall *call, void (*callback)(VarlinkCall *call, gpointer user_data),
+                          gpointer user_data);
+
+VarlinkCall *varlink_call_ref(VarlinkCall *call);
+void varlink_call_unref(VarlinkCall *call);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkCall, varlink_call_unref)
