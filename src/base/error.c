@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-G_DEFINE_QUARK(macvtapd-errno-error, errno_error)
+G_DEFINE_QUARK(macvtapd - errno - error, errno_error)
 
 gboolean
 error_set_errno(GError **error, int errnum, const char *format, ...)

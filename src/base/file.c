@@ -77,12 +77,11 @@ file_replace_at(int folder_fd, const char *name, const char *contents, gsize len
     AUTO_FD int fd = -1;
     int errnum;
 
-    fd = RETRY_EINTR(openat(folder_fd, temporary,
-                            O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    fd = RETRY_EINTR(
+        openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (fd < 0)
         return error_set_errno(error, errno, "cannot create %s", temporary);
-    if (write_fully(fd, contents, length) &&
-        renameat(folder_fd, temporary, folder_fd, name) == 0)
+    if (write_fully(fd, contents, length) && renameat(folder_fd, temporary, folder_fd, name) == 0)
         return TRUE;
     errnum = errno;
     unlinkat(folder_fd, temporary, 0);

@@ -9,8 +9,9 @@
 
 /*
  * Reads the whole of folder_fd/name into *ret_contents, NUL-terminated (free with g_free), and its
- * length in bytes into *ret_length (which may be NULL). A file of more than max_bytes is refused with
- * EFBIG, anything but a regular file with EINVAL; a symbolic link at the end of name is not followed.
+ * length in bytes into *ret_length (which may be NULL). A file of more than max_bytes is refused
+ * with EFBIG, anything but a regular file with EINVAL; a symbolic link at the end of name is not
+ * followed.
  */
 gboolean file_read_at(int folder_fd, const char *name, gsize max_bytes, char **ret_contents,
                       gsize *ret_length, GError **error);

@@ -28,7 +28,8 @@ interface_name_check(const char *name, GError **error)
         return refuse(error, name, "it is a folder's name");
     for (const char *c = name; *c; c++) {
         if (!g_ascii_isgraph(*c) || strchr("/:%", *c))
-            return refuse(error, name, "only printable ASCII without space, '/', ':', '%' may be used");
+            return refuse(error, name,
+                          "only printable ASCII without space, '/', ':', '%' may be used");
     }
     return TRUE;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Ethernet (EUI-48) addresses; octets are in the order of transmission, as the kernel's ETH_ALEN arrays. */
+/* Ethernet (EUI-48) addresses; octets are in the order of transmission, as the kernel's ETH_ALEN
+ * arrays. */
 #pragma once
 
 #include <glib.h>
@@ -11,7 +12,8 @@ typedef struct MacAddress {
 /* Room for "52:54:00:00:00:01" and its NUL. */
 #define MAC_ADDRESS_TEXT_SIZE 18
 
-/* A block of addresses, as "52:54:00:00:00:00/24": those whose first prefix_bits bits are base's. */
+/* A block of addresses, as "52:54:00:00:00:00/24": those whose first prefix_bits bits are base's.
+ */
 typedef struct MacRange {
     MacAddress base;
     guint prefix_bits; /* 0 to 48 */

@@ -46,13 +46,14 @@ typedef enum VarlinkCallFlags {
 } VarlinkCallFlags;
 
 /*
- * Sends a call; parameters (or NULL) are taken. Refused with VARLINK_ERROR_BUSY while replies of the
- * call before are outstanding.
+ * Sends a call; parameters (or NULL) are taken. Refused with VARLINK_ERROR_BUSY while replies of
+ * the call before are outstanding.
  */
 gboolean varlink_client_send(VarlinkClient *client, const char *method, json_t *parameters,
                              VarlinkCallFlags flags, GError **error);
 
-/* Waits for the next reply. An error that the service sent is a reply, not a failure: see reply.error. */
+/* Waits for the next reply. An error that the service sent is a reply, not a failure: see
+ * reply.error. */
 gboolean varlink_client_receive(VarlinkClient *client, VarlinkReply *ret_reply, GError **error);
 
 /* varlink_client_send() without flags, then varlink_client_receive(). */

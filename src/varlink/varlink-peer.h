@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who is at the other end of an AF_UNIX socket, as the kernel says (unix(7)): never as it says itself. */
+/* Who is at the other end of an AF_UNIX socket, as the kernel says (unix(7)): never as it says
+ * itself. */
 #pragma once
 
 #include <glib.h>

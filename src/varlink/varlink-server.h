@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A Varlink service on AF_UNIX stream sockets, driven by the thread-default GMainContext.
- * It answers org.varlink.service by itself. Calls of one connection are handled one after the other:
- * the next message is not read before the call in hand is answered.
+ * It answers org.varlink.service by itself. Calls of one connection are handled one after the
+ * other: the next message is not read before the call in hand is answered.
  */
 #pragma once
 
@@ -19,7 +19,8 @@ typedef struct VarlinkServer VarlinkServer;
  * while the handler runs, a handler that answers later takes its own. */
 typedef struct VarlinkCall VarlinkCall;
 
-/* Handles one call. It must answer, now or later, with varlink_call_reply() or varlink_call_error(). */
+/* Handles one call. It must answer, now or later, with varlink_call_reply() or
+ * varlink_call_error(). */
 typedef void (*VarlinkMethodHandler)(VarlinkCall *call, gpointer user_data);
 
 typedef struct VarlinkMethod {
@@ -35,10 +36,11 @@ typedef struct VarlinkServiceInfo {
 
 /* 0 in a field means its default, as in the comment. */
 typedef struct VarlinkLimits {
-    guint connections;          /* in all: 4096 */
-    guint connections_per_uid;  /* 512; root is not exempt, but has a share of its own like any uid */
-    gsize message_bytes;        /* one message, NUL included: 65536 */
-    gsize unsent_bytes;         /* queued for one connection before it is dropped: 262144 */
+    guint connections; /* in all: 4096 */
+    guint
+        connections_per_uid; /* 512; root is not exempt, but has a share of its own like any uid */
+    gsize message_bytes;     /* one message, NUL included: 65536 */
+    gsize unsent_bytes;      /* queued for one connection before it is dropped: 262144 */
 } VarlinkLimits;
 
 VarlinkServer *varlink_server_new(const VarlinkServiceInfo *info, const VarlinkLimits *limits);
@@ -48,9 +50,9 @@ void varlink_server_free(VarlinkServer *server);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkServer, varlink_server_free)
 
 /*
- * Serves an interface. description is its text in the Varlink grammar, name included; it and methods
- * (ended by a NULL name) must outlive the server. Fails (VARLINK_ERROR_INTERFACE) when
- * the text does not parse or text and methods do not name the same methods.
+ * Serves an interface. description is its text in the Varlink grammar, name included; it and
+ * methods (ended by a NULL name) must outlive the server. Fails (VARLINK_ERROR_INTERFACE) when the
+ * text does not parse or text and methods do not name the same methods.
  */
 gboolean varlink_server_add_interface(VarlinkServer *server, const char *description,
                                       const VarlinkMethod *methods, gpointer user_data,
@@ -71,8 +73,8 @@ gboolean varlink_call_wants_more(VarlinkCall *call);
 
 /*
  * The last reply. parameters (an object or NULL for {}) and descriptors (or NULL) are taken; the
- * descriptors leave in the one sendmsg() that holds the message's first byte (sd-varlink's rule) and
- * are closed here as soon as the kernel has them. After it the call must not be answered again.
+ * descriptors leave in the one sendmsg() that holds the message's first byte (sd-varlink's rule)
+ * and are closed here as soon as the kernel has them. After it the call must not be answered again.
  */
 void varlink_call_reply(VarlinkCall *call, json_t *parameters, DescriptorArray *descriptors);
 
@@ -86,7 +88,8 @@ void varlink_call_error(VarlinkCall *call, const char *error, json_t *parameters
 void varlink_call_invalid_parameter(VarlinkCall *call, const char *field);
 
 /* Calls callback once when the connection goes away before the last reply (for streams). */
-void varlink_call_on_gone(VarlinkCall *call, void (*callback)(VarlinkCall *call, gpointer user_data),
+void varlink_call_on_gone(VarlinkCall *call,
+                          void (*callback)(VarlinkCall *call, gpointer user_data),
                           gpointer user_data);
 
 VarlinkCall *varlink_call_ref(VarlinkCall *call);

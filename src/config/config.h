@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* DIR/networks.d/NAME.network: key files (GKeyFile, systemd's manner: '#' comments, empty =
+ * default). */
+#pragma once
+
+#include "network.h"
+
+#include <glib.h>
+
+/* Turns a user's or group's name or number into its id. FALSE when there is none. */
+typedef struct ConfigLookup {
+    gboolean (*user)(const char *name, uid_t *ret_uid);
+    gboolean (*group)(const char *name, gid_t *ret_gid);
+} ConfigLookup;
+
+/* The system's own: getpwnam_r, getgrnam_r, and plain numbers. */
+extern const ConfigLookup config_lookup_system;
+
+/*
+ * Parses one file's text (length bytes, at most 64 KiB). file_name is for messages only, and every
+ * message has "FILE:LINE:" and the key: unknown sections and keys, keys given twice, values that do
+ * not parse, missing Parent= or Mode=. Fails with PORT_ERROR_NETWORK_INVALID.
+ */
+Network *config_parse_network(const char *name, const char *file_name, const char *text,
+                              gsize length, const ConfigLookup *lookup, GError **error);
+
+/*
+ * Reads path/networks.d/NAME.network into a table name -> Network (free with g_hash_table_unref). A
+ * file that cannot be read or parsed becomes a broken network whose problem says why. Without the
+ * folder the table is empty.
+ */
+GHashTable *config_read_networks(const char *path, const ConfigLookup *lookup, GError **error);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A kernel in memory that answers as Linux does (tests/contract holds it to that), and fails on
+ * demand. */
+#pragma once
+
+#include "ops.h"
+
+Kernel *kernel_fake_new(void);
+
+/* Adds a link as the administrator would; index 0: the next free. Returns the ifindex. */
+int kernel_fake_add_link(Kernel *kernel, const LinkInfo *link);
+
+/* Changes a link behind the daemon's back, with the events that Linux would send. */
+void kernel_fake_change_link(Kernel *kernel, const LinkInfo *link);
+
+/* Removes a link behind the daemon's back, and every macvtap on it. */
+void kernel_fake_remove_link(Kernel *kernel, int index);
+
+/* The nth call from now (1: the next) of the operation named as its member in KernelOps fails with
+ * errnum. Several may be set. */
+void kernel_fake_fail(Kernel *kernel, const char *operation, guint nth, int errnum);
+
+/* How many links there are. Descriptors of tap_open are pipes that stand in for queues. */
+guint kernel_fake_link_count(Kernel *kernel);

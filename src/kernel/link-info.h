@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "interface-name.h"
+#include "mac-address.h"
+#include "mode.h"
+
+#include <glib.h>
+
+/* One link, as rtnetlink(7) tells it. */
+typedef struct LinkInfo {
+    int index;
+    char name[INTERFACE_NAME_MAX + 1];
+    char kind[16];         /* IFLA_INFO_KIND ("macvtap", "veth", "bond", "vlan"…); "" for a NIC */
+    char alias[256];       /* IFLA_IFALIAS, cut to fit */
+    MacAddress mac;        /* zero when the link has none of six octets */
+    guint32 mtu;           /* bytes */
+    guint32 flags;         /* IFF_* */
+    guint16 hardware_type; /* ARPHRD_* */
+    guint8 operational_state; /* IF_OPER_* of linux/if.h (RFC 2863) */
+    gboolean carrier;         /* IFLA_CARRIER */
+    guint32 promiscuity;      /* IFLA_PROMISCUITY: how many want it promiscuous */
+    int lower_index;          /* IFLA_LINK; 0: none, or in another namespace */
+    int master_index;         /* IFLA_MASTER: the bridge or bond it is a port of; 0: none */
+    char master_kind[16];     /* IFLA_INFO_SLAVE_KIND: "bridge", "bond"; "" without a master */
+    gboolean is_macvlan;      /* kind is macvlan or macvtap; then: */
+    MacvtapMode mode;
+} LinkInfo;

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ops.h"
+
+/*
+ * The running kernel, in the caller's network namespace (libnl-route-3 over NETLINK_ROUTE).
+ * sysfs_fd and dev_fd are /sys and /dev as open folders; they are taken.
+ */
+Kernel *kernel_linux_new(int sysfs_fd, int dev_fd, GError **error);

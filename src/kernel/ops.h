@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Everything that macvtapd asks of the kernel about links and taps: one table of operations with
+ * two implementations, the Linux one (linux.h) and a fake (fake.h). tests/contract runs one body on
+ * both. The room knows no policy: it does one thing as told, or fails with ERRNO_ERROR (the
+ * kernel's errno) and leaves nothing behind.
+ */
+#pragma once
+
+#include "descriptor.h"
+#include "link-info.h"
+
+#include <glib.h>
+
+typedef struct Kernel Kernel;
+
+/* What a macvtap is made of. The strings are borrowed for the time of the call. */
+typedef struct MacvtapSpec {
+    const char *name; /* free, valid interface name */
+    int index;        /* the ifindex it gets; 0: the kernel chooses */
+    int parent_index;
+    MacvtapMode mode;
+    gboolean nopromisc; /* MACVLAN_FLAG_NOPROMISC: passthru leaves the parent's promiscuity alone */
+    gboolean set_mac;   /* FALSE in passthru: the device takes the parent's MAC */
+    MacAddress mac;
+    guint32 mtu;                    /* bytes; 0: the parent's */
+    guint32 tx_queue_length;        /* packets; 0: the kernel's default */
+    guint32 broadcast_queue_length; /* packets; 0: the kernel's default */
+    const MacAddress *sources;      /* source mode's list, n_sources of them */
+    gsize n_sources;
+    gboolean all_multicast;
+    const char *alias; /* ifalias */
+} MacvtapSpec;
+
+typedef enum LinkEventType {
+    LINK_EVENT_CHANGED, /* new or changed: link is what it is now */
+    LINK_EVENT_REMOVED, /* of link only index and name are set */
+    LINK_EVENT_LOST,    /* events were lost (ENOBUFS): look at everything again; link is empty */
+} LinkEventType;
+
+typedef void (*LinkEventHandler)(LinkEventType type, const LinkInfo *link, gpointer user_data);
+
+typedef struct KernelOps {
+    /* ENODEV when there is no such link. */
+    gboolean (*link_by_name)(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
+    gboolean (*link_by_index)(Kernel *kernel, int index, LinkInfo *ret_link, GError **error);
+
+    /* Every link of the namespace, as a GArray of LinkInfo (free with g_array_unref). */
+    GArray *(*link_list)(Kernel *kernel, GError **error);
+
+    /*
+     * Makes a macvtap with its alias, without any IPv6 address of its own on the host's side, and
+     * sets it up. *ret_link is the finished device (in passthru with the parent's MAC). On failure
+     * nothing is left. EEXIST: name taken. EBUSY: index taken, or the parent is a bridge port.
+     * EINVAL: passthru conflict, or MTU above the parent's. EADDRINUSE: another macvlan of the
+     * parent, or the parent, has the MAC.
+     */
+    gboolean (*macvtap_create)(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link,
+                               GError **error);
+
+    /* Sets the device's MAC; in passthru the parent's with it. */
+    gboolean (*link_set_mac)(Kernel *kernel, int index, const MacAddress *mac, GError **error);
+
+    /* Removes links in as few RCU grace periods as it can; one that is already gone is no error.
+     * *error is the first failure, the others are removed all the same. */
+    gboolean (*link_delete)(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error);
+
+    /*
+     * Opens n_queues queues of the macvtap and appends their descriptors to queues: non-blocking,
+     * close-on-exec, TAP | NO_PI | VNET_HDR, MULTI_QUEUE when multi_queue. Each is verified
+     * (invariant 2): the node's st_rdev is the device's in sysfs, and TUNGETIFF gives the link's
+     * name. A node of another device, or none, at /dev/tap<index> is stepped around by a node of
+     * our own in /dev. On failure queues is as it was.
+     */
+    gboolean (*tap_open)(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean multi_queue,
+                         DescriptorArray *queues, GError **error);
+
+    /* Calls handler from the thread-default main context for each link event from now on. */
+    gboolean (*monitor)(Kernel *kernel, LinkEventHandler handler, gpointer user_data,
+                        GError **error);
+
+    void (*free)(Kernel *kernel);
+} KernelOps;
+
+/* The first member of each implementation. */
+struct Kernel {
+    const KernelOps *ops;
+};
+
+static inline void
+kernel_free(Kernel *kernel)
+{
+    if (kernel)
+        kernel->ops->free(kernel);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Kernel, kernel_free)

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <sys/types.h>
+
+/* What a port's life is tied to. */
+typedef enum HolderType {
+    HOLDER_NONE,    /* lives until deleted */
+    HOLDER_PROCESS, /* ends with the process */
+    HOLDER_DOMAIN,  /* ends with the libvirt domain (see src/libvirt) */
+} HolderType;
+
+/* Room for a UUID's 36 characters and its NUL. */
+#define UUID_TEXT_SIZE 37
+
+typedef struct Holder {
+    HolderType type;
+    pid_t pid; /* process */
+    /* process: field 22 of /proc/PID/stat in clock ticks since boot (proc(5)); with the pid it
+     * names one process for as long as the machine runs, so that a reused pid is not taken for the
+     * holder */
+    guint64 start_time;
+    char domain[UUID_TEXT_SIZE]; /* domain: its UUID, lower case with dashes */
+} Holder;
+
+const char *holder_type_name(HolderType type);
+gboolean holder_type_parse(const char *text, HolderType *ret_type);
+
+/* Parses "none", "pid:N" or "domain:UUID" as macvtapctl takes them; PORT_ERROR_INVALID_REQUEST. */
+gboolean holder_parse(const char *text, Holder *ret_holder, GError **error);
+
+/* "none", "pid:N" or "domain:UUID"; free with g_free(). */
+char *holder_format(const Holder *holder);
+
+gboolean uuid_is_valid(const char *text);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* The macvlan modes, with the kernel's names (Documentation: ip-link(8), "MACVTAP type"). */
+typedef enum MacvtapMode {
+    MACVTAP_MODE_BRIDGE,
+    MACVTAP_MODE_VEPA,
+    MACVTAP_MODE_PRIVATE,
+    MACVTAP_MODE_PASSTHRU,
+    MACVTAP_MODE_SOURCE,
+} MacvtapMode;
+#define MACVTAP_MODE_COUNT (MACVTAP_MODE_SOURCE + 1)
+
+const char *macvtap_mode_name(MacvtapMode mode);
+
+/* FALSE for anything but one of the five names, in lower case; "passthrough" (libvirt's) is not
+ * one. */
+gboolean macvtap_mode_parse(const char *text, MacvtapMode *ret_mode);

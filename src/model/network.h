@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "mac-address.h"
+#include "mode.h"
+
+#include <glib.h>
+#include <sys/types.h>
+
+/* Whether vhost-net descriptors go with a port's queues. */
+typedef enum VhostPolicy {
+    VHOST_POLICY_AUTO, /* when the host has /dev/vhost-net */
+    VHOST_POLICY_REQUIRE,
+    VHOST_POLICY_OFF,
+} VhostPolicy;
+
+/* Where a port's MAC comes from. */
+typedef enum MacPolicy {
+    MAC_POLICY_GENERATE, /* ours, or the caller's if AllowMacs has it */
+    MAC_POLICY_ANY,      /* the caller's, whatever it is; the guest may change it */
+    MAC_POLICY_INHERIT,  /* passthru: the parent's */
+    MAC_POLICY_ASSIGN,   /* passthru: the parent takes the port's */
+} MacPolicy;
+
+typedef enum MulticastPolicy {
+    MULTICAST_ALL,
+    MULTICAST_FILTER,
+} MulticastPolicy;
+
+/* The most queues a macvtap can have: MAX_TAP_QUEUES of the kernel's include/linux/if_tap.h. */
+#define NETWORK_QUEUES_MAX 256
+
+/* The longest network name in bytes: it must fit ifalias, file names and messages. */
+#define NETWORK_NAME_MAX 64
+
+/*
+ * What the administrator defined: immutable once made, reference-counted (g_atomic_rc_box). An
+ * ad-hoc network has the text that named it as its name and is used by root only.
+ */
+typedef struct Network {
+    char *name;
+    char *problem; /* NULL, or why the network cannot be used (its file's error); then only name is
+                      set */
+    gboolean adhoc;
+
+    /* [Network] */
+    GStrv parents; /* at least one; several are a pool */
+    char *vlan;    /* NULL, "100", or "200.100" (outer.inner) */
+    MacvtapMode mode;
+    gboolean nopromisc;
+    guint32 mtu;     /* bytes; 0: the parent's */
+    GArray *sources; /* of MacAddress: source mode's list */
+
+    /* [Port] */
+    guint max_queues; /* 1 to 256 */
+    VhostPolicy vhost;
+    MacPolicy mac;
+    GArray *allow_macs; /* of MacRange; what a caller may ask for and what we generate from */
+    MulticastPolicy multicast;
+    guint32 tx_queue_length;        /* packets; 0: the kernel's 500 */
+    guint32 broadcast_queue_length; /* packets; 0: the kernel's 1000 */
+
+    /* [Access]; root may always */
+    GArray *allow_uids;       /* of uid_t */
+    GArray *allow_gids;       /* of gid_t */
+    guint max_ports;          /* 0: no limit but the daemon's */
+    guint max_ports_per_user; /* likewise */
+} Network;
+
+/* A network with every default set: bridge is no default, mode must be given by who makes it. */
+Network *network_new(const char *name);
+
+/* A network that only says why it cannot be used. */
+Network *network_new_broken(const char *name, const char *problem);
+
+Network *network_ref(Network *network);
+void network_unref(Network *network);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Network, network_unref)
+
+/* Whether name can be a network's: 1 to 64 of letters, digits, '-', '_', '.', not starting with '.'
+ * or '-'. */
+gboolean network_name_is_valid(const char *name);
+
+/* Whether text names an ad-hoc network rather than a defined one: it has a '='. */
+gboolean network_spec_is_adhoc(const char *text);
+
+/*
+ * Parses "parent=eth0,mode=bridge[,vlan=N]" (the mode must be there: the kernel's default, vepa,
+ * surprises). Fails with PORT_ERROR_INVALID_REQUEST and names the word it does not know.
+ */
+Network *network_parse_adhoc(const char *text, GError **error);
+
+/* Checks what spans several fields (Sources= without source mode, inherit without passthru…) and
+ * fills the defaults that depend on others (passthru: Mac=inherit). Fails with
+ * PORT_ERROR_NETWORK_INVALID, message without the network's name. */
+gboolean network_finish(Network *network, gboolean mac_policy_given, GError **error);
+
+const char *vhost_policy_name(VhostPolicy policy);
+gboolean vhost_policy_parse(const char *text, VhostPolicy *ret_policy);
+const char *mac_policy_name(MacPolicy policy);
+gboolean mac_policy_parse(const char *text, MacPolicy *ret_policy);
+const char *multicast_policy_name(MulticastPolicy policy);
+gboolean multicast_policy_parse(const char *text, MulticastPolicy *ret_policy);
+
+/* "N" or "OUTER.INNER", each 1 to 4094. */
+gboolean network_vlan_is_valid(const char *text);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who may have what on a network: pure decisions over what is handed in. */
+#pragma once
+
+#include "caller.h"
+#include "network.h"
+#include "port.h"
+
+#include <glib.h>
+
+/* Whether the caller may use network: root always, others by AllowUsers and AllowGroups. */
+gboolean policy_may_use(const Network *network, const Caller *caller);
+
+/*
+ * Checks a request's values against the network: names, queues, vhost, MAC, MTU. *ret_queues and
+ * *ret_vhost are what the port will have. Limits and the parent's state are not looked at here.
+ */
+gboolean policy_check_request(const Network *network, const PortRequest *request, guint *ret_queues,
+                              VhostPolicy *ret_vhost, GError **error);
+
+/* Says whether a MAC is taken on the parent that is being decided about. */
+typedef gboolean (*PolicyMacTaken)(const MacAddress *mac, gpointer user_data);
+
+/*
+ * The MAC of a generated port: stable for the same (seed, network, name), within the network's
+ * first AllowMacs range (or any in 52:54:00:…), unicast, and not taken; further candidates are as
+ * stable as the first. seed is the machine's own text, so that two hosts do not generate the same.
+ * FALSE when the whole range is taken (PORT_ERROR_MAC_CONFLICT).
+ */
+gboolean policy_generate_mac(const Network *network, const char *seed, const char *name,
+                             PolicyMacTaken taken, gpointer user_data, MacAddress *ret_mac,
+                             GError **error);

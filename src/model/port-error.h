@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/*
+ * Why a request was refused. Each code has exactly one error in org.macvtapd.Ports
+ * (src/api/api-error.c has the table); the message is for people and names the cause.
+ */
+#define PORT_ERROR (port_error_quark())
+GQuark port_error_quark(void);
+
+typedef enum PortError {
+    PORT_ERROR_INVALID_REQUEST, /* a value that no network would take: queues 0, a multicast MAC… */
+    PORT_ERROR_NETWORK_NOT_FOUND, /* also for a network that the caller may not know of */
+    PORT_ERROR_NETWORK_INVALID,   /* its file has an error, which the message quotes */
+    PORT_ERROR_ACCESS_DENIED,     /* the caller may not do this */
+    PORT_ERROR_LIMIT_REACHED,     /* MaxPorts, MaxPortsPerUser or the daemon's own limits */
+    PORT_ERROR_PORT_NOT_FOUND,
+    PORT_ERROR_PARENT_NOT_FOUND,
+    PORT_ERROR_PARENT_UNUSABLE, /* down, a bridge port, a macvtap itself, not Ethernet… */
+    PORT_ERROR_PARENT_BUSY,     /* passthru: another device has it */
+    PORT_ERROR_NAME_TAKEN,      /* port name or interface name */
+    PORT_ERROR_MAC_CONFLICT,    /* duplicate, or the parent's own */
+    PORT_ERROR_MAC_NOT_ALLOWED, /* outside the network's policy */
+    PORT_ERROR_MTU_TOO_LARGE,   /* above the parent's */
+    PORT_ERROR_HOLDER_INVALID,  /* no such process, or not the caller's */
+    PORT_ERROR_VHOST_UNAVAILABLE,
+    PORT_ERROR_DEVICE_GONE, /* the port's device was removed behind our back */
+    PORT_ERROR_SYSTEM,      /* a system call failed; the message says which and why */
+} PortError;
+#define PORT_ERROR_COUNT (PORT_ERROR_SYSTEM + 1)
+
+/* Sets *error to PORT_ERROR code; always returns FALSE. */
+gboolean port_error_set(GError **error, PortError code, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);

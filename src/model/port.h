@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "holder.h"
+#include "interface-name.h"
+#include "mac-address.h"
+#include "network.h"
+
+#include <glib.h>
+#include <sys/types.h>
+
+/* The longest port name in bytes. Names follow network_name_is_valid(). */
+#define PORT_NAME_MAX 64
+
+typedef enum PortState {
+    PORT_STATE_CREATING, /* only in records: a crash came before the device was whole */
+    PORT_STATE_ACTIVE,
+    PORT_STATE_PARENT_GONE, /* the parent was removed, and the kernel removed the device with it */
+    PORT_STATE_DEVICE_GONE, /* somebody else removed the device */
+} PortState;
+#define PORT_STATE_COUNT (PORT_STATE_DEVICE_GONE + 1)
+
+const char *port_state_name(PortState state);
+gboolean port_state_parse(const char *text, PortState *ret_state);
+
+/* One port, as its record keeps it and as the API shows it. */
+typedef struct Port {
+    char *id;      /* ours: "p" and 12 hex digits; never used again */
+    char *name;    /* the caller's, or the id */
+    char *network; /* the network's name, or an ad-hoc network's text */
+    char *parent;
+    MacvtapMode mode;
+    gboolean nopromisc;
+    char interface_name[INTERFACE_NAME_MAX + 1];
+    int interface_index; /* in the daemon's network namespace; chosen before the device is made */
+    MacAddress mac;
+    guint32 mtu;  /* bytes */
+    guint queues; /* that may be opened, 1 to 256 */
+    VhostPolicy vhost;
+    Holder holder;
+    uid_t owner; /* who asked for it */
+    PortState state;
+} Port;
+
+Port *port_new(void);
+Port *port_copy(const Port *port);
+void port_free(Port *port);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Port, port_free)
+
+/* The text for the device's ifalias: "macvtapd:ID". Free with g_free(). */
+char *port_alias(const Port *port);
+
+/* The id within such an alias (borrowed from it), or NULL when the alias is not ours. */
+const char *port_alias_id(const char *alias);
+
+/* What a caller asks for. Zero and NULL mean "not given"; the strings are the request's own. */
+typedef struct PortRequest {
+    char *network;
+    char *name;
+    char *interface_name;
+    gboolean has_mac;
+    MacAddress mac;
+    guint32 mtu;
+    gboolean has_queues;
+    guint queues;
+    gboolean has_vhost;
+    VhostPolicy vhost;
+    Holder holder;           /* process with pid 0: the caller itself */
+    gboolean no_descriptors; /* make the device only */
+} PortRequest;
+
+void port_request_clear(PortRequest *request);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PortRequest, port_request_clear)
