@@ -71,21 +71,35 @@ write_fully(int fd, const char *contents, gsize length)
 }
 
 gboolean
-file_replace_at(int folder_fd, const char *name, const char *contents, gsize length, GError **error)
+file_write_at(int folder_fd, const char *name, const char *contents, gsize length, GError **error)
 {
-    g_autofree char *temporary = g_strdup_printf(".%s.new", name);
     AUTO_FD int fd = -1;
     int errnum;
 
-    fd = RETRY_EINTR(
-        openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    fd = RETRY_EINTR(openat(folder_fd, name,
+                            O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (fd < 0)
-        return error_set_errno(error, errno, "cannot create %s", temporary);
-    if (write_fully(fd, contents, length) && renameat(folder_fd, temporary, folder_fd, name) == 0)
+        return error_set_errno(error, errno, "cannot create %s", name);
+    if (write_fully(fd, contents, length))
+        return TRUE;
+    errnum = errno;
+    unlinkat(folder_fd, name, 0);
+    return error_set_errno(error, errnum, "cannot write %s", name);
+}
+
+gboolean
+file_replace_at(int folder_fd, const char *name, const char *contents, gsize length, GError **error)
+{
+    g_autofree char *temporary = g_strdup_printf(".%s.new", name);
+    int errnum;
+
+    if (!file_write_at(folder_fd, temporary, contents, length, error))
+        return FALSE;
+    if (renameat(folder_fd, temporary, folder_fd, name) == 0)
         return TRUE;
     errnum = errno;
     unlinkat(folder_fd, temporary, 0);
-    return error_set_errno(error, errnum, "cannot write %s", name);
+    return error_set_errno(error, errnum, "cannot rename %s to %s", temporary, name);
 }
 
 int

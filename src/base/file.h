@@ -24,5 +24,12 @@ gboolean file_read_at(int folder_fd, const char *name, gsize max_bytes, char **r
 gboolean file_replace_at(int folder_fd, const char *name, const char *contents, gsize length,
                          GError **error);
 
+/*
+ * Writes folder_fd/name with mode 0600 in place: a crash may leave a part of it. A file that was there is
+ * overwritten; on failure name is removed.
+ */
+gboolean file_write_at(int folder_fd, const char *name, const char *contents, gsize length,
+                       GError **error);
+
 /* Opens path as a folder (O_PATH is not used: the result can be read). -1 on failure. */
 int folder_open(const char *path, GError **error);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "record.h"
+
+#include "port-error.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#define RECORD_VERSION 1
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
+
+static json_t *
+holder_to_json(const Holder *holder)
+{
+    json_t *object = json_pack("{s:s}", "type", holder_type_name(holder->type));
+
+    if (holder->type == HOLDER_PROCESS) {
+        json_object_set_new(object, "pid", json_integer(holder->pid));
+        json_object_set_new(object, "startTime", json_integer((json_int_t)holder->start_time));
+    } else if (holder->type == HOLDER_DOMAIN) {
+        json_object_set_new(object, "domain", json_string(holder->domain));
+    }
+    return object;
+}
+
+char *
+record_format(const Port *port, gsize *ret_length)
+{
+    char mac[MAC_ADDRESS_TEXT_SIZE];
+    g_autoptr(json_t) object = NULL;
+    g_autofree char *text = NULL;
+    gsize length;
+
+    object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:s, s:I, s:I, s:s, s:o, s:I}",
+                       "version", RECORD_VERSION, "id", port->id, "name", port->name, "network",
+                       port->network, "parent", port->parent, "mode", macvtap_mode_name(port->mode),
+                       "noPromisc", port->nopromisc, "interfaceName", port->interface_name,
+                       "interfaceIndex", port->interface_index, "macAddress",
+                       mac_address_format(&port->mac, mac), "mtu", (json_int_t)port->mtu, "queues",
+                       (json_int_t)port->queues, "vhost", vhost_policy_name(port->vhost), "holder",
+                       holder_to_json(&port->holder), "owner", (json_int_t)port->owner);
+    g_assert(object);
+    length = json_dumpb(object, NULL, 0, JSON_COMPACT);
+    text = g_malloc(length + 2);
+    json_dumpb(object, text, length, JSON_COMPACT);
+    text[length] = '\n';
+    text[length + 1] = '\0';
+    *ret_length = length + 1;
+    return g_steal_pointer(&text);
+}
+
+/* The texts and numbers of a record as they stand there, before they are checked. */
+typedef struct RawRecord {
+    int version, interface_index, nopromisc;
+    const char *id, *name, *network, *parent, *mode, *interface_name, *mac, *vhost, *holder_type,
+        *domain;
+    json_int_t mtu, queues, owner, pid, start_time;
+} RawRecord;
+
+static gboolean
+raw_record_unpack(json_t *object, RawRecord *raw, GError **error)
+{
+    json_error_t problem;
+
+    memset(raw, 0, sizeof(*raw));
+    if (json_unpack_ex(object, &problem, 0, "{s:i}", "version", &raw->version) < 0)
+        return port_error_set(error, PORT_ERROR_SYSTEM, "it has no version: %s", problem.text);
+    if (raw->version != RECORD_VERSION)
+        return port_error_set(error, PORT_ERROR_SYSTEM,
+                              "it is of version %d, and this macvtapd knows version %d",
+                              raw->version, RECORD_VERSION);
+    if (json_unpack_ex(object, &problem, 0,
+                       "{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:s, s:I, s:I, s:s, s:I,"
+                       " s:{s:s, s?I, s?I, s?s}}",
+                       "id", &raw->id, "name", &raw->name, "network", &raw->network, "parent",
+                       &raw->parent, "mode", &raw->mode, "noPromisc", &raw->nopromisc,
+                       "interfaceName", &raw->interface_name, "interfaceIndex",
+                       &raw->interface_index, "macAddress", &raw->mac, "mtu", &raw->mtu, "queues",
+                       &raw->queues, "vhost", &raw->vhost, "owner", &raw->owner, "holder", "type",
+                       &raw->holder_type, "pid", &raw->pid, "startTime", &raw->start_time, "domain",
+                       &raw->domain) < 0)
+        return port_error_set(error, PORT_ERROR_SYSTEM, "%s", problem.text);
+    return TRUE;
+}
+
+static gboolean
+id_is_valid(const char *id)
+{
+    return id[0] == 'p' && strlen(id) == 13 && strspn(id + 1, "0123456789abcdef") == 12;
+}
+
+static gboolean
+raw_record_holder(const RawRecord *raw, Holder *ret_holder)
+{
+    Holder holder = {.type = HOLDER_NONE};
+
+    if (!holder_type_parse(raw->holder_type, &holder.type))
+        return FALSE;
+    if (holder.type == HOLDER_PROCESS) {
+        if (raw->pid <= 0 || raw->pid > G_MAXINT || raw->start_time < 0)
+            return FALSE;
+        holder.pid = (pid_t)raw->pid;
+        holder.start_time = (guint64)raw->start_time;
+    } else if (holder.type == HOLDER_DOMAIN) {
+        if (!raw->domain || !uuid_is_valid(raw->domain))
+            return FALSE;
+        g_strlcpy(holder.domain, raw->domain, sizeof(holder.domain));
+    }
+    *ret_holder = holder;
+    return TRUE;
+}
+
+/* Fills what needs a check in port; returns the name of the first field that is wrong, or NULL. */
+static const char *
+raw_record_check(const RawRecord *raw, Port *port)
+{
+    if (!id_is_valid(raw->id))
+        return "id";
+    if (!network_name_is_valid(raw->name))
+        return "name";
+    if (!interface_name_check(raw->parent, NULL))
+        return "parent";
+    if (!interface_name_check(raw->interface_name, NULL))
+        return "interfaceName";
+    if (raw->interface_index <= 0)
+        return "interfaceIndex";
+    if (!macvtap_mode_parse(raw->mode, &port->mode))
+        return "mode";
+    if (!mac_address_parse(raw->mac, &port->mac))
+        return "macAddress";
+    if (raw->mtu < 0 || raw->mtu > G_MAXUINT32)
+        return "mtu";
+    if (raw->queues < 1 || raw->queues > NETWORK_QUEUES_MAX)
+        return "queues";
+    if (!vhost_policy_parse(raw->vhost, &port->vhost))
+        return "vhost";
+    if (raw->owner < 0 || raw->owner > G_MAXUINT32)
+        return "owner";
+    if (!raw_record_holder(raw, &port->holder))
+        return "holder";
+    return NULL;
+}
+
+Port *
+record_parse(const char *text, gsize length, GError **error)
+{
+    json_error_t problem;
+    g_autoptr(json_t) object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
+    g_autoptr(Port) port = port_new();
+    const char *wrong;
+    RawRecord raw;
+
+    if (!object) {
+        port_error_set(error, PORT_ERROR_SYSTEM, "line %d: %s", problem.line, problem.text);
+        return NULL;
+    }
+    if (!raw_record_unpack(object, &raw, error))
+        return NULL;
+    wrong = raw_record_check(&raw, port);
+    if (wrong) {
+        port_error_set(error, PORT_ERROR_SYSTEM, "its '%s' has a value that cannot be", wrong);
+        return NULL;
+    }
+    port->id = g_strdup(raw.id);
+    port->name = g_strdup(raw.name);
+    port->network = g_strdup(raw.network);
+    port->parent = g_strdup(raw.parent);
+    port->nopromisc = raw.nopromisc;
+    g_strlcpy(port->interface_name, raw.interface_name, sizeof(port->interface_name));
+    port->interface_index = raw.interface_index;
+    port->mtu = (guint32)raw.mtu;
+    port->queues = (guint)raw.queues;
+    port->owner = (uid_t)raw.owner;
+    port->state = PORT_STATE_ACTIVE;
+    return g_steal_pointer(&port);
+}

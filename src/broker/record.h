@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A port's record: one JSON object (Jansson), "version": 1. Pure; the registry does the I/O. */
+#pragma once
+
+#include "port.h"
+
+#include <glib.h>
+
+/* The longest record in bytes. */
+#define RECORD_SIZE_MAX 8192
+
+/* The port's record as text; free with g_free(). The state is not part of it. */
+char *record_format(const Port *port, gsize *ret_length);
+
+/* Reads a record of length bytes. Everything is checked as if a stranger had written it. Fails with
+ * PORT_ERROR_SYSTEM and says what is wrong with it. */
+Port *record_parse(const char *text, gsize length, GError **error);

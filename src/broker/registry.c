@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * A record has two lives, told by its file's name alone, so that going from one to the other is one
+ * rename(2): "ID.creating" is written before the device exists and becomes "ID" when the device is whole and
+ * before the caller hears of it. After a crash
+ *   - a damaged ID.creating means that nothing was made yet (it is written before the device);
+ *   - a whole ID.creating means that the device may exist in part: remove it, then the file;
+ *   - ID means that the caller may know of the port.
+ * Removing goes the other way: the device first, the file last.
+ */
+#include "registry.h"
+
+#include "descriptor.h"
+#include "error.h"
+#include "file.h"
+#include "port-error.h"
+#include "record.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CREATING_SUFFIX ".creating"
+#define DAMAGED_SUFFIX ".damaged"
+
+struct Registry {
+    int folder_fd;
+    GQueue *ports;        /* of Port, owned, in the order of making */
+    GHashTable *by_id;    /* each: text -> its link in ports */
+    GHashTable *by_name;
+    GHashTable *by_interface;
+    GHashTable *by_index; /* ifindex -> link */
+    GHashTable *owners;   /* uid -> number of ports */
+};
+
+static void
+tables_add(Registry *registry, Port *port)
+{
+    GList *link;
+    gpointer owner = GUINT_TO_POINTER(port->owner);
+    guint owned = GPOINTER_TO_UINT(g_hash_table_lookup(registry->owners, owner));
+
+    g_queue_push_tail(registry->ports, port);
+    link = g_queue_peek_tail_link(registry->ports);
+    g_hash_table_insert(registry->by_id, port->id, link);
+    g_hash_table_insert(registry->by_name, port->name, link);
+    g_hash_table_insert(registry->by_interface, port->interface_name, link);
+    g_hash_table_insert(registry->by_index, GINT_TO_POINTER(port->interface_index), link);
+    g_hash_table_insert(registry->owners, owner, GUINT_TO_POINTER(owned + 1));
+}
+
+static void
+tables_remove(Registry *registry, Port *port)
+{
+    GList *link = g_hash_table_lookup(registry->by_id, port->id);
+    gpointer owner = GUINT_TO_POINTER(port->owner);
+    guint owned = GPOINTER_TO_UINT(g_hash_table_lookup(registry->owners, owner));
+
+    g_hash_table_remove(registry->by_id, port->id);
+    g_hash_table_remove(registry->by_name, port->name);
+    g_hash_table_remove(registry->by_interface, port->interface_name);
+    g_hash_table_remove(registry->by_index, GINT_TO_POINTER(port->interface_index));
+    if (owned > 1)
+        g_hash_table_insert(registry->owners, owner, GUINT_TO_POINTER(owned - 1));
+    else
+        g_hash_table_remove(registry->owners, owner);
+    g_queue_delete_link(registry->ports, link);
+    port_free(port);
+}
+
+static int
+open_locked_folder(int state_fd, GError **error)
+{
+    AUTO_FD int fd = -1;
+
+    if (mkdirat(state_fd, "ports", 0700) < 0 && errno != EEXIST) {
+        error_set_errno(error, errno, "cannot make the folder 'ports' in the state folder");
+        return -1;
+    }
+    fd = RETRY_EINTR(openat(state_fd, "ports", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+    if (fd < 0) {
+        error_set_errno(error, errno, "cannot open the folder 'ports' in the state folder");
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EWOULDBLOCK)
+            port_error_set(error, PORT_ERROR_SYSTEM, "another macvtapd uses this state folder");
+        else
+            error_set_errno(error, errno, "cannot lock the state folder");
+        return -1;
+    }
+    return g_steal_fd(&fd);
+}
+
+Registry *
+registry_new(int state_fd, GError **error)
+{
+    AUTO_FD int state = state_fd;
+    int folder_fd = open_locked_folder(state, error);
+    Registry *registry;
+
+    if (folder_fd < 0)
+        return NULL;
+    registry = g_new0(Registry, 1);
+    registry->folder_fd = folder_fd;
+    registry->ports = g_queue_new();
+    registry->by_id = g_hash_table_new(g_str_hash, g_str_equal);
+    registry->by_name = g_hash_table_new(g_str_hash, g_str_equal);
+    registry->by_interface = g_hash_table_new(g_str_hash, g_str_equal);
+    registry->by_index = g_hash_table_new(NULL, NULL);
+    registry->owners = g_hash_table_new(NULL, NULL);
+    return registry;
+}
+
+static void
+free_port(gpointer port)
+{
+    port_free(port);
+}
+
+void
+registry_free(Registry *registry)
+{
+    if (!registry)
+        return;
+    g_hash_table_unref(registry->by_id);
+    g_hash_table_unref(registry->by_name);
+    g_hash_table_unref(registry->by_interface);
+    g_hash_table_unref(registry->by_index);
+    g_hash_table_unref(registry->owners);
+    g_queue_free_full(registry->ports, free_port);
+    descriptor_clear(&registry->folder_fd);
+    g_free(registry);
+}
+
+static void
+set_aside(Registry *registry, const char *file, const GError *why, GPtrArray *problems)
+{
+    g_autofree char *damaged = g_strconcat(file, DAMAGED_SUFFIX, NULL);
+
+    renameat(registry->folder_fd, file, registry->folder_fd, damaged);
+    g_ptr_array_add(problems, g_strdup_printf("record %s is set aside as %s: %s", file, damaged,
+                                              why->message));
+}
+
+static Port *
+read_record(Registry *registry, const char *file, const char *id, GError **error)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(Port) port = NULL;
+    gsize length = 0;
+
+    if (!file_read_at(registry->folder_fd, file, RECORD_SIZE_MAX, &text, &length, error))
+        return NULL;
+    port = record_parse(text, length, error);
+    if (!port)
+        return NULL;
+    if (!g_str_equal(port->id, id)) {
+        port_error_set(error, PORT_ERROR_SYSTEM, "it is the record of %s", port->id);
+        return NULL;
+    }
+    if (registry_find(registry, port->id) || g_hash_table_contains(registry->by_name, port->name) ||
+        g_hash_table_contains(registry->by_interface, port->interface_name) ||
+        g_hash_table_contains(registry->by_index, GINT_TO_POINTER(port->interface_index))) {
+        port_error_set(error, PORT_ERROR_SYSTEM, "another record has the same name or interface");
+        return NULL;
+    }
+    return g_steal_pointer(&port);
+}
+
+static void
+load_creating(Registry *registry, const char *file, GPtrArray *unfinished)
+{
+    g_autofree char *id = g_strndup(file, strlen(file) - strlen(CREATING_SUFFIX));
+    Port *port = read_record(registry, file, id, NULL);
+
+    if (port) {
+        port->state = PORT_STATE_CREATING;
+        g_ptr_array_add(unfinished, port);
+    } else {
+        unlinkat(registry->folder_fd, file, 0);
+    }
+}
+
+static void
+load_final(Registry *registry, const char *file, GPtrArray *problems)
+{
+    g_autoptr(GError) error = NULL;
+    Port *port = read_record(registry, file, file, &error);
+
+    if (port)
+        tables_add(registry, port);
+    else
+        set_aside(registry, file, error, problems);
+}
+
+static gint
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static GPtrArray *
+list_files(Registry *registry, GError **error)
+{
+    g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
+    int fd = RETRY_EINTR(openat(registry->folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+
+    if (!folder) {
+        error_set_errno(error, errno, "cannot read the records");
+        descriptor_clear(&fd);
+        return NULL;
+    }
+    while ((entry = readdir(folder))) {
+        if (entry->d_name[0] == '.' || g_str_has_suffix(entry->d_name, DAMAGED_SUFFIX))
+            continue;
+        g_ptr_array_add(files, g_strdup(entry->d_name));
+    }
+    closedir(folder);
+    g_ptr_array_sort(files, compare_names);
+    return g_steal_pointer(&files);
+}
+
+gboolean
+registry_load(Registry *registry, GPtrArray **ret_unfinished, GPtrArray **ret_problems,
+              GError **error)
+{
+    g_autoptr(GPtrArray) files = list_files(registry, error);
+    GPtrArray *unfinished, *problems;
+
+    if (!files)
+        return FALSE;
+    unfinished = g_ptr_array_new_with_free_func(free_port);
+    problems = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < files->len; i++) {
+        if (!g_str_has_suffix(files->pdata[i], CREATING_SUFFIX))
+            load_final(registry, files->pdata[i], problems);
+    }
+    for (guint i = 0; i < files->len; i++) {
+        if (g_str_has_suffix(files->pdata[i], CREATING_SUFFIX))
+            load_creating(registry, files->pdata[i], unfinished);
+    }
+    *ret_unfinished = unfinished;
+    *ret_problems = problems;
+    return TRUE;
+}
+
+static char *
+creating_name(const char *id)
+{
+    return g_strconcat(id, CREATING_SUFFIX, NULL);
+}
+
+gboolean
+registry_begin(Registry *registry, const Port *port, GError **error)
+{
+    g_autofree char *file = creating_name(port->id);
+    g_autofree char *text = NULL;
+    gsize length;
+
+    text = record_format(port, &length);
+    return file_write_at(registry->folder_fd, file, text, length, error);
+}
+
+gboolean
+registry_commit(Registry *registry, Port *port, GError **error)
+{
+    g_autofree char *file = creating_name(port->id);
+
+    if (renameat(registry->folder_fd, file, registry->folder_fd, port->id) < 0)
+        return error_set_errno(error, errno, "cannot make the record of port %s final", port->id);
+    port->state = PORT_STATE_ACTIVE;
+    tables_add(registry, port);
+    return TRUE;
+}
+
+void
+registry_abort(Registry *registry, const char *id)
+{
+    g_autofree char *file = creating_name(id);
+
+    unlinkat(registry->folder_fd, file, 0);
+}
+
+gboolean
+registry_update(Registry *registry, const Port *port, GError **error)
+{
+    g_autofree char *text = NULL;
+    gsize length;
+
+    text = record_format(port, &length);
+    return file_replace_at(registry->folder_fd, port->id, text, length, error);
+}
+
+gboolean
+registry_forget(Registry *registry, Port *port, GError **error)
+{
+    if (unlinkat(registry->folder_fd, port->id, 0) < 0 && errno != ENOENT)
+        return error_set_errno(error, errno, "cannot remove the record of port %s", port->id);
+    tables_remove(registry, port);
+    return TRUE;
+}
+
+Port *
+registry_find(Registry *registry, const char *text)
+{
+    GList *link = g_hash_table_lookup(registry->by_id, text);
+
+    if (!link)
+        link = g_hash_table_lookup(registry->by_name, text);
+    if (!link)
+        link = g_hash_table_lookup(registry->by_interface, text);
+    return link ? link->data : NULL;
+}
+
+Port *
+registry_find_index(Registry *registry, int interface_index)
+{
+    GList *link = g_hash_table_lookup(registry->by_index, GINT_TO_POINTER(interface_index));
+
+    return link ? link->data : NULL;
+}
+
+GPtrArray *
+registry_list(Registry *registry)
+{
+    GPtrArray *list = g_ptr_array_sized_new(registry->ports->length);
+
+    for (GList *link = registry->ports->head; link; link = link->next)
+        g_ptr_array_add(list, link->data);
+    return list;
+}
+
+void
+registry_foreach(Registry *registry, void (*visit)(Port *port, gpointer user_data),
+                 gpointer user_data)
+{
+    for (GList *link = registry->ports->head; link; link = link->next)
+        visit(link->data, user_data);
+}
+
+guint
+registry_count(const Registry *registry)
+{
+    return registry->ports->length;
+}
+
+guint
+registry_count_owner(const Registry *registry, uid_t owner)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(registry->owners, GUINT_TO_POINTER(owner)));
+}

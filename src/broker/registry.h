@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ports there are, in memory and as records in STATE/ports. */
+#pragma once
+
+#include "port.h"
+
+#include <glib.h>
+
+typedef struct Registry Registry;
+
+/*
+ * Opens (or makes) the folder "ports" below state_fd, which is taken, and locks it against a second daemon
+ * (PORT_ERROR_SYSTEM says so). The registry is empty until registry_load().
+ */
+Registry *registry_new(int state_fd, GError **error);
+void registry_free(Registry *registry);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Registry, registry_free)
+
+/*
+ * Reads the records. Those of ports whose creation was under way go to *ret_unfinished (a GPtrArray of
+ * Port, owned): they are in no table and keep their file until registry_abort(). What could not be
+ * read is renamed to ID.damaged, and *ret_problems (a GPtrArray of text) says so.
+ */
+gboolean registry_load(Registry *registry, GPtrArray **ret_unfinished, GPtrArray **ret_problems,
+                       GError **error);
+
+/* Writes the record of a port that is about to be created (again, when its index had to change). */
+gboolean registry_begin(Registry *registry, const Port *port, GError **error);
+
+/* The device is whole: makes its record final and takes port into the tables. On failure port stays the
+ * caller's. */
+gboolean registry_commit(Registry *registry, Port *port, GError **error);
+
+/* The creation of id has been undone: removes its record. */
+void registry_abort(Registry *registry, const char *id);
+
+/* Writes the record of a port that is in the tables anew, after its fields changed. */
+gboolean registry_update(Registry *registry, const Port *port, GError **error);
+
+/* The device is gone: removes the record and frees the port. On failure nothing changed. */
+gboolean registry_forget(Registry *registry, Port *port, GError **error);
+
+/* By id, name or interface name, in this order. NULL when there is none; owned by the registry. */
+Port *registry_find(Registry *registry, const char *text);
+Port *registry_find_index(Registry *registry, int interface_index);
+
+/* All ports in the order of their making, as a GPtrArray of borrowed Port; free with g_ptr_array_unref(). */
+GPtrArray *registry_list(Registry *registry);
+
+/* Port by port without a copy of the list; the registry must not change meanwhile. */
+void registry_foreach(Registry *registry, void (*visit)(Port *port, gpointer user_data),
+                      gpointer user_data);
+
+guint registry_count(const Registry *registry);
+guint registry_count_owner(const Registry *registry, uid_t owner);
