@@ -92,7 +92,8 @@ Network *network_parse_adhoc(const char *text, GError **error);
 
 /* Checks what spans several fields (Sources= without source mode, inherit without passthru…) and
  * fills the defaults that depend on others (passthru: Mac=inherit). Fails with
- * PORT_ERROR_NETWORK_INVALID, message without the network's name. */
+ * PORT_ERROR_NETWORK_INVALID; the message starts with the key at fault ("Sources=…") and is without
+ * the network's name. */
 gboolean network_finish(Network *network, gboolean mac_policy_given, GError **error);
 
 const char *vhost_policy_name(VhostPolicy policy);

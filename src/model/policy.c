@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "policy.h"
+
+#include "interface-name.h"
+#include "port-error.h"
+
+#include <string.h>
+
+/* Linux's ETH_MIN_MTU and ETH_MAX_MTU (include/uapi/linux/if_ether.h). */
+#define MTU_MIN 68
+#define MTU_MAX 65535
+
+gboolean
+policy_may_use(const Network *network, const Caller *caller)
+{
+    if (caller->uid == 0)
+        return TRUE;
+    if (network->adhoc)
+        return FALSE;
+    for (guint i = 0; i < network->allow_uids->len; i++) {
+        if (g_array_index(network->allow_uids, uid_t, i) == caller->uid)
+            return TRUE;
+    }
+    for (guint i = 0; i < network->allow_gids->len; i++) {
+        gid_t gid = g_array_index(network->allow_gids, gid_t, i);
+
+        if (gid == caller->gid)
+            return TRUE;
+        for (gsize j = 0; j < caller->n_groups; j++) {
+            if (gid == caller->groups[j])
+                return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+static gboolean
+check_names(const PortRequest *request, GError **error)
+{
+    g_autofree char *shown = g_strescape(request->name ? request->name : "", NULL);
+    g_autoptr(GError) reason = NULL;
+
+    G_STATIC_ASSERT(PORT_NAME_MAX == NETWORK_NAME_MAX);
+    if (request->name && !network_name_is_valid(request->name))
+        return port_error_set(
+            error, PORT_ERROR_INVALID_REQUEST,
+            "'%.80s' cannot be a port's name: 1 to %d of letters, digits, '-', '_' "
+            "and '.', not starting with '.' or '-'",
+            shown, PORT_NAME_MAX);
+    if (request->name && port_id_is_valid(request->name))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "'%s' cannot be a port's name: it looks like a port's id", shown);
+    if (request->interface_name && !interface_name_check(request->interface_name, &reason))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s", reason->message);
+    return TRUE;
+}
+
+static gboolean
+check_queues(const Network *network, guint queues, GError **error)
+{
+    if (queues < 1 || queues > NETWORK_QUEUES_MAX)
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "queues must be 1 to %d, not %u",
+                              NETWORK_QUEUES_MAX, queues);
+    if (queues > network->max_queues)
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
+                              "network '%s' allows a port at most %u queues, not %u", network->name,
+                              network->max_queues, queues);
+    return TRUE;
+}
+
+static gboolean
+decide_vhost(const Network *network, VhostPolicy asked, VhostPolicy *ret_vhost, GError **error)
+{
+    if (network->vhost == VHOST_POLICY_OFF && asked == VHOST_POLICY_REQUIRE)
+        return port_error_set(error, PORT_ERROR_VHOST_UNAVAILABLE,
+                              "network '%s' has vhost-net switched off (Vhost=off), "
+                              "so it cannot be required",
+                              network->name);
+    if (network->vhost == VHOST_POLICY_REQUIRE && asked == VHOST_POLICY_OFF)
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "network '%s' requires vhost-net (Vhost=require), "
+                              "so it cannot be switched off",
+                              network->name);
+    *ret_vhost = network->vhost == VHOST_POLICY_AUTO ? asked : network->vhost;
+    return TRUE;
+}
+
+static gboolean
+mac_is_allowed(const Network *network, const MacAddress *mac)
+{
+    for (guint i = 0; i < network->allow_macs->len; i++) {
+        if (mac_range_contains(&g_array_index(network->allow_macs, MacRange, i), mac))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* "52:54:00:00:00:00/24, 02:…/48"; free with g_free(). */
+static char *
+format_allow_macs(const Network *network)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < network->allow_macs->len; i++) {
+        g_autofree char *range = mac_range_format(&g_array_index(network->allow_macs, MacRange, i));
+
+        g_string_append_printf(text, "%s%s", i > 0 ? ", " : "", range);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static gboolean
+check_mac(const Network *network, const MacAddress *mac, GError **error)
+{
+    char text[MAC_ADDRESS_TEXT_SIZE];
+    g_autofree char *ranges = NULL;
+
+    mac_address_format(mac, text);
+    if (mac_address_is_multicast(mac))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "MAC %s is a multicast address; a port needs a unicast one", text);
+    if (mac_address_is_zero(mac))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "MAC %s is no address; a port needs a unicast one", text);
+    /* inherit: the broker compares it with the parent's. */
+    if (network->mac == MAC_POLICY_ANY || network->mac == MAC_POLICY_INHERIT)
+        return TRUE;
+    if (mac_is_allowed(network, mac))
+        return TRUE;
+    ranges = format_allow_macs(network);
+    return port_error_set(error, PORT_ERROR_MAC_NOT_ALLOWED,
+                          "MAC %s is not among those that network '%s' allows: %s", text,
+                          network->name, ranges);
+}
+
+static gboolean
+check_mtu(const Network *network, guint32 mtu, GError **error)
+{
+    if (mtu < MTU_MIN || mtu > MTU_MAX)
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "MTU must be %d to %d, not %u",
+                              MTU_MIN, MTU_MAX, mtu);
+    if (network->mtu > 0 && mtu > network->mtu)
+        return port_error_set(error, PORT_ERROR_MTU_TOO_LARGE,
+                              "MTU %u is above %u, which network '%s' sets (MTU=)", mtu,
+                              network->mtu, network->name);
+    return TRUE;
+}
+
+gboolean
+policy_check_request(const Network *network, const PortRequest *request, guint *ret_queues,
+                     VhostPolicy *ret_vhost, GError **error)
+{
+    guint queues = request->has_queues ? request->queues : 1;
+    VhostPolicy asked = request->has_vhost ? request->vhost : VHOST_POLICY_AUTO;
+    VhostPolicy vhost = VHOST_POLICY_AUTO;
+
+    if (network->problem)
+        return port_error_set(error, PORT_ERROR_NETWORK_INVALID, "network '%s' cannot be used: %s",
+                              network->name, network->problem);
+    if (!check_names(request, error) || !check_queues(network, queues, error) ||
+        !decide_vhost(network, asked, &vhost, error))
+        return FALSE;
+    if (request->has_mac && !check_mac(network, &request->mac, error))
+        return FALSE;
+    if (request->mtu != 0 && !check_mtu(network, request->mtu, error))
+        return FALSE;
+    *ret_queues = queues;
+    *ret_vhost = vhost;
+    return TRUE;
+}

@@ -13,7 +13,13 @@ gboolean policy_may_use(const Network *network, const Caller *caller);
 
 /*
  * Checks a request's values against the network: names, queues, vhost, MAC, MTU. *ret_queues and
- * *ret_vhost are what the port will have. Limits and the parent's state are not looked at here.
+ * *ret_vhost are what the port will have. Limits and the parent's state are not looked at here, nor
+ * is a MAC on a network with Mac=inherit: only the broker knows the parent's.
+ *
+ * vhost: the stricter of network and request wins (require over auto, off over auto); off against
+ * require is refused, as VHOST_UNAVAILABLE when the network is the one that says off.
+ * MTU: the network's MTU= is also the most that a caller may ask for (MTU_TOO_LARGE).
+ * A name of an id's shape is refused, so that it cannot be taken for another port.
  */
 gboolean policy_check_request(const Network *network, const PortRequest *request, guint *ret_queues,
                               VhostPolicy *ret_vhost, GError **error);

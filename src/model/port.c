@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "port.h"
+
+#include <string.h>
+
+#define ALIAS_PREFIX "macvtapd:"
+#define ID_HEX_DIGITS 12
+
+/* Words that a Varlink enum may have: letters, digits and '_'. */
+static const char *const state_names[] = {
+    [PORT_STATE_CREATING] = "creating",
+    [PORT_STATE_ACTIVE] = "active",
+    [PORT_STATE_PARENT_GONE] = "parent_gone",
+    [PORT_STATE_DEVICE_GONE] = "device_gone",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == PORT_STATE_COUNT);
+
+const char *
+port_state_name(PortState state)
+{
+    return state_names[state];
+}
+
+gboolean
+port_state_parse(const char *text, PortState *ret_state)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(state_names); i++) {
+        if (g_str_equal(text, state_names[i])) {
+            *ret_state = (PortState)i;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+Port *
+port_new(void)
+{
+    return g_new0(Port, 1);
+}
+
+Port *
+port_copy(const Port *port)
+{
+    Port *copy = g_memdup2(port, sizeof(*port));
+
+    copy->id = g_strdup(port->id);
+    copy->name = g_strdup(port->name);
+    copy->network = g_strdup(port->network);
+    copy->parent = g_strdup(port->parent);
+    return copy;
+}
+
+void
+port_free(Port *port)
+{
+    if (!port)
+        return;
+    g_free(port->id);
+    g_free(port->name);
+    g_free(port->network);
+    g_free(port->parent);
+    g_free(port);
+}
+
+gboolean
+port_id_is_valid(const char *text)
+{
+    if (text[0] != 'p' || strlen(text) != 1 + ID_HEX_DIGITS)
+        return FALSE;
+    return strspn(text + 1, "0123456789abcdef") == ID_HEX_DIGITS;
+}
+
+char *
+port_alias(const Port *port)
+{
+    return g_strconcat(ALIAS_PREFIX, port->id, NULL);
+}
+
+const char *
+port_alias_id(const char *alias)
+{
+    const char *id;
+
+    if (!g_str_has_prefix(alias, ALIAS_PREFIX))
+        return NULL;
+    id = alias + strlen(ALIAS_PREFIX);
+    return port_id_is_valid(id) ? id : NULL;
+}
+
+void
+port_request_clear(PortRequest *request)
+{
+    g_free(request->network);
+    g_free(request->name);
+    g_free(request->interface_name);
+    *request = (PortRequest){0};
+}

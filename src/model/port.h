@@ -47,10 +47,14 @@ Port *port_copy(const Port *port);
 void port_free(Port *port);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Port, port_free)
 
+/* Whether text has an id's shape; nothing else may become a record's file name. */
+gboolean port_id_is_valid(const char *text);
+
 /* The text for the device's ifalias: "macvtapd:ID". Free with g_free(). */
 char *port_alias(const Port *port);
 
-/* The id within such an alias (borrowed from it), or NULL when the alias is not ours. */
+/* The id within such an alias (borrowed from it), or NULL when the alias is not ours. NULL also
+ * for "macvtapd:" with anything but an id: whoever may set an alias could write it. */
 const char *port_alias_id(const char *alias);
 
 /* What a caller asks for. Zero and NULL mean "not given"; the strings are the request's own. */

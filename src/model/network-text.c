@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The words in which networks are written: names, policies, VLANs. */
+#include "network.h"
+
+#include <string.h>
+
+#define VLAN_ID_MAX 4094
+
+static const char *const vhost_names[] = {
+    [VHOST_POLICY_AUTO] = "auto",
+    [VHOST_POLICY_REQUIRE] = "require",
+    [VHOST_POLICY_OFF] = "off",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(vhost_names) == VHOST_POLICY_OFF + 1);
+
+static const char *const mac_names[] = {
+    [MAC_POLICY_GENERATE] = "generate",
+    [MAC_POLICY_ANY] = "any",
+    [MAC_POLICY_INHERIT] = "inherit",
+    [MAC_POLICY_ASSIGN] = "assign",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(mac_names) == MAC_POLICY_ASSIGN + 1);
+
+static const char *const multicast_names[] = {
+    [MULTICAST_ALL] = "all",
+    [MULTICAST_FILTER] = "filter",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(multicast_names) == MULTICAST_FILTER + 1);
+
+/* The index of text in names, or -1. */
+static int
+find_name(const char *const *names, guint n_names, const char *text)
+{
+    for (guint i = 0; i < n_names; i++) {
+        if (g_str_equal(names[i], text))
+            return (int)i;
+    }
+    return -1;
+}
+
+const char *
+vhost_policy_name(VhostPolicy policy)
+{
+    return vhost_names[policy];
+}
+
+gboolean
+vhost_policy_parse(const char *text, VhostPolicy *ret_policy)
+{
+    int i = find_name(vhost_names, G_N_ELEMENTS(vhost_names), text);
+
+    if (i < 0)
+        return FALSE;
+    *ret_policy = (VhostPolicy)i;
+    return TRUE;
+}
+
+const char *
+mac_policy_name(MacPolicy policy)
+{
+    return mac_names[policy];
+}
+
+gboolean
+mac_policy_parse(const char *text, MacPolicy *ret_policy)
+{
+    int i = find_name(mac_names, G_N_ELEMENTS(mac_names), text);
+
+    if (i < 0)
+        return FALSE;
+    *ret_policy = (MacPolicy)i;
+    return TRUE;
+}
+
+const char *
+multicast_policy_name(MulticastPolicy policy)
+{
+    return multicast_names[policy];
+}
+
+gboolean
+multicast_policy_parse(const char *text, MulticastPolicy *ret_policy)
+{
+    int i = find_name(multicast_names, G_N_ELEMENTS(multicast_names), text);
+
+    if (i < 0)
+        return FALSE;
+    *ret_policy = (MulticastPolicy)i;
+    return TRUE;
+}
+
+gboolean
+network_name_is_valid(const char *name)
+{
+    gsize length = strlen(name);
+
+    if (length == 0 || length > NETWORK_NAME_MAX || name[0] == '.' || name[0] == '-')
+        return FALSE;
+    for (const char *c = name; *c; c++) {
+        if (!g_ascii_isalnum(*c) && !strchr("-_.", *c))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+network_spec_is_adhoc(const char *text)
+{
+    return strchr(text, '=') != NULL;
+}
+
+/* A number without leading zeros: it becomes part of a device's name. */
+static gboolean
+vlan_id_is_valid(const char *text)
+{
+    guint64 id;
+
+    return text[0] != '0' && g_ascii_string_to_unsigned(text, 10, 1, VLAN_ID_MAX, &id, NULL);
+}
+
+gboolean
+network_vlan_is_valid(const char *text)
+{
+    g_auto(GStrv) ids = g_strsplit(text, ".", 3);
+    guint n = g_strv_length(ids);
+
+    return (n == 1 || n == 2) && vlan_id_is_valid(ids[0]) && (n == 1 || vlan_id_is_valid(ids[1]));
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation: a generated MAC is the network's range with the free bits taken from
+ * SHA-256(seed, network, name, counter). The first counters give independent candidates, which is
+ * all that a range with room ever needs. A small or full range is then walked from the first
+ * candidate on, so that its last free address is found; the walk is bounded because a caller waits
+ * for it.
+ */
+#include "policy.h"
+
+#include "port-error.h"
+
+#include <string.h>
+
+#define HASHED_CANDIDATES 64
+#define WALKED_CANDIDATES 65536
+#define LOCALLY_ADMINISTERED 0x02
+#define GROUP 0x01
+
+static guint64
+mac_to_number(const MacAddress *mac)
+{
+    guint64 number = 0;
+
+    for (guint i = 0; i < 6; i++)
+        number = number << 8 | mac->octets[i];
+    return number;
+}
+
+/* The address of range whose free bits are those of number. */
+static MacAddress
+mac_in_range(const MacRange *range, guint64 number)
+{
+    guint64 mask = (G_GUINT64_CONSTANT(1) << (48 - range->prefix_bits)) - 1;
+    MacAddress mac;
+
+    number = mac_to_number(&range->base) | (number & mask);
+    for (guint i = 0; i < 6; i++)
+        mac.octets[i] = (guint8)(number >> (40 - 8 * i));
+    /* Where the range leaves these bits free, not to look like a vendor's or a group address. */
+    if (range->prefix_bits < 7)
+        mac.octets[0] |= LOCALLY_ADMINISTERED;
+    if (range->prefix_bits < 8)
+        mac.octets[0] &= (guint8)~GROUP;
+    return mac;
+}
+
+static guint64
+hash_candidate(const char *seed, const char *network, const char *name, guint counter)
+{
+    g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
+    g_autofree char *count = g_strdup_printf("%u", counter);
+    const char *parts[] = {seed, network, name, count};
+    guint8 digest[32];
+    gsize length = sizeof(digest);
+    guint64 number = 0;
+
+    /* With each NUL, so that ("ab", "c") and ("a", "bc") differ. */
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
+        g_checksum_update(checksum, (const guchar *)parts[i], (gssize)strlen(parts[i]) + 1);
+    g_checksum_get_digest(checksum, digest, &length);
+    for (guint i = 0; i < 6; i++)
+        number = number << 8 | digest[i];
+    return number;
+}
+
+static gboolean
+is_free(const MacAddress *mac, PolicyMacTaken taken, gpointer user_data)
+{
+    return !mac_address_is_multicast(mac) && !mac_address_is_zero(mac) && !taken(mac, user_data);
+}
+
+static gboolean
+generate_in_range(const MacRange *range, const char *seed, const char *network, const char *name,
+                  PolicyMacTaken taken, gpointer user_data, MacAddress *ret_mac)
+{
+    guint64 size = G_GUINT64_CONSTANT(1) << (48 - range->prefix_bits);
+    guint64 start = hash_candidate(seed, network, name, 0);
+    MacAddress mac;
+
+    for (guint i = 0; i < HASHED_CANDIDATES; i++) {
+        mac = mac_in_range(range, i == 0 ? start : hash_candidate(seed, network, name, i));
+        if (is_free(&mac, taken, user_data)) {
+            *ret_mac = mac;
+            return TRUE;
+        }
+    }
+    for (guint64 i = 1; i < MIN(size, WALKED_CANDIDATES); i++) {
+        mac = mac_in_range(range, start + i);
+        if (is_free(&mac, taken, user_data)) {
+            *ret_mac = mac;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+gboolean
+policy_generate_mac(const Network *network, const char *seed, const char *name,
+                    PolicyMacTaken taken, gpointer user_data, MacAddress *ret_mac, GError **error)
+{
+    MacRange range = {.base = {{0x52, 0x54, 0x00}}, .prefix_bits = 24};
+    g_autofree char *shown = NULL;
+
+    if (network->allow_macs->len > 0)
+        range = g_array_index(network->allow_macs, MacRange, 0);
+    if (generate_in_range(&range, seed, network->name, name, taken, user_data, ret_mac))
+        return TRUE;
+    shown = mac_range_format(&range);
+    return port_error_set(error, PORT_ERROR_MAC_CONFLICT,
+                          "no free MAC address is left for network '%s' in %s", network->name,
+                          shown);
+}
