@@ -32,6 +32,14 @@ read_fully(int fd, gsize max_bytes, GString *contents, int *ret_errno)
     }
 }
 
+/* Where the errno's text would only blur what the message says. */
+static gboolean
+refuse(GError **error, int errnum, const char *name, const char *what)
+{
+    g_set_error(error, ERRNO_ERROR, errnum, "%s %s", name, what);
+    return FALSE;
+}
+
 gboolean
 file_read_at(int folder_fd, const char *name, gsize max_bytes, char **ret_contents,
              gsize *ret_length, GError **error)
@@ -43,10 +51,12 @@ file_read_at(int folder_fd, const char *name, gsize max_bytes, char **ret_conten
 
     /* O_NONBLOCK: a FIFO that lies there must not hold us up. */
     fd = RETRY_EINTR(openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (fd < 0 && errno == ELOOP)
+        return refuse(error, ELOOP, name, "is a symbolic link");
     if (fd < 0 || fstat(fd, &status) < 0)
         return error_set_errno(error, errno, "cannot open %s", name);
     if (!S_ISREG(status.st_mode))
-        return error_set_errno(error, EINVAL, "%s is not a regular file", name);
+        return refuse(error, EINVAL, name, "is not a regular file");
     contents = g_string_new(NULL);
     if (!read_fully(fd, max_bytes, contents, &errnum))
         return error_set_errno(error, errnum, "cannot read %s", name);
@@ -76,8 +86,8 @@ file_write_at(int folder_fd, const char *name, const char *contents, gsize lengt
     AUTO_FD int fd = -1;
     int errnum;
 
-    fd = RETRY_EINTR(openat(folder_fd, name,
-                            O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    fd = RETRY_EINTR(
+        openat(folder_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (fd < 0)
         return error_set_errno(error, errno, "cannot create %s", name);
     if (write_fully(fd, contents, length))

@@ -10,8 +10,8 @@
 /*
  * Reads the whole of folder_fd/name into *ret_contents, NUL-terminated (free with g_free), and its
  * length in bytes into *ret_length (which may be NULL). A file of more than max_bytes is refused
- * with EFBIG, anything but a regular file with EINVAL; a symbolic link at the end of name is not
- * followed.
+ * with EFBIG, anything but a regular file with EINVAL, a symbolic link at the end of name with
+ * ELOOP.
  */
 gboolean file_read_at(int folder_fd, const char *name, gsize max_bytes, char **ret_contents,
                       gsize *ret_length, GError **error);
@@ -25,8 +25,8 @@ gboolean file_replace_at(int folder_fd, const char *name, const char *contents, 
                          GError **error);
 
 /*
- * Writes folder_fd/name with mode 0600 in place: a crash may leave a part of it. A file that was there is
- * overwritten; on failure name is removed.
+ * Writes folder_fd/name with mode 0600 in place: a crash may leave a part of it. A file that was
+ * there is overwritten; on failure name is removed.
  */
 gboolean file_write_at(int folder_fd, const char *name, const char *contents, gsize length,
                        GError **error);

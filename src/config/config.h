@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* DIR/networks.d/NAME.network: key files (GKeyFile, systemd's manner: '#' comments, empty =
- * default). */
+/*
+ * DIR/networks.d/NAME.network: key files (GKeyFile, systemd's manner: '#' comments, lists separated
+ * by spaces, empty = default).
+ */
 #pragma once
 
 #include "network.h"

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+
+/* No entry of a sane system's database is larger (a group's members are in it). */
+#define BUFFER_MAX (1024 * 1024)
+
+/* (uid_t)-1 and (gid_t)-1 mean "none" to the kernel. */
+static gboolean
+parse_id(const char *text, guint32 *ret_id)
+{
+    guint64 id;
+
+    if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT32 - 1, &id, NULL))
+        return FALSE;
+    *ret_id = (guint32)id;
+    return TRUE;
+}
+
+static gboolean
+lookup_user(const char *name, uid_t *ret_uid)
+{
+    if (parse_id(name, ret_uid))
+        return TRUE;
+    for (gsize size = 1024; size <= BUFFER_MAX; size *= 2) {
+        g_autofree char *buffer = g_malloc(size);
+        struct passwd entry, *found = NULL;
+        int errnum = getpwnam_r(name, &entry, buffer, size, &found);
+
+        if (errnum == ERANGE)
+            continue;
+        if (!found)
+            return FALSE;
+        *ret_uid = entry.pw_uid;
+        return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
+lookup_group(const char *name, gid_t *ret_gid)
+{
+    if (parse_id(name, ret_gid))
+        return TRUE;
+    for (gsize size = 1024; size <= BUFFER_MAX; size *= 2) {
+        g_autofree char *buffer = g_malloc(size);
+        struct group entry, *found = NULL;
+        int errnum = getgrnam_r(name, &entry, buffer, size, &found);
+
+        if (errnum == ERANGE)
+            continue;
+        if (!found)
+            return FALSE;
+        *ret_gid = entry.gr_gid;
+        return TRUE;
+    }
+    return FALSE;
+}
+
+const ConfigLookup config_lookup_system = {.user = lookup_user, .group = lookup_group};
