@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vhost-net descriptors: /dev/vhost-net opened once per queue (linux/vhost.h; kernel drivers/vhost/net.c). */
+/* vhost-net descriptors: /dev/vhost-net opened once per queue (linux/vhost.h; kernel
+ * drivers/vhost/net.c). */
 #pragma once
 
 #include "descriptor.h"
@@ -7,8 +8,8 @@
 #include <glib.h>
 
 /*
- * Opens dev_fd/vhost-net n times, checks that each answers VHOST_GET_FEATURES, and appends the descriptors
- * to descriptors. Fails with ERRNO_ERROR: ENOENT or ENODEV when the host has no vhost-net. On failure
- * descriptors is as it was.
+ * Opens dev_fd/vhost-net n times, checks that each answers VHOST_GET_FEATURES, and appends the
+ * descriptors to descriptors. Fails with ERRNO_ERROR: ENOENT or ENODEV when the host has no
+ * vhost-net. On failure descriptors is as it was.
  */
 gboolean vhost_net_open(int dev_fd, guint n, DescriptorArray *descriptors, GError **error);

@@ -18,6 +18,7 @@ void descriptor_clear(int *fd);
  * reference goes. g_array_steal() takes the descriptors out without closing them.
  */
 typedef GArray DescriptorArray;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DescriptorArray, g_array_unref)
 
 /* Returns a new, empty array; free it with g_array_unref(). */
 DescriptorArray *descriptor_array_new(void);

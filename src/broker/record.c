@@ -32,14 +32,14 @@ record_format(const Port *port, gsize *ret_length)
     g_autofree char *text = NULL;
     gsize length;
 
-    object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:s, s:I, s:I, s:s, s:o, s:I}",
-                       "version", RECORD_VERSION, "id", port->id, "name", port->name, "network",
-                       port->network, "parent", port->parent, "mode", macvtap_mode_name(port->mode),
-                       "noPromisc", port->nopromisc, "interfaceName", port->interface_name,
-                       "interfaceIndex", port->interface_index, "macAddress",
-                       mac_address_format(&port->mac, mac), "mtu", (json_int_t)port->mtu, "queues",
-                       (json_int_t)port->queues, "vhost", vhost_policy_name(port->vhost), "holder",
-                       holder_to_json(&port->holder), "owner", (json_int_t)port->owner);
+    object = json_pack(
+        "{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:s, s:I, s:I, s:s, s:o, s:I}", "version",
+        RECORD_VERSION, "id", port->id, "name", port->name, "network", port->network, "parent",
+        port->parent, "mode", macvtap_mode_name(port->mode), "noPromisc", port->nopromisc,
+        "interfaceName", port->interface_name, "interfaceIndex", port->interface_index,
+        "macAddress", mac_address_format(&port->mac, mac), "mtu", (json_int_t)port->mtu, "queues",
+        (json_int_t)port->queues, "vhost", vhost_policy_name(port->vhost), "holder",
+        holder_to_json(&port->holder), "owner", (json_int_t)port->owner);
     g_assert(object);
     length = json_dumpb(object, NULL, 0, JSON_COMPACT);
     text = g_malloc(length + 2);

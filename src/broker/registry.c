@@ -3,8 +3,8 @@
  * Theory of operation
  *
  * A record has two lives, told by its file's name alone, so that going from one to the other is one
- * rename(2): "ID.creating" is written before the device exists and becomes "ID" when the device is whole and
- * before the caller hears of it. After a crash
+ * rename(2): "ID.creating" is written before the device exists and becomes "ID" when the device is
+ * whole and before the caller hears of it. After a crash
  *   - a damaged ID.creating means that nothing was made yet (it is written before the device);
  *   - a whole ID.creating means that the device may exist in part: remove it, then the file;
  *   - ID means that the caller may know of the port.
@@ -31,8 +31,8 @@
 
 struct Registry {
     int folder_fd;
-    GQueue *ports;        /* of Port, owned, in the order of making */
-    GHashTable *by_id;    /* each: text -> its link in ports */
+    GQueue *ports;     /* of Port, owned, in the order of making */
+    GHashTable *by_id; /* each: text -> its link in ports */
     GHashTable *by_name;
     GHashTable *by_interface;
     GHashTable *by_index; /* ifindex -> link */
@@ -145,8 +145,8 @@ set_aside(Registry *registry, const char *file, const GError *why, GPtrArray *pr
     g_autofree char *damaged = g_strconcat(file, DAMAGED_SUFFIX, NULL);
 
     renameat(registry->folder_fd, file, registry->folder_fd, damaged);
-    g_ptr_array_add(problems, g_strdup_printf("record %s is set aside as %s: %s", file, damaged,
-                                              why->message));
+    g_ptr_array_add(
+        problems, g_strdup_printf("record %s is set aside as %s: %s", file, damaged, why->message));
 }
 
 static Port *

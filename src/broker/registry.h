@@ -9,17 +9,17 @@
 typedef struct Registry Registry;
 
 /*
- * Opens (or makes) the folder "ports" below state_fd, which is taken, and locks it against a second daemon
- * (PORT_ERROR_SYSTEM says so). The registry is empty until registry_load().
+ * Opens (or makes) the folder "ports" below state_fd, which is taken, and locks it against a second
+ * daemon (PORT_ERROR_SYSTEM says so). The registry is empty until registry_load().
  */
 Registry *registry_new(int state_fd, GError **error);
 void registry_free(Registry *registry);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Registry, registry_free)
 
 /*
- * Reads the records. Those of ports whose creation was under way go to *ret_unfinished (a GPtrArray of
- * Port, owned): they are in no table and keep their file until registry_abort(). What could not be
- * read is renamed to ID.damaged, and *ret_problems (a GPtrArray of text) says so.
+ * Reads the records. Those of ports whose creation was under way go to *ret_unfinished (a GPtrArray
+ * of Port, owned): they are in no table and keep their file until registry_abort(). What could not
+ * be read is renamed to ID.damaged, and *ret_problems (a GPtrArray of text) says so.
  */
 gboolean registry_load(Registry *registry, GPtrArray **ret_unfinished, GPtrArray **ret_problems,
                        GError **error);
@@ -27,8 +27,8 @@ gboolean registry_load(Registry *registry, GPtrArray **ret_unfinished, GPtrArray
 /* Writes the record of a port that is about to be created (again, when its index had to change). */
 gboolean registry_begin(Registry *registry, const Port *port, GError **error);
 
-/* The device is whole: makes its record final and takes port into the tables. On failure port stays the
- * caller's. */
+/* The device is whole: makes its record final and takes port into the tables. On failure port stays
+ * the caller's. */
 gboolean registry_commit(Registry *registry, Port *port, GError **error);
 
 /* The creation of id has been undone: removes its record. */
@@ -44,7 +44,8 @@ gboolean registry_forget(Registry *registry, Port *port, GError **error);
 Port *registry_find(Registry *registry, const char *text);
 Port *registry_find_index(Registry *registry, int interface_index);
 
-/* All ports in the order of their making, as a GPtrArray of borrowed Port; free with g_ptr_array_unref(). */
+/* All ports in the order of their making, as a GPtrArray of borrowed Port; free with
+ * g_ptr_array_unref(). */
 GPtrArray *registry_list(Registry *registry);
 
 /* Port by port without a copy of the list; the registry must not change meanwhile. */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the broker room share; nobody else includes it. */
+#pragma once
+
+#include "broker.h"
+#include "holders.h"
+#include "registry.h"
+
+/* What one daemon and one user other than root may have, whatever the networks allow (invariant 5).
+ */
+#define PORTS_MAX 8192
+#define PORTS_PER_USER_MAX 512
+
+struct Broker {
+    Kernel *kernel;
+    Registry *registry;
+    Holders *holders;
+    GHashTable *networks; /* name -> Network */
+    char *mac_seed;
+    BrokerOpenVhost open_vhost;
+    gpointer vhost_data;
+    GArray *watches;
+    guint last_watch;
+};
+
+/* events.c */
+void broker_emit(Broker *broker, PortEvent event, const Port *port);
+void broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_data);
+
+/* delete.c: removes the devices of these ports (of Port, in the registry), then their records. */
+gboolean broker_remove_ports(Broker *broker, GPtrArray *ports, GError **error);
+void broker_on_holders_ended(const char *const *port_ids, gpointer user_data);
+
+/* Whether link is the port's device: the index alone could be another's by now. */
+gboolean broker_is_device_of(const LinkInfo *link, const Port *port);
+
+/* open.c: opens queues, and vhost-net as the port's policy says. */
+gboolean broker_open_descriptors(Broker *broker, const Port *port, const LinkInfo *link,
+                                 guint n_queues, DescriptorArray *taps, GError **error);
+gboolean broker_open_vhosts(Broker *broker, VhostPolicy policy, guint n, DescriptorArray *vhosts,
+                            GError **error);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "broker-private.h"
+
+#include "policy.h"
+
+#include <string.h>
+
+Broker *
+broker_new(const BrokerSetup *setup, GError **error)
+{
+    g_autoptr(Broker) broker = g_new0(Broker, 1);
+
+    broker->registry = registry_new(setup->state_fd, error);
+    if (!broker->registry)
+        return NULL;
+    broker->kernel = setup->kernel;
+    broker->mac_seed = g_strdup(setup->mac_seed);
+    broker->open_vhost = setup->open_vhost;
+    broker->vhost_data = setup->vhost_data;
+    broker->networks = g_hash_table_new(g_str_hash, g_str_equal);
+    broker->holders = holders_new(broker_on_holders_ended, broker, error);
+    if (!broker->holders)
+        return NULL;
+    if (!broker->kernel->ops->monitor(broker->kernel, broker_on_link_event, broker, error))
+        return NULL;
+    return g_steal_pointer(&broker);
+}
+
+void
+broker_free(Broker *broker)
+{
+    if (!broker)
+        return;
+    holders_free(broker->holders);
+    registry_free(broker->registry);
+    g_clear_pointer(&broker->networks, g_hash_table_unref);
+    g_clear_pointer(&broker->watches, g_array_unref);
+    g_free(broker->mac_seed);
+    g_free(broker);
+}
+
+void
+broker_set_networks(Broker *broker, GHashTable *networks)
+{
+    g_hash_table_unref(broker->networks);
+    broker->networks = networks;
+}
+
+gboolean
+broker_may_see(const Caller *caller, const Port *port)
+{
+    return caller->uid == 0 || caller->uid == port->owner;
+}
+
+GPtrArray *
+broker_list_ports(Broker *broker, const Caller *caller, const char *network)
+{
+    GPtrArray *ports = registry_list(broker->registry);
+
+    for (guint i = 0; i < ports->len;) {
+        const Port *port = ports->pdata[i];
+
+        if (broker_may_see(caller, port) && (!network || g_str_equal(port->network, network)))
+            i++;
+        else
+            g_ptr_array_remove_index(ports, i);
+    }
+    return ports;
+}
+
+static gint
+compare_networks(gconstpointer a, gconstpointer b)
+{
+    return strcmp((*(const Network *const *)a)->name, (*(const Network *const *)b)->name);
+}
+
+GPtrArray *
+broker_list_networks(Broker *broker, const Caller *caller)
+{
+    GPtrArray *networks = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, broker->networks);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (caller->uid == 0 || policy_may_use(value, caller))
+            g_ptr_array_add(networks, value);
+    }
+    g_ptr_array_sort(networks, compare_networks);
+    return networks;
+}
+
+typedef struct PortCount {
+    const char *network;
+    guint n_ports;
+} PortCount;
+
+static void
+count_port(Port *port, gpointer user_data)
+{
+    PortCount *count = user_data;
+
+    count->n_ports += g_str_equal(port->network, count->network);
+}
+
+guint
+broker_count_ports(Broker *broker, const char *network)
+{
+    PortCount count = {.network = network};
+
+    registry_foreach(broker->registry, count_port, &count);
+    return count.n_ports;
+}

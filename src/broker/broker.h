@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The use cases: create, open, delete, list, watch and reconcile ports. The broker knows the
+ * networks, the registry and the kernel, and no wire. Every failure is a PORT_ERROR whose message
+ * names the cause; nothing is left behind then.
+ */
+#pragma once
+
+#include "caller.h"
+#include "descriptor.h"
+#include "network.h"
+#include "ops.h"
+#include "port.h"
+
+#include <glib.h>
+
+typedef struct Broker Broker;
+
+/* Opens n vhost-net descriptors (vhost_net_open() with its folder bound). */
+typedef gboolean (*BrokerOpenVhost)(guint n, DescriptorArray *descriptors, gpointer user_data,
+                                    GError **error);
+
+typedef struct BrokerSetup {
+    Kernel *kernel;       /* borrowed; must outlive the broker */
+    int state_fd;         /* the state folder; taken */
+    const char *mac_seed; /* this machine's text for generated MACs, copied */
+    BrokerOpenVhost open_vhost;
+    gpointer vhost_data;
+} BrokerSetup;
+
+/* Starts with no network and the registry empty: broker_set_networks(), then broker_reconcile(). */
+Broker *broker_new(const BrokerSetup *setup, GError **error);
+
+/* Ports stay; see broker_reconcile(). */
+void broker_free(Broker *broker);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Broker, broker_free)
+
+/* Replaces the networks by this table (name -> Network), which is taken. Ports keep what they have.
+ */
+void broker_set_networks(Broker *broker, GHashTable *networks);
+
+/*
+ * After a start: reads the records and makes kernel and records agree. Ports of living holders are
+ * adopted, everything else that is ours is removed. *ret_messages (GPtrArray of text) is what the
+ * log should say.
+ */
+gboolean broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error);
+
+/* A port and open descriptors of it; clear with port_grant_clear(). */
+typedef struct PortGrant {
+    const Port *port; /* borrowed until the next call of the broker */
+    DescriptorArray *taps;
+    DescriptorArray *vhosts;
+} PortGrant;
+
+void port_grant_clear(PortGrant *grant);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PortGrant, port_grant_clear)
+
+gboolean broker_create_port(Broker *broker, const Caller *caller, const PortRequest *request,
+                            PortGrant *ret_grant, GError **error);
+
+/* Opens n_queues more queues (0: as many as the port has). port: id, name or interface name. */
+gboolean broker_open_port(Broker *broker, const Caller *caller, const char *port, guint n_queues,
+                          PortGrant *ret_grant, GError **error);
+gboolean broker_delete_port(Broker *broker, const Caller *caller, const char *port, GError **error);
+
+/* The ports that the caller may see (its own; root: all), of one network or all (NULL), as a
+ * GPtrArray of borrowed const Port. */
+GPtrArray *broker_list_ports(Broker *broker, const Caller *caller, const char *network);
+
+/* The networks that the caller may use, sorted by name, as a GPtrArray of borrowed const Network.
+ */
+GPtrArray *broker_list_networks(Broker *broker, const Caller *caller);
+
+/* How many ports the network has. */
+guint broker_count_ports(Broker *broker, const char *network);
+
+typedef enum PortEvent {
+    PORT_EVENT_CREATED,
+    PORT_EVENT_CHANGED,
+    PORT_EVENT_DELETED,
+} PortEvent;
+
+typedef void (*BrokerWatcher)(PortEvent event, const Port *port, gpointer user_data);
+
+/* Calls watcher for every event of every port; returns a number for broker_unwatch(). */
+guint broker_watch(Broker *broker, BrokerWatcher watcher, gpointer user_data);
+void broker_unwatch(Broker *broker, guint number);
+
+/* Whether the caller may see the port. */
+gboolean broker_may_see(const Caller *caller, const Port *port);

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * Use case: a new port. The order is what makes it safe:
+ *   1. decide everything that can be decided (who, what, where, which MAC, which ifindex) and open
+ * what has no effect outside (the holder's pidfd, vhost-net);
+ *   2. write the record (ID.creating), which names the device that is to be;
+ *   3. make the device, open and verify its queues;
+ *   4. make the record final, and only then tell the caller.
+ * A failure in 3 or 4 undoes backwards; a crash anywhere leaves a record that broker_reconcile()
+ * finds.
+ */
+#include "broker-private.h"
+#include "parent.h"
+
+#include "error.h"
+#include "policy.h"
+#include "port-error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* Chosen ifindexes start above what the kernel counts up to, so that a /dev/tapN of another
+ * namespace, where the kernel counted, is never in our way. */
+#define INDEX_MIN (1 << 20)
+#define INDEX_MAX (1 << 30)
+#define INDEX_ATTEMPTS 8
+
+/* A creation under way. */
+typedef struct Creation {
+    Broker *broker;
+    const Caller *caller;
+    const PortRequest *request;
+    Network *network; /* a reference */
+    LinkInfo parent;
+    Process holder; /* pidfd -1 unless the holder is a process */
+    Port *port;     /* ours until it is committed */
+    DescriptorArray *taps, *vhosts;
+    GArray *others; /* of LinkInfo, once a generated MAC was found in use by a device that is not
+                       ours */
+} Creation;
+
+static void
+creation_clear(Creation *creation)
+{
+    g_clear_pointer(&creation->network, network_unref);
+    descriptor_clear(&creation->holder.pidfd);
+    g_clear_pointer(&creation->port, port_free);
+    g_clear_pointer(&creation->taps, g_array_unref);
+    g_clear_pointer(&creation->vhosts, g_array_unref);
+    g_clear_pointer(&creation->others, g_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Creation, creation_clear)
+
+static gboolean
+resolve_network(Creation *creation, GError **error)
+{
+    const char *name = creation->request->network;
+    Network *network;
+
+    if (network_spec_is_adhoc(name)) {
+        if (creation->caller->uid != 0)
+            return port_error_set(error, PORT_ERROR_ACCESS_DENIED,
+                                  "only root may name an ad-hoc network (%s)", name);
+        creation->network = network_parse_adhoc(name, error);
+        return creation->network != NULL;
+    }
+    network = g_hash_table_lookup(creation->broker->networks, name);
+    if (!network)
+        return port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND, "there is no network '%s'",
+                              name);
+    if (network->problem)
+        return port_error_set(
+            error, PORT_ERROR_NETWORK_INVALID, "network %s cannot be used: %s", name,
+            creation->caller->uid == 0 ? network->problem : "its file has an error");
+    if (!policy_may_use(network, creation->caller))
+        return port_error_set(
+            error, PORT_ERROR_ACCESS_DENIED,
+            "user %u may not use network %s (see its AllowUsers= and AllowGroups=)",
+            (guint)creation->caller->uid, name);
+    creation->network = network_ref(network);
+    return TRUE;
+}
+
+typedef struct NetworkLoad {
+    const char *network;
+    uid_t owner;
+    guint n_ports, n_owned;
+} NetworkLoad;
+
+static void
+count_in_network(Port *port, gpointer user_data)
+{
+    NetworkLoad *load = user_data;
+
+    if (!g_str_equal(port->network, load->network))
+        return;
+    load->n_ports++;
+    load->n_owned += port->owner == load->owner;
+}
+
+static gboolean
+check_network_limits(Creation *creation, GError **error)
+{
+    const Network *network = creation->network;
+    NetworkLoad load = {.network = network->name, .owner = creation->caller->uid};
+
+    if (network->max_ports == 0 && network->max_ports_per_user == 0)
+        return TRUE;
+    registry_foreach(creation->broker->registry, count_in_network, &load);
+    if (network->max_ports != 0 && load.n_ports >= network->max_ports)
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
+                              "network %s has its %u ports (MaxPorts=)", network->name,
+                              network->max_ports);
+    if (network->max_ports_per_user != 0 && load.n_owned >= network->max_ports_per_user)
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
+                              "user %u has its %u ports on network %s (MaxPortsPerUser=)",
+                              (guint)load.owner, network->max_ports_per_user, network->name);
+    return TRUE;
+}
+
+static gboolean
+check_limits(Creation *creation, GError **error)
+{
+    Registry *registry = creation->broker->registry;
+    uid_t uid = creation->caller->uid;
+
+    if (registry_count(registry) >= PORTS_MAX)
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "this daemon has its %d ports",
+                              PORTS_MAX);
+    if (uid != 0 && registry_count_owner(registry, uid) >= PORTS_PER_USER_MAX)
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "user %u has its %d ports",
+                              (guint)uid, PORTS_PER_USER_MAX);
+    return check_network_limits(creation, error);
+}
+
+static gboolean
+open_holder(const Caller *caller, pid_t named, Process *ret_process, GError **error)
+{
+    if (named != 0)
+        return process_open(named, ret_process, error);
+    if (caller->pid == 0)
+        return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
+                              "the caller's process is not visible to macvtapd");
+    if (caller->pidfd >= 0)
+        return process_open_pidfd(caller->pidfd, caller->pid, ret_process, error);
+    return process_open(caller->pid, ret_process, error);
+}
+
+/* The caller may name itself, and processes of its own user; root any. */
+static gboolean
+resolve_holder(Creation *creation, GError **error)
+{
+    Holder *holder = &creation->port->holder;
+    uid_t uid = creation->caller->uid;
+    g_autoptr(GError) cause = NULL;
+
+    *holder = creation->request->holder;
+    if (holder->type != HOLDER_PROCESS)
+        return TRUE;
+    if (!open_holder(creation->caller, holder->pid, &creation->holder, &cause))
+        return port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: %s", cause->message);
+    if (uid != 0 && creation->holder.uid != uid && holder->pid != 0)
+        return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
+                              "holder: process %d is not user %u's", (int)holder->pid, (guint)uid);
+    holder->pid = creation->holder.pid;
+    holder->start_time = creation->holder.start_time;
+    return TRUE;
+}
+
+static gboolean
+mac_is_taken(const MacAddress *mac, gpointer user_data)
+{
+    Creation *creation = user_data;
+
+    for (guint i = 0; creation->others && i < creation->others->len; i++) {
+        if (mac_address_equal(&g_array_index(creation->others, LinkInfo, i).mac, mac))
+            return TRUE;
+    }
+    return parent_has_mac(creation->broker, &creation->parent, mac);
+}
+
+static gboolean
+choose_inherited(Creation *creation, GError **error)
+{
+    const PortRequest *request = creation->request;
+    char wanted[MAC_ADDRESS_TEXT_SIZE], own[MAC_ADDRESS_TEXT_SIZE];
+
+    creation->port->mac = creation->parent.mac;
+    if (!request->has_mac || mac_address_equal(&request->mac, &creation->parent.mac))
+        return TRUE;
+    return port_error_set(
+        error, PORT_ERROR_MAC_NOT_ALLOWED,
+        "network %s gives the guest the MAC of %s, %s, not %s; leave the MAC out, or set"
+        " Mac=assign",
+        creation->network->name, creation->parent.name,
+        mac_address_format(&creation->parent.mac, own), mac_address_format(&request->mac, wanted));
+}
+
+static gboolean
+choose_mac(Creation *creation, GError **error)
+{
+    const PortRequest *request = creation->request;
+    gboolean passthru = creation->network->mode == MACVTAP_MODE_PASSTHRU;
+
+    if (creation->network->mac == MAC_POLICY_INHERIT)
+        return choose_inherited(creation, error);
+    if (request->has_mac) {
+        creation->port->mac = request->mac;
+        /* In passthru the parent's own MAC is what the port has anyway. */
+        return passthru ||
+               parent_check_mac(creation->broker, &creation->parent, &request->mac, error);
+    }
+    return policy_generate_mac(creation->network, creation->broker->mac_seed, creation->port->name,
+                               mac_is_taken, creation, &creation->port->mac, error);
+}
+
+static gboolean
+choose_mtu(Creation *creation, GError **error)
+{
+    guint32 mtu = creation->request->mtu ? creation->request->mtu : creation->network->mtu;
+
+    if (mtu > creation->parent.mtu)
+        return port_error_set(error, PORT_ERROR_MTU_TOO_LARGE, "MTU %u is above %s's %u", mtu,
+                              creation->parent.name, creation->parent.mtu);
+    creation->port->mtu = mtu ? mtu : creation->parent.mtu;
+    return TRUE;
+}
+
+static void
+choose_index(Creation *creation)
+{
+    do
+        creation->port->interface_index = g_random_int_range(INDEX_MIN, INDEX_MAX);
+    while (registry_find_index(creation->broker->registry, creation->port->interface_index));
+}
+
+static gboolean
+choose_names(Creation *creation, GError **error)
+{
+    const PortRequest *request = creation->request;
+    Registry *registry = creation->broker->registry;
+    Port *port = creation->port;
+
+    do {
+        g_free(port->id);
+        port->id = g_strdup_printf("p%08x%04x", g_random_int(), g_random_int() & 0xffff);
+    } while (registry_find(registry, port->id));
+    port->name = g_strdup(request->name ? request->name : port->id);
+    if (request->name && registry_find(registry, request->name))
+        return port_error_set(error, PORT_ERROR_NAME_TAKEN, "there is a port '%s' already",
+                              request->name);
+    if (request->interface_name)
+        g_strlcpy(port->interface_name, request->interface_name, sizeof(port->interface_name));
+    else
+        snprintf(port->interface_name, sizeof(port->interface_name), "mvt%.12s", port->id + 1);
+    return TRUE;
+}
+
+/* Step 1 of the theory. */
+static gboolean
+decide(Creation *creation, GError **error)
+{
+    Port *port = creation->port = port_new();
+
+    if (!resolve_network(creation, error) ||
+        !policy_check_request(creation->network, creation->request, &port->queues, &port->vhost,
+                              error) ||
+        !check_limits(creation, error) || !resolve_holder(creation, error) ||
+        !choose_names(creation, error) ||
+        !parent_choose(creation->broker, creation->network, &creation->parent, error) ||
+        !choose_mtu(creation, error) || !choose_mac(creation, error))
+        return FALSE;
+    choose_index(creation);
+    port->network = g_strdup(creation->network->name);
+    port->parent = g_strdup(creation->parent.name);
+    port->mode = creation->network->mode;
+    port->nopromisc = creation->network->nopromisc;
+    port->owner = creation->caller->uid;
+    port->state = PORT_STATE_CREATING;
+    return creation->request->no_descriptors ||
+           broker_open_vhosts(creation->broker, port->vhost, port->queues, creation->vhosts, error);
+}
+
+static gboolean
+make_device(Creation *creation, LinkInfo *ret_link, GError **error)
+{
+    const Network *network = creation->network;
+    const Port *port = creation->port;
+    g_autofree char *alias = port_alias(port);
+    MacvtapSpec spec = {
+        .name = port->interface_name,
+        .index = port->interface_index,
+        .parent_index = creation->parent.index,
+        .mode = port->mode,
+        .nopromisc = port->nopromisc,
+        .set_mac = port->mode != MACVTAP_MODE_PASSTHRU,
+        .mac = port->mac,
+        .mtu = port->mtu == creation->parent.mtu ? 0 : port->mtu,
+        .tx_queue_length = network->tx_queue_length,
+        .broadcast_queue_length = network->broadcast_queue_length,
+        .sources = network->sources ? (const MacAddress *)network->sources->data : NULL,
+        .n_sources = network->sources ? network->sources->len : 0,
+        .all_multicast = network->multicast == MULTICAST_ALL,
+        .alias = alias,
+    };
+
+    return creation->broker->kernel->ops->macvtap_create(creation->broker->kernel, &spec, ret_link,
+                                                         error);
+}
+
+/* A device that is not ours has the MAC that we generated: look at all of them and take another. */
+static gboolean
+choose_mac_again(Creation *creation)
+{
+    if (creation->others || creation->request->has_mac ||
+        creation->port->mode == MACVTAP_MODE_PASSTHRU)
+        return FALSE;
+    creation->others = creation->broker->kernel->ops->link_list(creation->broker->kernel, NULL);
+    return creation->others && choose_mac(creation, NULL);
+}
+
+/* Steps 2 and the first half of 3; on success the record and the device are there. */
+static gboolean
+record_and_make(Creation *creation, LinkInfo *ret_link, GError **error)
+{
+    Registry *registry = creation->broker->registry;
+    GError *cause = NULL;
+
+    for (guint attempt = 1;; attempt++) {
+        g_autoptr(GError) record = NULL;
+
+        if (!registry_begin(registry, creation->port, &record)) {
+            g_clear_error(&cause);
+            registry_abort(registry, creation->port->id);
+            return port_error_set(error, PORT_ERROR_SYSTEM, "cannot record the port: %s",
+                                  record->message);
+        }
+        g_clear_error(&cause);
+        if (make_device(creation, ret_link, &cause))
+            return TRUE;
+        if (attempt == INDEX_ATTEMPTS)
+            break;
+        if (error_is_errno(cause, EBUSY))
+            choose_index(creation);
+        else if (!error_is_errno(cause, EADDRINUSE) || !choose_mac_again(creation))
+            break;
+    }
+    registry_abort(registry, creation->port->id);
+    parent_explain(creation->broker, &creation->parent, creation->port, cause, error);
+    return FALSE;
+}
+
+static void
+undo(Creation *creation)
+{
+    Broker *broker = creation->broker;
+    g_autoptr(GError) error = NULL;
+
+    holders_remove(broker->holders, creation->port->id);
+    g_array_set_size(creation->taps, 0);
+    if (broker->kernel->ops->link_delete(broker->kernel, &creation->port->interface_index, 1,
+                                         &error))
+        registry_abort(broker->registry, creation->port->id);
+    else /* the record stays, so that the next start removes the device */
+        g_warning("device %s could not be removed: %s", creation->port->interface_name,
+                  error->message);
+}
+
+static gboolean
+assign_mac(Creation *creation, const LinkInfo *link, GError **error)
+{
+    Broker *broker = creation->broker;
+    g_autoptr(GError) cause = NULL;
+
+    if (creation->port->mode != MACVTAP_MODE_PASSTHRU ||
+        mac_address_equal(&link->mac, &creation->port->mac))
+        return TRUE;
+    if (broker->kernel->ops->link_set_mac(broker->kernel, link->index, &creation->port->mac,
+                                          &cause))
+        return TRUE;
+    return port_error_set(error, PORT_ERROR_SYSTEM, "%s does not take the port's MAC: %s",
+                          creation->parent.name, cause->message);
+}
+
+/* The second half of step 3, and step 4. */
+static gboolean
+finish(Creation *creation, const LinkInfo *link, GError **error)
+{
+    Broker *broker = creation->broker;
+    g_autoptr(GError) cause = NULL;
+
+    if (!assign_mac(creation, link, error))
+        return FALSE;
+    if (!creation->request->no_descriptors &&
+        !broker_open_descriptors(broker, creation->port, link, creation->port->queues,
+                                 creation->taps, error))
+        return FALSE;
+    if (creation->port->holder.type == HOLDER_PROCESS &&
+        !holders_add(broker->holders, creation->port->id, &creation->holder, &cause))
+        return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
+    if (!registry_commit(broker->registry, creation->port, &cause))
+        return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
+    return TRUE;
+}
+
+gboolean
+broker_create_port(Broker *broker, const Caller *caller, const PortRequest *request,
+                   PortGrant *ret_grant, GError **error)
+{
+    g_auto(Creation) creation = {
+        .broker = broker,
+        .caller = caller,
+        .request = request,
+        .holder = {.pidfd = -1},
+        .taps = descriptor_array_new(),
+        .vhosts = descriptor_array_new(),
+    };
+    LinkInfo link;
+
+    if (!decide(&creation, error) || !record_and_make(&creation, &link, error))
+        return FALSE;
+    if (!finish(&creation, &link, error)) {
+        undo(&creation);
+        return FALSE;
+    }
+    ret_grant->port = g_steal_pointer(&creation.port);
+    ret_grant->taps = g_steal_pointer(&creation.taps);
+    ret_grant->vhosts = g_steal_pointer(&creation.vhosts);
+    broker_emit(broker, PORT_EVENT_CREATED, ret_grant->port);
+    return TRUE;
+}

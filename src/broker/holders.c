@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "holders.h"
+
+#include "descriptor.h"
+#include "error.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* How many ended processes one wake-up takes; more of them wake us again at once. */
+#define EVENTS_PER_WAKEUP 256
+
+/* One process, however many ports it holds. */
+typedef struct Watched {
+    Process process;
+    GPtrArray *port_ids;
+} Watched;
+
+struct Holders {
+    int epoll_fd;
+    GSource *source;
+    GHashTable *processes; /* of Watched, by pid and start time */
+    GHashTable *by_port;   /* port id -> Watched */
+    HoldersEnded ended;
+    gpointer user_data;
+};
+
+static guint
+watched_hash(gconstpointer data)
+{
+    const Watched *watched = data;
+
+    return (guint)watched->process.pid ^ (guint)watched->process.start_time;
+}
+
+static gboolean
+watched_equal(gconstpointer a, gconstpointer b)
+{
+    const Process *p = &((const Watched *)a)->process;
+    const Process *q = &((const Watched *)b)->process;
+
+    return p->pid == q->pid && p->start_time == q->start_time;
+}
+
+static void
+watched_free(gpointer data)
+{
+    Watched *watched = data;
+
+    /* Closing the last descriptor takes it out of the epoll set as well. */
+    descriptor_clear(&watched->process.pidfd);
+    g_ptr_array_unref(watched->port_ids);
+    g_free(watched);
+}
+
+static gboolean
+on_ready(int fd, GIOCondition condition, gpointer user_data)
+{
+    Holders *holders = user_data;
+    struct epoll_event events[EVENTS_PER_WAKEUP];
+    g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
+    int n = epoll_wait(holders->epoll_fd, events, EVENTS_PER_WAKEUP, 0);
+
+    for (int i = 0; i < n; i++) {
+        Watched *watched = events[i].data.ptr;
+
+        for (guint j = 0; j < watched->port_ids->len; j++) {
+            g_hash_table_remove(holders->by_port, watched->port_ids->pdata[j]);
+            g_ptr_array_add(ids, g_strdup(watched->port_ids->pdata[j]));
+        }
+        g_hash_table_remove(holders->processes, watched);
+    }
+    if (ids->len > 0) {
+        g_ptr_array_add(ids, NULL);
+        holders->ended((const char *const *)ids->pdata, holders->user_data);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+Holders *
+holders_new(HoldersEnded ended, gpointer user_data, GError **error)
+{
+    int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    Holders *holders;
+
+    if (epoll_fd < 0) {
+        error_set_errno(error, errno, "cannot watch processes");
+        return NULL;
+    }
+    holders = g_new0(Holders, 1);
+    holders->epoll_fd = epoll_fd;
+    holders->processes = g_hash_table_new_full(watched_hash, watched_equal, watched_free, NULL);
+    holders->by_port = g_hash_table_new(g_str_hash, g_str_equal);
+    holders->ended = ended;
+    holders->user_data = user_data;
+    holders->source = g_unix_fd_source_new(epoll_fd, G_IO_IN);
+    g_source_set_callback(holders->source, G_SOURCE_FUNC(on_ready), holders, NULL);
+    g_source_attach(holders->source, g_main_context_get_thread_default());
+    return holders;
+}
+
+void
+holders_free(Holders *holders)
+{
+    if (!holders)
+        return;
+    g_source_destroy(holders->source);
+    g_source_unref(holders->source);
+    g_hash_table_unref(holders->by_port);
+    g_hash_table_unref(holders->processes);
+    descriptor_clear(&holders->epoll_fd);
+    g_free(holders);
+}
+
+static Watched *
+watch_process(Holders *holders, Process *process, GError **error)
+{
+    Watched *watched = g_new0(Watched, 1);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = watched};
+
+    watched->process = *process;
+    process->pidfd = -1;
+    watched->port_ids = g_ptr_array_new_with_free_func(g_free);
+    if (epoll_ctl(holders->epoll_fd, EPOLL_CTL_ADD, watched->process.pidfd, &event) < 0) {
+        error_set_errno(error, errno, "cannot watch process %d", (int)watched->process.pid);
+        watched_free(watched);
+        return NULL;
+    }
+    g_hash_table_add(holders->processes, watched);
+    return watched;
+}
+
+gboolean
+holders_add(Holders *holders, const char *port_id, Process *process, GError **error)
+{
+    Watched key = {.process = *process};
+    Watched *watched = g_hash_table_lookup(holders->processes, &key);
+    char *id;
+
+    if (!watched)
+        watched = watch_process(holders, process, error);
+    descriptor_clear(&process->pidfd);
+    if (!watched)
+        return FALSE;
+    id = g_strdup(port_id);
+    g_ptr_array_add(watched->port_ids, id);
+    g_hash_table_insert(holders->by_port, id, watched);
+    return TRUE;
+}
+
+void
+holders_remove(Holders *holders, const char *port_id)
+{
+    Watched *watched = g_hash_table_lookup(holders->by_port, port_id);
+    guint index;
+
+    if (!watched)
+        return;
+    g_hash_table_remove(holders->by_port, port_id);
+    if (g_ptr_array_find_with_equal_func(watched->port_ids, port_id, g_str_equal, &index))
+        g_ptr_array_remove_index_fast(watched->port_ids, index);
+    if (watched->port_ids->len == 0)
+        g_hash_table_remove(holders->processes, watched);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Use case: descriptors of a port that is there. */
+#include "broker-private.h"
+
+#include "error.h"
+#include "port-error.h"
+
+#include <errno.h>
+
+void
+port_grant_clear(PortGrant *grant)
+{
+    g_clear_pointer(&grant->taps, g_array_unref);
+    g_clear_pointer(&grant->vhosts, g_array_unref);
+    grant->port = NULL;
+}
+
+gboolean
+broker_open_vhosts(Broker *broker, VhostPolicy policy, guint n, DescriptorArray *vhosts,
+                   GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (policy == VHOST_POLICY_OFF)
+        return TRUE;
+    if (broker->open_vhost(n, vhosts, broker->vhost_data, &cause))
+        return TRUE;
+    if (policy == VHOST_POLICY_AUTO &&
+        (error_is_errno(cause, ENOENT) || error_is_errno(cause, ENODEV) ||
+         error_is_errno(cause, ENXIO)))
+        return TRUE;
+    return port_error_set(error, PORT_ERROR_VHOST_UNAVAILABLE, "vhost-net: %s", cause->message);
+}
+
+gboolean
+broker_open_descriptors(Broker *broker, const Port *port, const LinkInfo *link, guint n_queues,
+                        DescriptorArray *taps, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (broker->kernel->ops->tap_open(broker->kernel, link, n_queues, port->queues > 1, taps,
+                                      &cause))
+        return TRUE;
+    return port_error_set(error, PORT_ERROR_SYSTEM, "port %s: %s", port->name, cause->message);
+}
+
+static gboolean
+find_own(Broker *broker, const Caller *caller, const char *text, Port **ret_port, GError **error)
+{
+    Port *port = registry_find(broker->registry, text);
+
+    if (!port || !broker_may_see(caller, port))
+        return port_error_set(error, PORT_ERROR_PORT_NOT_FOUND, "there is no port '%s'", text);
+    *ret_port = port;
+    return TRUE;
+}
+
+gboolean
+broker_open_port(Broker *broker, const Caller *caller, const char *text, guint n_queues,
+                 PortGrant *ret_grant, GError **error)
+{
+    g_autoptr(DescriptorArray) taps = descriptor_array_new();
+    g_autoptr(DescriptorArray) vhosts = descriptor_array_new();
+    LinkInfo link;
+    Port *port;
+
+    if (!find_own(broker, caller, text, &port, error))
+        return FALSE;
+    if (n_queues == 0)
+        n_queues = port->queues;
+    if (n_queues > port->queues)
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "port %s has %u queues, not %u",
+                              port->name, port->queues, n_queues);
+    if (!broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &link, NULL) ||
+        !broker_is_device_of(&link, port))
+        return port_error_set(error, PORT_ERROR_DEVICE_GONE,
+                              "the device %s of port %s has been removed", port->interface_name,
+                              port->name);
+    if (!broker_open_vhosts(broker, port->vhost, n_queues, vhosts, error) ||
+        !broker_open_descriptors(broker, port, &link, n_queues, taps, error))
+        return FALSE;
+    ret_grant->port = port;
+    ret_grant->taps = g_steal_pointer(&taps);
+    ret_grant->vhosts = g_steal_pointer(&vhosts);
+    return TRUE;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * A pid may be reused, a pidfd may not. The pidfd is opened first, then /proc is read by pid, and
+ * only then the pidfd is asked whether its process still lives: as long as it does its pid cannot
+ * have gone to another, so what was read belongs to it.
+ */
+#include "process.h"
+
+#include "descriptor.h"
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static gboolean
+read_proc(pid_t pid, const char *file, char *buffer, gsize size)
+{
+    char path[64];
+    AUTO_FD int fd = -1;
+    gssize n;
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+    fd = RETRY_EINTR(open(path, O_RDONLY | O_CLOEXEC));
+    if (fd < 0)
+        return FALSE;
+    n = RETRY_EINTR(read(fd, buffer, size - 1));
+    if (n < 0)
+        return FALSE;
+    buffer[n] = '\0';
+    return TRUE;
+}
+
+/* The start time is the 22nd field; the second, the command in brackets, may hold blanks and
+ * brackets. */
+static gboolean
+read_start_time(pid_t pid, guint64 *ret_start_time)
+{
+    char buffer[1024];
+    const char *field;
+
+    if (!read_proc(pid, "stat", buffer, sizeof(buffer)))
+        return FALSE;
+    field = strrchr(buffer, ')');
+    for (int i = 2; field && i < 22; i++)
+        field = strchr(field + 1, ' ');
+    return field && sscanf(field, " %" G_GUINT64_FORMAT, ret_start_time) == 1;
+}
+
+static gboolean
+read_uid(pid_t pid, uid_t *ret_uid)
+{
+    char buffer[2048];
+    const char *line;
+
+    if (!read_proc(pid, "status", buffer, sizeof(buffer)))
+        return FALSE;
+    line = strstr(buffer, "\nUid:");
+    return line && sscanf(line, "\nUid: %u", ret_uid) == 1;
+}
+
+static gboolean
+has_ended(int pidfd)
+{
+    struct pollfd item = {.fd = pidfd, .events = POLLIN};
+
+    return RETRY_EINTR(poll(&item, 1, 0)) != 0;
+}
+
+static gboolean
+describe(int pidfd, pid_t pid, Process *ret_process, GError **error)
+{
+    Process process = {.pidfd = pidfd, .pid = pid};
+    gboolean read = read_start_time(pid, &process.start_time) && read_uid(pid, &process.uid);
+
+    if (has_ended(pidfd))
+        return error_set_errno(error, ESRCH, "process %d", (int)pid);
+    if (!read)
+        return error_set_errno(error, EIO, "cannot read /proc/%d", (int)pid);
+    *ret_process = process;
+    return TRUE;
+}
+
+gboolean
+process_open(pid_t pid, Process *ret_process, GError **error)
+{
+    AUTO_FD int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    if (pidfd < 0)
+        return error_set_errno(error, errno, "process %d", (int)pid);
+    if (!describe(pidfd, pid, ret_process, error))
+        return FALSE;
+    pidfd = -1;
+    return TRUE;
+}
+
+gboolean
+process_open_pidfd(int pidfd, pid_t pid, Process *ret_process, GError **error)
+{
+    AUTO_FD int copy = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+
+    if (copy < 0)
+        return error_set_errno(error, errno, "cannot duplicate a pidfd");
+    if (!describe(copy, pid, ret_process, error))
+        return FALSE;
+    copy = -1;
+    return TRUE;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Processes as holders: a pidfd that cannot be mistaken, and what /proc says of it (proc(5)). */
+#pragma once
+
+#include <glib.h>
+#include <sys/types.h>
+
+typedef struct Process {
+    int pidfd; /* owned */
+    pid_t pid;
+    uid_t uid;          /* real user ID */
+    guint64 start_time; /* clock ticks since boot */
+} Process;
+
+/*
+ * Opens the living process pid and reads who it is; close process.pidfd after use. Fails with
+ * ERRNO_ERROR: ESRCH when there is no such process or it has ended.
+ */
+gboolean process_open(pid_t pid, Process *ret_process, GError **error);
+
+/* The same of a process whose pidfd we have already (duplicated, not taken). */
+gboolean process_open_pidfd(int pidfd, pid_t pid, Process *ret_process, GError **error);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * Use case: the start after whatever happened. What may be there, and what becomes of it:
+ *   ID.creating                     the caller never heard of it: device (if any) and record go
+ *   ID, device, holder lives        adopted
+ *   ID, device, holder has ended    both go
+ *   ID, no device, holder lives     kept, as device-gone: the holder is told by its port's state
+ *   ID, no device, holder has ended the record goes
+ *   device "macvtapd:ID", no record an orphan: the device goes
+ * Holders of type none and domain count as living.
+ */
+#include "broker-private.h"
+
+#include "port-error.h"
+
+/* A reconciliation under way. */
+typedef struct Reconciliation {
+    Broker *broker;
+    GArray *links;       /* of LinkInfo, all */
+    GArray *unwanted;    /* ifindexes of devices to be removed */
+    GPtrArray *messages; /* of text */
+} Reconciliation;
+
+static void G_GNUC_PRINTF(2, 3) say(Reconciliation *run, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    g_ptr_array_add(run->messages, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
+}
+
+static const LinkInfo *
+find_device(Reconciliation *run, const Port *port)
+{
+    for (guint i = 0; i < run->links->len; i++) {
+        const LinkInfo *link = &g_array_index(run->links, LinkInfo, i);
+
+        if (link->index == port->interface_index && broker_is_device_of(link, port))
+            return link;
+    }
+    return NULL;
+}
+
+static void
+look_at_unfinished(Reconciliation *run, GPtrArray *unfinished)
+{
+    for (guint i = 0; i < unfinished->len; i++) {
+        const Port *port = unfinished->pdata[i];
+        const LinkInfo *device = find_device(run, port);
+
+        say(run, "creation of port %s was interrupted: %s", port->name,
+            device ? "its device is removed" : "it had no device yet");
+        if (device)
+            g_array_append_val(run->unwanted, device->index);
+    }
+}
+
+static gboolean
+holder_lives(Reconciliation *run, const Port *port)
+{
+    Process process = {.pidfd = -1};
+    g_autoptr(GError) error = NULL;
+    gboolean same;
+
+    if (port->holder.type != HOLDER_PROCESS)
+        return TRUE;
+    if (!process_open(port->holder.pid, &process, NULL))
+        return FALSE;
+    same = process.start_time == port->holder.start_time;
+    if (!same || !holders_add(run->broker->holders, port->id, &process, &error)) {
+        descriptor_clear(&process.pidfd);
+        if (error)
+            say(run, "port %s: %s", port->name, error->message);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* TRUE when the port stays. */
+static gboolean
+look_at_port(Reconciliation *run, Port *port)
+{
+    const LinkInfo *device = find_device(run, port);
+
+    if (!holder_lives(run, port)) {
+        say(run, "holder of port %s has ended: the port is removed", port->name);
+        if (device)
+            g_array_append_val(run->unwanted, device->index);
+        return FALSE;
+    }
+    if (!device) {
+        port->state = PORT_STATE_DEVICE_GONE;
+        say(run, "device %s of port %s is gone", port->interface_name, port->name);
+    } else {
+        port->state = PORT_STATE_ACTIVE;
+    }
+    return TRUE;
+}
+
+static void
+look_for_orphans(Reconciliation *run, GPtrArray *unfinished)
+{
+    for (guint i = 0; i < run->links->len; i++) {
+        const LinkInfo *link = &g_array_index(run->links, LinkInfo, i);
+        const char *id = port_alias_id(link->alias);
+        gboolean known = FALSE;
+
+        if (!id || !g_str_equal(link->kind, "macvtap"))
+            continue;
+        for (guint j = 0; j < unfinished->len; j++)
+            known |= g_str_equal(((const Port *)unfinished->pdata[j])->id, id);
+        if (known || registry_find(run->broker->registry, id))
+            continue;
+        say(run, "device %s is ours and has no record: it is removed", link->name);
+        g_array_append_val(run->unwanted, link->index);
+    }
+}
+
+static gboolean
+remove_all(Reconciliation *run, GPtrArray *unfinished, GPtrArray *ended, GError **error)
+{
+    Broker *broker = run->broker;
+
+    if (!broker->kernel->ops->link_delete(broker->kernel, (const int *)run->unwanted->data,
+                                          run->unwanted->len, error))
+        return FALSE;
+    for (guint i = 0; i < unfinished->len; i++)
+        registry_abort(broker->registry, ((const Port *)unfinished->pdata[i])->id);
+    for (guint i = 0; i < ended->len; i++) {
+        if (!registry_forget(broker->registry, ended->pdata[i], error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
+{
+    g_autoptr(GPtrArray) unfinished = NULL, messages = NULL, ports = NULL;
+    g_autoptr(GPtrArray) ended = g_ptr_array_new();
+    g_autoptr(GArray) links = NULL, unwanted = g_array_new(FALSE, FALSE, sizeof(int));
+    Reconciliation run = {.broker = broker, .unwanted = unwanted};
+
+    if (!registry_load(broker->registry, &unfinished, &messages, error))
+        return FALSE;
+    links = broker->kernel->ops->link_list(broker->kernel, error);
+    if (!links)
+        return FALSE;
+    run.links = links;
+    run.messages = messages;
+    look_at_unfinished(&run, unfinished);
+    ports = registry_list(broker->registry);
+    for (guint i = 0; i < ports->len; i++) {
+        if (!look_at_port(&run, ports->pdata[i]))
+            g_ptr_array_add(ended, ports->pdata[i]);
+    }
+    look_for_orphans(&run, unfinished);
+    if (!remove_all(&run, unfinished, ended, error))
+        return FALSE;
+    *ret_messages = g_steal_pointer(&messages);
+    return TRUE;
+}
