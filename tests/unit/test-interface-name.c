@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include "error.h"
+#include "interface-name.h"
+
+#include <errno.h>
+
+static void
+test_usual_names_pass(void **state)
+{
+    static const char *const good[] = {"e",   "eth0", "bond0.100", "vm-7_a@b", "123456789012345",
+                                       "...", "-x"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
+        g_autoptr(GError) error = NULL;
+
+        assert_true(interface_name_check(good[i], &error));
+        assert_no_error(error);
+    }
+}
+
+static void
+test_each_refusal_says_why(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *why;
+    } bad[] = {
+        {"", "empty"},          {"1234567890123456", "longer than 15"},
+        {".", "folder"},        {"..", "folder"},
+        {"eth/0", "printable"}, {"eth:0", "printable"},
+        {"eth%d", "printable"}, {"eth 0", "printable"},
+        {"eth\t", "printable"}, {"eth\n", "'eth\\n'"},
+        {"\x7f", "printable"},  {"\xc3\xa9th", "printable"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        GError *error = NULL;
+
+        assert_false(interface_name_check(bad[i].name, &error));
+        assert_error_cleared(&error, ERRNO_ERROR, EINVAL, bad[i].why);
+    }
+}
+
+static void
+test_a_long_name_does_not_flood_the_message(void **state)
+{
+    g_autofree char *name = g_strnfill(100000, '\n');
+    g_autoptr(GError) error = NULL;
+
+    assert_false(interface_name_check(name, &error));
+    assert_true(strlen(error->message) < 200);
+    assert_false(interface_name_check(name, NULL));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_usual_names_pass),
+        cmocka_unit_test(test_each_refusal_says_why),
+        cmocka_unit_test(test_a_long_name_does_not_flood_the_message),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
