@@ -62,7 +62,7 @@ broker_open_port(Broker *broker, const Caller *caller, const char *text, guint n
     g_autoptr(DescriptorArray) taps = descriptor_array_new();
     g_autoptr(DescriptorArray) vhosts = descriptor_array_new();
     LinkInfo link;
-    Port *port;
+    Port *port = NULL;
 
     if (!find_own(broker, caller, text, &port, error))
         return FALSE;

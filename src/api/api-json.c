@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api-json.h"
+
+static json_t *
+holder_to_json(const Holder *holder)
+{
+    json_t *object = json_pack("{s:s}", "type", holder_type_name(holder->type));
+
+    if (holder->type == HOLDER_PROCESS)
+        json_object_set_new(object, "pid", json_integer(holder->pid));
+    else if (holder->type == HOLDER_DOMAIN)
+        json_object_set_new(object, "domain", json_string(holder->domain));
+    return object;
+}
+
+json_t *
+api_json_port(const Port *port)
+{
+    char mac[MAC_ADDRESS_TEXT_SIZE];
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:s, s:o, s:I, s:s}", "id",
+                     port->id, "name", port->name, "network", port->network, "parent", port->parent,
+                     "mode", macvtap_mode_name(port->mode), "interfaceName", port->interface_name,
+                     "interfaceIndex", port->interface_index, "macAddress",
+                     mac_address_format(&port->mac, mac), "mtu", (json_int_t)port->mtu, "queues",
+                     (json_int_t)port->queues, "vhost", vhost_policy_name(port->vhost), "holder",
+                     holder_to_json(&port->holder), "owner", (json_int_t)port->owner, "state",
+                     port_state_name(port->state));
+}
+
+static json_t *
+strings_to_json(const char *const *strings)
+{
+    json_t *array = json_array();
+
+    for (gsize i = 0; strings && strings[i]; i++)
+        json_array_append_new(array, json_string(strings[i]));
+    return array;
+}
+
+static json_t *
+macs_to_json(const GArray *macs)
+{
+    json_t *array = json_array();
+    char text[MAC_ADDRESS_TEXT_SIZE];
+
+    for (guint i = 0; macs && i < macs->len; i++)
+        json_array_append_new(
+            array, json_string(mac_address_format(&g_array_index(macs, MacAddress, i), text)));
+    return array;
+}
+
+static json_t *
+ranges_to_json(const GArray *ranges)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; ranges && i < ranges->len; i++) {
+        g_autofree char *text = mac_range_format(&g_array_index(ranges, MacRange, i));
+
+        json_array_append_new(array, json_string(text));
+    }
+    return array;
+}
+
+json_t *
+api_json_network(const Network *network, guint n_ports)
+{
+    json_t *object = json_pack("{s:s, s:I}", "name", network->name, "ports", (json_int_t)n_ports);
+
+    if (network->problem) {
+        json_object_set_new(object, "problem", json_string(network->problem));
+        return object;
+    }
+    json_object_set_new(object, "parents", strings_to_json((const char *const *)network->parents));
+    if (network->vlan)
+        json_object_set_new(object, "vlan", json_string(network->vlan));
+    json_object_set_new(object, "mode", json_string(macvtap_mode_name(network->mode)));
+    json_object_set_new(object, "noPromisc", json_boolean(network->nopromisc));
+    if (network->mtu)
+        json_object_set_new(object, "mtu", json_integer(network->mtu));
+    json_object_set_new(object, "sources", macs_to_json(network->sources));
+    json_object_set_new(object, "maxQueues", json_integer(network->max_queues));
+    json_object_set_new(object, "vhost", json_string(vhost_policy_name(network->vhost)));
+    json_object_set_new(object, "macPolicy", json_string(mac_policy_name(network->mac)));
+    json_object_set_new(object, "allowMacs", ranges_to_json(network->allow_macs));
+    json_object_set_new(object, "multicast",
+                        json_string(multicast_policy_name(network->multicast)));
+    if (network->max_ports)
+        json_object_set_new(object, "maxPorts", json_integer(network->max_ports));
+    if (network->max_ports_per_user)
+        json_object_set_new(object, "maxPortsPerUser", json_integer(network->max_ports_per_user));
+    return object;
+}

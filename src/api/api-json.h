@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Model objects as the API's JSON. */
+#pragma once
+
+#include "network.h"
+#include "port.h"
+
+#include <jansson.h>
+
+/* New references, of the types Port and Network of the interface. */
+json_t *api_json_port(const Port *port);
+json_t *api_json_network(const Network *network, guint n_ports);

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api-request.h"
+
+#include "port-error.h"
+
+#include <string.h>
+
+typedef enum FieldType {
+    FIELD_STRING,
+    FIELD_INTEGER,
+    FIELD_BOOLEAN,
+    FIELD_OBJECT,
+} FieldType;
+
+/* One field of a method's parameters, and where it goes: a FieldValue at offset. */
+typedef struct Field {
+    const char *name;
+    FieldType type;
+    gboolean mandatory;
+    gsize offset;
+} Field;
+
+typedef struct FieldValue {
+    gboolean given;
+    const char *text; /* borrowed from the parameters */
+    json_int_t number;
+    gboolean truth;
+    json_t *object; /* borrowed */
+} FieldValue;
+
+static gboolean
+take_value(const Field *field, json_t *json, FieldValue *value)
+{
+    if (!json || json_is_null(json))
+        return !field->mandatory;
+    value->given = TRUE;
+    switch (field->type) {
+    case FIELD_STRING:
+        value->text = json_string_value(json);
+        return json_is_string(json);
+    case FIELD_INTEGER:
+        value->number = json_integer_value(json);
+        return json_is_integer(json);
+    case FIELD_BOOLEAN:
+        value->truth = json_is_true(json);
+        return json_is_boolean(json);
+    case FIELD_OBJECT:
+        value->object = json;
+        return json_is_object(json);
+    }
+    return FALSE;
+}
+
+static gboolean
+is_known(const Field *fields, const char *name)
+{
+    for (; fields->name; fields++) {
+        if (g_str_equal(fields->name, name))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Fills the values of a zeroed struct at base from the object. */
+static gboolean
+dispatch(json_t *object, const Field *fields, gpointer base, const char **ret_field)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (object, key, value) {
+        if (!is_known(fields, key)) {
+            *ret_field = key;
+            return FALSE;
+        }
+    }
+    for (; fields->name; fields++) {
+        if (!take_value(fields, json_object_get(object, fields->name),
+                        (FieldValue *)((char *)base + fields->offset))) {
+            *ret_field = fields->name;
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+typedef struct HolderValues {
+    FieldValue type, pid, domain;
+} HolderValues;
+
+static const Field holder_fields[] = {
+    {"type", FIELD_STRING, TRUE, offsetof(HolderValues, type)},
+    {"pid", FIELD_INTEGER, FALSE, offsetof(HolderValues, pid)},
+    {"domain", FIELD_STRING, FALSE, offsetof(HolderValues, domain)},
+    {NULL},
+};
+
+typedef struct CreateValues {
+    FieldValue network, name, interface_name, mac_address, mtu, queues, vhost, holder,
+        open_descriptors;
+} CreateValues;
+
+static const Field create_fields[] = {
+    {"network", FIELD_STRING, TRUE, offsetof(CreateValues, network)},
+    {"name", FIELD_STRING, FALSE, offsetof(CreateValues, name)},
+    {"interfaceName", FIELD_STRING, FALSE, offsetof(CreateValues, interface_name)},
+    {"macAddress", FIELD_STRING, FALSE, offsetof(CreateValues, mac_address)},
+    {"mtu", FIELD_INTEGER, FALSE, offsetof(CreateValues, mtu)},
+    {"queues", FIELD_INTEGER, FALSE, offsetof(CreateValues, queues)},
+    {"vhost", FIELD_STRING, FALSE, offsetof(CreateValues, vhost)},
+    {"holder", FIELD_OBJECT, FALSE, offsetof(CreateValues, holder)},
+    {"openDescriptors", FIELD_BOOLEAN, FALSE, offsetof(CreateValues, open_descriptors)},
+    {NULL},
+};
+
+static gboolean
+convert_holder(json_t *object, Holder *holder, const char **ret_field, GError **error)
+{
+    HolderValues values = {0};
+
+    *holder = (Holder){.type = HOLDER_PROCESS};
+    if (!object)
+        return TRUE;
+    if (!dispatch(object, holder_fields, &values, ret_field))
+        return FALSE;
+    if (!holder_type_parse(values.type.text, &holder->type))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "a holder is a process, a domain or none, not '%s'",
+                              values.type.text);
+    if (values.pid.given != (holder->type == HOLDER_PROCESS && values.pid.given) ||
+        values.domain.given != (holder->type == HOLDER_DOMAIN))
+        return port_error_set(
+            error, PORT_ERROR_INVALID_REQUEST,
+            "only a process has a pid, and a domain, and nothing else, has a UUID");
+    if (values.pid.given && (values.pid.number < 1 || values.pid.number > G_MAXINT))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "%" JSON_INTEGER_FORMAT " is not a process ID", values.pid.number);
+    holder->pid = (pid_t)values.pid.number;
+    if (!values.domain.given)
+        return TRUE;
+    if (!uuid_is_valid(values.domain.text))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "'%s' is not a domain's UUID",
+                              values.domain.text);
+    for (gsize i = 0; values.domain.text[i]; i++)
+        holder->domain[i] = g_ascii_tolower(values.domain.text[i]);
+    return TRUE;
+}
+
+static gboolean
+convert_mac(const FieldValue *value, PortRequest *request, GError **error)
+{
+    request->has_mac = value->given;
+    if (value->given && !mac_address_parse(value->text, &request->mac))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "'%s' is not a MAC address (six pairs of hex digits joined by ':')",
+                              value->text);
+    return TRUE;
+}
+
+static gboolean
+convert_numbers(const CreateValues *values, PortRequest *request, GError **error)
+{
+    if (values->queues.given &&
+        (values->queues.number < 1 || values->queues.number > NETWORK_QUEUES_MAX))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "queues must be 1 to %d, not %" JSON_INTEGER_FORMAT,
+                              NETWORK_QUEUES_MAX, values->queues.number);
+    if (values->mtu.given && (values->mtu.number < 68 || values->mtu.number > 65535))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "an MTU is 68 to 65535 bytes, not %" JSON_INTEGER_FORMAT,
+                              values->mtu.number);
+    request->has_queues = values->queues.given;
+    request->queues = (guint)values->queues.number;
+    request->mtu = (guint32)values->mtu.number;
+    return TRUE;
+}
+
+gboolean
+api_request_create(json_t *parameters, PortRequest *request, const char **ret_field, GError **error)
+{
+    CreateValues values = {0};
+
+    if (!dispatch(parameters, create_fields, &values, ret_field) ||
+        !convert_holder(values.holder.object, &request->holder, ret_field, error) ||
+        !convert_mac(&values.mac_address, request, error) ||
+        !convert_numbers(&values, request, error))
+        return FALSE;
+    request->has_vhost = values.vhost.given;
+    if (values.vhost.given && !vhost_policy_parse(values.vhost.text, &request->vhost))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "vhost is auto, require or off, not '%s'", values.vhost.text);
+    request->network = g_strdup(values.network.text);
+    request->name = g_strdup(values.name.text);
+    request->interface_name = g_strdup(values.interface_name.text);
+    request->no_descriptors = values.open_descriptors.given && !values.open_descriptors.truth;
+    return TRUE;
+}
+
+typedef struct SimpleValues {
+    FieldValue port, network, queues;
+} SimpleValues;
+
+static gboolean
+dispatch_simple(json_t *parameters, const Field *fields, SimpleRequest *ret_request,
+                const char **ret_field)
+{
+    SimpleValues values = {0};
+
+    if (!dispatch(parameters, fields, &values, ret_field))
+        return FALSE;
+    *ret_request = (SimpleRequest){
+        .port = values.port.text,
+        .network = values.network.text,
+        .queues = values.queues.number,
+        .has_queues = values.queues.given,
+    };
+    return TRUE;
+}
+
+gboolean
+api_request_open(json_t *parameters, SimpleRequest *ret_request, const char **ret_field,
+                 GError **error)
+{
+    static const Field fields[] = {
+        {"port", FIELD_STRING, TRUE, offsetof(SimpleValues, port)},
+        {"queues", FIELD_INTEGER, FALSE, offsetof(SimpleValues, queues)},
+        {NULL},
+    };
+    SimpleRequest request;
+
+    if (!dispatch_simple(parameters, fields, &request, ret_field))
+        return FALSE;
+    if (request.has_queues && (request.queues < 1 || request.queues > NETWORK_QUEUES_MAX))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "queues must be 1 to %d, not %" JSON_INTEGER_FORMAT,
+                              NETWORK_QUEUES_MAX, request.queues);
+    *ret_request = request;
+    return TRUE;
+}
+
+gboolean
+api_request_delete(json_t *parameters, SimpleRequest *ret_request, const char **ret_field)
+{
+    static const Field fields[] = {
+        {"port", FIELD_STRING, TRUE, offsetof(SimpleValues, port)},
+        {NULL},
+    };
+
+    return dispatch_simple(parameters, fields, ret_request, ret_field);
+}
+
+gboolean
+api_request_list(json_t *parameters, SimpleRequest *ret_request, const char **ret_field)
+{
+    static const Field fields[] = {
+        {"network", FIELD_STRING, FALSE, offsetof(SimpleValues, network)},
+        {NULL},
+    };
+
+    return dispatch_simple(parameters, fields, ret_request, ret_field);
+}
+
+gboolean
+api_request_nothing(json_t *parameters, const char **ret_field)
+{
+    static const Field fields[] = {{NULL}};
+
+    return dispatch(parameters, fields, NULL, ret_field);
+}

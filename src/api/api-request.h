@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Parameters -> typed requests, by a table of fields. A field that is not in the table, has the
+ * wrong JSON type, or is missing is told by its name in *ret_field (a static text or one of the
+ * parameters' keys); what only the meaning forbids fails with a PORT_ERROR.
+ */
+#pragma once
+
+#include "port.h"
+
+#include <glib.h>
+#include <jansson.h>
+
+/* TRUE, or FALSE with either *ret_field or *error set. Clear the request in any case. */
+gboolean api_request_create(json_t *parameters, PortRequest *request, const char **ret_field,
+                            GError **error);
+
+/* What OpenPort, DeletePort and ListPorts take; the texts are borrowed from parameters. */
+typedef struct SimpleRequest {
+    const char *port;
+    const char *network;
+    json_int_t queues;
+    gboolean has_queues;
+} SimpleRequest;
+
+gboolean api_request_open(json_t *parameters, SimpleRequest *ret_request, const char **ret_field,
+                          GError **error);
+gboolean api_request_delete(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
+gboolean api_request_list(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
+
+/* For methods without parameters. */
+gboolean api_request_nothing(json_t *parameters, const char **ret_field);

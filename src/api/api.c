@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api.h"
+
+#include "api-error.h"
+#include "api-json.h"
+#include "api-request.h"
+
+struct Api {
+    Broker *broker;
+};
+
+/* A WatchPorts call that streams. */
+typedef struct Stream {
+    Api *api;
+    VarlinkCall *call; /* a reference */
+    guint watch;
+} Stream;
+
+static Caller
+caller_of(VarlinkCall *call)
+{
+    const VarlinkPeer *peer = varlink_call_peer(call);
+
+    return (Caller){
+        .uid = peer->uid,
+        .gid = peer->gid,
+        .pid = peer->pid,
+        .pidfd = peer->pidfd,
+        .groups = peer->groups ? (const gid_t *)peer->groups->data : NULL,
+        .n_groups = peer->groups ? peer->groups->len : 0,
+    };
+}
+
+/* Answers a request that could not be converted. */
+static void
+refuse(VarlinkCall *call, const char *field, const GError *error)
+{
+    if (error)
+        api_error_send(call, error);
+    else
+        varlink_call_invalid_parameter(call, field);
+}
+
+static json_t *
+indexes(guint first, guint n)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < n; i++)
+        json_array_append_new(array, json_integer(first + i));
+    return array;
+}
+
+static void
+reply_grant(VarlinkCall *call, PortGrant *grant)
+{
+    DescriptorArray *descriptors = g_steal_pointer(&grant->taps);
+    guint n_taps = descriptors->len, n_vhosts = grant->vhosts->len;
+
+    for (guint i = 0; i < n_vhosts; i++)
+        descriptor_array_take(descriptors, descriptor_array_steal(grant->vhosts, i));
+    varlink_call_reply(call,
+                       json_pack("{s:o, s:o, s:o}", "port", api_json_port(grant->port),
+                                 "tapFileDescriptors", indexes(0, n_taps), "vhostFileDescriptors",
+                                 indexes(n_taps, n_vhosts)),
+                       descriptors);
+}
+
+static void
+on_list_networks(VarlinkCall *call, gpointer user_data)
+{
+    Api *api = user_data;
+    Caller caller = caller_of(call);
+    g_autoptr(GPtrArray) networks = NULL;
+    const char *field = NULL;
+    json_t *array;
+
+    if (!api_request_nothing(varlink_call_parameters(call), &field)) {
+        refuse(call, field, NULL);
+        return;
+    }
+    networks = broker_list_networks(api->broker, &caller);
+    array = json_array();
+    for (guint i = 0; i < networks->len; i++) {
+        const Network *network = networks->pdata[i];
+
+        json_array_append_new(
+            array, api_json_network(network, broker_count_ports(api->broker, network->name)));
+    }
+    varlink_call_reply(call, json_pack("{s:o}", "networks", array), NULL);
+}
+
+static void
+on_list_ports(VarlinkCall *call, gpointer user_data)
+{
+    Api *api = user_data;
+    Caller caller = caller_of(call);
+    g_autoptr(GPtrArray) ports = NULL;
+    const char *field = NULL;
+    SimpleRequest request;
+    json_t *array;
+
+    if (!api_request_list(varlink_call_parameters(call), &request, &field)) {
+        refuse(call, field, NULL);
+        return;
+    }
+    ports = broker_list_ports(api->broker, &caller, request.network);
+    array = json_array();
+    for (guint i = 0; i < ports->len; i++)
+        json_array_append_new(array, api_json_port(ports->pdata[i]));
+    varlink_call_reply(call, json_pack("{s:o}", "ports", array), NULL);
+}
+
+static void
+on_create_port(VarlinkCall *call, gpointer user_data)
+{
+    Api *api = user_data;
+    Caller caller = caller_of(call);
+    g_auto(PortRequest) request = {0};
+    g_auto(PortGrant) grant = {0};
+    g_autoptr(GError) error = NULL;
+    const char *field = NULL;
+
+    if (!api_request_create(varlink_call_parameters(call), &request, &field, &error))
+        refuse(call, field, error);
+    else if (!broker_create_port(api->broker, &caller, &request, &grant, &error))
+        api_error_send(call, error);
+    else
+        reply_grant(call, &grant);
+}
+
+static void
+on_open_port(VarlinkCall *call, gpointer user_data)
+{
+    Api *api = user_data;
+    Caller caller = caller_of(call);
+    g_auto(PortGrant) grant = {0};
+    g_autoptr(GError) error = NULL;
+    const char *field = NULL;
+    SimpleRequest request;
+
+    if (!api_request_open(varlink_call_parameters(call), &request, &field, &error))
+        refuse(call, field, error);
+    else if (!broker_open_port(api->broker, &caller, request.port, (guint)request.queues, &grant,
+                               &error))
+        api_error_send(call, error);
+    else
+        reply_grant(call, &grant);
+}
+
+static void
+on_delete_port(VarlinkCall *call, gpointer user_data)
+{
+    Api *api = user_data;
+    Caller caller = caller_of(call);
+    g_autoptr(GError) error = NULL;
+    const char *field = NULL;
+    SimpleRequest request;
+
+    if (!api_request_delete(varlink_call_parameters(call), &request, &field))
+        refuse(call, field, NULL);
+    else if (!broker_delete_port(api->broker, &caller, request.port, &error))
+        api_error_send(call, error);
+    else
+        varlink_call_reply(call, NULL, NULL);
+}
+
+static const char *const event_names[] = {
+    [PORT_EVENT_CREATED] = "created",
+    [PORT_EVENT_CHANGED] = "changed",
+    [PORT_EVENT_DELETED] = "deleted",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(event_names) == PORT_EVENT_DELETED + 1);
+
+static gboolean
+stream_send(Stream *stream, const char *event, const Port *port)
+{
+    json_t *parameters = json_pack("{s:s}", "event", event);
+
+    if (port)
+        json_object_set_new(parameters, "port", api_json_port(port));
+    return varlink_call_reply_more(stream->call, parameters);
+}
+
+static void
+stream_on_port_event(PortEvent event, const Port *port, gpointer user_data)
+{
+    Stream *stream = user_data;
+    Caller caller = caller_of(stream->call);
+
+    if (broker_may_see(&caller, port))
+        stream_send(stream, event_names[event], port);
+}
+
+static void
+stream_on_gone(VarlinkCall *call, gpointer user_data)
+{
+    Stream *stream = user_data;
+
+    broker_unwatch(stream->api->broker, stream->watch);
+    varlink_call_unref(stream->call);
+    g_free(stream);
+}
+
+static void
+on_watch_ports(VarlinkCall *call, gpointer user_data)
+{
+    Api *api = user_data;
+    const char *field = NULL;
+    Stream *stream;
+
+    if (!api_request_nothing(varlink_call_parameters(call), &field)) {
+        refuse(call, field, NULL);
+        return;
+    }
+    stream = g_new0(Stream, 1);
+    stream->api = api;
+    stream->call = varlink_call_ref(call);
+    stream->watch = broker_watch(api->broker, stream_on_port_event, stream);
+    varlink_call_on_gone(call, stream_on_gone, stream);
+    /* Sending may find the connection gone, and then frees the stream. */
+    stream_send(stream, "ready", NULL);
+}
+
+static const VarlinkMethod methods[] = {
+    {"ListNetworks", on_list_networks, FALSE},
+    {"ListPorts", on_list_ports, FALSE},
+    {"CreatePort", on_create_port, FALSE},
+    {"OpenPort", on_open_port, FALSE},
+    {"DeletePort", on_delete_port, FALSE},
+    {"WatchPorts", on_watch_ports, TRUE},
+    {NULL},
+};
+
+Api *
+api_new(VarlinkServer *server, Broker *broker, GError **error)
+{
+    g_autoptr(Api) api = g_new0(Api, 1);
+
+    api->broker = broker;
+    if (!varlink_server_add_interface(server, api_description(), methods, api, error))
+        return NULL;
+    return g_steal_pointer(&api);
+}
+
+void
+api_free(Api *api)
+{
+    g_free(api);
+}
