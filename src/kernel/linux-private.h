@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the Linux implementation share. For them alone. */
+#pragma once
+
+#include "linux.h"
+#include "netlink.h"
+
+typedef struct LinuxKernel {
+    Kernel kernel; /* first member: the operations */
+    Netlink *netlink;
+    int sysfs_fd;        /* /sys */
+    int dev_fd;          /* /dev */
+    int ipv6_fd;         /* /proc/sys/net/ipv6/conf, -1 if the kernel has no IPv6 */
+    GPtrArray *monitors; /* of GSource */
+} LinuxKernel;
+
+static inline LinuxKernel *
+linux_kernel(Kernel *kernel)
+{
+    return (LinuxKernel *)kernel;
+}
+
+/* link.c. link_parse() reads an RTM_NEWLINK or RTM_DELLINK of AF_UNSPEC; FALSE for anything else.
+ */
+gboolean link_parse(struct nlmsghdr *message, LinkInfo *ret_link);
+NetlinkMessage *link_get_request(int index, const char *name);
+gboolean link_get_by_name(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
+gboolean link_get_by_index(Kernel *kernel, int index, LinkInfo *ret_link, GError **error);
+GArray *link_get_all(Kernel *kernel, GError **error);
+gboolean link_change_mac(Kernel *kernel, int index, const MacAddress *mac, GError **error);
+
+/* macvtap.c, link-delete.c, tap.c, monitor.c: the operations of ops.h */
+gboolean macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error);
+gboolean link_remove(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error);
+gboolean tap_open_queues(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean multi_queue,
+                         DescriptorArray *queues, GError **error);
+gboolean monitor_start(Kernel *kernel, LinkEventHandler handler, gpointer user_data,
+                       GError **error);

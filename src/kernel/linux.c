@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "linux-private.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+static void
+linux_free(Kernel *base)
+{
+    LinuxKernel *kernel = linux_kernel(base);
+
+    g_ptr_array_unref(kernel->monitors);
+    netlink_free(kernel->netlink);
+    descriptor_clear(&kernel->sysfs_fd);
+    descriptor_clear(&kernel->dev_fd);
+    descriptor_clear(&kernel->ipv6_fd);
+    g_free(kernel);
+}
+
+static const KernelOps linux_ops = {
+    .link_by_name = link_get_by_name,
+    .link_by_index = link_get_by_index,
+    .link_list = link_get_all,
+    .macvtap_create = macvtap_make,
+    .link_set_mac = link_change_mac,
+    .link_delete = link_remove,
+    .tap_open = tap_open_queues,
+    .monitor = monitor_start,
+    .free = linux_free,
+};
+
+static void
+source_end(gpointer data)
+{
+    g_source_destroy(data);
+    g_source_unref(data);
+}
+
+Kernel *
+kernel_linux_new(int sysfs_fd, int dev_fd, GError **error)
+{
+    LinuxKernel *kernel = g_new0(LinuxKernel, 1);
+    g_autoptr(Kernel) owner = &kernel->kernel;
+
+    kernel->kernel.ops = &linux_ops;
+    kernel->sysfs_fd = sysfs_fd;
+    kernel->dev_fd = dev_fd;
+    kernel->monitors = g_ptr_array_new_with_free_func(source_end);
+    /* /proc/sys/net is always of the reader's own network namespace. */
+    kernel->ipv6_fd = open("/proc/sys/net/ipv6/conf", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (kernel->ipv6_fd < 0 && errno != ENOENT) {
+        error_set_errno(error, errno, "cannot open /proc/sys/net/ipv6/conf");
+        return NULL;
+    }
+    kernel->netlink = netlink_new(error);
+    if (!kernel->netlink)
+        return NULL;
+    return g_steal_pointer(&owner);
+}

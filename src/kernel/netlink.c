@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * rtnetlink works while the caller is inside sendmsg(): when that returns, every acknowledgement
+ * lies in the socket's queue, and the rest of a dump is made inside recvmsg(). So nothing here ever
+ * waits: an empty queue before the last answer means that answers were lost, and that is an error,
+ * not a reason to block the daemon.
+ *
+ * Each message has its own sequence number, and a conversation takes only answers to its own
+ * numbers. What an aborted one left in the queue is thus skipped by the next.
+ */
+#include "netlink.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <netlink/socket.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define RECEIVE_SIZE (64 * 1024)    /* bytes; the kernel's dumps use 32 KiB at most */
+#define SOCKET_BUFFER (1024 * 1024) /* bytes; a batch's acknowledgements fit many times */
+
+struct Netlink {
+    struct nl_sock *socket;
+    guint32 sequence; /* of the last message sent */
+    char *buffer;     /* RECEIVE_SIZE bytes */
+};
+
+typedef struct Conversation {
+    guint32 first; /* sequence number of message 0 */
+    gsize n_messages;
+    gsize n_pending;
+    NetlinkResult *results;
+    NetlinkReply reply;
+    gpointer user_data;
+} Conversation;
+
+Netlink *
+netlink_new(GError **error)
+{
+    g_autoptr(Netlink) netlink = g_new0(Netlink, 1);
+    int size = SOCKET_BUFFER, on = 1, fd, r;
+
+    netlink->buffer = g_malloc(RECEIVE_SIZE);
+    netlink->socket = nl_socket_alloc();
+    if (!netlink->socket) {
+        error_set_errno(error, ENOMEM, "cannot make a netlink socket");
+        return NULL;
+    }
+    r = nl_connect(netlink->socket, NETLINK_ROUTE);
+    if (r < 0) {
+        g_set_error(error, ERRNO_ERROR, errno, "cannot make a netlink socket: %s", nl_geterror(r));
+        return NULL;
+    }
+    fd = nl_socket_get_fd(netlink->socket);
+    /* Best effort: without them there is less room and there are fewer words. */
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
+    setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+    return g_steal_pointer(&netlink);
+}
+
+Netlink *
+netlink_free(Netlink *netlink)
+{
+    if (!netlink)
+        return NULL;
+    if (netlink->socket)
+        nl_socket_free(netlink->socket);
+    g_free(netlink->buffer);
+    g_free(netlink);
+    return NULL;
+}
+
+NetlinkMessage *
+netlink_link_request(guint16 type, guint16 flags, int index, gsize size)
+{
+    struct ifinfomsg header = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+    NetlinkMessage *message = nlmsg_alloc_size(NLMSG_LENGTH(sizeof header) + size);
+    struct nlmsghdr *nlh = message ? nlmsg_hdr(message) : NULL;
+
+    if (!message)
+        g_error("out of memory"); /* as GLib's own allocations do */
+    nlh->nlmsg_type = type;
+    nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+    if (nlmsg_append(message, &header, sizeof header, NLMSG_ALIGNTO) < 0)
+        g_assert_not_reached();
+    return message;
+}
+
+static void
+take_error(Conversation *conversation, guint index, struct nlmsghdr *message)
+{
+    const struct nlmsgerr *body = nlmsg_data(message);
+    NetlinkResult *result = &conversation->results[index];
+    struct nlattr *attributes, *text;
+    int length;
+
+    /* Under NETLINK_CAP_ACK the request's payload is left out whenever the flag says so. */
+    length = sizeof *body;
+    if (!(message->nlmsg_flags & NLM_F_CAPPED))
+        length += (int)NLMSG_ALIGN(body->msg.nlmsg_len) - (int)sizeof body->msg;
+    result->errnum = -body->error;
+    if (!(message->nlmsg_flags & NLM_F_ACK_TLVS) || length > nlmsg_datalen(message))
+        return;
+    attributes = (struct nlattr *)((char *)nlmsg_data(message) + length);
+    text = nla_find(attributes, nlmsg_datalen(message) - length, NLMSGERR_ATTR_MSG);
+    if (text)
+        nla_strlcpy(result->text, text, sizeof result->text);
+}
+
+static void
+take_message(Conversation *conversation, struct nlmsghdr *message)
+{
+    guint32 index = message->nlmsg_seq - conversation->first;
+
+    if (index >= conversation->n_messages)
+        return;
+    switch (message->nlmsg_type) {
+    case NLMSG_ERROR:
+        if (nlmsg_datalen(message) < (int)sizeof(struct nlmsgerr))
+            return;
+        take_error(conversation, index, message);
+        conversation->n_pending--;
+        return;
+    case NLMSG_DONE:
+        if (nlmsg_datalen(message) >= (int)sizeof(int) && *(int *)nlmsg_data(message) < 0)
+            conversation->results[index].errnum = -*(int *)nlmsg_data(message);
+        conversation->n_pending--;
+        return;
+    case NLMSG_NOOP:
+    case NLMSG_OVERRUN:
+        return;
+    default:
+        if (conversation->reply)
+            conversation->reply(index, message, conversation->user_data);
+    }
+}
+
+static gboolean
+receive_some(Netlink *netlink, Conversation *conversation, GError **error)
+{
+    struct sockaddr_nl sender = {0};
+    struct iovec vector = {netlink->buffer, RECEIVE_SIZE};
+    struct msghdr header = {&sender, sizeof sender, &vector, 1, NULL, 0, 0};
+    struct nlmsghdr *message = (struct nlmsghdr *)netlink->buffer;
+    int length;
+
+    length = (int)RETRY_EINTR(
+        recvmsg(nl_socket_get_fd(netlink->socket), &header, MSG_DONTWAIT | MSG_TRUNC));
+    if (length < 0)
+        return error_set_errno(error, errno == EAGAIN ? EPROTO : errno,
+                               "the kernel's answer on netlink is missing");
+    if (header.msg_flags & MSG_TRUNC)
+        return error_set_errno(error, EMSGSIZE, "the kernel's answer on netlink is too long");
+    if (sender.nl_pid != 0)
+        return TRUE;
+    for (; nlmsg_ok(message, length); message = nlmsg_next(message, &length))
+        take_message(conversation, message);
+    return TRUE;
+}
+
+gboolean
+netlink_talk(Netlink *netlink, NetlinkMessage *const *messages, gsize n_messages,
+             NetlinkReply reply, gpointer user_data, NetlinkResult *results, GError **error)
+{
+    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+    struct iovec vectors[NETLINK_BATCH_MAX];
+    struct msghdr header = {&kernel, sizeof kernel, vectors, n_messages, NULL, 0, 0};
+    Conversation conversation = {
+        netlink->sequence + 1, n_messages, n_messages, results, reply, user_data};
+
+    g_return_val_if_fail(n_messages > 0 && n_messages <= NETLINK_BATCH_MAX, FALSE);
+    memset(results, 0, n_messages * sizeof *results);
+    for (gsize i = 0; i < n_messages; i++) {
+        struct nlmsghdr *message = nlmsg_hdr(messages[i]);
+
+        message->nlmsg_seq = ++netlink->sequence;
+        message->nlmsg_pid = 0;
+        if ((message->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
+            message->nlmsg_flags |= NLM_F_ACK;
+        vectors[i] = (struct iovec){message, NLMSG_ALIGN(message->nlmsg_len)};
+    }
+    if (RETRY_EINTR(sendmsg(nl_socket_get_fd(netlink->socket), &header, 0)) < 0)
+        return error_set_errno(error, errno, "cannot send to the kernel's netlink");
+    while (conversation.n_pending > 0) {
+        if (!receive_some(netlink, &conversation, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+netlink_result_error(const NetlinkResult *result, const char *what, GError **error)
+{
+    if (result->text[0])
+        return error_set_errno(error, result->errnum, "%s (%s)", what, result->text);
+    return error_set_errno(error, result->errnum, "%s", what);
+}
+
+gboolean
+netlink_ask(Netlink *netlink, NetlinkMessage *message, NetlinkReply reply, gpointer user_data,
+            const char *what, GError **error)
+{
+    NetlinkResult result;
+
+    if (!netlink_talk(netlink, &message, 1, reply, user_data, &result, error))
+        return FALSE;
+    return result.errnum == 0 || netlink_result_error(&result, what, error);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * /dev/tap<index> is one name for the whole machine, but indexes repeat across network namespaces:
+ * the node of that name may be another guest's device, or anything that somebody put there. What
+ * counts is the device number, which sysfs tells for our link in our namespace. The node is taken
+ * hold of with O_PATH, which opens no device, and its number is compared; only then the queues are
+ * opened, through that very descriptor. If the node is not ours, one with the right number is made
+ * under a name of our own, which is gone again before the device is opened. It must lie in /dev:
+ * /run is usually mounted nodev.
+ */
+#include "linux-private.h"
+
+#include "error.h"
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static gboolean
+read_device_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_device, GError **error)
+{
+    g_autofree char *path =
+        g_strdup_printf("class/net/%s/macvtap/tap%d/dev", link->name, link->index);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) local = NULL;
+    unsigned int major_number, minor_number;
+    LinkInfo now;
+
+    if (!file_read_at(kernel->sysfs_fd, path, 4096, &text, NULL, &local)) {
+        if (!error_is_errno(local, ENOENT))
+            return error_set_errno(error, local->code, "cannot read /sys/%s", path);
+        if (!link_get_by_index(&kernel->kernel, link->index, &now, error))
+            return FALSE;
+        if (strcmp(now.name, link->name) != 0 || strcmp(now.kind, "macvtap") != 0)
+            return error_set_errno(error, ENODEV, "link %d is not macvtap %s", link->index,
+                                   link->name);
+        return error_set_errno(error, ENXIO,
+                               "/sys has no %s: sysfs shows another network namespace", path);
+    }
+    if (sscanf(text, "%u:%u", &major_number, &minor_number) != 2)
+        return error_set_errno(error, EPROTO, "/sys/%s has no device number", path);
+    *ret_device = makedev(major_number, minor_number);
+    return TRUE;
+}
+
+/* An O_PATH descriptor of dev_fd/name if that is a character device of this number, else -1. */
+static int
+hold_node(int dev_fd, const char *name, dev_t device)
+{
+    AUTO_FD int fd = -1;
+    struct stat status;
+
+    fd = (int)RETRY_EINTR(openat(dev_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return -1;
+    if (!S_ISCHR(status.st_mode) || status.st_rdev != device)
+        return -1;
+    return g_steal_fd(&fd);
+}
+
+static int
+make_node(int dev_fd, dev_t device, GError **error)
+{
+    g_autofree char *name =
+        g_strdup_printf(".macvtapd-%d-%08x%08x", (int)getpid(), g_random_int(), g_random_int());
+    int fd, saved;
+
+    if (mknodat(dev_fd, name, S_IFCHR | 0600, device) < 0) {
+        error_set_errno(error, errno, "cannot make a device node in /dev");
+        return -1;
+    }
+    errno = ENODEV;
+    fd = hold_node(dev_fd, name, device);
+    saved = errno;
+    unlinkat(dev_fd, name, 0);
+    if (fd < 0)
+        error_set_errno(error, saved, "cannot use a device node of our own in /dev");
+    return fd;
+}
+
+static gboolean
+set_up_queue(int fd, const LinkInfo *link, gboolean multi_queue, GError **error)
+{
+    short flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multi_queue ? IFF_MULTI_QUEUE : 0);
+    struct ifreq request = {.ifr_flags = flags};
+    struct ifreq answer = {0};
+
+    if (RETRY_EINTR(ioctl(fd, TUNSETIFF, &request)) < 0)
+        return error_set_errno(error, errno, "cannot set up a queue of %s", link->name);
+    if (RETRY_EINTR(ioctl(fd, TUNGETIFF, &answer)) < 0)
+        return error_set_errno(error, errno, "cannot verify a queue of %s", link->name);
+    if (strncmp(answer.ifr_name, link->name, IFNAMSIZ) != 0)
+        return error_set_errno(error, ENODEV, "the queue opened for %s is %.*s's", link->name,
+                               IFNAMSIZ, answer.ifr_name);
+    if ((answer.ifr_flags & flags) != flags)
+        return error_set_errno(error, ENOTSUP, "the kernel gave %s's queue other flags (0x%x)",
+                               link->name, (unsigned int)(guint16)answer.ifr_flags);
+    return TRUE;
+}
+
+static int
+open_queue(int node_fd, const LinkInfo *link, gboolean multi_queue, GError **error)
+{
+    char path[sizeof "/proc/self/fd/" + 10];
+    AUTO_FD int fd = -1;
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", node_fd);
+    fd = (int)RETRY_EINTR(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    if (fd < 0) {
+        error_set_errno(error, errno, "cannot open a queue of %s", link->name);
+        return -1;
+    }
+    if (!set_up_queue(fd, link, multi_queue, error))
+        return -1;
+    return g_steal_fd(&fd);
+}
+
+gboolean
+tap_open_queues(Kernel *base, const LinkInfo *link, guint n_queues, gboolean multi_queue,
+                DescriptorArray *queues, GError **error)
+{
+    LinuxKernel *kernel = linux_kernel(base);
+    char name[sizeof "tap" + 10];
+    guint before = queues->len;
+    AUTO_FD int node = -1;
+    dev_t device;
+
+    if (!read_device_number(kernel, link, &device, error))
+        return FALSE;
+    snprintf(name, sizeof name, "tap%d", link->index);
+    node = hold_node(kernel->dev_fd, name, device);
+    if (node < 0)
+        node = make_node(kernel->dev_fd, device, error);
+    if (node < 0)
+        return FALSE;
+    for (guint i = 0; i < n_queues; i++) {
+        int fd = open_queue(node, link, multi_queue, error);
+
+        if (fd < 0) {
+            g_array_set_size(queues, before);
+            return FALSE;
+        }
+        descriptor_array_take(queues, fd);
+    }
+    return TRUE;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test-namespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/bridge.h>
+#include <netlink/route/link/macvtap.h>
+#include <netlink/route/link/veth.h>
+#include <netlink/route/route.h>
+#include <netlink/socket.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+typedef struct nl_sock TestSocket;
+typedef struct rtnl_link TestLink;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TestSocket, nl_socket_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TestLink, rtnl_link_put)
+
+static void
+must(gboolean good, const char *what, const char *name, const char *why)
+{
+    if (good)
+        return;
+    fprintf(stderr, "test ground: %s %s: %s\n", what, name, why);
+    exit(EXIT_FAILURE);
+}
+
+static void
+must_nl(int result, const char *what, const char *name)
+{
+    must(result >= 0, what, name, nl_geterror(result));
+}
+
+/* A socket for each call: the thread may have changed its network namespace since the last. */
+static TestSocket *
+connect_route(void)
+{
+    TestSocket *socket = nl_socket_alloc();
+
+    must(socket != NULL, "netlink", "socket", "out of memory");
+    must_nl(nl_connect(socket, NETLINK_ROUTE), "netlink", "socket");
+    return socket;
+}
+
+const char *
+test_namespace_enter(void)
+{
+    if (geteuid() != 0)
+        return "needs root (device nodes cannot be made in a user namespace)";
+    if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
+        return "needs CAP_SYS_ADMIN for a network and a mount namespace";
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("sysfs", "/sys", "sysfs", 0, NULL) < 0)
+        return "needs leave to mount a sysfs";
+    test_link_set_up("lo", TRUE);
+    return NULL;
+}
+
+int
+test_skip_all(const char *reason)
+{
+    if (g_strcmp0(g_getenv("MACVTAPD_REQUIRE"), "1") == 0) {
+        printf("Bail out! %s\n", reason);
+        return EXIT_FAILURE;
+    }
+    printf("1..0 # SKIP %s\n", reason);
+    return EXIT_SUCCESS;
+}
+
+static int
+open_own_namespace(void)
+{
+    int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+    must(fd >= 0, "open", "/proc/thread-self/ns/net", g_strerror(errno));
+    return fd;
+}
+
+int
+test_namespace_switch(int fd)
+{
+    int before = open_own_namespace();
+
+    must(setns(fd, CLONE_NEWNET) == 0, "setns", "network", g_strerror(errno));
+    return before;
+}
+
+int
+test_namespace_new(void)
+{
+    int before = open_own_namespace(), made;
+
+    must(unshare(CLONE_NEWNET) == 0, "unshare", "network", g_strerror(errno));
+    made = test_namespace_switch(before);
+    close(before);
+    return made;
+}
+
+void
+test_mount_dev(const char *path)
+{
+    must(mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755") == 0, "mount", path,
+         g_strerror(errno));
+}
+
+static void
+add_link(TestLink *link, const char *name)
+{
+    g_autoptr(TestSocket) socket = connect_route();
+
+    rtnl_link_set_name(link, name);
+    must_nl(rtnl_link_add(socket, link, NLM_F_CREATE | NLM_F_EXCL), "add link", name);
+}
+
+void
+test_veth_add(const char *name, const char *peer)
+{
+    g_autoptr(TestLink) link = rtnl_link_veth_alloc();
+    TestLink *other = rtnl_link_veth_get_peer(link);
+
+    rtnl_link_set_name(other, peer);
+    rtnl_link_put(other);
+    add_link(link, name);
+    test_link_set_up(name, TRUE);
+    test_link_set_up(peer, TRUE);
+}
+
+void
+test_bridge_add(const char *name)
+{
+    g_autoptr(TestLink) link = rtnl_link_bridge_alloc();
+
+    add_link(link, name);
+    test_link_set_up(name, TRUE);
+}
+
+int
+test_macvtap_add(const char *name, const char *parent, int index)
+{
+    g_autoptr(TestLink) link = rtnl_link_macvtap_alloc();
+
+    rtnl_link_set_link(link, (int)if_nametoindex(parent));
+    rtnl_link_macvtap_set_mode(link, rtnl_link_macvtap_str2mode("bridge"));
+    if (index)
+        rtnl_link_set_ifindex(link, index);
+    add_link(link, name);
+    return (int)if_nametoindex(name);
+}
+
+static void
+change_link(const char *name, TestLink *changes)
+{
+    g_autoptr(TestSocket) socket = connect_route();
+    g_autoptr(TestLink) link = rtnl_link_alloc();
+
+    rtnl_link_set_ifindex(link, (int)if_nametoindex(name));
+    must_nl(rtnl_link_change(socket, link, changes, 0), "change link", name);
+}
+
+void
+test_link_set_master(const char *name, const char *master)
+{
+    g_autoptr(TestSocket) socket = connect_route();
+    int index = (int)if_nametoindex(name), result;
+
+    result = master ? rtnl_link_enslave_ifindex(socket, (int)if_nametoindex(master), index)
+                    : rtnl_link_release_ifindex(socket, index);
+    must_nl(result, "set master of", name);
+}
+
+void
+test_link_set_up(const char *name, gboolean up)
+{
+    g_autoptr(TestLink) changes = rtnl_link_alloc();
+
+    if (up)
+        rtnl_link_set_flags(changes, IFF_UP);
+    else
+        rtnl_link_unset_flags(changes, IFF_UP);
+    change_link(name, changes);
+}
+
+void
+test_link_set_mtu(const char *name, guint mtu)
+{
+    g_autoptr(TestLink) changes = rtnl_link_alloc();
+
+    rtnl_link_set_mtu(changes, mtu);
+    change_link(name, changes);
+}
+
+void
+test_link_set_group(const char *name, guint group)
+{
+    g_autoptr(TestLink) changes = rtnl_link_alloc();
+
+    rtnl_link_set_group(changes, group);
+    change_link(name, changes);
+}
+
+void
+test_link_set_mac(const char *name, const char *mac)
+{
+    g_autoptr(TestLink) changes = rtnl_link_alloc();
+    struct nl_addr *address;
+
+    must_nl(nl_addr_parse(mac, AF_LLC, &address), "parse MAC", mac);
+    rtnl_link_set_addr(changes, address);
+    nl_addr_put(address);
+    change_link(name, changes);
+}
+
+void
+test_link_set_name(const char *name, const char *new_name)
+{
+    g_autoptr(TestLink) changes = rtnl_link_alloc();
+
+    rtnl_link_set_name(changes, new_name);
+    change_link(name, changes);
+}
+
+void
+test_link_delete(const char *name)
+{
+    g_autoptr(TestSocket) socket = connect_route();
+    g_autoptr(TestLink) link = rtnl_link_alloc();
+
+    rtnl_link_set_ifindex(link, (int)if_nametoindex(name));
+    must_nl(rtnl_link_delete(socket, link), "delete link", name);
+}
+
+guint
+test_link_group(const char *name)
+{
+    g_autoptr(TestSocket) socket = connect_route();
+    g_autoptr(TestLink) link = NULL;
+
+    must_nl(rtnl_link_get_kernel(socket, 0, name, &link), "look at link", name);
+    return rtnl_link_get_group(link);
+}
+
+gboolean
+test_link_has_address(int index, int family)
+{
+    g_autoptr(TestSocket) socket = connect_route();
+    struct nl_cache *cache;
+    gboolean found = FALSE;
+
+    must_nl(rtnl_addr_alloc_cache(socket, &cache), "list", "addresses");
+    for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
+        struct rtnl_addr *address = (struct rtnl_addr *)o;
+
+        if (rtnl_addr_get_ifindex(address) == index && rtnl_addr_get_family(address) == family)
+            found = TRUE;
+    }
+    nl_cache_free(cache);
+    return found;
+}
+
+guint
+test_link_route_count(int index, int family)
+{
+    g_autoptr(TestSocket) socket = connect_route();
+    struct nl_cache *cache;
+    guint count = 0;
+
+    must_nl(rtnl_route_alloc_cache(socket, family, 0, &cache), "list", "routes");
+    for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
+        struct rtnl_route *route = (struct rtnl_route *)o;
+
+        for (int i = 0; i < rtnl_route_get_nnexthops(route); i++)
+            count += rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(route, i)) == index;
+    }
+    nl_cache_free(cache);
+    return count;
+}
