@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client-private.h"
+#include "varlink-error.h"
+
+#include <string.h>
+
+#define INTERFACE "org.macvtapd.Ports."
+#define DEFAULT_SOCKET "/run/macvtapd/socket"
+
+G_DEFINE_QUARK(macvtap - error, macvtap_error)
+
+struct MacvtapClient {
+    VarlinkClient *varlink;
+    char *refusal;
+};
+
+MacvtapClient *
+macvtap_client_connect(const char *socket_path, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    MacvtapClient *client;
+    VarlinkClient *varlink;
+
+    if (!socket_path)
+        socket_path = g_getenv("MACVTAPD_SOCKET");
+    if (!socket_path || !socket_path[0])
+        socket_path = DEFAULT_SOCKET;
+    varlink = varlink_client_connect(socket_path, &cause);
+    if (!varlink) {
+        g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_UNREACHABLE,
+                    "cannot reach macvtapd (is it running?): %s", cause->message);
+        return NULL;
+    }
+    client = g_new0(MacvtapClient, 1);
+    client->varlink = varlink;
+    return client;
+}
+
+void
+macvtap_client_free(MacvtapClient *client)
+{
+    if (!client)
+        return;
+    varlink_client_free(client->varlink);
+    g_free(client->refusal);
+    g_free(client);
+}
+
+void
+macvtap_client_set_timeout(MacvtapClient *client, int milliseconds)
+{
+    varlink_client_set_timeout(client->varlink, milliseconds);
+}
+
+int
+macvtap_client_get_fd(const MacvtapClient *client)
+{
+    return varlink_client_get_fd(client->varlink);
+}
+
+const char *
+macvtap_client_get_refusal(const MacvtapClient *client)
+{
+    return client->refusal;
+}
+
+/* Turns the varlink room's error into ours. */
+static gboolean
+fail(GError *cause, GError **error)
+{
+    gboolean timed_out = g_error_matches(cause, VARLINK_ERROR, VARLINK_ERROR_TIMED_OUT);
+
+    g_set_error(error, MACVTAP_ERROR, timed_out ? MACVTAP_ERROR_TIMED_OUT : MACVTAP_ERROR_PROTOCOL,
+                timed_out ? "macvtapd does not answer: %s" : "connection to macvtapd: %s",
+                cause->message);
+    g_error_free(cause);
+    return FALSE;
+}
+
+static gboolean
+check_refusal(MacvtapClient *client, const VarlinkReply *reply, GError **error)
+{
+    const char *message = json_string_value(json_object_get(reply->parameters, "message"));
+    const char *field = json_string_value(json_object_get(reply->parameters, "parameter"));
+
+    if (!reply->error)
+        return TRUE;
+    client->refusal =
+        g_strdup(g_str_has_prefix(reply->error, INTERFACE) ? reply->error + strlen(INTERFACE)
+                                                           : reply->error);
+    if (message)
+        g_set_error_literal(error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED, message);
+    else
+        g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED, "macvtapd refused: %s%s%s",
+                    reply->error, field ? " " : "", field ? field : "");
+    return FALSE;
+}
+
+/* Calls a method of ours; parameters are taken. */
+static gboolean
+call(MacvtapClient *client, const char *method, json_t *parameters, VarlinkReply *ret_reply,
+     GError **error)
+{
+    g_autofree char *name = g_strconcat(INTERFACE, method, NULL);
+    g_auto(VarlinkReply) reply = {0};
+    GError *cause = NULL;
+
+    g_clear_pointer(&client->refusal, g_free);
+    if (!varlink_client_call(client->varlink, name, parameters, &reply, &cause))
+        return fail(cause, error);
+    if (!check_refusal(client, &reply, error))
+        return FALSE;
+    *ret_reply = reply;
+    memset(&reply, 0, sizeof(reply));
+    return TRUE;
+}
+
+static void
+set_text(json_t *object, const char *field, const char *text)
+{
+    if (text) /* what is not UTF-8 cannot be a name of anything; the daemon will say so */
+        json_object_set_new(object, field, json_string(text) ?: json_string("\xef\xbf\xbd"));
+}
+
+static gboolean
+set_holder(json_t *object, const char *text, GError **error)
+{
+    guint64 pid;
+
+    if (!text)
+        return TRUE;
+    if (g_str_equal(text, "none")) {
+        json_object_set_new(object, "holder", json_pack("{s:s}", "type", "none"));
+    } else if (g_str_has_prefix(text, "pid:") &&
+               g_ascii_string_to_unsigned(text + 4, 10, 1, G_MAXINT, &pid, NULL)) {
+        json_object_set_new(object, "holder",
+                            json_pack("{s:s, s:I}", "type", "process", "pid", (json_int_t)pid));
+    } else if (g_str_has_prefix(text, "domain:") && g_utf8_validate(text, -1, NULL)) {
+        json_object_set_new(object, "holder",
+                            json_pack("{s:s, s:s}", "type", "domain", "domain", text + 7));
+    } else {
+        g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED,
+                    "a holder is none, pid:N or domain:UUID, not '%s'", text);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static MacvtapPort *
+take_port(const VarlinkReply *reply, GError **error)
+{
+    return macvtap_port_new(json_object_get(reply->parameters, "port"), reply->descriptors,
+                            json_object_get(reply->parameters, "tapFileDescriptors"),
+                            json_object_get(reply->parameters, "vhostFileDescriptors"), error);
+}
+
+MacvtapPort *
+macvtap_client_create(MacvtapClient *client, const MacvtapRequest *request, GError **error)
+{
+    json_t *parameters = json_object();
+    g_auto(VarlinkReply) reply = {0};
+
+    set_text(parameters, "network", request->network);
+    set_text(parameters, "name", request->name);
+    set_text(parameters, "interfaceName", request->interface_name);
+    set_text(parameters, "macAddress", request->mac_address);
+    set_text(parameters, "vhost", request->vhost);
+    if (request->mtu)
+        json_object_set_new(parameters, "mtu", json_integer(request->mtu));
+    if (request->queues)
+        json_object_set_new(parameters, "queues", json_integer(request->queues));
+    if (request->no_descriptors)
+        json_object_set_new(parameters, "openDescriptors", json_false());
+    if (!set_holder(parameters, request->holder, error)) {
+        json_decref(parameters);
+        return NULL;
+    }
+    if (!call(client, "CreatePort", parameters, &reply, error))
+        return NULL;
+    return take_port(&reply, error);
+}
+
+MacvtapPort *
+macvtap_client_open(MacvtapClient *client, const char *port, guint queues, GError **error)
+{
+    json_t *parameters = json_object();
+    g_auto(VarlinkReply) reply = {0};
+
+    set_text(parameters, "port", port);
+    if (queues)
+        json_object_set_new(parameters, "queues", json_integer(queues));
+    if (!call(client, "OpenPort", parameters, &reply, error))
+        return NULL;
+    return take_port(&reply, error);
+}
+
+gboolean
+macvtap_client_delete(MacvtapClient *client, const char *port, GError **error)
+{
+    json_t *parameters = json_object();
+    g_auto(VarlinkReply) reply = {0};
+
+    set_text(parameters, "port", port);
+    return call(client, "DeletePort", parameters, &reply, error);
+}
+
+static void
+free_port(gpointer port)
+{
+    macvtap_port_free(port);
+}
+
+GPtrArray *
+macvtap_client_list_ports(MacvtapClient *client, const char *network, GError **error)
+{
+    g_autoptr(GPtrArray) ports = g_ptr_array_new_with_free_func(free_port);
+    json_t *parameters = json_object(), *element;
+    g_auto(VarlinkReply) reply = {0};
+    gsize i;
+
+    set_text(parameters, "network", network);
+    if (!call(client, "ListPorts", parameters, &reply, error))
+        return NULL;
+    json_array_foreach (json_object_get(reply.parameters, "ports"), i, element) {
+        MacvtapPort *port = macvtap_port_new(element, NULL, NULL, NULL, error);
+
+        if (!port)
+            return NULL;
+        g_ptr_array_add(ports, port);
+    }
+    return g_steal_pointer(&ports);
+}
+
+static void
+free_network(gpointer network)
+{
+    macvtap_network_free(network);
+}
+
+GPtrArray *
+macvtap_client_list_networks(MacvtapClient *client, GError **error)
+{
+    g_autoptr(GPtrArray) networks = g_ptr_array_new_with_free_func(free_network);
+    g_auto(VarlinkReply) reply = {0};
+    json_t *element;
+    gsize i;
+
+    if (!call(client, "ListNetworks", NULL, &reply, error))
+        return NULL;
+    json_array_foreach (json_object_get(reply.parameters, "networks"), i, element) {
+        MacvtapNetwork *network = macvtap_network_new(element, error);
+
+        if (!network)
+            return NULL;
+        g_ptr_array_add(networks, network);
+    }
+    return g_steal_pointer(&networks);
+}
+
+static gboolean
+receive_event(MacvtapClient *client, VarlinkReply *ret_reply, GError **error)
+{
+    GError *cause = NULL;
+
+    if (!varlink_client_receive(client->varlink, ret_reply, &cause))
+        return fail(cause, error);
+    return check_refusal(client, ret_reply, error);
+}
+
+gboolean
+macvtap_client_watch(MacvtapClient *client, GError **error)
+{
+    g_auto(VarlinkReply) reply = {0};
+    GError *cause = NULL;
+
+    g_clear_pointer(&client->refusal, g_free);
+    if (!varlink_client_send(client->varlink, INTERFACE "WatchPorts", NULL, VARLINK_CALL_MORE,
+                             &cause))
+        return fail(cause, error);
+    return receive_event(client, &reply, error);
+}
+
+gboolean
+macvtap_client_next_event(MacvtapClient *client, const char **ret_event, MacvtapPort **ret_port,
+                          GError **error)
+{
+    g_auto(VarlinkReply) reply = {0};
+    const char *event;
+    MacvtapPort *port;
+
+    if (!receive_event(client, &reply, error))
+        return FALSE;
+    event = json_string_value(json_object_get(reply.parameters, "event"));
+    port = macvtap_port_new(json_object_get(reply.parameters, "port"), NULL, NULL, NULL, error);
+    if (!port)
+        return FALSE;
+    *ret_event = g_intern_string(event ? event : "changed");
+    *ret_port = port;
+    return TRUE;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libmacvtap: ports on the physical network from macvtapd, for any VMM.
+ *
+ *     g_autoptr(MacvtapClient) client = macvtap_client_connect(NULL, &error);
+ *     MacvtapRequest request = {.network = "lan"};
+ *     g_autoptr(MacvtapPort) port = macvtap_client_create(client, &request, &error);
+ *     int fd = macvtap_port_steal_tap(port, 0);
+ *
+ * The calls block. A client may be used by one thread at a time. The port of this example ends with
+ * the process that called macvtap_client_connect().
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct MacvtapClient MacvtapClient;
+typedef struct MacvtapPort MacvtapPort;
+typedef struct MacvtapNetwork MacvtapNetwork;
+
+#define MACVTAP_ERROR (macvtap_error_quark())
+GQuark macvtap_error_quark(void);
+
+typedef enum MacvtapError {
+    MACVTAP_ERROR_UNREACHABLE, /* nobody listens on the socket, or it may not be opened */
+    MACVTAP_ERROR_PROTOCOL,  /* the daemon answered what it should not, or closed the connection */
+    MACVTAP_ERROR_TIMED_OUT, /* see macvtap_client_set_timeout() */
+    MACVTAP_ERROR_REFUSED,   /* the daemon said no: the message is its own, see also
+                                macvtap_client_get_refusal() */
+} MacvtapError;
+
+/* socket_path NULL: $MACVTAPD_SOCKET, else /run/macvtapd/socket. */
+MacvtapClient *macvtap_client_connect(const char *socket_path, GError **error);
+void macvtap_client_free(MacvtapClient *client);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MacvtapClient, macvtap_client_free)
+
+/* How long one wait for the daemon may take, in milliseconds; -1, as at the start: for ever. */
+void macvtap_client_set_timeout(MacvtapClient *client, int milliseconds);
+
+/* The last refusal's error in org.macvtapd.Ports ("NetworkNotFound"), or NULL. Valid until the next
+ * call. */
+const char *macvtap_client_get_refusal(const MacvtapClient *client);
+
+/* What to ask for; NULL and 0 mean "as the network has it". Set every field you do not use to zero.
+ */
+typedef struct MacvtapRequest {
+    const char *network;        /* a network's name, or for root "parent=eth0,mode=bridge" */
+    const char *name;           /* the port's own name */
+    const char *interface_name; /* of the device, at most 15 bytes */
+    const char *mac_address;    /* "52:54:00:00:00:01" */
+    guint mtu;                  /* bytes */
+    guint queues;               /* 1 to 256 */
+    const char *vhost;          /* "auto", "require" or "off" */
+    const char *holder; /* "pid:N", "domain:UUID" or "none"; NULL: the process that connected */
+    gboolean no_descriptors; /* make the device only */
+} MacvtapRequest;
+
+MacvtapPort *macvtap_client_create(MacvtapClient *client, const MacvtapRequest *request,
+                                   GError **error);
+
+/* Opens queues of a port that is there (by id, name or interface name); 0: as many as it has. */
+MacvtapPort *macvtap_client_open(MacvtapClient *client, const char *port, guint queues,
+                                 GError **error);
+gboolean macvtap_client_delete(MacvtapClient *client, const char *port, GError **error);
+
+/* A GPtrArray of MacvtapPort without descriptors, of one network or all (NULL); g_ptr_array_unref()
+ * it. */
+GPtrArray *macvtap_client_list_ports(MacvtapClient *client, const char *network, GError **error);
+
+/* A GPtrArray of MacvtapNetwork. */
+GPtrArray *macvtap_client_list_networks(MacvtapClient *client, GError **error);
+
+/*
+ * Watches ports: from now on the client is good for macvtap_client_next_event() only. Changes from
+ * the time of its return on are told. macvtap_client_get_fd() becomes readable when there is an
+ * event.
+ */
+gboolean macvtap_client_watch(MacvtapClient *client, GError **error);
+
+/* Waits for the next event: "created", "changed" or "deleted" (static), and the port. */
+gboolean macvtap_client_next_event(MacvtapClient *client, const char **ret_event,
+                                   MacvtapPort **ret_port, GError **error);
+int macvtap_client_get_fd(const MacvtapClient *client);
+
+/* Closes the descriptors that were not stolen. NULL is fine. */
+void macvtap_port_free(MacvtapPort *port);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MacvtapPort, macvtap_port_free)
+
+/* The texts belong to the port. */
+const char *macvtap_port_get_id(const MacvtapPort *port);
+const char *macvtap_port_get_name(const MacvtapPort *port);
+const char *macvtap_port_get_network(const MacvtapPort *port);
+const char *macvtap_port_get_parent(const MacvtapPort *port);
+const char *macvtap_port_get_mode(const MacvtapPort *port);
+const char *macvtap_port_get_interface_name(const MacvtapPort *port);
+const char *macvtap_port_get_mac_address(const MacvtapPort *port);
+const char *macvtap_port_get_state(const MacvtapPort *port);
+int macvtap_port_get_interface_index(const MacvtapPort *port); /* in macvtapd's namespace */
+guint macvtap_port_get_mtu(const MacvtapPort *port);           /* bytes */
+guint macvtap_port_get_queues(const MacvtapPort *port);
+guint macvtap_port_get_owner(const MacvtapPort *port); /* user ID */
+
+/* "none", "pid:N" or "domain:UUID"; free with g_free(). */
+char *macvtap_port_get_holder(const MacvtapPort *port);
+
+/* How many descriptors came with it; tap i and vhost i are one queue. There may be no vhosts. */
+guint macvtap_port_get_n_taps(const MacvtapPort *port);
+guint macvtap_port_get_n_vhosts(const MacvtapPort *port);
+
+/* The descriptor is the caller's from then on; it is close-on-exec. */
+int macvtap_port_steal_tap(MacvtapPort *port, guint index);
+int macvtap_port_steal_vhost(MacvtapPort *port, guint index);
+
+/* The port as the API has it, one line of JSON; free with g_free(). */
+char *macvtap_port_to_json(const MacvtapPort *port);
+
+void macvtap_network_free(MacvtapNetwork *network);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MacvtapNetwork, macvtap_network_free)
+
+const char *macvtap_network_get_name(const MacvtapNetwork *network);
+const char *macvtap_network_get_problem(const MacvtapNetwork *network); /* NULL: usable */
+const char *macvtap_network_get_mode(const MacvtapNetwork *network);    /* NULL with a problem */
+guint macvtap_network_get_n_ports(const MacvtapNetwork *network);
+
+/* The field with this name in the API's Network as text: lists joined by blanks, "" when it is not
+ * there. */
+char *macvtap_network_get_text(const MacvtapNetwork *network, const char *field);
+char *macvtap_network_to_json(const MacvtapNetwork *network);
+
+G_END_DECLS

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client-private.h"
+
+struct MacvtapNetwork {
+    json_t *json; /* the API's Network, checked */
+};
+
+MacvtapNetwork *
+macvtap_network_new(json_t *json, GError **error)
+{
+    MacvtapNetwork *network;
+
+    if (!json_is_string(json_object_get(json, "name")) ||
+        !json_is_integer(json_object_get(json, "ports"))) {
+        g_set_error_literal(error, MACVTAP_ERROR, MACVTAP_ERROR_PROTOCOL,
+                            "macvtapd's answer is wrong: a network without name or ports");
+        return NULL;
+    }
+    network = g_new0(MacvtapNetwork, 1);
+    network->json = json_incref(json);
+    return network;
+}
+
+void
+macvtap_network_free(MacvtapNetwork *network)
+{
+    if (!network)
+        return;
+    json_decref(network->json);
+    g_free(network);
+}
+
+const char *
+macvtap_network_get_name(const MacvtapNetwork *network)
+{
+    return json_string_value(json_object_get(network->json, "name"));
+}
+
+const char *
+macvtap_network_get_problem(const MacvtapNetwork *network)
+{
+    return json_string_value(json_object_get(network->json, "problem"));
+}
+
+const char *
+macvtap_network_get_mode(const MacvtapNetwork *network)
+{
+    return json_string_value(json_object_get(network->json, "mode"));
+}
+
+guint
+macvtap_network_get_n_ports(const MacvtapNetwork *network)
+{
+    return (guint)json_integer_value(json_object_get(network->json, "ports"));
+}
+
+static void
+append_text(GString *text, json_t *value)
+{
+    if (text->len > 0)
+        g_string_append_c(text, ' ');
+    if (json_is_string(value))
+        g_string_append(text, json_string_value(value));
+    else if (json_is_integer(value))
+        g_string_append_printf(text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else if (json_is_boolean(value))
+        g_string_append(text, json_is_true(value) ? "yes" : "no");
+}
+
+char *
+macvtap_network_get_text(const MacvtapNetwork *network, const char *field)
+{
+    json_t *value = json_object_get(network->json, field);
+    GString *text = g_string_new(NULL);
+    gsize i;
+    json_t *element;
+
+    if (json_is_array(value)) {
+        json_array_foreach (value, i, element)
+            append_text(text, element);
+    } else if (value) {
+        append_text(text, value);
+    }
+    return g_string_free(text, FALSE);
+}
+
+char *
+macvtap_network_to_json(const MacvtapNetwork *network)
+{
+    return json_dumps(network->json, JSON_COMPACT);
+}
