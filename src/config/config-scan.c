@@ -105,19 +105,23 @@ scan_key(Scan *scan, const char *text, guint line, GError **error)
     const char *equals = strchr(text, '=');
     g_autofree char *shown = g_strescape(text, NULL);
     g_autofree char *key = NULL;
+    g_autofree char *shown_key = NULL;
+    g_autofree char *shown_section = scan->section ? g_strescape(scan->section, NULL) : NULL;
     guint before;
 
     if (!equals || equals == text)
         return config_refuse(error, scan->file_name, line,
                              "'%.64s' is neither KEY=VALUE, a [section] nor a # comment", shown);
     key = g_strchomp(g_strndup(text, (gsize)(equals - text)));
+    shown_key = g_strescape(key, NULL);
     if (!scan->section)
-        return config_refuse(error, scan->file_name, line, "a key stands before any [section]");
+        return config_refuse(error, scan->file_name, line,
+                             "key '%.64s' stands before any [section]", shown_key);
     before = seen_before(scan, g_strconcat(scan->section, "\n", key, NULL), line);
     if (before > 0)
         return config_refuse(error, scan->file_name, line,
-                             "key '%s' in section [%s] is there already, in line %u", key,
-                             scan->section, before);
+                             "key '%.64s' in section [%.64s] is there already, in line %u",
+                             shown_key, shown_section, before);
     add_entry(scan->entries, scan->section, g_steal_pointer(&key), line);
     return TRUE;
 }
@@ -166,7 +170,7 @@ config_scan(const char *file_name, const char *text, gsize length, GError **erro
 
     if (!check_bytes(file_name, text, length, error))
         return NULL;
-    copy = g_strndup(text, length);
+    copy = g_strndup(text ? text : "", length);
     lines = g_strsplit(copy, "\n", -1);
     for (guint i = 0; lines[i]; i++) {
         if (!scan_line(&scan, g_strstrip(lines[i]), i + 1, error))

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include "config-scan.h"
+#include "config.h"
+#include "port-error.h"
+
+static gboolean
+fake_user(const char *name, uid_t *ret_uid)
+{
+    if (!g_str_equal(name, "alice") && !g_str_equal(name, "1000"))
+        return FALSE;
+    *ret_uid = g_str_equal(name, "alice") ? 1001 : 1000;
+    return TRUE;
+}
+
+static gboolean
+fake_group(const char *name, gid_t *ret_gid)
+{
+    *ret_gid = 36;
+    return g_str_equal(name, "kvm");
+}
+
+static const ConfigLookup fake_lookup = {.user = fake_user, .group = fake_group};
+
+static Network *
+parse_length(const char *text, gsize length, GError **error)
+{
+    return config_parse_network("lan", "lan.network", text, length, &fake_lookup, error);
+}
+
+static Network *
+parse(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    Network *network = parse_length(text, strlen(text), &error);
+
+    assert_no_error(error);
+    return network;
+}
+
+static void
+assert_refused_length(const char *text, gsize length, const char *message)
+{
+    GError *error = NULL;
+
+    assert_null(parse_length(text, length, &error));
+    assert_int_equal(strncmp(error->message, "lan.network:", strlen("lan.network:")), 0);
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_NETWORK_INVALID, message);
+}
+
+static void
+assert_refused(const char *text, const char *message)
+{
+    assert_refused_length(text, strlen(text), message);
+}
+
+/* A file whose line 4 is this. */
+static char *
+with_line(const char *section, const char *line)
+{
+    if (g_str_equal(section, "Network"))
+        return g_strdup_printf("[Network]\nParent=eth0\nMode=bridge\n%s\n", line);
+    return g_strdup_printf("[Network]\nParent=eth0\nMode=bridge\n[%s]\n%s\n", section, line);
+}
+
+static void
+test_the_shortest_file_has_the_defaults(void **state)
+{
+    g_autoptr(Network) network = parse("[Network]\nParent=eth0\nMode=bridge");
+    g_autoptr(Network) defaults = network_new("lan");
+
+    assert_string_equal(network->name, "lan");
+    assert_null(network->problem);
+    assert_false(network->adhoc);
+    assert_string_equal(network->parents[0], "eth0");
+    assert_null(network->parents[1]);
+    assert_null(network->vlan);
+    assert_int_equal(network->mode, MACVTAP_MODE_BRIDGE);
+    assert_int_equal(network->max_queues, defaults->max_queues);
+    assert_int_equal(network->mac, MAC_POLICY_GENERATE);
+    assert_int_equal(network->allow_macs->len, 1);
+    assert_int_equal(network->allow_uids->len + network->allow_gids->len, 0);
+}
+
+static const char full_file[] = "# the guests' network\n"
+                                "\n"
+                                "[Network]\n"
+                                "Parent=eth0  eth1\tbond0\n"
+                                "VLAN=200.100\n"
+                                "  Mode = source  \r\n"
+                                "MTU=9000\n"
+                                "NoPromisc=no\n"
+                                "Sources=52:54:00:00:00:01 52:54:00:00:00:02\n"
+                                "\n"
+                                "[Port]\n"
+                                "MaxQueues=256\n"
+                                "Vhost=require\n"
+                                "Mac=any\n"
+                                "AllowMacs=02:00:00:00:00:00/40 02:00:00:00:01:01\n"
+                                "Multicast=filter\n"
+                                "TxQueueLength=1000000\n"
+                                "BroadcastQueueLength=1\n"
+                                "[Access]\n"
+                                "AllowUsers=alice 1000\n"
+                                "AllowGroups=kvm\n"
+                                "MaxPorts=100\n"
+                                "MaxPortsPerUser=0";
+
+static void
+test_every_key_reaches_its_field(void **state)
+{
+    g_autoptr(Network) network = parse(full_file);
+
+    assert_int_equal(g_strv_length(network->parents), 3);
+    assert_string_equal(network->parents[1], "eth1");
+    assert_string_equal(network->parents[2], "bond0");
+    assert_string_equal(network->vlan, "200.100");
+    assert_int_equal(network->mode, MACVTAP_MODE_SOURCE);
+    assert_int_equal(network->mtu, 9000);
+    assert_false(network->nopromisc);
+    assert_int_equal(network->sources->len, 2);
+    assert_int_equal(g_array_index(network->sources, MacAddress, 1).octets[5], 2);
+    assert_int_equal(network->max_queues, 256);
+    assert_int_equal(network->vhost, VHOST_POLICY_REQUIRE);
+    assert_int_equal(network->mac, MAC_POLICY_ANY);
+    assert_int_equal(network->allow_macs->len, 2);
+    assert_int_equal(g_array_index(network->allow_macs, MacRange, 0).prefix_bits, 40);
+    assert_int_equal(network->multicast, MULTICAST_FILTER);
+    assert_int_equal(network->tx_queue_length, 1000000);
+    assert_int_equal(network->broadcast_queue_length, 1);
+    assert_int_equal(network->allow_uids->len, 2);
+    assert_int_equal(g_array_index(network->allow_uids, uid_t, 0), 1001);
+    assert_int_equal(g_array_index(network->allow_uids, uid_t, 1), 1000);
+    assert_int_equal(g_array_index(network->allow_gids, gid_t, 0), 36);
+    assert_int_equal(network->max_ports, 100);
+    assert_int_equal(network->max_ports_per_user, 0);
+}
+
+static void
+test_an_empty_value_is_the_default(void **state)
+{
+    static const char *const sections[][2] = {
+        {"Network", "VLAN=\nMTU=\nNoPromisc=\nSources= \n"},
+        {"Port", "MaxQueues=\nVhost=\nMac=\nAllowMacs=\nMulticast=\nTxQueueLength=\n"
+                 "BroadcastQueueLength="},
+        {"Access", "AllowUsers=\nAllowGroups=\t\nMaxPorts=\nMaxPortsPerUser="},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(sections); i++) {
+        g_autofree char *text = with_line(sections[i][0], sections[i][1]);
+        g_autoptr(Network) network = parse(text);
+
+        assert_null(network->vlan);
+        assert_int_equal(network->max_queues, 8);
+        assert_int_equal(network->allow_macs->len, 1);
+        assert_int_equal(network->allow_uids->len, 0);
+    }
+}
+
+static void
+test_passthru_inherits_unless_told(void **state)
+{
+    g_autoptr(Network) silent = parse("[Network]\nParent=eth0\nMode=passthru\nNoPromisc=yes\n");
+    g_autoptr(Network) empty = parse("[Network]\nParent=eth0\nMode=passthru\n[Port]\nMac=\n");
+    g_autoptr(Network) told = parse("[Network]\nParent=eth0\nMode=passthru\n[Port]\nMac=assign\n");
+
+    assert_int_equal(silent->mac, MAC_POLICY_INHERIT);
+    assert_true(silent->nopromisc);
+    assert_int_equal(empty->mac, MAC_POLICY_INHERIT);
+    assert_int_equal(told->mac, MAC_POLICY_ASSIGN);
+}
+
+static void
+test_booleans(void **state)
+{
+    static const char *const yes[] = {"yes", "true", "1", "on", "Yes"};
+    static const char *const no[] = {"no", "false", "0", "off", "NO"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(yes); i++) {
+        g_autofree char *yes_text =
+            g_strdup_printf("[Network]\nParent=e\nMode=passthru\nNoPromisc=%s", yes[i]);
+        g_autofree char *no_text =
+            g_strdup_printf("[Network]\nParent=e\nMode=passthru\nNoPromisc=%s", no[i]);
+        g_autoptr(Network) on = parse(yes_text);
+        g_autoptr(Network) off = parse(no_text);
+
+        assert_true(on->nopromisc);
+        assert_false(off->nopromisc);
+    }
+}
+
+static void
+test_bad_values_name_line_key_and_value(void **state)
+{
+    static const struct {
+        const char *section;
+        const char *line;
+        const char *message;
+    } bad[] = {
+        {"Network", "VLAN=4095", ":4: VLAN= '4095' is not N or OUTER.INNER"},
+        {"Network", "NoPromisc=maybe", ":4: NoPromisc= 'maybe' is not yes or no"},
+        {"Network", "MTU=67", ":4: MTU= '67' is not a number from 68 to 65535"},
+        {"Network", "MTU=65536", ":4: MTU= '65536'"},
+        {"Network", "MTU=1500x", ":4: MTU= '1500x'"},
+        {"Network", "MTU=0x5dc", ":4: MTU="},
+        {"Network", "MTU=-1", ":4: MTU="},
+        {"Network", "MTU=18446744073709551616", ":4: MTU="},
+        {"Network", "MTU=1500 # jumbo", ":4: MTU= '1500 # jumbo'"},
+        {"Network", "Sources=52:54", ":4: Sources= '52:54' is not a MAC"},
+        {"Network", "Sources=52:54:00:00:00:01", ":4: Sources= goes only with Mode=source"},
+        {"Network", "NoPromisc=yes", ":4: NoPromisc= goes only with Mode=passthru"},
+        {"Network", "VLAN=\\q", ":4: VLAN= "},
+        {"Port", "MaxQueues=0", ":5: MaxQueues= '0' is not a number from 1 to 256"},
+        {"Port", "MaxQueues=257", ":5: MaxQueues= '257'"},
+        {"Port", "Vhost=on", ":5: Vhost= 'on' is not auto, require or off"},
+        {"Port", "Mac=random", ":5: Mac= 'random' is not generate, any, inherit or assign"},
+        {"Port", "Mac=inherit", ":5: Mac=inherit goes only with Mode=passthru"},
+        {"Port", "AllowMacs=52:54:00:00:00:01/24", ":5: AllowMacs= '52:54:00:00:00:01/24' is not"},
+        {"Port", "AllowMacs=52:54:00:00:00:00/24,", ":5: AllowMacs="},
+        {"Port", "AllowMacs=02:00:00:00:00:01 01:00:5e:00:00:00/24",
+         ":5: AllowMacs= '01:00:5e:00:00:00/24' is not"},
+        {"Port", "AllowMacs=00:00:00:00:00:00", ":5: AllowMacs="},
+        {"Port", "Multicast=none", ":5: Multicast= 'none' is not all or filter"},
+        {"Port", "TxQueueLength=0", ":5: TxQueueLength= '0' is not a number from 1 to 1000000"},
+        {"Port", "TxQueueLength=1000001", ":5: TxQueueLength="},
+        {"Port", "BroadcastQueueLength=0", ":5: BroadcastQueueLength="},
+        {"Access", "AllowUsers=alice bob", ":5: AllowUsers= 'bob' is not a user"},
+        {"Access", "AllowUsers=alice,1000", ":5: AllowUsers= 'alice,1000' is not a user"},
+        {"Access", "AllowGroups=alice", ":5: AllowGroups= 'alice' is not a group"},
+        {"Access", "MaxPorts=-1", ":5: MaxPorts= '-1' is not a number from 0 to"},
+        {"Access", "MaxPorts=4294967296", ":5: MaxPorts="},
+        {"Access", "MaxPortsPerUser=many", ":5: MaxPortsPerUser="},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autofree char *text = with_line(bad[i].section, bad[i].line);
+
+        assert_refused(text, bad[i].message);
+    }
+}
+
+static void
+test_unknown_keys_and_sections(void **state)
+{
+    static const struct {
+        const char *section;
+        const char *line;
+        const char *message;
+    } bad[] = {
+        {"Network", "Parnet=eth1", "lan.network:4: unknown key 'Parnet' in section [Network]"},
+        {"Network", "parent=eth1", ":4: unknown key 'parent' in section [Network]"},
+        {"Network", "MaxPorts=1", ":4: unknown key 'MaxPorts' in section [Network]"},
+        {"Network", "Mode[de]=vepa", ":4: unknown key 'Mode[de]' in section [Network]"},
+        {"Network", "Pa\\x=\n", ":4: unknown key 'Pa\\\\x'"},
+        {"Acces", "AllowUsers=alice", "lan.network:4: unknown section [Acces]"},
+        {"access", "", ":4: unknown section [access]"},
+        {" Access", "", ":4: unknown section [ Access]"},
+        {"Network", "[A\x1b[31m]", ":4: unknown section [A\\033[31m]"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autofree char *text = with_line(bad[i].section, bad[i].line);
+
+        assert_refused(text, bad[i].message);
+    }
+}
+
+static void
+test_nothing_may_come_twice(void **state)
+{
+    g_autofree char *key = with_line("Network", "\nMode=vepa");
+    g_autofree char *same = with_line("Network", "Mode = bridge");
+    g_autofree char *section = with_line("Port", "[Network]\nParent=eth1");
+
+    assert_refused(key, ":5: key 'Mode' in section [Network] is there already, in line 3");
+    assert_refused(same, ":4: key 'Mode' in section [Network] is there already, in line 3");
+    assert_refused(section, ":5: section [Network] is there already, in line 1");
+}
+
+static void
+test_lines_that_are_nothing(void **state)
+{
+    static const struct {
+        const char *line;
+        const char *message;
+    } bad[] = {
+        {"Parent", ":4: 'Parent' is neither KEY=VALUE"},
+        {"=eth1", ":4: '=eth1' is neither"},
+        {"; a comment elsewhere", ":4: '; a comment elsewhere' is neither"},
+        {"[Port", ":4: '[Port' is not a section's head"},
+        {"[]", ":4: '[]' is not a section's head"},
+        {"[Port] # x", ":4: '[Port] # x' is not a section's head"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autofree char *text = with_line("Network", bad[i].line);
+
+        assert_refused(text, bad[i].message);
+    }
+    assert_refused("Parent=eth0\n[Network]\nMode=bridge\n", ":1: key 'Parent' stands before any");
+}
+
+static void
+test_bytes_that_are_no_text(void **state)
+{
+    static const char nul[] = "[Network]\nParent=eth0\nMode=bri\0dge\n";
+    g_autofree char *large = g_strnfill(CONFIG_FILE_MAX + 1, '#');
+    g_autofree char *full = g_strnfill(CONFIG_FILE_MAX, '#');
+
+    assert_refused_length(nul, sizeof(nul) - 1, ":3: there is a NUL byte");
+    assert_refused("[Network]\nParent=eth0\nMode=\xff\n", ":3: this is not UTF-8");
+    assert_refused("# \xc3\n[Network]\n", ":1: this is not UTF-8");
+    assert_refused(large, ":1: the file is larger than 64 KiB");
+    assert_refused(full, ":1: Mode= is missing");
+    /* only length counts, not a NUL after it */
+    assert_refused_length("[Network]\nParent=eth0\nMode=bridgeX", 32, "Mode= 'bridg' is not");
+}
+
+static void
+test_parent_and_mode_must_be_there(void **state)
+{
+    assert_refused("", ":1: Mode= is missing");
+    assert_refused_length(NULL, 0, ":1: Mode= is missing");
+    assert_refused("\n\n[Network]\nParent=eth0\n", ":3: Mode= is missing");
+    assert_refused("\n[Network]\nParent=eth0\nMode=\n", ":4: Mode= is missing");
+    assert_refused("\n[Network]\nMode=bridge\n", ":2: Parent= is missing");
+    assert_refused("[Network]\nMode=bridge\nParent= \n", ":3: Parent= is missing");
+    assert_refused("[Network]\nMode=brigde\nParent=a\n", ":2: Mode= 'brigde' is not bridge, vepa");
+    assert_refused("[Network]\nMode=bridge\nParent=a b a\n", ":3: Parent= has 'a' twice");
+    assert_refused("[Network]\nMode=bridge\nParent=a,b/c\n", ":3: Parent= 'a,b/c' cannot be");
+    assert_refused("[Network]\nMode=bridge\nParent=a\\nb\n", ":3: Parent= 'a\\nb' cannot be");
+}
+
+static void
+test_a_long_value_does_not_flood_the_message(void **state)
+{
+    g_autofree char *value = g_strnfill(30000, '\x01');
+    static const char *const prefixes[] = {"Mode=", "MTU=",  "Sources=", "",
+                                           "[",     "VLAN=", "Parent="};
+
+    for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++) {
+        g_autofree char *text = g_strconcat("[Network]\n", prefixes[i], value, "\nMode=vepa", NULL);
+        g_autofree char *key = g_strconcat("[Network]\n", value, "=1\n", value, "=1\n", NULL);
+        g_autoptr(GError) error = NULL;
+
+        assert_null(parse_length(text, strlen(text), &error));
+        assert_true(strlen(error->message) < 300);
+        g_clear_error(&error);
+        assert_null(parse_length(key, strlen(key), &error));
+        assert_true(strlen(error->message) < 300);
+    }
+}
+
+static void
+test_system_lookup(void **state)
+{
+    uid_t uid = 7;
+    gid_t gid = 7;
+
+    assert_true(config_lookup_system.user("root", &uid));
+    assert_int_equal(uid, 0);
+    assert_true(config_lookup_system.group("root", &gid));
+    assert_int_equal(gid, 0);
+    assert_true(config_lookup_system.user("4294967294", &uid));
+    assert_int_equal(uid, 4294967294u);
+    assert_false(config_lookup_system.user("4294967295", &uid));
+    assert_false(config_lookup_system.group("4294967295", &gid));
+    assert_false(config_lookup_system.user("no-such-user-here", &uid));
+    assert_false(config_lookup_system.group("no-such-group-here", &gid));
+    assert_false(config_lookup_system.user("", &uid));
+    assert_false(config_lookup_system.user("-1", &uid));
+    assert_int_equal(uid, 4294967294u);
+    assert_int_equal(gid, 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_shortest_file_has_the_defaults),
+        cmocka_unit_test(test_every_key_reaches_its_field),
+        cmocka_unit_test(test_an_empty_value_is_the_default),
+        cmocka_unit_test(test_passthru_inherits_unless_told),
+        cmocka_unit_test(test_booleans),
+        cmocka_unit_test(test_bad_values_name_line_key_and_value),
+        cmocka_unit_test(test_unknown_keys_and_sections),
+        cmocka_unit_test(test_nothing_may_come_twice),
+        cmocka_unit_test(test_lines_that_are_nothing),
+        cmocka_unit_test(test_bytes_that_are_no_text),
+        cmocka_unit_test(test_parent_and_mode_must_be_there),
+        cmocka_unit_test(test_a_long_value_does_not_flood_the_message),
+        cmocka_unit_test(test_system_lookup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
