@@ -31,8 +31,12 @@ VarlinkClient *varlink_client_new_from_fd(int fd);
 void varlink_client_free(VarlinkClient *client);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkClient, varlink_client_free)
 
-/* The connection, for poll(); still the client's. */
+/* The connection, for poll(); still the client's. -1 once the connection is given up. One read may
+ * bring several replies: poll only when varlink_client_has_reply() says no. */
 int varlink_client_get_fd(const VarlinkClient *client);
+
+/* Whether varlink_client_receive() would return at once with a reply that is already here. */
+gboolean varlink_client_has_reply(const VarlinkClient *client);
 
 /* How long a single wait for the server may take in milliseconds; -1 (the start value): for ever.
  * When it has passed the call fails with VARLINK_ERROR_TIMED_OUT and the connection is closed. */
@@ -47,7 +51,8 @@ typedef enum VarlinkCallFlags {
 
 /*
  * Sends a call; parameters (or NULL) are taken. Refused with VARLINK_ERROR_BUSY while replies of
- * the call before are outstanding.
+ * the call before are outstanding, and with VARLINK_ERROR_CLOSED after any failure of the
+ * connection.
  */
 gboolean varlink_client_send(VarlinkClient *client, const char *method, json_t *parameters,
                              VarlinkCallFlags flags, GError **error);

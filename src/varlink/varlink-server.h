@@ -40,12 +40,13 @@ typedef struct VarlinkLimits {
     guint
         connections_per_uid; /* 512; root is not exempt, but has a share of its own like any uid */
     gsize message_bytes;     /* one message, NUL included: 65536 */
-    gsize unsent_bytes;      /* queued for one connection before it is dropped: 262144 */
+    gsize unsent_bytes;      /* queued for one connection before it is dropped: 262144. A single
+                              * reply may be larger: nothing is queued behind it */
 } VarlinkLimits;
 
 VarlinkServer *varlink_server_new(const VarlinkServiceInfo *info, const VarlinkLimits *limits);
 
-/* Closes every connection and listening socket. NULL is fine. */
+/* Closes every connection and listening socket; may be called from a handler. NULL is fine. */
 void varlink_server_free(VarlinkServer *server);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkServer, varlink_server_free)
 
@@ -78,7 +79,8 @@ gboolean varlink_call_wants_more(VarlinkCall *call);
  */
 void varlink_call_reply(VarlinkCall *call, json_t *parameters, DescriptorArray *descriptors);
 
-/* One reply of several ("continues": true). FALSE when the connection is gone: stop then. */
+/* One reply of several ("continues": true), for calls with "more" only. parameters are taken. FALSE
+ * when the connection is gone: stop then. */
 gboolean varlink_call_reply_more(VarlinkCall *call, json_t *parameters);
 
 /* error is the qualified name; parameters (or NULL) are taken. */
@@ -87,7 +89,9 @@ void varlink_call_error(VarlinkCall *call, const char *error, json_t *parameters
 /* org.varlink.service.InvalidParameter with the field's name. */
 void varlink_call_invalid_parameter(VarlinkCall *call, const char *field);
 
-/* Calls callback once when the connection goes away before the last reply (for streams). */
+/* Calls callback once when the connection goes away before the last reply (for streams): from the
+ * main loop or varlink_server_free(), never from within a reply. To be set before the handler
+ * returns; a NULL callback takes it back at any time. */
 void varlink_call_on_gone(VarlinkCall *call,
                           void (*callback)(VarlinkCall *call, gpointer user_data),
                           gpointer user_data);

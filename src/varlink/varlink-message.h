@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Varlink messages between JSON text and typed values (varlink.org/Method-Call). As strict as
+ * sd-varlink: an unknown key at top level, a duplicate key anywhere, trailing text or a value of
+ * the wrong type is VARLINK_ERROR_PROTOCOL. Parameters may be missing, null or an object. No I/O.
+ */
+#pragma once
+
+#include <glib.h>
+#include <jansson.h>
+
+/* Clear with varlink_call_message_clear(). */
+typedef struct VarlinkCallMessage {
+    char *method;       /* as sent; not yet known to be qualified */
+    json_t *parameters; /* always an object */
+    gboolean oneway, more, upgrade;
+} VarlinkCallMessage;
+
+/* Clear with varlink_reply_message_clear(). */
+typedef struct VarlinkReplyMessage {
+    char *error;        /* or NULL */
+    json_t *parameters; /* always an object */
+    gboolean continues; /* never together with error */
+} VarlinkReplyMessage;
+
+/* text: one message without its NUL, as a VarlinkFrame gives it. Refuses "more" with "oneway". */
+gboolean varlink_call_message_parse(const char *text, gsize length, VarlinkCallMessage *ret_call,
+                                    GError **error);
+gboolean varlink_reply_message_parse(const char *text, gsize length, VarlinkReplyMessage *ret_reply,
+                                     GError **error);
+
+void varlink_call_message_clear(VarlinkCallMessage *call);
+void varlink_reply_message_clear(VarlinkReplyMessage *reply);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VarlinkCallMessage, varlink_call_message_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VarlinkReplyMessage, varlink_reply_message_clear)
+
+/*
+ * The text of a message: NUL-terminated, which is also its frame: strlen() + 1 bytes go on the
+ * wire. Free with free(). NULL if parameters hold what JSON cannot say (text that is not UTF-8).
+ */
+char *varlink_call_message_format(const VarlinkCallMessage *call);
+char *varlink_reply_message_format(const VarlinkReplyMessage *reply);
