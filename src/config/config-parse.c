@@ -35,8 +35,11 @@ set_value(const char *file_name, GKeyFile *file, const ConfigEntry *entry, Confi
     g_autoptr(GError) reason = NULL;
     g_autofree char *value = g_key_file_get_string(file, entry->section, entry->key, &reason);
 
-    if (!value)
-        return config_refuse(error, file_name, entry->line, "%s= %s", entry->key, reason->message);
+    /* A bad escape gives both a value and an error. */
+    if (!value || reason)
+        return config_refuse(error, file_name, entry->line,
+                             "%s= has a '\\' that is not part of \\s, \\n, \\t, \\r or \\\\",
+                             entry->key);
     g_strstrip(value);
     if (value[0] == '\0')
         return TRUE;
@@ -46,15 +49,15 @@ set_value(const char *file_name, GKeyFile *file, const ConfigEntry *entry, Confi
 }
 
 static gboolean
-set_values(const char *file_name, const char *text, gsize length, const GPtrArray *entries,
-           ConfigTarget *target, GError **error)
+set_values(const char *file_name, const char *clean, const GPtrArray *entries, ConfigTarget *target,
+           GError **error)
 {
     g_autoptr(GKeyFile) file = g_key_file_new();
-    g_autoptr(GError) reason = NULL;
+    gsize length = strlen(clean);
 
-    /* After the scan there is nothing left that it could refuse; if there is, it is the file's. */
-    if (length > 0 && !g_key_file_load_from_data(file, text, length, G_KEY_FILE_NONE, &reason))
-        return config_refuse(error, file_name, 1, "%s", reason->message);
+    /* After the scan there is nothing left that it could refuse. */
+    if (length > 0 && !g_key_file_load_from_data(file, clean, length, G_KEY_FILE_NONE, NULL))
+        return config_refuse(error, file_name, 1, "this is not a key file");
     for (guint i = 0; i < entries->len; i++) {
         const ConfigEntry *entry = g_ptr_array_index(entries, i);
 
@@ -81,11 +84,12 @@ config_parse_network(const char *name, const char *file_name, const char *text, 
 {
     g_autoptr(Network) network = network_new(name);
     ConfigTarget target = {.network = network, .lookup = lookup};
-    g_autoptr(GPtrArray) entries = config_scan(file_name, text, length, error);
+    g_autofree char *clean = NULL;
+    g_autoptr(GPtrArray) entries = config_scan(file_name, text, length, &clean, error);
     g_autoptr(GError) reason = NULL;
 
     if (!entries || !check_known(file_name, entries, error) ||
-        !set_values(file_name, text, length, entries, &target, error))
+        !set_values(file_name, clean, entries, &target, error))
         return NULL;
     if (!target.has_mode) {
         config_refuse(error, file_name, line_of_message(entries, "Mode="), "Mode= is missing");

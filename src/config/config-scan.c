@@ -156,11 +156,16 @@ check_bytes(const char *file_name, const char *text, gsize length, GError **erro
         return config_refuse(error, file_name, line_at(text, bad), "there is a NUL byte");
     if (length > 0 && !g_utf8_validate_len(text, length, &bad))
         return config_refuse(error, file_name, line_at(text, bad), "this is not UTF-8");
+    for (const char *c = text; c < text + length; c++) {
+        if (g_ascii_iscntrl(*c) && !strchr("\t\n\r", *c))
+            return config_refuse(error, file_name, line_at(text, c),
+                                 "there is a control character (\\%03o)", (guint)*c);
+    }
     return TRUE;
 }
 
 GPtrArray *
-config_scan(const char *file_name, const char *text, gsize length, GError **error)
+config_scan(const char *file_name, const char *text, gsize length, char **ret_clean, GError **error)
 {
     g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(config_entry_free);
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -176,5 +181,6 @@ config_scan(const char *file_name, const char *text, gsize length, GError **erro
         if (!scan_line(&scan, g_strstrip(lines[i]), i + 1, error))
             return NULL;
     }
+    *ret_clean = g_strjoinv("\n", lines);
     return g_steal_pointer(&entries);
 }

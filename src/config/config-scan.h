@@ -18,9 +18,12 @@ typedef struct ConfigEntry {
  * All heads and keys of text in the order of the file: a GPtrArray of ConfigEntry that owns them
  * (free with g_ptr_array_unref). Refuses, with "FILE:LINE:", what GKeyFile would take silently or
  * without a line: lines that are nothing, keys before any section, sections and keys that come
- * twice, NUL bytes, bytes that are not UTF-8, and more than CONFIG_FILE_MAX bytes.
+ * twice, control characters, bytes that are not UTF-8, and more than CONFIG_FILE_MAX bytes.
+ * *ret_clean is the text with each line stripped (free with g_free), so that what GKeyFile then
+ * reads are the lines that were scanned: the two do not agree on white space.
  */
-GPtrArray *config_scan(const char *file_name, const char *text, gsize length, GError **error);
+GPtrArray *config_scan(const char *file_name, const char *text, gsize length, char **ret_clean,
+                       GError **error);
 
 /* The entry of a section's head (key NULL) or of a key in any section; NULL when there is none. */
 const ConfigEntry *config_find_head(const GPtrArray *entries, const char *section);

@@ -210,7 +210,7 @@ test_bad_values_name_line_key_and_value(void **state)
         {"Network", "Sources=52:54", ":4: Sources= '52:54' is not a MAC"},
         {"Network", "Sources=52:54:00:00:00:01", ":4: Sources= goes only with Mode=source"},
         {"Network", "NoPromisc=yes", ":4: NoPromisc= goes only with Mode=passthru"},
-        {"Network", "VLAN=\\q", ":4: VLAN= "},
+        {"Network", "VLAN=\\q", ":4: VLAN= has a '\\' that is not part of"},
         {"Port", "MaxQueues=0", ":5: MaxQueues= '0' is not a number from 1 to 256"},
         {"Port", "MaxQueues=257", ":5: MaxQueues= '257'"},
         {"Port", "Vhost=on", ":5: Vhost= 'on' is not auto, require or off"},
@@ -256,7 +256,7 @@ test_unknown_keys_and_sections(void **state)
         {"Acces", "AllowUsers=alice", "lan.network:4: unknown section [Acces]"},
         {"access", "", ":4: unknown section [access]"},
         {" Access", "", ":4: unknown section [ Access]"},
-        {"Network", "[A\x1b[31m]", ":4: unknown section [A\\033[31m]"},
+        {"Network", "[\xc3\xa9]", ":4: unknown section [\\303\\251]"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -302,6 +302,15 @@ test_lines_that_are_nothing(void **state)
 }
 
 static void
+test_white_space_around_lines(void **state)
+{
+    g_autoptr(Network) network = parse("\t[Network] \r\n Mode\t=  vepa\r\r\n\r\nParent=eth0\r");
+
+    assert_int_equal(network->mode, MACVTAP_MODE_VEPA);
+    assert_string_equal(network->parents[0], "eth0");
+}
+
+static void
 test_bytes_that_are_no_text(void **state)
 {
     static const char nul[] = "[Network]\nParent=eth0\nMode=bri\0dge\n";
@@ -309,6 +318,9 @@ test_bytes_that_are_no_text(void **state)
     g_autofree char *full = g_strnfill(CONFIG_FILE_MAX, '#');
 
     assert_refused_length(nul, sizeof(nul) - 1, ":3: there is a NUL byte");
+    assert_refused("[Network]\f\nMode=vepa\n", ":1: there is a control character (\\014)");
+    assert_refused("[Network]\n# \x1b[31m\n", ":2: there is a control character (\\033)");
+    assert_refused("[Network]\n\n\nMode=vepa\x7f", ":4: there is a control character (\\177)");
     assert_refused("[Network]\nParent=eth0\nMode=\xff\n", ":3: this is not UTF-8");
     assert_refused("# \xc3\n[Network]\n", ":1: this is not UTF-8");
     assert_refused(large, ":1: the file is larger than 64 KiB");
@@ -335,7 +347,7 @@ test_parent_and_mode_must_be_there(void **state)
 static void
 test_a_long_value_does_not_flood_the_message(void **state)
 {
-    g_autofree char *value = g_strnfill(30000, '\x01');
+    g_autofree char *value = g_strnfill(30000, '\\');
     static const char *const prefixes[] = {"Mode=", "MTU=",  "Sources=", "",
                                            "[",     "VLAN=", "Parent="};
 
@@ -387,6 +399,7 @@ main(void)
         cmocka_unit_test(test_unknown_keys_and_sections),
         cmocka_unit_test(test_nothing_may_come_twice),
         cmocka_unit_test(test_lines_that_are_nothing),
+        cmocka_unit_test(test_white_space_around_lines),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_parent_and_mode_must_be_there),
         cmocka_unit_test(test_a_long_value_does_not_flood_the_message),
