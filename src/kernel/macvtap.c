@@ -11,7 +11,8 @@
  *
  *   1. RTM_NEWLINK, down;
  *   2. disable_ipv6 = 1 in /proc/sys/net/ipv6/conf/NAME;
- *   3. in one sendmsg(): alias and addr_gen_mode none; up; RTM_GETLINK for the result.
+ *   3. in one sendmsg(): alias and addr_gen_mode none; up; and, on kernels that did not tell the
+ * new link in answer to step 1, RTM_GETLINK.
  *
  * addr_gen_mode stays needed next to disable_ipv6: an administrator who writes
  * conf/all/disable_ipv6 switches IPv6 on again on every device.
@@ -26,9 +27,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <netlink/attr.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,8 +76,8 @@ static NetlinkMessage *
 create_request(const MacvtapSpec *spec)
 {
     gsize size = 512 + spec->n_sources * nla_total_size(sizeof(MacAddress));
-    NetlinkMessage *message =
-        netlink_link_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, spec->index, size);
+    NetlinkMessage *message = netlink_link_request(
+        RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO, spec->index, size);
 
     nla_put_string(message, IFLA_IFNAME, spec->name);
     nla_put_u32(message, IFLA_LINK, (guint32)spec->parent_index);
@@ -105,13 +106,19 @@ dress_request(const MacvtapSpec *spec, int index)
     return message;
 }
 
+static guint32
+up_flags(const MacvtapSpec *spec)
+{
+    return IFF_UP | IFF_NOARP | (spec->all_multicast ? IFF_ALLMULTI : 0);
+}
+
 static NetlinkMessage *
 up_request(const MacvtapSpec *spec, int index)
 {
     NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 16);
     struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(message));
 
-    header->ifi_flags = IFF_UP | IFF_NOARP | (spec->all_multicast ? IFF_ALLMULTI : 0);
+    header->ifi_flags = up_flags(spec);
     header->ifi_change = header->ifi_flags;
     return message;
 }
@@ -132,21 +139,24 @@ explain_create_failure(LinuxKernel *kernel, const MacvtapSpec *spec, const Netli
     return error_set_errno(error, EEXIST, "%s (the name is taken)", what);
 }
 
+static void
+take_link(guint index, struct nlmsghdr *message, gpointer user_data)
+{
+    link_parse(message, user_data);
+}
+
+/* link->index stays 0 where the kernel's answer (NLM_F_ECHO, since 6.2) does not tell the link. */
 static gboolean
-make_link(LinuxKernel *kernel, const MacvtapSpec *spec, const char *what, int *ret_index,
+make_link(LinuxKernel *kernel, const MacvtapSpec *spec, const char *what, LinkInfo *link,
           GError **error)
 {
     g_autoptr(NetlinkMessage) request = create_request(spec);
     NetlinkResult result;
-    LinkInfo link;
 
-    if (!netlink_talk(kernel->netlink, &request, 1, NULL, NULL, &result, error))
+    if (!netlink_talk(kernel->netlink, &request, 1, take_link, link, &result, error))
         return FALSE;
     if (result.errnum != 0)
         return explain_create_failure(kernel, spec, &result, what, error);
-    if (spec->index == 0 && !link_get_by_name(&kernel->kernel, spec->name, &link, error))
-        return FALSE;
-    *ret_index = spec->index ? spec->index : link.index;
     return TRUE;
 }
 
@@ -167,31 +177,36 @@ disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, GError **e
     return TRUE;
 }
 
+/* What the kernel makes of a link when it goes up: dev_get_flags() and default_operstate(). */
 static void
-take_link(guint index, struct nlmsghdr *message, gpointer user_data)
+note_up(const MacvtapSpec *spec, LinkInfo *link)
 {
-    link_parse(message, user_data);
+    link->flags |= up_flags(spec);
+    if (link->carrier)
+        link->flags |= IFF_RUNNING | IFF_LOWER_UP;
+    link->operational_state = link->carrier ? IF_OPER_UP : IF_OPER_LOWERLAYERDOWN;
+    g_strlcpy(link->alias, spec->alias ? spec->alias : "", sizeof link->alias);
 }
 
 static gboolean
 finish_link(LinuxKernel *kernel, const MacvtapSpec *spec, int index, const char *what,
-            LinkInfo *ret_link, GError **error)
+            LinkInfo *link, GError **error)
 {
     g_autoptr(NetlinkMessage) dress = dress_request(spec, index);
     g_autoptr(NetlinkMessage) up = up_request(spec, index);
     g_autoptr(NetlinkMessage) get = link_get_request(index, NULL);
     NetlinkMessage *messages[] = {dress, up, get};
+    gsize n_messages = link->index ? 2 : 3;
     NetlinkResult results[G_N_ELEMENTS(messages)];
-    LinkInfo link = {0};
 
-    if (!netlink_talk(kernel->netlink, messages, G_N_ELEMENTS(messages), take_link, &link, results,
-                      error))
+    if (!netlink_talk(kernel->netlink, messages, n_messages, take_link, link, results, error))
         return FALSE;
-    for (guint i = 0; i < G_N_ELEMENTS(messages); i++) {
+    for (gsize i = 0; i < n_messages; i++) {
         if (results[i].errnum)
             return netlink_result_error(&results[i], what, error);
     }
-    *ret_link = link;
+    if (n_messages == 2)
+        note_up(spec, link);
     return TRUE;
 }
 
@@ -200,14 +215,22 @@ macvtap_make(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link, GError *
 {
     LinuxKernel *kernel = linux_kernel(base);
     g_autofree char *what = g_strdup_printf("cannot make macvtap %s", spec->name);
+    LinkInfo link = {0};
     int index;
 
-    if (!interface_name_check(spec->name, error) || !make_link(kernel, spec, what, &index, error))
+    if (!interface_name_check(spec->name, error) || !make_link(kernel, spec, what, &link, error))
         return FALSE;
+    index = link.index ? link.index : spec->index;
+    if (index == 0) {
+        if (!link_get_by_name(base, spec->name, &link, error))
+            return FALSE;
+        index = link.index;
+    }
     if (!disable_ipv6(kernel, spec->name, what, error) ||
-        !finish_link(kernel, spec, index, what, ret_link, error)) {
+        !finish_link(kernel, spec, index, what, &link, error)) {
         link_remove(base, &index, 1, NULL);
         return FALSE;
     }
+    *ret_link = link;
     return TRUE;
 }

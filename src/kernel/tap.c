@@ -13,7 +13,6 @@
 #include "linux-private.h"
 
 #include "error.h"
-#include "file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,29 +25,40 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+/* Says why sysfs has no such device. */
+static gboolean
+explain_missing(LinuxKernel *kernel, const LinkInfo *link, const char *path, GError **error)
+{
+    LinkInfo now;
+
+    if (!link_get_by_index(&kernel->kernel, link->index, &now, error))
+        return FALSE;
+    if (strcmp(now.name, link->name) != 0 || strcmp(now.kind, "macvtap") != 0)
+        return error_set_errno(error, ENODEV, "link %d is not macvtap %s", link->index, link->name);
+    return error_set_errno(error, ENXIO, "no %s: sysfs shows another network namespace", path);
+}
+
 static gboolean
 read_device_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_device, GError **error)
 {
-    g_autofree char *path =
-        g_strdup_printf("class/net/%s/macvtap/tap%d/dev", link->name, link->index);
-    g_autofree char *text = NULL;
-    g_autoptr(GError) local = NULL;
+    /* Where class/net/NAME points to, at two thirds of the cost. */
+    char path[sizeof "devices/virtual/net//macvtap/tap/dev" + INTERFACE_NAME_MAX + 11];
+    char text[32];
     unsigned int major_number, minor_number;
-    LinkInfo now;
+    AUTO_FD int fd = -1;
+    gssize n;
 
-    if (!file_read_at(kernel->sysfs_fd, path, 4096, &text, NULL, &local)) {
-        if (!error_is_errno(local, ENOENT))
-            return error_set_errno(error, local->code, "cannot read /sys/%s", path);
-        if (!link_get_by_index(&kernel->kernel, link->index, &now, error))
-            return FALSE;
-        if (strcmp(now.name, link->name) != 0 || strcmp(now.kind, "macvtap") != 0)
-            return error_set_errno(error, ENODEV, "link %d is not macvtap %s", link->index,
-                                   link->name);
-        return error_set_errno(error, ENXIO,
-                               "/sys has no %s: sysfs shows another network namespace", path);
-    }
+    snprintf(path, sizeof path, "devices/virtual/net/%s/macvtap/tap%d/dev", link->name,
+             link->index);
+    fd = (int)RETRY_EINTR(openat(kernel->sysfs_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (fd < 0 && errno == ENOENT)
+        return explain_missing(kernel, link, path, error);
+    n = fd < 0 ? -1 : RETRY_EINTR(read(fd, text, sizeof text - 1));
+    if (n < 0)
+        return error_set_errno(error, errno, "cannot read %s in sysfs", path);
+    text[n] = '\0';
     if (sscanf(text, "%u:%u", &major_number, &minor_number) != 2)
-        return error_set_errno(error, EPROTO, "/sys/%s has no device number", path);
+        return error_set_errno(error, EPROTO, "%s in sysfs is no device number", path);
     *ret_device = makedev(major_number, minor_number);
     return TRUE;
 }

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The rules of the kernel's drivers/net/macvlan.c, in the order in which it applies them. */
+#include "fake-private.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <linux/if.h>
+#include <linux/if_arp.h>
+#include <string.h>
+
+/* macvlan_addr_busy(): the parent's own, or that of another macvlan of it. */
+static gboolean
+mac_is_busy(FakeKernel *kernel, const FakeLink *parent, const MacAddress *mac)
+{
+    if (mac_address_equal(&parent->info.mac, mac))
+        return TRUE;
+    for (guint i = 0; i < kernel->links->len; i++) {
+        const FakeLink *link = kernel->links->pdata[i];
+
+        if (link->info.is_macvlan && link->info.lower_index == parent->info.index &&
+            mac_address_equal(&link->info.mac, mac))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Passthru shares its parent with nobody. */
+static gboolean
+modes_conflict(FakeKernel *kernel, const FakeLink *parent, MacvtapMode mode)
+{
+    for (guint i = 0; i < kernel->links->len; i++) {
+        const FakeLink *link = kernel->links->pdata[i];
+
+        if (link->info.is_macvlan && link->info.lower_index == parent->info.index &&
+            (mode == MACVTAP_MODE_PASSTHRU || link->info.mode == MACVTAP_MODE_PASSTHRU))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
+mac_is_valid(const MacAddress *mac)
+{
+    return !mac_address_is_zero(mac) && !mac_address_is_multicast(mac);
+}
+
+static int
+refuse(FakeKernel *kernel, const MacvtapSpec *spec, const FakeLink *parent)
+{
+    gboolean passthru = spec->mode == MACVTAP_MODE_PASSTHRU;
+
+    if (fake_find_name(kernel, spec->name))
+        return EEXIST;
+    if (spec->index && fake_find(kernel, spec->index))
+        return EBUSY;
+    if (spec->set_mac && !mac_is_valid(&spec->mac))
+        return EADDRNOTAVAIL;
+    if (!parent)
+        return ENODEV;
+    if (spec->mtu > parent->info.mtu)
+        return EINVAL;
+    if (parent->info.hardware_type != ARPHRD_ETHER || parent->info.flags & IFF_LOOPBACK)
+        return EINVAL;
+    if (parent->info.master_index && strcmp(parent->info.master_kind, "vrf") != 0)
+        return EBUSY;
+    if (modes_conflict(kernel, parent, spec->mode))
+        return EINVAL;
+    if (spec->n_sources && spec->mode != MACVTAP_MODE_SOURCE)
+        return EINVAL;
+    if (spec->set_mac && !passthru && mac_is_busy(kernel, parent, &spec->mac))
+        return EADDRINUSE;
+    return 0;
+}
+
+static MacAddress
+random_mac(void)
+{
+    MacAddress mac;
+
+    for (guint i = 0; i < sizeof mac.octets; i++)
+        mac.octets[i] = (guint8)g_random_int();
+    mac.octets[0] = (mac.octets[0] & 0xfe) | 0x02;
+    return mac;
+}
+
+/* netif_stacked_transfer_operstate() */
+static void
+follow_carrier(const FakeLink *parent, LinkInfo *child)
+{
+    child->carrier = parent->info.carrier && parent->info.flags & IFF_UP;
+    child->operational_state = child->carrier ? IF_OPER_UP : IF_OPER_LOWERLAYERDOWN;
+    child->flags &= ~(guint32)(IFF_RUNNING | IFF_LOWER_UP);
+    if (child->carrier)
+        child->flags |= IFF_RUNNING | IFF_LOWER_UP;
+}
+
+static LinkInfo
+describe(const MacvtapSpec *spec, const FakeLink *parent)
+{
+    LinkInfo info = {
+        .index = spec->index,
+        .kind = "macvtap",
+        .mac = spec->set_mac ? spec->mac : random_mac(),
+        .mtu = spec->mtu ? spec->mtu : parent->info.mtu,
+        .flags = IFF_UP | IFF_BROADCAST | IFF_MULTICAST | IFF_NOARP |
+                 (spec->all_multicast ? IFF_ALLMULTI : 0),
+        .hardware_type = ARPHRD_ETHER,
+        .lower_index = parent->info.index,
+        .is_macvlan = TRUE,
+        .mode = spec->mode,
+    };
+
+    g_strlcpy(info.name, spec->name, sizeof info.name);
+    g_strlcpy(info.alias, spec->alias ? spec->alias : "", sizeof info.alias);
+    if (spec->mode == MACVTAP_MODE_PASSTHRU)
+        info.mac = parent->info.mac;
+    follow_carrier(parent, &info);
+    return info;
+}
+
+static FakeLink *
+find_parent(FakeKernel *kernel, int index)
+{
+    FakeLink *parent = fake_find(kernel, index);
+
+    /* A macvlan on a macvlan is put on the latter's own parent. */
+    return parent && parent->info.is_macvlan ? fake_find(kernel, parent->info.lower_index) : parent;
+}
+
+static gboolean
+wants_promiscuity(const FakeLink *link)
+{
+    return link->info.mode == MACVTAP_MODE_PASSTHRU && !link->nopromisc;
+}
+
+gboolean
+fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    FakeLink *parent = find_parent(kernel, spec->parent_index), *link;
+    LinkInfo info;
+    int errnum;
+
+    if (fake_fails(kernel, "macvtap_create", error) || !interface_name_check(spec->name, error))
+        return FALSE;
+    errnum = refuse(kernel, spec, parent);
+    if (errnum)
+        return error_set_errno(error, errnum, "cannot make macvtap %s", spec->name);
+    info = describe(spec, parent);
+    link = fake_add(kernel, &info);
+    link->nopromisc = spec->nopromisc;
+    link->restored_mac = parent->info.mac;
+    if (wants_promiscuity(link)) {
+        parent->info.promiscuity++;
+        fake_tell(kernel, LINK_EVENT_CHANGED, &parent->info);
+    }
+    fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
+    *ret_link = link->info;
+    return TRUE;
+}
+
+gboolean
+fake_set_mac(Kernel *base, int index, const MacAddress *mac, GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    FakeLink *link = fake_find(kernel, index), *parent;
+    int errnum = 0;
+
+    if (fake_fails(kernel, "link_set_mac", error))
+        return FALSE;
+    parent = link && link->info.is_macvlan ? fake_find(kernel, link->info.lower_index) : NULL;
+    if (!link)
+        errnum = ENODEV;
+    else if (!mac_is_valid(mac))
+        errnum = EADDRNOTAVAIL;
+    else if (parent && link->info.mode != MACVTAP_MODE_PASSTHRU &&
+             !mac_address_equal(&link->info.mac, mac) && mac_is_busy(kernel, parent, mac))
+        errnum = EADDRINUSE;
+    if (errnum)
+        return error_set_errno(error, errnum, "cannot set link %d's MAC", index);
+    link->info.mac = *mac;
+    if (parent && link->info.mode == MACVTAP_MODE_PASSTHRU) {
+        parent->info.mac = *mac;
+        fake_tell(kernel, LINK_EVENT_CHANGED, &parent->info);
+    }
+    fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
+    if (!parent)
+        fake_parent_changed(kernel, link);
+    return TRUE;
+}
+
+/* macvlan_device_event(): carrier, MTU and, in passthru, the MAC follow the parent. */
+void
+fake_parent_changed(FakeKernel *kernel, const FakeLink *parent)
+{
+    for (guint i = 0; i < kernel->links->len; i++) {
+        FakeLink *link = kernel->links->pdata[i];
+        LinkInfo before = link->info;
+
+        if (!link->info.is_macvlan || link->info.lower_index != parent->info.index)
+            continue;
+        follow_carrier(parent, &link->info);
+        link->info.mtu = MIN(link->info.mtu, parent->info.mtu);
+        if (link->info.mode == MACVTAP_MODE_PASSTHRU &&
+            !mac_address_equal(&link->info.mac, &parent->info.mac))
+            link->info.mac = link->restored_mac = parent->info.mac;
+        if (memcmp(&before, &link->info, sizeof before) != 0)
+            fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
+    }
+}
+
+void
+fake_macvlan_removed(FakeKernel *kernel, const FakeLink *link)
+{
+    FakeLink *parent = fake_find(kernel, link->info.lower_index);
+
+    if (!parent || link->info.mode != MACVTAP_MODE_PASSTHRU)
+        return;
+    if (wants_promiscuity(link))
+        parent->info.promiscuity--;
+    else if (mac_address_equal(&parent->info.mac, &link->restored_mac))
+        return;
+    parent->info.mac = link->restored_mac;
+    fake_tell(kernel, LINK_EVENT_CHANGED, &parent->info);
+}
