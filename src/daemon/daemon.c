@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon.h"
+
+#include "activation.h"
+#include "api.h"
+#include "broker.h"
+#include "config.h"
+#include "descriptor.h"
+#include "error.h"
+#include "file.h"
+#include "linux.h"
+#include "varlink-server.h"
+#include "vhost-net.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct Daemon {
+    char *config;
+    char *socket_path; /* NULL unless the socket file is ours to remove */
+    int dev_fd;
+    Kernel *kernel;
+    Broker *broker;
+    VarlinkServer *server;
+    Api *api;
+};
+
+static gboolean
+open_vhost(guint n, DescriptorArray *descriptors, gpointer user_data, GError **error)
+{
+    Daemon *daemon = user_data;
+
+    return vhost_net_open(daemon->dev_fd, n, descriptors, error);
+}
+
+/* What makes this machine's generated MACs its own (machine-id(5)); "" where there is none. */
+static char *
+read_machine_id(void)
+{
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents("/etc/machine-id", &text, NULL, NULL))
+        return g_strdup("");
+    return g_strdup(g_strstrip(text));
+}
+
+static gboolean
+open_kernel(Daemon *daemon, GError **error)
+{
+    AUTO_FD int sysfs_fd = folder_open("/sys", error);
+    int dev_fd;
+
+    if (sysfs_fd < 0)
+        return FALSE;
+    daemon->dev_fd = folder_open("/dev", error);
+    if (daemon->dev_fd < 0)
+        return FALSE;
+    dev_fd = folder_open("/dev", error);
+    if (dev_fd < 0)
+        return FALSE;
+    daemon->kernel = kernel_linux_new(g_steal_fd(&sysfs_fd), dev_fd, error);
+    return daemon->kernel != NULL;
+}
+
+static gboolean
+open_broker(Daemon *daemon, const char *state, GError **error)
+{
+    g_autofree char *machine_id = read_machine_id();
+    BrokerSetup setup = {
+        .kernel = daemon->kernel,
+        .mac_seed = machine_id,
+        .open_vhost = open_vhost,
+        .vhost_data = daemon,
+    };
+
+    if (g_mkdir_with_parents(state, 0755) < 0)
+        return error_set_errno(error, errno, "cannot make the state folder %s", state);
+    setup.state_fd = folder_open(state, error);
+    if (setup.state_fd < 0)
+        return FALSE;
+    daemon->broker = broker_new(&setup, error);
+    if (!daemon->broker)
+        g_prefix_error(error, "state folder %s: ", state);
+    return daemon->broker != NULL;
+}
+
+static gboolean
+load_networks(Daemon *daemon, GError **error)
+{
+    GHashTable *networks = config_read_networks(daemon->config, &config_lookup_system, error);
+    GHashTableIter iter;
+    gpointer value;
+
+    if (!networks)
+        return FALSE;
+    g_hash_table_iter_init(&iter, networks);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Network *network = value;
+
+        if (network->problem)
+            g_warning("network %s cannot be used: %s", network->name, network->problem);
+    }
+    broker_set_networks(daemon->broker, networks);
+    return TRUE;
+}
+
+static gboolean
+reconcile(Daemon *daemon, GError **error)
+{
+    g_autoptr(GPtrArray) messages = NULL;
+
+    if (!broker_reconcile(daemon->broker, &messages, error))
+        return FALSE;
+    for (guint i = 0; i < messages->len; i++)
+        g_message("%s", (const char *)messages->pdata[i]);
+    return TRUE;
+}
+
+static gboolean
+serve(Daemon *daemon, const char *path, GError **error)
+{
+    const VarlinkServiceInfo info = {
+        .vendor = "macvtapd",
+        .product = "macvtapd",
+        .version = MACVTAPD_VERSION,
+        .url = "https://github.com/macvtapd/macvtapd",
+    };
+    const VarlinkLimits limits = {0};
+    gboolean owned = FALSE;
+    int fd;
+
+    daemon->server = varlink_server_new(&info, &limits);
+    daemon->api = api_new(daemon->server, daemon->broker, error);
+    if (!daemon->api)
+        return FALSE;
+    fd = activation_listen(path, &owned, error);
+    if (fd < 0)
+        return FALSE;
+    if (owned)
+        daemon->socket_path = g_strdup(path);
+    return varlink_server_listen(daemon->server, fd, error);
+}
+
+Daemon *
+daemon_new(const Options *options, GError **error)
+{
+    g_autoptr(Daemon) daemon = g_new0(Daemon, 1);
+
+    daemon->dev_fd = -1;
+    daemon->config = g_strdup(options->config);
+    if (!open_kernel(daemon, error) || !open_broker(daemon, options->state, error) ||
+        !load_networks(daemon, error) || !reconcile(daemon, error) ||
+        !serve(daemon, options->socket, error))
+        return NULL;
+    return g_steal_pointer(&daemon);
+}
+
+void
+daemon_free(Daemon *daemon)
+{
+    if (!daemon)
+        return;
+    if (daemon->socket_path)
+        unlink(daemon->socket_path);
+    varlink_server_free(daemon->server);
+    api_free(daemon->api);
+    broker_free(daemon->broker);
+    kernel_free(daemon->kernel);
+    descriptor_clear(&daemon->dev_fd);
+    g_free(daemon->socket_path);
+    g_free(daemon->config);
+    g_free(daemon);
+}
+
+void
+daemon_reload(Daemon *daemon)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (load_networks(daemon, &error))
+        g_message("networks have been read again");
+    else
+        g_warning("networks stay as they were: %s", error->message);
+}

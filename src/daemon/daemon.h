@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "options.h"
+
+#include <glib.h>
+
+typedef struct Daemon Daemon;
+
+/*
+ * Puts the daemon together: folders, real kernel, networks, broker and its reconciliation, API and
+ * socket. It works on the thread-default main context from then on. *error says what could not be
+ * had.
+ */
+Daemon *daemon_new(const Options *options, GError **error);
+
+/* Stops listening; ports of living holders stay for the next daemon. */
+void daemon_free(Daemon *daemon);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Daemon, daemon_free)
+
+/* Reads the network files again; when that fails the old ones stay. Says what happened. */
+void daemon_reload(Daemon *daemon);

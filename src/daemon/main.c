@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "activation.h"
+#include "daemon.h"
+#include "descriptor.h"
+
+#include <glib-unix.h>
+#include <locale.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* What a signal acts on. */
+typedef struct Running {
+    GMainLoop *loop;
+    Daemon *daemon;
+} Running;
+
+static gboolean
+on_signal(int fd, GIOCondition condition, gpointer user_data)
+{
+    Running *running = user_data;
+    struct signalfd_siginfo signal_info;
+
+    if (read(fd, &signal_info, sizeof(signal_info)) != sizeof(signal_info))
+        return G_SOURCE_CONTINUE;
+    if (signal_info.ssi_signo != SIGHUP) {
+        g_main_loop_quit(running->loop);
+        return G_SOURCE_CONTINUE;
+    }
+    activation_notify("RELOADING=1");
+    daemon_reload(running->daemon);
+    activation_notify("READY=1");
+    return G_SOURCE_CONTINUE;
+}
+
+/* A descriptor that becomes readable with SIGTERM, SIGINT or SIGHUP, from now on. */
+static int
+open_signals(void)
+{
+    sigset_t signals;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* The log is stderr, a line each: the service manager adds time and name. */
+static GLogWriterOutput
+write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
+{
+    gboolean problem = level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING);
+
+    for (gsize i = 0; i < n_fields; i++) {
+        if (g_str_equal(fields[i].key, "MESSAGE") && !(level & G_LOG_LEVEL_DEBUG))
+            g_printerr("macvtapd: %s%s\n", problem ? "warning: " : "",
+                       (const char *)fields[i].value);
+    }
+    return G_LOG_WRITER_HANDLED;
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
+    g_autoptr(Daemon) daemon = NULL;
+    g_autoptr(GError) error = NULL;
+    g_auto(Options) options = {0};
+    AUTO_FD int signals = -1;
+    Running running;
+
+    setlocale(LC_ALL, "");
+    signals = open_signals();
+    g_log_set_writer_func(write_log, NULL, NULL);
+    if (!options_parse(&options, argc, argv, &error)) {
+        g_printerr("macvtapd: %s\n", error->message);
+        return 2;
+    }
+    if (options.version) {
+        g_print("macvtapd %s\n", MACVTAPD_VERSION);
+        return 0;
+    }
+    daemon = daemon_new(&options, &error);
+    if (!daemon) {
+        g_printerr("macvtapd: %s\n", error->message);
+        return 1;
+    }
+    running = (Running){.loop = loop, .daemon = daemon};
+    g_unix_fd_add(signals, G_IO_IN, on_signal, &running);
+    activation_notify("READY=1");
+    g_main_loop_run(loop);
+    activation_notify("STOPPING=1");
+    return 0;
+}

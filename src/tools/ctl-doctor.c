@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "macvtapctl.h"
+
+#include <unistd.h>
+
+/* Says what was found; a problem counts. */
+static guint report(gboolean good, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static guint
+report(gboolean good, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_print("%-8s %s\n", good ? "ok" : "PROBLEM", text);
+    return !good;
+}
+
+static guint
+check_networks(GPtrArray *networks)
+{
+    guint problems = 0;
+
+    for (guint i = 0; i < networks->len; i++) {
+        const MacvtapNetwork *network = networks->pdata[i];
+        const char *problem = macvtap_network_get_problem(network);
+        const char *name = macvtap_network_get_name(network);
+
+        if (problem)
+            problems += report(FALSE, "network %s: %s", name, problem);
+        else
+            report(TRUE, "network %s: %s, %u ports", name, macvtap_network_get_mode(network),
+                   macvtap_network_get_n_ports(network));
+    }
+    if (networks->len == 0)
+        g_print("%-8s there is no network that you may use\n", "note");
+    return problems;
+}
+
+static guint
+check_ports(GPtrArray *ports)
+{
+    guint problems = 0;
+
+    for (guint i = 0; i < ports->len; i++) {
+        const MacvtapPort *port = ports->pdata[i];
+
+        if (!g_str_equal(macvtap_port_get_state(port), "active"))
+            problems += report(FALSE, "port %s is %s", macvtap_port_get_name(port),
+                               macvtap_port_get_state(port));
+    }
+    return problems;
+}
+
+int
+ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    g_autoptr(MacvtapClient) client = NULL;
+    g_autoptr(GPtrArray) networks = NULL, ports = NULL;
+    guint problems;
+
+    if (!ctl_parse(NULL, &argc, &argv, 0, 0, "", error))
+        return 2;
+    client = ctl_connect(ctl, error);
+    networks = client ? macvtap_client_list_networks(client, error) : NULL;
+    ports = networks ? macvtap_client_list_ports(client, NULL, error) : NULL;
+    if (!ports)
+        return 1;
+    report(TRUE, "macvtapd answers");
+    problems = check_networks(networks) + check_ports(ports);
+    if (access("/dev/vhost-net", F_OK) == 0)
+        report(TRUE, "/dev/vhost-net is there");
+    else
+        g_print("%-8s no /dev/vhost-net: guests do without vhost (modprobe vhost_net)\n", "note");
+    return problems > 0;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "macvtapctl.h"
+#include "network-option.h"
+#include "table.h"
+
+static void
+print_ports(GPtrArray *ports)
+{
+    static const char *const headings[] = {"NAME", "NETWORK", "PARENT", "MODE",  "INTERFACE",
+                                           "MAC",  "QUEUES",  "HOLDER", "STATE", NULL};
+    Table *table = table_new(headings);
+    g_autofree char *text = NULL;
+
+    for (guint i = 0; i < ports->len; i++) {
+        const MacvtapPort *port = ports->pdata[i];
+
+        table_add(table, g_strdup(macvtap_port_get_name(port)),
+                  g_strdup(macvtap_port_get_network(port)), g_strdup(macvtap_port_get_parent(port)),
+                  g_strdup(macvtap_port_get_mode(port)),
+                  g_strdup(macvtap_port_get_interface_name(port)),
+                  g_strdup(macvtap_port_get_mac_address(port)),
+                  g_strdup_printf("%u", macvtap_port_get_queues(port)),
+                  macvtap_port_get_holder(port), g_strdup(macvtap_port_get_state(port)));
+    }
+    text = table_finish(table);
+    g_print("%s", text);
+}
+
+static void
+print_port(const MacvtapPort *port)
+{
+    g_autofree char *holder = macvtap_port_get_holder(port);
+
+    g_print("port       %s (%s)\n", macvtap_port_get_name(port), macvtap_port_get_id(port));
+    g_print("network    %s\n", macvtap_port_get_network(port));
+    g_print("parent     %s, mode %s\n", macvtap_port_get_parent(port), macvtap_port_get_mode(port));
+    g_print("interface  %s (index %d), MTU %u, queues %u\n", macvtap_port_get_interface_name(port),
+            macvtap_port_get_interface_index(port), macvtap_port_get_mtu(port),
+            macvtap_port_get_queues(port));
+    g_print("MAC        %s\n", macvtap_port_get_mac_address(port));
+    g_print("holder     %s, owner %u\n", holder, macvtap_port_get_owner(port));
+    g_print("state      %s\n", macvtap_port_get_state(port));
+}
+
+static void
+print_json(const MacvtapPort *port)
+{
+    g_autofree char *text = macvtap_port_to_json(port);
+
+    g_print("%s\n", text);
+}
+
+static void
+print_json_ports(GPtrArray *ports)
+{
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < ports->len; i++)
+        g_ptr_array_add(texts, macvtap_port_to_json(ports->pdata[i]));
+    ctl_print_json_list("ports", texts);
+}
+
+int
+ctl_port_list(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    g_autofree char *network = NULL;
+    const GOptionEntry entries[] = {
+        {"network", 0, 0, G_OPTION_ARG_STRING, &network, "Only of this network", "NET"},
+        {NULL},
+    };
+    g_autoptr(MacvtapClient) client = NULL;
+    g_autoptr(GPtrArray) ports = NULL;
+
+    if (!ctl_parse(entries, &argc, &argv, 0, 0, "[--network NET]", error))
+        return 2;
+    client = ctl_connect(ctl, error);
+    ports = client ? macvtap_client_list_ports(client, network, error) : NULL;
+    if (!ports)
+        return 1;
+    if (ctl->json)
+        print_json_ports(ports);
+    else
+        print_ports(ports);
+    return 0;
+}
+
+static gboolean
+is_named(const MacvtapPort *port, const char *text)
+{
+    return g_str_equal(macvtap_port_get_id(port), text) ||
+           g_str_equal(macvtap_port_get_name(port), text) ||
+           g_str_equal(macvtap_port_get_interface_name(port), text);
+}
+
+int
+ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    g_autoptr(MacvtapClient) client = NULL;
+    g_autoptr(GPtrArray) ports = NULL;
+
+    if (!ctl_parse(NULL, &argc, &argv, 1, 1, "PORT", error))
+        return 2;
+    client = ctl_connect(ctl, error);
+    ports = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
+    if (!ports)
+        return 1;
+    for (guint i = 0; i < ports->len; i++) {
+        if (!is_named(ports->pdata[i], argv[1]))
+            continue;
+        if (ctl->json)
+            print_json(ports->pdata[i]);
+        else
+            print_port(ports->pdata[i]);
+        return 0;
+    }
+    g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED, "there is no port '%s'", argv[1]);
+    return 1;
+}
+
+int
+ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    g_auto(GStrv) values = g_new0(char *, 9);
+    const GOptionEntry entries[] = {
+        {"network", 0, 0, G_OPTION_ARG_STRING, &values[0], "The network", "NET"},
+        {"name", 0, 0, G_OPTION_ARG_STRING, &values[1], "The port's name", "NAME"},
+        {"interface", 0, 0, G_OPTION_ARG_STRING, &values[2], "The device's name", "IFNAME"},
+        {"mac", 0, 0, G_OPTION_ARG_STRING, &values[3], "The guest's MAC", "MAC"},
+        {"mtu", 0, 0, G_OPTION_ARG_STRING, &values[4], "The MTU", "BYTES"},
+        {"queues", 0, 0, G_OPTION_ARG_STRING, &values[5], "1 to 256", "N"},
+        {"vhost", 0, 0, G_OPTION_ARG_STRING, &values[6], "auto, require or off", "WHEN"},
+        {"holder", 0, 0, G_OPTION_ARG_STRING, &values[7],
+         "none (as if left out), pid:N or domain:UUID", "HOLDER"},
+        {NULL},
+    };
+    MacvtapRequest request = {.no_descriptors = TRUE};
+    g_autoptr(MacvtapClient) client = NULL;
+    g_autoptr(MacvtapPort) port = NULL;
+
+    if (!ctl_parse(entries, &argc, &argv, 0, 0, "", error))
+        return 2;
+    if (!values[0]) {
+        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                            "which network? Give --network NET");
+        return 2;
+    }
+    if ((values[4] && !option_parse_mtu(values[4], &request.mtu, error)) ||
+        (values[5] && !option_parse_queues(values[5], &request.queues, error)))
+        return 2;
+    request.network = values[0];
+    request.name = values[1];
+    request.interface_name = values[2];
+    request.mac_address = values[3];
+    request.vhost = values[6];
+    request.holder = values[7] ? values[7] : "none";
+    client = ctl_connect(ctl, error);
+    port = client ? macvtap_client_create(client, &request, error) : NULL;
+    if (!port)
+        return 1;
+    if (ctl->json)
+        print_json(port);
+    else
+        print_port(port);
+    return 0;
+}
+
+int
+ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    g_autoptr(MacvtapClient) client = NULL;
+    int status = 0;
+
+    if (!ctl_parse(NULL, &argc, &argv, 1, -1, "PORT...", error))
+        return 2;
+    client = ctl_connect(ctl, error);
+    if (!client)
+        return 1;
+    for (int i = 1; i < argc; i++) {
+        g_autoptr(GError) cause = NULL;
+
+        if (macvtap_client_delete(client, argv[i], &cause))
+            continue;
+        status = 1;
+        g_printerr("macvtapctl: %s\n", cause->message);
+    }
+    return status;
+}
+
+int
+ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    g_autoptr(MacvtapClient) client = NULL;
+
+    if (!ctl_parse(NULL, &argc, &argv, 0, 0, "", error))
+        return 2;
+    client = ctl_connect(ctl, error);
+    if (!client || !macvtap_client_watch(client, error))
+        return 1;
+    for (;;) {
+        g_autoptr(MacvtapPort) port = NULL;
+        g_autofree char *json = NULL;
+        const char *event;
+
+        if (!macvtap_client_next_event(client, &event, &port, error))
+            return 1;
+        json = macvtap_port_to_json(port);
+        if (ctl->json)
+            g_print("{\"event\":\"%s\",\"port\":%s}\n", event, json);
+        else
+            g_print("%-8s %s  %s on %s  %s  %s\n", event, macvtap_port_get_name(port),
+                    macvtap_port_get_interface_name(port), macvtap_port_get_parent(port),
+                    macvtap_port_get_mac_address(port), macvtap_port_get_state(port));
+    }
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "macvtapctl.h"
+
+#include <locale.h>
+#include <string.h>
+
+typedef struct Command {
+    const char *first, *second; /* second NULL: a command of one word */
+    int (*run)(Ctl *ctl, int argc, char **argv, GError **error);
+    const char *arguments, *help;
+} Command;
+
+static const Command commands[] = {
+    {"network", "list", ctl_network_list, "", "The networks you may use"},
+    {"network", "show", ctl_network_show, "NET", "One network and its ports"},
+    {"port", "list", ctl_port_list, "[--network NET]", "Your ports"},
+    {"port", "show", ctl_port_show, "PORT", "One port, by id, name or interface"},
+    {"port", "create", ctl_port_create,
+     "--network NET [--name NAME] [--interface IFNAME] [--mac MAC] [--mtu N] [--queues N] [--vhost "
+     "WHEN]"
+     " [--holder none|pid:N|domain:UUID]",
+     "Make a port"},
+    {"port", "delete", ctl_port_delete, "PORT...", "Remove ports"},
+    {"monitor", NULL, ctl_monitor, "", "Show changes as they happen"},
+    {"doctor", NULL, ctl_doctor, "", "Look for what would keep a VM from its network"},
+};
+
+gboolean
+ctl_parse(const GOptionEntry *entries, int *argc, char ***argv, int min, int max,
+          const char *arguments, GError **error)
+{
+    g_autoptr(GOptionContext) context = g_option_context_new(arguments);
+    int n;
+
+    if (entries)
+        g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, argc, argv, error))
+        return FALSE;
+    /* The "--" that ends the options is none of the arguments. */
+    if (*argc > 1 && g_str_equal((*argv)[1], "--")) {
+        memmove(*argv + 1, *argv + 2, (gsize)(*argc - 1) * sizeof(char *));
+        (*argc)--;
+    }
+    n = *argc - 1;
+    if (n >= min && (max < 0 || n <= max))
+        return TRUE;
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "%s takes %s", (*argv)[0],
+                arguments && arguments[0] ? arguments : "no argument");
+    return FALSE;
+}
+
+MacvtapClient *
+ctl_connect(Ctl *ctl, GError **error)
+{
+    return macvtap_client_connect(ctl->socket, error);
+}
+
+void
+ctl_print_json_list(const char *name, GPtrArray *texts)
+{
+    g_autofree char *joined = NULL;
+
+    g_ptr_array_add(texts, NULL);
+    joined = g_strjoinv(",", (GStrv)texts->pdata);
+    g_print("{\"%s\":[%s]}\n", name, joined);
+}
+
+static char *
+describe_commands(void)
+{
+    GString *text = g_string_new("Commands:\n");
+
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
+        g_string_append_printf(
+            text, "  %s%s%s %s\n      %s\n", commands[i].first, commands[i].second ? " " : "",
+            commands[i].second ? commands[i].second : "", commands[i].arguments, commands[i].help);
+    g_string_append(text, "\nExit status: 0 done, 1 refused or failed, 2 wrong usage.");
+    return g_string_free(text, FALSE);
+}
+
+static const Command *
+find_command(int argc, char **argv, int *ret_words)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
+        const Command *command = &commands[i];
+
+        if (argc < 2 || !g_str_equal(argv[1], command->first))
+            continue;
+        if (command->second && (argc < 3 || !g_str_equal(argv[2], command->second)))
+            continue;
+        *ret_words = command->second ? 2 : 1;
+        return command;
+    }
+    return NULL;
+}
+
+static int
+run(int argc, char **argv, GError **error)
+{
+    Ctl ctl = {0};
+    gboolean version = FALSE;
+    const GOptionEntry entries[] = {
+        {"socket", 0, 0, G_OPTION_ARG_FILENAME, &ctl.socket, "macvtapd's socket", "PATH"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &ctl.json, "Print what the API returns", NULL},
+        {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Show the version", NULL},
+        {NULL},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("COMMAND");
+    g_autofree char *description = describe_commands();
+    const Command *command;
+    int words = 0;
+
+    g_option_context_set_summary(context, "Administer macvtapd's networks and ports.");
+    g_option_context_set_description(context, description);
+    g_option_context_add_main_entries(context, entries, NULL);
+    /* The command's own options come after it. */
+    g_option_context_set_strict_posix(context, TRUE);
+    if (!g_option_context_parse(context, &argc, &argv, error))
+        return 2;
+    if (version) {
+        g_print("macvtapctl %s\n", MACVTAPD_VERSION);
+        return 0;
+    }
+    command = find_command(argc, argv, &words);
+    if (command)
+        return command->run(&ctl, argc - words, argv + words, error);
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "%s%s%s (see macvtapctl --help)",
+                argc > 1 ? "unknown command '" : "which command?", argc > 1 ? argv[1] : "",
+                argc > 1 ? "'" : "");
+    return 2;
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    int status;
+
+    setlocale(LC_ALL, "");
+    status = run(argc, argv, &error);
+    if (!error)
+        return status;
+    g_printerr("macvtapctl: %s\n", error->message);
+    return error->domain == G_OPTION_ERROR ? 2 : 1;
+}

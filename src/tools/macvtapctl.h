@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of macvtapctl share: one command each, chosen by a table in macvtapctl.c. */
+#pragma once
+
+#include "macvtap.h"
+
+typedef struct Ctl {
+    char *socket;
+    gboolean json;
+} Ctl;
+
+/* A command gets its own arguments, argv[0] being its last word ("list" of "port list"). It returns
+ * the exit status: 0, or 1 with *error set; G_OPTION_ERROR errors become 2. */
+int ctl_network_list(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_network_show(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_port_list(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error);
+
+/* Parses options for a command; what is left must be min to max arguments (max -1: any number). */
+gboolean ctl_parse(const GOptionEntry *entries, int *argc, char ***argv, int min, int max,
+                   const char *arguments, GError **error);
+MacvtapClient *ctl_connect(Ctl *ctl, GError **error);
+
+/* Prints {"NAME": [texts…]} of JSON texts, which are freed with the array. */
+void ctl_print_json_list(const char *name, GPtrArray *texts);

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * The helper of -netdev tap,helper= and -netdev bridge,helper= (QEMU's net/tap.c,
+ * net_bridge_run_helper): QEMU makes a socket pair, starts us with one end as --fd=N, and waits for
+ * one byte with one descriptor and exit status 0. The socket's peer credentials name the QEMU that
+ * made the pair, whatever shell stands in between: it becomes the port's holder. QEMU's guest sends
+ * from the MAC of its -device, and a macvtap takes in only its own: the port gets that MAC, from
+ * --mac or from QEMU's command line.
+ */
+#include "macvtap.h"
+#include "qemu-command-line.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+typedef struct Options {
+    char *network, *bridge, *mac, *socket;
+    int fd;
+} Options;
+
+static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    *error = g_error_new_valist(G_OPTION_ERROR, G_OPTION_ERROR_FAILED, format, arguments);
+    va_end(arguments);
+    return FALSE;
+}
+
+static gboolean
+parse(Options *options, int argc, char **argv, GError **error)
+{
+    gboolean use_vnet =
+        FALSE; /* our queues always have the vnet header; QEMU asks the descriptor */
+    const GOptionEntry entries[] = {
+        {"network", 0, 0, G_OPTION_ARG_STRING, &options->network, "The network", "NET"},
+        {"mac", 0, 0, G_OPTION_ARG_STRING, &options->mac,
+         "The guest's MAC; otherwise what QEMU's -device says", "MAC"},
+        {"socket", 0, 0, G_OPTION_ARG_FILENAME, &options->socket, "macvtapd's socket", "PATH"},
+        {"fd", 0, 0, G_OPTION_ARG_INT, &options->fd, "QEMU's socket", "N"},
+        {"use-vnet", 0, 0, G_OPTION_ARG_NONE, &use_vnet, "Sent by QEMU", NULL},
+        {"br", 0, 0, G_OPTION_ARG_STRING, &options->bridge,
+         "Sent by QEMU: the network, unless --network names it", "NET"},
+        {NULL},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+
+    g_option_context_set_summary(context,
+                                 "Give a QEMU a port: -netdev tap,id=ID,helper='qemu-macvtap-helper"
+                                 " --network=NET'");
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, error))
+        return FALSE;
+    if (argc > 1)
+        return refuse(error, "unknown argument '%s'", argv[1]);
+    if (options->fd < 0)
+        return refuse(error, "no --fd=N: this program is started by QEMU");
+    if (!options->network && !options->bridge)
+        return refuse(error, "which network? Give --network=NET");
+    return TRUE;
+}
+
+static gboolean
+find_qemu(int fd, pid_t *ret_pid, GError **error)
+{
+    struct ucred peer;
+    socklen_t length = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+        return refuse(error, "--fd=%d is not QEMU's socket: %s", fd, g_strerror(errno));
+    if (peer.pid <= 0)
+        return refuse(error, "the QEMU at --fd=%d is not visible from here", fd);
+    *ret_pid = peer.pid;
+    return TRUE;
+}
+
+static gboolean
+find_mac(Options *options, pid_t qemu, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)qemu);
+    g_autofree char *text = NULL;
+    gsize length;
+
+    if (options->mac)
+        return TRUE;
+    if (!g_file_get_contents(path, &text, &length, error))
+        return FALSE;
+    options->mac = qemu_command_line_mac(text, length);
+    return options->mac ||
+           refuse(error,
+                  "QEMU has several network devices: say which MAC this one has with --mac=MAC");
+}
+
+static gboolean
+send_descriptor(int socket_fd, int fd, GError **error)
+{
+    char byte = 0;
+    struct iovec data = {.iov_base = &byte, .iov_len = 1};
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    struct msghdr message = {
+        .msg_iov = &data,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof(control.bytes),
+    };
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    ssize_t n;
+
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &fd, sizeof(int));
+    do
+        n = sendmsg(socket_fd, &message, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n == 1 || refuse(error, "cannot hand the descriptor to QEMU: %s", g_strerror(errno));
+}
+
+static gboolean
+serve(Options *options, GError **error)
+{
+    g_autoptr(MacvtapClient) client = NULL;
+    g_autoptr(MacvtapPort) port = NULL;
+    g_autofree char *holder = NULL;
+    MacvtapRequest request = {.queues = 1};
+    pid_t qemu = 0;
+
+    if (!find_qemu(options->fd, &qemu, error) || !find_mac(options, qemu, error))
+        return FALSE;
+    client = macvtap_client_connect(options->socket, error);
+    if (!client)
+        return FALSE;
+    holder = g_strdup_printf("pid:%d", (int)qemu);
+    request.network = options->network ? options->network : options->bridge;
+    request.mac_address = options->mac;
+    request.holder = holder;
+    port = macvtap_client_create(client, &request, error);
+    if (!port)
+        return FALSE;
+    if (send_descriptor(options->fd, macvtap_port_steal_tap(port, 0), error))
+        return TRUE;
+    /* QEMU may live on without it. */
+    macvtap_client_delete(client, macvtap_port_get_id(port), NULL);
+    return FALSE;
+}
+
+int
+main(int argc, char **argv)
+{
+    Options options = {.fd = -1};
+    g_autoptr(GError) error = NULL;
+
+    if (!parse(&options, argc, argv, &error)) {
+        g_printerr("qemu-macvtap-helper: %s\n", error->message);
+        return 2;
+    }
+    if (!serve(&options, &error)) {
+        g_printerr("qemu-macvtap-helper: %s\n", error->message);
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* A table for people: columns as wide as their widest text, two blanks between. */
+typedef struct Table Table;
+
+/* headings: NULL-terminated, static. */
+Table *table_new(const char *const *headings);
+
+/* Adds a row: as many texts as there are headings, each taken. */
+void table_add(Table *table, ...);
+
+/* The table as text with a line per row; frees the table. Free the text with g_free(). */
+char *table_finish(Table *table);
