@@ -3,13 +3,12 @@
  * A network file's text. Beyond not crashing: what is taken is whole and passes the model's checks
  * again, what is refused has a message of one printable line that names file and line.
  */
+#include "fuzz-target.h"
+
 #include "config.h"
 #include "port-error.h"
 
-#include <stdint.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static gboolean
 fuzz_user(const char *name, uid_t *ret_uid)
