@@ -23,6 +23,9 @@ typedef struct LinkInfo {
     int lower_index;          /* IFLA_LINK; 0: none, or in another namespace */
     int master_index;         /* IFLA_MASTER: the bridge or bond it is a port of; 0: none */
     char master_kind[16];     /* IFLA_INFO_SLAVE_KIND: "bridge", "bond"; "" without a master */
+    int active_slave_index;   /* bonds: IFLA_BOND_ACTIVE_SLAVE; 0: none, or a mode without one */
+    guint16 vlan_id;          /* kind "vlan"; else 0 */
+    gboolean vlan_is_outer;   /* kind "vlan": 802.1ad */
     gboolean is_macvlan;      /* kind is macvlan or macvtap; then: */
     MacvtapMode mode;
 } LinkInfo;

@@ -32,6 +32,23 @@ typedef struct MacvtapSpec {
     const char *alias; /* ifalias */
 } MacvtapSpec;
 
+/* What a VLAN device is made of (802.1Q, or 802.1ad for the outer tag of two). */
+typedef struct VlanSpec {
+    const char *name; /* free, valid interface name */
+    int index;        /* the ifindex it gets; 0: the kernel chooses */
+    int parent_index;
+    guint16 id;        /* 1 to 4094 */
+    gboolean is_outer; /* 802.1ad */
+    const char *alias; /* ifalias */
+} VlanSpec;
+
+/* What went over a link, from the device's side: received is what its holder gets. */
+typedef struct LinkStatistics {
+    guint64 rx_packets, tx_packets;
+    guint64 rx_bytes, tx_bytes;
+    guint64 rx_dropped, tx_dropped;
+} LinkStatistics;
+
 typedef enum LinkEventType {
     LINK_EVENT_CHANGED, /* new or changed: link is what it is now */
     LINK_EVENT_REMOVED, /* of link only index and name are set */
@@ -57,6 +74,24 @@ typedef struct KernelOps {
      */
     gboolean (*macvtap_create)(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link,
                                GError **error);
+
+    /*
+     * Makes a VLAN device with its alias, without any IPv6 address or ARP of the host's, and sets
+     * it up. On failure nothing is left. EEXIST: name taken, or the parent has this VLAN already.
+     * EBUSY: index taken.
+     */
+    gboolean (*vlan_create)(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link,
+                            GError **error);
+
+    /* Replaces the list of a macvtap in source mode. */
+    gboolean (*macvtap_set_sources)(Kernel *kernel, int index, const MacAddress *sources,
+                                    gsize n_sources, GError **error);
+
+    gboolean (*link_statistics)(Kernel *kernel, int index, LinkStatistics *ret_statistics,
+                                GError **error);
+
+    /* Whether the link is a Wi-Fi station or access point (cfg80211's, as sysfs shows it). */
+    gboolean (*link_is_wireless)(Kernel *kernel, const LinkInfo *link);
 
     /* Sets the device's MAC; in passthru the parent's with it. */
     gboolean (*link_set_mac)(Kernel *kernel, int index, const MacAddress *mac, GError **error);
