@@ -222,6 +222,7 @@ static void
 connection_run(VarlinkConnection *connection, GIOCondition condition)
 {
     gboolean good = !connection->failed;
+    gboolean was_running = connection->running; /* by a handler that runs the main loop */
 
     connection->running = TRUE;
     /* Nobody is there to answer: but without a call in hand, what was sent before may be left. */
@@ -231,7 +232,7 @@ connection_run(VarlinkConnection *connection, GIOCondition condition)
         good = connection_flush(connection);
     if (good)
         good = connection_work(connection, (condition & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0);
-    connection->running = FALSE;
+    connection->running = was_running;
 
     if (!good) {
         connection_drop(connection);
@@ -268,6 +269,7 @@ varlink_connection_new(int fd, const VarlinkPeer *peer, const VarlinkLimits *lim
     connection->user_data = user_data;
     connection->source = g_source_new(&connection_functions, sizeof(ConnectionSource));
     ((ConnectionSource *)connection->source)->connection = connection;
+    g_source_set_can_recurse(connection->source, TRUE);
     connection->polled = G_IO_IN;
     connection->tag = g_source_add_unix_fd(connection->source, fd, G_IO_IN);
     g_source_attach(connection->source, g_main_context_get_thread_default());

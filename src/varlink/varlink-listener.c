@@ -130,6 +130,8 @@ varlink_listener_new(int listen_fd, VarlinkAcceptFunc accepted, gpointer user_da
     listener->user_data = user_data;
     listener->source = g_source_new(&listener_functions, sizeof(ListenerSource));
     ((ListenerSource *)listener->source)->listener = listener;
+    /* Not that it does: it saves two writes to the loop's eventfd, as for a connection. */
+    g_source_set_can_recurse(listener->source, TRUE);
     listener->tag = g_source_add_unix_fd(listener->source, listener->fd, G_IO_IN);
     g_source_attach(listener->source, g_main_context_get_thread_default());
     return listener;

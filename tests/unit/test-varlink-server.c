@@ -19,7 +19,9 @@ static const char description[] = "interface org.example.test\n"
                                   "method Descriptors(count: int) -> ()\n"
                                   "method Forget() -> ()\n"
                                   "method Twice() -> ()\n"
-                                  "method FreeServer() -> ()\n";
+                                  "method FreeServer() -> ()\n"
+                                  "# Runs the main loop before and after it answers.\n"
+                                  "method RunLoop() -> ()\n";
 
 typedef struct Fixture {
     VarlinkServer *server;
@@ -87,6 +89,18 @@ handle_free_server(VarlinkCall *call, gpointer user_data)
     varlink_call_reply(call, NULL, make_descriptors(1));
 }
 
+static void
+handle_run_loop(VarlinkCall *call, gpointer user_data)
+{
+    Fixture *fixture = user_data;
+    guint calls = fixture->calls;
+
+    settle();
+    assert_int_equal(fixture->calls, calls);
+    varlink_call_reply(call, NULL, NULL);
+    settle();
+}
+
 static const VarlinkMethod methods[] = {
     {"Echo", handle_echo},
     {"Later", handle_later},
@@ -95,6 +109,7 @@ static const VarlinkMethod methods[] = {
     {"Forget", handle_forget},
     {"Twice", handle_twice},
     {"FreeServer", handle_free_server},
+    {"RunLoop", handle_run_loop},
     {NULL},
 };
 
@@ -152,6 +167,17 @@ expect_answer(Fixture *fixture, const char *call, const char *reply)
     expect_text(fixture->client, reply);
 }
 
+/* The first of several that are there. */
+static void
+expect_first_text(Fixture *fixture, const char *text)
+{
+    char buffer[100];
+
+    assert_int_equal(recv(fixture->client, buffer, strlen(text) + 1, MSG_DONTWAIT),
+                     strlen(text) + 1);
+    assert_string_equal(buffer, text);
+}
+
 static void
 expect_dropped(Fixture *fixture)
 {
@@ -184,15 +210,17 @@ test_service(void **state)
         "{\"parameters\":{\"vendor\":\"Vendor\",\"product\":\"Product\",\"version\":\"1\","
         "\"url\":\"https://example.org/\","
         "\"interfaces\":[\"org.varlink.service\",\"org.example.test\"]}}");
-    expect_answer(&fixture,
-                  "{\"method\":\"org.varlink.service.GetInterfaceDescription\","
-                  "\"parameters\":{\"interface\":\"org.example.test\"}}",
-                  "{\"parameters\":{\"description\":\"interface org.example.test\\n"
-                  "method Echo(text: ?string) -> (text: ?string)\\n"
-                  "# Answered by the test, whenever it likes.\\n"
-                  "method Later() -> ()\\nmethod Stream() -> (n: int)\\n"
-                  "method Descriptors(count: int) -> ()\\nmethod Forget() -> ()\\n"
-                  "method Twice() -> ()\\nmethod FreeServer() -> ()\\n\"}}");
+    expect_answer(
+        &fixture,
+        "{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+        "\"parameters\":{\"interface\":\"org.example.test\"}}",
+        "{\"parameters\":{\"description\":\"interface org.example.test\\n"
+        "method Echo(text: ?string) -> (text: ?string)\\n"
+        "# Answered by the test, whenever it likes.\\n"
+        "method Later() -> ()\\nmethod Stream() -> (n: int)\\n"
+        "method Descriptors(count: int) -> ()\\nmethod Forget() -> ()\\n"
+        "method Twice() -> ()\\nmethod FreeServer() -> ()\\n"
+        "# Runs the main loop before and after it answers.\\nmethod RunLoop() -> ()\\n\"}}");
     fixture_clear(&fixture);
 }
 
@@ -659,6 +687,21 @@ test_server_freed_by_a_handler(void **state)
 }
 
 static void
+test_handler_that_runs_the_main_loop(void **state)
+{
+    Fixture fixture;
+
+    fixture_init(&fixture);
+    send_text(fixture.client, "{\"method\":\"org.example.test.RunLoop\"}");
+    send_text(fixture.client, "{\"method\":\"org.example.test.Echo\"}");
+    settle();
+    assert_int_equal(fixture.calls, 1);
+    expect_first_text(&fixture, "{\"parameters\":{}}");
+    expect_text(fixture.client, "{\"parameters\":{}}");
+    fixture_clear(&fixture);
+}
+
+static void
 test_connection_limits(void **state)
 {
     static const VarlinkLimits limits[] = {{.connections = 1}, {.connections_per_uid = 1}};
@@ -840,6 +883,7 @@ main(void)
         cmocka_unit_test(test_forgotten_call_drops_the_connection),
         cmocka_unit_test(test_second_answer_is_ignored),
         cmocka_unit_test(test_server_freed_by_a_handler),
+        cmocka_unit_test(test_handler_that_runs_the_main_loop),
         cmocka_unit_test(test_connection_limits),
         cmocka_unit_test(test_listening),
         cmocka_unit_test(test_listening_on_something_else_fails),
