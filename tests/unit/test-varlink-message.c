@@ -135,7 +135,9 @@ static void
 test_deep_nesting_is_refused(void **state)
 {
     g_autofree char *open = g_strnfill(60000, '[');
-    g_autofree char *call = g_strdup_printf("{\"method\":\"a.b\",\"parameters\":{\"x\":%s", open);
+    g_autofree char *close = g_strnfill(60000, ']');
+    g_autofree char *call =
+        g_strdup_printf("{\"method\":\"a.b\",\"parameters\":{\"x\":%s%s}}", open, close);
 
     refuse_call(call);
 }
