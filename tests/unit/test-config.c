@@ -304,7 +304,7 @@ test_lines_that_are_nothing(void **state)
 static void
 test_white_space_around_lines(void **state)
 {
-    g_autoptr(Network) network = parse("\t[Network] \r\n Mode\t=  vepa\r\r\n\r\nParent=eth0\r");
+    g_autoptr(Network) network = parse("\t[Network] \r\r\n Mode\t=  vepa\r\r\n\r\nParent=eth0\r");
 
     assert_int_equal(network->mode, MACVTAP_MODE_VEPA);
     assert_string_equal(network->parents[0], "eth0");

@@ -327,6 +327,19 @@ test_generate_depends_on_all_parts(void **state)
 }
 
 static void
+test_generate_does_not_crowd_around_the_taken(void **state)
+{
+    g_autoptr(GHashTable) macs = g_hash_table_new(g_str_hash, g_str_equal);
+    Taken taken = {.macs = macs};
+    MacAddress first = generate(*state, "seed", "web", &taken), second;
+    char text[MAC_ADDRESS_TEXT_SIZE];
+
+    g_hash_table_add(macs, mac_address_format(&first, text));
+    second = generate(*state, "seed", "web", &taken);
+    assert_int_not_equal(first.octets[3], second.octets[3]);
+}
+
+static void
 test_generate_passes_over_the_taken(void **state)
 {
     g_autoptr(GHashTable) macs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -441,6 +454,7 @@ main(void)
         CASE(test_the_stricter_vhost_wins),
         CASE(test_generate_is_stable_and_in_range),
         CASE(test_generate_depends_on_all_parts),
+        CASE(test_generate_does_not_crowd_around_the_taken),
         CASE(test_generate_passes_over_the_taken),
         CASE(test_generate_finds_the_last_free_one),
         CASE(test_generate_gives_up_in_a_full_range),
