@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "world.h"
+
+#include <linux/if.h>
+#include <string.h>
+
+typedef struct Event {
+    LinkEventType type;
+    LinkInfo link;
+} Event;
+
+static GArray *events; /* of Event, in order */
+
+static void
+note(LinkEventType type, const LinkInfo *link, gpointer user_data)
+{
+    Event event = {type, *link};
+
+    g_array_append_val(events, event);
+}
+
+static int
+setup(void **state)
+{
+    world_setup(state);
+    events = g_array_new(FALSE, FALSE, sizeof(Event));
+    assert_true(world_kernel->ops->monitor(world_kernel, note, NULL, NULL));
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    int result = world_teardown(state);
+
+    g_clear_pointer(&events, g_array_unref);
+    assert_false(g_main_context_pending(NULL));
+    return result;
+}
+
+/* Waits for the next event of this type and link from *position on. */
+static LinkInfo
+next_event(guint *position, LinkEventType type, const char *name)
+{
+    for (;; (*position)++) {
+        const Event *event;
+
+        while (*position >= events->len)
+            g_main_context_iteration(NULL, TRUE);
+        event = &g_array_index(events, Event, *position);
+        assert_int_not_equal(event->type, LINK_EVENT_LOST);
+        if (event->type == type && strcmp(event->link.name, name) == 0) {
+            (*position)++;
+            return event->link;
+        }
+    }
+}
+
+static void
+tells_of_a_new_link(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec), told;
+    guint position = 0;
+
+    do
+        told = next_event(&position, LINK_EVENT_CHANGED, "vm1");
+    while (!(told.flags & IFF_UP) || !told.alias[0] || told.operational_state != IF_OPER_UP);
+    assert_links_equal(&told, &link);
+}
+
+static void
+tells_of_a_removed_link(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec), told;
+    guint position = 0;
+
+    assert_true(world_kernel->ops->link_delete(world_kernel, &link.index, 1, NULL));
+    told = next_event(&position, LINK_EVENT_REMOVED, "vm1");
+    assert_int_equal(told.index, link.index);
+    assert_int_equal(told.flags, 0);
+    assert_string_equal(told.kind, "");
+    assert_string_equal(told.alias, "");
+}
+
+static void
+tells_of_a_new_mac(void **state)
+{
+    const MacAddress mac = {{0x52, 0x54, 0, 0, 9, 9}};
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec);
+    guint position = 0;
+
+    assert_true(world_kernel->ops->link_set_mac(world_kernel, link.index, &mac, NULL));
+    do
+        link = next_event(&position, LINK_EVENT_CHANGED, "vm1");
+    while (!mac_address_equal(&link.mac, &mac));
+}
+
+static void
+passthru_tells_of_the_parents_mac(void **state)
+{
+    const MacAddress mac = {{0x52, 0x54, 0, 0, 9, 9}};
+    MacvtapSpec spec = world_spec("vm1", 1);
+    guint position = 0;
+    LinkInfo link;
+
+    spec.mode = MACVTAP_MODE_PASSTHRU;
+    spec.set_mac = FALSE;
+    link = world_create(&spec);
+    assert_true(world_kernel->ops->link_set_mac(world_kernel, link.index, &mac, NULL));
+    do
+        link = next_event(&position, LINK_EVENT_CHANGED, "up0");
+    while (!mac_address_equal(&link.mac, &mac));
+}
+
+static void
+a_parent_without_carrier_takes_it_away(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    guint position = 0;
+    LinkInfo told;
+
+    world_create(&spec);
+    world_set_up("up0", FALSE);
+    do
+        told = next_event(&position, LINK_EVENT_CHANGED, "vm1");
+    while (told.operational_state != IF_OPER_LOWERLAYERDOWN);
+    assert_false(told.carrier);
+    assert_true(told.flags & IFF_UP);
+    world_set_up("up0", TRUE);
+    do
+        told = next_event(&position, LINK_EVENT_CHANGED, "vm1");
+    while (told.operational_state != IF_OPER_UP);
+}
+
+static void
+a_removed_parent_is_told_with_its_macvtaps(void **state)
+{
+    MacvtapSpec spec1 = world_spec("vm1", 1), spec2 = world_spec("vm2", 2);
+    guint position = 0;
+
+    world_create(&spec1);
+    world_create(&spec2);
+    world_remove("up0");
+    next_event(&position, LINK_EVENT_REMOVED, "vm1");
+    position = 0;
+    next_event(&position, LINK_EVENT_REMOVED, "vm2");
+    position = 0;
+    next_event(&position, LINK_EVENT_REMOVED, "up0");
+}
+
+static void
+make_a_second(LinkEventType type, const LinkInfo *link, gpointer user_data)
+{
+    MacvtapSpec spec = world_spec("vm2", 2);
+
+    if (type != LINK_EVENT_CHANGED || strcmp(link->name, "vm1") != 0 || *(gboolean *)user_data)
+        return;
+    *(gboolean *)user_data = TRUE;
+    world_create(&spec);
+}
+
+static void
+the_handler_may_use_the_kernel(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    gboolean made = FALSE;
+    guint position = 0;
+
+    assert_true(world_kernel->ops->monitor(world_kernel, make_a_second, &made, NULL));
+    world_create(&spec);
+    next_event(&position, LINK_EVENT_CHANGED, "vm2");
+    assert_true(made);
+}
+
+static void
+tells_in_order(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    guint position = 0;
+
+    for (guint i = 0; i < 3; i++) {
+        LinkInfo link = world_create(&spec);
+
+        assert_true(world_kernel->ops->link_delete(world_kernel, &link.index, 1, NULL));
+    }
+    for (guint i = 0; i < 3; i++) {
+        next_event(&position, LINK_EVENT_CHANGED, "vm1");
+        next_event(&position, LINK_EVENT_REMOVED, "vm1");
+    }
+}
+
+static void
+is_silent_about_the_past(void **state)
+{
+    assert_int_equal(events->len, 0);
+    assert_false(g_main_context_iteration(NULL, FALSE));
+}
+
+#define MONITOR_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+const struct CMUnitTest contract_tests[] = {
+    MONITOR_TEST(tells_of_a_new_link),
+    MONITOR_TEST(tells_of_a_removed_link),
+    MONITOR_TEST(tells_of_a_new_mac),
+    MONITOR_TEST(passthru_tells_of_the_parents_mac),
+    MONITOR_TEST(a_parent_without_carrier_takes_it_away),
+    MONITOR_TEST(a_removed_parent_is_told_with_its_macvtaps),
+    MONITOR_TEST(the_handler_may_use_the_kernel),
+    MONITOR_TEST(tells_in_order),
+    MONITOR_TEST(is_silent_about_the_past),
+};
+const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);

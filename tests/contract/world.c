@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "world.h"
+
+#include "error.h"
+
+#include <string.h>
+
+Kernel *world_kernel;
+
+LinkInfo
+world_link(const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    LinkInfo link;
+
+    if (!world_kernel->ops->link_by_name(world_kernel, name, &link, &error))
+        fail_msg("%s", error->message);
+    return link;
+}
+
+guint
+world_link_count(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) links = world_kernel->ops->link_list(world_kernel, &error);
+
+    if (!links)
+        fail_msg("%s", error->message);
+    return links->len;
+}
+
+MacvtapSpec
+world_spec(const char *name, guint8 last)
+{
+    return (MacvtapSpec){
+        .name = name,
+        .parent_index = world_link("up0").index,
+        .mode = MACVTAP_MODE_BRIDGE,
+        .set_mac = TRUE,
+        .mac = {{0x52, 0x54, 0, 0, 0, last}},
+        .alias = "macvtapd:test",
+    };
+}
+
+LinkInfo
+world_create(const MacvtapSpec *spec)
+{
+    g_autoptr(GError) error = NULL;
+    LinkInfo link;
+
+    if (!world_kernel->ops->macvtap_create(world_kernel, spec, &link, &error))
+        fail_msg("%s", error->message);
+    return link;
+}
+
+void
+world_create_fails(const MacvtapSpec *spec, int errnum)
+{
+    g_autoptr(GError) error = NULL;
+    guint before = world_link_count();
+    LinkInfo link = {.index = -7};
+
+    assert_false(world_kernel->ops->macvtap_create(world_kernel, spec, &link, &error));
+    assert_errno(&error, errnum);
+    assert_int_equal(link.index, -7);
+    assert_int_equal(world_link_count(), before);
+}
+
+void
+assert_links_equal(const LinkInfo *a, const LinkInfo *b)
+{
+    assert_int_equal(a->index, b->index);
+    assert_string_equal(a->name, b->name);
+    assert_string_equal(a->kind, b->kind);
+    assert_string_equal(a->alias, b->alias);
+    assert_memory_equal(&a->mac, &b->mac, sizeof a->mac);
+    assert_int_equal(a->mtu, b->mtu);
+    assert_int_equal(a->flags, b->flags);
+    assert_int_equal(a->hardware_type, b->hardware_type);
+    assert_int_equal(a->operational_state, b->operational_state);
+    assert_int_equal(a->carrier, b->carrier);
+    assert_int_equal(a->promiscuity, b->promiscuity);
+    assert_int_equal(a->lower_index, b->lower_index);
+    assert_int_equal(a->master_index, b->master_index);
+    assert_string_equal(a->master_kind, b->master_kind);
+    assert_int_equal(a->is_macvlan, b->is_macvlan);
+    assert_int_equal(a->mode, b->mode);
+}
+
+void
+assert_errno(GError **error, int errnum)
+{
+    assert_non_null(*error);
+    if (!error_is_errno(*error, errnum))
+        fail_msg("expected '%s', got: %s", g_strerror(errnum), (*error)->message);
+    g_clear_error(error);
+}

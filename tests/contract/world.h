@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The ground that the contract of src/kernel/ops.h is tested on, with two implementations that are
+ * linked to the same test bodies: world-fake.c and world-linux.c. Names given here are those of
+ * links that stand for the host's own.
+ */
+#pragma once
+
+#include "cmocka-all.h"
+#include "ops.h"
+
+/* The body of a program: its tests, run one after the other, each on a new world. */
+extern const struct CMUnitTest contract_tests[];
+extern const gsize n_contract_tests;
+
+/* Fixtures: a new world has lo and the parent "up0", up and with carrier. */
+int world_setup(void **state);
+int world_teardown(void **state);
+
+#define WORLD_TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
+
+extern Kernel *world_kernel;
+
+LinkInfo world_link(const char *name);
+guint world_link_count(void);
+
+void world_set_mac(const char *name, const char *mac);
+void world_set_mtu(const char *name, guint mtu);
+void world_set_up(const char *name, gboolean up);
+void world_make_bridge_port(const char *name);
+void world_remove(const char *name);
+
+/* A spec for a macvtap of this name on up0: bridge mode, MAC 52:54:00:00:00:last. */
+MacvtapSpec world_spec(const char *name, guint8 last);
+
+/* Makes it, and fails the test if that fails. */
+LinkInfo world_create(const MacvtapSpec *spec);
+
+/* Expects making it to fail with errnum, and that nothing is left. */
+void world_create_fails(const MacvtapSpec *spec, int errnum);
+
+void assert_links_equal(const LinkInfo *a, const LinkInfo *b);
+void assert_errno(GError **error, int errnum); /* and frees it */
