@@ -10,16 +10,23 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+Kernel *
+world_kernel_new(void)
+{
+    g_autoptr(GError) error = NULL;
+    Kernel *kernel = kernel_linux_new(open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC),
+                                      open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC), &error);
+
+    if (!kernel)
+        fail_msg("%s", error->message);
+    return kernel;
+}
+
 int
 world_setup(void **state)
 {
-    g_autoptr(GError) error = NULL;
-
     test_veth_add("up0", "up1");
-    world_kernel = kernel_linux_new(open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC),
-                                    open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC), &error);
-    if (!world_kernel)
-        fail_msg("%s", error->message);
+    world_kernel = world_kernel_new();
     return 0;
 }
 

@@ -21,6 +21,9 @@ int world_teardown(void **state);
 
 extern Kernel *world_kernel;
 
+/* A further one of the same world; Linux only. Free it with kernel_free(). */
+Kernel *world_kernel_new(void);
+
 LinkInfo world_link(const char *name);
 guint world_link_count(void);
 

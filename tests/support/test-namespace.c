@@ -3,13 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/bridge.h>
 #include <netlink/route/link/macvtap.h>
 #include <netlink/route/link/veth.h>
-#include <netlink/route/route.h>
 #include <netlink/socket.h>
 #include <sched.h>
 #include <stdio.h>
@@ -246,38 +248,119 @@ test_link_group(const char *name)
     return rtnl_link_get_group(link);
 }
 
-gboolean
-test_link_has_address(int index, int family)
+char *
+test_link_show(const char *name)
+{
+    const char *command[] = {"ip", "-details", "link", "show", "dev", name, NULL};
+    char *output = NULL;
+    int status = -1;
+
+    g_spawn_sync(NULL, (char **)command, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &output, NULL,
+                 &status, NULL);
+    must(status == 0, "ip link show", name, "failed");
+    return output;
+}
+
+void
+test_address_add(const char *name, const char *address)
 {
     g_autoptr(TestSocket) socket = connect_route();
-    struct nl_cache *cache;
-    gboolean found = FALSE;
+    struct rtnl_addr *added = rtnl_addr_alloc();
+    struct nl_addr *local;
 
-    must_nl(rtnl_addr_alloc_cache(socket, &cache), "list", "addresses");
-    for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
-        struct rtnl_addr *address = (struct rtnl_addr *)o;
-
-        if (rtnl_addr_get_ifindex(address) == index && rtnl_addr_get_family(address) == family)
-            found = TRUE;
-    }
-    nl_cache_free(cache);
-    return found;
+    must_nl(nl_addr_parse(address, AF_UNSPEC, &local), "parse address", address);
+    rtnl_addr_set_ifindex(added, (int)if_nametoindex(name));
+    rtnl_addr_set_local(added, local);
+    must_nl(rtnl_addr_add(socket, added, 0), "add address", address);
+    nl_addr_put(local);
+    rtnl_addr_put(added);
 }
 
 guint
-test_link_route_count(int index, int family)
+test_link_address_count(int index, int family)
 {
     g_autoptr(TestSocket) socket = connect_route();
     struct nl_cache *cache;
     guint count = 0;
 
-    must_nl(rtnl_route_alloc_cache(socket, family, 0, &cache), "list", "routes");
+    must_nl(rtnl_addr_alloc_cache(socket, &cache), "list", "addresses");
     for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
-        struct rtnl_route *route = (struct rtnl_route *)o;
+        struct rtnl_addr *address = (struct rtnl_addr *)o;
 
-        for (int i = 0; i < rtnl_route_get_nnexthops(route); i++)
-            count += rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(route, i)) == index;
+        count += rtnl_addr_get_ifindex(address) == index && rtnl_addr_get_family(address) == family;
     }
     nl_cache_free(cache);
     return count;
+}
+
+/* Not by libnl: its cache keeps one of the routes that differ only in their link. */
+guint
+test_ipv6_route_count(const char *name)
+{
+    const char *path = "/proc/thread-self/net/ipv6_route";
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+    guint count = 0;
+
+    must(g_file_get_contents(path, &text, NULL, NULL), "read", path, "failed");
+    lines = g_strsplit(text, "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        const char *device = strrchr(lines[i], ' ');
+
+        count += device && strcmp(device + 1, name) == 0;
+    }
+    return count;
+}
+
+static int
+open_monitor(int group)
+{
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+    must(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+             setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) == 0,
+         "open", "monitor", g_strerror(errno));
+    return fd;
+}
+
+int
+test_address_monitor_open(void)
+{
+    return open_monitor(RTNLGRP_IPV6_IFADDR);
+}
+
+int
+test_link_monitor_open(void)
+{
+    return open_monitor(RTNLGRP_LINK);
+}
+
+guint
+test_removed_group(int monitor, int index)
+{
+    g_autofree char *buffer = g_malloc(32768);
+
+    for (;;) {
+        struct nlmsghdr *message = (struct nlmsghdr *)buffer;
+        const struct ifinfomsg *header = nlmsg_data(message);
+        gssize length = recv(monitor, buffer, 32768, 0);
+        struct nlattr *group;
+
+        must(length > 0, "read", "monitor", g_strerror(errno));
+        if (message->nlmsg_type != RTM_DELLINK || header->ifi_index != index)
+            continue;
+        group = nlmsg_find_attr(message, sizeof *header, IFLA_GROUP);
+        return group ? nla_get_u32(group) : 0;
+    }
+}
+
+void
+test_write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    must(fd >= 0 && write(fd, text, strlen(text)) == (gssize)strlen(text), "write", path,
+         g_strerror(errno));
+    close(fd);
 }

@@ -50,8 +50,24 @@ void test_link_delete(const char *name);
 /* IFLA_GROUP of the link. */
 guint test_link_group(const char *name);
 
-/* Whether the link has an address of family (AF_INET, AF_INET6) in this namespace. */
-gboolean test_link_has_address(int index, int family);
+/* What `ip -details link show` prints about the link; free with g_free(). */
+char *test_link_show(const char *name);
 
-/* How many routes of family go out by the link, in all tables. */
-guint test_link_route_count(int index, int family);
+/* An address as "192.0.2.1/24" for the link. */
+void test_address_add(const char *name, const char *address);
+
+/* How many addresses of family (AF_INET, AF_INET6) the link has. */
+guint test_link_address_count(int index, int family);
+
+/* How many IPv6 routes go out by the link, in all tables. */
+guint test_ipv6_route_count(const char *name);
+
+/* A blocking rtnetlink socket that hears of every change of an IPv6 address, or of a link. */
+int test_address_monitor_open(void);
+int test_link_monitor_open(void);
+
+/* Reads from the link monitor until this link is removed, and returns the group it was in. */
+guint test_removed_group(int monitor, int index);
+
+/* Writes text into a file that exists, as those of /proc/sys. */
+void test_write_file(const char *path, const char *text);

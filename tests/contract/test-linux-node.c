@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Only on Linux: which device the descriptors of tap_open() belong to, whatever lies in /dev. */
+#include "world.h"
+
+#include "linux.h"
+#include "test-namespace.h"
+#include "wire.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define FIXED_INDEX 765431
+
+/* A kernel of our own whose /dev is an empty tmpfs. */
+typedef struct PrivateDev {
+    char path[32];
+    int fd;
+    Kernel *kernel;
+} PrivateDev;
+
+static PrivateDev
+private_dev_new(void)
+{
+    PrivateDev dev = {.path = "/tmp/test-node-XXXXXX"};
+    g_autoptr(GError) error = NULL;
+
+    assert_non_null(mkdtemp(dev.path));
+    test_mount_dev(dev.path);
+    dev.fd = open(dev.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(dev.fd >= 0);
+    dev.kernel =
+        kernel_linux_new(open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC), dup(dev.fd), &error);
+    if (!dev.kernel)
+        fail_msg("%s", error->message);
+    return dev;
+}
+
+static void
+private_dev_done(PrivateDev *dev)
+{
+    kernel_free(dev->kernel);
+    close(dev->fd);
+    umount(dev->path);
+    rmdir(dev->path);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PrivateDev, private_dev_done)
+
+static guint
+count_entries(int folder_fd)
+{
+    int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fdopendir(fd);
+    guint count = 0;
+
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count - 2; /* . and .. */
+}
+
+/* A frame to the port that is sent on the wire comes out of this queue. */
+static void
+assert_queue_is_of(int queue, const LinkInfo *link)
+{
+    guint8 frame[2048], expected[60];
+    gsize length = wire_text_frame(expected, &link->mac, "for this queue");
+    int wire = wire_open("up1");
+    gssize got;
+
+    wire_send(wire, expected, length);
+    do {
+        struct pollfd waiting = {queue, POLLIN, 0};
+
+        assert_int_equal(poll(&waiting, 1, -1), 1);
+        got = read(queue, frame, sizeof frame); /* after a virtio_net_hdr of 10 octets */
+        assert_true(got > 10);
+    } while (memcmp(frame + 10, expected, 6) != 0);
+    assert_int_equal(got, 10 + length);
+    assert_memory_equal(frame + 10, expected, length);
+    close(wire);
+}
+
+static void
+open_and_check(Kernel *kernel, const LinkInfo *link)
+{
+    g_autoptr(DescriptorArray) queues = descriptor_array_new();
+    g_autoptr(GError) error = NULL;
+
+    if (!kernel->ops->tap_open(kernel, link, 1, FALSE, queues, &error))
+        fail_msg("%s", error->message);
+    assert_queue_is_of(descriptor_array_get(queues, 0), link);
+}
+
+static void
+a_node_of_another_namespace_is_stepped_around(void **state)
+{
+    int other = test_namespace_new(), home;
+    MacvtapSpec spec = world_spec("vm1", 1);
+    g_autofree char *node = g_strdup_printf("/dev/tap%d", FIXED_INDEX);
+    struct stat before, after;
+    LinkInfo link;
+
+    home = test_namespace_switch(other);
+    test_veth_add("up0", "up1");
+    test_macvtap_add("vm1", "up0", FIXED_INDEX);
+    close(test_namespace_switch(home));
+    assert_int_equal(stat(node, &before), 0); /* theirs: they were first */
+    spec.index = FIXED_INDEX;
+    link = world_create(&spec);
+    assert_int_equal(stat(node, &after), 0);
+    assert_int_equal(after.st_rdev, before.st_rdev);
+    open_and_check(world_kernel, &link);
+    close(home);
+    close(other);
+}
+
+static void
+a_missing_node_is_made_and_removed(void **state)
+{
+    g_auto(PrivateDev) dev = private_dev_new();
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec);
+
+    open_and_check(dev.kernel, &link);
+    assert_int_equal(count_entries(dev.fd), 0);
+}
+
+static void
+a_node_that_is_there_is_used(void **state)
+{
+    g_auto(PrivateDev) dev = private_dev_new();
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec);
+    g_autofree char *node = g_strdup_printf("/dev/tap%d", link.index);
+    const char *name = node + strlen("/dev/");
+    struct stat status;
+
+    assert_int_equal(stat(node, &status), 0);
+    assert_int_equal(mknodat(dev.fd, name, S_IFCHR | 0600, status.st_rdev), 0);
+    assert_int_equal(mount(NULL, dev.path, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    open_and_check(dev.kernel, &link); /* no other could have been made */
+    assert_int_equal(count_entries(dev.fd), 1);
+}
+
+typedef void (*Obstacle)(int folder_fd, const char *name);
+
+static void
+put_file(int folder_fd, const char *name)
+{
+    close(openat(folder_fd, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+}
+
+static void
+put_fifo(int folder_fd, const char *name)
+{
+    mkfifoat(folder_fd, name, 0600);
+}
+
+static void
+put_folder(int folder_fd, const char *name)
+{
+    mkdirat(folder_fd, name, 0700);
+}
+
+static void
+put_symlink(int folder_fd, const char *name)
+{
+    g_autofree char *target = g_strdup_printf("/dev/%s", name);
+
+    symlinkat(target, folder_fd, name);
+}
+
+static void
+put_dangling_symlink(int folder_fd, const char *name)
+{
+    symlinkat("nowhere", folder_fd, name);
+}
+
+static void
+put_block_device(int folder_fd, const char *name)
+{
+    g_autofree char *path = g_strdup_printf("/dev/%s", name);
+    struct stat status;
+
+    assert_int_equal(stat(path, &status), 0);
+    mknodat(folder_fd, name, S_IFBLK | 0600, status.st_rdev);
+}
+
+static void
+put_null_device(int folder_fd, const char *name)
+{
+    mknodat(folder_fd, name, S_IFCHR | 0600, makedev(1, 3));
+}
+
+static void
+anything_else_there_is_stepped_around(void **state)
+{
+    const Obstacle obstacles[] = {
+        put_file,         put_fifo,       put_folder, put_symlink, put_dangling_symlink,
+        put_block_device, put_null_device};
+    g_auto(PrivateDev) dev = private_dev_new();
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec);
+    g_autofree char *name = g_strdup_printf("tap%d", link.index);
+
+    for (guint i = 0; i < G_N_ELEMENTS(obstacles); i++) {
+        struct stat before, after;
+
+        obstacles[i](dev.fd, name);
+        assert_int_equal(fstatat(dev.fd, name, &before, AT_SYMLINK_NOFOLLOW), 0);
+        open_and_check(dev.kernel, &link);
+        assert_int_equal(fstatat(dev.fd, name, &after, AT_SYMLINK_NOFOLLOW), 0);
+        assert_int_equal(after.st_ino, before.st_ino);
+        assert_int_equal(count_entries(dev.fd), 1);
+        unlinkat(dev.fd, name, S_ISDIR(before.st_mode) ? AT_REMOVEDIR : 0);
+    }
+}
+
+static void
+a_dev_without_devices_is_an_error(void **state)
+{
+    g_auto(PrivateDev) dev = private_dev_new();
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec);
+    g_autoptr(DescriptorArray) queues = descriptor_array_new();
+    g_autoptr(GError) error = NULL;
+
+    assert_int_equal(mount(NULL, dev.path, NULL, MS_REMOUNT | MS_NODEV, NULL), 0);
+    assert_false(dev.kernel->ops->tap_open(dev.kernel, &link, 1, FALSE, queues, &error));
+    assert_errno(&error, EACCES);
+    assert_int_equal(count_entries(dev.fd), 0);
+}
+
+static void
+a_foreign_sysfs_is_named(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec);
+    g_autoptr(DescriptorArray) queues = descriptor_array_new();
+    g_autoptr(GError) error = NULL;
+    char path[] = "/tmp/test-node-XXXXXX";
+    Kernel *kernel;
+
+    assert_non_null(mkdtemp(path));
+    kernel = kernel_linux_new(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC),
+                              open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC), &error);
+    assert_non_null(kernel);
+    assert_false(kernel->ops->tap_open(kernel, &link, 1, FALSE, queues, &error));
+    assert_non_null(strstr(error->message, "sysfs shows another network namespace"));
+    assert_errno(&error, ENXIO);
+    kernel_free(kernel);
+    rmdir(path);
+}
+
+const struct CMUnitTest contract_tests[] = {
+    WORLD_TEST(a_node_of_another_namespace_is_stepped_around),
+    WORLD_TEST(a_missing_node_is_made_and_removed),
+    WORLD_TEST(a_node_that_is_there_is_used),
+    WORLD_TEST(anything_else_there_is_stepped_around),
+    WORLD_TEST(a_dev_without_devices_is_an_error),
+    WORLD_TEST(a_foreign_sysfs_is_named),
+};
+const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);

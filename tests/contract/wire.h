@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Raw frames on a link (packet(7)), for tests that must see or say them. Linux only. */
+#pragma once
+
+#include "mac-address.h"
+
+#include <glib.h>
+
+/* A packet socket on the link, for every frame that comes in or goes out there; close it. */
+int wire_open(const char *name);
+
+/* Sends a whole frame. */
+void wire_send(int fd, const void *frame, gsize length);
+
+/* The next incoming frame's length; waits for one. */
+gsize wire_receive(int fd, guint8 *frame, gsize size);
+
+/* Writes a 60 byte frame of ethertype 0x88b5 (local experiments) that carries text; its length. */
+gsize wire_text_frame(guint8 *frame, const MacAddress *to, const char *text);
+
+/* Writes a router advertisement to all nodes: default route for an hour, and prefix/64 with which
+ * to make addresses. prefix is its third 16-bit word: 2001:db8:PREFIX::/64. */
+gsize wire_router_advertisement(guint8 *frame, guint16 prefix);
+
+/* Writes a broadcast ARP request for the IPv4 address 192.0.2.last. */
+gsize wire_arp_request(guint8 *frame, guint8 last);
