@@ -17,6 +17,7 @@
 typedef struct Watched {
     Process process;
     GPtrArray *port_ids;
+    int epoll_fd; /* that it is in; the Holders' */
 } Watched;
 
 struct Holders {
@@ -50,7 +51,9 @@ watched_free(gpointer data)
 {
     Watched *watched = data;
 
-    /* Closing the last descriptor takes it out of the epoll set as well. */
+    /* Closing does not take it out of the epoll set while the caller's connection has the pidfd
+     * that ours is a duplicate of, and the set would then give back a Watched that is freed. */
+    epoll_ctl(watched->epoll_fd, EPOLL_CTL_DEL, watched->process.pidfd, NULL);
     descriptor_clear(&watched->process.pidfd);
     g_ptr_array_unref(watched->port_ids);
     g_free(watched);
@@ -122,6 +125,7 @@ watch_process(Holders *holders, Process *process, GError **error)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = watched};
 
     watched->process = *process;
+    watched->epoll_fd = holders->epoll_fd;
     process->pidfd = -1;
     watched->port_ids = g_ptr_array_new_with_free_func(g_free);
     if (epoll_ctl(holders->epoll_fd, EPOLL_CTL_ADD, watched->process.pidfd, &event) < 0) {
