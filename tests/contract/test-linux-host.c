@@ -142,6 +142,28 @@ many_are_deleted_as_one_group(void **state)
     close(monitor);
 }
 
+static void
+note_loss(LinkEventType type, const LinkInfo *link, gpointer user_data)
+{
+    if (type != LINK_EVENT_LOST)
+        return;
+    assert_int_equal(link->index, 0);
+    *(gboolean *)user_data = TRUE;
+}
+
+static void
+lost_events_are_told(void **state)
+{
+    gboolean lost = FALSE;
+
+    assert_true(world_kernel->ops->monitor(world_kernel, note_loss, &lost, NULL));
+    /* More than its receive buffer holds. */
+    for (guint i = 0; i < 20000; i++)
+        test_link_set_group("up1", 1 + i % 2);
+    while (!lost)
+        g_main_context_iteration(NULL, TRUE);
+}
+
 const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(a_router_advertisement_changes_nothing),
     WORLD_TEST(no_arp_request_is_answered),
@@ -149,5 +171,6 @@ const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(nothing_is_left_when_ipv6_cannot_be_disabled),
     WORLD_TEST(queue_lengths_and_sources_are_set),
     WORLD_TEST(many_are_deleted_as_one_group),
+    WORLD_TEST(lost_events_are_told),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);
