@@ -17,8 +17,8 @@ typedef struct LinkInfo {
     guint32 mtu;           /* bytes */
     guint32 flags;         /* IFF_* */
     guint16 hardware_type; /* ARPHRD_* */
-    guint8 operational_state; /* IF_OPER_* of linux/if.h (RFC 2863) */
-    gboolean carrier;         /* IFLA_CARRIER */
+    guint8 operational_state; /* IF_OPER_* of linux/if.h (RFC 2863); before 6.8 late at times */
+    gboolean carrier;         /* IFLA_CARRIER; never late */
     guint32 promiscuity;      /* IFLA_PROMISCUITY: how many want it promiscuous */
     int lower_index;          /* IFLA_LINK; 0: none, or in another namespace */
     int master_index;         /* IFLA_MASTER: the bridge or bond it is a port of; 0: none */

@@ -4,103 +4,14 @@
 #include "error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
-typedef struct Attributes {
-    struct nlattr *link[IFLA_MAX + 1];
-    struct nlattr *info[IFLA_INFO_MAX + 1];
-} Attributes;
-
-static guint32
-get_u32(const struct nlattr *attribute)
-{
-    return attribute && nla_len(attribute) >= 4 ? nla_get_u32(attribute) : 0;
-}
-
-static guint8
-get_u8(const struct nlattr *attribute)
-{
-    return attribute && nla_len(attribute) >= 1 ? nla_get_u8(attribute) : 0;
-}
-
-static void
-get_text(const struct nlattr *attribute, char *text, gsize size)
-{
-    if (attribute)
-        nla_strlcpy(text, attribute, size);
-}
-
-static MacvtapMode
-mode_from_kernel(guint32 mode)
-{
-    switch (mode) {
-    case MACVLAN_MODE_PRIVATE:
-        return MACVTAP_MODE_PRIVATE;
-    case MACVLAN_MODE_BRIDGE:
-        return MACVTAP_MODE_BRIDGE;
-    case MACVLAN_MODE_PASSTHRU:
-        return MACVTAP_MODE_PASSTHRU;
-    case MACVLAN_MODE_SOURCE:
-        return MACVTAP_MODE_SOURCE;
-    default:
-        return MACVTAP_MODE_VEPA; /* the kernel's own default */
-    }
-}
-
-static void
-parse_kind(struct nlattr *const *info, LinkInfo *link)
-{
-    struct nlattr *data = info[IFLA_INFO_DATA], *mode;
-
-    get_text(info[IFLA_INFO_KIND], link->kind, sizeof link->kind);
-    get_text(info[IFLA_INFO_SLAVE_KIND], link->master_kind, sizeof link->master_kind);
-    link->is_macvlan = strcmp(link->kind, "macvtap") == 0 || strcmp(link->kind, "macvlan") == 0;
-    if (!link->is_macvlan || !data)
-        return;
-    mode = nla_find(nla_data(data), nla_len(data), IFLA_MACVLAN_MODE);
-    link->mode = mode_from_kernel(get_u32(mode));
-}
-
-gboolean
-link_parse(struct nlmsghdr *message, LinkInfo *ret_link)
-{
-    const struct ifinfomsg *header = nlmsg_data(message);
-    Attributes a = {0};
-    LinkInfo link = {0};
-
-    if (message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK)
-        return FALSE;
-    if (!nlmsg_valid_hdr(message, sizeof *header) || header->ifi_family != AF_UNSPEC)
-        return FALSE;
-    if (nlmsg_parse(message, sizeof *header, a.link, IFLA_MAX, NULL) < 0)
-        return FALSE;
-    if (a.link[IFLA_LINKINFO] &&
-        nla_parse_nested(a.info, IFLA_INFO_MAX, a.link[IFLA_LINKINFO], NULL) < 0)
-        return FALSE;
-    link.index = header->ifi_index;
-    link.flags = header->ifi_flags;
-    link.hardware_type = header->ifi_type;
-    get_text(a.link[IFLA_IFNAME], link.name, sizeof link.name);
-    get_text(a.link[IFLA_IFALIAS], link.alias, sizeof link.alias);
-    if (a.link[IFLA_ADDRESS] && nla_len(a.link[IFLA_ADDRESS]) == sizeof link.mac)
-        memcpy(&link.mac, nla_data(a.link[IFLA_ADDRESS]), sizeof link.mac);
-    link.mtu = get_u32(a.link[IFLA_MTU]);
-    link.operational_state = get_u8(a.link[IFLA_OPERSTATE]);
-    link.carrier = get_u8(a.link[IFLA_CARRIER]) != 0;
-    link.promiscuity = get_u32(a.link[IFLA_PROMISCUITY]);
-    if (!a.link[IFLA_LINK_NETNSID])
-        link.lower_index = (int)get_u32(a.link[IFLA_LINK]);
-    link.master_index = (int)get_u32(a.link[IFLA_MASTER]);
-    parse_kind(a.info, &link);
-    *ret_link = link;
-    return TRUE;
-}
-
-/* The statistics are most of a link's message, and nobody here reads them. */
+/* Without the statistics: they are most of a link's message, and only link_count() reads them. */
 NetlinkMessage *
 link_get_request(int index, const char *name)
 {
@@ -188,4 +99,56 @@ link_change_mac(Kernel *kernel, int index, const MacAddress *mac, GError **error
         return error_set_errno(error, ENODEV, "%s", what);
     nla_put(request, IFLA_ADDRESS, sizeof mac->octets, mac->octets);
     return netlink_ask(linux_kernel(kernel)->netlink, request, NULL, NULL, what, error);
+}
+
+static void
+take_statistics(guint index, struct nlmsghdr *message, gpointer user_data)
+{
+    struct nlattr *attribute = nlmsg_find_attr(message, sizeof(struct ifinfomsg), IFLA_STATS64);
+    struct rtnl_link_stats64 kernels = {0};
+    LinkStatistics *statistics = user_data;
+
+    if (message->nlmsg_type != RTM_NEWLINK || !attribute)
+        return;
+    nla_memcpy(&kernels, attribute, sizeof kernels);
+    *statistics = (LinkStatistics){
+        .rx_packets = kernels.rx_packets,
+        .tx_packets = kernels.tx_packets,
+        .rx_bytes = kernels.rx_bytes,
+        .tx_bytes = kernels.tx_bytes,
+        .rx_dropped = kernels.rx_dropped,
+        .tx_dropped = kernels.tx_dropped,
+    };
+}
+
+gboolean
+link_count(Kernel *kernel, int index, LinkStatistics *ret_statistics, GError **error)
+{
+    g_autoptr(NetlinkMessage) request = netlink_link_request(RTM_GETLINK, 0, index, 0);
+    g_autofree char *what = g_strdup_printf("cannot read link %d's statistics", index);
+    LinkStatistics statistics = {0};
+
+    if (index <= 0)
+        return error_set_errno(error, ENODEV, "%s", what);
+    if (!netlink_ask(linux_kernel(kernel)->netlink, request, take_statistics, &statistics, what,
+                     error))
+        return FALSE;
+    *ret_statistics = statistics;
+    return TRUE;
+}
+
+gboolean
+link_has_radio(Kernel *kernel, const LinkInfo *link)
+{
+    /* cfg80211's link to the radio; the folder that drivers of the older wireless extensions have
+     */
+    static const char *const signs[] = {"phy80211", "wireless"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(signs); i++) {
+        g_autofree char *path = g_strdup_printf("class/net/%s/%s", link->name, signs[i]);
+
+        if (faccessat(linux_kernel(kernel)->sysfs_fd, path, F_OK, 0) == 0)
+            return TRUE;
+    }
+    return FALSE;
 }

@@ -20,17 +20,40 @@ linux_kernel(Kernel *kernel)
     return (LinuxKernel *)kernel;
 }
 
-/* link.c. link_parse() reads an RTM_NEWLINK or RTM_DELLINK of AF_UNSPEC; FALSE for anything else.
- */
+/* link-parse.c. Reads an RTM_NEWLINK or RTM_DELLINK of AF_UNSPEC; FALSE for anything else. */
 gboolean link_parse(struct nlmsghdr *message, LinkInfo *ret_link);
+
+/* link-create.c. What every new link gets before and while it is set up. */
+typedef struct LinkDress {
+    const char *name;
+    int index; /* 0: the kernel chooses */
+    int parent_index;
+    guint32 flags;              /* IFF_*, on top of up and without ARP */
+    gboolean rises_with_parent; /* cannot go up while the parent is down: the kernel does it then */
+    const char *alias;
+} LinkDress;
+
+/* The RTM_NEWLINK to complete with what is special to the kind, which takes size bytes. */
+NetlinkMessage *link_create_request(const LinkDress *dress, gsize size);
+
+/* Sends that request and makes the link ready. On failure nothing is left. */
+gboolean link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress,
+                     const char *what, LinkInfo *ret_link, GError **error);
+
+/* link.c */
 NetlinkMessage *link_get_request(int index, const char *name);
 gboolean link_get_by_name(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
 gboolean link_get_by_index(Kernel *kernel, int index, LinkInfo *ret_link, GError **error);
 GArray *link_get_all(Kernel *kernel, GError **error);
 gboolean link_change_mac(Kernel *kernel, int index, const MacAddress *mac, GError **error);
+gboolean link_count(Kernel *kernel, int index, LinkStatistics *ret_statistics, GError **error);
+gboolean link_has_radio(Kernel *kernel, const LinkInfo *link);
 
-/* macvtap.c, link-delete.c, tap.c, monitor.c: the operations of ops.h */
+/* macvtap.c, vlan.c, link-delete.c, tap.c, monitor.c: the operations of ops.h */
 gboolean macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error);
+gboolean macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sources,
+                                gsize n_sources, GError **error);
+gboolean vlan_make(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link, GError **error);
 gboolean link_remove(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error);
 gboolean tap_open_queues(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean multi_queue,
                          DescriptorArray *queues, GError **error);

@@ -32,12 +32,16 @@ typedef struct MacvtapSpec {
     const char *alias; /* ifalias */
 } MacvtapSpec;
 
+#define MACVTAP_SOURCES_MAX 4096 /* E2BIG above: a netlink attribute ends at 64 KiB */
+
+#define VLAN_ID_MAX 4094
+
 /* What a VLAN device is made of (802.1Q, or 802.1ad for the outer tag of two). */
 typedef struct VlanSpec {
     const char *name; /* free, valid interface name */
     int index;        /* the ifindex it gets; 0: the kernel chooses */
     int parent_index;
-    guint16 id;        /* 1 to 4094 */
+    guint16 id;        /* 1 to VLAN_ID_MAX */
     gboolean is_outer; /* 802.1ad */
     const char *alias; /* ifalias */
 } VlanSpec;
@@ -77,13 +81,15 @@ typedef struct KernelOps {
 
     /*
      * Makes a VLAN device with its alias, without any IPv6 address or ARP of the host's, and sets
-     * it up. On failure nothing is left. EEXIST: name taken, or the parent has this VLAN already.
-     * EBUSY: index taken.
+     * it up; on a parent that is down it is down until the parent goes up. On failure nothing is
+     * left. EEXIST: name taken, or the parent has this VLAN already. EBUSY: index taken. ERANGE:
+     * no such VLAN id. EOPNOTSUPP: the parent takes no VLANs (lo), or the kernel has none.
      */
     gboolean (*vlan_create)(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link,
                             GError **error);
 
-    /* Replaces the list of a macvtap in source mode. */
+    /* Replaces the list of a macvtap in source mode, by an empty one too. EINVAL: another mode.
+     * EOPNOTSUPP: no macvtap. */
     gboolean (*macvtap_set_sources)(Kernel *kernel, int index, const MacAddress *sources,
                                     gsize n_sources, GError **error);
 

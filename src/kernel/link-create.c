@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * The host must never speak or listen on a link that is made for guests, not even for a moment:
+ * while no queue is open the kernel gives a port's frames to the host's own stack, which would take
+ * an address from a router advertisement and answer ARP requests for the host's addresses with the
+ * guest's MAC. So the device is made down, IPv6 is switched off on it and only then it goes up,
+ * without ARP. The kernel takes neither ifalias nor addr_gen_mode while it makes a link
+ * (rtnl_newlink_create()), and within one change it sets the link up before it looks at
+ * addr_gen_mode (do_setlink()); hence
+ *
+ *   1. RTM_NEWLINK, down;
+ *   2. disable_ipv6 = 1 in /proc/sys/net/ipv6/conf/NAME;
+ *   3. in one sendmsg(): alias and addr_gen_mode none; up; and, on kernels that did not tell the
+ *      new link in answer to step 1, RTM_GETLINK.
+ *
+ * addr_gen_mode stays needed next to disable_ipv6: an administrator who writes
+ * conf/all/disable_ipv6 switches IPv6 on again on every device.
+ *
+ * The kernel goes on with a sendmsg()'s messages after one has failed. Step 1 must therefore be
+ * alone: on "exists" the rest would change somebody else's link. After it the index is known to be
+ * ours, and any failure ends with deleting that index.
+ *
+ * A VLAN device cannot go up while its parent is down (ENETDOWN); it keeps its dress, and the
+ * kernel sets it up together with the parent (vlan_device_event()).
+ */
+#include "linux-private.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+NetlinkMessage *
+link_create_request(const LinkDress *dress, gsize size)
+{
+    NetlinkMessage *message = netlink_link_request(
+        RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO, dress->index, 256 + size);
+
+    nla_put_string(message, IFLA_IFNAME, dress->name);
+    nla_put_u32(message, IFLA_LINK, (guint32)dress->parent_index);
+    return message;
+}
+
+static NetlinkMessage *
+dress_request(const LinkDress *dress, int index)
+{
+    NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 512);
+    struct nlattr *families = nla_nest_start(message, IFLA_AF_SPEC), *inet6;
+
+    inet6 = nla_nest_start(message, AF_INET6);
+    nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+    nla_nest_end(message, inet6);
+    nla_nest_end(message, families);
+    if (dress->alias)
+        nla_put_string(message, IFLA_IFALIAS, dress->alias);
+    return message;
+}
+
+static guint32
+up_flags(const LinkDress *dress)
+{
+    return IFF_UP | IFF_NOARP | dress->flags;
+}
+
+static NetlinkMessage *
+up_request(const LinkDress *dress, int index)
+{
+    NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 16);
+    struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(message));
+
+    header->ifi_flags = up_flags(dress);
+    header->ifi_change = header->ifi_flags;
+    return message;
+}
+
+/* With an index in the request the kernel says EEXIST for a taken index as for a taken name, and
+ * for a taken VLAN as well; only for the last it has words. */
+static gboolean
+explain_create_failure(LinuxKernel *kernel, const LinkDress *dress, const NetlinkResult *result,
+                       const char *what, GError **error)
+{
+    LinkInfo other;
+
+    if (result->errnum != EEXIST)
+        return netlink_result_error(result, what, error);
+    if (link_get_by_name(&kernel->kernel, dress->name, &other, NULL))
+        return error_set_errno(error, EEXIST, "%s (the name is taken)", what);
+    if (dress->index && link_get_by_index(&kernel->kernel, dress->index, &other, NULL))
+        return error_set_errno(error, EBUSY, "%s (index %d is %s's)", what, dress->index,
+                               other.name);
+    return netlink_result_error(result, what, error);
+}
+
+static void
+take_link(guint index, struct nlmsghdr *message, gpointer user_data)
+{
+    link_parse(message, user_data);
+}
+
+/* link->index stays 0 where the kernel's answer (NLM_F_ECHO, since 6.2) does not tell the link. */
+static gboolean
+make_link(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress, const char *what,
+          LinkInfo *link, GError **error)
+{
+    NetlinkResult result;
+
+    if (!netlink_talk(kernel->netlink, &request, 1, take_link, link, &result, error))
+        return FALSE;
+    if (result.errnum != 0)
+        return explain_create_failure(kernel, dress, &result, what, error);
+    return TRUE;
+}
+
+static gboolean
+disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, GError **error)
+{
+    char path[INTERFACE_NAME_MAX + sizeof "/disable_ipv6"];
+    AUTO_FD int fd = -1;
+
+    if (kernel->ipv6_fd < 0)
+        return TRUE;
+    snprintf(path, sizeof path, "%s/disable_ipv6", name);
+    fd = (int)RETRY_EINTR(openat(kernel->ipv6_fd, path, O_WRONLY | O_CLOEXEC));
+    if (fd < 0 && errno == ENOENT)
+        return TRUE; /* an MTU below 1280: the kernel does no IPv6 on it */
+    if (fd < 0 || RETRY_EINTR(write(fd, "1", 1)) != 1)
+        return error_set_errno(error, errno, "%s (cannot switch IPv6 off on it)", what);
+    return TRUE;
+}
+
+/* What the kernel makes of a link when it goes up: dev_get_flags() and default_operstate(). Before
+ * 6.8 it tells the operational state only after a worker of its own has run. */
+static void
+note_up(const LinkDress *dress, LinkInfo *link)
+{
+    link->flags |= up_flags(dress);
+    if (link->carrier)
+        link->flags |= IFF_RUNNING | IFF_LOWER_UP;
+    link->operational_state = link->carrier ? IF_OPER_UP : IF_OPER_LOWERLAYERDOWN;
+    g_strlcpy(link->alias, dress->alias ? dress->alias : "", sizeof link->alias);
+}
+
+static gboolean
+finish_link(LinuxKernel *kernel, const LinkDress *dress, int index, const char *what,
+            LinkInfo *link, GError **error)
+{
+    g_autoptr(NetlinkMessage) dressing = dress_request(dress, index);
+    g_autoptr(NetlinkMessage) up = up_request(dress, index);
+    g_autoptr(NetlinkMessage) get = link_get_request(index, NULL);
+    NetlinkMessage *messages[] = {dressing, up, get};
+    gsize n_messages = link->index ? 2 : 3;
+    NetlinkResult results[G_N_ELEMENTS(messages)];
+
+    if (!netlink_talk(kernel->netlink, messages, n_messages, take_link, link, results, error))
+        return FALSE;
+    if (dress->rises_with_parent && results[1].errnum == ENETDOWN && results[0].errnum == 0)
+        return link_get_by_index(&kernel->kernel, index, link, error);
+    for (gsize i = 0; i < n_messages; i++) {
+        if (results[i].errnum)
+            return netlink_result_error(&results[i], what, error);
+    }
+    note_up(dress, link);
+    return TRUE;
+}
+
+gboolean
+link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress, const char *what,
+            LinkInfo *ret_link, GError **error)
+{
+    LinkInfo link = {0};
+    int index;
+
+    if (!make_link(kernel, request, dress, what, &link, error))
+        return FALSE;
+    index = link.index ? link.index : dress->index;
+    if (index == 0) {
+        if (!link_get_by_name(&kernel->kernel, dress->name, &link, error))
+            return FALSE;
+        index = link.index;
+    }
+    if (!disable_ipv6(kernel, dress->name, what, error) ||
+        !finish_link(kernel, dress, index, what, &link, error)) {
+        link_remove(&kernel->kernel, &index, 1, NULL);
+        return FALSE;
+    }
+    *ret_link = link;
+    return TRUE;
+}
