@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Hosts for tests: a network and a mount namespace each, with cables and switches between them.
+
+Theory of operation: a host is kept alive by one process, `cat`, that ends when its standard input closes, so a
+test run that is killed leaves no namespace. Everything started in a host is killed with the test process
+(PR_SET_PDEATHSIG). Names of interfaces live inside the host, so runs side by side do not meet; only /dev is shared.
+"""
+import contextlib
+import ctypes
+import json
+import os
+import pwd
+import signal
+import socket
+import struct
+import subprocess
+import threading
+
+from clock import Deadline
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_CLONE_NEWNET = 0x40000000
+_PR_SET_PDEATHSIG = 1
+
+_KEEPER = """
+set -e
+mount -t sysfs sysfs /sys
+mount -t tmpfs -o nosuid,nodev,mode=755 run /run
+ip link set lo up
+echo ready
+exec cat
+"""
+
+
+def die_with_parent():
+    """preexec_fn: the child is killed when the thread that started it ends."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _in_network_namespace(path, function):
+    """Call function in a short-lived thread that has entered the network namespace at path."""
+    result = {}
+
+    def body():
+        try:
+            with open(path, "rb") as namespace:
+                if _libc.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), f"setns {path}")
+            result["value"] = function()
+        except BaseException as error:  # handed to the caller's thread
+            result["error"] = error
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    if "error" in result:
+        raise result["error"]
+    return result["value"]
+
+
+class Host:
+    """A machine of the test: network namespace, mount namespace with its own /sys and an empty /run."""
+
+    def __init__(self, name="host"):
+        self.name = name
+        self._children = []
+        self._keeper = subprocess.Popen(
+            ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", _KEEPER, name],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if self._keeper.stdout.readline() != b"ready\n":
+            self.close()
+            raise RuntimeError("cannot make a namespace: are we root?")
+
+    @property
+    def pid(self):
+        return self._keeper.pid
+
+    def path(self, inside):
+        """Where a file of the host's own mount namespace is seen from the test's."""
+        return f"/proc/{self.pid}/root{inside}"
+
+    # -- processes -----------------------------------------------------------------------------------------
+
+    def command(self, arguments, user=None, cwd=None):
+        """The command line that runs arguments in the host; no process stays between, so the pid is the command's."""
+        line = ["nsenter", "-t", str(self.pid), "--net", "--mount", f"--wd={cwd or os.getcwd()}", "--"]
+        if user is not None:
+            line += ["setpriv", f"--reuid={user}", f"--regid={user_group(user)}", "--init-groups", "--"]
+        return line + [str(argument) for argument in arguments]
+
+    def start(self, *arguments, user=None, cwd=None, **options):
+        child = subprocess.Popen(self.command(arguments, user, cwd), preexec_fn=die_with_parent, **options)
+        self._children.append(child)
+        return child
+
+    def run(self, *arguments, user=None, check=True, timeout=120, **options):
+        """Run to the end; stdout and stderr are text. A failure with check shows both."""
+        options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.PIPE)
+        done = subprocess.run(self.command(arguments, user), text=True, timeout=timeout,
+                              preexec_fn=die_with_parent, **options)
+        if check and done.returncode != 0:
+            raise AssertionError(f"{self.name}: {' '.join(map(str, arguments))}: status {done.returncode}\n"
+                                 f"{done.stdout or ''}{done.stderr or ''}")
+        return done
+
+    def ip(self, *arguments, check=True):
+        return self.run("ip", *arguments, check=check)
+
+    def links(self):
+        """All links as `ip -d -j link` tells them, by name."""
+        return {link["ifname"]: link for link in json.loads(self.ip("-d", "-j", "link").stdout or "[]")}
+
+    def link(self, name):
+        return self.links()[name]
+
+    def macvtaps(self):
+        return {name: link for name, link in self.links().items()
+                if link.get("linkinfo", {}).get("info_kind") == "macvtap"}
+
+    # -- sockets and files -----------------------------------------------------------------------------------
+
+    def call(self, function):
+        """Call function with the calling thread in the host's network namespace: for making sockets."""
+        return _in_network_namespace(f"/proc/{self.pid}/ns/net", function)
+
+    def socket(self, *arguments):
+        return self.call(lambda: socket.socket(*arguments))
+
+    def interface_index(self, name):
+        with open(self.path(f"/sys/class/net/{name}/ifindex"), encoding="ascii") as stream:
+            return int(stream.read())
+
+    def mac(self, name):
+        with open(self.path(f"/sys/class/net/{name}/address"), encoding="ascii") as stream:
+            return stream.read().strip()
+
+    # -- network ---------------------------------------------------------------------------------------------
+
+    def connect(self, name, other, other_name):
+        """A cable: a veth pair with one end here and one in another host; both ends are up."""
+        self.ip("link", "add", name, "type", "veth", "peer", "name", other_name, "netns", str(other.pid))
+        self.ip("link", "set", name, "up")
+        other.ip("link", "set", other_name, "up")
+
+    def address(self, name, address):
+        self.ip("addr", "add", address, "dev", name)
+
+    def quiet(self, name):
+        """No IPv6 on an interface: no frame leaves it that the test did not send."""
+        self.run("sysctl", "-q", "-w", f"net/ipv6/conf/{name}/disable_ipv6=1")
+
+    def close(self):
+        for child in self._children:
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+            for stream in (child.stdin, child.stdout, child.stderr):
+                if stream:
+                    stream.close()
+        self._children = []
+        if self._keeper.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self._keeper.stdin.close()
+        self._keeper.kill()
+        self._keeper.wait()
+        self._keeper.stdout.close()
+
+
+def user_group(user):
+    """The primary group of a user given by number or name."""
+    entry = pwd.getpwuid(user) if isinstance(user, int) else pwd.getpwnam(user)
+    return entry.pw_gid
+
+
+class Switch:
+    """An Ethernet switch: a host with one bridge. hairpin=True sends frames back to the port they came from,
+    as an 802.1Qbg (VEPA) switch does."""
+
+    def __init__(self, host):
+        self.host = host
+        self._ports = 0
+        host.ip("link", "add", "switch", "type", "bridge", "stp_state", "0", "mcast_snooping", "0")
+        host.ip("link", "set", "switch", "up")
+
+    def plug(self, other, name, hairpin=False):
+        """Connect a new interface of another host to a new port; returns the port's name."""
+        port = f"port{self._ports}"
+        self._ports += 1
+        self.host.connect(port, other, name)
+        self.host.ip("link", "set", port, "master", "switch")
+        self.set_hairpin(port, hairpin)
+        return port
+
+    def set_hairpin(self, port, on):
+        self.host.ip("link", "set", port, "type", "bridge_slave", "hairpin", "on" if on else "off")
+
+
+RTM_NEWLINK, RTM_DELLINK = 16, 17
+_IFLA_IFNAME = 3
+
+
+class LinkMonitor:
+    """The kernel's link messages of a host, from the moment this object exists."""
+
+    def __init__(self, host):
+        self._socket = host.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        self._socket.bind((0, 1))  # RTMGRP_LINK
+        self._pending = []
+
+    def wait(self, kind, name=None, deadline=None):
+        """The next message of this kind (about this interface); returns (kind, index, name)."""
+        deadline = deadline or Deadline()
+        while True:
+            while self._pending:
+                message = self._pending.pop(0)
+                if message[0] == kind and name in (None, message[2]):
+                    return message
+            deadline.wait_readable(self._socket)
+            self._pending += _parse_links(self._socket.recv(65536))
+
+    def wait_deleted(self, name, deadline=None):
+        return self.wait(RTM_DELLINK, name, deadline)
+
+    def close(self):
+        self._socket.close()
+
+
+def _parse_links(data):
+    messages = []
+    while len(data) >= 16:
+        length, kind, _, _, _ = struct.unpack_from("=IHHII", data)
+        if kind in (RTM_NEWLINK, RTM_DELLINK):
+            family, index = struct.unpack_from("=BxHi", data, 16)[0], struct.unpack_from("=i", data, 20)[0]
+            # A bridge tells of a port that it loses with the same type and family AF_BRIDGE.
+            if family == socket.AF_UNSPEC:
+                messages.append((kind, index, _link_name(data[32:length])))
+        data = data[(length + 3) & ~3:]
+    return messages
+
+
+def _link_name(attributes):
+    while len(attributes) >= 4:
+        length, kind = struct.unpack_from("=HH", attributes)
+        if kind == _IFLA_IFNAME:
+            return attributes[4:length].rstrip(b"\0").decode()
+        attributes = attributes[(length + 3) & ~3:]
+    return None
