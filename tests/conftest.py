@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Fixtures of the kernel, interop and e2e tiers, and the rule about skips.
+
+MACVTAPD_REQUIRE=1: a test that skips has failed, unless its reason begins with "cannot run on Debian 12"."""
+import os
+
+import pytest
+
+from daemon import Daemon
+from namespaces import Host, LinkMonitor, Switch
+
+ALLOWED_SKIP = "cannot run on Debian 12"
+
+
+def _refuse_skip(report):
+    if not os.environ.get("MACVTAPD_REQUIRE") or not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if not reason.removeprefix("Skipped: ").startswith(ALLOWED_SKIP):
+        report.outcome = "failed"
+        report.longrepr = f"MACVTAPD_REQUIRE is set, and this did not run: {reason}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    _refuse_skip(report)
+    if report.when == "call" and report.failed:
+        for daemon in getattr(item, "macvtapd_daemons", []):
+            report.sections.append(("macvtapd", daemon.messages()))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector):
+    outcome = yield
+    _refuse_skip(outcome.get_result())
+
+
+def pytest_configure(config):
+    if os.geteuid() != 0:
+        raise pytest.UsageError("these tests make network namespaces and devices: run them as root")
+
+
+@pytest.fixture
+def hosts():
+    """hosts(name) makes a Host; all are gone after the test."""
+    made = []
+
+    def make(name="host"):
+        made.append(Host(name))
+        return made[-1]
+
+    yield make
+    for host in reversed(made):
+        host.close()
+
+
+@pytest.fixture
+def host(hosts):
+    """The host under test: `eth0` is its parent device, cabled to `station`'s eth0. Both have no IPv6 on it."""
+    return hosts("host")
+
+
+@pytest.fixture
+def station(hosts, host):
+    """A machine on the wire behind the host's eth0, 10.0.0.254/24."""
+    other = hosts("station")
+    host.connect("eth0", other, "eth0")
+    other.address("eth0", "10.0.0.254/24")
+    host.quiet("eth0")
+    other.quiet("eth0")
+    return other
+
+
+@pytest.fixture
+def switch(hosts):
+    return Switch(hosts("switch"))
+
+
+@pytest.fixture
+def daemons(request):
+    """daemons(host, …) makes a Daemon (not started). After the test nothing of any of them may be left, once the
+    test has ended its guests: devices that are there then, or records, fail the test."""
+    made = request.node.macvtapd_daemons = []
+
+    def make(host, **options):
+        made.append(Daemon(host, **options))
+        return made[-1]
+
+    yield make
+    left = [left for daemon in made for left in daemon.leftovers()]
+    for daemon in made:
+        daemon.close()
+    failed = getattr(request.node, "macvtapd_failed", False)
+    assert failed or not left, f"left behind: {left}"
+
+
+@pytest.fixture
+def daemon(daemons, host, station):
+    """A running macvtapd in `host` whose network `lan` is eth0 in bridge mode, open to the user nobody."""
+    made = daemons(host)
+    made.network("lan", "eth0", AllowUsers="nobody")
+    return made.start()
+
+
+@pytest.fixture
+def monitor():
+    """monitor(host) listens to the host's link messages from then on."""
+    made = []
+
+    def make(host):
+        made.append(LinkMonitor(host))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def guests():
+    """guests(function, …) starts a guest that ends with the test at the latest."""
+    made = []
+
+    def make(function, *arguments, **options):
+        made.append(function(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for guest in made:
+        guest.close()

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A macvtapd of the test's own: started in a host, with its own configuration, state and socket."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+import varlink
+from clock import PATIENCE, Deadline
+from programs import program
+
+
+class Daemon:
+    """macvtapd in a host. The folders exist from the start, the process from start() to stop() or kill().
+
+    folder/config/networks.d, folder/state and folder/socket are its; folder is short enough for a socket's path
+    and open to every user."""
+
+    def __init__(self, host, arguments=(), wrapper=()):
+        self.host = host
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mvtd-"))
+        self.folder.chmod(0o755)
+        self.config = self.folder / "config"
+        self.state = self.folder / "state"
+        self.socket = self.folder / "socket"
+        self.log = self.folder / "stderr"
+        (self.config / "networks.d").mkdir(parents=True)
+        self.state.mkdir()
+        self.process = None
+        self._arguments = list(arguments)
+        self._wrapper = list(wrapper)
+
+    # -- networks --------------------------------------------------------------------------------------------
+
+    def network(self, name, parent=None, mode="bridge", text=None, **access):
+        """Write a network file: of its text, or Parent=, Mode= and e.g. AllowUsers="nobody" for [Access]."""
+        if text is None:
+            text = f"[Network]\nParent={parent}\nMode={mode}\n"
+            if access:
+                text += "[Access]\n" + "".join(f"{key}={value}\n" for key, value in access.items())
+        path = self.config / "networks.d" / f"{name}.network"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    # -- process ---------------------------------------------------------------------------------------------
+
+    def start(self):
+        """Start it and wait until it says READY=1."""
+        notify_path = str(self.folder / "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(notify_path)
+            with open(self.log, "ab") as log:
+                self.process = self.host.start(
+                    *self._wrapper, program("macvtapd"), "--config", self.config, "--state", self.state,
+                    "--socket", self.socket, *self._arguments,
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    env={**os.environ, "NOTIFY_SOCKET": notify_path})
+            try:
+                self._wait_notified(notify, "READY=1")
+            finally:
+                os.unlink(notify_path)
+        return self
+
+    def _wait_notified(self, notify, word):
+        ended = os.pidfd_open(self.process.pid)
+        deadline = Deadline()
+        try:
+            while True:
+                if notify.fileno() not in deadline.wait_readable(notify, ended):
+                    raise AssertionError(f"macvtapd ended with {self.process.wait()}:\n{self.messages()}")
+                if word in notify.recv(4096).decode().splitlines():
+                    return
+        except TimeoutError:
+            raise AssertionError(f"macvtapd did not say {word}:\n{self.messages()}") from None
+        finally:
+            os.close(ended)
+
+    def messages(self):
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    def stop(self):
+        """SIGTERM; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self._wait_ended()
+
+    def kill(self):
+        self.process.kill()
+        return self._wait_ended()
+
+    def _wait_ended(self):
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"macvtapd did not end:\n{self.messages()}") from None
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    @property
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    # -- callers ---------------------------------------------------------------------------------------------
+
+    def environment(self):
+        return {**os.environ, "MACVTAPD_SOCKET": str(self.socket)}
+
+    def tool(self, name, *arguments, user=None, check=True, **options):
+        """Run one of our programs to its end in the host, as another user if one is named."""
+        return self.host.run(program(name), *arguments, user=user, check=check, env=self.environment(), **options)
+
+    def ctl(self, *arguments, **options):
+        return self.tool("macvtapctl", *arguments, **options)
+
+    def ctl_json(self, *arguments, **options):
+        return json.loads(self.ctl("--json", *arguments, **options).stdout)
+
+    def ports(self):
+        """The ports as the API lists them."""
+        with self.connect() as connection:
+            return connection.ports("ListPorts")["ports"]
+
+    def connect(self):
+        """A raw Varlink connection, as root."""
+        return varlink.Connection(self.socket)
+
+    # -- what is left ----------------------------------------------------------------------------------------
+
+    def records(self):
+        """The files below the state folder."""
+        return sorted(str(path.relative_to(self.state)) for path in self.state.rglob("*") if path.is_file())
+
+    def leftovers(self):
+        """What must not be there when no port is: devices, records."""
+        return [f"device {name}" for name in self.host.macvtaps()] + [f"record {name}" for name in self.records()]
+
+    def close(self):
+        if self.running:
+            self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests: QEMU with the test image (tests/support/guest), in a host, attached in any of the ways of a user."""
+import os
+import re
+import shlex
+import subprocess
+
+from clock import Deadline
+from programs import images, program
+
+# Starting a guest takes 2 s of an otherwise idle processor; several start at once in a test, and on a busy machine.
+BOOT = 90
+
+
+def qemu_command(ip, ping=(), name="guest", netdev=None, device="virtio-net-pci", mac=None, vectors=None, extra=()):
+    """The command line of a guest. Without netdev it has no network arguments: macvtap-run adds them."""
+    image = images()
+    words = [f"guest.name={name}", f"guest.ip={ip}", f"guest.ping={','.join(ping)}"]
+    line = ["qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", "128", "-nodefaults", "-no-user-config",
+            "-display", "none", "-serial", "stdio", "-no-reboot",
+            "-kernel", image["kernel"], "-initrd", image["guest"],
+            "-append", " ".join(["console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable", *words])]
+    if netdev:
+        line += ["-netdev", netdev, "-device", f"{device},netdev=net0" + (f",mac={mac}" if mac else "")]
+    return line + list(extra)
+
+
+class Guest:
+    """A guest that runs. All that it says is kept; waiting reads on until the line is there."""
+
+    def __init__(self, host, arguments, user=None, **options):
+        self.process = host.start(*arguments, user=user, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, **options)
+        self.pid = self.process.pid
+        self.lines = []
+        self._rest = b""
+
+    def wait_line(self, pattern, deadline=None):
+        """The match of the first line (from the start of the console) that has the pattern."""
+        deadline = deadline or Deadline(BOOT)
+        seen = 0
+        while True:
+            for line in self.lines[seen:]:
+                match = re.search(pattern, line)
+                if match:
+                    return match
+            seen = len(self.lines)
+            try:
+                self._read(deadline)
+            except (TimeoutError, EOFError) as error:
+                raise AssertionError(f"no line {pattern!r} from the guest ({error!r}):\n" + "\n".join(self.lines)) \
+                    from None
+
+    def _read(self, deadline):
+        deadline.wait_readable(self.process.stdout)
+        data = os.read(self.process.stdout.fileno(), 65536)
+        if not data:
+            raise EOFError(f"QEMU ended with {self.process.wait()}")
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self.lines += [line.decode(errors="replace").rstrip("\r") for line in lines]
+
+    def wait_ready(self):
+        """What the guest says of its interface: {'interface', 'mac', 'mtu', 'queues', 'ip'}, all text."""
+        match = self.wait_line(r"GUEST \S+ READY (.*)")
+        return dict(word.split("=", 1) for word in match.group(1).split())
+
+    def wait_ping(self, address):
+        result = self.wait_line(rf"GUEST \S+ PING {re.escape(address)} (\w+)", Deadline(2 * BOOT)).group(1)
+        assert result == "ok", "\n".join(self.lines)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        if self.process.poll() is None:
+            self.kill()
+        self.process.stdout.close()
+
+
+def run_with_macvtap_run(daemon, networks, ip, ping=(), name="guest", user=None, extra=()):
+    """macvtap-run --network … -- qemu-system-x86_64 …: the port's arguments are macvtap-run's to add."""
+    line = [program("macvtap-run")]
+    for network in networks:
+        line += ["--network", network]
+    line += ["--", *qemu_command(ip, ping, name, extra=extra)]
+    return Guest(daemon.host, line, user=user, env=daemon.environment())
+
+
+def run_with_helper(daemon, network, ip, mac, ping=(), name="guest", user=None, kind="tap", options=""):
+    """-netdev tap,helper=… (or bridge,helper=…): QEMU itself starts our helper."""
+    helper = f"{program('qemu-macvtap-helper')} --network={network} --mac={mac}"
+    if kind == "bridge":
+        helper = program("qemu-macvtap-helper")
+        netdev = f"bridge,id=net0,br={network},helper={helper}"
+    else:
+        netdev = f"tap,id=net0,helper={helper}{options}"
+    return Guest(daemon.host, qemu_command(ip, ping, name, netdev=netdev, mac=mac), user=user,
+                 env=daemon.environment())
+
+
+def run_with_descriptor(host, descriptor, ip, mac, ping=(), name="guest"):
+    """-netdev tap,fd=N with a descriptor of the test's own (it stays the test's to close)."""
+    return Guest(host, qemu_command(ip, ping, name, netdev=f"tap,id=net0,fd={descriptor}", mac=mac),
+                 pass_fds=[descriptor])
+
+
+def describe(arguments):
+    return shlex.join(map(str, arguments))

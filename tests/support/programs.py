@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Where the programs and images under test are. MACVTAPD_BUILD names the build folder."""
+import functools
+import os
+import pathlib
+import subprocess
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("MACVTAPD_BUILD", SOURCE / "build")).resolve()
+_ROOMS = {"macvtapd": "src/daemon", "macvtapctl": "src/tools", "macvtap-run": "src/tools",
+          "qemu-macvtap-helper": "src/tools"}
+
+
+def program(name):
+    """The path of a program of ours in the build folder; FileNotFoundError if it is not built."""
+    path = BUILD / _ROOMS[name] / name
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not built (MACVTAPD_BUILD names the build folder)")
+    return str(path)
+
+
+@functools.cache
+def images():
+    """Paths by name: kernel, modules, version, guest, lab. Made when they are missing."""
+    done = subprocess.run([SOURCE / "tests/support/images"], stdout=subprocess.PIPE, text=True, check=True)
+    return dict(line.split("=", 1) for line in done.stdout.splitlines())

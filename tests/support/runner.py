@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The body of tests/run: builds, runs tiers, and sums up. See tests/run for the arguments.
+
+Theory of operation: each step is a child in a process group of its own, with its output passed straight on; INT and
+TERM end the group and then the runner. Counts come from the files that the test programs write, never from their
+output. A tier fails when a test fails, when its command fails, and when nothing ran.
+"""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import results
+from results import Counts
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+TIERS = ["unit", "contract", "fuzz", "kernel", "interop", "e2e", "lab", "sanitize"]
+PYTEST = {"kernel", "interop", "e2e"}
+IN_LAB = os.environ.get("MACVTAPD_LAB") == "1"
+
+
+class Step:
+    """The child that runs now."""
+    child = None
+
+    @classmethod
+    def run(cls, *command, **environment):
+        print(f"==> {' '.join(map(str, command))}", flush=True)
+        cls.child = subprocess.Popen([str(word) for word in command], cwd=SOURCE, process_group=0,
+                                     stdin=subprocess.DEVNULL, env={**os.environ, **environment})
+        status = cls.child.wait()
+        cls.child = None
+        return status
+
+    @classmethod
+    def interrupted(cls, number, _frame):
+        if cls.child:
+            os.killpg(cls.child.pid, signal.SIGTERM)
+            cls.child.wait()
+        sys.exit(128 + number)
+
+
+def build(folder, *options):
+    if not (folder / "build.ninja").exists():
+        if Step.run("meson", "setup", folder, SOURCE, *options) != 0:
+            return False
+    return Step.run("ninja", "-C", folder) == 0
+
+
+class Runner:
+    def __init__(self, folder, output):
+        self.folder = folder
+        self.output = output
+        self.rows = []
+
+    # -- kinds of tiers --------------------------------------------------------------------------------------
+
+    def meson(self, suite, folder=None, multiplier=1):
+        folder = folder or self.folder
+        logs = folder / "meson-logs"
+        for name in ("testlog.junit.xml", "testlog.json"):
+            (logs / name).unlink(missing_ok=True)
+        status = Step.run("meson", "test", "-C", folder, "--no-rebuild", "--suite", suite, "--print-errorlogs",
+                          "--timeout-multiplier", str(multiplier))
+        return self._checked(results.meson(logs), status)
+
+    def pytest(self, tier, folder=None, marker=None, name=None):
+        if not list((SOURCE / "tests" / tier).glob("test_*.py")):
+            return Counts()
+        path = self.output / f"{name or tier}.xml"
+        path.unlink(missing_ok=True)
+        marker = marker or self._marker(tier)
+        status = Step.run("/usr/bin/python3", "-m", "pytest", f"tests/{tier}", "-m", marker,
+                          f"--junitxml={path}", "-o", f"junit_suite_name={name or tier}", "--durations=5",
+                          MACVTAPD_BUILD=str(folder or self.folder), MACVTAPD_REQUIRE="1", PYTHONUNBUFFERED="1")
+        if status == 5:  # pytest's word for "nothing was selected"
+            return Counts()
+        return self._checked(results.junit(path), status)
+
+    @staticmethod
+    def _marker(tier):
+        if not IN_LAB:
+            return "not long and not stock"
+        return "(stock or lab) and not long" if tier == "e2e" else "not long"
+
+    @staticmethod
+    def _checked(counts, status):
+        if status != 0 and counts.failed == 0:
+            print(f"the command ended with {status} and named no failed test: counted as one failure")
+            counts.failed = 1
+        return counts
+
+    # -- tiers -----------------------------------------------------------------------------------------------
+
+    def tier(self, name, what):
+        print(f"\n===== {name} =====", flush=True)
+        started = time.monotonic()
+        counts = what()
+        seconds = time.monotonic() - started
+        if counts.total == 0:
+            print(f"{name}: nothing ran, which counts as a failure")
+            counts.failed = 1
+        self.rows.append((name, seconds, counts))
+        print(f"{name}: {counts} ({seconds:.0f} s)", flush=True)
+
+    def run(self, name):
+        if name == "sanitize":
+            self.sanitize()
+        elif name == "lab":
+            self.tier("lab", self.lab)
+        elif name == "long":
+            self.long()
+        elif name == "interop":
+            self.tier(name, lambda: self.meson("interop") + self.pytest("interop"))
+        elif name in PYTEST:
+            self.tier(name, lambda: self.pytest(name))
+        else:
+            self.tier(name, lambda: self.meson(name))
+
+    def lab(self):
+        """The kernel and e2e tiers on Debian's stock kernel. They run by this same program inside the lab."""
+        inside = self.output / "lab"
+        shutil.rmtree(inside, ignore_errors=True)
+        inside.mkdir()
+        status = Step.run(SOURCE / "tests/lab/run", "/usr/bin/python3", "-u", __file__, "kernel", "e2e",
+                          LAB_RESULTS=str(inside), MACVTAPD_BUILD=str(self.folder))
+        counts = sum((results.junit(path) for path in sorted(inside.glob("*.xml"))), Counts())
+        return self._checked(counts, status)
+
+    def sanitize(self):
+        folder = self.folder.with_name(self.folder.name + "-sanitize")
+        options = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbuildtype=debug"]
+        os.environ["ASAN_OPTIONS"] = "abort_on_error=1:detect_leaks=1"
+        os.environ["UBSAN_OPTIONS"] = "halt_on_error=1:abort_on_error=1:print_stacktrace=1"
+        if not build(folder, *options):
+            self.rows.append(("sanitize build", 0.0, Counts(failed=1)))
+            return
+        for suite in ("unit", "contract"):
+            self.tier(f"sanitize {suite}", lambda suite=suite: self.meson(suite, folder, 3))
+        self.tier("sanitize kernel", lambda: self.pytest("kernel", folder, name="sanitize-kernel"))
+
+    def long(self):
+        self.tier("long programs", lambda: self.meson("long", multiplier=10))
+        for name in sorted(PYTEST):
+            self.tier(f"long {name}", lambda name=name: self.pytest(name, marker="long", name=f"long-{name}"))
+
+    def summary(self):
+        print(f"\n{'tier':<20}{'seconds':>8}{'passed':>8}{'failed':>8}{'skipped':>8}")
+        for name, seconds, counts in self.rows:
+            print(f"{name:<20}{seconds:>8.0f}{counts.passed:>8}{counts.failed:>8}{counts.skipped:>8}")
+        total = sum((counts for _, _, counts in self.rows), Counts())
+        print(total, flush=True)
+        return 0 if total.failed == 0 and total.passed > 0 else 1
+
+
+def main(arguments):
+    names = arguments or TIERS
+    unknown = [name for name in names if name not in [*TIERS, "long"]]
+    if unknown:
+        print(f"tests/run: unknown tier {unknown[0]}; there are: {' '.join(TIERS)} long", file=sys.stderr)
+        return 2
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, Step.interrupted)
+    folder = pathlib.Path(os.environ.get("MACVTAPD_BUILD", SOURCE / "build")).resolve()
+    output = pathlib.Path(os.environ["LAB_RESULTS"]) if IN_LAB else folder / "test-results"
+    if not IN_LAB and not build(folder):
+        print(Counts(failed=1))
+        return 1
+    output.mkdir(exist_ok=True)
+    runner = Runner(folder, output)
+    for name in names:
+        runner.run(name)
+    return runner.summary()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
