@@ -10,7 +10,8 @@ import subprocess
 import tempfile
 
 import varlink
-from clock import PATIENCE, Deadline
+from clock import PATIENCE, Deadline, FolderWatch
+from namespaces import LinkMonitor
 from programs import program
 
 
@@ -140,6 +141,24 @@ class Daemon:
     def leftovers(self):
         """What must not be there when no port is: devices, records."""
         return [f"device {name}" for name in self.host.macvtaps()] + [f"record {name}" for name in self.records()]
+
+    def settle(self, deadline=None):
+        """Wait until nothing is left, by the kernel's and the folder's own messages. Returns what is left if the
+        deadline passes, or at once if no daemon runs that could still remove it."""
+        deadline = deadline or Deadline()
+        records = self.state / "ports"
+        monitor, watch = LinkMonitor(self.host), FolderWatch(records if records.is_dir() else self.state)
+        try:
+            while self.running and self.leftovers():
+                deadline.wait_readable(monitor.fileno(), watch.fileno())
+                monitor.drain()
+                watch.drain()
+        except TimeoutError:
+            pass
+        finally:
+            monitor.close()
+            watch.close()
+        return self.leftovers()
 
     def close(self):
         if self.running:

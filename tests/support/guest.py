@@ -2,11 +2,10 @@
 """Guests: QEMU with the test image (tests/support/guest), in a host, attached in any of the ways of a user."""
 import os
 import re
-import shlex
 import subprocess
 
 from clock import Deadline
-from programs import images, program
+from programs import image, program
 
 # Starting a guest takes 2 s of an otherwise idle processor; several start at once in a test, and on a busy machine.
 BOOT = 90
@@ -14,11 +13,10 @@ BOOT = 90
 
 def qemu_command(ip, ping=(), name="guest", netdev=None, device="virtio-net-pci", mac=None, vectors=None, extra=()):
     """The command line of a guest. Without netdev it has no network arguments: macvtap-run adds them."""
-    image = images()
     words = [f"guest.name={name}", f"guest.ip={ip}", f"guest.ping={','.join(ping)}"]
     line = ["qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", "128", "-nodefaults", "-no-user-config",
             "-display", "none", "-serial", "stdio", "-no-reboot",
-            "-kernel", image["kernel"], "-initrd", image["guest"],
+            "-kernel", image("kernel"), "-initrd", image("guest"),
             "-append", " ".join(["console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable", *words])]
     if netdev:
         line += ["-netdev", netdev, "-device", f"{device},netdev=net0" + (f",mac={mac}" if mac else "")]
@@ -79,7 +77,7 @@ class Guest:
 
 
 def run_with_macvtap_run(daemon, networks, ip, ping=(), name="guest", user=None, extra=()):
-    """macvtap-run --network … -- qemu-system-x86_64 …: the port's arguments are macvtap-run's to add."""
+    """macvtap-run --network … -- qemu-system-x86_64 …: macvtap-run adds -netdev and -device, or fills tokens in extra."""
     line = [program("macvtap-run")]
     for network in networks:
         line += ["--network", network]
@@ -87,14 +85,13 @@ def run_with_macvtap_run(daemon, networks, ip, ping=(), name="guest", user=None,
     return Guest(daemon.host, line, user=user, env=daemon.environment())
 
 
-def run_with_helper(daemon, network, ip, mac, ping=(), name="guest", user=None, kind="tap", options=""):
-    """-netdev tap,helper=… (or bridge,helper=…): QEMU itself starts our helper."""
-    helper = f"{program('qemu-macvtap-helper')} --network={network} --mac={mac}"
+def run_with_helper(daemon, network, ip, mac, ping=(), name="guest", user=None, kind="tap"):
+    """-netdev tap,helper=… or bridge,br=…,helper=…: QEMU itself starts our helper, with its own --br as well."""
+    helper = f"{program('qemu-macvtap-helper')} --mac={mac}"
     if kind == "bridge":
-        helper = program("qemu-macvtap-helper")
         netdev = f"bridge,id=net0,br={network},helper={helper}"
     else:
-        netdev = f"tap,id=net0,helper={helper}{options}"
+        netdev = f"tap,id=net0,helper={helper} --network={network}"
     return Guest(daemon.host, qemu_command(ip, ping, name, netdev=netdev, mac=mac), user=user,
                  env=daemon.environment())
 
@@ -103,7 +100,3 @@ def run_with_descriptor(host, descriptor, ip, mac, ping=(), name="guest"):
     """-netdev tap,fd=N with a descriptor of the test's own (it stays the test's to close)."""
     return Guest(host, qemu_command(ip, ping, name, netdev=f"tap,id=net0,fd={descriptor}", mac=mac),
                  pass_fds=[descriptor])
-
-
-def describe(arguments):
-    return shlex.join(map(str, arguments))

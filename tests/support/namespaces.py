@@ -17,6 +17,7 @@ import subprocess
 import threading
 
 from clock import Deadline
+from programs import BUILD, image_folder
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
@@ -26,6 +27,12 @@ _KEEPER = """
 set -e
 mount -t sysfs sysfs /sys
 mount -t tmpfs -o nosuid,nodev,mode=755 run /run
+if [ -d "$1" ]; then
+    mkdir /run/build
+    mount --bind "$1" /run/build
+fi
+mkdir /run/images
+mount --bind "$2" /run/images
 ip link set lo up
 echo ready
 exec cat
@@ -59,13 +66,15 @@ def _in_network_namespace(path, function):
 
 
 class Host:
-    """A machine of the test: network namespace, mount namespace with its own /sys and an empty /run."""
+    """A machine of the test: network namespace, mount namespace with its own /sys and a /run that has nothing but
+    the build folder (/run/build) and the guest images (/run/images)."""
 
     def __init__(self, name="host"):
         self.name = name
         self._children = []
         self._keeper = subprocess.Popen(
-            ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", _KEEPER, name],
+            ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", _KEEPER, name,
+             BUILD, image_folder()],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         if self._keeper.stdout.readline() != b"ready\n":
             self.close()
@@ -208,6 +217,18 @@ class LinkMonitor:
         self._socket = host.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self._socket.bind((0, 1))  # RTMGRP_LINK
         self._pending = []
+
+    def fileno(self):
+        return self._socket.fileno()
+
+    def drain(self):
+        """Forget what has come so far."""
+        self._pending = []
+        while True:
+            try:
+                self._socket.recv(65536, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
 
     def wait(self, kind, name=None, deadline=None):
         """The next message of this kind (about this interface); returns (kind, index, name)."""

@@ -11,7 +11,12 @@ _ROOMS = {"macvtapd": "src/daemon", "macvtapctl": "src/tools", "macvtap-run": "s
           "qemu-macvtap-helper": "src/tools"}
 
 
-def program(name):
+# Hosts show the two folders here, because an unprivileged user may not reach them at their own paths.
+INSIDE_BUILD = "/run/build"
+INSIDE_IMAGES = "/run/images"
+
+
+def built(name):
     """The path of a program of ours in the build folder; FileNotFoundError if it is not built."""
     path = BUILD / _ROOMS[name] / name
     if not path.exists():
@@ -19,8 +24,23 @@ def program(name):
     return str(path)
 
 
+def program(name):
+    """The path of a program of ours inside a Host."""
+    built(name)
+    return f"{INSIDE_BUILD}/{_ROOMS[name]}/{name}"
+
+
 @functools.cache
 def images():
     """Paths by name: kernel, modules, version, guest, lab. Made when they are missing."""
     done = subprocess.run([SOURCE / "tests/support/images"], stdout=subprocess.PIPE, text=True, check=True)
     return dict(line.split("=", 1) for line in done.stdout.splitlines())
+
+
+def image_folder():
+    return os.path.dirname(images()["guest"])
+
+
+def image(name):
+    """The path of an image inside a Host."""
+    return f"{INSIDE_IMAGES}/{os.path.relpath(images()[name], image_folder())}"

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests on a bridge-mode network: attached in every direct way, by root and by a user that AllowUsers names."""
+import os
+import signal
+
+import pytest
+
+import guest
+
+A, B = "10.0.0.1", "10.0.0.2"
+STATION = "10.0.0.254"
+MAC = "52:54:00:00:0b:01"
+
+
+def wait_both_ways(first, second):
+    for running, other in ((first, B), (second, A)):
+        running.wait_ping(STATION)
+        running.wait_ping(other)
+
+
+@pytest.mark.lab
+def test_run_as_root_and_helper_as_user(daemon, guests):
+    first = guests(guest.run_with_macvtap_run, daemon, ["lan"], f"{A}/24", [STATION, B], "a")
+    second = guests(guest.run_with_helper, daemon, "lan", f"{B}/24", MAC, [STATION, A], "b", user="nobody")
+    wait_both_ways(first, second)
+    assert second.wait_ready()["mac"] == MAC
+    assert sorted(port["holder"]["pid"] for port in daemon.ports()) == sorted([first.pid, second.pid])
+
+
+def test_run_as_user_and_bridge_helper_as_root(daemon, guests):
+    first = guests(guest.run_with_macvtap_run, daemon, ["lan"], f"{A}/24", [STATION, B], "a", user="nobody")
+    second = guests(guest.run_with_helper, daemon, "lan", f"{B}/24", MAC, [STATION, A], "b", kind="bridge")
+    wait_both_ways(first, second)
+
+
+def test_guest_has_the_ports_mac_and_mtu(daemon, host, station, guests):
+    running = guests(guest.run_with_macvtap_run, daemon, ["lan"], f"{A}/24", [STATION])
+    ready = running.wait_ready()
+    (port,) = daemon.ports()
+    assert ready["mac"] == port["macAddress"] == host.mac(port["interfaceName"])
+    assert int(ready["mtu"]) == port["mtu"] == 1500
+
+
+def test_macvtap_run_becomes_the_vmm(daemon, guests):
+    running = guests(guest.run_with_macvtap_run, daemon, ["lan"], f"{A}/24")
+    running.wait_ready()
+    assert os.path.basename(os.readlink(f"/proc/{running.pid}/exe")) == "qemu-system-x86_64"
+    (port,) = daemon.ports()
+    assert port["holder"]["pid"] == running.pid
+
+
+@pytest.mark.parametrize("way", ["run", "helper"])
+def test_killed_vmm_loses_its_device_by_event(daemon, host, guests, monitor, way):
+    if way == "run":
+        running = guests(guest.run_with_macvtap_run, daemon, ["lan"], f"{A}/24")
+    else:
+        running = guests(guest.run_with_helper, daemon, "lan", f"{A}/24", MAC, user="nobody")
+    running.wait_ready()
+    (port,) = daemon.ports()
+    links = monitor(host)
+    os.kill(running.pid, signal.SIGKILL)
+    links.wait_deleted(port["interfaceName"])
+    assert daemon.settle() == []
+    assert daemon.ports() == []
+
+
+def test_two_queues(daemon, guests):
+    running = guests(guest.run_with_macvtap_run, daemon, ["lan,queues=2"], f"{A}/24", [STATION], extra=["-smp", "2"])
+    assert running.wait_ready()["queues"] == "2"
+    running.wait_ping(STATION)
+    (port,) = daemon.ports()
+    assert port["queues"] == 2
+
+
+def test_two_networks(daemon, daemons, host, hosts, guests):
+    other = hosts("other")
+    host.connect("eth1", other, "eth0")
+    other.address("eth0", "10.0.1.254/24")
+    daemon.network("dmz", "eth1")
+    daemon.restart()
+    running = guests(guest.run_with_macvtap_run, daemon, ["lan", "dmz"], f"{A}/24,10.0.1.1/24", [STATION, "10.0.1.254"])
+    running.wait_ping(STATION)
+    running.wait_ping("10.0.1.254")
+
+
+def test_tokens_for_another_network_card(daemon, guests):
+    extra = ["-netdev", "tap,id=n,fd={fd}", "-device", "e1000,netdev=n,mac={mac}"]
+    running = guests(guest.run_with_macvtap_run, daemon, ["lan"], f"{A}/24", [STATION], extra=extra)
+    running.wait_ping(STATION)
+    (port,) = daemon.ports()
+    assert running.wait_ready()["mac"] == port["macAddress"]
+
+
+def test_ports_outlive_the_daemon(daemon, guests):
+    """Ports of living holders stay over a restart, and the new daemon removes them when the holder ends."""
+    running = guests(guest.run_with_macvtap_run, daemon, ["lan"], f"{A}/24", [STATION])
+    running.wait_ready()
+    before = daemon.ports()
+    daemon.kill()
+    daemon.start()
+    assert [port["id"] for port in daemon.ports()] == [port["id"] for port in before]
+    running.wait_ping(STATION)
+    running.kill()
+    assert daemon.settle() == []
+
+
+@pytest.mark.stock
+@pytest.mark.parametrize("user", [None, "nobody"])
+def test_vhost(daemon, guests, user):
+    running = guests(guest.run_with_macvtap_run, daemon, ["lan,vhost=require"], f"{A}/24", [STATION], user=user)
+    running.wait_ping(STATION)
+    folder = f"/proc/{running.pid}/fd"
+    assert "/dev/vhost-net" in {os.readlink(f"{folder}/{entry}") for entry in os.listdir(folder)}
