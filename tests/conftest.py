@@ -80,7 +80,7 @@ def switch(hosts):
 
 
 @pytest.fixture
-def daemons(request):
+def daemons(request, hosts):
     """daemons(host, …) makes a Daemon (not started). After a test that passed, the ports of its guests must go by
     themselves: a device or a record that stays fails the test."""
     made = request.node.macvtapd_daemons = []
@@ -91,10 +91,12 @@ def daemons(request):
 
     yield make
     failed = getattr(request.node, "macvtapd_failed", False)
-    left = [] if failed else [left for daemon in made for left in daemon.settle()]
-    messages = "".join(daemon.messages() for daemon in made)
-    for daemon in made:
-        daemon.close()
+    try:
+        left = [] if failed else [left for daemon in made for left in daemon.settle()]
+        messages = "".join(daemon.messages() for daemon in made)
+    finally:
+        for daemon in made:
+            daemon.close()
     assert not left, f"left behind: {left}\n{messages}"
 
 

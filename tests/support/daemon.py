@@ -135,8 +135,9 @@ class Daemon:
     # -- what is left ----------------------------------------------------------------------------------------
 
     def records(self):
-        """The files below the state folder."""
-        return sorted(str(path.relative_to(self.state)) for path in self.state.rglob("*") if path.is_file())
+        """The names of the records, also of those half made."""
+        folder = self.state / "ports"
+        return sorted(os.listdir(folder)) if folder.is_dir() else []
 
     def leftovers(self):
         """What must not be there when no port is: devices, records."""

@@ -210,12 +210,18 @@ RTM_NEWLINK, RTM_DELLINK = 16, 17
 _IFLA_IFNAME = 3
 
 
+def link_socket():
+    """A socket that gets the kernel's link messages of the caller's network namespace from now on."""
+    monitor = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    monitor.bind((0, 1))  # RTMGRP_LINK
+    return monitor
+
+
 class LinkMonitor:
     """The kernel's link messages of a host, from the moment this object exists."""
 
     def __init__(self, host):
-        self._socket = host.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        self._socket.bind((0, 1))  # RTMGRP_LINK
+        self._socket = host.call(link_socket)
         self._pending = []
 
     def fileno(self):
@@ -239,7 +245,7 @@ class LinkMonitor:
                 if message[0] == kind and name in (None, message[2]):
                     return message
             deadline.wait_readable(self._socket)
-            self._pending += _parse_links(self._socket.recv(65536))
+            self._pending += parse_links(self._socket.recv(65536))
 
     def wait_deleted(self, name, deadline=None):
         return self.wait(RTM_DELLINK, name, deadline)
@@ -248,12 +254,13 @@ class LinkMonitor:
         self._socket.close()
 
 
-def _parse_links(data):
+def parse_links(data):
+    """The link messages in what one recv() gave: [(RTM_NEWLINK or RTM_DELLINK, index, name)]."""
     messages = []
     while len(data) >= 16:
         length, kind, _, _, _ = struct.unpack_from("=IHHII", data)
         if kind in (RTM_NEWLINK, RTM_DELLINK):
-            family, index = struct.unpack_from("=BxHi", data, 16)[0], struct.unpack_from("=i", data, 20)[0]
+            family, _, index = struct.unpack_from("=BxHi", data, 16)
             # A bridge tells of a port that it loses with the same type and family AF_BRIDGE.
             if family == socket.AF_UNSPEC:
                 messages.append((kind, index, _link_name(data[32:length])))
