@@ -22,7 +22,7 @@ gives_the_finished_device(void **state)
     assert_memory_equal(&link.mac, &spec.mac, sizeof link.mac);
     assert_int_equal(link.mtu, 1500);
     assert_int_equal(link.flags & UP_FLAGS, UP_FLAGS);
-    assert_int_equal(link.operational_state, IF_OPER_UP);
+    assert_true(link.carrier);
     assert_int_equal(link.lower_index, spec.parent_index);
     assert_true(link.is_macvlan);
 }
