@@ -13,31 +13,6 @@ holder_to_json(const Holder *holder)
     return object;
 }
 
-json_t *
-api_json_port(const Port *port)
-{
-    char mac[MAC_ADDRESS_TEXT_SIZE];
-
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:s, s:o, s:I, s:s}", "id",
-                     port->id, "name", port->name, "network", port->network, "parent", port->parent,
-                     "mode", macvtap_mode_name(port->mode), "interfaceName", port->interface_name,
-                     "interfaceIndex", port->interface_index, "macAddress",
-                     mac_address_format(&port->mac, mac), "mtu", (json_int_t)port->mtu, "queues",
-                     (json_int_t)port->queues, "vhost", vhost_policy_name(port->vhost), "holder",
-                     holder_to_json(&port->holder), "owner", (json_int_t)port->owner, "state",
-                     port_state_name(port->state));
-}
-
-static json_t *
-strings_to_json(const char *const *strings)
-{
-    json_t *array = json_array();
-
-    for (gsize i = 0; strings && strings[i]; i++)
-        json_array_append_new(array, json_string(strings[i]));
-    return array;
-}
-
 static json_t *
 macs_to_json(const GArray *macs)
 {
@@ -47,6 +22,59 @@ macs_to_json(const GArray *macs)
     for (guint i = 0; macs && i < macs->len; i++)
         json_array_append_new(
             array, json_string(mac_address_format(&g_array_index(macs, MacAddress, i), text)));
+    return array;
+}
+
+static void
+add_optional(json_t *object, const Port *port)
+{
+    if (port->vlan) {
+        json_object_set_new(object, "trunk", json_string(port->trunk));
+        json_object_set_new(object, "vlan", json_string(port->vlan));
+    }
+    if (port->active_slave[0])
+        json_object_set_new(object, "activeSlave", json_string(port->active_slave));
+    if (port->sources)
+        json_object_set_new(object, "sources", macs_to_json(port->sources));
+}
+
+json_t *
+api_json_port(const Port *port)
+{
+    char mac[MAC_ADDRESS_TEXT_SIZE];
+    json_t *object;
+
+    object = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:s, s:o, s:I, s:s, s:b, s:I}", "id",
+        port->id, "name", port->name, "network", port->network, "parent", port->parent, "mode",
+        macvtap_mode_name(port->mode), "interfaceName", port->interface_name, "interfaceIndex",
+        port->interface_index, "macAddress", mac_address_format(&port->mac, mac), "mtu",
+        (json_int_t)port->mtu, "queues", (json_int_t)port->queues, "vhost",
+        vhost_policy_name(port->vhost), "holder", holder_to_json(&port->holder), "owner",
+        (json_int_t)port->owner, "state", port_state_name(port->state), "carrier", port->carrier,
+        "macChanges", (json_int_t)port->mac_changes);
+    add_optional(object, port);
+    return object;
+}
+
+json_t *
+api_json_statistics(const LinkStatistics *statistics)
+{
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I}", "receivedPackets", (json_int_t)statistics->rx_packets,
+        "sentPackets", (json_int_t)statistics->tx_packets, "receivedBytes",
+        (json_int_t)statistics->rx_bytes, "sentBytes", (json_int_t)statistics->tx_bytes,
+        "receivedDropped", (json_int_t)statistics->rx_dropped, "sentDropped",
+        (json_int_t)statistics->tx_dropped);
+}
+
+static json_t *
+strings_to_json(const char *const *strings)
+{
+    json_t *array = json_array();
+
+    for (gsize i = 0; strings && strings[i]; i++)
+        json_array_append_new(array, json_string(strings[i]));
     return array;
 }
 

@@ -2,11 +2,11 @@
 /* Model objects as the API's JSON. */
 #pragma once
 
-#include "network.h"
-#include "port.h"
+#include "broker.h"
 
 #include <jansson.h>
 
 /* New references, of the types Port and Network of the interface. */
 json_t *api_json_port(const Port *port);
+json_t *api_json_statistics(const LinkStatistics *statistics);
 json_t *api_json_network(const Network *network, guint n_ports);

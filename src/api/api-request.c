@@ -10,6 +10,7 @@ typedef enum FieldType {
     FIELD_INTEGER,
     FIELD_BOOLEAN,
     FIELD_OBJECT,
+    FIELD_ARRAY,
 } FieldType;
 
 /* One field of a method's parameters, and where it goes: a FieldValue at offset. */
@@ -25,7 +26,7 @@ typedef struct FieldValue {
     const char *text; /* borrowed from the parameters */
     json_int_t number;
     gboolean truth;
-    json_t *object; /* borrowed */
+    json_t *object; /* or array; borrowed */
 } FieldValue;
 
 static gboolean
@@ -47,6 +48,9 @@ take_value(const Field *field, json_t *json, FieldValue *value)
     case FIELD_OBJECT:
         value->object = json;
         return json_is_object(json);
+    case FIELD_ARRAY:
+        value->object = json;
+        return json_is_array(json);
     }
     return FALSE;
 }
@@ -197,7 +201,7 @@ api_request_create(json_t *parameters, PortRequest *request, const char **ret_fi
 }
 
 typedef struct SimpleValues {
-    FieldValue port, network, queues;
+    FieldValue port, network, queues, statistics, sources;
 } SimpleValues;
 
 static gboolean
@@ -213,6 +217,8 @@ dispatch_simple(json_t *parameters, const Field *fields, SimpleRequest *ret_requ
         .network = values.network.text,
         .queues = values.queues.number,
         .has_queues = values.queues.given,
+        .statistics = values.statistics.truth,
+        .sources = values.sources.object,
     };
     return TRUE;
 }
@@ -254,10 +260,50 @@ api_request_list(json_t *parameters, SimpleRequest *ret_request, const char **re
 {
     static const Field fields[] = {
         {"network", FIELD_STRING, FALSE, offsetof(SimpleValues, network)},
+        {"statistics", FIELD_BOOLEAN, FALSE, offsetof(SimpleValues, statistics)},
         {NULL},
     };
 
     return dispatch_simple(parameters, fields, ret_request, ret_field);
+}
+
+gboolean
+api_request_set(json_t *parameters, SimpleRequest *ret_request, const char **ret_field)
+{
+    static const Field fields[] = {
+        {"port", FIELD_STRING, TRUE, offsetof(SimpleValues, port)},
+        {"sources", FIELD_ARRAY, TRUE, offsetof(SimpleValues, sources)},
+        {NULL},
+    };
+
+    return dispatch_simple(parameters, fields, ret_request, ret_field);
+}
+
+GArray *
+api_request_macs(json_t *array, GError **error)
+{
+    g_autoptr(GArray) macs = g_array_new(FALSE, FALSE, sizeof(MacAddress));
+    json_t *element;
+    gsize i;
+
+    if (json_array_size(array) > NETWORK_SOURCES_MAX) {
+        port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                       "a list of sources has at most %d entries", NETWORK_SOURCES_MAX);
+        return NULL;
+    }
+    json_array_foreach (array, i, element) {
+        const char *text = json_string_value(element);
+        MacAddress mac;
+
+        if (!text || !mac_address_parse(text, &mac) || mac_address_is_multicast(&mac) ||
+            mac_address_is_zero(&mac)) {
+            port_error_set(error, PORT_ERROR_INVALID_REQUEST, "'%s' is not a unicast MAC address",
+                           text ? text : "(no text)");
+            return NULL;
+        }
+        g_array_append_val(macs, mac);
+    }
+    return g_steal_pointer(&macs);
 }
 
 gboolean

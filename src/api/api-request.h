@@ -21,12 +21,19 @@ typedef struct SimpleRequest {
     const char *network;
     json_int_t queues;
     gboolean has_queues;
+    gboolean statistics;
+    json_t *sources; /* an array */
 } SimpleRequest;
 
 gboolean api_request_open(json_t *parameters, SimpleRequest *ret_request, const char **ret_field,
                           GError **error);
+gboolean api_request_set(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
 gboolean api_request_delete(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
 gboolean api_request_list(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
+
+/* The MAC addresses of an array of texts, at most NETWORK_SOURCES_MAX; free with g_array_unref().
+ */
+GArray *api_request_macs(json_t *array, GError **error);
 
 /* For methods without parameters. */
 gboolean api_request_nothing(json_t *parameters, const char **ret_field);

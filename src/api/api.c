@@ -106,8 +106,14 @@ on_list_ports(VarlinkCall *call, gpointer user_data)
     }
     ports = broker_list_ports(api->broker, &caller, request.network);
     array = json_array();
-    for (guint i = 0; i < ports->len; i++)
-        json_array_append_new(array, api_json_port(ports->pdata[i]));
+    for (guint i = 0; i < ports->len; i++) {
+        json_t *port = api_json_port(ports->pdata[i]);
+        LinkStatistics statistics;
+
+        if (request.statistics && broker_statistics(api->broker, ports->pdata[i], &statistics))
+            json_object_set_new(port, "statistics", api_json_statistics(&statistics));
+        json_array_append_new(array, port);
+    }
     varlink_call_reply(call, json_pack("{s:o}", "ports", array), NULL);
 }
 
@@ -146,6 +152,31 @@ on_open_port(VarlinkCall *call, gpointer user_data)
         api_error_send(call, error);
     else
         reply_grant(call, &grant);
+}
+
+static void
+on_set_port(VarlinkCall *call, gpointer user_data)
+{
+    Api *api = user_data;
+    Caller caller = caller_of(call);
+    g_autoptr(GArray) sources = NULL;
+    g_autoptr(GError) error = NULL;
+    const char *field = NULL;
+    SimpleRequest request;
+    const Port *port;
+
+    if (!api_request_set(varlink_call_parameters(call), &request, &field)) {
+        refuse(call, field, NULL);
+        return;
+    }
+    sources = api_request_macs(request.sources, &error);
+    port = sources ? broker_set_sources(api->broker, &caller, request.port,
+                                        (const MacAddress *)sources->data, sources->len, &error)
+                   : NULL;
+    if (port)
+        varlink_call_reply(call, json_pack("{s:o}", "port", api_json_port(port)), NULL);
+    else
+        api_error_send(call, error);
 }
 
 static void
@@ -223,13 +254,10 @@ on_watch_ports(VarlinkCall *call, gpointer user_data)
 }
 
 static const VarlinkMethod methods[] = {
-    {"ListNetworks", on_list_networks, FALSE},
-    {"ListPorts", on_list_ports, FALSE},
-    {"CreatePort", on_create_port, FALSE},
-    {"OpenPort", on_open_port, FALSE},
-    {"DeletePort", on_delete_port, FALSE},
-    {"WatchPorts", on_watch_ports, TRUE},
-    {NULL},
+    {"ListNetworks", on_list_networks, FALSE}, {"ListPorts", on_list_ports, FALSE},
+    {"CreatePort", on_create_port, FALSE},     {"OpenPort", on_open_port, FALSE},
+    {"SetPort", on_set_port, FALSE},           {"DeletePort", on_delete_port, FALSE},
+    {"WatchPorts", on_watch_ports, TRUE},      {NULL},
 };
 
 Api *

@@ -5,6 +5,7 @@
 #include "broker.h"
 #include "holders.h"
 #include "registry.h"
+#include "vlans.h"
 
 /* What one daemon and one user other than root may have, whatever the networks allow (invariant 5).
  */
@@ -14,6 +15,7 @@
 struct Broker {
     Kernel *kernel;
     Registry *registry;
+    Vlans *vlans;
     Holders *holders;
     GHashTable *networks; /* name -> Network */
     char *mac_seed;
@@ -33,6 +35,15 @@ void broker_on_holders_ended(const char *const *port_ids, gpointer user_data);
 
 /* Whether link is the port's device: the index alone could be another's by now. */
 gboolean broker_is_device_of(const LinkInfo *link, const Port *port);
+
+/* delete.c: removes the VLAN devices of ours that no port needs. */
+gboolean broker_sweep_vlans(Broker *broker, GError **error);
+
+/* sources.c: gives each port in source mode the list that it should have. */
+void broker_apply_sources(Broker *broker);
+
+/* events.c: fills what is seen of the port's device and its parent now. */
+void broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInfo *parent);
 
 /* open.c: opens queues, and vhost-net as the port's policy says. */
 gboolean broker_open_descriptors(Broker *broker, const Port *port, const LinkInfo *link,

@@ -10,10 +10,11 @@ broker_new(const BrokerSetup *setup, GError **error)
 {
     g_autoptr(Broker) broker = g_new0(Broker, 1);
 
-    broker->registry = registry_new(setup->state_fd, error);
-    if (!broker->registry)
-        return NULL;
     broker->kernel = setup->kernel;
+    broker->vlans = vlans_new(setup->state_fd, setup->kernel, error);
+    broker->registry = registry_new(setup->state_fd, broker->vlans ? error : NULL);
+    if (!broker->vlans || !broker->registry)
+        return NULL;
     broker->mac_seed = g_strdup(setup->mac_seed);
     broker->open_vhost = setup->open_vhost;
     broker->vhost_data = setup->vhost_data;
@@ -33,6 +34,7 @@ broker_free(Broker *broker)
         return;
     holders_free(broker->holders);
     registry_free(broker->registry);
+    vlans_free(broker->vlans);
     g_clear_pointer(&broker->networks, g_hash_table_unref);
     g_clear_pointer(&broker->watches, g_array_unref);
     g_free(broker->mac_seed);
@@ -44,6 +46,7 @@ broker_set_networks(Broker *broker, GHashTable *networks)
 {
     g_hash_table_unref(broker->networks);
     broker->networks = networks;
+    broker_apply_sources(broker);
 }
 
 gboolean
@@ -66,6 +69,14 @@ broker_list_ports(Broker *broker, const Caller *caller, const char *network)
             g_ptr_array_remove_index(ports, i);
     }
     return ports;
+}
+
+gboolean
+broker_statistics(Broker *broker, const Port *port, LinkStatistics *ret_statistics)
+{
+    return port->state == PORT_STATE_ACTIVE &&
+           broker->kernel->ops->link_statistics(broker->kernel, port->interface_index,
+                                                ret_statistics, NULL);
 }
 
 static gint

@@ -64,6 +64,13 @@ gboolean broker_open_port(Broker *broker, const Caller *caller, const char *port
                           PortGrant *ret_grant, GError **error);
 gboolean broker_delete_port(Broker *broker, const Caller *caller, const char *port, GError **error);
 
+/* Gives a port in source mode a list of its own (root only); returns the port, borrowed. */
+const Port *broker_set_sources(Broker *broker, const Caller *caller, const char *port,
+                               const MacAddress *sources, gsize n_sources, GError **error);
+
+/* What went over the port's device; FALSE when the device is gone. */
+gboolean broker_statistics(Broker *broker, const Port *port, LinkStatistics *ret_statistics);
+
 /* The ports that the caller may see (its own; root: all), of one network or all (NULL), as a
  * GPtrArray of borrowed const Port. */
 GPtrArray *broker_list_ports(Broker *broker, const Caller *caller, const char *network);

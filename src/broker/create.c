@@ -270,13 +270,16 @@ decide(Creation *creation, GError **error)
                               error) ||
         !check_limits(creation, error) || !resolve_holder(creation, error) ||
         !choose_names(creation, error) ||
-        !parent_choose(creation->broker, creation->network, &creation->parent, error) ||
+        !parent_choose(creation->broker, creation->network, &creation->parent, &port->trunk,
+                       error) ||
         !choose_mtu(creation, error) || !choose_mac(creation, error))
         return FALSE;
     choose_index(creation);
     port->network = g_strdup(creation->network->name);
     port->parent = g_strdup(creation->parent.name);
     port->mode = creation->network->mode;
+    port->vlan = g_strdup(creation->network->vlan);
+    port->mac_policy = creation->network->mac;
     port->nopromisc = creation->network->nopromisc;
     port->owner = creation->caller->uid;
     port->state = PORT_STATE_CREATING;
@@ -406,6 +409,17 @@ finish(Creation *creation, const LinkInfo *link, GError **error)
     return TRUE;
 }
 
+/* A VLAN device that was made for this port has no use any more. */
+static void
+sweep_after_failure(Creation *creation)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (creation->network && creation->network->vlan &&
+        !broker_sweep_vlans(creation->broker, &error))
+        g_warning("%s", error->message);
+}
+
 gboolean
 broker_create_port(Broker *broker, const Caller *caller, const PortRequest *request,
                    PortGrant *ret_grant, GError **error)
@@ -420,10 +434,14 @@ broker_create_port(Broker *broker, const Caller *caller, const PortRequest *requ
     };
     LinkInfo link;
 
-    if (!decide(&creation, error) || !record_and_make(&creation, &link, error))
+    if (!decide(&creation, error) || !record_and_make(&creation, &link, error)) {
+        sweep_after_failure(&creation);
         return FALSE;
+    }
+    broker_observe(broker, creation.port, &link, &creation.parent);
     if (!finish(&creation, &link, error)) {
         undo(&creation);
+        sweep_after_failure(&creation);
         return FALSE;
     }
     ret_grant->port = g_steal_pointer(&creation.port);

@@ -38,6 +38,39 @@ collect_device(Broker *broker, const Port *port, GArray *indexes)
         g_array_append_val(indexes, link.index);
 }
 
+/* A search for the ports on a link. */
+typedef struct NeedSearch {
+    const char *name;
+    gboolean found;
+} NeedSearch;
+
+static void
+match_parent(Port *port, gpointer user_data)
+{
+    NeedSearch *search = user_data;
+
+    search->found |= g_str_equal(port->parent, search->name);
+}
+
+static gboolean
+is_needed(const char *name, gpointer user_data)
+{
+    Broker *broker = user_data;
+    NeedSearch search = {.name = name};
+
+    registry_foreach(broker->registry, match_parent, &search);
+    return search.found;
+}
+
+gboolean
+broker_sweep_vlans(Broker *broker, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    return vlans_sweep(broker->vlans, is_needed, broker, &cause) ||
+           port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
+}
+
 gboolean
 broker_remove_ports(Broker *broker, GPtrArray *ports, GError **error)
 {
@@ -58,7 +91,7 @@ broker_remove_ports(Broker *broker, GPtrArray *ports, GError **error)
             return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
         broker_emit(broker, PORT_EVENT_DELETED, copy);
     }
-    return TRUE;
+    return broker_sweep_vlans(broker, error);
 }
 
 void

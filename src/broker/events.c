@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What happens to ports: telling those who watch, and hearing of links that others changed. */
 #include "broker-private.h"
+#include "keeping.h"
+#include "parent.h"
 
 typedef struct Watch {
     guint number;
@@ -44,12 +46,20 @@ broker_emit(Broker *broker, PortEvent event, const Port *port)
     }
 }
 
+void
+broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInfo *parent)
+{
+    port->carrier = device->carrier;
+    port->bond_index = parent_bond(broker, parent, port->active_slave, sizeof(port->active_slave));
+}
+
 static void
 set_state(Broker *broker, Port *port, PortState state)
 {
     if (port->state == state)
         return;
     port->state = state;
+    port->carrier = FALSE;
     broker_emit(broker, PORT_EVENT_CHANGED, port);
 }
 
@@ -65,7 +75,42 @@ on_device_removed(Broker *broker, Port *port)
         set_state(broker, port, PORT_STATE_PARENT_GONE);
 }
 
-/* Events were lost: look for the device of every port. */
+static void
+on_device_changed(Broker *broker, Port *port, const LinkInfo *link)
+{
+    gboolean changed = FALSE;
+
+    if (!broker_is_device_of(link, port) || port->state != PORT_STATE_ACTIVE)
+        return;
+    if (port->carrier != link->carrier) {
+        port->carrier = link->carrier;
+        changed = TRUE;
+    }
+    changed |= keeping_on_mtu(broker, port, link->mtu);
+    changed |= keeping_on_mac(broker, port, &link->mac);
+    if (changed)
+        broker_emit(broker, PORT_EVENT_CHANGED, port);
+}
+
+/* A bond has taken another slave into use. */
+static void
+on_bond_changed(Broker *broker, const LinkInfo *bond)
+{
+    g_autoptr(GPtrArray) ports = registry_list(broker->registry);
+    char active_slave[INTERFACE_NAME_MAX + 1];
+
+    parent_bond(broker, bond, active_slave, sizeof(active_slave));
+    for (guint i = 0; i < ports->len; i++) {
+        Port *port = ports->pdata[i];
+
+        if (port->bond_index != bond->index || g_str_equal(port->active_slave, active_slave))
+            continue;
+        g_strlcpy(port->active_slave, active_slave, sizeof(port->active_slave));
+        broker_emit(broker, PORT_EVENT_CHANGED, port);
+    }
+}
+
+/* Events were lost: look at the device of every port, and at the bonds. */
 static void
 look_at_all(Broker *broker)
 {
@@ -75,8 +120,15 @@ look_at_all(Broker *broker)
         Port *port = ports->pdata[i];
         LinkInfo link;
 
-        if (!broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &link, NULL))
+        if (!broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &link,
+                                                NULL)) {
             on_device_removed(broker, port);
+            continue;
+        }
+        on_device_changed(broker, port, &link);
+        if (port->bond_index != 0 &&
+            broker->kernel->ops->link_by_index(broker->kernel, port->bond_index, &link, NULL))
+            on_bond_changed(broker, &link);
     }
 }
 
@@ -88,9 +140,13 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
 
     if (type == LINK_EVENT_LOST) {
         look_at_all(broker);
-    } else if (type == LINK_EVENT_REMOVED) {
-        port = registry_find_index(broker->registry, link->index);
-        if (port)
-            on_device_removed(broker, port);
+        return;
     }
+    port = registry_find_index(broker->registry, link->index);
+    if (port && type == LINK_EVENT_REMOVED)
+        on_device_removed(broker, port);
+    else if (port)
+        on_device_changed(broker, port, link);
+    else if (type == LINK_EVENT_CHANGED && g_str_equal(link->kind, "bond"))
+        on_bond_changed(broker, link);
 }

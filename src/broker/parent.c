@@ -33,6 +33,19 @@ refuse_slave(Broker *broker, const LinkInfo *link, GError **error)
 }
 
 static gboolean
+has_slave(Broker *broker, const LinkInfo *bond)
+{
+    g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, NULL);
+
+    for (guint i = 0; links && i < links->len; i++) {
+        if (g_array_index(links, LinkInfo, i).master_index == bond->index)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Whether macvtaps, or a VLAN device that carries them, can be made on link. */
+static gboolean
 check_link(Broker *broker, const LinkInfo *link, GError **error)
 {
     if (link->hardware_type != ARPHRD_ETHER)
@@ -43,47 +56,64 @@ check_link(Broker *broker, const LinkInfo *link, GError **error)
                               "%s is a %s itself and cannot be a parent", link->name, link->kind);
     if (link->master_index != 0 && !g_str_equal(link->master_kind, "vrf"))
         return refuse_slave(broker, link, error);
+    if (broker->kernel->ops->link_is_wireless(broker->kernel, link))
+        return port_error_set(
+            error, PORT_ERROR_PARENT_UNUSABLE,
+            "%s is a Wi-Fi interface: 802.11 takes frames from its own MAC only, so no mode of"
+            " macvtap works on it, passthru included",
+            link->name);
     if (!(link->flags & IFF_UP))
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE, "parent %s is down", link->name);
+    if (g_str_equal(link->kind, "bond") && !link->carrier && !has_slave(broker, link))
+        return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE, "bond %s has no slaves",
+                              link->name);
     return TRUE;
 }
 
 /* What is known of a parent while ours on it are counted. */
 typedef struct Load {
     const char *parent;
-    guint n_ports;
+    guint n_ports;        /* on it, or on a VLAN of it */
     const Port *passthru; /* the port that has it for itself */
     const Port *any;
 } Load;
+
+static gboolean
+is_there(const Port *port)
+{
+    return port->state == PORT_STATE_ACTIVE || port->state == PORT_STATE_CREATING;
+}
 
 static void
 count_port(Port *port, gpointer user_data)
 {
     Load *load = user_data;
+    gboolean on_it = g_str_equal(port->parent, load->parent);
 
-    if (!g_str_equal(port->parent, load->parent))
+    if (!is_there(port) || (!on_it && g_strcmp0(port->trunk, load->parent) != 0))
         return;
     load->n_ports++;
+    if (!on_it)
+        return;
     load->any = port;
     if (port->mode == MACVTAP_MODE_PASSTHRU)
         load->passthru = port;
 }
 
+/* Whether the device still takes a port in the network's mode. */
 static gboolean
-check_free(Broker *broker, const Network *network, const LinkInfo *link, guint *ret_n_ports,
-           GError **error)
+check_free(Broker *broker, const Network *network, const LinkInfo *device, GError **error)
 {
-    Load load = {.parent = link->name};
+    Load load = {.parent = device->name};
 
     registry_foreach(broker->registry, count_port, &load);
     if (load.passthru)
         return port_error_set(error, PORT_ERROR_PARENT_BUSY, "passthru port %s holds %s",
-                              load.passthru->name, link->name);
+                              load.passthru->name, device->name);
     if (network->mode == MACVTAP_MODE_PASSTHRU && load.any)
         return port_error_set(error, PORT_ERROR_PARENT_BUSY,
-                              "passthru needs %s for itself, and port %s is on it", link->name,
+                              "passthru needs %s for itself, and port %s is on it", device->name,
                               load.any->name);
-    *ret_n_ports = load.n_ports;
     return TRUE;
 }
 
@@ -99,32 +129,114 @@ look_up(Broker *broker, const char *name, LinkInfo *ret_link, GError **error)
     return port_error_set(error, PORT_ERROR_SYSTEM, "cannot look at %s: %s", name, cause->message);
 }
 
-gboolean
-parent_choose(Broker *broker, const Network *network, LinkInfo *ret_parent, GError **error)
+/* One member of the network's pool that could be had. */
+typedef struct Candidate {
+    LinkInfo link;
+    guint n_ports;
+} Candidate;
+
+/* With carrier before without, then the least loaded; the order in the file decides the rest. */
+static gint
+compare_candidates(gconstpointer a, gconstpointer b)
 {
-    g_autoptr(GError) first = NULL;
-    gboolean found = FALSE;
-    guint least = 0;
+    const Candidate *p = a, *q = b;
+
+    if (p->link.carrier != q->link.carrier)
+        return p->link.carrier ? -1 : 1;
+    return (gint)p->n_ports - (gint)q->n_ports;
+}
+
+/* Takes the error of one member; the first decides the code, the message names them all. */
+static void
+add_problem(GError **all, GError *problem)
+{
+    if (!*all) {
+        *all = problem;
+        return;
+    }
+    g_prefix_error(all, "%s; ", problem->message);
+    g_error_free(problem);
+}
+
+static GArray *
+list_candidates(Broker *broker, const Network *network, GError **problems)
+{
+    GArray *candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
 
     for (guint i = 0; network->parents[i]; i++) {
-        LinkInfo link;
-        guint n_ports = 0;
+        GError *problem = NULL;
+        Candidate candidate;
 
-        if (!look_up(broker, network->parents[i], &link, first ? NULL : &first) ||
-            !check_link(broker, &link, first ? NULL : &first) ||
-            !check_free(broker, network, &link, &n_ports, first ? NULL : &first))
-            continue;
-        /* A parent with carrier before one without, then the one with the fewest ports. */
-        if (found && (ret_parent->carrier > link.carrier ||
-                      (ret_parent->carrier == link.carrier && least <= n_ports)))
-            continue;
-        *ret_parent = link;
-        least = n_ports;
-        found = TRUE;
+        if (look_up(broker, network->parents[i], &candidate.link, &problem) &&
+            check_link(broker, &candidate.link, &problem)) {
+            Load load = {.parent = candidate.link.name};
+
+            registry_foreach(broker->registry, count_port, &load);
+            candidate.n_ports = load.n_ports;
+            g_array_append_val(candidates, candidate);
+        } else {
+            add_problem(problems, problem);
+        }
     }
-    if (!found)
-        g_propagate_prefixed_error(error, g_steal_pointer(&first), "network %s: ", network->name);
-    return found;
+    g_array_sort(candidates, compare_candidates);
+    return candidates;
+}
+
+static gboolean
+take_device(Broker *broker, const Network *network, const LinkInfo *link, LinkInfo *ret_parent,
+            GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (!network->vlan) {
+        *ret_parent = *link;
+        return check_free(broker, network, link, error);
+    }
+    if (!vlans_acquire(broker->vlans, link, network->vlan, ret_parent, &cause)) {
+        port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
+        return FALSE;
+    }
+    return check_link(broker, ret_parent, error) && check_free(broker, network, ret_parent, error);
+}
+
+gboolean
+parent_choose(Broker *broker, const Network *network, LinkInfo *ret_parent, char **ret_trunk,
+              GError **error)
+{
+    g_autoptr(GError) problems = NULL;
+    g_autoptr(GArray) candidates = list_candidates(broker, network, &problems);
+
+    for (guint i = 0; i < candidates->len; i++) {
+        const LinkInfo *link = &g_array_index(candidates, Candidate, i).link;
+        GError *problem = NULL;
+
+        if (take_device(broker, network, link, ret_parent, &problem)) {
+            *ret_trunk = network->vlan ? g_strdup(link->name) : NULL;
+            return TRUE;
+        }
+        add_problem(&problems, problem);
+    }
+    g_propagate_prefixed_error(error, g_steal_pointer(&problems), "network %s: ", network->name);
+    return FALSE;
+}
+
+int
+parent_bond(Broker *broker, const LinkInfo *parent, char *active_slave, gsize size)
+{
+    LinkInfo bond = *parent, slave;
+
+    /* A VLAN device, or one on another, lies on what its lower link is. */
+    while (g_str_equal(bond.kind, "vlan") && bond.lower_index != 0) {
+        if (!broker->kernel->ops->link_by_index(broker->kernel, bond.lower_index, &bond, NULL))
+            return 0;
+    }
+    active_slave[0] = '\0';
+    if (!g_str_equal(bond.kind, "bond"))
+        return 0;
+    if (bond.active_slave_index != 0 &&
+        broker->kernel->ops->link_by_index(broker->kernel, bond.active_slave_index, &slave, NULL))
+        g_strlcpy(active_slave, slave.name, size);
+    return bond.index;
 }
 
 typedef struct MacSearch {
@@ -138,7 +250,8 @@ match_mac(Port *port, gpointer user_data)
 {
     MacSearch *search = user_data;
 
-    if (mac_address_equal(&port->mac, search->mac) && g_str_equal(port->parent, search->parent))
+    if (mac_address_equal(&port->mac, search->mac) && is_there(port) &&
+        g_str_equal(port->parent, search->parent))
         search->found = port;
 }
 
@@ -226,8 +339,6 @@ void
 parent_explain(Broker *broker, const LinkInfo *parent, const Port *port, GError *cause,
                GError **error)
 {
-    g_autoptr(GError) owned = cause;
-
     if (error_is_errno(cause, EEXIST)) {
         port_error_set(error, PORT_ERROR_NAME_TAKEN, "interface name %s is taken",
                        port->interface_name);
@@ -244,4 +355,5 @@ parent_explain(Broker *broker, const LinkInfo *parent, const Port *port, GError 
         port_error_set(error, PORT_ERROR_SYSTEM, "cannot create a macvtap on %s: %s", parent->name,
                        cause->message);
     }
+    g_error_free(cause);
 }

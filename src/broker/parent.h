@@ -5,10 +5,20 @@
 
 #include "broker-private.h"
 
-/* Looks up the parent of the network that a new port shall have and checks that it can carry one.
+/*
+ * Chooses the parent of a new port from the network's: with carrier before without, then the one
+ * with the fewest ports; in passthru a free one. With VLAN= *ret_parent is the VLAN device, made if
+ * need be (vlans_sweep() removes it when no port comes of it), and *ret_trunk the name of the
+ * chosen interface below it (g_free), else NULL.
  */
 gboolean parent_choose(Broker *broker, const Network *network, LinkInfo *ret_parent,
-                       GError **error);
+                       char **ret_trunk, GError **error);
+
+/*
+ * The ifindex of the bond that parent is or lies on, 0 when there is none; the name of its active
+ * slave, or "", goes into active_slave of size bytes.
+ */
+int parent_bond(Broker *broker, const LinkInfo *parent, char *active_slave, gsize size);
 
 /* Whether a port of ours on the parent, or the parent itself, has this MAC. */
 gboolean parent_has_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac);

@@ -9,6 +9,7 @@
  *   ID, no device, holder lives     kept, as device-gone: the holder is told by its port's state
  *   ID, no device, holder has ended the record goes
  *   device "macvtapd:ID", no record an orphan: the device goes
+ *   VLAN device of ours, no port    it goes (see vlans.c)
  * Holders of type none and domain count as living.
  */
 #include "broker-private.h"
@@ -79,6 +80,21 @@ holder_lives(Reconciliation *run, const Port *port)
     return TRUE;
 }
 
+/* Takes up what was seen of an adopted port; the MAC and the MTU may have changed while nobody
+ * watched. */
+static void
+observe(Reconciliation *run, Port *port, const LinkInfo *device)
+{
+    for (guint i = 0; i < run->links->len; i++) {
+        const LinkInfo *parent = &g_array_index(run->links, LinkInfo, i);
+
+        if (parent->index == device->lower_index)
+            broker_observe(run->broker, port, device, parent);
+    }
+    port->state = PORT_STATE_ACTIVE;
+    broker_on_link_event(LINK_EVENT_CHANGED, device, run->broker);
+}
+
 /* TRUE when the port stays. */
 static gboolean
 look_at_port(Reconciliation *run, Port *port)
@@ -95,7 +111,7 @@ look_at_port(Reconciliation *run, Port *port)
         port->state = PORT_STATE_DEVICE_GONE;
         say(run, "device %s of port %s is gone", port->interface_name, port->name);
     } else {
-        port->state = PORT_STATE_ACTIVE;
+        observe(run, port, device);
     }
     return TRUE;
 }
@@ -147,7 +163,7 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
     if (!registry_load(broker->registry, &unfinished, &messages, error))
         return FALSE;
     links = broker->kernel->ops->link_list(broker->kernel, error);
-    if (!links)
+    if (!links || !vlans_load(broker->vlans, links, error))
         return FALSE;
     run.links = links;
     run.messages = messages;
@@ -158,8 +174,9 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
             g_ptr_array_add(ended, ports->pdata[i]);
     }
     look_for_orphans(&run, unfinished);
-    if (!remove_all(&run, unfinished, ended, error))
+    if (!remove_all(&run, unfinished, ended, error) || !broker_sweep_vlans(broker, error))
         return FALSE;
+    broker_apply_sources(broker);
     *ret_messages = g_steal_pointer(&messages);
     return TRUE;
 }

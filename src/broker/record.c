@@ -24,6 +24,29 @@ holder_to_json(const Holder *holder)
     return object;
 }
 
+static json_t *
+sources_to_json(const GArray *sources)
+{
+    json_t *array = json_array();
+    char text[MAC_ADDRESS_TEXT_SIZE];
+
+    for (guint i = 0; i < sources->len; i++)
+        json_array_append_new(
+            array, json_string(mac_address_format(&g_array_index(sources, MacAddress, i), text)));
+    return array;
+}
+
+static void
+add_optional(json_t *object, const Port *port)
+{
+    if (port->vlan) {
+        json_object_set_new(object, "vlan", json_string(port->vlan));
+        json_object_set_new(object, "trunk", json_string(port->trunk));
+    }
+    if (port->sources)
+        json_object_set_new(object, "sources", sources_to_json(port->sources));
+}
+
 char *
 record_format(const Port *port, gsize *ret_length)
 {
@@ -33,14 +56,16 @@ record_format(const Port *port, gsize *ret_length)
     gsize length;
 
     object = json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:s, s:I, s:I, s:s, s:o, s:I}", "version",
-        RECORD_VERSION, "id", port->id, "name", port->name, "network", port->network, "parent",
-        port->parent, "mode", macvtap_mode_name(port->mode), "noPromisc", port->nopromisc,
+        "{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:s, s:s, s:I, s:I, s:s, s:o, s:I}",
+        "version", RECORD_VERSION, "id", port->id, "name", port->name, "network", port->network,
+        "parent", port->parent, "mode", macvtap_mode_name(port->mode), "noPromisc", port->nopromisc,
         "interfaceName", port->interface_name, "interfaceIndex", port->interface_index,
-        "macAddress", mac_address_format(&port->mac, mac), "mtu", (json_int_t)port->mtu, "queues",
+        "macAddress", mac_address_format(&port->mac, mac), "macPolicy",
+        mac_policy_name(port->mac_policy), "mtu", (json_int_t)port->mtu, "queues",
         (json_int_t)port->queues, "vhost", vhost_policy_name(port->vhost), "holder",
         holder_to_json(&port->holder), "owner", (json_int_t)port->owner);
     g_assert(object);
+    add_optional(object, port);
     length = json_dumpb(object, NULL, 0, JSON_COMPACT);
     text = g_malloc(length + 2);
     json_dumpb(object, text, length, JSON_COMPACT);
@@ -53,8 +78,9 @@ record_format(const Port *port, gsize *ret_length)
 /* The texts and numbers of a record as they stand there, before they are checked. */
 typedef struct RawRecord {
     int version, interface_index, nopromisc;
-    const char *id, *name, *network, *parent, *mode, *interface_name, *mac, *vhost, *holder_type,
-        *domain;
+    const char *id, *name, *network, *parent, *mode, *interface_name, *mac, *mac_policy, *vhost,
+        *holder_type, *domain, *trunk, *vlan;
+    json_t *sources;
     json_int_t mtu, queues, owner, pid, start_time;
 } RawRecord;
 
@@ -70,24 +96,19 @@ raw_record_unpack(json_t *object, RawRecord *raw, GError **error)
         return port_error_set(error, PORT_ERROR_SYSTEM,
                               "it is of version %d, and this macvtapd knows version %d",
                               raw->version, RECORD_VERSION);
-    if (json_unpack_ex(object, &problem, 0,
-                       "{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:s, s:I, s:I, s:s, s:I,"
-                       " s:{s:s, s?I, s?I, s?s}}",
-                       "id", &raw->id, "name", &raw->name, "network", &raw->network, "parent",
-                       &raw->parent, "mode", &raw->mode, "noPromisc", &raw->nopromisc,
-                       "interfaceName", &raw->interface_name, "interfaceIndex",
-                       &raw->interface_index, "macAddress", &raw->mac, "mtu", &raw->mtu, "queues",
-                       &raw->queues, "vhost", &raw->vhost, "owner", &raw->owner, "holder", "type",
-                       &raw->holder_type, "pid", &raw->pid, "startTime", &raw->start_time, "domain",
-                       &raw->domain) < 0)
+    if (json_unpack_ex(
+            object, &problem, 0,
+            "{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:s, s:s, s:I, s:I, s:s, s:I, s?s, s?s, s?o,"
+            " s:{s:s, s?I, s?I, s?s}}",
+            "id", &raw->id, "name", &raw->name, "network", &raw->network, "parent", &raw->parent,
+            "mode", &raw->mode, "noPromisc", &raw->nopromisc, "interfaceName", &raw->interface_name,
+            "interfaceIndex", &raw->interface_index, "macAddress", &raw->mac, "macPolicy",
+            &raw->mac_policy, "mtu", &raw->mtu, "queues", &raw->queues, "vhost", &raw->vhost,
+            "owner", &raw->owner, "trunk", &raw->trunk, "vlan", &raw->vlan, "sources",
+            &raw->sources, "holder", "type", &raw->holder_type, "pid", &raw->pid, "startTime",
+            &raw->start_time, "domain", &raw->domain) < 0)
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", problem.text);
     return TRUE;
-}
-
-static gboolean
-id_is_valid(const char *id)
-{
-    return id[0] == 'p' && strlen(id) == 13 && strspn(id + 1, "0123456789abcdef") == 12;
 }
 
 static gboolean
@@ -111,11 +132,30 @@ raw_record_holder(const RawRecord *raw, Holder *ret_holder)
     return TRUE;
 }
 
+static gboolean
+raw_record_sources(json_t *array, Port *port)
+{
+    json_t *element;
+    gsize i;
+
+    if (!json_is_array(array) || json_array_size(array) > NETWORK_SOURCES_MAX)
+        return FALSE;
+    port->sources = g_array_new(FALSE, FALSE, sizeof(MacAddress));
+    json_array_foreach (array, i, element) {
+        MacAddress mac;
+
+        if (!json_is_string(element) || !mac_address_parse(json_string_value(element), &mac))
+            return FALSE;
+        g_array_append_val(port->sources, mac);
+    }
+    return TRUE;
+}
+
 /* Fills what needs a check in port; returns the name of the first field that is wrong, or NULL. */
 static const char *
 raw_record_check(const RawRecord *raw, Port *port)
 {
-    if (!id_is_valid(raw->id))
+    if (!port_id_is_valid(raw->id))
         return "id";
     if (!network_name_is_valid(raw->name))
         return "name";
@@ -129,6 +169,8 @@ raw_record_check(const RawRecord *raw, Port *port)
         return "mode";
     if (!mac_address_parse(raw->mac, &port->mac))
         return "macAddress";
+    if (!mac_policy_parse(raw->mac_policy, &port->mac_policy))
+        return "macPolicy";
     if (raw->mtu < 0 || raw->mtu > G_MAXUINT32)
         return "mtu";
     if (raw->queues < 1 || raw->queues > NETWORK_QUEUES_MAX)
@@ -139,6 +181,12 @@ raw_record_check(const RawRecord *raw, Port *port)
         return "owner";
     if (!raw_record_holder(raw, &port->holder))
         return "holder";
+    if (!raw->vlan != !raw->trunk || (raw->vlan && !network_vlan_is_valid(raw->vlan)))
+        return "vlan";
+    if (raw->trunk && !interface_name_check(raw->trunk, NULL))
+        return "trunk";
+    if (raw->sources && !raw_record_sources(raw->sources, port))
+        return "sources";
     return NULL;
 }
 
@@ -166,6 +214,8 @@ record_parse(const char *text, gsize length, GError **error)
     port->name = g_strdup(raw.name);
     port->network = g_strdup(raw.network);
     port->parent = g_strdup(raw.parent);
+    port->trunk = g_strdup(raw.trunk);
+    port->vlan = g_strdup(raw.vlan);
     port->nopromisc = raw.nopromisc;
     g_strlcpy(port->interface_name, raw.interface_name, sizeof(port->interface_name));
     port->interface_index = raw.interface_index;

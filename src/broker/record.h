@@ -7,7 +7,7 @@
 #include <glib.h>
 
 /* The longest record in bytes. */
-#define RECORD_SIZE_MAX 8192
+#define RECORD_SIZE_MAX 16384
 
 /* The port's record as text; free with g_free(). The state is not part of it. */
 char *record_format(const Port *port, gsize *ret_length);

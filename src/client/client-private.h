@@ -17,4 +17,7 @@ struct MacvtapPort {
 MacvtapPort *macvtap_port_new(json_t *json, DescriptorArray *descriptors, json_t *taps,
                               json_t *vhosts, GError **error);
 
+/* A JSON value for people: "" for NULL, lists joined by blanks. Free with g_free(). */
+char *client_json_text(json_t *value);
+
 MacvtapNetwork *macvtap_network_new(json_t *json, GError **error);

@@ -195,6 +195,20 @@ macvtap_client_open(MacvtapClient *client, const char *port, guint queues, GErro
 }
 
 gboolean
+macvtap_client_set_sources(MacvtapClient *client, const char *port, const char *const *sources,
+                           GError **error)
+{
+    json_t *parameters = json_object(), *list = json_array();
+    g_auto(VarlinkReply) reply = {0};
+
+    set_text(parameters, "port", port);
+    for (; *sources; sources++)
+        json_array_append_new(list, json_string(*sources) ?: json_string(""));
+    json_object_set_new(parameters, "sources", list);
+    return call(client, "SetPort", parameters, &reply, error);
+}
+
+gboolean
 macvtap_client_delete(MacvtapClient *client, const char *port, GError **error)
 {
     json_t *parameters = json_object();
@@ -219,6 +233,7 @@ macvtap_client_list_ports(MacvtapClient *client, const char *network, GError **e
     gsize i;
 
     set_text(parameters, "network", network);
+    json_object_set_new(parameters, "statistics", json_true());
     if (!call(client, "ListPorts", parameters, &reply, error))
         return NULL;
     json_array_foreach (json_object_get(reply.parameters, "ports"), i, element) {

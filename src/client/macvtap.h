@@ -65,6 +65,10 @@ MacvtapPort *macvtap_client_open(MacvtapClient *client, const char *port, guint 
                                  GError **error);
 gboolean macvtap_client_delete(MacvtapClient *client, const char *port, GError **error);
 
+/* Root only: the MAC addresses (NULL-terminated) that a port in source mode lets through. */
+gboolean macvtap_client_set_sources(MacvtapClient *client, const char *port,
+                                    const char *const *sources, GError **error);
+
 /* A GPtrArray of MacvtapPort without descriptors, of one network or all (NULL); g_ptr_array_unref()
  * it. */
 GPtrArray *macvtap_client_list_ports(MacvtapClient *client, const char *network, GError **error);
@@ -104,6 +108,10 @@ guint macvtap_port_get_owner(const MacvtapPort *port); /* user ID */
 
 /* "none", "pid:N" or "domain:UUID"; free with g_free(). */
 char *macvtap_port_get_holder(const MacvtapPort *port);
+
+/* The text of the field with this name in the API's Port, "" when it is not there;
+ * "statistics.sentPackets" for one within another. Free with g_free(). */
+char *macvtap_port_get_text(const MacvtapPort *port, const char *field);
 
 /* How many descriptors came with it; tap i and vhost i are one queue. There may be no vhosts. */
 guint macvtap_port_get_n_taps(const MacvtapPort *port);

@@ -54,34 +54,10 @@ macvtap_network_get_n_ports(const MacvtapNetwork *network)
     return (guint)json_integer_value(json_object_get(network->json, "ports"));
 }
 
-static void
-append_text(GString *text, json_t *value)
-{
-    if (text->len > 0)
-        g_string_append_c(text, ' ');
-    if (json_is_string(value))
-        g_string_append(text, json_string_value(value));
-    else if (json_is_integer(value))
-        g_string_append_printf(text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    else if (json_is_boolean(value))
-        g_string_append(text, json_is_true(value) ? "yes" : "no");
-}
-
 char *
 macvtap_network_get_text(const MacvtapNetwork *network, const char *field)
 {
-    json_t *value = json_object_get(network->json, field);
-    GString *text = g_string_new(NULL);
-    gsize i;
-    json_t *element;
-
-    if (json_is_array(value)) {
-        json_array_foreach (value, i, element)
-            append_text(text, element);
-    } else if (value) {
-        append_text(text, value);
-    }
-    return g_string_free(text, FALSE);
+    return client_json_text(json_object_get(network->json, field));
 }
 
 char *

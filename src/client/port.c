@@ -177,6 +177,17 @@ macvtap_port_get_holder(const MacvtapPort *port)
     return g_strdup(type);
 }
 
+char *
+macvtap_port_get_text(const MacvtapPort *port, const char *field)
+{
+    g_auto(GStrv) names = g_strsplit(field, ".", -1);
+    json_t *value = port->json;
+
+    for (char **name = names; *name; name++)
+        value = json_object_get(value, *name);
+    return client_json_text(value);
+}
+
 guint
 macvtap_port_get_n_taps(const MacvtapPort *port)
 {

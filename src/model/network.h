@@ -30,6 +30,9 @@ typedef enum MulticastPolicy {
 /* The most queues a macvtap can have: MAX_TAP_QUEUES of the kernel's include/linux/if_tap.h. */
 #define NETWORK_QUEUES_MAX 256
 
+/* The most entries of a Sources= list: what a record and a request can hold. */
+#define NETWORK_SOURCES_MAX 256
+
 /* The longest network name in bytes: it must fit ifalias, file names and messages. */
 #define NETWORK_NAME_MAX 64
 

@@ -6,12 +6,11 @@
 #define ALIAS_PREFIX "macvtapd:"
 #define ID_HEX_DIGITS 12
 
-/* Words that a Varlink enum may have: letters, digits and '_'. */
 static const char *const state_names[] = {
     [PORT_STATE_CREATING] = "creating",
     [PORT_STATE_ACTIVE] = "active",
-    [PORT_STATE_PARENT_GONE] = "parent_gone",
-    [PORT_STATE_DEVICE_GONE] = "device_gone",
+    [PORT_STATE_PARENT_GONE] = "parent-gone",
+    [PORT_STATE_DEVICE_GONE] = "device-gone",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == PORT_STATE_COUNT);
 
@@ -48,6 +47,9 @@ port_copy(const Port *port)
     copy->name = g_strdup(port->name);
     copy->network = g_strdup(port->network);
     copy->parent = g_strdup(port->parent);
+    copy->trunk = g_strdup(port->trunk);
+    copy->vlan = g_strdup(port->vlan);
+    copy->sources = port->sources ? g_array_copy(port->sources) : NULL;
     return copy;
 }
 
@@ -60,6 +62,9 @@ port_free(Port *port)
     g_free(port->name);
     g_free(port->network);
     g_free(port->parent);
+    g_free(port->trunk);
+    g_free(port->vlan);
+    g_clear_pointer(&port->sources, g_array_unref);
     g_free(port);
 }
 

@@ -29,17 +29,28 @@ typedef struct Port {
     char *name;    /* the caller's, or the id */
     char *network; /* the network's name, or an ad-hoc network's text */
     char *parent;
+    char *trunk; /* VLAN=: the interface that the VLAN device parent lies on; else NULL */
+    char *vlan;  /* VLAN=: "100" or "200.100"; else NULL */
     MacvtapMode mode;
     gboolean nopromisc;
     char interface_name[INTERFACE_NAME_MAX + 1];
     int interface_index; /* in the daemon's network namespace; chosen before the device is made */
     MacAddress mac;
-    guint32 mtu;  /* bytes */
-    guint queues; /* that may be opened, 1 to 256 */
+    MacPolicy mac_policy; /* the network's when the port was made */
+    guint32 mtu;          /* bytes */
+    guint queues;         /* that may be opened, 1 to 256 */
     VhostPolicy vhost;
     Holder holder;
-    uid_t owner; /* who asked for it */
+    uid_t owner;     /* who asked for it */
+    GArray *sources; /* of MacAddress: the port's own list in source mode; NULL: its network's */
+
+    /* What is seen now; not part of the record. */
     PortState state;
+    gboolean carrier;                          /* of the device, which is its parent's */
+    int bond_index;                            /* the bond that parent is or lies on; 0: none */
+    char active_slave[INTERFACE_NAME_MAX + 1]; /* of that bond; "": none, or a mode without one */
+    guint mac_changes;   /* how often the MAC was put back after the guest's side had changed it */
+    gboolean mac_astray; /* it could not be put back yet */
 } Port;
 
 Port *port_new(void);

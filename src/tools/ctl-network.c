@@ -71,7 +71,8 @@ print_network(const MacvtapNetwork *network)
 static int
 print_members(MacvtapClient *client, const char *name, GError **error)
 {
-    static const char *const headings[] = {"PORT", "MAC", "PARENT", "INTERFACE", "STATE", NULL};
+    static const char *const headings[] = {"PORT",  "MAC",      "PARENT", "INTERFACE",
+                                           "STATE", "RECEIVED", "SENT",   NULL};
     g_autoptr(GPtrArray) ports = macvtap_client_list_ports(client, name, error);
     g_autofree char *text = NULL;
     Table *table;
@@ -84,11 +85,12 @@ print_members(MacvtapClient *client, const char *name, GError **error)
     for (guint i = 0; i < ports->len; i++) {
         const MacvtapPort *port = ports->pdata[i];
 
-        table_add(table, g_strdup(macvtap_port_get_name(port)),
-                  g_strdup(macvtap_port_get_mac_address(port)),
-                  g_strdup(macvtap_port_get_parent(port)),
-                  g_strdup(macvtap_port_get_interface_name(port)),
-                  g_strdup(macvtap_port_get_state(port)));
+        table_add(
+            table, g_strdup(macvtap_port_get_name(port)),
+            g_strdup(macvtap_port_get_mac_address(port)), g_strdup(macvtap_port_get_parent(port)),
+            g_strdup(macvtap_port_get_interface_name(port)), g_strdup(macvtap_port_get_state(port)),
+            macvtap_port_get_text(port, "statistics.receivedPackets"),
+            macvtap_port_get_text(port, "statistics.sentPackets"));
     }
     text = table_finish(table);
     g_print("\n%s", text);

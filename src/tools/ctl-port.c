@@ -26,6 +26,16 @@ print_ports(GPtrArray *ports)
     g_print("%s", text);
 }
 
+/* A field that is not there, or a count of 0, is not worth a line. */
+static void
+print_field(const MacvtapPort *port, const char *label, const char *field)
+{
+    g_autofree char *text = macvtap_port_get_text(port, field);
+
+    if (text[0] && !g_str_equal(text, "0"))
+        g_print("%-10s %s\n", label, text);
+}
+
 static void
 print_port(const MacvtapPort *port)
 {
@@ -40,6 +50,14 @@ print_port(const MacvtapPort *port)
     g_print("MAC        %s\n", macvtap_port_get_mac_address(port));
     g_print("holder     %s, owner %u\n", holder, macvtap_port_get_owner(port));
     g_print("state      %s\n", macvtap_port_get_state(port));
+    print_field(port, "carrier", "carrier");
+    print_field(port, "VLAN", "vlan");
+    print_field(port, "trunk", "trunk");
+    print_field(port, "slave", "activeSlave");
+    print_field(port, "sources", "sources");
+    print_field(port, "received", "statistics.receivedPackets");
+    print_field(port, "sent", "statistics.sentPackets");
+    print_field(port, "put back", "macChanges");
 }
 
 static void
@@ -165,6 +183,32 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
 }
 
 int
+ctl_port_set(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    g_autofree char *sources = NULL;
+    const GOptionEntry entries[] = {
+        {"sources", 0, 0, G_OPTION_ARG_STRING, &sources, "What source mode lets through",
+         "MAC[,MAC...]"},
+        {NULL},
+    };
+    g_autoptr(MacvtapClient) client = NULL;
+    g_auto(GStrv) list = NULL;
+
+    if (!ctl_parse(entries, &argc, &argv, 1, 1, "PORT", error))
+        return 2;
+    if (!sources) {
+        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                            "change what? Give --sources MAC[,MAC...]");
+        return 2;
+    }
+    list = sources[0] ? g_strsplit(sources, ",", -1) : g_new0(char *, 1);
+    client = ctl_connect(ctl, error);
+    if (!client || !macvtap_client_set_sources(client, argv[1], (const char *const *)list, error))
+        return 1;
+    return 0;
+}
+
+int
 ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_autoptr(MacvtapClient) client = NULL;
@@ -184,6 +228,18 @@ ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
         g_printerr("macvtapctl: %s\n", cause->message);
     }
     return status;
+}
+
+static void
+print_event(const char *event, const MacvtapPort *port)
+{
+    g_autofree char *carrier = macvtap_port_get_text(port, "carrier");
+    g_autofree char *slave = macvtap_port_get_text(port, "activeSlave");
+
+    g_print("%-8s %s  %s on %s  %s  %s%s%s%s\n", event, macvtap_port_get_name(port),
+            macvtap_port_get_interface_name(port), macvtap_port_get_parent(port),
+            macvtap_port_get_mac_address(port), macvtap_port_get_state(port),
+            g_str_equal(carrier, "no") ? ", no carrier" : "", slave[0] ? ", through " : "", slave);
 }
 
 int
@@ -207,8 +263,6 @@ ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error)
         if (ctl->json)
             g_print("{\"event\":\"%s\",\"port\":%s}\n", event, json);
         else
-            g_print("%-8s %s  %s on %s  %s  %s\n", event, macvtap_port_get_name(port),
-                    macvtap_port_get_interface_name(port), macvtap_port_get_parent(port),
-                    macvtap_port_get_mac_address(port), macvtap_port_get_state(port));
+            print_event(event, port);
     }
 }

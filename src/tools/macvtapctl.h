@@ -16,6 +16,7 @@ int ctl_network_show(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_list(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_port_set(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error);

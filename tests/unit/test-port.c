@@ -7,7 +7,7 @@
 static void
 test_state_names(void **state)
 {
-    static const char *const names[] = {"creating", "active", "parent_gone", "device_gone"};
+    static const char *const names[] = {"creating", "active", "parent-gone", "device-gone"};
     PortState parsed = PORT_STATE_CREATING;
 
     for (guint i = 0; i < PORT_STATE_COUNT; i++) {
