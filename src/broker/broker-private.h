@@ -21,6 +21,7 @@ struct Broker {
     char *mac_seed;
     BrokerOpenVhost open_vhost;
     gpointer vhost_data;
+    GPtrArray *ended; /* ids of ports whose holder has ended and which are still there */
     GArray *watches;
     guint last_watch;
 };
@@ -31,6 +32,8 @@ void broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer use
 
 /* delete.c: removes the devices of these ports (of Port, in the registry), then their records. */
 gboolean broker_remove_ports(Broker *broker, GPtrArray *ports, GError **error);
+/* Those whose holder has ended, and which an error has kept until now. */
+void broker_remove_ended(Broker *broker);
 void broker_on_holders_ended(const char *const *port_ids, gpointer user_data);
 
 /* Whether link is the port's device: the index alone could be another's by now. */

@@ -15,6 +15,7 @@ broker_new(const BrokerSetup *setup, GError **error)
     broker->registry = registry_new(setup->state_fd, broker->vlans ? error : NULL);
     if (!broker->vlans || !broker->registry)
         return NULL;
+    broker->ended = g_ptr_array_new_with_free_func(g_free);
     broker->mac_seed = g_strdup(setup->mac_seed);
     broker->open_vhost = setup->open_vhost;
     broker->vhost_data = setup->vhost_data;
@@ -36,6 +37,7 @@ broker_free(Broker *broker)
     registry_free(broker->registry);
     vlans_free(broker->vlans);
     g_clear_pointer(&broker->networks, g_hash_table_unref);
+    g_clear_pointer(&broker->ended, g_ptr_array_unref);
     g_clear_pointer(&broker->watches, g_array_unref);
     g_free(broker->mac_seed);
     g_free(broker);

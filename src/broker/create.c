@@ -434,6 +434,8 @@ broker_create_port(Broker *broker, const Caller *caller, const PortRequest *requ
     };
     LinkInfo link;
 
+    if (broker->ended->len > 0)
+        broker_remove_ended(broker);
     if (!decide(&creation, error) || !record_and_make(&creation, &link, error)) {
         sweep_after_failure(&creation);
         return FALSE;

@@ -27,15 +27,21 @@ broker_is_device_of(const LinkInfo *link, const Port *port)
            link->index == port->interface_index && g_str_equal(link->name, port->interface_name);
 }
 
-static void
-collect_device(Broker *broker, const Port *port, GArray *indexes)
+/* A link of the port's index that is not ours is left alone: the port's device is gone then. */
+static gboolean
+has_device(Broker *broker, const Port *port)
 {
     LinkInfo link;
 
-    /* A link of this index that is not ours is left alone: the port's device is gone then. */
-    if (broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &link, NULL) &&
-        broker_is_device_of(&link, port))
-        g_array_append_val(indexes, link.index);
+    return broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &link, NULL) &&
+           broker_is_device_of(&link, port);
+}
+
+static void
+collect_device(Broker *broker, const Port *port, GArray *indexes)
+{
+    if (has_device(broker, port))
+        g_array_append_val(indexes, port->interface_index);
 }
 
 /* A search for the ports on a link. */
@@ -71,44 +77,67 @@ broker_sweep_vlans(Broker *broker, GError **error)
            port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
 }
 
+/* The port's device has gone: so does everything else of it. */
+static gboolean
+forget_port(Broker *broker, Port *port, GError **error)
+{
+    g_autoptr(Port) copy = port_copy(port);
+
+    holders_remove(broker->holders, port->id);
+    if (!registry_forget(broker->registry, port, error))
+        return FALSE;
+    broker_emit(broker, PORT_EVENT_DELETED, copy);
+    return TRUE;
+}
+
 gboolean
 broker_remove_ports(Broker *broker, GPtrArray *ports, GError **error)
 {
     g_autoptr(GArray) indexes = g_array_new(FALSE, FALSE, sizeof(int));
-    g_autoptr(GError) cause = NULL;
+    g_autoptr(GError) first = NULL;
+    gboolean deleted;
 
     for (guint i = 0; i < ports->len; i++)
         collect_device(broker, ports->pdata[i], indexes);
-    if (!broker->kernel->ops->link_delete(broker->kernel, (const int *)indexes->data, indexes->len,
-                                          &cause))
-        return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
+    deleted = broker->kernel->ops->link_delete(broker->kernel, (const int *)indexes->data,
+                                               indexes->len, &first);
     for (guint i = 0; i < ports->len; i++) {
-        Port *port = ports->pdata[i];
-        g_autoptr(Port) copy = port_copy(port);
-
-        holders_remove(broker->holders, port->id);
-        if (!registry_forget(broker->registry, port, &cause))
-            return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
-        broker_emit(broker, PORT_EVENT_DELETED, copy);
+        /* One that could not be deleted keeps its record, and does not keep the others. */
+        if (deleted || !has_device(broker, ports->pdata[i]))
+            forget_port(broker, ports->pdata[i], first ? NULL : &first);
     }
-    return broker_sweep_vlans(broker, error);
+    broker_sweep_vlans(broker, first ? NULL : &first);
+    return !first || port_error_set(error, PORT_ERROR_SYSTEM, "%s", first->message);
+}
+
+void
+broker_remove_ended(Broker *broker)
+{
+    g_autoptr(GPtrArray) ports = g_ptr_array_new();
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < broker->ended->len; i++) {
+        Port *port = registry_find(broker->registry, broker->ended->pdata[i]);
+
+        if (port)
+            g_ptr_array_add(ports, port);
+    }
+    if (broker_remove_ports(broker, ports, &error))
+        g_ptr_array_set_size(broker->ended, 0);
+    else
+        g_warning(
+            "ports whose holder has ended could not be removed, which will be tried again: %s",
+            error->message);
 }
 
 void
 broker_on_holders_ended(const char *const *port_ids, gpointer user_data)
 {
     Broker *broker = user_data;
-    g_autoptr(GPtrArray) ports = g_ptr_array_new();
-    g_autoptr(GError) error = NULL;
 
-    for (const char *const *id = port_ids; *id; id++) {
-        Port *port = registry_find(broker->registry, *id);
-
-        if (port)
-            g_ptr_array_add(ports, port);
-    }
-    if (!broker_remove_ports(broker, ports, &error))
-        g_warning("ports whose holder has ended could not be removed: %s", error->message);
+    for (const char *const *id = port_ids; *id; id++)
+        g_ptr_array_add(broker->ended, g_strdup(*id));
+    broker_remove_ended(broker);
 }
 
 gboolean
