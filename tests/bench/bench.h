@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The ways to a tap descriptor that attach-bench.c times against each other. All in microseconds.
+ * Everything here ends the program with a message when it fails: a bench has nothing to go on with.
+ */
+#pragma once
+
+#include "macvtap.h"
+
+#include <glib.h>
+#include <sys/types.h>
+
+#define BENCH_PARENT "up0"
+#define BENCH_BRIDGE "br0"
+#define BENCH_NETWORK "lan"
+
+/* Links of the floor and of the shell carry this group, so that they go away together. */
+#define BENCH_GROUP 77
+
+/* bench.c */
+gint64 bench_now(void); /* nanoseconds */
+double bench_since(gint64 begin);
+G_NORETURN void bench_die(const char *what, int errnum);
+void bench_write_file(const char *path, const char *text);
+/* An ifindex, and with it a /dev/tapN, that no other namespace of this machine is likely to use. */
+int bench_next_index(void);
+pid_t bench_spawn(char *const *argv, char *const *envp, const int *fds, guint n_fds);
+/* Waits for the process; ends the program unless it exited with 0. */
+void bench_wait(pid_t pid, const char *what);
+
+/* floor.c: what the kernel itself takes, and the end of whole groups of links. */
+int floor_attach(double *ret_us);
+void floor_delete_group(void);
+
+/* shell.c: a shell that is running already. */
+typedef struct Shell Shell;
+Shell *shell_start(void);
+void shell_attach(Shell *shell, double *ret_us);
+void shell_free(Shell *shell);
+
+/* service.c: a macvtapd of our own. */
+typedef struct Service Service;
+Service *service_start(const char *program, const char *folder);
+const char *service_socket(const Service *service);
+long service_resident_kib(const Service *service);
+void service_free(Service *service);
+
+/* helper.c: what QEMU does with helper=, to the end of the process. Returns the descriptor. */
+int helper_attach(char *const *argv, double *ret_us);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bench.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct Service {
+    pid_t pid;
+    char *socket;
+};
+
+static int
+open_notify_socket(const char *path)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        bench_die(path, errno);
+    return fd;
+}
+
+/* Waits for READY=1, or for the end of the process. */
+static void
+wait_ready(int notify, pid_t pid)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd items[] = {{notify, POLLIN}, {pidfd, POLLIN}};
+    char text[256];
+    ssize_t n;
+
+    do {
+        if (poll(items, G_N_ELEMENTS(items), -1) < 0)
+            bench_die("poll", errno);
+        if (!(items[0].revents & POLLIN))
+            bench_die("macvtapd ended before it was ready", 0);
+        n = recv(notify, text, sizeof text - 1, 0);
+        text[n > 0 ? n : 0] = '\0';
+    } while (!strstr(text, "READY=1"));
+    close(pidfd);
+}
+
+static void
+write_network(const char *config)
+{
+    g_autofree char *folder = g_build_filename(config, "networks.d", NULL);
+    g_autofree char *path = g_build_filename(folder, BENCH_NETWORK ".network", NULL);
+
+    if (g_mkdir_with_parents(folder, 0755) < 0)
+        bench_die(folder, errno);
+    bench_write_file(path, "[Network]\nParent=" BENCH_PARENT "\nMode=bridge\n");
+}
+
+Service *
+service_start(const char *program, const char *folder)
+{
+    g_autofree char *config = g_build_filename(folder, "config", NULL);
+    g_autofree char *state = g_build_filename(folder, "state", NULL);
+    g_autofree char *notify_path = g_build_filename(folder, "notify", NULL);
+    g_autofree char *notify = g_strconcat("NOTIFY_SOCKET=", notify_path, NULL);
+    Service *service = g_new0(Service, 1);
+    char *envp[] = {notify, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    int fd;
+
+    service->socket = g_build_filename(folder, "socket", NULL);
+    write_network(config);
+    fd = open_notify_socket(notify_path);
+    service->pid = bench_spawn((char *[]){(char *)program, "--config", config, "--state", state,
+                                          "--socket", service->socket, NULL},
+                               envp, NULL, 0);
+    wait_ready(fd, service->pid);
+    close(fd);
+    return service;
+}
+
+const char *
+service_socket(const Service *service)
+{
+    return service->socket;
+}
+
+long
+service_resident_kib(const Service *service)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)service->pid);
+    g_autofree char *text = NULL;
+    const char *line;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL) || !(line = strstr(text, "\nVmRSS:")))
+        bench_die(path, EIO);
+    return atol(line + strlen("\nVmRSS:"));
+}
+
+void
+service_free(Service *service)
+{
+    kill(service->pid, SIGTERM);
+    bench_wait(service->pid, "macvtapd");
+    g_free(service->socket);
+    g_free(service);
+}
