@@ -84,17 +84,6 @@ random_mac(void)
     return mac;
 }
 
-/* netif_stacked_transfer_operstate() */
-static void
-follow_carrier(const FakeLink *parent, LinkInfo *child)
-{
-    child->carrier = parent->info.carrier && parent->info.flags & IFF_UP;
-    child->operational_state = child->carrier ? IF_OPER_UP : IF_OPER_LOWERLAYERDOWN;
-    child->flags &= ~(guint32)(IFF_RUNNING | IFF_LOWER_UP);
-    if (child->carrier)
-        child->flags |= IFF_RUNNING | IFF_LOWER_UP;
-}
-
 static LinkInfo
 describe(const MacvtapSpec *spec, const FakeLink *parent)
 {
@@ -115,7 +104,7 @@ describe(const MacvtapSpec *spec, const FakeLink *parent)
     g_strlcpy(info.alias, spec->alias ? spec->alias : "", sizeof info.alias);
     if (spec->mode == MACVTAP_MODE_PASSTHRU)
         info.mac = parent->info.mac;
-    follow_carrier(parent, &info);
+    fake_follow_carrier(parent, &info);
     return info;
 }
 
@@ -134,6 +123,28 @@ wants_promiscuity(const FakeLink *link)
     return link->info.mode == MACVTAP_MODE_PASSTHRU && !link->nopromisc;
 }
 
+static int
+compare_macs(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(MacAddress));
+}
+
+/* MACVLAN_MACADDR_SET: a list is a set. */
+static void
+put_sources(FakeLink *link, const MacAddress *sources, gsize n_sources)
+{
+    g_array_set_size(link->sources, 0);
+    if (n_sources == 0)
+        return;
+    g_array_append_vals(link->sources, sources, (guint)n_sources);
+    g_array_sort(link->sources, compare_macs);
+    for (guint i = link->sources->len; i-- > 1;) {
+        if (mac_address_equal(&g_array_index(link->sources, MacAddress, i),
+                              &g_array_index(link->sources, MacAddress, i - 1)))
+            g_array_remove_index(link->sources, i);
+    }
+}
+
 gboolean
 fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error)
 {
@@ -144,17 +155,16 @@ fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link, G
 
     if (fake_fails(kernel, "macvtap_create", error) || !interface_name_check(spec->name, error))
         return FALSE;
-    errnum = refuse(kernel, spec, parent);
+    errnum = spec->n_sources > MACVTAP_SOURCES_MAX ? E2BIG : refuse(kernel, spec, parent);
     if (errnum)
         return error_set_errno(error, errnum, "cannot make macvtap %s", spec->name);
     info = describe(spec, parent);
     link = fake_add(kernel, &info);
     link->nopromisc = spec->nopromisc;
     link->restored_mac = parent->info.mac;
-    if (wants_promiscuity(link)) {
-        parent->info.promiscuity++;
-        fake_tell(kernel, LINK_EVENT_CHANGED, &parent->info);
-    }
+    put_sources(link, spec->sources, spec->n_sources);
+    if (wants_promiscuity(link))
+        fake_add_promiscuity(kernel, parent, 1);
     fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
     *ret_link = link->info;
     return TRUE;
@@ -179,35 +189,38 @@ fake_set_mac(Kernel *base, int index, const MacAddress *mac, GError **error)
         errnum = EADDRINUSE;
     if (errnum)
         return error_set_errno(error, errnum, "cannot set link %d's MAC", index);
-    link->info.mac = *mac;
     if (parent && link->info.mode == MACVTAP_MODE_PASSTHRU) {
-        parent->info.mac = *mac;
-        fake_tell(kernel, LINK_EVENT_CHANGED, &parent->info);
+        link->info.mac = *mac;
+        fake_put_mac(kernel, parent, mac);
+        fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
+    } else {
+        fake_put_mac(kernel, link, mac);
     }
-    fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
-    if (!parent)
-        fake_parent_changed(kernel, link);
     return TRUE;
 }
 
-/* macvlan_device_event(): carrier, MTU and, in passthru, the MAC follow the parent. */
-void
-fake_parent_changed(FakeKernel *kernel, const FakeLink *parent)
+gboolean
+fake_set_sources(Kernel *base, int index, const MacAddress *sources, gsize n_sources,
+                 GError **error)
 {
-    for (guint i = 0; i < kernel->links->len; i++) {
-        FakeLink *link = kernel->links->pdata[i];
-        LinkInfo before = link->info;
+    FakeLink *link = fake_find(fake_kernel(base), index);
+    int errnum = 0;
 
-        if (!link->info.is_macvlan || link->info.lower_index != parent->info.index)
-            continue;
-        follow_carrier(parent, &link->info);
-        link->info.mtu = MIN(link->info.mtu, parent->info.mtu);
-        if (link->info.mode == MACVTAP_MODE_PASSTHRU &&
-            !mac_address_equal(&link->info.mac, &parent->info.mac))
-            link->info.mac = link->restored_mac = parent->info.mac;
-        if (memcmp(&before, &link->info, sizeof before) != 0)
-            fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
-    }
+    if (fake_fails(fake_kernel(base), "macvtap_set_sources", error))
+        return FALSE;
+    if (n_sources > MACVTAP_SOURCES_MAX)
+        errnum = E2BIG;
+    else if (!link)
+        errnum = ENODEV;
+    else if (strcmp(link->info.kind, "macvtap") != 0)
+        errnum = EOPNOTSUPP;
+    else if (link->info.mode != MACVTAP_MODE_SOURCE)
+        errnum = EINVAL;
+    if (errnum)
+        return error_set_errno(error, errnum, "cannot set the sources of link %d", index);
+    put_sources(link, sources, n_sources);
+    fake_tell(fake_kernel(base), LINK_EVENT_CHANGED, &link->info);
+    return TRUE;
 }
 
 void
@@ -218,9 +231,7 @@ fake_macvlan_removed(FakeKernel *kernel, const FakeLink *link)
     if (!parent || link->info.mode != MACVTAP_MODE_PASSTHRU)
         return;
     if (wants_promiscuity(link))
-        parent->info.promiscuity--;
-    else if (mac_address_equal(&parent->info.mac, &link->restored_mac))
-        return;
-    parent->info.mac = link->restored_mac;
-    fake_tell(kernel, LINK_EVENT_CHANGED, &parent->info);
+        fake_add_promiscuity(kernel, parent, -1);
+    if (!mac_address_equal(&parent->info.mac, &link->restored_mac))
+        fake_put_mac(kernel, parent, &link->restored_mac);
 }

@@ -7,8 +7,19 @@
 typedef struct FakeLink {
     LinkInfo info;
     gboolean nopromisc;
-    MacAddress restored_mac; /* passthru: what the parent gets back when this link goes */
+    MacAddress restored_mac;   /* passthru: what the parent gets back when this link goes */
+    GArray *sources;           /* of MacAddress, sorted */
+    gboolean mac_is_inherited; /* a VLAN device whose MAC nobody has set */
+    gboolean has_active_slave; /* a bond in a mode with one */
+    gboolean is_wireless;
+    LinkStatistics statistics;
 } FakeLink;
+
+typedef struct FakeFailure {
+    const char *operation; /* interned */
+    guint calls_left;      /* 1: the next call */
+    int errnum;
+} FakeFailure;
 
 typedef struct FakeKernel {
     Kernel kernel;       /* first member: the operations */
@@ -24,21 +35,38 @@ fake_kernel(Kernel *kernel)
     return (FakeKernel *)kernel;
 }
 
-/* fake.c. Whether the operation has to fail now; then *error is set. */
+/* fake-control.c. Whether the operation has to fail now; then *error is set. */
 gboolean fake_fails(FakeKernel *kernel, const char *operation, GError **error);
+
+/* fake.c */
 FakeLink *fake_find(FakeKernel *kernel, int index);
 FakeLink *fake_find_name(FakeKernel *kernel, const char *name);
 FakeLink *fake_add(FakeKernel *kernel, const LinkInfo *info);
 void fake_remove(FakeKernel *kernel, FakeLink *link);
+/* Whether link is a macvlan or a VLAN device on that link. */
+gboolean fake_is_upper(const FakeLink *link, int lower_index);
 
 /* fake-monitor.c. fake_tell() queues the event for every monitor. */
 void fake_tell(FakeKernel *kernel, LinkEventType type, const LinkInfo *link);
 gboolean fake_monitor(Kernel *base, LinkEventHandler handler, gpointer user_data, GError **error);
 void fake_monitor_free(gpointer data);
 
+/* fake-stack.c. What a change of one link does to those above and below. fake_changed() tells it
+ * and passes it on; fake_put_mac() and fake_add_promiscuity() change the link first. */
+void fake_changed(FakeKernel *kernel, FakeLink *link);
+void fake_put_mac(FakeKernel *kernel, FakeLink *link, const MacAddress *mac);
+void fake_add_promiscuity(FakeKernel *kernel, FakeLink *link, int change);
+void fake_follow_carrier(const FakeLink *lower, LinkInfo *upper);
+void fake_slave_changed(FakeKernel *kernel, const FakeLink *slave);
+void fake_bond_removed(FakeKernel *kernel, const FakeLink *link);
+
 /* fake-macvtap.c. What macvlan.c of the kernel does. */
 gboolean fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link,
                              GError **error);
 gboolean fake_set_mac(Kernel *base, int index, const MacAddress *mac, GError **error);
-void fake_parent_changed(FakeKernel *kernel, const FakeLink *parent);
+gboolean fake_set_sources(Kernel *base, int index, const MacAddress *sources, gsize n_sources,
+                          GError **error);
 void fake_macvlan_removed(FakeKernel *kernel, const FakeLink *link);
+
+/* fake-vlan.c. What vlan.c and vlan_dev.c of the kernel do. */
+gboolean fake_vlan_create(Kernel *base, const VlanSpec *spec, LinkInfo *ret_link, GError **error);

@@ -5,33 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_arp.h>
 #include <string.h>
 #include <unistd.h>
 
 #define QUEUES_MAX 256 /* MAX_TAP_QUEUES of linux/if_tap.h */
-
-typedef struct FakeFailure {
-    const char *operation; /* interned */
-    guint calls_left;      /* 1: the next call */
-    int errnum;
-} FakeFailure;
-
-gboolean
-fake_fails(FakeKernel *kernel, const char *operation, GError **error)
-{
-    int errnum = 0;
-
-    for (guint i = kernel->failures->len; i-- > 0;) {
-        FakeFailure *failure = &g_array_index(kernel->failures, FakeFailure, i);
-
-        if (strcmp(failure->operation, operation) != 0 || --failure->calls_left > 0)
-            continue;
-        errnum = failure->errnum;
-        g_array_remove_index(kernel->failures, i);
-    }
-    return errnum != 0 && !error_set_errno(error, errnum, "%s fails on demand", operation);
-}
 
 FakeLink *
 fake_find(FakeKernel *kernel, int index)
@@ -63,6 +40,7 @@ fake_add(FakeKernel *kernel, const LinkInfo *info)
     FakeLink *link = g_new0(FakeLink, 1);
 
     link->info = *info;
+    link->sources = g_array_new(FALSE, FALSE, sizeof(MacAddress));
     if (link->info.index == 0) {
         while (fake_find(kernel, kernel->next_index))
             kernel->next_index++;
@@ -72,14 +50,28 @@ fake_add(FakeKernel *kernel, const LinkInfo *info)
     return link;
 }
 
+static void
+link_free(gpointer data)
+{
+    FakeLink *link = data;
+
+    g_array_unref(link->sources);
+    g_free(link);
+}
+
+gboolean
+fake_is_upper(const FakeLink *link, int lower_index)
+{
+    return link->info.lower_index == lower_index &&
+           (link->info.is_macvlan || strcmp(link->info.kind, "vlan") == 0);
+}
+
 static FakeLink *
-find_child(FakeKernel *kernel, int parent_index)
+find_upper(FakeKernel *kernel, int lower_index)
 {
     for (guint i = 0; i < kernel->links->len; i++) {
-        FakeLink *link = kernel->links->pdata[i];
-
-        if (link->info.is_macvlan && link->info.lower_index == parent_index)
-            return link;
+        if (fake_is_upper(kernel->links->pdata[i], lower_index))
+            return kernel->links->pdata[i];
     }
     return NULL;
 }
@@ -88,14 +80,19 @@ void
 fake_remove(FakeKernel *kernel, FakeLink *link)
 {
     LinkInfo removed = {.index = link->info.index};
-    FakeLink *child;
+    FakeLink *upper;
+    guint position;
 
-    while ((child = find_child(kernel, link->info.index)))
-        fake_remove(kernel, child);
+    while ((upper = find_upper(kernel, link->info.index)))
+        fake_remove(kernel, upper);
     memcpy(removed.name, link->info.name, sizeof removed.name);
+    if (!g_ptr_array_find(kernel->links, link, &position))
+        g_assert_not_reached();
+    g_ptr_array_steal_index(kernel->links, position);
     if (link->info.is_macvlan)
         fake_macvlan_removed(kernel, link);
-    g_ptr_array_remove(kernel->links, link);
+    fake_bond_removed(kernel, link);
+    link_free(link);
     fake_tell(kernel, LINK_EVENT_REMOVED, &removed);
 }
 
@@ -162,6 +159,27 @@ fake_delete(Kernel *base, const int *indexes, gsize n_indexes, GError **error)
 }
 
 static gboolean
+fake_statistics(Kernel *base, int index, LinkStatistics *ret_statistics, GError **error)
+{
+    const FakeLink *link = fake_find(fake_kernel(base), index);
+
+    if (fake_fails(fake_kernel(base), "link_statistics", error))
+        return FALSE;
+    if (!link)
+        return error_set_errno(error, ENODEV, "cannot read link %d's statistics", index);
+    *ret_statistics = link->statistics;
+    return TRUE;
+}
+
+static gboolean
+fake_is_wireless(Kernel *base, const LinkInfo *link)
+{
+    const FakeLink *found = fake_find(fake_kernel(base), link->index);
+
+    return found && found->is_wireless;
+}
+
+static gboolean
 fake_tap_open(Kernel *base, const LinkInfo *link, guint n_queues, gboolean multi_queue,
               DescriptorArray *queues, GError **error)
 {
@@ -205,6 +223,10 @@ static const KernelOps fake_ops = {
     .link_by_index = fake_by_index,
     .link_list = fake_list,
     .macvtap_create = fake_macvtap_create,
+    .vlan_create = fake_vlan_create,
+    .macvtap_set_sources = fake_set_sources,
+    .link_statistics = fake_statistics,
+    .link_is_wireless = fake_is_wireless,
     .link_set_mac = fake_set_mac,
     .link_delete = fake_delete,
     .tap_open = fake_tap_open,
@@ -218,57 +240,9 @@ kernel_fake_new(void)
     FakeKernel *kernel = g_new0(FakeKernel, 1);
 
     kernel->kernel.ops = &fake_ops;
-    kernel->links = g_ptr_array_new_with_free_func(g_free);
+    kernel->links = g_ptr_array_new_with_free_func(link_free);
     kernel->monitors = g_ptr_array_new_with_free_func(fake_monitor_free);
     kernel->failures = g_array_new(FALSE, FALSE, sizeof(FakeFailure));
     kernel->next_index = 1;
     return &kernel->kernel;
-}
-
-int
-kernel_fake_add_link(Kernel *base, const LinkInfo *info)
-{
-    FakeLink *link = fake_add(fake_kernel(base), info);
-
-    if (link->info.mtu == 0)
-        link->info.mtu = 1500;
-    if (link->info.hardware_type == 0)
-        link->info.hardware_type = ARPHRD_ETHER;
-    fake_tell(fake_kernel(base), LINK_EVENT_CHANGED, &link->info);
-    return link->info.index;
-}
-
-void
-kernel_fake_change_link(Kernel *base, const LinkInfo *info)
-{
-    FakeLink *link = fake_find(fake_kernel(base), info->index);
-
-    g_return_if_fail(link != NULL);
-    link->info = *info;
-    fake_tell(fake_kernel(base), LINK_EVENT_CHANGED, &link->info);
-    fake_parent_changed(fake_kernel(base), link);
-}
-
-void
-kernel_fake_remove_link(Kernel *base, int index)
-{
-    FakeLink *link = fake_find(fake_kernel(base), index);
-
-    g_return_if_fail(link != NULL);
-    fake_remove(fake_kernel(base), link);
-}
-
-void
-kernel_fake_fail(Kernel *base, const char *operation, guint nth, int errnum)
-{
-    FakeFailure failure = {g_intern_string(operation), nth, errnum};
-
-    g_return_if_fail(nth > 0 && errnum > 0);
-    g_array_append_val(fake_kernel(base)->failures, failure);
-}
-
-guint
-kernel_fake_link_count(Kernel *base)
-{
-    return fake_kernel(base)->links->len;
 }

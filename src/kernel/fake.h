@@ -13,7 +13,13 @@ int kernel_fake_add_link(Kernel *kernel, const LinkInfo *link);
 /* Changes a link behind the daemon's back, with the events that Linux would send. */
 void kernel_fake_change_link(Kernel *kernel, const LinkInfo *link);
 
-/* Removes a link behind the daemon's back, and every macvtap on it. */
+/*
+ * Links stand on each other as in Linux: macvtaps and VLAN devices follow the link with their
+ * lower_index, a link with kind "bond" follows those that have it as their master_index. A bond
+ * that ever had an active_slave_index chooses the next one by itself.
+ */
+
+/* Removes a link behind the daemon's back, and all VLAN devices and macvtaps on it. */
 void kernel_fake_remove_link(Kernel *kernel, int index);
 
 /* The nth call from now (1: the next) of the operation named as its member in KernelOps fails with
@@ -22,3 +28,10 @@ void kernel_fake_fail(Kernel *kernel, const char *operation, guint nth, int errn
 
 /* How many links there are. Descriptors of tap_open are pipes that stand in for queues. */
 guint kernel_fake_link_count(Kernel *kernel);
+
+/* What link_statistics gives from now on; what link_is_wireless says TRUE of. */
+void kernel_fake_set_statistics(Kernel *kernel, int index, const LinkStatistics *statistics);
+void kernel_fake_set_wireless(Kernel *kernel, int index);
+
+/* The sources of a macvtap, of MacAddress, sorted; valid until they change. */
+const GArray *kernel_fake_sources(Kernel *kernel, int index);

@@ -221,7 +221,50 @@ a_parent_takes_its_macvtaps_along(void **state)
     assert_true(delete_links(&link.index, 1, NULL));
 }
 
+static void
+counts_what_comes_in(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec);
+    LinkStatistics before, after;
+
+    assert_true(world_kernel->ops->link_statistics(world_kernel, link.index, &before, NULL));
+    for (guint i = 0; i < 3; i++)
+        world_receive("vm1", &spec.mac);
+    assert_true(world_kernel->ops->link_statistics(world_kernel, link.index, &after, NULL));
+    assert_int_equal(after.rx_packets - before.rx_packets, 3);
+    assert_int_equal(after.rx_bytes - before.rx_bytes, 3 * 60);
+    assert_int_equal(after.tx_packets, before.tx_packets);
+}
+
+static void
+counts_only_on_links(void **state)
+{
+    const int never[] = {0, -1, 7654};
+    LinkStatistics statistics = {.rx_packets = 7};
+
+    for (guint i = 0; i < G_N_ELEMENTS(never); i++) {
+        g_autoptr(GError) error = NULL;
+
+        assert_false(
+            world_kernel->ops->link_statistics(world_kernel, never[i], &statistics, &error));
+        assert_errno(&error, ENODEV);
+    }
+    assert_int_equal(statistics.rx_packets, 7);
+}
+
+static void
+a_wire_is_not_wireless(void **state)
+{
+    LinkInfo link = world_link("up0");
+
+    assert_false(world_kernel->ops->link_is_wireless(world_kernel, &link));
+}
+
 const struct CMUnitTest contract_tests[] = {
+    WORLD_TEST(counts_what_comes_in),
+    WORLD_TEST(counts_only_on_links),
+    WORLD_TEST(a_wire_is_not_wireless),
     WORLD_TEST(an_unknown_link_is_enodev),
     WORLD_TEST(the_list_has_every_link),
     WORLD_TEST(sets_a_mac),

@@ -78,6 +78,72 @@ world_remove(const char *name)
     kernel_fake_remove_link(world_kernel, world_link(name).index);
 }
 
+gboolean
+world_has(const char *kind)
+{
+    return TRUE;
+}
+
+void
+world_make_bond(void)
+{
+    LinkInfo up0 = world_link("up0"), up2 = up0;
+    LinkInfo bond = {
+        .name = "bond0",
+        .kind = "bond",
+        .mac = up0.mac,
+        .flags = up0.flags,
+        .operational_state = IF_OPER_UP,
+        .carrier = TRUE,
+        .active_slave_index = up0.index,
+    };
+
+    up2.index = 0;
+    strcpy(up2.name, "up2");
+    strcpy(up0.master_kind, "bond");
+    strcpy(up2.master_kind, "bond");
+    up0.master_index = up2.master_index = kernel_fake_add_link(world_kernel, &bond);
+    kernel_fake_change_link(world_kernel, &up0);
+    kernel_fake_add_link(world_kernel, &up2);
+}
+
+void
+world_set_carrier(const char *name, gboolean carrier)
+{
+    LinkInfo link = world_link(name);
+
+    link.carrier = carrier;
+    link.operational_state = carrier ? IF_OPER_UP : IF_OPER_DOWN;
+    link.flags &= ~(guint32)(IFF_RUNNING | IFF_LOWER_UP);
+    if (carrier)
+        link.flags |= IFF_RUNNING | IFF_LOWER_UP;
+    kernel_fake_change_link(world_kernel, &link);
+}
+
+void
+world_receive(const char *in, const MacAddress *to)
+{
+    int index = world_link(in).index;
+    LinkStatistics statistics;
+
+    assert_true(world_kernel->ops->link_statistics(world_kernel, index, &statistics, NULL));
+    statistics.rx_packets++;
+    statistics.rx_bytes += 60;
+    kernel_fake_set_statistics(world_kernel, index, &statistics);
+}
+
+GByteArray *
+world_sources(const char *name)
+{
+    const GArray *sources = kernel_fake_sources(world_kernel, world_link(name).index);
+    GByteArray *copy = g_byte_array_new();
+
+    if (sources->len)
+        g_byte_array_append(copy, (const guint8 *)sources->data,
+                            sources->len * (guint)sizeof(MacAddress));
+    return copy;
+}
+
 int
 main(void)
 {

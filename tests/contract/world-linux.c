@@ -3,12 +3,16 @@
 #include "world.h"
 
 #include "linux.h"
+#include "test-kinds.h"
 #include "test-namespace.h"
+#include "wire.h"
 
 #include <fcntl.h>
 #include <net/if.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 Kernel *
 world_kernel_new(void)
@@ -33,10 +37,12 @@ world_setup(void **state)
 int
 world_teardown(void **state)
 {
-    if (if_nametoindex("up0"))
-        test_link_delete("up0");
-    if (if_nametoindex("br0"))
-        test_link_delete("br0");
+    static const char *const names[] = {"bond0", "br0", "up0", "up2"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (if_nametoindex(names[i]))
+            test_link_delete(names[i]);
+    }
     assert_int_equal(world_link_count(), 1); /* lo */
     g_clear_pointer(&world_kernel, kernel_free);
     return 0;
@@ -71,6 +77,58 @@ void
 world_remove(const char *name)
 {
     test_link_delete(name);
+}
+
+gboolean
+world_has(const char *kind)
+{
+    gboolean has = test_has_kind(kind);
+
+    if (!has && g_strcmp0(g_getenv("MACVTAPD_REQUIRE"), "1") == 0)
+        fail_msg("the kernel has no links of kind %s", kind);
+    return has;
+}
+
+void
+world_make_bond(void)
+{
+    test_veth_add("up2", "up3");
+    test_bond_add("bond0");
+    test_bond_enslave("bond0", "up0");
+    test_bond_enslave("bond0", "up2");
+}
+
+void
+world_set_carrier(const char *name, gboolean carrier)
+{
+    test_link_set_up(strcmp(name, "up0") == 0 ? "up1" : "up3", carrier);
+}
+
+void
+world_receive(const char *in, const MacAddress *to)
+{
+    guint8 frame[64], received[64];
+    int wire = wire_open("up1"), inside = wire_open(in);
+
+    wire_send(wire, frame, wire_text_frame(frame, to, "contract"));
+    wire_receive(inside, received, sizeof received);
+    close(wire);
+    close(inside);
+}
+
+static int
+compare_macs(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(MacAddress));
+}
+
+GByteArray *
+world_sources(const char *name)
+{
+    GByteArray *sources = test_macvtap_sources(name);
+
+    qsort(sources->data, sources->len / sizeof(MacAddress), sizeof(MacAddress), compare_macs);
+    return sources;
 }
 
 int

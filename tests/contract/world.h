@@ -33,6 +33,28 @@ void world_set_up(const char *name, gboolean up);
 void world_make_bridge_port(const char *name);
 void world_remove(const char *name);
 
+/* Skips the test, with the reason, on a kernel without links of this kind ("vlan", "bond"). */
+#define WORLD_NEEDS(kind)                                                                          \
+    do {                                                                                           \
+        if (!world_has(kind)) {                                                                    \
+            print_message("# SKIP: the kernel has no links of kind %s\n", kind);                   \
+            skip();                                                                                \
+        }                                                                                          \
+    } while (0)
+gboolean world_has(const char *kind);
+
+/* "bond0" in mode active-backup with the slaves up0 (active) and, new, up2. */
+void world_make_bond(void);
+
+/* Pulls and plugs the cable of up0 or up2. */
+void world_set_carrier(const char *name, gboolean carrier);
+
+/* A frame for this MAC comes in at up0; in is the link that gets it. */
+void world_receive(const char *in, const MacAddress *to);
+
+/* The sources of a macvtap: six octets each, sorted. */
+GByteArray *world_sources(const char *name);
+
 /* A spec for a macvtap of this name on up0: bridge mode, MAC 52:54:00:00:00:last. */
 MacvtapSpec world_spec(const char *name, guint8 last);
 

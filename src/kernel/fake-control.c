@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What tests do to the fake behind the daemon's back. */
+#include "fake-private.h"
+
+#include "error.h"
+
+#include <linux/if_arp.h>
+#include <string.h>
+
+gboolean
+fake_fails(FakeKernel *kernel, const char *operation, GError **error)
+{
+    int errnum = 0;
+
+    for (guint i = kernel->failures->len; i-- > 0;) {
+        FakeFailure *failure = &g_array_index(kernel->failures, FakeFailure, i);
+
+        if (strcmp(failure->operation, operation) != 0 || --failure->calls_left > 0)
+            continue;
+        errnum = failure->errnum;
+        g_array_remove_index(kernel->failures, i);
+    }
+    return errnum != 0 && !error_set_errno(error, errnum, "%s fails on demand", operation);
+}
+
+int
+kernel_fake_add_link(Kernel *base, const LinkInfo *info)
+{
+    FakeLink *link = fake_add(fake_kernel(base), info);
+
+    if (link->info.mtu == 0)
+        link->info.mtu = 1500;
+    if (link->info.hardware_type == 0)
+        link->info.hardware_type = ARPHRD_ETHER;
+    link->mac_is_inherited = strcmp(link->info.kind, "vlan") == 0;
+    fake_tell(fake_kernel(base), LINK_EVENT_CHANGED, &link->info);
+    fake_slave_changed(fake_kernel(base), link);
+    return link->info.index;
+}
+
+void
+kernel_fake_change_link(Kernel *base, const LinkInfo *info)
+{
+    FakeLink *link = fake_find(fake_kernel(base), info->index);
+
+    g_return_if_fail(link != NULL);
+    if (!mac_address_equal(&link->info.mac, &info->mac))
+        link->mac_is_inherited = FALSE;
+    link->info = *info;
+    fake_changed(fake_kernel(base), link);
+}
+
+void
+kernel_fake_remove_link(Kernel *base, int index)
+{
+    FakeLink *link = fake_find(fake_kernel(base), index);
+
+    g_return_if_fail(link != NULL);
+    fake_remove(fake_kernel(base), link);
+}
+
+void
+kernel_fake_fail(Kernel *base, const char *operation, guint nth, int errnum)
+{
+    FakeFailure failure = {g_intern_string(operation), nth, errnum};
+
+    g_return_if_fail(nth > 0 && errnum > 0);
+    g_array_append_val(fake_kernel(base)->failures, failure);
+}
+
+guint
+kernel_fake_link_count(Kernel *base)
+{
+    return fake_kernel(base)->links->len;
+}
+
+void
+kernel_fake_set_statistics(Kernel *base, int index, const LinkStatistics *statistics)
+{
+    FakeLink *link = fake_find(fake_kernel(base), index);
+
+    g_return_if_fail(link != NULL);
+    link->statistics = *statistics;
+}
+
+void
+kernel_fake_set_wireless(Kernel *base, int index)
+{
+    FakeLink *link = fake_find(fake_kernel(base), index);
+
+    g_return_if_fail(link != NULL);
+    link->is_wireless = TRUE;
+}
+
+const GArray *
+kernel_fake_sources(Kernel *base, int index)
+{
+    const FakeLink *link = fake_find(fake_kernel(base), index);
+
+    g_return_val_if_fail(link != NULL, NULL);
+    return link->sources;
+}
