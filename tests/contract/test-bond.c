@@ -51,7 +51,6 @@ shows_its_slaves(void **state)
 {
     LinkInfo link, slave;
 
-    WORLD_NEEDS("bond");
     world_make_bond();
     link = world_link("bond0");
     slave = world_link("up0");
@@ -68,7 +67,6 @@ tells_of_a_failover(void **state)
 {
     int first, second;
 
-    WORLD_NEEDS("bond");
     world_make_bond();
     first = world_link("up0").index;
     second = world_link("up2").index;
@@ -88,7 +86,6 @@ tells_of_a_failover(void **state)
 static void
 tells_of_the_last_slaves_loss(void **state)
 {
-    WORLD_NEEDS("bond");
     world_make_bond();
     create_macvtap(world_link("bond0").index, MACVTAP_MODE_BRIDGE);
     watch();
@@ -107,7 +104,6 @@ tells_of_the_last_slaves_loss(void **state)
 static void
 loses_slaves(void **state)
 {
-    WORLD_NEEDS("bond");
     world_make_bond();
     watch();
     world_remove("bond0");
@@ -120,7 +116,6 @@ a_slave_is_no_parent(void **state)
 {
     MacvtapSpec spec = world_spec("vm1", 1);
 
-    WORLD_NEEDS("bond");
     world_make_bond();
     world_create_fails(&spec, EBUSY);
 }
@@ -130,7 +125,6 @@ passthru_sets_and_restores_the_slaves_macs(void **state)
 {
     LinkInfo parent, up0, up2, link, now;
 
-    WORLD_NEEDS("bond");
     world_make_bond();
     parent = world_link("bond0");
     up0 = world_link("up0");
@@ -156,8 +150,6 @@ passthru_on_a_vlan_leaves_the_slaves_macs(void **state)
     VlanSpec spec = {.name = "v100", .id = 100};
     LinkInfo parent, vlan, link, now;
 
-    WORLD_NEEDS("bond");
-    WORLD_NEEDS("vlan");
     world_make_bond();
     parent = world_link("bond0");
     spec.parent_index = parent.index;

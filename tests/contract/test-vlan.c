@@ -46,7 +46,6 @@ gives_the_finished_device(void **state)
     VlanSpec spec = vlan_spec("v100", 100);
     LinkInfo parent = world_link("up0"), link, again;
 
-    WORLD_NEEDS("vlan");
     link = create(&spec);
     again = world_link("v100");
     assert_links_equal(&link, &again);
@@ -69,7 +68,6 @@ takes_the_chosen_index(void **state)
 {
     VlanSpec spec = vlan_spec("v100", 100);
 
-    WORLD_NEEDS("vlan");
     spec.index = 7654;
     spec.alias = NULL;
     assert_int_equal(create(&spec).index, 7654);
@@ -82,7 +80,6 @@ knows_the_outer_tag(void **state)
     VlanSpec outer = vlan_spec("v200", 200), inner = vlan_spec("v200.100", 100);
     LinkInfo link;
 
-    WORLD_NEEDS("vlan");
     outer.is_outer = TRUE;
     link = create(&outer);
     assert_true(link.vlan_is_outer);
@@ -102,7 +99,6 @@ refuses_what_is_taken(void **state)
     VlanSpec spec = vlan_spec("v100", 100);
     LinkInfo before, after;
 
-    WORLD_NEEDS("vlan");
     before = create(&spec);
     create_fails(&spec, EEXIST);
     spec.name = "other"; /* the VLAN is taken */
@@ -126,7 +122,6 @@ refuses_bad_input(void **state)
 {
     VlanSpec spec = vlan_spec("v100", 0);
 
-    WORLD_NEEDS("vlan");
     create_fails(&spec, ERANGE);
     spec.id = 4095;
     create_fails(&spec, ERANGE);
@@ -147,7 +142,6 @@ rises_with_its_parent(void **state)
     VlanSpec spec = vlan_spec("v100", 100);
     LinkInfo link, again;
 
-    WORLD_NEEDS("vlan");
     world_set_up("up0", FALSE);
     link = create(&spec);
     assert_int_equal(link.flags & (IFF_UP | IFF_NOARP), IFF_NOARP);
@@ -178,7 +172,6 @@ goes_with_its_parent_and_takes_its_macvtaps(void **state)
     guint before = world_link_count();
     LinkInfo vlan;
 
-    WORLD_NEEDS("vlan");
     vlan = create(&spec);
     create_macvtap("vm1", vlan.index, MACVTAP_MODE_BRIDGE);
     assert_true(world_kernel->ops->link_delete(world_kernel, &vlan.index, 1, NULL));
@@ -198,7 +191,6 @@ passthru_leaves_the_parents_below_as_they_were(void **state)
     VlanSpec spec = vlan_spec("v100", 100);
     LinkInfo parent = world_link("up0"), vlan, link, now;
 
-    WORLD_NEEDS("vlan");
     vlan = create(&spec);
     link = create_macvtap("vm1", vlan.index, MACVTAP_MODE_PASSTHRU);
     assert_memory_equal(&link.mac, &parent.mac, sizeof mac);
@@ -223,7 +215,6 @@ follows_its_parents_mac_until_it_has_one(void **state)
     const MacAddress mac = {{0x52, 0x54, 0, 0, 9, 9}};
     LinkInfo vlan, now;
 
-    WORLD_NEEDS("vlan");
     vlan = create(&spec);
     world_set_mac("up0", "52:54:00:00:08:08");
     now = world_link("v100");

@@ -78,12 +78,6 @@ world_remove(const char *name)
     kernel_fake_remove_link(world_kernel, world_link(name).index);
 }
 
-gboolean
-world_has(const char *kind)
-{
-    return TRUE;
-}
-
 void
 world_make_bond(void)
 {

@@ -33,16 +33,6 @@ void world_set_up(const char *name, gboolean up);
 void world_make_bridge_port(const char *name);
 void world_remove(const char *name);
 
-/* Skips the test, with the reason, on a kernel without links of this kind ("vlan", "bond"). */
-#define WORLD_NEEDS(kind)                                                                          \
-    do {                                                                                           \
-        if (!world_has(kind)) {                                                                    \
-            print_message("# SKIP: the kernel has no links of kind %s\n", kind);                   \
-            skip();                                                                                \
-        }                                                                                          \
-    } while (0)
-gboolean world_has(const char *kind);
-
 /* "bond0" in mode active-backup with the slaves up0 (active) and, new, up2. */
 void world_make_bond(void);
 
