@@ -12,6 +12,9 @@
 #define PORTS_MAX 8192
 #define PORTS_PER_USER_MAX 512
 
+/* What one message can carry: SCM_MAX_FD of the kernel's include/net/scm.h. */
+#define GRANT_DESCRIPTORS_MAX 253
+
 struct Broker {
     Kernel *kernel;
     Registry *registry;
@@ -53,3 +56,6 @@ gboolean broker_open_descriptors(Broker *broker, const Port *port, const LinkInf
                                  guint n_queues, DescriptorArray *taps, GError **error);
 gboolean broker_open_vhosts(Broker *broker, VhostPolicy policy, guint n, DescriptorArray *vhosts,
                             GError **error);
+
+/* Whether so many descriptors fit one reply; n_queues are yet to be opened. */
+gboolean broker_check_grant(guint n_queues, const DescriptorArray *vhosts, GError **error);

@@ -284,7 +284,9 @@ decide(Creation *creation, GError **error)
     port->owner = creation->caller->uid;
     port->state = PORT_STATE_CREATING;
     return creation->request->no_descriptors ||
-           broker_open_vhosts(creation->broker, port->vhost, port->queues, creation->vhosts, error);
+           (broker_open_vhosts(creation->broker, port->vhost, port->queues, creation->vhosts,
+                               error) &&
+            broker_check_grant(port->queues, creation->vhosts, error));
 }
 
 static gboolean

@@ -44,6 +44,18 @@ broker_open_descriptors(Broker *broker, const Port *port, const LinkInfo *link, 
     return port_error_set(error, PORT_ERROR_SYSTEM, "port %s: %s", port->name, cause->message);
 }
 
+gboolean
+broker_check_grant(guint n_queues, const DescriptorArray *vhosts, GError **error)
+{
+    if (n_queues + vhosts->len <= GRANT_DESCRIPTORS_MAX)
+        return TRUE;
+    return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
+                          "%u queues%s have %u descriptors, and one reply carries %d: make the port"
+                          " without descriptors and open its queues in parts (OpenPort)",
+                          n_queues, vhosts->len ? " with vhost-net" : "", n_queues + vhosts->len,
+                          GRANT_DESCRIPTORS_MAX);
+}
+
 static gboolean
 find_own(Broker *broker, const Caller *caller, const char *text, Port **ret_port, GError **error)
 {
@@ -77,6 +89,7 @@ broker_open_port(Broker *broker, const Caller *caller, const char *text, guint n
                               "the device %s of port %s has been removed", port->interface_name,
                               port->name);
     if (!broker_open_vhosts(broker, port->vhost, n_queues, vhosts, error) ||
+        !broker_check_grant(n_queues, vhosts, error) ||
         !broker_open_descriptors(broker, port, &link, n_queues, taps, error))
         return FALSE;
     ret_grant->port = port;
