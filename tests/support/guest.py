@@ -10,6 +10,10 @@ from programs import image, program
 # Starting a guest takes 2 s of an otherwise idle processor; several start at once in a test, and on a busy machine.
 BOOT = 90
 
+# quiet and what follows only make the boot shorter: no side-channel mitigations, no clock calibration, no self-tests.
+KERNEL_WORDS = ("console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable nokaslr cryptomgr.notests"
+                " initcall_blacklist=crypto_kdf108_init,init_kprobe_trace,load_system_certificate_list")
+
 
 def qemu_command(ip, ping=(), name="guest", netdev=None, device="virtio-net-pci", mac=None, vectors=None, extra=()):
     """The command line of a guest. Without netdev it has no network arguments: macvtap-run adds them."""
@@ -17,7 +21,7 @@ def qemu_command(ip, ping=(), name="guest", netdev=None, device="virtio-net-pci"
     line = ["qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", "128", "-nodefaults", "-no-user-config",
             "-display", "none", "-serial", "stdio", "-no-reboot",
             "-kernel", image("kernel"), "-initrd", image("guest"),
-            "-append", " ".join(["console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable", *words])]
+            "-append", " ".join([KERNEL_WORDS, *words])]
     if netdev:
         line += ["-netdev", netdev, "-device", f"{device},netdev=net0" + (f",mac={mac}" if mac else "")]
     return line + list(extra)

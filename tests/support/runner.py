@@ -84,7 +84,8 @@ class Runner:
     def _marker(tier):
         if not IN_LAB:
             return "not long and not stock"
-        return "(stock or lab) and not long" if tier == "e2e" else "not long"
+        # A guest in the lab is emulated by what is emulated itself, forty times slower: no more than need to be.
+        return "stock and not long" if tier == "e2e" else "not long"
 
     @staticmethod
     def _checked(counts, status):
