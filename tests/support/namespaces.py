@@ -8,7 +8,6 @@ test run that is killed leaves no namespace. Everything started in a host is kil
 import contextlib
 import ctypes
 import json
-import os
 import pwd
 import signal
 import socket
@@ -92,7 +91,7 @@ class Host:
 
     def command(self, arguments, user=None, cwd=None):
         """The command line that runs arguments in the host; no process stays between, so the pid is the command's."""
-        line = ["nsenter", "-t", str(self.pid), "--net", "--mount", f"--wd={cwd or os.getcwd()}", "--"]
+        line = ["nsenter", "-t", str(self.pid), "--net", "--mount", "--root", f"--wd={cwd or '/'}", "--"]
         if user is not None:
             line += ["setpriv", f"--reuid={user}", f"--regid={user_group(user)}", "--init-groups", "--"]
         return line + [str(argument) for argument in arguments]

@@ -4,6 +4,8 @@
 
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 export MACVTAPD_SOURCE=$source
+# Guests of an unprivileged user read what is built here.
+umask 022
 
 say() { printf '==> %s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
