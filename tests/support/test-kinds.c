@@ -99,6 +99,27 @@ test_bond_enslave(const char *bond, const char *name)
     test_link_set_up(name, TRUE);
 }
 
+/* net/if.h, which declares it, does not go together with linux/if_bonding.h. */
+unsigned int if_nametoindex(const char *name);
+
+int
+test_vlan_add(const char *name, const char *parent, guint16 id)
+{
+    g_autoptr(TestMessage) message = link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, name);
+    struct nlattr *info, *data;
+
+    nla_put_u32(message, IFLA_LINK, if_nametoindex(parent));
+    info = nla_nest_start(message, IFLA_LINKINFO);
+    nla_put_string(message, IFLA_INFO_KIND, "vlan");
+    data = nla_nest_start(message, IFLA_INFO_DATA);
+    nla_put_u16(message, IFLA_VLAN_ID, id);
+    nla_nest_end(message, data);
+    nla_nest_end(message, info);
+    must_nl(add_link(message), "add VLAN", name);
+    test_link_set_up(name, TRUE);
+    return (int)if_nametoindex(name);
+}
+
 static int
 take_sources(struct nl_msg *message, void *user_data)
 {
