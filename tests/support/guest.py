@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from clock import Deadline
+from clock import FACTOR, Deadline
 from programs import image, program
 
 # Starting a guest takes 2 s of an otherwise idle processor; several start at once in a test, and on a busy machine.
@@ -17,7 +17,8 @@ KERNEL_WORDS = ("console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable nokas
 
 def qemu_command(ip, ping=(), name="guest", netdev=None, device="virtio-net-pci", mac=None, vectors=None, extra=()):
     """The command line of a guest. Without netdev it has no network arguments: macvtap-run adds them."""
-    words = [f"guest.name={name}", f"guest.ip={ip}", f"guest.ping={','.join(ping)}"]
+    words = [f"guest.name={name}", f"guest.ip={ip}", f"guest.ping={','.join(ping)}",
+             f"guest.tries={120 * FACTOR}"]
     line = ["qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", "128", "-nodefaults", "-no-user-config",
             "-display", "none", "-serial", "stdio", "-no-reboot",
             "-kernel", image("kernel"), "-initrd", image("guest"),
