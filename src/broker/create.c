@@ -149,6 +149,19 @@ open_holder(const Caller *caller, pid_t named, Process *ret_process, GError **er
     return process_open(caller->pid, ret_process, error);
 }
 
+static gboolean
+check_named_holder(const Process *process, uid_t uid, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    uid_t owner;
+
+    if (!process_read_uid(process, &owner, &cause))
+        return port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: %s", cause->message);
+    return owner == uid ||
+           port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: process %d is not user %u's",
+                          (int)process->pid, (guint)uid);
+}
+
 /* The caller may name itself, and processes of its own user; root any. */
 static gboolean
 resolve_holder(Creation *creation, GError **error)
@@ -162,9 +175,8 @@ resolve_holder(Creation *creation, GError **error)
         return TRUE;
     if (!open_holder(creation->caller, holder->pid, &creation->holder, &cause))
         return port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: %s", cause->message);
-    if (uid != 0 && creation->holder.uid != uid && holder->pid != 0)
-        return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
-                              "holder: process %d is not user %u's", (int)holder->pid, (guint)uid);
+    if (uid != 0 && holder->pid != 0 && !check_named_holder(&creation->holder, uid, error))
+        return FALSE;
     holder->pid = creation->holder.pid;
     holder->start_time = creation->holder.start_time;
     return TRUE;

@@ -66,25 +66,42 @@ read_uid(pid_t pid, uid_t *ret_uid)
     return line && sscanf(line, "\nUid: %u", ret_uid) == 1;
 }
 
-static gboolean
-has_ended(int pidfd)
+gboolean
+process_has_ended(int pidfd)
 {
     struct pollfd item = {.fd = pidfd, .events = POLLIN};
 
     return RETRY_EINTR(poll(&item, 1, 0)) != 0;
 }
 
+/* Says what is wrong with what was read of the process, if anything is. */
+static gboolean
+judge(int pidfd, pid_t pid, gboolean read, GError **error)
+{
+    if (process_has_ended(pidfd))
+        return error_set_errno(error, ESRCH, "process %d", (int)pid);
+    return read || error_set_errno(error, EIO, "cannot read /proc/%d", (int)pid);
+}
+
 static gboolean
 describe(int pidfd, pid_t pid, Process *ret_process, GError **error)
 {
     Process process = {.pidfd = pidfd, .pid = pid};
-    gboolean read = read_start_time(pid, &process.start_time) && read_uid(pid, &process.uid);
 
-    if (has_ended(pidfd))
-        return error_set_errno(error, ESRCH, "process %d", (int)pid);
-    if (!read)
-        return error_set_errno(error, EIO, "cannot read /proc/%d", (int)pid);
+    if (!judge(pidfd, pid, read_start_time(pid, &process.start_time), error))
+        return FALSE;
     *ret_process = process;
+    return TRUE;
+}
+
+gboolean
+process_read_uid(const Process *process, uid_t *ret_uid, GError **error)
+{
+    uid_t uid = 0;
+
+    if (!judge(process->pidfd, process->pid, read_uid(process->pid, &uid), error))
+        return FALSE;
+    *ret_uid = uid;
     return TRUE;
 }
 

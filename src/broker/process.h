@@ -8,15 +8,20 @@
 typedef struct Process {
     int pidfd; /* owned */
     pid_t pid;
-    uid_t uid;          /* real user ID */
     guint64 start_time; /* clock ticks since boot */
 } Process;
 
 /*
- * Opens the living process pid and reads who it is; close process.pidfd after use. Fails with
+ * Opens the living process pid and reads when it began; close process.pidfd after use. Fails with
  * ERRNO_ERROR: ESRCH when there is no such process or it has ended.
  */
 gboolean process_open(pid_t pid, Process *ret_process, GError **error);
 
 /* The same of a process whose pidfd we have already (duplicated, not taken). */
 gboolean process_open_pidfd(int pidfd, pid_t pid, Process *ret_process, GError **error);
+
+/* The process's real user ID; fails as process_open() does. */
+gboolean process_read_uid(const Process *process, uid_t *ret_uid, GError **error);
+
+/* Whether the process has ended; it may not have been waited for yet. */
+gboolean process_has_ended(int pidfd);

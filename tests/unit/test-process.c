@@ -29,11 +29,13 @@ test_self(void **state)
 {
     Process process = {.pidfd = -1}, again = {.pidfd = -1};
     g_autoptr(GError) error = NULL;
+    uid_t uid = (uid_t)-1;
 
     process_open(getpid(), &process, &error);
     assert_no_error(error);
     assert_int_equal(process.pid, getpid());
-    assert_int_equal(process.uid, getuid());
+    assert_true(process_read_uid(&process, &uid, NULL));
+    assert_int_equal(uid, getuid());
     assert_true(process.start_time > 0);
     assert_true(fcntl(process.pidfd, F_GETFD) & FD_CLOEXEC);
     assert_true(process_open_pidfd(process.pidfd, getpid(), &again, &error));
@@ -48,15 +50,17 @@ static void
 test_odd_command_name(void **state)
 {
     Process before = {.pidfd = -1}, after = {.pidfd = -1};
+    uid_t uid = (uid_t)-1;
     char name[16];
 
     assert_true(process_open(getpid(), &before, NULL));
     prctl(PR_GET_NAME, name);
     prctl(PR_SET_NAME, "a) S 1 (b\nUid:");
     assert_true(process_open(getpid(), &after, NULL));
+    assert_true(process_read_uid(&after, &uid, NULL));
     prctl(PR_SET_NAME, name);
     assert_int_equal(after.start_time, before.start_time);
-    assert_int_equal(after.uid, getuid());
+    assert_int_equal(uid, getuid());
     descriptor_clear(&before.pidfd);
     descriptor_clear(&after.pidfd);
 }
