@@ -100,6 +100,8 @@ holders_new(HoldersEnded ended, gpointer user_data, GError **error)
     holders->ended = ended;
     holders->user_data = user_data;
     holders->source = g_unix_fd_source_new(epoll_fd, G_IO_IN);
+    /* It never runs nested; this spares the loop two wake-ups of itself (GLib blocks others). */
+    g_source_set_can_recurse(holders->source, TRUE);
     g_source_set_callback(holders->source, G_SOURCE_FUNC(on_ready), holders, NULL);
     g_source_attach(holders->source, g_main_context_get_thread_default());
     return holders;

@@ -121,6 +121,8 @@ monitor_start(Kernel *kernel, LinkEventHandler handler, gpointer user_data, GErr
     monitor->handler = handler;
     monitor->user_data = user_data;
     source = g_unix_fd_source_new(fd, G_IO_IN);
+    /* It never runs nested; this spares the loop two wake-ups of itself (GLib blocks others). */
+    g_source_set_can_recurse(source, TRUE);
     g_source_set_callback(source, G_SOURCE_FUNC(on_readable), monitor, monitor_free);
     g_source_set_name(source, "link events");
     g_source_attach(source, g_main_context_get_thread_default());
