@@ -144,6 +144,11 @@ link_has_radio(Kernel *kernel, const LinkInfo *link)
      */
     static const char *const signs[] = {"phy80211", "wireless"};
 
+    /* What was made over rtnetlink (a bond, a VLAN device, a veth…) has a kind and no radio, but
+     * for drivers/net/wireless/virtual/virt_wifi.c. Looking in sysfs costs more than the rest of
+     * the check of a parent. */
+    if (link->kind[0] && strcmp(link->kind, "virt_wifi") != 0)
+        return FALSE;
     for (guint i = 0; i < G_N_ELEMENTS(signs); i++) {
         g_autofree char *path = g_strdup_printf("class/net/%s/%s", link->name, signs[i]);
 
