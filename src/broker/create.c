@@ -136,17 +136,31 @@ check_limits(Creation *creation, GError **error)
     return check_network_limits(creation, error);
 }
 
+/* As long as neither has ended, the caller and the holder with its pid are one process. */
 static gboolean
-open_holder(const Caller *caller, pid_t named, Process *ret_process, GError **error)
+find_caller(Broker *broker, const Caller *caller, Process *ret_process)
+{
+    guint64 start_time;
+
+    if (!holders_find(broker->holders, caller->pid, &start_time) ||
+        process_has_ended(caller->pidfd))
+        return FALSE;
+    *ret_process = (Process){.pidfd = -1, .pid = caller->pid, .start_time = start_time};
+    return TRUE;
+}
+
+static gboolean
+open_holder(Broker *broker, const Caller *caller, pid_t named, Process *ret_process, GError **error)
 {
     if (named != 0)
         return process_open(named, ret_process, error);
     if (caller->pid == 0)
         return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
                               "the caller's process is not visible to macvtapd");
-    if (caller->pidfd >= 0)
-        return process_open_pidfd(caller->pidfd, caller->pid, ret_process, error);
-    return process_open(caller->pid, ret_process, error);
+    if (caller->pidfd < 0)
+        return process_open(caller->pid, ret_process, error);
+    return find_caller(broker, caller, ret_process) ||
+           process_open_pidfd(caller->pidfd, caller->pid, ret_process, error);
 }
 
 static gboolean
@@ -173,7 +187,7 @@ resolve_holder(Creation *creation, GError **error)
     *holder = creation->request->holder;
     if (holder->type != HOLDER_PROCESS)
         return TRUE;
-    if (!open_holder(creation->caller, holder->pid, &creation->holder, &cause))
+    if (!open_holder(creation->broker, creation->caller, holder->pid, &creation->holder, &cause))
         return port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: %s", cause->message);
     if (uid != 0 && holder->pid != 0 && !check_named_holder(&creation->holder, uid, error))
         return FALSE;

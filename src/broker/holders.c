@@ -24,6 +24,7 @@ struct Holders {
     int epoll_fd;
     GSource *source;
     GHashTable *processes; /* of Watched, by pid and start time */
+    GHashTable *by_pid;    /* pid -> Watched, the youngest of them */
     GHashTable *by_port;   /* port id -> Watched */
     HoldersEnded ended;
     gpointer user_data;
@@ -59,6 +60,16 @@ watched_free(gpointer data)
     g_free(watched);
 }
 
+static void
+forget(Holders *holders, Watched *watched)
+{
+    gpointer pid = GINT_TO_POINTER(watched->process.pid);
+
+    if (g_hash_table_lookup(holders->by_pid, pid) == watched)
+        g_hash_table_remove(holders->by_pid, pid);
+    g_hash_table_remove(holders->processes, watched);
+}
+
 static gboolean
 on_ready(int fd, GIOCondition condition, gpointer user_data)
 {
@@ -74,7 +85,7 @@ on_ready(int fd, GIOCondition condition, gpointer user_data)
             g_hash_table_remove(holders->by_port, watched->port_ids->pdata[j]);
             g_ptr_array_add(ids, g_strdup(watched->port_ids->pdata[j]));
         }
-        g_hash_table_remove(holders->processes, watched);
+        forget(holders, watched);
     }
     if (ids->len > 0) {
         g_ptr_array_add(ids, NULL);
@@ -96,6 +107,7 @@ holders_new(HoldersEnded ended, gpointer user_data, GError **error)
     holders = g_new0(Holders, 1);
     holders->epoll_fd = epoll_fd;
     holders->processes = g_hash_table_new_full(watched_hash, watched_equal, watched_free, NULL);
+    holders->by_pid = g_hash_table_new(NULL, NULL);
     holders->by_port = g_hash_table_new(g_str_hash, g_str_equal);
     holders->ended = ended;
     holders->user_data = user_data;
@@ -115,6 +127,7 @@ holders_free(Holders *holders)
     g_source_destroy(holders->source);
     g_source_unref(holders->source);
     g_hash_table_unref(holders->by_port);
+    g_hash_table_unref(holders->by_pid);
     g_hash_table_unref(holders->processes);
     descriptor_clear(&holders->epoll_fd);
     g_free(holders);
@@ -136,6 +149,7 @@ watch_process(Holders *holders, Process *process, GError **error)
         return NULL;
     }
     g_hash_table_add(holders->processes, watched);
+    g_hash_table_insert(holders->by_pid, GINT_TO_POINTER(watched->process.pid), watched);
     return watched;
 }
 
@@ -157,6 +171,17 @@ holders_add(Holders *holders, const char *port_id, Process *process, GError **er
     return TRUE;
 }
 
+gboolean
+holders_find(Holders *holders, pid_t pid, guint64 *ret_start_time)
+{
+    const Watched *watched = g_hash_table_lookup(holders->by_pid, GINT_TO_POINTER(pid));
+
+    if (!watched || process_has_ended(watched->process.pidfd))
+        return FALSE;
+    *ret_start_time = watched->process.start_time;
+    return TRUE;
+}
+
 void
 holders_remove(Holders *holders, const char *port_id)
 {
@@ -169,5 +194,5 @@ holders_remove(Holders *holders, const char *port_id)
     if (g_ptr_array_find_with_equal_func(watched->port_ids, port_id, g_str_equal, &index))
         g_ptr_array_remove_index_fast(watched->port_ids, index);
     if (watched->port_ids->len == 0)
-        g_hash_table_remove(holders->processes, watched);
+        forget(holders, watched);
 }

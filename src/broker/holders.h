@@ -20,8 +20,12 @@ Holders *holders_new(HoldersEnded ended, gpointer user_data, GError **error);
 void holders_free(Holders *holders);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Holders, holders_free)
 
-/* Ties the port to the process, whose pidfd is taken in any case. */
+/* Ties the port to the process, whose pidfd is taken in any case; it may be -1 if holders_find()
+ * has just found the process. */
 gboolean holders_add(Holders *holders, const char *port_id, Process *process, GError **error);
+
+/* Whether the process with this pid holds a port and lives; then when it began. */
+gboolean holders_find(Holders *holders, pid_t pid, guint64 *ret_start_time);
 
 /* The port needs no holder any more; one that is not known is no error. */
 void holders_remove(Holders *holders, const char *port_id);

@@ -121,6 +121,35 @@ test_several_ports_on_one_process(void **state)
     assert_string_equal(fixture->told.ids->str, "one three ");
 }
 
+/* Found as long as it lives and holds something: after its end its pid may be another's. */
+static void
+test_find(void **state)
+{
+    Fixture *fixture = *state;
+    TestChild child = test_child_new(), other = test_child_new();
+    Process process = {.pidfd = -1};
+    guint64 start_time = 0;
+
+    add(fixture, "one", child.pid);
+    assert_true(process_open(child.pid, &process, NULL));
+    assert_true(holders_find(fixture->holders, child.pid, &start_time));
+    assert_true(start_time == process.start_time);
+    assert_false(holders_find(fixture->holders, other.pid, &start_time));
+    descriptor_clear(&process.pidfd);
+    process.pidfd = -1;
+    assert_true(holders_add(fixture->holders, "two", &process, NULL));
+    holders_remove(fixture->holders, "two");
+    test_child_end_as_zombie(&child);
+    assert_false(holders_find(fixture->holders, child.pid, &start_time));
+    wait_until_told(fixture);
+    assert_false(holders_find(fixture->holders, child.pid, &start_time));
+    test_child_end(&child);
+    add(fixture, "one", other.pid);
+    holders_remove(fixture->holders, "one");
+    assert_false(holders_find(fixture->holders, other.pid, &start_time));
+    test_child_end(&other);
+}
+
 static void
 test_several_processes_at_once(void **state)
 {
@@ -215,6 +244,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_end_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_zombie_has_ended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_several_ports_on_one_process, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_find, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_several_processes_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_removed_is_not_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_duplicate_that_stays_open, set_up, tear_down),
