@@ -263,6 +263,18 @@ choose_index(Creation *creation)
     while (registry_find_index(creation->broker->registry, creation->port->interface_index));
 }
 
+/* A port keeps its interface's name when somebody else has removed the device. Nor may it be
+ * another's port name: who names a port by either must mean one. */
+static gboolean
+check_interface_name(Creation *creation, GError **error)
+{
+    const char *name = creation->request->interface_name;
+    const Port *other = registry_find(creation->broker->registry, name);
+
+    return !other || port_error_set(error, PORT_ERROR_NAME_TAKEN,
+                                    "interface name %s is taken by port %s", name, other->name);
+}
+
 static gboolean
 choose_names(Creation *creation, GError **error)
 {
@@ -278,6 +290,8 @@ choose_names(Creation *creation, GError **error)
     if (request->name && registry_find(registry, request->name))
         return port_error_set(error, PORT_ERROR_NAME_TAKEN, "there is a port '%s' already",
                               request->name);
+    if (request->interface_name && !check_interface_name(creation, error))
+        return FALSE;
     if (request->interface_name)
         g_strlcpy(port->interface_name, request->interface_name, sizeof(port->interface_name));
     else
