@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is left when a step of a use case fails: nothing, or what the next start removes. */
+#include "unit.h"
+
+#include "test-broker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+static int
+set_up(void **state)
+{
+    *state = test_broker_new();
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    test_broker_free(*state);
+    return 0;
+}
+
+typedef struct Failure {
+    const char *operation;
+    guint nth;
+    int errnum;
+    PortError code;
+    const char *text;
+} Failure;
+
+static void
+test_creation(void **state)
+{
+    static const Failure rows[] = {
+        {"link_by_name", 1, ENODEV, PORT_ERROR_PARENT_NOT_FOUND, "no interface eth0"},
+        {"link_by_name", 1, EIO, PORT_ERROR_SYSTEM, "cannot look at eth0"},
+        {"macvtap_create", 1, ENODEV, PORT_ERROR_PARENT_NOT_FOUND, "eth0 has just been removed"},
+        {"macvtap_create", 1, EEXIST, PORT_ERROR_NAME_TAKEN, "tapweb is taken"},
+        {"macvtap_create", 1, EINVAL, PORT_ERROR_SYSTEM, "cannot create a macvtap on eth0"},
+        {"macvtap_create", 1, EPERM, PORT_ERROR_SYSTEM, "cannot create a macvtap on eth0"},
+        {"tap_open", 1, ENOENT, PORT_ERROR_SYSTEM, "port web: tap_open fails"},
+    };
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {.network = (char *)"lan",
+                                 .name = (char *)"web",
+                                 .interface_name = (char *)"tapweb",
+                                 .holder = {.type = HOLDER_PROCESS}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        kernel_fake_fail(test->kernel, rows[i].operation, rows[i].nth, rows[i].errnum);
+        test_broker_refuse(test, &root, &request, rows[i].code, rows[i].text);
+    }
+    assert_string_equal(test->events->str, "");
+    /* All of it can be had now. */
+    assert_string_equal(test_broker_create(test, 0, "lan", "web")->name, "web");
+}
+
+static void
+test_assignment(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {.network = (char *)"pass"};
+    LinkInfo before, after;
+
+    test_broker_add_network(test, "pass", "eth0", MACVTAP_MODE_PASSTHRU)->mac = MAC_POLICY_ASSIGN;
+    assert_true(test_broker_find_link(test, "eth0", &before));
+    kernel_fake_fail(test->kernel, "link_set_mac", 1, EOPNOTSUPP);
+    test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM, "eth0 does not take");
+    kernel_fake_fail(test->kernel, "tap_open", 1, EIO);
+    test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM, "tap_open");
+    assert_true(test_broker_find_link(test, "eth0", &after));
+    assert_true(mac_address_equal(&before.mac, &after.mac));
+    assert_int_equal(after.promiscuity, 0);
+}
+
+/* Invariant 1: at the moment in which the kernel is asked for the device, the record is there. */
+typedef struct Spy {
+    TestBroker *test;
+    KernelOps ops;
+    const KernelOps *real;
+    char *records;
+} Spy;
+
+static Spy spy;
+
+static gboolean
+spy_create(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error)
+{
+    g_free(spy.records);
+    spy.records = test_broker_records(spy.test);
+    return spy.real->macvtap_create(kernel, spec, ret_link, error);
+}
+
+static gboolean
+spy_tap_open(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean multi_queue,
+             DescriptorArray *queues, GError **error)
+{
+    g_free(spy.records);
+    spy.records = test_broker_records(spy.test);
+    return spy.real->tap_open(kernel, link, n_queues, multi_queue, queues, error);
+}
+
+static gboolean
+spy_delete(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error)
+{
+    g_free(spy.records);
+    spy.records = test_broker_records(spy.test);
+    return spy.real->link_delete(kernel, indexes, n_indexes, error);
+}
+
+static void
+spy_begin(TestBroker *test)
+{
+    spy = (Spy){.test = test, .ops = *test->kernel->ops, .real = test->kernel->ops};
+    spy.ops.macvtap_create = spy_create;
+    spy.ops.tap_open = spy_tap_open;
+    spy.ops.link_delete = spy_delete;
+    test->kernel->ops = &spy.ops;
+}
+
+static void
+spy_end(TestBroker *test)
+{
+    test->kernel->ops = spy.real;
+    g_clear_pointer(&spy.records, g_free);
+}
+
+static void
+test_record_before_device(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const Port *port;
+    g_autofree char *creating = NULL, *final = NULL;
+
+    spy_begin(test);
+    port = test_broker_create(test, 0, "lan", "web");
+    final = g_strdup(port->id);
+    creating = g_strconcat(port->id, ".creating", NULL);
+    assert_string_equal(spy.records, creating);
+    assert_true(broker_delete_port(test->broker, &root, "web", NULL));
+    assert_string_equal(spy.records, final);
+    spy_end(test);
+}
+
+/* A record that cannot be written stops the creation before the kernel hears of it. */
+static void
+test_no_record_no_device(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {.network = (char *)"lan"};
+    g_autofree char *folder = g_build_filename(test->state, "ports", NULL);
+
+    spy_begin(test);
+    assert_int_equal(remove(folder), 0);
+    test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM, "cannot record the port");
+    assert_null(spy.records);
+    spy_end(test);
+}
+
+/* The record's last step fails: a folder lies where the final name must go. */
+static gboolean
+block_final_name(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean multi_queue,
+                 DescriptorArray *queues, GError **error)
+{
+    g_autofree char *path =
+        g_build_filename(spy.test->state, "ports", port_alias_id(link->alias), NULL);
+
+    assert_int_equal(mkdir(path, 0700), 0);
+    g_free(spy.records);
+    spy.records = g_strdup(path);
+    return spy.real->tap_open(kernel, link, n_queues, multi_queue, queues, error);
+}
+
+static void
+test_record_that_cannot_be_final(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {.network = (char *)"lan", .holder = {.type = HOLDER_PROCESS}};
+    guint links = kernel_fake_link_count(test->kernel);
+    PortGrant grant = {0};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *records = NULL;
+
+    spy_begin(test);
+    spy.ops.tap_open = block_final_name;
+    spy.ops.link_delete = spy.real->link_delete;
+    assert_false(broker_create_port(test->broker, &root, &request, &grant, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "cannot make the record");
+    assert_int_equal(remove(spy.records), 0);
+    spy_end(test);
+    assert_int_equal(kernel_fake_link_count(test->kernel), links);
+    records = test_broker_records(test);
+    assert_string_equal(records, "");
+}
+
+/* The undoing fails as well: the record stays, and the next start removes the device. */
+static void
+test_undo_that_fails(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {.network = (char *)"lan"};
+    guint links = kernel_fake_link_count(test->kernel);
+    PortGrant grant = {0};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *during = NULL, *after = NULL;
+
+    kernel_fake_fail(test->kernel, "tap_open", 1, EIO);
+    kernel_fake_fail(test->kernel, "link_delete", 1, ENOBUFS);
+    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*could not be removed*");
+    assert_false(broker_create_port(test->broker, &root, &request, &grant, &error));
+    g_test_assert_expected_messages();
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "tap_open");
+    during = test_broker_records(test);
+    assert_true(g_str_has_suffix(during, ".creating"));
+    test_broker_kill(test);
+    test_broker_start(test);
+    after = test_broker_records(test);
+    assert_string_equal(after, "");
+    assert_int_equal(kernel_fake_link_count(test->kernel), links);
+}
+
+static void
+test_deletion(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+    g_autofree char *records = NULL;
+    g_autoptr(GError) error = NULL;
+
+    kernel_fake_fail(test->kernel, "link_delete", 1, ENOBUFS);
+    assert_false(broker_delete_port(test->broker, &root, "web", &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "link_delete");
+    records = test_broker_records(test);
+    assert_string_equal(records, port->id);
+    assert_true(broker_delete_port(test->broker, &root, "web", &error));
+}
+
+static void
+test_index_conflicts(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {.network = (char *)"lan"};
+
+    for (guint i = 1; i <= 7; i++)
+        kernel_fake_fail(test->kernel, "macvtap_create", i, EBUSY);
+    test_broker_create(test, 0, "lan", "web");
+    for (guint i = 1; i <= 8; i++)
+        kernel_fake_fail(test->kernel, "macvtap_create", i, EBUSY);
+    test_broker_refuse(test, &root, &request, PORT_ERROR_PARENT_BUSY, "eth0 is in use");
+}
+
+/* The record always names the index that the kernel is asked for. */
+static void
+test_index_of_the_record_follows(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port;
+    g_autofree char *text = NULL, *path = NULL, *expected = NULL;
+
+    kernel_fake_fail(test->kernel, "macvtap_create", 1, EBUSY);
+    port = test_broker_create(test, 0, "lan", "web");
+    path = g_build_filename(test->state, "ports", port->id, NULL);
+    expected = g_strdup_printf("\"interfaceIndex\":%d,", port->interface_index);
+    assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    assert_non_null(strstr(text, expected));
+}
+
+static void
+test_start(void **state)
+{
+    static const char *const operations[] = {"link_list", "link_delete"};
+    TestBroker *test = *state;
+    g_autofree char *records = NULL, *after = NULL;
+    g_autoptr(Port) port = test_port_new(1);
+
+    test_broker_write_record(test, port, "p000000000001.creating");
+    records = test_broker_records(test);
+    for (guint i = 0; i < G_N_ELEMENTS(operations); i++) {
+        g_autoptr(GPtrArray) messages = NULL;
+        g_autoptr(GError) error = NULL;
+
+        kernel_fake_fail(test->kernel, operations[i], 1, EIO);
+        assert_false(broker_reconcile(test->broker, &messages, &error));
+        assert_non_null(error);
+        assert_null(messages);
+    }
+    after = test_broker_records(test);
+    assert_string_equal(after, records);
+}
+
+static void
+test_monitor(void **state)
+{
+    g_autoptr(Kernel) kernel = kernel_fake_new();
+    g_autofree char *folder = g_dir_make_tmp("macvtapd-test-XXXXXX", NULL);
+    g_autofree char *ports = g_build_filename(folder, "ports", NULL);
+    g_autoptr(GError) error = NULL;
+    guint descriptors = test_count_descriptors();
+    BrokerSetup setup = {.kernel = kernel, .mac_seed = ""};
+
+    setup.state_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    kernel_fake_fail(kernel, "monitor", 1, EPERM);
+    assert_null(broker_new(&setup, &error));
+    assert_non_null(error);
+    assert_int_equal(test_count_descriptors(), descriptors);
+    remove(ports);
+    remove(folder);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_creation),
+        TEST(test_assignment),
+        TEST(test_record_before_device),
+        TEST(test_no_record_no_device),
+        TEST(test_record_that_cannot_be_final),
+        TEST(test_undo_that_fails),
+        TEST(test_deletion),
+        TEST(test_index_conflicts),
+        TEST(test_index_of_the_record_follows),
+        TEST(test_start),
+        TEST(test_monitor),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

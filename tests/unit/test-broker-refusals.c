@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the broker refuses, in the user's words: limits, names, parents, MACs, MTUs. */
+#include "unit.h"
+
+#include "test-broker.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+
+static int
+set_up(void **state)
+{
+    *state = test_broker_new();
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    test_broker_free(*state);
+    return 0;
+}
+
+static void
+refuse(TestBroker *test, const PortRequest *request, PortError code, const char *text)
+{
+    const Caller root = test_caller(0);
+
+    test_broker_refuse(test, &root, request, code, text);
+}
+
+static void
+test_networks(void **state)
+{
+    TestBroker *test = *state;
+    const Caller user = test_caller(1000);
+    const PortRequest unknown = {.network = (char *)"none"}, broken = {.network = (char *)"broken"},
+                      adhoc = {.network = (char *)"parent=eth0,mode=sideways"};
+
+    refuse(test, &unknown, PORT_ERROR_NETWORK_NOT_FOUND, "there is no network 'none'");
+    refuse(test, &adhoc, PORT_ERROR_INVALID_REQUEST, "mode=sideways");
+    g_ptr_array_add(test->networks, network_new_broken("broken", "broken.network:3: no Mode="));
+    test_broker_add_network(test, "other", "eth0", MACVTAP_MODE_BRIDGE);
+    refuse(test, &broken, PORT_ERROR_NETWORK_INVALID, "broken.network:3: no Mode=");
+    /* What a file says is root's alone. */
+    test_broker_refuse(test, &user, &broken, PORT_ERROR_NETWORK_INVALID, "its file has an error");
+}
+
+static void
+test_requests_are_checked(void **state)
+{
+    TestBroker *test = *state;
+    PortRequest request = {.network = (char *)"lan", .has_queues = TRUE, .queues = 9};
+
+    refuse(test, &request, PORT_ERROR_LIMIT_REACHED, "at most 8 queues");
+    request.queues = 0;
+    refuse(test, &request, PORT_ERROR_INVALID_REQUEST, "queues");
+    request = (PortRequest){.network = (char *)"lan", .has_mac = TRUE, .mac = {{1}}};
+    refuse(test, &request, PORT_ERROR_INVALID_REQUEST, "multicast");
+    request.mac = (MacAddress){{0x02, 1}};
+    refuse(test, &request, PORT_ERROR_MAC_NOT_ALLOWED, "52:54:00:00:00:00/24");
+    request = (PortRequest){.network = (char *)"lan", .interface_name = (char *)"sixteen-letters-"};
+    refuse(test, &request, PORT_ERROR_INVALID_REQUEST, "sixteen-letters-");
+}
+
+static void
+test_limits_of_the_network(void **state)
+{
+    TestBroker *test = *state;
+    Network *network = test_broker_network(test, "lan");
+    const PortRequest request = {.network = (char *)"lan"};
+    const Caller user = test_caller(1000);
+    uid_t uid = 1000;
+
+    g_array_append_val(network->allow_uids, uid);
+    network->max_ports = 3;
+    network->max_ports_per_user = 2;
+    test_broker_add_network(test, "dmz", "eth0", MACVTAP_MODE_BRIDGE);
+    test_broker_create(test, 0, "dmz", NULL);
+    test_broker_create(test, 1000, "lan", "one");
+    test_broker_create(test, 1000, "lan", "two");
+    test_broker_refuse(test, &user, &request, PORT_ERROR_LIMIT_REACHED,
+                       "user 1000 has its 2 ports on network lan (MaxPortsPerUser=)");
+    test_broker_create(test, 0, "lan", "three");
+    refuse(test, &request, PORT_ERROR_LIMIT_REACHED, "network lan has its 3 ports (MaxPorts=)");
+    assert_true(broker_delete_port(test->broker, &user, "one", NULL));
+    test_broker_create(test, 1000, "lan", "four");
+}
+
+/* The daemon's own limit, whatever the networks allow; records count from the start on. */
+static void
+test_limit_of_a_user(void **state)
+{
+    TestBroker *test = *state;
+    Network *network = test_broker_network(test, "lan");
+    const PortRequest request = {.network = (char *)"lan"};
+    const Caller user = test_caller(1000);
+    uid_t uid = 1000;
+
+    g_array_append_val(network->allow_uids, uid);
+    test_broker_kill(test);
+    for (guint i = 0; i < 512; i++) {
+        g_autoptr(Port) port = test_port_new(i);
+
+        port->owner = 1000;
+        test_broker_write_record(test, port, NULL);
+    }
+    test_broker_start(test);
+    test_broker_refuse(test, &user, &request, PORT_ERROR_LIMIT_REACHED, "user 1000 has its 512");
+    test_broker_create(test, 0, "lan", "roots");
+    assert_true(broker_delete_port(test->broker, &user, "vm1", NULL));
+    test_broker_create(test, 1000, "lan", "users");
+}
+
+static void
+test_names(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+    PortRequest request = {.network = (char *)"lan", .name = (char *)"web"};
+    const LinkInfo foreign = {.name = "foreign"};
+
+    refuse(test, &request, PORT_ERROR_NAME_TAKEN, "there is a port 'web' already");
+    request.name = (char *)port->interface_name;
+    refuse(test, &request, PORT_ERROR_NAME_TAKEN, "already");
+    request.name = (char *)"p0123456789ab";
+    refuse(test, &request, PORT_ERROR_INVALID_REQUEST, "looks like a port's id");
+    request = (PortRequest){.network = (char *)"lan", .interface_name = (char *)"eth0"};
+    refuse(test, &request, PORT_ERROR_NAME_TAKEN, "interface name eth0 is taken");
+    kernel_fake_add_link(test->kernel, &foreign);
+    request.interface_name = (char *)"foreign";
+    refuse(test, &request, PORT_ERROR_NAME_TAKEN, "interface name foreign is taken");
+    request.interface_name = (char *)port->interface_name;
+    refuse(test, &request, PORT_ERROR_NAME_TAKEN, port->interface_name);
+    request.interface_name = (char *)"web";
+    refuse(test, &request, PORT_ERROR_NAME_TAKEN, "web");
+}
+
+/* The kernel has forgotten the name, but the port has not. */
+static void
+test_interface_name_of_a_gone_device(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+    const PortRequest request = {.network = (char *)"lan",
+                                 .interface_name = (char *)port->interface_name};
+
+    kernel_fake_remove_link(test->kernel, port->interface_index);
+    test_settle();
+    refuse(test, &request, PORT_ERROR_NAME_TAKEN, "web");
+}
+
+static void
+change_parent(TestBroker *test, void (*change)(LinkInfo *link))
+{
+    LinkInfo link;
+
+    assert_true(test_broker_find_link(test, "eth0", &link));
+    change(&link);
+    kernel_fake_change_link(test->kernel, &link);
+}
+
+static void
+set_down(LinkInfo *link)
+{
+    link->flags = 0;
+}
+
+static void
+set_bridge_port(LinkInfo *link)
+{
+    link->flags = IFF_UP;
+    link->master_index = 2;
+    g_strlcpy(link->master_kind, "bridge", sizeof(link->master_kind));
+}
+
+static void
+set_bond_port(LinkInfo *link)
+{
+    g_strlcpy(link->master_kind, "bond", sizeof(link->master_kind));
+}
+
+static void
+set_vanished_master(LinkInfo *link)
+{
+    link->master_index = 99;
+}
+
+static void
+set_in_vrf(LinkInfo *link)
+{
+    g_strlcpy(link->master_kind, "vrf", sizeof(link->master_kind));
+}
+
+static void
+set_not_ethernet(LinkInfo *link)
+{
+    link->hardware_type = ARPHRD_LOOPBACK;
+}
+
+static void
+test_parents(void **state)
+{
+    TestBroker *test = *state;
+    const LinkInfo bridge = {.name = "br0", .kind = "bridge"};
+    const PortRequest request = {.network = (char *)"lan"}, adhoc = {.network = (char *)"tap"},
+                      none = {.network = (char *)"none"};
+    const Port *port = test_broker_create(test, 0, "lan", NULL);
+
+    assert_int_equal(kernel_fake_add_link(test->kernel, &bridge), 2);
+    test_broker_add_network(test, "none", "eth9", MACVTAP_MODE_BRIDGE);
+    refuse(test, &none, PORT_ERROR_PARENT_NOT_FOUND, "network none: there is no interface eth9");
+    test_broker_add_network(test, "tap", port->interface_name, MACVTAP_MODE_BRIDGE);
+    refuse(test, &adhoc, PORT_ERROR_PARENT_UNUSABLE, "is a macvtap itself");
+    change_parent(test, set_down);
+    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "parent eth0 is down");
+    change_parent(test, set_bridge_port);
+    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "eth0 is a port of bridge br0");
+    change_parent(test, set_bond_port);
+    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "use br0 as the parent");
+    change_parent(test, set_vanished_master);
+    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "interface 99");
+    change_parent(test, set_in_vrf);
+    test_broker_create(test, 0, "lan", NULL);
+    change_parent(test, set_not_ethernet);
+    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "eth0 is not an Ethernet interface");
+}
+
+static void
+test_passthru_is_exclusive(void **state)
+{
+    TestBroker *test = *state;
+    const PortRequest lan = {.network = (char *)"lan"}, pass = {.network = (char *)"pass"};
+    const Caller root = test_caller(0);
+
+    test_broker_add_network(test, "pass", "eth0", MACVTAP_MODE_PASSTHRU);
+    test_broker_create(test, 0, "pass", "vm7");
+    refuse(test, &lan, PORT_ERROR_PARENT_BUSY, "passthru port vm7 holds eth0");
+    refuse(test, &pass, PORT_ERROR_PARENT_BUSY, "passthru port vm7 holds eth0");
+    assert_true(broker_delete_port(test->broker, &root, "vm7", NULL));
+    test_broker_create(test, 0, "lan", "vm8");
+    refuse(test, &pass, PORT_ERROR_PARENT_BUSY, "passthru needs eth0 for itself, and port vm8");
+}
+
+static void
+test_foreign_macvlans(void **state)
+{
+    TestBroker *test = *state;
+    const PortRequest lan = {.network = (char *)"lan"}, pass = {.network = (char *)"pass"};
+    LinkInfo foreign = {
+        .name = "mv0", .kind = "macvlan", .is_macvlan = TRUE, .lower_index = 1, .mac = {{2, 2}}};
+
+    test_broker_add_network(test, "pass", "eth0", MACVTAP_MODE_PASSTHRU);
+    foreign.index = kernel_fake_add_link(test->kernel, &foreign);
+    refuse(test, &pass, PORT_ERROR_PARENT_BUSY, "passthru needs eth0 for itself, and macvlan mv0");
+    foreign.mode = MACVTAP_MODE_PASSTHRU;
+    kernel_fake_change_link(test->kernel, &foreign);
+    refuse(test, &lan, PORT_ERROR_PARENT_BUSY, "passthru device mv0 holds eth0");
+}
+
+static void
+test_pool(void **state)
+{
+    TestBroker *test = *state;
+    const PortRequest request = {.network = (char *)"pool"};
+    static const char *const chosen[] = {"eth0", "eth1", "eth2", "eth0"};
+    LinkInfo link;
+
+    test_broker_add_parent(test, "eth1");
+    test_broker_add_parent(test, "eth2");
+    test_broker_add_network(test, "pool", "eth0,eth1,eth2,eth9", MACVTAP_MODE_BRIDGE);
+    for (guint i = 0; i < G_N_ELEMENTS(chosen); i++)
+        assert_string_equal(test_broker_create(test, 0, "pool", NULL)->parent, chosen[i]);
+    /* The least loaded has no carrier: one that has takes it. */
+    assert_true(test_broker_find_link(test, "eth1", &link));
+    link.carrier = FALSE;
+    kernel_fake_change_link(test->kernel, &link);
+    assert_string_equal(test_broker_create(test, 0, "pool", NULL)->parent, "eth2");
+    assert_string_equal(test_broker_create(test, 0, "pool", NULL)->parent, "eth0");
+    /* Without any carrier at all the load decides again. */
+    for (guint i = 0; i < 3; i++) {
+        g_autofree char *name = g_strdup_printf("eth%u", i);
+
+        assert_true(test_broker_find_link(test, name, &link));
+        link.carrier = FALSE;
+        kernel_fake_change_link(test->kernel, &link);
+    }
+    assert_string_equal(test_broker_create(test, 0, "pool", NULL)->parent, "eth1");
+    for (guint i = 0; i < 3; i++) {
+        g_autofree char *name = g_strdup_printf("eth%u", i);
+
+        assert_true(test_broker_find_link(test, name, &link));
+        link.flags = 0;
+        kernel_fake_change_link(test->kernel, &link);
+    }
+    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "network pool: parent eth0 is down");
+}
+
+static void
+test_pool_of_passthru(void **state)
+{
+    TestBroker *test = *state;
+    const PortRequest request = {.network = (char *)"pool"};
+    const Caller root = test_caller(0);
+
+    test_broker_add_parent(test, "eth1");
+    test_broker_add_network(test, "pool", "eth0,eth1", MACVTAP_MODE_PASSTHRU);
+    assert_string_equal(test_broker_create(test, 0, "pool", "vm1")->parent, "eth0");
+    assert_string_equal(test_broker_create(test, 0, "pool", "vm2")->parent, "eth1");
+    refuse(test, &request, PORT_ERROR_PARENT_BUSY, "network pool: passthru port vm1 holds eth0");
+    assert_true(broker_delete_port(test->broker, &root, "vm1", NULL));
+    assert_string_equal(test_broker_create(test, 0, "pool", "vm3")->parent, "eth0");
+}
+
+static void
+test_generated_macs(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    MacAddress first;
+
+    first = test_broker_create(test, 0, "lan", "web")->mac;
+    assert_false(mac_address_equal(&test_broker_create(test, 0, "lan", "db")->mac, &first));
+    assert_true(broker_delete_port(test->broker, &root, "web", NULL));
+    assert_true(mac_address_equal(&test_broker_create(test, 0, "lan", "web")->mac, &first));
+}
+
+/* A range of two addresses, one of which a port has: the other one, then none. */
+static void
+test_generated_macs_are_unique(void **state)
+{
+    TestBroker *test = *state;
+    Network *network = test_broker_network(test, "lan");
+    const PortRequest request = {.network = (char *)"lan"};
+    MacAddress first;
+
+    assert_true(
+        mac_range_parse("02:00:00:00:77:00/47", &g_array_index(network->allow_macs, MacRange, 0)));
+    first = test_broker_create(test, 0, "lan", NULL)->mac;
+    assert_int_equal(test_broker_create(test, 0, "lan", NULL)->mac.octets[5], !first.octets[5]);
+    refuse(test, &request, PORT_ERROR_MAC_CONFLICT, "no free MAC");
+}
+
+static void
+test_macs_in_use(void **state)
+{
+    TestBroker *test = *state;
+    Network *network = test_broker_network(test, "lan");
+    PortRequest request = {.network = (char *)"lan", .has_mac = TRUE};
+    LinkInfo foreign = {.name = "mv0",
+                        .kind = "macvlan",
+                        .is_macvlan = TRUE,
+                        .lower_index = 1,
+                        .mac = {{0x02, 0, 0, 0, 0x22, 0x22}}};
+
+    network->mac = MAC_POLICY_ANY;
+    request.mac = test_broker_create(test, 0, "lan", "web")->mac;
+    refuse(test, &request, PORT_ERROR_MAC_CONFLICT, "is port web's on eth0");
+    request.mac = (MacAddress){{0x02, 0, 0, 0, 0, 1}};
+    refuse(test, &request, PORT_ERROR_MAC_CONFLICT, "02:00:00:00:00:01 is the parent eth0's own");
+    kernel_fake_add_link(test->kernel, &foreign);
+    request.mac = foreign.mac;
+    refuse(test, &request, PORT_ERROR_MAC_CONFLICT, "02:00:00:00:22:22 is mv0's on eth0");
+    kernel_fake_fail(test->kernel, "macvtap_create", 1, EADDRINUSE);
+    request.mac = (MacAddress){{0x02, 0, 0, 0, 0, 3}};
+    refuse(test, &request, PORT_ERROR_MAC_CONFLICT, "02:00:00:00:00:03 is already in use on eth0");
+}
+
+/* The same MAC on another parent is another segment's business. */
+static void
+test_mac_on_another_parent(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    PortRequest request = {.network = (char *)"other", .has_mac = TRUE};
+    g_auto(PortGrant) grant = {0};
+
+    test_broker_add_parent(test, "eth1");
+    test_broker_add_network(test, "other", "eth1", MACVTAP_MODE_BRIDGE);
+    request.mac = test_broker_create(test, 0, "lan", "web")->mac;
+    assert_true(broker_create_port(test->broker, &root, &request, &grant, NULL));
+}
+
+static void
+test_generated_mac_that_a_stranger_has(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    LinkInfo foreign = {
+        .name = "mv0", .kind = "macvlan", .is_macvlan = TRUE, .lower_index = 1, .mtu = 1500};
+    const Port *port;
+
+    foreign.mac = test_broker_create(test, 0, "lan", "web")->mac;
+    assert_true(broker_delete_port(test->broker, &root, "web", NULL));
+    kernel_fake_add_link(test->kernel, &foreign);
+    port = test_broker_create(test, 0, "lan", "web");
+    assert_false(mac_address_equal(&port->mac, &foreign.mac));
+    assert_int_equal(port->mac.octets[0], 0x52);
+}
+
+static void
+test_inherited_mac(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    PortRequest request = {.network = (char *)"pass", .has_mac = TRUE, .mac = {{2, 0, 0, 0, 9, 9}}};
+    g_auto(PortGrant) grant = {0};
+
+    test_broker_add_network(test, "pass", "eth0", MACVTAP_MODE_PASSTHRU);
+    refuse(test, &request, PORT_ERROR_MAC_NOT_ALLOWED,
+           "gives the guest the MAC of eth0, 02:00:00:00:00:01, not 02:00:00:00:09:09");
+    request.mac = (MacAddress){{2, 0, 0, 0, 0, 1}};
+    assert_true(broker_create_port(test->broker, &root, &request, &grant, NULL));
+}
+
+static void
+test_mtus(void **state)
+{
+    TestBroker *test = *state;
+    Network *network = test_broker_network(test, "lan");
+    PortRequest request = {.network = (char *)"lan", .mtu = 9000};
+    LinkInfo link;
+
+    refuse(test, &request, PORT_ERROR_MTU_TOO_LARGE, "MTU 9000 is above eth0's 1500");
+    network->mtu = 1300;
+    assert_int_equal(test_broker_create(test, 0, "lan", "web")->mtu, 1300);
+    assert_true(test_broker_find_link(
+        test, test_broker_create(test, 0, "lan", "db")->interface_name, &link));
+    assert_int_equal(link.mtu, 1300);
+    request.mtu = 1400;
+    refuse(test, &request, PORT_ERROR_MTU_TOO_LARGE, "1300");
+    network->mtu = 2000;
+    request.mtu = 0;
+    refuse(test, &request, PORT_ERROR_MTU_TOO_LARGE, "MTU 2000 is above eth0's 1500");
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_networks),
+        TEST(test_requests_are_checked),
+        TEST(test_limits_of_the_network),
+        TEST(test_limit_of_a_user),
+        TEST(test_names),
+        TEST(test_interface_name_of_a_gone_device),
+        TEST(test_parents),
+        TEST(test_passthru_is_exclusive),
+        TEST(test_foreign_macvlans),
+        TEST(test_pool),
+        TEST(test_pool_of_passthru),
+        TEST(test_generated_macs),
+        TEST(test_generated_macs_are_unique),
+        TEST(test_macs_in_use),
+        TEST(test_mac_on_another_parent),
+        TEST(test_generated_mac_that_a_stranger_has),
+        TEST(test_inherited_mac),
+        TEST(test_mtus),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
