@@ -14,7 +14,10 @@
  */
 #include "broker-private.h"
 
+#include "error.h"
 #include "port-error.h"
+
+#include <errno.h>
 
 /* A reconciliation under way. */
 typedef struct Reconciliation {
@@ -59,24 +62,29 @@ look_at_unfinished(Reconciliation *run, GPtrArray *unfinished)
     }
 }
 
+/* A holder that cannot be looked at, or not be watched, is no holder that has ended: the port
+ * stays.
+ */
 static gboolean
 holder_lives(Reconciliation *run, const Port *port)
 {
     Process process = {.pidfd = -1};
     g_autoptr(GError) error = NULL;
-    gboolean same;
 
     if (port->holder.type != HOLDER_PROCESS)
         return TRUE;
-    if (!process_open(port->holder.pid, &process, NULL))
-        return FALSE;
-    same = process.start_time == port->holder.start_time;
-    if (!same || !holders_add(run->broker->holders, port->id, &process, &error)) {
-        descriptor_clear(&process.pidfd);
-        if (error)
-            say(run, "port %s: %s", port->name, error->message);
-        return FALSE;
+    if (process_open(port->holder.pid, &process, &error)) {
+        if (process.start_time != port->holder.start_time) {
+            descriptor_clear(&process.pidfd);
+            return FALSE;
+        }
+        holders_add(run->broker->holders, port->id, &process, &error);
     }
+    if (error_is_errno(error, ESRCH))
+        return FALSE;
+    if (error)
+        say(run, "port %s stays, but the end of its holder will not be seen: %s", port->name,
+            error->message);
     return TRUE;
 }
 
