@@ -306,12 +306,22 @@ TestChild
 test_child_new(void)
 {
     pid_t parent = getpid();
-    TestChild child = {.pid = fork()};
+    TestChild child;
+    int ends[2];
+    char byte;
 
+    g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
+    child.pid = fork();
     g_assert_cmpint(child.pid, >=, 0);
-    if (child.pid > 0)
+    if (child.pid > 0) {
+        close(ends[1]);
+        g_assert_cmpint(read(ends[0], &byte, 1), ==, 0);
+        close(ends[0]);
         return child;
+    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* Among them the lock of a state folder, and the pipe, whose end tells that they are closed. */
+    close_range(3, ~0U, 0);
     while (getppid() == parent)
         pause();
     _exit(0);

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What ends ports without anybody asking: holders that end, links that others remove. */
+#include "unit.h"
+
+#include "process.h"
+#include "test-broker.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static int
+set_up(void **state)
+{
+    *state = test_broker_new();
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    test_broker_free(*state);
+    return 0;
+}
+
+static PortRequest
+held_by(pid_t pid, const char *name)
+{
+    return (PortRequest){.network = (char *)"lan",
+                         .name = (char *)name,
+                         .holder = {.type = HOLDER_PROCESS, .pid = pid}};
+}
+
+static const Port *
+create_held(TestBroker *test, const Caller *caller, pid_t pid, const char *name)
+{
+    const PortRequest request = held_by(pid, name);
+    g_autoptr(GError) error = NULL;
+    g_auto(PortGrant) grant = {0};
+
+    broker_create_port(test->broker, caller, &request, &grant, &error);
+    assert_no_error(error);
+    return grant.port;
+}
+
+/* Waits for the main loop's word that so many bytes of events are there. */
+static void
+expect_events(TestBroker *test, const char *expected)
+{
+    g_autofree char *events = NULL;
+
+    while (test->events->len < strlen(expected))
+        g_main_context_iteration(NULL, TRUE);
+    test_settle();
+    events = test_broker_take_events(test);
+    assert_string_equal(events, expected);
+}
+
+static void
+test_holders_end(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    TestChild child = test_child_new();
+    guint links = kernel_fake_link_count(test->kernel), descriptors = test_count_descriptors();
+    g_autofree char *records = NULL;
+    const Port *port = create_held(test, &root, child.pid, "one");
+
+    assert_int_equal(port->holder.pid, child.pid);
+    assert_true(port->holder.start_time > 0);
+    create_held(test, &root, child.pid, "two");
+    create_held(test, &root, 0, "mine");
+    expect_events(test, "created one\ncreated two\ncreated mine\n");
+    test_child_end(&child);
+    expect_events(test, "deleted one\ndeleted two\n");
+    assert_int_equal(kernel_fake_link_count(test->kernel), links + 1);
+    assert_true(broker_delete_port(test->broker, &root, "mine", NULL));
+    assert_int_equal(test_count_descriptors(), descriptors);
+    records = test_broker_records(test);
+    assert_string_equal(records, "");
+}
+
+static void
+test_caller_by_pidfd(void **state)
+{
+    TestBroker *test = *state;
+    TestChild child = test_child_new();
+    Process process = {.pidfd = -1};
+    Caller caller = test_caller(0);
+
+    assert_true(process_open(child.pid, &process, NULL));
+    caller.pid = child.pid;
+    caller.pidfd = process.pidfd;
+    assert_int_equal(create_held(test, &caller, 0, "one")->holder.pid, child.pid);
+    /* While the caller's connection keeps its pidfd. */
+    assert_true(broker_delete_port(test->broker, &caller, "one", NULL));
+    create_held(test, &caller, 0, "two");
+    test_child_end(&child);
+    expect_events(test, "created one\ndeleted one\ncreated two\ndeleted two\n");
+    descriptor_clear(&process.pidfd);
+}
+
+/* The pid of the credentials is by now another's; the pidfd knows. */
+static void
+test_caller_that_has_ended(void **state)
+{
+    TestBroker *test = *state;
+    TestChild child = test_child_new();
+    const PortRequest request = held_by(0, NULL);
+    Process process = {.pidfd = -1};
+    Caller caller = test_caller(0);
+
+    assert_true(process_open(child.pid, &process, NULL));
+    test_child_end(&child);
+    caller.pidfd = process.pidfd;
+    test_broker_refuse(test, &caller, &request, PORT_ERROR_HOLDER_INVALID, "holder: process");
+    caller.pidfd = -1;
+    caller.pid = child.pid;
+    test_broker_refuse(test, &caller, &request, PORT_ERROR_HOLDER_INVALID, "No such process");
+    caller.pid = 0;
+    test_broker_refuse(test, &caller, &request, PORT_ERROR_HOLDER_INVALID, "not visible");
+    descriptor_clear(&process.pidfd);
+}
+
+static void
+test_pids_that_cannot_hold(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    Caller user = test_caller(getuid() + 1000);
+    TestChild child = test_child_new();
+    const PortRequest request = held_by(child.pid, NULL);
+    g_autofree char *whose = g_strdup_printf("process %d is not user %u's", child.pid, user.uid);
+
+    g_array_append_val(test_broker_network(test, "lan")->allow_uids, user.uid);
+    test_broker_refuse(test, &user, &request, PORT_ERROR_HOLDER_INVALID, whose);
+    /* It may be the holder of its own call, whatever its user is by now. */
+    user.pid = child.pid;
+    create_held(test, &user, 0, "own");
+    assert_true(broker_delete_port(test->broker, &root, "own", NULL));
+    test_child_end_as_zombie(&child);
+    test_broker_refuse(test, &root, &request, PORT_ERROR_HOLDER_INVALID, "No such process");
+    test_child_end(&child);
+    test_broker_refuse(test, &root, &request, PORT_ERROR_HOLDER_INVALID, "No such process");
+}
+
+static void
+test_own_process_of_a_user(void **state)
+{
+    TestBroker *test = *state;
+    const Caller user = test_caller(getuid());
+    TestChild child = test_child_new();
+    uid_t uid = getuid();
+
+    g_array_append_val(test_broker_network(test, "lan")->allow_uids, uid);
+    create_held(test, &user, child.pid, "one");
+    test_child_end(&child);
+    expect_events(test, "created one\ndeleted one\n");
+}
+
+/* The port is kept with its record when its device does not go: the next start tries again. */
+static void
+test_end_that_fails(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    TestChild child = test_child_new();
+    guint links = kernel_fake_link_count(test->kernel);
+    g_autoptr(GPtrArray) ports = NULL;
+    g_autofree char *records = NULL;
+
+    create_held(test, &root, child.pid, "one");
+    kernel_fake_fail(test->kernel, "link_delete", 1, ENOBUFS);
+    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*could not be removed: link_delete*");
+    test_child_end(&child);
+    while (kernel_fake_link_count(test->kernel) > links && g_main_context_iteration(NULL, TRUE))
+        if (!g_main_context_pending(NULL))
+            break;
+    g_test_assert_expected_messages();
+    ports = broker_list_ports(test->broker, &root, NULL);
+    assert_int_equal(ports->len, 1);
+    test_broker_kill(test);
+    test_broker_start(test);
+    assert_int_equal(kernel_fake_link_count(test->kernel), links);
+    records = test_broker_records(test);
+    assert_string_equal(records, "");
+}
+
+static void
+test_device_removed(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+    PortGrant grant = {0};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *records = NULL;
+
+    kernel_fake_remove_link(test->kernel, port->interface_index);
+    expect_events(test, "created web\nchanged web\n");
+    assert_int_equal(port->state, PORT_STATE_DEVICE_GONE);
+    assert_false(broker_open_port(test->broker, &root, "web", 0, &grant, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_DEVICE_GONE, "has been removed");
+    assert_true(broker_delete_port(test->broker, &root, "web", &error));
+    records = test_broker_records(test);
+    assert_string_equal(records, "");
+}
+
+static void
+test_device_removed_before_the_event(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+    PortGrant grant = {0};
+    g_autoptr(GError) error = NULL;
+
+    kernel_fake_remove_link(test->kernel, port->interface_index);
+    assert_false(broker_open_port(test->broker, &root, "web", 0, &grant, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_DEVICE_GONE, "has been removed");
+    assert_true(broker_delete_port(test->broker, &root, "web", &error));
+    expect_events(test, "created web\ndeleted web\n");
+}
+
+/* A stranger's device of the same index is neither opened nor removed. */
+static void
+test_index_taken_by_another(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+    LinkInfo stranger = {.index = port->interface_index, .kind = "macvtap", .is_macvlan = TRUE};
+    PortGrant grant = {0};
+    g_autoptr(GError) error = NULL;
+    guint links;
+
+    g_strlcpy(stranger.name, port->interface_name, sizeof(stranger.name));
+    kernel_fake_remove_link(test->kernel, port->interface_index);
+    kernel_fake_add_link(test->kernel, &stranger);
+    links = kernel_fake_link_count(test->kernel);
+    assert_false(broker_open_port(test->broker, &root, "web", 0, &grant, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_DEVICE_GONE, "has been removed");
+    assert_true(broker_delete_port(test->broker, &root, "web", &error));
+    assert_int_equal(kernel_fake_link_count(test->kernel), links);
+}
+
+static void
+test_parent_removed(void **state)
+{
+    TestBroker *test = *state;
+    int parent = test_broker_add_parent(test, "eth1");
+    const Port *port;
+
+    test_broker_add_network(test, "other", "eth1", MACVTAP_MODE_BRIDGE);
+    test_broker_create(test, 0, "lan", "stays");
+    port = test_broker_create(test, 0, "other", "web");
+    kernel_fake_remove_link(test->kernel, parent);
+    expect_events(test, "created stays\ncreated web\nchanged web\n");
+    assert_int_equal(port->state, PORT_STATE_PARENT_GONE);
+}
+
+/* Events of strangers' links and of our own deletions change nothing. */
+static void
+test_other_events(void **state)
+{
+    TestBroker *test = *state;
+    const LinkInfo link = {.name = "dummy0"};
+    int index = kernel_fake_add_link(test->kernel, &link);
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+    LinkInfo info;
+
+    kernel_fake_remove_link(test->kernel, index);
+    assert_true(test_broker_find_link(test, port->interface_name, &info));
+    info.carrier = FALSE;
+    kernel_fake_change_link(test->kernel, &info);
+    expect_events(test, "created web\n");
+    assert_int_equal(port->state, PORT_STATE_ACTIVE);
+}
+
+/* A kernel that keeps the monitor's handler, to lose events with. */
+static LinkEventHandler handler;
+static gpointer handler_data;
+
+static gboolean
+keep_monitor(Kernel *kernel, LinkEventHandler given, gpointer user_data, GError **error)
+{
+    handler = given;
+    handler_data = user_data;
+    return TRUE;
+}
+
+static void
+test_lost_events(void **state)
+{
+    TestBroker *test = *state;
+    const LinkInfo nothing = {0};
+    KernelOps ops = *test->kernel->ops;
+    const KernelOps *real = test->kernel->ops;
+    const Port *port, *other;
+
+    test_broker_kill(test);
+    ops.monitor = keep_monitor;
+    test->kernel->ops = &ops;
+    test_broker_start(test);
+    port = test_broker_create(test, 0, "lan", "web");
+    other = test_broker_create(test, 0, "lan", "db");
+    kernel_fake_remove_link(test->kernel, port->interface_index);
+    test_settle();
+    assert_int_equal(port->state, PORT_STATE_ACTIVE);
+    handler(LINK_EVENT_LOST, &nothing, handler_data);
+    expect_events(test, "created web\ncreated db\nchanged web\n");
+    assert_int_equal(port->state, PORT_STATE_DEVICE_GONE);
+    assert_int_equal(other->state, PORT_STATE_ACTIVE);
+    handler(LINK_EVENT_LOST, &nothing, handler_data);
+    expect_events(test, "");
+    test->kernel->ops = real;
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_holders_end),
+        TEST(test_caller_by_pidfd),
+        TEST(test_caller_that_has_ended),
+        TEST(test_pids_that_cannot_hold),
+        TEST(test_own_process_of_a_user),
+        TEST(test_end_that_fails),
+        TEST(test_device_removed),
+        TEST(test_device_removed_before_the_event),
+        TEST(test_index_taken_by_another),
+        TEST(test_parent_removed),
+        TEST(test_other_events),
+        TEST(test_lost_events),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
