@@ -77,11 +77,11 @@ record_format(const Port *port, gsize *ret_length)
 
 /* The texts and numbers of a record as they stand there, before they are checked. */
 typedef struct RawRecord {
-    int version, interface_index, nopromisc;
+    int nopromisc;
     const char *id, *name, *network, *parent, *mode, *interface_name, *mac, *mac_policy, *vhost,
         *holder_type, *domain, *trunk, *vlan;
     json_t *sources;
-    json_int_t mtu, queues, owner, pid, start_time;
+    json_int_t version, interface_index, mtu, queues, owner, pid, start_time;
 } RawRecord;
 
 static gboolean
@@ -90,15 +90,16 @@ raw_record_unpack(json_t *object, RawRecord *raw, GError **error)
     json_error_t problem;
 
     memset(raw, 0, sizeof(*raw));
-    if (json_unpack_ex(object, &problem, 0, "{s:i}", "version", &raw->version) < 0)
+    if (json_unpack_ex(object, &problem, 0, "{s:I}", "version", &raw->version) < 0)
         return port_error_set(error, PORT_ERROR_SYSTEM, "it has no version: %s", problem.text);
     if (raw->version != RECORD_VERSION)
         return port_error_set(error, PORT_ERROR_SYSTEM,
-                              "it is of version %d, and this macvtapd knows version %d",
+                              "it is of version %" JSON_INTEGER_FORMAT
+                              ", and this macvtapd knows version %d",
                               raw->version, RECORD_VERSION);
     if (json_unpack_ex(
             object, &problem, 0,
-            "{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:s, s:s, s:I, s:I, s:s, s:I, s?s, s?s, s?o,"
+            "{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:I, s?s, s?s, s?o,"
             " s:{s:s, s?I, s?I, s?s}}",
             "id", &raw->id, "name", &raw->name, "network", &raw->network, "parent", &raw->parent,
             "mode", &raw->mode, "noPromisc", &raw->nopromisc, "interfaceName", &raw->interface_name,
@@ -109,6 +110,16 @@ raw_record_unpack(json_t *object, RawRecord *raw, GError **error)
             &raw->start_time, "domain", &raw->domain) < 0)
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", problem.text);
     return TRUE;
+}
+
+static gboolean
+network_is_valid(const char *text)
+{
+    g_autoptr(Network) adhoc = NULL;
+
+    if (network_spec_is_adhoc(text))
+        adhoc = network_parse_adhoc(text, NULL);
+    return adhoc || network_name_is_valid(text);
 }
 
 static gboolean
@@ -126,7 +137,8 @@ raw_record_holder(const RawRecord *raw, Holder *ret_holder)
     } else if (holder.type == HOLDER_DOMAIN) {
         if (!raw->domain || !uuid_is_valid(raw->domain))
             return FALSE;
-        g_strlcpy(holder.domain, raw->domain, sizeof(holder.domain));
+        for (gsize i = 0; raw->domain[i]; i++)
+            holder.domain[i] = g_ascii_tolower(raw->domain[i]);
     }
     *ret_holder = holder;
     return TRUE;
@@ -159,15 +171,18 @@ raw_record_check(const RawRecord *raw, Port *port)
         return "id";
     if (!network_name_is_valid(raw->name))
         return "name";
+    if (!network_is_valid(raw->network))
+        return "network";
     if (!interface_name_check(raw->parent, NULL))
         return "parent";
     if (!interface_name_check(raw->interface_name, NULL))
         return "interfaceName";
-    if (raw->interface_index <= 0)
+    if (raw->interface_index <= 0 || raw->interface_index > G_MAXINT)
         return "interfaceIndex";
     if (!macvtap_mode_parse(raw->mode, &port->mode))
         return "mode";
-    if (!mac_address_parse(raw->mac, &port->mac))
+    if (!mac_address_parse(raw->mac, &port->mac) || mac_address_is_multicast(&port->mac) ||
+        mac_address_is_zero(&port->mac))
         return "macAddress";
     if (!mac_policy_parse(raw->mac_policy, &port->mac_policy))
         return "macPolicy";
@@ -218,7 +233,7 @@ record_parse(const char *text, gsize length, GError **error)
     port->vlan = g_strdup(raw.vlan);
     port->nopromisc = raw.nopromisc;
     g_strlcpy(port->interface_name, raw.interface_name, sizeof(port->interface_name));
-    port->interface_index = raw.interface_index;
+    port->interface_index = (int)raw.interface_index;
     port->mtu = (guint32)raw.mtu;
     port->queues = (guint)raw.queues;
     port->owner = (uid_t)raw.owner;
