@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include "record.h"
+#include "test-broker.h"
+
+#include <jansson.h>
+
+static char *
+format(const Port *port)
+{
+    gsize length = 0;
+    char *text = record_format(port, &length);
+
+    assert_int_equal(strlen(text), length);
+    assert_true(length < RECORD_SIZE_MAX);
+    assert_int_equal(text[length - 1], '\n');
+    assert_null(memchr(text, '\n', length - 1));
+    return text;
+}
+
+static void
+check_round_trip(const Port *port)
+{
+    g_autofree char *text = format(port), *again = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Port) read = record_parse(text, strlen(text), &error);
+
+    assert_no_error(error);
+    assert_string_equal(read->id, port->id);
+    assert_string_equal(read->name, port->name);
+    assert_string_equal(read->network, port->network);
+    assert_string_equal(read->parent, port->parent);
+    assert_int_equal(read->mode, port->mode);
+    assert_int_equal(read->nopromisc, port->nopromisc);
+    assert_string_equal(read->interface_name, port->interface_name);
+    assert_int_equal(read->interface_index, port->interface_index);
+    assert_true(mac_address_equal(&read->mac, &port->mac));
+    assert_int_equal(read->mtu, port->mtu);
+    assert_int_equal(read->queues, port->queues);
+    assert_int_equal(read->vhost, port->vhost);
+    assert_int_equal(read->holder.type, port->holder.type);
+    assert_int_equal(read->holder.pid, port->holder.pid);
+    assert_true(read->holder.start_time == port->holder.start_time);
+    assert_string_equal(read->holder.domain, port->holder.domain);
+    assert_int_equal(read->owner, port->owner);
+    assert_int_equal(read->state, PORT_STATE_ACTIVE);
+    again = format(read);
+    assert_string_equal(again, text);
+}
+
+static void
+test_round_trip(void **state)
+{
+    g_autoptr(Port) port = test_port_new(1);
+
+    check_round_trip(port);
+    for (guint mode = 0; mode < MACVTAP_MODE_COUNT; mode++) {
+        port->mode = (MacvtapMode)mode;
+        port->vhost = (VhostPolicy)(mode % 3);
+        port->nopromisc = !port->nopromisc;
+        check_round_trip(port);
+    }
+    port->interface_index = G_MAXINT;
+    port->mtu = 65535;
+    port->queues = 256;
+    port->owner = G_MAXUINT32 - 1;
+    port->holder = (Holder){.type = HOLDER_PROCESS, .pid = G_MAXINT, .start_time = G_MAXINT64};
+    check_round_trip(port);
+    port->holder =
+        (Holder){.type = HOLDER_DOMAIN, .domain = "123e4567-e89b-12d3-a456-426614174000"};
+    check_round_trip(port);
+    g_free(port->network);
+    port->network = g_strdup("parent=eth0,mode=source,vlan=4094.4094");
+    check_round_trip(port);
+}
+
+/* A good record, changed. */
+static json_t *
+good_record(HolderType holder)
+{
+    g_autoptr(Port) port = test_port_new(1);
+    g_autofree char *text = NULL;
+
+    port->holder = (Holder){.type = holder, .pid = 42, .start_time = 7};
+    if (holder == HOLDER_DOMAIN)
+        g_strlcpy(port->holder.domain, "123e4567-e89b-12d3-a456-426614174000", UUID_TEXT_SIZE);
+    text = format(port);
+    return json_loads(text, 0, NULL);
+}
+
+static void
+expect_refusal(json_t *record, const char *text)
+{
+    g_autofree char *damaged = json_dumps(record, 0);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Port) port = record_parse(damaged, strlen(damaged), &error);
+
+    json_decref(record);
+    if (port)
+        fail_msg("taken: %s", damaged);
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, text);
+}
+
+static void
+test_every_field_must_be_there(void **state)
+{
+    static const char *const fields[] = {
+        "version", "id",        "name",          "network",        "parent",
+        "mode",    "noPromisc", "interfaceName", "interfaceIndex", "macAddress",
+        "mtu",     "queues",    "vhost",         "holder",         "owner"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(fields); i++) {
+        json_t *missing = good_record(HOLDER_NONE), *null = good_record(HOLDER_NONE),
+               *other = good_record(HOLDER_NONE);
+
+        assert_int_equal(json_object_del(missing, fields[i]), 0);
+        expect_refusal(missing, fields[i]);
+        json_object_set_new(null, fields[i], json_null());
+        expect_refusal(null, i == 0 ? "version" : "got null");
+        json_object_set_new(other, fields[i], json_real(1.5));
+        expect_refusal(other, i == 0 ? "version" : "got real");
+    }
+}
+
+typedef struct Row {
+    const char *field, *value; /* JSON */
+} Row;
+
+static void
+test_values_that_cannot_be(void **state)
+{
+    static const Row rows[] = {
+        {"version", "0"},
+        {"version", "2"},
+        {"version", "4294967297"},
+        {"id", "\"\""},
+        {"id", "\"p00000000000\""},
+        {"id", "\"p0000000000011\""},
+        {"id", "\"P000000000001\""},
+        {"id", "\"p00000000000G\""},
+        {"id", "\"../../../../x\""},
+        {"name", "\"\""},
+        {"name", "\"a/b\""},
+        {"network", "\"\""},
+        {"network", "\"a b\""},
+        {"network", "\"parent=eth0\""},
+        {"parent", "\"\""},
+        {"parent", "\"sixteen-letters-\""},
+        {"mode", "\"passthrough\""},
+        {"interfaceName", "\"a/b\""},
+        {"interfaceName", "\"sixteen-letters-\""},
+        {"interfaceIndex", "0"},
+        {"interfaceIndex", "-1"},
+        {"interfaceIndex", "4294967297"},
+        {"macAddress", "\"52:54:00:00:00\""},
+        {"macAddress", "\"01:00:5e:00:00:01\""},
+        {"macAddress", "\"00:00:00:00:00:00\""},
+        {"mtu", "-1"},
+        {"mtu", "4294967296"},
+        {"queues", "0"},
+        {"queues", "257"},
+        {"vhost", "\"on\""},
+        {"owner", "-1"},
+        {"owner", "4294967296"},
+        {"holder", "{}"},
+        {"holder", "{\"type\":\"\"}"},
+        {"holder", "{\"type\":\"process\"}"},
+        {"holder", "{\"type\":\"process\",\"pid\":0,\"startTime\":1}"},
+        {"holder", "{\"type\":\"process\",\"pid\":4294967297,\"startTime\":1}"},
+        {"holder", "{\"type\":\"process\",\"pid\":1,\"startTime\":-1}"},
+        {"holder", "{\"type\":\"process\",\"pid\":\"1\",\"startTime\":1}"},
+        {"holder", "{\"type\":\"domain\"}"},
+        {"holder", "{\"type\":\"domain\",\"domain\":\"vm7\"}"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        json_t *record = good_record(HOLDER_NONE);
+        json_t *value = json_loads(rows[i].value, JSON_DECODE_ANY, NULL);
+
+        assert_non_null(value);
+        json_object_set_new(record, rows[i].field, value);
+        expect_refusal(record, strcmp(rows[i].field, "holder") == 0 ? "" : rows[i].field);
+    }
+}
+
+/* An upper-case UUID is the same domain, and is kept as all of them are. */
+static void
+test_domain_in_upper_case(void **state)
+{
+    json_t *record = good_record(HOLDER_DOMAIN);
+    g_autoptr(Port) port = NULL;
+    g_autofree char *text = NULL;
+
+    json_object_set_new(json_object_get(record, "holder"), "domain",
+                        json_string("123E4567-E89B-12D3-A456-426614174000"));
+    text = json_dumps(record, 0);
+    json_decref(record);
+    port = record_parse(text, strlen(text), NULL);
+    assert_string_equal(port->holder.domain, "123e4567-e89b-12d3-a456-426614174000");
+}
+
+static void
+test_what_is_no_record(void **state)
+{
+    static const char *const texts[] = {
+        "", " ", "{", "[]", "1", "null", "{}", "{\"version\":1}", "{\"version\":1,\"version\":1}",
+    };
+    g_autoptr(Port) port = test_port_new(1);
+    g_autofree char *good = format(port), *trailing = g_strconcat(good, "{}", NULL);
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+        assert_null(record_parse(texts[i], strlen(texts[i]), &error));
+        assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "");
+    }
+    /* Cut anywhere it is none. */
+    for (gsize length = 0; length + 1 < strlen(good); length++)
+        assert_null(record_parse(good, length, NULL));
+    assert_null(record_parse(trailing, strlen(trailing), NULL));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_every_field_must_be_there),
+        cmocka_unit_test(test_values_that_cannot_be),
+        cmocka_unit_test(test_domain_in_upper_case),
+        cmocka_unit_test(test_what_is_no_record),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include "file.h"
+#include "registry.h"
+#include "test-broker.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A folder, and the registry in it. */
+typedef struct Fixture {
+    char *folder;
+    Registry *registry;
+} Fixture;
+
+static void
+open_registry(Fixture *fixture)
+{
+    g_autoptr(GError) error = NULL;
+
+    fixture->registry = registry_new(folder_open(fixture->folder, NULL), &error);
+    assert_no_error(error);
+}
+
+static int
+set_up(void **state)
+{
+    Fixture *fixture = g_new0(Fixture, 1);
+
+    fixture->folder = g_dir_make_tmp("macvtapd-test-XXXXXX", NULL);
+    open_registry(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static GPtrArray *
+list_files(Fixture *fixture)
+{
+    g_autofree char *path = g_build_filename(fixture->folder, "ports", NULL);
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name(folder)))
+        g_ptr_array_add(names, g_build_filename(path, name, NULL));
+    return names;
+}
+
+static int
+tear_down(void **state)
+{
+    Fixture *fixture = *state;
+    g_autofree char *path = g_build_filename(fixture->folder, "ports", NULL);
+    g_autoptr(GPtrArray) files = list_files(fixture);
+
+    registry_free(fixture->registry);
+    for (guint i = 0; i < files->len; i++)
+        remove(files->pdata[i]);
+    rmdir(path);
+    rmdir(fixture->folder);
+    g_free(fixture->folder);
+    g_free(fixture);
+    return 0;
+}
+
+static Port *
+commit(Fixture *fixture, guint number, uid_t owner)
+{
+    g_autoptr(GError) error = NULL;
+    Port *port = test_port_new(number);
+
+    port->owner = owner;
+    port->state = PORT_STATE_CREATING;
+    registry_begin(fixture->registry, port, &error);
+    assert_no_error(error);
+    registry_commit(fixture->registry, port, &error);
+    assert_no_error(error);
+    return port;
+}
+
+static void
+load(Fixture *fixture, guint n_unfinished, guint n_problems)
+{
+    g_autoptr(GPtrArray) unfinished = NULL, problems = NULL;
+
+    registry_free(fixture->registry);
+    open_registry(fixture);
+    assert_int_equal(registry_count(fixture->registry), 0);
+    assert_true(registry_load(fixture->registry, &unfinished, &problems, NULL));
+    assert_int_equal(unfinished->len, n_unfinished);
+    assert_int_equal(problems->len, n_problems);
+    for (guint i = 0; i < n_unfinished; i++)
+        assert_int_equal(((Port *)unfinished->pdata[i])->state, PORT_STATE_CREATING);
+}
+
+static void
+test_life_of_a_record(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(Port) begun = test_port_new(1);
+    g_autoptr(GError) error = NULL;
+    Port *port;
+
+    assert_true(registry_begin(fixture->registry, begun, &error));
+    assert_null(registry_find(fixture->registry, begun->id));
+    load(fixture, 1, 0);
+    assert_null(registry_find(fixture->registry, begun->id));
+    registry_abort(fixture->registry, begun->id);
+    load(fixture, 0, 0);
+    port = commit(fixture, 1, 0);
+    assert_int_equal(port->state, PORT_STATE_ACTIVE);
+    assert_ptr_equal(registry_find(fixture->registry, begun->id), port);
+    load(fixture, 0, 0);
+    port = registry_find(fixture->registry, begun->id);
+    assert_non_null(port);
+    port->mtu = 1234;
+    assert_true(registry_update(fixture->registry, port, &error));
+    load(fixture, 0, 0);
+    port = registry_find(fixture->registry, begun->id);
+    assert_int_equal(port->mtu, 1234);
+    assert_true(registry_forget(fixture->registry, port, &error));
+    assert_null(registry_find(fixture->registry, begun->id));
+    load(fixture, 0, 0);
+    assert_int_equal(registry_count(fixture->registry), 0);
+}
+
+static void
+test_modes_of_the_files(void **state)
+{
+    Fixture *fixture = *state;
+    g_autofree char *folder = g_build_filename(fixture->folder, "ports", NULL);
+    g_autofree char *file = g_build_filename(folder, commit(fixture, 1, 0)->id, NULL);
+    struct stat status;
+
+    assert_int_equal(stat(folder, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0700);
+    assert_int_equal(stat(file, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+}
+
+static void
+test_tables(void **state)
+{
+    Fixture *fixture = *state;
+    Port *one = commit(fixture, 1, 1000), *two = commit(fixture, 2, 1000),
+         *three = commit(fixture, 3, 0);
+    g_autoptr(GPtrArray) list = registry_list(fixture->registry);
+
+    assert_ptr_equal(registry_find(fixture->registry, "p000000000002"), two);
+    assert_ptr_equal(registry_find(fixture->registry, "vm2"), two);
+    assert_ptr_equal(registry_find(fixture->registry, "tap2"), two);
+    assert_ptr_equal(registry_find_index(fixture->registry, two->interface_index), two);
+    assert_null(registry_find(fixture->registry, "tap4"));
+    assert_null(registry_find(fixture->registry, ""));
+    assert_null(registry_find_index(fixture->registry, 0));
+    assert_int_equal(list->len, 3);
+    assert_ptr_equal(list->pdata[0], one);
+    assert_ptr_equal(list->pdata[2], three);
+    assert_int_equal(registry_count_owner(fixture->registry, 1000), 2);
+    assert_int_equal(registry_count_owner(fixture->registry, 0), 1);
+    assert_int_equal(registry_count_owner(fixture->registry, 1), 0);
+    assert_true(registry_forget(fixture->registry, one, NULL));
+    assert_int_equal(registry_count_owner(fixture->registry, 1000), 1);
+    assert_true(registry_forget(fixture->registry, two, NULL));
+    assert_int_equal(registry_count_owner(fixture->registry, 1000), 0);
+    assert_int_equal(registry_count(fixture->registry), 1);
+    assert_null(registry_find(fixture->registry, "vm2"));
+    assert_null(registry_find(fixture->registry, "tap2"));
+}
+
+static void
+count(Port *port, gpointer user_data)
+{
+    *(guint *)user_data += 1;
+}
+
+static void
+test_foreach(void **state)
+{
+    Fixture *fixture = *state;
+    guint counted = 0;
+
+    registry_foreach(fixture->registry, count, &counted);
+    assert_int_equal(counted, 0);
+    commit(fixture, 1, 0);
+    commit(fixture, 2, 0);
+    registry_foreach(fixture->registry, count, &counted);
+    assert_int_equal(counted, 2);
+}
+
+static void
+test_failures_change_nothing(void **state)
+{
+    Fixture *fixture = *state;
+    Port *port = commit(fixture, 1, 0);
+    g_autoptr(Port) other = test_port_new(2);
+    g_autofree char *file = g_build_filename(fixture->folder, "ports", port->id, NULL);
+    g_autoptr(GError) error = NULL;
+
+    other->state = PORT_STATE_CREATING;
+    assert_false(registry_commit(fixture->registry, other, &error));
+    assert_non_null(strstr(error->message, "p000000000002"));
+    g_clear_error(&error);
+    assert_int_equal(other->state, PORT_STATE_CREATING);
+    assert_int_equal(registry_count(fixture->registry), 1);
+    /* A folder in a record's place cannot be unlinked. */
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(mkdir(file, 0700), 0);
+    assert_false(registry_forget(fixture->registry, port, &error));
+    assert_non_null(strstr(error->message, "cannot remove the record"));
+    assert_ptr_equal(registry_find(fixture->registry, "vm1"), port);
+    /* One that is gone already is what was asked for. */
+    assert_int_equal(rmdir(file), 0);
+    assert_true(registry_forget(fixture->registry, port, NULL));
+}
+
+static void
+test_files_that_are_no_records(void **state)
+{
+    Fixture *fixture = *state;
+    g_autofree char *ports = g_build_filename(fixture->folder, "ports", NULL);
+    static const struct {
+        const char *name;
+        guint n_problems;
+    } rows[] = {{".p000000000001.new", 0}, {"p000000000001.damaged", 0}, {"core", 1}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *path = g_build_filename(ports, rows[i].name, NULL);
+
+        assert_true(g_file_set_contents(path, "{}", 2, NULL));
+        load(fixture, 0, rows[i].n_problems);
+    }
+    {
+        g_autofree char *fifo = g_build_filename(ports, "fifo", NULL);
+        g_autofree char *link = g_build_filename(ports, "link", NULL);
+
+        assert_int_equal(mkfifo(fifo, 0600), 0);
+        assert_int_equal(symlink("/etc/passwd", link), 0);
+        load(fixture, 0, 2);
+    }
+}
+
+static void
+test_record_that_is_too_large(void **state)
+{
+    Fixture *fixture = *state;
+    Port *port = commit(fixture, 1, 0);
+    g_autofree char *file = g_build_filename(fixture->folder, "ports", port->id, NULL);
+    g_autofree char *text = NULL, *blanks = g_strnfill(8192, ' '), *large = NULL;
+
+    assert_true(g_file_get_contents(file, &text, NULL, NULL));
+    large = g_strconcat(text, blanks, NULL);
+    assert_true(g_file_set_contents(file, large, -1, NULL));
+    load(fixture, 0, 1);
+    assert_int_equal(registry_count(fixture->registry), 0);
+}
+
+static void
+test_lock(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+    Registry *second;
+
+    assert_null(registry_new(folder_open(fixture->folder, NULL), &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "another macvtapd");
+    g_clear_pointer(&fixture->registry, registry_free);
+    second = registry_new(folder_open(fixture->folder, NULL), &error);
+    assert_non_null(second);
+    fixture->registry = second;
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_life_of_a_record),
+        TEST(test_modes_of_the_files),
+        TEST(test_tables),
+        TEST(test_foreach),
+        TEST(test_failures_change_nothing),
+        TEST(test_files_that_are_no_records),
+        TEST(test_record_that_is_too_large),
+        TEST(test_lock),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
