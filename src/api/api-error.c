@@ -3,6 +3,9 @@
 
 #define INTERFACE "org.macvtapd.Ports."
 
+/* Bytes after which a message is cut: what we say ourselves is shorter. */
+#define MESSAGE_MAX 1000
+
 static const char *const error_names[] = {
     [PORT_ERROR_INVALID_REQUEST] = INTERFACE "InvalidRequest",
     [PORT_ERROR_NETWORK_NOT_FOUND] = INTERFACE "NetworkNotFound",
@@ -30,12 +33,32 @@ api_error_name(PortError code)
     return error_names[code];
 }
 
+/* A message may quote what the caller sent or a file holds. JSON takes UTF-8 only, and who reads it
+ * gets one line that does nothing to a terminal. Free with g_free(). */
+static char *
+one_line(const char *message)
+{
+    g_autofree char *valid = g_utf8_make_valid(message, -1);
+    g_autoptr(GString) line = g_string_new(NULL);
+
+    for (const char *c = valid; *c; c = g_utf8_next_char(c)) {
+        if (line->len >= MESSAGE_MAX) {
+            g_string_append(line, "…");
+            break;
+        }
+        if (g_unichar_iscntrl(g_utf8_get_char(c)))
+            g_string_append_c(line, '?');
+        else
+            g_string_append_len(line, c, g_utf8_next_char(c) - c);
+    }
+    return g_string_free(g_steal_pointer(&line), FALSE);
+}
+
 void
 api_error_send(VarlinkCall *call, const GError *error)
 {
     PortError code = error->domain == PORT_ERROR ? (PortError)error->code : PORT_ERROR_SYSTEM;
-    /* A message may quote what the caller sent or a file holds; JSON takes UTF-8 only. */
-    g_autofree char *message = g_utf8_make_valid(error->message, -1);
+    g_autofree char *message = one_line(error->message);
 
     varlink_call_error(call, api_error_name(code), json_pack("{s:s}", "message", message));
 }
