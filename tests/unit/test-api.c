@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api-fixture.h"
+
+#include "api-error.h"
+#include "varlink-interface.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* The array is first, first + 1… */
+static void
+check_indexes(json_t *array, guint first, guint n)
+{
+    assert_int_equal(json_array_size(array), n);
+    for (guint i = 0; i < n; i++)
+        assert_int_equal(json_integer_value(json_array_get(array, i)), first + i);
+}
+
+static void
+check_grant(const VarlinkReply *reply, guint n_taps, guint n_vhosts)
+{
+    assert_int_equal(json_object_size(reply->parameters), 3);
+    api_check_struct(json_object_get(reply->parameters, "port"), "Port");
+    check_indexes(json_object_get(reply->parameters, "tapFileDescriptors"), 0, n_taps);
+    check_indexes(json_object_get(reply->parameters, "vhostFileDescriptors"), n_taps, n_vhosts);
+    assert_int_equal(reply->descriptors->len, n_taps + n_vhosts);
+}
+
+static void
+test_life_of_a_port(void **state)
+{
+    ApiFixture *fixture = *state;
+    guint descriptors = test_count_descriptors();
+    json_t *port, *ports;
+
+    {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_call_well(fixture, "CreatePort", "{'network':'lan','name':'web','queues':2}", &reply);
+        check_grant(&reply, 2, 2);
+        /* The daemon keeps none of what it sent; its pidfd of us is the one more. */
+        assert_int_equal(test_count_descriptors(), descriptors + 4 + 1);
+        port = json_object_get(reply.parameters, "port");
+        assert_string_equal(api_text_of(port, "name"), "web");
+        assert_string_equal(api_text_of(port, "state"), "active");
+        assert_string_equal(api_text_of(json_object_get(port, "holder"), "type"), "process");
+        assert_int_equal(
+            json_integer_value(json_object_get(json_object_get(port, "holder"), "pid")), getpid());
+        assert_int_equal(json_integer_value(json_object_get(port, "owner")), getuid());
+    }
+    {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_call_well(fixture, "OpenPort", "{'port':'web','queues':1}", &reply);
+        check_grant(&reply, 1, 1);
+    }
+    {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_call_well(fixture, "ListPorts", "{'network':'lan'}", &reply);
+        ports = json_object_get(reply.parameters, "ports");
+        assert_int_equal(json_array_size(ports), 1);
+        api_check_struct(json_array_get(ports, 0), "Port");
+    }
+    {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_call_well(fixture, "DeletePort", "{'port':'web'}", &reply);
+        assert_int_equal(json_object_size(reply.parameters), 0);
+    }
+    {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_call_well(fixture, "ListPorts", "{}", &reply);
+        assert_int_equal(json_array_size(json_object_get(reply.parameters, "ports")), 0);
+    }
+    assert_int_equal(test_count_descriptors(), descriptors);
+}
+
+static void
+test_forms_of_a_port(void **state)
+{
+    static const struct {
+        const char *parameters;
+        guint n_taps, n_vhosts;
+    } rows[] = {
+        {"{'network':'lan','openDescriptors':false}", 0, 0},
+        {"{'network':'lan','vhost':'off'}", 1, 0},
+        {"{'network':'lan','holder':{'type':'none'}}", 1, 1},
+        {"{'network':'lan','holder':{'type':'domain',"
+         "'domain':'123e4567-e89b-12d3-a456-426614174000'}}",
+         1, 1},
+        {"{'network':'passthru'}", 1, 1},
+        {"{'network':'source'}", 1, 1},
+    };
+    ApiFixture *fixture = *state;
+    uid_t uid = getuid();
+
+    test_broker_add_parent(fixture->test, "eth1");
+    test_broker_add_parent(fixture->test, "eth2");
+    g_array_append_val(
+        test_broker_add_network(fixture->test, "passthru", "eth1", MACVTAP_MODE_PASSTHRU)
+            ->allow_uids,
+        uid);
+    g_array_append_val(
+        test_broker_add_network(fixture->test, "source", "eth2", MACVTAP_MODE_SOURCE)->allow_uids,
+        uid);
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_call_well(fixture, "CreatePort", rows[i].parameters, &reply);
+        check_grant(&reply, rows[i].n_taps, rows[i].n_vhosts);
+    }
+}
+
+static void
+test_networks(void **state)
+{
+    ApiFixture *fixture = *state;
+    Network *full =
+        test_broker_add_network(fixture->test, "full", "eth0,eth1", MACVTAP_MODE_SOURCE);
+    const MacAddress mac = {{2, 0, 0, 0, 0, 9}};
+    g_auto(VarlinkReply) reply = {0};
+    json_t *networks, *network;
+    gsize i;
+    uid_t uid = getuid();
+
+    full->vlan = g_strdup("100.200");
+    full->mtu = 1400;
+    full->max_ports = 3;
+    full->max_ports_per_user = 2;
+    g_array_append_val(full->sources, mac);
+    g_array_append_val(full->allow_uids, uid);
+    g_ptr_array_add(fixture->test->networks, network_new_broken("broken", "line 3"));
+    g_array_append_val(
+        test_broker_add_network(fixture->test, "z", "eth0", MACVTAP_MODE_BRIDGE)->allow_uids, uid);
+    test_broker_create(fixture->test, getuid(), "lan", NULL);
+    api_call_well(fixture, "ListNetworks", "{}", &reply);
+    networks = json_object_get(reply.parameters, "networks");
+    json_array_foreach (networks, i, network) {
+        api_check_struct(network, "Network");
+        if (g_str_equal(api_text_of(network, "name"), "lan"))
+            assert_int_equal(json_integer_value(json_object_get(network, "ports")), 1);
+        if (g_str_equal(api_text_of(network, "name"), "broken"))
+            assert_string_equal(api_text_of(network, "problem"), "line 3");
+    }
+    assert_int_equal(i, getuid() == 0 ? 4 : 3);
+}
+
+static void
+test_error_names(void **state)
+{
+    g_autoptr(VarlinkInterface) interface = varlink_interface_parse(api_description(), -1, NULL);
+    g_autofree const char **declared = NULL;
+
+    assert_non_null(interface);
+    for (guint code = 0; code < PORT_ERROR_COUNT; code++) {
+        const char *name = api_error_name((PortError)code);
+
+        assert_true(g_str_has_prefix(name, API_INTERFACE));
+        assert_true(varlink_interface_has_error(interface, name + strlen(API_INTERFACE)));
+        for (guint other = 0; other < code; other++)
+            assert_string_not_equal(name, api_error_name((PortError)other));
+    }
+    declared = varlink_interface_list(interface, VARLINK_MEMBER_ERROR);
+    assert_int_equal(g_strv_length((GStrv)declared), PORT_ERROR_COUNT);
+}
+
+/* Every error but those that need more than one call. */
+static void
+test_errors(void **state)
+{
+    static const struct {
+        const char *method, *parameters, *name, *text;
+    } rows[] = {
+        {"CreatePort", "{'network':'lan','queues':0}", "InvalidRequest", "queues must be 1"},
+        {"CreatePort", "{'network':'none'}", "NetworkNotFound", "'none'"},
+        {"CreatePort", "{'network':'broken'}", "NetworkInvalid", "broken"},
+        {"CreatePort", "{'network':'lan','queues':9}", "LimitReached", "8"},
+        {"OpenPort", "{'port':'none'}", "PortNotFound", "'none'"},
+        {"DeletePort", "{'port':'none'}", "PortNotFound", "'none'"},
+        {"CreatePort", "{'network':'missing'}", "ParentNotFound", "eth9"},
+        {"CreatePort", "{'network':'down'}", "ParentUnusable", "eth1 is down"},
+        {"CreatePort", "{'network':'passthru'}", "ParentBusy", "web"},
+        {"CreatePort", "{'network':'lan','name':'web'}", "NameTaken", "'web'"},
+        {"CreatePort", "{'network':'lan','macAddress':'52:54:00:00:00:01'}", "MacConflict", "web"},
+        {"CreatePort", "{'network':'lan','macAddress':'02:00:00:00:00:09'}", "MacNotAllowed", "02"},
+        {"CreatePort", "{'network':'lan','mtu':9000}", "MtuTooLarge", "9000 is above eth0's"},
+        {"CreatePort", "{'network':'lan','holder':{'type':'process','pid':2147483647}}",
+         "HolderInvalid", "2147483647"},
+        {"CreatePort", "{'network':'lan','vhost':'require'}", "VhostUnavailable", "vhost-net"},
+    };
+    ApiFixture *fixture = *state;
+    const LinkInfo down = {.name = "eth1"};
+    static const char *const networks[][2] = {
+        {"missing", "eth9"}, {"down", "eth1"}, {"passthru", "eth0"}};
+    g_auto(VarlinkReply) reply = {0};
+    uid_t uid = getuid();
+
+    fixture->test->vhost_errnum = ENOENT;
+    kernel_fake_add_link(fixture->test->kernel, &down);
+    g_ptr_array_add(fixture->test->networks, network_new_broken("broken", "line 3"));
+    for (guint i = 0; i < G_N_ELEMENTS(networks); i++)
+        g_array_append_val(
+            test_broker_add_network(fixture->test, networks[i][0], networks[i][1],
+                                    i == 2 ? MACVTAP_MODE_PASSTHRU : MACVTAP_MODE_BRIDGE)
+                ->allow_uids,
+            uid);
+    api_call_well(fixture, "CreatePort",
+                  "{'network':'lan','name':'web','macAddress':'52:54:00:00:00:01'}", &reply);
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        api_expect_error(fixture, rows[i].method, rows[i].parameters, rows[i].name, rows[i].text);
+    kernel_fake_fail(fixture->test->kernel, "tap_open", 1, EIO);
+    api_expect_error(fixture, "CreatePort", "{'network':'lan'}", "SystemError", "tap_open");
+    kernel_fake_remove_link(fixture->test->kernel,
+                            (int)json_integer_value(json_object_get(
+                                json_object_get(reply.parameters, "port"), "interfaceIndex")));
+    test_settle();
+    api_expect_error(fixture, "OpenPort", "{'port':'web'}", "DeviceGone", "web");
+}
+
+static void
+test_access_by_credentials(void **state)
+{
+    ApiFixture *fixture = *state;
+    g_auto(VarlinkReply) networks = {0}, ports = {0};
+
+    if (getuid() != 0) {
+        print_message("# not root: other users' credentials cannot be had\n");
+        skip();
+    }
+    varlink_client_free(fixture->client);
+    assert_int_equal(seteuid(12345), 0);
+    fixture->client = api_connect(fixture);
+    assert_int_equal(seteuid(0), 0);
+    test_broker_create(fixture->test, 0, "lan", "web");
+    api_expect_error(fixture, "CreatePort", "{'network':'lan'}", "AccessDenied", "user 12345");
+    api_expect_error(fixture, "CreatePort", "{'network':'parent=eth0,mode=vepa'}", "AccessDenied",
+                     "only root");
+    api_expect_error(fixture, "DeletePort", "{'port':'web'}", "PortNotFound", "'web'");
+    api_call_well(fixture, "ListNetworks", "{}", &networks);
+    assert_int_equal(json_array_size(json_object_get(networks.parameters, "networks")), 0);
+    api_call_well(fixture, "ListPorts", "{}", &ports);
+    assert_int_equal(json_array_size(json_object_get(ports.parameters, "ports")), 0);
+}
+
+static void
+test_wrong_parameters(void **state)
+{
+    static const struct {
+        const char *method, *parameters, *field;
+    } rows[] = {
+        {"ListNetworks", "{'x':1}", "x"},
+        {"ListPorts", "{'network':1}", "network"},
+        {"CreatePort", "{}", "network"},
+        {"CreatePort", "{'network':'lan','x':1}", "x"},
+        {"OpenPort", "{}", "port"},
+        {"OpenPort", "{'port':'a','queues':'1'}", "queues"},
+        {"DeletePort", "{'port':null}", "port"},
+    };
+    ApiFixture *fixture = *state;
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_call(fixture, rows[i].method, rows[i].parameters, &reply);
+        assert_string_equal(reply.error, "org.varlink.service.InvalidParameter");
+        assert_string_equal(api_text_of(reply.parameters, "parameter"), rows[i].field);
+    }
+    {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_send(fixture->client, "WatchPorts", "{'x':1}", VARLINK_CALL_MORE);
+        api_receive(fixture->client, &reply);
+        assert_string_equal(reply.error, "org.varlink.service.InvalidParameter");
+    }
+    {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_call(fixture, "WatchPorts", "{}", &reply);
+        assert_string_equal(reply.error, "org.varlink.service.ExpectedMore");
+    }
+    {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_call(fixture, "FlyPort", "{}", &reply);
+        assert_string_equal(reply.error, "org.varlink.service.MethodNotFound");
+    }
+}
+
+/* Whatever the caller sends, what it gets to read is one printable line. */
+static void
+test_messages_are_one_line(void **state)
+{
+    static const char *const forms[][2] = {
+        {"{'network':'", "'}"},
+        {"{'network':'a=", "'}"},
+        {"{'network':'lan','name':'", "'}"},
+        {"{'network':'lan','interfaceName':'", "'}"},
+        {"{'network':'lan','macAddress':'", "'}"},
+        {"{'network':'lan','vhost':'", "'}"},
+        {"{'network':'lan','holder':{'type':'", "'}}"},
+        {"{'network':'lan','holder':{'type':'domain','domain':'", "'}}"},
+    };
+    ApiFixture *fixture = *state;
+    g_autofree char *many = g_strnfill(20000, 'x');
+    g_autofree char *odd = g_strconcat("\\n\\u001b[2J\\u009b\\u00e9", many, NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(forms); i++) {
+        g_autofree char *parameters = g_strconcat(forms[i][0], odd, forms[i][1], NULL);
+        g_auto(VarlinkReply) reply = {0};
+        const char *message;
+
+        api_call(fixture, "CreatePort", parameters, &reply);
+        message = api_text_of(reply.parameters, "message");
+        assert_non_null(message);
+        assert_true(strlen(message) < 1010);
+        for (; *message; message = g_utf8_next_char(message))
+            assert_false(g_unichar_iscntrl(g_utf8_get_char(message)));
+    }
+}
+
+/* One reply carries 253 descriptors at most (SCM_MAX_FD). */
+static void
+test_more_queues_than_a_reply_carries(void **state)
+{
+    ApiFixture *fixture = *state;
+    guint descriptors = test_count_descriptors();
+    guint links = kernel_fake_link_count(fixture->test->kernel);
+    g_autofree char *records = NULL;
+
+    test_broker_network(fixture->test, "lan")->max_queues = 256;
+    api_expect_error(fixture, "CreatePort", "{'network':'lan','queues':254,'vhost':'off'}",
+                     "LimitReached", "253");
+    api_expect_error(fixture, "CreatePort", "{'network':'lan','queues':127}", "LimitReached",
+                     "253");
+    assert_int_equal(kernel_fake_link_count(fixture->test->kernel), links);
+    assert_int_equal(test_count_descriptors(), descriptors);
+    records = test_broker_records(fixture->test);
+    assert_string_equal(records, "");
+    {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_call_well(fixture, "CreatePort", "{'network':'lan','queues':126}", &reply);
+        check_grant(&reply, 126, 126);
+    }
+    {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_call_well(fixture, "CreatePort",
+                      "{'network':'lan','name':'big','queues':256,'openDescriptors':false}",
+                      &reply);
+    }
+    api_expect_error(fixture, "OpenPort", "{'port':'big'}", "LimitReached", "253");
+    {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_call_well(fixture, "OpenPort", "{'port':'big','queues':126}", &reply);
+        check_grant(&reply, 126, 126);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        API_TEST(test_life_of_a_port),
+        API_TEST(test_forms_of_a_port),
+        API_TEST(test_networks),
+        cmocka_unit_test(test_error_names),
+        API_TEST(test_errors),
+        API_TEST(test_access_by_credentials),
+        API_TEST(test_wrong_parameters),
+        API_TEST(test_messages_are_one_line),
+        API_TEST(test_more_queues_than_a_reply_carries),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
