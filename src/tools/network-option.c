@@ -62,6 +62,8 @@ take_pair(NetworkOption *option, GString *adhoc, const char *key, const char *va
         return set_text(&option->mac, key, value, error);
     if (g_str_equal(key, "vhost"))
         return set_text(&option->vhost, key, value, error);
+    if ((g_str_equal(key, "queues") && option->queues) || (g_str_equal(key, "mtu") && option->mtu))
+        return refuse(error, "'%s' is given twice", key);
     if (g_str_equal(key, "queues"))
         return option_parse_queues(value, &option->queues, error);
     if (g_str_equal(key, "mtu"))

@@ -16,7 +16,20 @@ takes_mac(const char *option)
            g_str_equal(option, "net");
 }
 
-/* The mac= of a -device, in QEMU's key=value form or as JSON ("mac":"…"). */
+/* The value of key (with its '=') in QEMU's key=value form; borrowed, up to ','. NULL: not there.
+ */
+static const char *
+find_value(const char *value, const char *key)
+{
+    g_autofree char *later = g_strconcat(",", key, NULL);
+    const char *found = strstr(value, later);
+
+    if (g_str_has_prefix(value, key))
+        return value + strlen(key);
+    return found ? found + strlen(later) : NULL;
+}
+
+/* The mac= of a -device or -nic, also as JSON ("mac":"…"), or the macaddr= of a -net nic. */
 static char *
 mac_of_value(const char *value)
 {
@@ -27,11 +40,10 @@ mac_of_value(const char *value)
         start = strchr(json + 5, '"');
         return start ? g_strndup(start + 1, strcspn(start + 1, "\"")) : NULL;
     }
-    start = g_str_has_prefix(value, "mac=") ? value : strstr(value, ",mac=");
+    start = find_value(value, "mac=");
     if (!start)
-        return NULL;
-    start = strchr(start, '=') + 1;
-    return g_strndup(start, strcspn(start, ","));
+        start = find_value(value, "macaddr=");
+    return start ? g_strndup(start, strcspn(start, ",")) : NULL;
 }
 
 char *
@@ -41,7 +53,7 @@ qemu_command_line_mac(const char *text, gsize length)
     const char *previous = "";
 
     for (gsize i = 0; i < length;) {
-        g_autofree char *argument = g_strndup(text + i, length - i);
+        g_autofree char *argument = g_strndup(text + i, strnlen(text + i, length - i));
         g_autofree char *mac = takes_mac(previous) ? mac_of_value(argument) : NULL;
 
         if (mac && found && g_ascii_strcasecmp(mac, found) != 0)

@@ -124,7 +124,7 @@ find_port(const char *which, const VmmPort *ports, guint n_ports, guint *ret_pos
         return refuse(error, "there are %u ports on network %s: say which by number, from 0",
                       n_found, which);
     if (n_found == 0) {
-        if (!g_ascii_string_to_unsigned(which, 10, 0, n_ports - 1, &number, NULL))
+        if (n_ports == 0 || !g_ascii_string_to_unsigned(which, 10, 0, n_ports - 1, &number, NULL))
             return refuse(error, "there is no --network '%s' on this command line", which);
         found = (guint)number;
     }

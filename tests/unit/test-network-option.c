@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include "network-option.h"
+
+static void
+option_clear(NetworkOption *option)
+{
+    network_option_clear(option);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NetworkOption, option_clear)
+
+static void
+test_a_name(void **state)
+{
+    g_auto(NetworkOption) option = {0};
+
+    assert_true(network_option_parse("lan", &option, NULL));
+    assert_string_equal(option.network, "lan");
+    assert_null(option.name);
+    assert_null(option.interface_name);
+    assert_null(option.mac);
+    assert_null(option.vhost);
+    assert_null(option.holder);
+    assert_int_equal(option.queues, 0);
+    assert_int_equal(option.mtu, 0);
+}
+
+static void
+test_every_key(void **state)
+{
+    g_auto(NetworkOption) option = {0};
+
+    assert_true(network_option_parse("lan,vhost=off,mtu=9000,queues=256,mac=52:54:00:00:00:01,"
+                                     "ifname=tap0,name=web",
+                                     &option, NULL));
+    assert_string_equal(option.network, "lan");
+    assert_string_equal(option.name, "web");
+    assert_string_equal(option.interface_name, "tap0");
+    assert_string_equal(option.mac, "52:54:00:00:00:01");
+    assert_string_equal(option.vhost, "off");
+    assert_int_equal(option.queues, 256);
+    assert_int_equal(option.mtu, 9000);
+}
+
+static void
+test_adhoc(void **state)
+{
+    static const char *const rows[][2] = {
+        {"parent=eth0,mode=bridge", "parent=eth0,mode=bridge"},
+        {"mode=bridge,name=web,parent=eth0,queues=2,vlan=7", "mode=bridge,parent=eth0,vlan=7"},
+        /* Whether it makes a network is for macvtapd to say. */
+        {"parent=", "parent="},
+        {"parent=a,parent=b", "parent=a,parent=b"},
+        {"mode=a=b", "mode=a=b"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(NetworkOption) option = {0};
+
+        assert_true(network_option_parse(rows[i][0], &option, NULL));
+        assert_string_equal(option.network, rows[i][1]);
+    }
+}
+
+static void
+test_refusals(void **state)
+{
+    static const char *const rows[][2] = {
+        {"", "names no network"},
+        {",", "is not key=value"},
+        {"lan,", "is not key=value"},
+        {"lan,web", "'web' in --network=lan,web is not key=value"},
+        {"name=web", "names no network"},
+        {"=", "unknown key ''"},
+        {"lan,speed=9", "unknown key 'speed'"},
+        {"lan,Mac=52:54:00:00:00:01", "unknown key 'Mac'"},
+        {"lan,parent=eth0,mode=bridge", "a network and a parent at once"},
+        {"lan,name=a,name=b", "'name' is given twice"},
+        {"lan,mac=a,mac=a", "'mac' is given twice"},
+        {"lan,ifname=a,ifname=b", "'ifname' is given twice"},
+        {"lan,vhost=on,vhost=off", "'vhost' is given twice"},
+        {"lan,queues=1,queues=2", "'queues' is given twice"},
+        {"lan,mtu=1500,mtu=1500", "'mtu' is given twice"},
+        {"lan,queues=0", "queues must be 1 to 256, not '0'"},
+        {"lan,queues=257", "not '257'"},
+        {"lan,queues=", "not ''"},
+        {"lan,queues=+1", "not '+1'"},
+        {"lan,queues= 1", "not ' 1'"},
+        {"lan,queues=1x", "not '1x'"},
+        {"lan,queues=18446744073709551617", "queues must be"},
+        {"lan,mtu=67", "the MTU must be 68 to 65535"},
+        {"lan,mtu=65536", "not '65536'"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(NetworkOption) option = {0};
+        g_autoptr(GError) error = NULL;
+
+        if (network_option_parse(rows[i][0], &option, &error))
+            fail_msg("'%s' is taken", rows[i][0]);
+        assert_error_cleared(&error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, rows[i][1]);
+    }
+}
+
+static void
+test_numbers(void **state)
+{
+    guint number = 7;
+
+    assert_false(option_parse_queues("0", &number, NULL));
+    assert_int_equal(number, 7);
+    assert_true(option_parse_queues("1", &number, NULL));
+    assert_int_equal(number, 1);
+    assert_false(option_parse_mtu("0x600", &number, NULL));
+    assert_true(option_parse_mtu("68", &number, NULL));
+    assert_int_equal(number, 68);
+    assert_true(option_parse_mtu("65535", &number, NULL));
+    assert_int_equal(number, 65535);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_name),  cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_adhoc),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_numbers),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
