@@ -158,21 +158,26 @@ list_records(TestBroker *test)
 }
 
 void
+test_remove_folder(const char *path)
+{
+    g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (folder && (name = g_dir_read_name(folder))) {
+        g_autofree char *inner = g_build_filename(path, name, NULL);
+
+        if (remove(inner) < 0)
+            test_remove_folder(inner);
+    }
+    rmdir(path);
+}
+
+void
 test_broker_free(TestBroker *test)
 {
-    g_autoptr(GPtrArray) names = NULL;
-    g_autofree char *ports = g_build_filename(test->state, "ports", NULL);
-
     broker_free(test->broker);
     kernel_free(test->kernel);
-    names = list_records(test);
-    for (guint i = 0; i < names->len; i++) {
-        g_autofree char *path = g_build_filename(ports, names->pdata[i], NULL);
-
-        remove(path);
-    }
-    rmdir(ports);
-    rmdir(test->state);
+    test_remove_folder(test->state);
     g_ptr_array_unref(test->networks);
     g_clear_pointer(&test->messages, g_ptr_array_unref);
     g_string_free(test->events, TRUE);

@@ -70,6 +70,9 @@ gboolean test_broker_find_link(TestBroker *test, const char *name, LinkInfo *ret
 
 guint test_count_descriptors(void);
 
+/* Removes the folder and what is in it. */
+void test_remove_folder(const char *path);
+
 /* A child process that lives until it is told to end. */
 typedef struct TestChild {
     pid_t pid;

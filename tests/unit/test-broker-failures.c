@@ -304,7 +304,6 @@ test_monitor(void **state)
 {
     g_autoptr(Kernel) kernel = kernel_fake_new();
     g_autofree char *folder = g_dir_make_tmp("macvtapd-test-XXXXXX", NULL);
-    g_autofree char *ports = g_build_filename(folder, "ports", NULL);
     g_autoptr(GError) error = NULL;
     guint descriptors = test_count_descriptors();
     BrokerSetup setup = {.kernel = kernel, .mac_seed = ""};
@@ -314,8 +313,7 @@ test_monitor(void **state)
     assert_null(broker_new(&setup, &error));
     assert_non_null(error);
     assert_int_equal(test_count_descriptors(), descriptors);
-    remove(ports);
-    remove(folder);
+    test_remove_folder(folder);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)

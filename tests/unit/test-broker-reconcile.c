@@ -277,19 +277,19 @@ test_holder_that_cannot_be_watched(void **state)
     g_autoptr(Port) port = test_port_new(1);
     g_autoptr(GPtrArray) messages = NULL;
     g_autoptr(GError) error = NULL;
-    int fds[3];
+    int fds[4];
 
     set_holder(port, getpid());
     test_broker_kill(test);
     test_broker_write_record(test, port, NULL);
     add_own_device(test, port);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    /* Enough for the broker's own two, and one more: a pidfd is had, and /proc cannot be read. */
-    for (guint i = 0; i < 3; i++)
+    /* Enough for the broker's own three, and one more: a pidfd is had, and /proc cannot be read. */
+    for (guint i = 0; i < G_N_ELEMENTS(fds); i++)
         fds[i] = dup(0);
     none = before;
-    none.rlim_cur = (rlim_t)fds[2] + 1;
-    for (guint i = 0; i < 3; i++)
+    none.rlim_cur = (rlim_t)fds[3] + 1;
+    for (guint i = 0; i < G_N_ELEMENTS(fds); i++)
         close(fds[i]);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     test_broker_start(test);

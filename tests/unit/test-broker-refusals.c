@@ -294,7 +294,7 @@ test_pool(void **state)
         link.flags = 0;
         kernel_fake_change_link(test->kernel, &link);
     }
-    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "network pool: parent eth0 is down");
+    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "parent eth0 is down");
 }
 
 static void
@@ -308,7 +308,7 @@ test_pool_of_passthru(void **state)
     test_broker_add_network(test, "pool", "eth0,eth1", MACVTAP_MODE_PASSTHRU);
     assert_string_equal(test_broker_create(test, 0, "pool", "vm1")->parent, "eth0");
     assert_string_equal(test_broker_create(test, 0, "pool", "vm2")->parent, "eth1");
-    refuse(test, &request, PORT_ERROR_PARENT_BUSY, "network pool: passthru port vm1 holds eth0");
+    refuse(test, &request, PORT_ERROR_PARENT_BUSY, "passthru port vm1 holds eth0");
     assert_true(broker_delete_port(test->broker, &root, "vm1", NULL));
     assert_string_equal(test_broker_create(test, 0, "pool", "vm3")->parent, "eth0");
 }

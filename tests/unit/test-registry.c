@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "file.h"
+#include "record.h"
 #include "registry.h"
 #include "test-broker.h"
 
@@ -35,31 +36,13 @@ set_up(void **state)
     return 0;
 }
 
-static GPtrArray *
-list_files(Fixture *fixture)
-{
-    g_autofree char *path = g_build_filename(fixture->folder, "ports", NULL);
-    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while ((name = g_dir_read_name(folder)))
-        g_ptr_array_add(names, g_build_filename(path, name, NULL));
-    return names;
-}
-
 static int
 tear_down(void **state)
 {
     Fixture *fixture = *state;
-    g_autofree char *path = g_build_filename(fixture->folder, "ports", NULL);
-    g_autoptr(GPtrArray) files = list_files(fixture);
 
     registry_free(fixture->registry);
-    for (guint i = 0; i < files->len; i++)
-        remove(files->pdata[i]);
-    rmdir(path);
-    rmdir(fixture->folder);
+    test_remove_folder(fixture->folder);
     g_free(fixture->folder);
     g_free(fixture);
     return 0;
@@ -248,7 +231,7 @@ test_record_that_is_too_large(void **state)
     Fixture *fixture = *state;
     Port *port = commit(fixture, 1, 0);
     g_autofree char *file = g_build_filename(fixture->folder, "ports", port->id, NULL);
-    g_autofree char *text = NULL, *blanks = g_strnfill(8192, ' '), *large = NULL;
+    g_autofree char *text = NULL, *blanks = g_strnfill(RECORD_SIZE_MAX, ' '), *large = NULL;
 
     assert_true(g_file_get_contents(file, &text, NULL, NULL));
     large = g_strconcat(text, blanks, NULL);
