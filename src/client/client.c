@@ -78,6 +78,14 @@ fail(GError *cause, GError **error)
 }
 
 static gboolean
+wrong_answer(GError **error, const char *what)
+{
+    g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_PROTOCOL, "macvtapd's answer is wrong: %s",
+                what);
+    return FALSE;
+}
+
+static gboolean
 check_refusal(MacvtapClient *client, const VarlinkReply *reply, GError **error)
 {
     const char *message = json_string_value(json_object_get(reply->parameters, "message"));
@@ -236,6 +244,10 @@ macvtap_client_list_ports(MacvtapClient *client, const char *network, GError **e
     json_object_set_new(parameters, "statistics", json_true());
     if (!call(client, "ListPorts", parameters, &reply, error))
         return NULL;
+    if (!json_is_array(json_object_get(reply.parameters, "ports"))) {
+        wrong_answer(error, "no list of ports");
+        return NULL;
+    }
     json_array_foreach (json_object_get(reply.parameters, "ports"), i, element) {
         MacvtapPort *port = macvtap_port_new(element, NULL, NULL, NULL, error);
 
@@ -262,6 +274,10 @@ macvtap_client_list_networks(MacvtapClient *client, GError **error)
 
     if (!call(client, "ListNetworks", NULL, &reply, error))
         return NULL;
+    if (!json_is_array(json_object_get(reply.parameters, "networks"))) {
+        wrong_answer(error, "no list of networks");
+        return NULL;
+    }
     json_array_foreach (json_object_get(reply.parameters, "networks"), i, element) {
         MacvtapNetwork *network = macvtap_network_new(element, error);
 
@@ -306,10 +322,12 @@ macvtap_client_next_event(MacvtapClient *client, const char **ret_event, Macvtap
     if (!receive_event(client, &reply, error))
         return FALSE;
     event = json_string_value(json_object_get(reply.parameters, "event"));
+    if (!event)
+        return wrong_answer(error, "no event");
     port = macvtap_port_new(json_object_get(reply.parameters, "port"), NULL, NULL, NULL, error);
     if (!port)
         return FALSE;
-    *ret_event = g_intern_string(event ? event : "changed");
+    *ret_event = g_intern_string(event);
     *ret_port = port;
     return TRUE;
 }

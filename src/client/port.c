@@ -31,18 +31,33 @@ check_port(json_t *json, GError **error)
     return TRUE;
 }
 
-/* Each index must name a descriptor of the reply. */
 static gboolean
-read_indexes(json_t *array, guint n_descriptors, GArray *indexes, GError **error)
+has_index(const GArray *indexes, guint index)
+{
+    for (guint i = 0; i < indexes->len; i++) {
+        if (g_array_index(indexes, guint, i) == index)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Each index must name a descriptor of the reply, and each descriptor be named once at most: not in
+ * others either. */
+static gboolean
+read_indexes(json_t *array, guint n_descriptors, const GArray *others, GArray *indexes,
+             GError **error)
 {
     gsize i;
     json_t *value;
 
+    if (!json_is_array(array))
+        return protocol_error(error, "no list of descriptors");
     json_array_foreach (array, i, value) {
         json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
         guint index = (guint)number;
 
-        if (number < 0 || number >= (json_int_t)n_descriptors)
+        if (number < 0 || number >= (json_int_t)n_descriptors || has_index(indexes, index) ||
+            has_index(others, index))
             return protocol_error(error, "a descriptor's index");
         g_array_append_val(indexes, index);
     }
@@ -60,8 +75,10 @@ macvtap_port_new(json_t *json, DescriptorArray *descriptors, json_t *taps, json_
     port->vhosts = g_array_new(FALSE, FALSE, sizeof(guint));
     port->descriptors = descriptors ? g_array_ref(descriptors) : descriptor_array_new();
     port->json = json_incref(json);
-    if (!check_port(json, error) || !read_indexes(taps, n, port->taps, error) ||
-        !read_indexes(vhosts, n, port->vhosts, error))
+    if (!check_port(json, error))
+        return NULL;
+    if (descriptors && (!read_indexes(taps, n, port->vhosts, port->taps, error) ||
+                        !read_indexes(vhosts, n, port->taps, port->vhosts, error)))
         return NULL;
     return g_steal_pointer(&port);
 }
