@@ -80,12 +80,15 @@ remove_stale(const struct sockaddr_un *address, GError **error)
 int
 activation_listen(const char *path, gboolean *ret_owned, GError **error)
 {
-    AUTO_FD int fd = take_handed_in(error);
+    int handed_in = take_handed_in(error);
     struct sockaddr_un address;
+    AUTO_FD int fd = -1;
 
-    if (fd != -1) {
+    if (handed_in == -2)
+        return -1;
+    if (handed_in >= 0) {
         *ret_owned = FALSE;
-        return g_steal_fd(&fd);
+        return handed_in;
     }
     if (!set_address(&address, path, error) || !remove_stale(&address, error))
         return -1;
