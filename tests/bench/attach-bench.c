@@ -14,11 +14,15 @@
 #include "test-namespace.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define BATCH 12
@@ -227,6 +231,30 @@ allow_bridge(void)
     bench_write_file("/etc/qemu/bridge.conf", "allow " BENCH_BRIDGE "\n");
 }
 
+/* From here on everything runs under an init of its own: however this program ends, nothing that it
+ * started outlives it. */
+static void
+enter_processes(void)
+{
+    int status = 0;
+    pid_t pid;
+
+    if (unshare(CLONE_NEWPID) < 0) {
+        fprintf(stderr, "attach-bench: needs root for namespaces of its own\n");
+        exit(77);
+    }
+    pid = fork();
+    if (pid < 0)
+        bench_die("fork", errno);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        return;
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
+}
+
 static void
 make_ground(void)
 {
@@ -237,9 +265,10 @@ make_ground(void)
         fprintf(stderr, "attach-bench: %s\n", reason);
         exit(77);
     }
-    if (mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0 ||
+    if (mount("proc", "/proc", "proc", 0, NULL) < 0 ||
+        mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0 ||
         mkdir(RUN, 0755) < 0)
-        bench_die("a private /run", errno);
+        bench_die("a private /proc and /run", errno);
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     if (files.rlim_max < 2048 || setrlimit(RLIMIT_NOFILE, &files) < 0)
@@ -302,6 +331,7 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
 
     parse(&bench, argc, argv);
+    enter_processes();
     make_ground();
     bench.service = service_start(bench.macvtapd, RUN);
     bench.client = macvtap_client_connect(service_socket(bench.service), &error);

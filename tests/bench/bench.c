@@ -48,8 +48,9 @@ bench_next_index(void)
 {
     static int last;
 
-    if (last == 0) /* above all that the kernel counts to and that macvtapd chooses */
-        last = (1 << 30) + ((int)(getpid() & 0x3fff) << 15);
+    /* Above all that the kernel counts to and that macvtapd chooses. */
+    if (last == 0)
+        last = (1 << 30) + g_random_int_range(0, 1 << 29);
     return ++last;
 }
 
