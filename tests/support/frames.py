@@ -75,7 +75,11 @@ class _Endpoint:
 
 
 class PacketSocket(_Endpoint):
-    """Sends and receives whole frames on an interface of a host. promiscuous: also those for other stations."""
+    """Sends and receives whole frames on an interface of a host. promiscuous: also those for other stations.
+
+    It sees what comes in on the wire, whoever takes it afterwards. See StackSocket for what the host itself gets."""
+
+    _PROTOCOL = ETH_P_ALL
 
     def __init__(self, host, interface, promiscuous=False):
         self._socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -83,7 +87,7 @@ class PacketSocket(_Endpoint):
         if promiscuous:
             request = struct.pack("=iHH8s", host.interface_index(interface), _PACKET_MR_PROMISC, 0, b"")
             self._socket.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, request)
-        self._socket.bind((interface, ETH_P_ALL))
+        self._socket.bind((interface, self._PROTOCOL))
         self.mac = host.mac(interface)
 
     def fileno(self):
@@ -97,6 +101,20 @@ class PacketSocket(_Endpoint):
 
     def close(self):
         self._socket.close()
+
+
+class StackSocket(PacketSocket):
+    """What the host's own protocols get from an interface: frames that are for it, and that no bridge, macvlan or
+    macvtap on it has taken (the kernel asks those before the handlers of one EtherType, __netif_receive_skb_core)."""
+
+    _PROTOCOL = ETHERTYPE
+
+    def _receive(self):
+        while True:
+            data, (_, _, kind, _, _) = self._socket.recvfrom(65536)
+            if kind != socket.PACKET_OTHERHOST:
+                return data
+            Deadline().wait_readable(self.fileno())
 
 
 class Tap(_Endpoint):
