@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Bad requests, by every way that a request can come: one clear line, the exit status as designed, nothing left."""
 import os
-import signal
-import subprocess
 
 import pytest
 
