@@ -6,7 +6,7 @@
  *   ID.creating                     the caller never heard of it: device (if any) and record go
  *   ID, device, holder lives        adopted
  *   ID, device, holder has ended    both go
- *   ID, no device, holder lives     kept, as device-gone: the holder is told by its port's state
+ *   ID, no device, holder lives     kept, as device-gone or parent-gone: its state tells the holder
  *   ID, no device, holder has ended the record goes
  *   device "macvtapd:ID", no record an orphan: the device goes
  *   VLAN device of ours, no port    it goes (see vlans.c)
@@ -46,6 +46,17 @@ find_device(Reconciliation *run, const Port *port)
             return link;
     }
     return NULL;
+}
+
+/* The kernel removes every macvtap together with its parent. */
+static PortState
+state_without_device(Reconciliation *run, const Port *port)
+{
+    for (guint i = 0; i < run->links->len; i++) {
+        if (g_str_equal(g_array_index(run->links, LinkInfo, i).name, port->parent))
+            return PORT_STATE_DEVICE_GONE;
+    }
+    return PORT_STATE_PARENT_GONE;
 }
 
 static void
@@ -116,7 +127,7 @@ look_at_port(Reconciliation *run, Port *port)
         return FALSE;
     }
     if (!device) {
-        port->state = PORT_STATE_DEVICE_GONE;
+        port->state = state_without_device(run, port);
         say(run, "device %s of port %s is gone", port->interface_name, port->name);
     } else {
         observe(run, port, device);
