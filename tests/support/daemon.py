@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A macvtapd of the test's own: started in a host, with its own configuration, state and socket."""
+import contextlib
 import json
 import os
 import pathlib
@@ -51,20 +52,35 @@ class Daemon:
 
     def start(self):
         """Start it and wait until it says READY=1."""
-        notify_path = str(self.folder / "notify")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(notify_path)
+        with self._notifications() as notify:
             with open(self.log, "ab") as log:
                 self.process = self.host.start(
                     *self._wrapper, program("macvtapd"), "--config", self.config, "--state", self.state,
                     "--socket", self.socket, *self._arguments,
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    env={**os.environ, "NOTIFY_SOCKET": notify_path})
-            try:
-                self._wait_notified(notify, "READY=1")
-            finally:
-                os.unlink(notify_path)
+                    env={**os.environ, "NOTIFY_SOCKET": str(self._notify_path)})
+            self._wait_notified(notify, "READY=1")
         return self
+
+    def reload(self):
+        """SIGHUP, and wait until it has read the networks again."""
+        with self._notifications() as notify:
+            self.process.send_signal(signal.SIGHUP)
+            self._wait_notified(notify, "READY=1")
+
+    @property
+    def _notify_path(self):
+        return self.folder / "notify"
+
+    @contextlib.contextmanager
+    def _notifications(self):
+        """The socket to which the daemon tells its state (sd_notify)."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(str(self._notify_path))
+            try:
+                yield notify
+            finally:
+                self._notify_path.unlink()
 
     def _wait_notified(self, notify, word):
         ended = os.pidfd_open(self.process.pid)
