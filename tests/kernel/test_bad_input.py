@@ -272,15 +272,6 @@ def test_caller_not_allowed(daemon):
         check_refused(done, RUN_OURS, "only root may name an ad-hoc network")
 
 
-def test_vlan_is_not_ignored(daemon):
-    """VLANs are not made yet: until then such a network is refused, rather than put on the untagged parent."""
-    daemon.network("tagged", text="[Network]\nParent=eth0\nVLAN=100\nMode=bridge\n")
-    daemon.restart()
-    with NothingLeft(daemon):
-        for network in ("tagged", "parent=eth0,mode=bridge,vlan=100"):
-            check_refused(daemon.ctl("port", "create", "--network", network, check=False), REFUSED, "VLAN", "100")
-
-
 # -- limits --------------------------------------------------------------------------------------------------
 
 
