@@ -82,7 +82,7 @@ def test_caller_who_does_not_wait_for_his_port(daemon, host):
     """The port's holder is the caller: it ends with it, whether the reply was read or not."""
     script = ("import socket, sys\n"
               "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(bytes.fromhex(sys.argv[2]))\n")
-    host.run("python3", "-c", script, str(daemon.socket), whole(CREATE).hex())
+    host.run("/usr/bin/python3", "-c", script, str(daemon.socket), whole(CREATE).hex())
     assert daemon.settle() == []
     assert daemon.running
 

@@ -21,7 +21,7 @@ def connection(daemon):
 @pytest.fixture
 def port(connection):
     """A port that was made without descriptors: each test opens it when the node is as the test wants it."""
-    made = connection.ports("CreatePort", network="lan", name="vm", openDescriptors=False)["port"]
+    made = connection.ports("CreatePort", network="lan", name="vm", vhost="off", openDescriptors=False)["port"]
     yield made
     connection.ports("DeletePort", port="vm")
 

@@ -113,7 +113,7 @@ def test_daemon_keeps_no_descriptor(daemon):
             return sorted(os.readlink(f"{folder}/{number}") for number in os.listdir(folder))
 
         before = held()
-        port = connection.ports("CreatePort", network="lan", queues=4, holder={"type": "none"})["port"]
+        port = connection.ports("CreatePort", network="lan", queues=4, vhost="off", holder={"type": "none"})["port"]
         assert len(connection.take_descriptors()) == 4
         assert held() == before
         connection.ports("DeletePort", port=port["id"])
@@ -148,7 +148,7 @@ def test_stop_is_clean(daemon):
 @pytest.mark.parametrize("holder", ["none", "domain:123e4567-e89b-12d3-a456-426614174000"])
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_ports_without_a_process_survive(daemon, holder, how):
-    port = create(daemon, f"--holder={holder}", "--name=vm", "--queues=2")
+    port = create(daemon, f"--holder={holder}", "--name=vm", "--queues=2", "--vhost=off")
     getattr(daemon, how)()
     daemon.start()
     assert daemon.ports() == [port]
@@ -308,7 +308,7 @@ os.execv(command[0], command)
 def activated(daemons, host, count=1, kind="listening"):
     daemon = daemons(host)
     daemon.activated = daemon.folder / "activated"
-    daemon._wrapper = ["python3", "-c", LAUNCHER, str(count), kind, daemon.activated]
+    daemon._wrapper = ["/usr/bin/python3", "-c", LAUNCHER, str(count), kind, daemon.activated]
     daemon.network("lan", "eth0", AllowUsers="nobody")
     return daemon
 

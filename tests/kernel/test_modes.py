@@ -79,7 +79,7 @@ class Segment:
     def create_ports(self, connection):
         for mac in MACS[:1 if self.mode == "passthru" else 2]:
             wanted = {} if self.mode == "passthru" else {"macAddress": mac}
-            port = connection.ports("CreatePort", network=self.network, **wanted)["port"]
+            port = connection.ports("CreatePort", network=self.network, vhost="off", **wanted)["port"]
             (descriptor,) = connection.take_descriptors()
             self.ports.append(Member(port["name"], Tap(descriptor), port["macAddress"]))
 

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who may use which network, and who sees what. Users are numbers that no one has: only AllowUsers= and groups count."""
+
+import pytest
+
+from programs import program
+from refusal import REFUSED, NothingLeft, check_refused
+
+ALICE, BOB, CAROL = 23001, 23002, 23003
+TEAM = 23100
+
+NETWORKS = {
+    "closed": "",
+    "alices": f"AllowUsers={ALICE}\n",
+    "teams": f"AllowGroups={TEAM}\n",
+    "both": f"AllowUsers=nobody {BOB}\nAllowGroups={TEAM}\n",
+}
+
+
+@pytest.fixture
+def access(daemons, host, station):
+    daemon = daemons(host)
+    for name, rules in NETWORKS.items():
+        daemon.network(name, text=f"[Network]\nParent=eth0\nMode=bridge\n[Access]\n{rules}")
+    daemon.start()
+    yield daemon
+    for port in daemon.ports():
+        daemon.ctl("port", "delete", port["id"])
+
+
+def as_user(daemon, uid, *arguments, gid=None, groups=(), tool="macvtapctl"):
+    """One of our programs as user uid with primary group gid and supplementary groups."""
+    ids = [f"--reuid={uid}", f"--regid={gid or uid}"]
+    ids += [f"--groups={','.join(map(str, groups))}"] if groups else ["--clear-groups"]
+    return daemon.host.run("setpriv", *ids, "--", program(tool), *arguments, check=False, env=daemon.environment())
+
+
+USERS = {
+    "alice": (dict(uid=ALICE), {"alices"}),
+    "bob": (dict(uid=BOB), {"both"}),
+    "carol": (dict(uid=CAROL), set()),
+    "primary-group": (dict(uid=CAROL, gid=TEAM), {"teams", "both"}),
+    "supplementary-group": (dict(uid=CAROL, groups=[TEAM]), {"teams", "both"}),
+    "last-of-many-groups": (dict(uid=CAROL, groups=[*range(30000, 30200), TEAM]), {"teams", "both"}),
+    "alice-in-the-team": (dict(uid=ALICE, groups=[TEAM]), {"alices", "teams", "both"}),
+    # A group's number is no user's, and the other way round.
+    "user-with-the-groups-number": (dict(uid=TEAM, gid=CAROL), set()),
+    "group-with-the-users-number": (dict(uid=CAROL, gid=ALICE), set()),
+    # Root's group gives nothing.
+    "root-group": (dict(uid=CAROL, gid=1, groups=[0]), set()),
+}
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_who_may_use_what(access, name):
+    ids, allowed = USERS[name]
+    uid = ids["uid"]
+    others = {key: value for key, value in ids.items() if key != "uid"}
+    shown = as_user(access, uid, "network", "list", **others)
+    assert {line.split()[0] for line in shown.stdout.splitlines()[1:]} == allowed
+    for network in NETWORKS:
+        create = ["port", "create", "--network", network, "--name", f"on-{network}"]
+        if network in allowed:
+            done = as_user(access, uid, *create, **others)
+            assert done.returncode == 0, done.stderr
+        else:
+            with NothingLeft(access):
+                check_refused(as_user(access, uid, *create, **others), REFUSED,
+                              f"user {uid} may not use network {network}")
+    assert {port["network"] for port in access.ports()} == allowed
+    assert all(port["owner"] == uid for port in access.ports())
+
+
+def test_root_may_use_all(access):
+    assert {network["name"] for network in access.ctl_json("network", "list")["networks"]} == set(NETWORKS)
+    for network in [*NETWORKS, "parent=eth0,mode=private"]:
+        access.ctl("port", "create", "--network", network)
+
+
+def test_user_is_the_effective_one_of_the_connection(access):
+    """Peer credentials are of who connected: a process that has since become another user is believed no more."""
+    script = ("import os, socket, sys, json\n"
+              f"os.setresgid({BOB}, {BOB}, 0); os.setgroups([]); os.setresuid({BOB}, {BOB}, 0)\n"
+              "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+              "os.seteuid(0)\n"
+              "s.sendall(b'{\"method\":\"org.macvtapd.Ports.CreatePort\",\"parameters\":{\"network\":\"closed\"}}\\0')\n"
+              "print(s.recv(65536).rstrip(b'\\0').decode())\n")
+    done = access.host.run("/usr/bin/python3", "-c", script, str(access.socket))
+    assert "org.macvtapd.Ports.AccessDenied" in done.stdout
+    assert access.leftovers() == []
+
+
+def test_ports_of_others_are_not_seen(access):
+    """Not in lists, by no name, to nobody's hand; root sees and may do all."""
+    port = access.ctl_json("port", "create", "--network=both", "--name=bobs", user=None)
+    access.ctl("port", "delete", "bobs")
+    done = as_user(access, BOB, "port", "create", "--network=both", "--name=bobs")
+    assert done.returncode == 0, done.stderr
+    (port,) = access.ports()
+    names = [port["name"], port["id"], port["interfaceName"]]
+    for uid, groups in ((ALICE, [TEAM]), (CAROL, [])):
+        assert len(as_user(access, uid, "port", "list", groups=groups).stdout.splitlines()) == 1
+        for name in names:
+            for verb in ("show", "delete"):
+                done = as_user(access, uid, "port", verb, name, groups=groups)
+                check_refused(done, REFUSED, f"there is no port '{name}'")
+    assert access.ports() == [port]
+    assert "bobs" in as_user(access, BOB, "port", "list").stdout
+    assert "bobs" in access.ctl("port", "list").stdout
+    # What is refused for a taken name tells no more than that it is taken.
+    done = as_user(access, ALICE, "port", "create", "--network=both", "--name=bobs", groups=[TEAM])
+    check_refused(done, REFUSED, "there is a port 'bobs' already")
+    assert as_user(access, BOB, "port", "delete", "bobs").returncode == 0
+
+
+def test_descriptors_of_others_are_not_opened(access):
+    done = as_user(access, BOB, "port", "create", "--network=both", "--name=bobs", "--vhost=off")
+    assert done.returncode == 0
+    script = ("import socket, sys\n"
+              "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+              "s.sendall(b'{\"method\":\"org.macvtapd.Ports.OpenPort\",\"parameters\":{\"port\":\"bobs\"}}\\0')\n"
+              "data, fds, _, _ = socket.recv_fds(s, 65536, 8)\n"
+              "print(data.rstrip(b'\\0').decode(), len(fds))\n")
+    for uid, words in ((ALICE, "PortNotFound"), (BOB, "tapFileDescriptors")):
+        done = access.host.run("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--", "/usr/bin/python3", "-c",
+                               script, str(access.socket))
+        assert words in done.stdout
+        assert done.stdout.rstrip().endswith("1" if uid == BOB else "0")
+
+
+def test_watchers_hear_of_their_own_ports(access):
+    """Alice's watch tells of her port, though Bob's came first."""
+    watch = ("import socket, sys\n"
+             "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+             "s.sendall(b'{\"method\":\"org.macvtapd.Ports.WatchPorts\",\"more\":true}\\0')\n"
+             "data = b''\n"
+             "while data.count(b'\\0') < 2:\n"
+             "    data += s.recv(65536)\n"
+             "    if data.count(b'\\0') == 1: print('ready', flush=True)\n"
+             "print(data.split(b'\\0')[1].decode(), flush=True)\n")
+    watcher = access.host.start("setpriv", f"--reuid={ALICE}", f"--regid={ALICE}", "--clear-groups", "--", "/usr/bin/python3",
+                                "-c", watch, str(access.socket), stdout=-1, text=True)
+    assert watcher.stdout.readline() == "ready\n"
+    assert as_user(access, BOB, "port", "create", "--network=both", "--name=bobs").returncode == 0
+    assert as_user(access, ALICE, "port", "create", "--network=alices", "--name=hers").returncode == 0
+    line = watcher.stdout.readline()
+    assert '"hers"' in line and "bobs" not in line
+
+
+def test_caller_without_a_right_holds_nothing_of_the_host(access):
+    """What an allowed user gets is the queue: the device is not his to change by the descriptor's interface."""
+    done = as_user(access, ALICE, "--network", "alices", "--", "sh", "-c", "ip link set {ifname} down",
+                   tool="macvtap-run")
+    assert done.returncode != 0 and "ermitted" in done.stderr
+    assert access.settle() == []

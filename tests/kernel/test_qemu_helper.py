@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""qemu-macvtap-helper by QEMU's protocol (net/tap.c, net_bridge_run_helper): --use-vnet --fd=N --br=BR, one byte with
+one descriptor over the socket, exit status 0. A script stands in for QEMU."""
+import json
+import os
+import signal
+
+import pytest
+
+from programs import program
+
+MAC = "52:54:00:00:00:09"
+OTHER_MAC = "52:54:00:00:00:0a"
+
+MAKER = """
+import fcntl, json, os, socket, subprocess, sys
+ours, theirs = socket.socketpair()
+theirs.set_inheritable(True)
+if os.environ.get("DEAF"):
+    ours.close()
+helper = subprocess.Popen(["sh", "-c", f"{sys.argv[1]} --use-vnet --fd={theirs.fileno()} {sys.argv[2]}"],
+                          close_fds=False, stderr=subprocess.PIPE, text=True)
+theirs.close()
+data, descriptors = b"", []
+if not os.environ.get("DEAF"):
+    data, descriptors, _, _ = socket.recv_fds(ours, 16, 4)
+error = helper.communicate()[1]
+names = [fcntl.ioctl(fd, 0x800454D2, bytes(40))[:16].rstrip(bytes(1)).decode() for fd in descriptors]
+print(json.dumps({"bytes": len(data), "names": names, "status": helper.returncode, "error": error}), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def maker(daemon):
+    """maker(options, arguments…) starts a stand-in for QEMU with these arguments; .told is what came of its helper."""
+    def start(options="--network=lan", *arguments, br="--br=br0", user=None, **environment):
+        process = daemon.host.start(
+            "/usr/bin/python3", "-c", MAKER, f"{program('qemu-macvtap-helper')} {options}", br, *arguments, user=user,
+            stdin=-1, stdout=-1, env={**daemon.environment(), **environment})
+        process.told = json.loads(process.stdout.readline())
+        return process
+    return start
+
+
+def check_given(daemon, process, mac):
+    (port,) = daemon.ports()
+    assert process.told == {"bytes": 1, "names": [port["interfaceName"]], "status": 0, "error": ""}
+    assert port["holder"] == {"type": "process", "pid": process.pid}
+    assert port["macAddress"] == mac
+    return port
+
+
+@pytest.mark.parametrize("options, br, user", [
+    ("--network=lan", "--br=br0", None),
+    ("--network=lan", "--br=br0", "nobody"),
+    ("--network=lan", "", None),
+    ("", "--br=lan", None),
+    ("", "--br=lan", "nobody"),
+])
+def test_one_byte_and_one_descriptor(daemon, maker, options, br, user):
+    process = maker(f"{options} --mac={MAC}", br=br, user=user)
+    port = check_given(daemon, process, MAC)
+    assert port["owner"] == (65534 if user else 0)
+    os.kill(process.pid, signal.SIGKILL)
+    assert daemon.settle() == []
+
+
+@pytest.mark.parametrize("options, arguments, mac", [
+    ("", ["-device", f"virtio-net-pci,netdev=n,mac={MAC}"], MAC),
+    ("", ["-device", f"virtio-net-pci,mac={MAC},netdev=n"], MAC),
+    ("", ["-device", json.dumps({"driver": "virtio-net-pci", "netdev": "n", "mac": MAC})], MAC),
+    ("", ["-nic", f"tap,model=virtio,mac={MAC}"], MAC),
+    ("", ["-device", f"e1000,mac={MAC}", "-device", f"e1000,mac={MAC}"], MAC),
+    ("", ["-device", "virtio-net-pci,netdev=n"], "52:54:00:12:34:56"),
+    ("", [], "52:54:00:12:34:56"),
+    (f"--mac={OTHER_MAC}", ["-device", f"virtio-net-pci,netdev=n,mac={MAC}"], OTHER_MAC),
+    (f"--mac={OTHER_MAC}", ["-device", f"e1000,mac={MAC}", "-device", "e1000,mac=52:54:00:00:00:0b"], OTHER_MAC),
+    ("", ["-name", f"mac={MAC}", "-device", f"e1000,mac={OTHER_MAC}"], OTHER_MAC),
+])
+def test_mac_is_that_of_qemus_device(daemon, maker, options, arguments, mac):
+    process = maker(f"--network=lan {options}", *arguments)
+    check_given(daemon, process, mac)
+    process.kill()
+    assert daemon.settle() == []
+
+
+@pytest.mark.parametrize("options, arguments, words", [
+    ("--network=nosuch", [], "there is no network 'nosuch'"),
+    ("--network=lan", ["-device", f"e1000,mac={MAC}", "-device", f"e1000,mac={OTHER_MAC}"], "several network devices"),
+    ("--network=lan --mac=53:54:00:00:00:01", [], "multicast"),
+    ("--network=lan --mac=nonsense", [], "'nonsense' is not a MAC address"),
+    ("--network=lan --socket=/nonexistent", [], "is it running?"),
+])
+def test_refused(daemon, maker, options, arguments, words):
+    process = maker(options, *arguments)
+    told = process.told
+    assert (told["bytes"], told["names"], told["status"]) == (0, [], 1)
+    (line,) = told["error"].splitlines()
+    assert line.startswith("qemu-macvtap-helper: ") and words in line
+    assert daemon.leftovers() == []
+
+
+def test_not_allowed(daemon, maker):
+    daemon.network("closed", "eth0")
+    daemon.reload()
+    told = maker("--network=closed", user="nobody").told
+    assert told["status"] == 1 and "may not use network closed" in told["error"]
+    assert daemon.leftovers() == []
+
+
+def test_qemu_that_does_not_take_it_keeps_no_port(daemon, maker):
+    process = maker("--network=lan", DEAF="1")
+    assert process.told["status"] == 1
+    assert "cannot hand the descriptor to QEMU" in process.told["error"]
+    assert process.poll() is None
+    assert daemon.leftovers() == []

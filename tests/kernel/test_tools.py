@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""macvtapctl and macvtap-run as people and programs use them."""
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+
+import pytest
+
+from clock import Deadline
+from frames import tap_interface
+from programs import program
+from refusal import REFUSED, check_line, check_refused
+
+MAC = "52:54:00:00:00:07"
+
+
+@pytest.fixture
+def two_networks(daemon, host, hosts):
+    """`lan` on eth0 and `dmz` on eth1."""
+    host.connect("eth1", hosts("other"), "eth0")
+    daemon.network("dmz", "eth1", mode="vepa")
+    daemon.restart()
+    return daemon
+
+
+def table(text):
+    """A table as rows of cells, by the columns of its head, whose cells have no blanks."""
+    head, *rows = text.splitlines()
+    starts = [head.index(word) for word in head.split()]
+    ends = [*starts[1:], None]
+    return head.split(), [[row[start:end].strip() for start, end in zip(starts, ends)] for row in rows]
+
+
+# -- macvtapctl ----------------------------------------------------------------------------------------------
+
+
+def test_tables(two_networks, host):
+    daemon = two_networks
+    daemon.ctl("port", "create", "--network=lan", "--name=vm7", f"--mac={MAC}", "--interface=vm7-net", "--queues=2")
+    daemon.ctl("port", "create", "--network=dmz", "--name=a-rather-long-name-of-a-port")
+    head, rows = table(daemon.ctl("port", "list").stdout)
+    assert head == ["NAME", "NETWORK", "PARENT", "MODE", "INTERFACE", "MAC", "QUEUES", "HOLDER", "STATE"]
+    assert rows[0] == ["vm7", "lan", "eth0", "bridge", "vm7-net", MAC, "2", "none", "active"]
+    assert rows[1][:4] == ["a-rather-long-name-of-a-port", "dmz", "eth1", "vepa"]
+    _, rows = table(daemon.ctl("port", "list", "--network", "dmz").stdout)
+    assert [row[1] for row in rows] == ["dmz"]
+    head, rows = table(daemon.ctl("network", "list").stdout)
+    assert head[:4] == ["NAME", "MODE", "PARENT", "VLAN"]
+    assert [row[:3] for row in rows] == [["dmz", "vepa", "eth1"], ["lan", "bridge", "eth0"]]
+    shown = daemon.ctl("network", "show", "lan").stdout
+    assert "vm7" in shown and MAC in shown and "long-name" not in shown
+    for name in ("vm7", "vm7-net"):
+        shown = daemon.ctl("port", "show", name).stdout
+        assert MAC in shown and "vm7-net" in shown and str(host.interface_index("vm7-net")) in shown
+    daemon.ctl("port", "delete", "vm7", "a-rather-long-name-of-a-port")
+    assert table(daemon.ctl("port", "list").stdout)[1] == []
+
+
+def test_json_is_what_the_api_returns(two_networks):
+    daemon = two_networks
+    made = daemon.ctl_json("port", "create", "--network=lan", "--name=vm7", "--mtu=1400", "--holder=none")
+    assert made["mtu"] == 1400
+    with daemon.connect() as connection:
+        assert daemon.ctl_json("port", "list") == connection.ports("ListPorts") == {"ports": [made]}
+        assert daemon.ctl_json("port", "list", "--network=dmz") == connection.ports("ListPorts", network="dmz")
+        assert daemon.ctl_json("port", "show", "vm7") == made
+        networks = connection.ports("ListNetworks")
+        assert daemon.ctl_json("network", "list") == networks
+        assert daemon.ctl_json("network", "show", "lan") in networks["networks"]
+    assert set(made) >= {"id", "name", "network", "parent", "mode", "interfaceName", "interfaceIndex", "macAddress", "mtu",
+                         "queues", "holder", "owner", "state"}
+    daemon.ctl("port", "delete", made["id"])
+
+
+@contextlib.contextmanager
+def monitor_through_us(daemon, *options):
+    """macvtapctl monitor, with the test between it and the daemon, so that it is known when the watch has begun.
+    Gives the process and pass_on(), which passes one message of the daemon's on."""
+    path = daemon.folder / "between"
+    with socket.socket(socket.AF_UNIX) as listener, daemon.connect() as server:
+        listener.bind(str(path))
+        listener.listen()
+        process = daemon.host.start(program("macvtapctl"), "--socket", path, *options, "monitor", stdout=-1, stderr=-1,
+                                    text=True, env={**os.environ, "MACVTAPD_SOCKET": "/nonexistent"})
+        Deadline().wait_readable(listener)
+        client, _ = listener.accept()
+        with client:
+            Deadline().wait_readable(client)
+            server.send_raw(client.recv(65536))
+
+            def pass_on():
+                message = server.receive_raw()
+                client.sendall(message + b"\0")
+                return json.loads(message).get("parameters")
+
+            assert pass_on() == {"event": "ready"}
+            yield process, pass_on
+
+
+def test_monitor_is_live(daemon, host):
+    with monitor_through_us(daemon) as (process, pass_on):
+        port = daemon.ctl_json("port", "create", "--network=lan", "--name=vm7")
+        pass_on()
+        words = process.stdout.readline().split()
+        assert words == ["created", "vm7", port["interfaceName"], "on", "eth0", port["macAddress"], "active"]
+        host.ip("link", "del", port["interfaceName"])
+        pass_on()
+        assert process.stdout.readline().split()[:2] == ["changed", "vm7"]
+        daemon.ctl("port", "delete", "vm7")
+        pass_on()
+        assert process.stdout.readline().split()[:2] == ["deleted", "vm7"]
+
+
+def test_monitor_json(daemon):
+    with monitor_through_us(daemon, "--json") as (process, pass_on):
+        port = daemon.ctl_json("port", "create", "--network=lan")
+        assert json.loads(process_line(process, pass_on)) == {"event": "created", "port": port}
+        daemon.ctl("port", "delete", port["id"])
+        assert json.loads(process_line(process, pass_on)) == {"event": "deleted", "port": port}
+
+
+def process_line(process, pass_on):
+    pass_on()
+    return process.stdout.readline()
+
+
+def test_monitor_ends_with_the_daemon(daemon):
+    with monitor_through_us(daemon) as (process, _):
+        pass
+    assert process.wait() == REFUSED
+    check_line(process.stderr.read(), "macvtapctl")
+
+
+def test_doctor(daemon, host):
+    done = daemon.ctl("doctor")
+    assert "macvtapd answers" in done.stdout and "lan" in done.stdout and "PROBLEM" not in done.stdout
+    daemon.network("broken", text="[Network]\nTypo=1\n")
+    daemon.reload()
+    done = daemon.ctl("doctor", check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("PROBLEM")]
+    assert "broken.network:2" in line and "Typo" in line
+    (daemon.config / "networks.d" / "broken.network").unlink()
+    daemon.reload()
+    port = daemon.ctl_json("port", "create", "--network=lan", "--name=vm7")
+    host.ip("link", "del", port["interfaceName"])
+    done = daemon.ctl("doctor", check=False)
+    daemon.ctl("port", "delete", "vm7")
+    assert done.returncode == 1 and "vm7 is device-gone" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["macvtapctl", "macvtap-run", "macvtapd"])
+def test_help_and_version(daemon, name):
+    assert daemon.tool(name, "--version").stdout.startswith(f"{name} ")
+    assert "--socket" in daemon.tool(name, "--help").stdout
+
+
+def test_socket_option_comes_before_the_environment(daemon):
+    path = str(daemon.socket)
+    environment = {**os.environ, "MACVTAPD_SOCKET": "/nonexistent"}
+    tools = {"macvtapctl": ["network", "list"], "macvtap-run": ["-n", "lan", "--", "true"]}
+    for name, arguments in tools.items():
+        daemon.host.run(program(name), "--socket", path, *arguments, env=environment)
+        done = daemon.host.run(program(name), *arguments, env=environment, check=False)
+        check_refused(done, 125 if name == "macvtap-run" else 1, "/nonexistent")
+    assert daemon.settle() == []
+
+
+# -- macvtap-run ---------------------------------------------------------------------------------------------
+
+
+def run(daemon, networks, *command, **options):
+    arguments = [word for network in networks for word in ("--network", network)]
+    return daemon.tool("macvtap-run", *arguments, "--", *command, **options)
+
+
+def test_tokens(daemon):
+    network = f"lan,mac={MAC},ifname=vm7,mtu=1400,name=seven,vhost=off"
+    done = run(daemon, [network], "echo", "{fd}", "{fds}", "{mac}", "{mtu}", "{ifname}", "a{mac}b{mtu}c")
+    fd, fds, *rest = done.stdout.split()
+    assert fd == fds and int(fd) > 2
+    assert rest == [MAC, "1400", "vm7", f"a{MAC}b1400c"]
+    done = run(daemon, [network], "echo", "{netdev}", "{device}")
+    netdev, device = done.stdout.split()
+    assert netdev == f"tap,id=macvtap0,fd={fd}"
+    assert device == f"virtio-net-pci,netdev=macvtap0,mac={MAC},host_mtu=1400"
+    assert daemon.settle() == []
+
+
+def test_what_is_no_token_stays(daemon):
+    words = ["{}", "{nonsense}", "{", "}", '{"driver":"virtio"}', "{FD}", "{fd"]
+    done = run(daemon, ["lan"], "printf", "%s\\n", *words)
+    assert done.stdout.splitlines() == words
+    assert daemon.settle() == []
+
+
+def test_tokens_of_several_networks(two_networks):
+    daemon = two_networks
+    done = run(daemon, ["lan,vhost=off", f"dmz,mac={MAC},queues=2,vhost=off"], "echo", "{fd:lan}", "{fd:0}", "{fds:dmz}",
+               "{fds:1}", "{mac:dmz}", "{netdev:dmz}", "{device:1}")
+    lan, lan_again, dmz, dmz_again, mac, netdev, device = done.stdout.split()
+    assert lan == lan_again and dmz == dmz_again and mac == MAC
+    numbers = [int(number) for number in dmz.split(":")]
+    assert len({int(lan), *numbers}) == 3
+    assert netdev == f"tap,id=macvtap1,fds={dmz}"
+    assert device == f"virtio-net-pci,netdev=macvtap1,mac={MAC},mq=on,vectors=6"
+    assert daemon.settle() == []
+
+
+CHECK_DESCRIPTORS = """
+import json, os, struct, fcntl, sys
+names = {}
+for text in os.listdir("/proc/self/fd"):
+    try:
+        target = os.readlink(f"/proc/self/fd/{text}")
+    except FileNotFoundError:
+        continue
+    if int(text) > 2 and "/proc" not in target:
+        answer = fcntl.ioctl(int(text), 0x800454D2, bytes(40))
+        names[text] = answer[:16].rstrip(b"\\0").decode()
+print(json.dumps({"names": names, "arguments": sys.argv[1:]}))
+"""
+
+
+def test_vmm_has_its_descriptors_and_no_others(two_networks):
+    daemon = two_networks
+    done = run(daemon, ["lan,ifname=vm-lan,vhost=off", "dmz,ifname=vm-dmz,queues=2,vhost=off"], "/usr/bin/python3", "-c",
+               CHECK_DESCRIPTORS, "{fd:lan}", "{fds:dmz}", user=None)
+    told = json.loads(done.stdout)
+    lan, dmz = told["arguments"]
+    first, second = dmz.split(":")
+    assert told["names"] == {lan: "vm-lan", first: "vm-dmz", second: "vm-dmz"}
+    assert daemon.settle() == []
+
+
+def fake_qemu(daemon, name="qemu-system-x86_64"):
+    path = daemon.folder / name
+    path.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("name", ["qemu-system-x86_64", "qemu-kvm", "kvm"])
+def test_qemu_gets_its_arguments_by_itself(two_networks, name):
+    daemon = two_networks
+    qemu = fake_qemu(daemon, name)
+    done = run(daemon, [f"lan,mac={MAC},vhost=off", "dmz,queues=2,mtu=1300,vhost=off"], qemu, "-m", "128")
+    words = done.stdout.splitlines()
+    assert words[:3] == ["-m", "128", "-netdev"]
+    assert words[3].startswith("tap,id=macvtap0,fd=")
+    assert words[4:6] == ["-device", f"virtio-net-pci,netdev=macvtap0,mac={MAC}"]
+    assert words[6] == "-netdev" and words[7].startswith("tap,id=macvtap1,fds=") and ":" in words[7]
+    assert words[8] == "-device" and words[9].endswith(",mq=on,vectors=6,host_mtu=1300")
+    # A token says that the user knows better.
+    done = run(daemon, ["lan"], qemu, "-netdev", "{netdev}")
+    assert done.stdout.splitlines()[0] == "-netdev" and len(done.stdout.splitlines()) == 2
+    assert daemon.settle() == []
+
+
+def test_other_programs_get_no_arguments(daemon):
+    done = run(daemon, ["lan"], fake_qemu(daemon, "cloud-hypervisor"), "--kernel", "x")
+    assert done.stdout.splitlines() == ["--kernel", "x"]
+    assert daemon.settle() == []
+
+
+@pytest.mark.stock
+def test_vhost_tokens(daemon):
+    words = run(daemon, ["lan,vhost=require,queues=2"], "echo", "{netdev}", "{fds}", "{vhostfds}").stdout.split()
+    assert words[0] == f"tap,id=macvtap0,fds={words[1]},vhost=on,vhostfds={words[2]}"
+    words = run(daemon, ["lan"], "echo", "{netdev}", "{fd}", "{vhostfd}").stdout.split()
+    assert words[0] == f"tap,id=macvtap0,fd={words[1]},vhost=on,vhostfd={words[2]}"
+    assert daemon.settle() == []
+
+
+@pytest.mark.parametrize("status", [0, 1, 7, 255])
+def test_exit_status_is_the_vmms(daemon, status):
+    assert run(daemon, ["lan"], "sh", "-c", f"exit {status}", check=False).returncode == status
+    assert daemon.settle() == []
+
+
+def test_end_by_a_signal_is_the_vmms(daemon):
+    done = run(daemon, ["lan"], "sh", "-c", "kill -TERM $$", check=False)
+    assert done.returncode == -signal.SIGTERM
+    assert daemon.settle() == []
+
+
+def test_vmm_of_a_user(daemon):
+    done = run(daemon, [f"lan,mac={MAC}"], "sh", "-c", "id -u; echo {mac}", user="nobody")
+    assert done.stdout.split() == ["65534", MAC]
+    assert daemon.settle() == []
+
+
+def test_descriptor_is_the_ports(daemon, host):
+    """The same by the raw API, seen with the kernel's eyes."""
+    with daemon.connect() as connection:
+        port = connection.ports("CreatePort", network="lan", queues=2, vhost="off", holder={"type": "none"})
+        assert (port["tapFileDescriptors"], port["vhostFileDescriptors"]) == ([0, 1], [])
+        for descriptor in connection.take_descriptors():
+            assert stat.S_ISCHR(os.fstat(descriptor).st_mode)
+            name, flags = tap_interface(descriptor)
+            assert name == port["port"]["interfaceName"]
+            assert flags & 0x5102 == 0x5102, "tap, no packet information, virtio-net header, several queues"
+            os.close(descriptor)
+        connection.ports("DeletePort", port=port["port"]["id"])
