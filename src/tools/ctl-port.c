@@ -135,19 +135,37 @@ ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error)
     return 1;
 }
 
+typedef struct CreateOptions {
+    char *network, *name, *interface, *mac, *mtu, *queues, *vhost, *holder;
+} CreateOptions;
+
+static void
+create_options_clear(CreateOptions *options)
+{
+    g_free(options->network);
+    g_free(options->name);
+    g_free(options->interface);
+    g_free(options->mac);
+    g_free(options->mtu);
+    g_free(options->queues);
+    g_free(options->vhost);
+    g_free(options->holder);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CreateOptions, create_options_clear)
+
 int
 ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
 {
-    g_auto(GStrv) values = g_new0(char *, 9);
+    g_auto(CreateOptions) options = {0};
     const GOptionEntry entries[] = {
-        {"network", 0, 0, G_OPTION_ARG_STRING, &values[0], "The network", "NET"},
-        {"name", 0, 0, G_OPTION_ARG_STRING, &values[1], "The port's name", "NAME"},
-        {"interface", 0, 0, G_OPTION_ARG_STRING, &values[2], "The device's name", "IFNAME"},
-        {"mac", 0, 0, G_OPTION_ARG_STRING, &values[3], "The guest's MAC", "MAC"},
-        {"mtu", 0, 0, G_OPTION_ARG_STRING, &values[4], "The MTU", "BYTES"},
-        {"queues", 0, 0, G_OPTION_ARG_STRING, &values[5], "1 to 256", "N"},
-        {"vhost", 0, 0, G_OPTION_ARG_STRING, &values[6], "auto, require or off", "WHEN"},
-        {"holder", 0, 0, G_OPTION_ARG_STRING, &values[7],
+        {"network", 0, 0, G_OPTION_ARG_STRING, &options.network, "The network", "NET"},
+        {"name", 0, 0, G_OPTION_ARG_STRING, &options.name, "The port's name", "NAME"},
+        {"interface", 0, 0, G_OPTION_ARG_STRING, &options.interface, "The device's name", "IFNAME"},
+        {"mac", 0, 0, G_OPTION_ARG_STRING, &options.mac, "The guest's MAC", "MAC"},
+        {"mtu", 0, 0, G_OPTION_ARG_STRING, &options.mtu, "The MTU", "BYTES"},
+        {"queues", 0, 0, G_OPTION_ARG_STRING, &options.queues, "1 to 256", "N"},
+        {"vhost", 0, 0, G_OPTION_ARG_STRING, &options.vhost, "auto, require or off", "WHEN"},
+        {"holder", 0, 0, G_OPTION_ARG_STRING, &options.holder,
          "none (as if left out), pid:N or domain:UUID", "HOLDER"},
         {NULL},
     };
@@ -157,20 +175,20 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
 
     if (!ctl_parse(entries, &argc, &argv, 0, 0, "", error))
         return 2;
-    if (!values[0]) {
+    if (!options.network) {
         g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                             "which network? Give --network NET");
         return 2;
     }
-    if ((values[4] && !option_parse_mtu(values[4], &request.mtu, error)) ||
-        (values[5] && !option_parse_queues(values[5], &request.queues, error)))
+    if ((options.mtu && !option_parse_mtu(options.mtu, &request.mtu, error)) ||
+        (options.queues && !option_parse_queues(options.queues, &request.queues, error)))
         return 2;
-    request.network = values[0];
-    request.name = values[1];
-    request.interface_name = values[2];
-    request.mac_address = values[3];
-    request.vhost = values[6];
-    request.holder = values[7] ? values[7] : "none";
+    request.network = options.network;
+    request.name = options.name;
+    request.interface_name = options.interface;
+    request.mac_address = options.mac;
+    request.vhost = options.vhost;
+    request.holder = options.holder ? options.holder : "none";
     client = ctl_connect(ctl, error);
     port = client ? macvtap_client_create(client, &request, error) : NULL;
     if (!port)

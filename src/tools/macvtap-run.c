@@ -28,6 +28,29 @@ typedef struct Run {
     GPtrArray *ports; /* of MacvtapPort */
 } Run;
 
+static void
+run_clear(Run *run)
+{
+    g_free(run->socket);
+    g_strfreev(run->networks);
+    g_strfreev(run->command);
+    g_clear_pointer(&run->options, g_array_unref);
+    g_ptr_array_unref(run->ports);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
+
+static void
+clear_option(gpointer option)
+{
+    network_option_clear(option);
+}
+
+static void
+free_port(gpointer port)
+{
+    macvtap_port_free(port);
+}
+
 static int
 fail(const GError *error)
 {
@@ -78,6 +101,7 @@ static gboolean
 parse_networks(Run *run, GError **error)
 {
     run->options = g_array_new(FALSE, TRUE, sizeof(NetworkOption));
+    g_array_set_clear_func(run->options, clear_option);
     for (guint i = 0; run->networks[i]; i++) {
         NetworkOption option;
         gboolean parsed = network_option_parse(run->networks[i], &option, error);
@@ -152,13 +176,26 @@ describe_port(const Run *run, guint i, VmmPort *vmm_port, GError **error)
     return TRUE;
 }
 
+static void
+clear_vmm_port(gpointer data)
+{
+    VmmPort *port = data;
+
+    g_clear_pointer(&port->taps, g_array_unref);
+    g_clear_pointer(&port->vhosts, g_array_unref);
+}
+
 static int
 become_vmm(const Run *run, const char *program)
 {
-    g_autofree VmmPort *ports = g_new0(VmmPort, run->ports->len);
+    g_autoptr(GArray) described = g_array_new(FALSE, TRUE, sizeof(VmmPort));
+    VmmPort *ports;
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) arguments = NULL;
 
+    g_array_set_clear_func(described, clear_vmm_port);
+    g_array_set_size(described, run->ports->len);
+    ports = (VmmPort *)described->data;
     for (guint i = 0; i < run->ports->len; i++) {
         if (!describe_port(run, i, &ports[i], &error))
             return fail(error);
@@ -190,7 +227,7 @@ find_program(const char *command, char **ret_program)
 int
 main(int argc, char **argv)
 {
-    Run run = {.ports = g_ptr_array_new()};
+    g_auto(Run) run = {.ports = g_ptr_array_new_with_free_func(free_port)};
     g_autoptr(GError) error = NULL;
     g_autofree char *program = NULL;
     int status;

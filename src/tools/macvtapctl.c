@@ -80,6 +80,13 @@ describe_commands(void)
     return g_string_free(text, FALSE);
 }
 
+static void
+ctl_clear(Ctl *ctl)
+{
+    g_free(ctl->socket);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Ctl, ctl_clear)
+
 static const Command *
 find_command(int argc, char **argv, int *ret_words)
 {
@@ -99,7 +106,7 @@ find_command(int argc, char **argv, int *ret_words)
 static int
 run(int argc, char **argv, GError **error)
 {
-    Ctl ctl = {0};
+    g_auto(Ctl) ctl = {0};
     gboolean version = FALSE;
     const GOptionEntry entries[] = {
         {"socket", 0, 0, G_OPTION_ARG_FILENAME, &ctl.socket, "macvtapd's socket", "PATH"},

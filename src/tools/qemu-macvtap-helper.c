@@ -23,6 +23,16 @@ typedef struct Options {
     int fd;
 } Options;
 
+static void
+options_clear(Options *options)
+{
+    g_free(options->network);
+    g_free(options->bridge);
+    g_free(options->mac);
+    g_free(options->socket);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
+
 static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
 {
     va_list arguments;
@@ -156,7 +166,7 @@ serve(Options *options, GError **error)
 int
 main(int argc, char **argv)
 {
-    Options options = {.fd = -1};
+    g_auto(Options) options = {.fd = -1};
     g_autoptr(GError) error = NULL;
 
     if (!parse(&options, argc, argv, &error)) {
