@@ -21,6 +21,7 @@ main(int argc, char **argv)
     MacvtapRequest request = {.network = argv[1], .queues = 2, .vhost = "off"};
     g_autoptr(MacvtapPort) port = client ? macvtap_client_create(client, &request, &error) : NULL;
     g_autoptr(GPtrArray) ports = NULL;
+    g_autofree char *json = NULL;
     int fd;
 
     if (!port) {
@@ -29,8 +30,9 @@ main(int argc, char **argv)
     }
     ports = macvtap_client_list_ports(client, NULL, &error);
     fd = macvtap_port_steal_tap(port, 0);
+    json = macvtap_port_to_json(port);
     printf("{\"taps\":%u,\"listed\":%u,\"fd\":%d,\"port\":%s}\n", macvtap_port_get_n_taps(port), ports->len, fd,
-           macvtap_port_to_json(port));
+           json);
     fflush(stdout);
     return getchar() == EOF ? 0 : 2;
 }
