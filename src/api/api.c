@@ -4,7 +4,6 @@
 #include "api-error.h"
 #include "api-json.h"
 #include "api-request.h"
-#include "varlink-transport.h"
 
 struct Api {
     Broker *broker;
@@ -65,20 +64,6 @@ reply_grant(VarlinkCall *call, PortGrant *grant)
                                  "tapFileDescriptors", indexes(0, n_taps), "vhostFileDescriptors",
                                  indexes(n_taps, n_vhosts)),
                        descriptors);
-}
-
-/* Whether one reply can carry the grant's descriptors. */
-static gboolean
-check_grant(const PortGrant *grant, GError **error)
-{
-    guint n = grant->taps->len + grant->vhosts->len;
-
-    return n <= VARLINK_DESCRIPTORS_MAX ||
-           port_error_set(error, PORT_ERROR_LIMIT_REACHED,
-                          "%u queues%s are %u descriptors, and a reply carries %d: create the port "
-                          "with openDescriptors=false, then open its queues in parts",
-                          grant->taps->len, grant->vhosts->len ? " with vhost-net" : "", n,
-                          VARLINK_DESCRIPTORS_MAX);
 }
 
 static void
@@ -146,12 +131,8 @@ on_create_port(VarlinkCall *call, gpointer user_data)
         refuse(call, field, error);
     else if (!broker_create_port(api->broker, &caller, &request, &grant, &error))
         api_error_send(call, error);
-    else if (check_grant(&grant, &error))
+    else
         reply_grant(call, &grant);
-    else {
-        broker_delete_port(api->broker, &caller, grant.port->id, NULL);
-        api_error_send(call, error);
-    }
 }
 
 static void
@@ -167,8 +148,7 @@ on_open_port(VarlinkCall *call, gpointer user_data)
     if (!api_request_open(varlink_call_parameters(call), &request, &field, &error))
         refuse(call, field, error);
     else if (!broker_open_port(api->broker, &caller, request.port, (guint)request.queues, &grant,
-                               &error) ||
-             !check_grant(&grant, &error))
+                               &error))
         api_error_send(call, error);
     else
         reply_grant(call, &grant);
