@@ -73,8 +73,8 @@ test_create_defaults(void **state)
 {
     static const char *const texts[] = {
         "{\"network\":\"lan\"}",
-        "{\"network\":\"lan\",\"name\":null,\"interfaceName\":null,\"macAddress\":null,"
-        "\"mtu\":null,\"queues\":null,\"vhost\":null,\"openDescriptors\":null,\"holder\":null}",
+        ("{\"network\":\"lan\",\"name\":null,\"interfaceName\":null,\"macAddress\":null,"
+         "\"mtu\":null,\"queues\":null,\"vhost\":null,\"openDescriptors\":null,\"holder\":null}"),
         "{\"network\":\"lan\",\"openDescriptors\":true,\"holder\":{\"type\":\"process\"}}",
         "{\"network\":\"lan\",\"holder\":{\"type\":\"process\",\"pid\":null,\"domain\":null}}",
     };

@@ -275,8 +275,6 @@ test_holder_that_cannot_be_watched(void **state)
     TestBroker *test = *state;
     struct rlimit before, none;
     g_autoptr(Port) port = test_port_new(1);
-    g_autoptr(GPtrArray) messages = NULL;
-    g_autoptr(GError) error = NULL;
     int fds[4];
 
     set_holder(port, getpid());
