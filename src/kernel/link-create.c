@@ -12,8 +12,12 @@
  *
  *   1. RTM_NEWLINK, down;
  *   2. disable_ipv6 = 1 in /proc/sys/net/ipv6/conf/NAME;
- *   3. in one sendmsg(): alias and addr_gen_mode none; up; and, on kernels that did not tell the
- *      new link in answer to step 1, RTM_GETLINK.
+ *   3. in one sendmsg(): alias, addr_gen_mode none and the flags; up; and, on kernels that did not
+ *      tell the new link in answer to step 1, RTM_GETLINK.
+ *
+ * The flags come before up, because a passthru macvtap whose IFF_ALLMULTI is set while it is up
+ * makes its parent listen to all multicast for ever: macvlan_change_rx_flags() counts it, and
+ * macvlan_stop() does not count it back in that mode.
  *
  * addr_gen_mode stays needed next to disable_ipv6: an administrator who writes
  * conf/all/disable_ipv6 switches IPv6 on again on every device.
@@ -54,8 +58,11 @@ static NetlinkMessage *
 dress_request(const LinkDress *dress, int index)
 {
     NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 512);
+    struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(message));
     struct nlattr *families = nla_nest_start(message, IFLA_AF_SPEC), *inet6;
 
+    header->ifi_flags = dress->flags;
+    header->ifi_change = dress->flags;
     inet6 = nla_nest_start(message, AF_INET6);
     nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
     nla_nest_end(message, inet6);
@@ -65,20 +72,16 @@ dress_request(const LinkDress *dress, int index)
     return message;
 }
 
-static guint32
-up_flags(const LinkDress *dress)
-{
-    return IFF_UP | IFF_NOARP | dress->flags;
-}
+#define UP_FLAGS (IFF_UP | IFF_NOARP)
 
 static NetlinkMessage *
-up_request(const LinkDress *dress, int index)
+up_request(int index)
 {
     NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 16);
     struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(message));
 
-    header->ifi_flags = up_flags(dress);
-    header->ifi_change = header->ifi_flags;
+    header->ifi_flags = UP_FLAGS;
+    header->ifi_change = UP_FLAGS;
     return message;
 }
 
@@ -142,7 +145,7 @@ disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, GError **e
 static void
 note_up(const LinkDress *dress, LinkInfo *link)
 {
-    link->flags |= up_flags(dress);
+    link->flags |= UP_FLAGS | dress->flags;
     if (link->carrier)
         link->flags |= IFF_RUNNING | IFF_LOWER_UP;
     link->operational_state = link->carrier ? IF_OPER_UP : IF_OPER_LOWERLAYERDOWN;
@@ -154,7 +157,7 @@ finish_link(LinuxKernel *kernel, const LinkDress *dress, int index, const char *
             LinkInfo *link, GError **error)
 {
     g_autoptr(NetlinkMessage) dressing = dress_request(dress, index);
-    g_autoptr(NetlinkMessage) up = up_request(dress, index);
+    g_autoptr(NetlinkMessage) up = up_request(index);
     g_autoptr(NetlinkMessage) get = link_get_request(index, NULL);
     NetlinkMessage *messages[] = {dressing, up, get};
     gsize n_messages = link->index ? 2 : 3;
