@@ -149,4 +149,6 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
         on_device_changed(broker, port, link);
     else if (type == LINK_EVENT_CHANGED && g_str_equal(link->kind, "bond"))
         on_bond_changed(broker, link);
+    if (type == LINK_EVENT_REMOVED)
+        keeping_on_removal(broker);
 }

@@ -11,6 +11,9 @@
  */
 gboolean keeping_on_mac(Broker *broker, Port *port, const MacAddress *mac);
 
+/* A link has gone, and with it perhaps what kept a port from having its MAC back. */
+void keeping_on_removal(Broker *broker);
+
 /* The device's MTU is now mtu bytes: the kernel lowers it with the parent's. TRUE when the port
  * changed. */
 gboolean keeping_on_mtu(Broker *broker, Port *port, guint32 mtu);

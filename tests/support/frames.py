@@ -19,6 +19,8 @@ ETH_P_ALL = 3
 ETHERTYPE = 0x88B5
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
+SIOCSIFHWADDR = 0x8924
+_ARPHRD_ETHER = 1
 TUNSETIFF, TUNGETIFF, TUNSETVNETHDRSZ, TUNGETVNETHDRSZ = 0x400454CA, 0x800454D2, 0x400454D8, 0x800454D7
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
 
@@ -148,6 +150,11 @@ def tap_interface(descriptor):
     """(interface name, flags) that the kernel knows for a tap descriptor."""
     name, flags = struct.unpack("=16sH22x", fcntl.ioctl(descriptor, TUNGETIFF, bytes(40)))
     return name.rstrip(b"\0").decode(), flags
+
+
+def set_mac(descriptor, mac):
+    """Change the MAC of a tap's device through its descriptor, which takes no capability."""
+    fcntl.ioctl(descriptor, SIOCSIFHWADDR, struct.pack("=16sH6s16x", b"", _ARPHRD_ETHER, mac_bytes(mac)))
 
 
 def device_number(host, interface):

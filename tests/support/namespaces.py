@@ -206,7 +206,7 @@ class Switch:
 
 
 RTM_NEWLINK, RTM_DELLINK = 16, 17
-_IFLA_IFNAME = 3
+_IFLA_ADDRESS, _IFLA_IFNAME = 1, 3
 
 
 def link_socket():
@@ -234,6 +234,15 @@ class LinkMonitor:
                 self._socket.recv(65536, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
+
+    def take(self):
+        """All messages that have come so far, without waiting."""
+        taken, self._pending = self._pending, []
+        while True:
+            try:
+                taken += parse_links(self._socket.recv(65536, socket.MSG_DONTWAIT))
+            except BlockingIOError:
+                return taken
 
     def wait(self, kind, name=None, deadline=None):
         """The next message of this kind (about this interface); returns (kind, index, name)."""
@@ -268,9 +277,50 @@ def parse_links(data):
 
 
 def _link_name(attributes):
+    name = _attribute(attributes, _IFLA_IFNAME)
+    return None if name is None else name.rstrip(b"\0").decode()
+
+
+def _attribute(attributes, wanted):
     while len(attributes) >= 4:
         length, kind = struct.unpack_from("=HH", attributes)
-        if kind == _IFLA_IFNAME:
-            return attributes[4:length].rstrip(b"\0").decode()
+        if kind == wanted:
+            return attributes[4:length]
         attributes = attributes[(length + 3) & ~3:]
     return None
+
+
+class MacMonitor:
+    """The MACs that the kernel tells of a link, from the moment this object exists."""
+
+    def __init__(self, host, name):
+        self._index = host.interface_index(name)
+        self._socket = host.call(link_socket)
+        self.seen = []
+
+    def wait(self, mac, deadline=None):
+        """Wait until a message has this MAC, one that no wait() has had yet."""
+        deadline = deadline or Deadline()
+        start = len(self.seen)
+        while mac not in self.seen[start:]:
+            try:
+                deadline.wait_readable(self._socket)
+            except TimeoutError:
+                raise AssertionError(f"no message with {mac}, but {self.seen[start:]}") from None
+            self._read(self._socket.recv(65536))
+
+    def _read(self, data):
+        while len(data) >= 16:
+            length, kind = struct.unpack_from("=IH", data)
+            if kind == RTM_NEWLINK and struct.unpack_from("=BxHi", data, 16)[::2] == (socket.AF_UNSPEC, self._index):
+                self.seen.append(_attribute(data[32:length], _IFLA_ADDRESS).hex(":"))
+            data = data[(length + 3) & ~3:]
+
+    def close(self):
+        self._socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
