@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What happens to a parent under its ports, and what watchers hear of it."""
+import pytest
+
+from programs import program
+
+
+@pytest.fixture
+def watcher(daemon):
+    with daemon.connect() as connection:
+        connection.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
+        assert connection.reply() == {"event": "ready"}
+        yield connection
+
+
+@pytest.fixture
+def port(daemon, watcher):
+    """A port of nobody, called vm."""
+    made = daemon.ctl_json("port", "create", "--network=lan", "--name=vm")
+    assert watcher.reply()["event"] == "created"
+    yield made
+    daemon.ctl("port", "delete", "vm")
+
+
+def test_carrier_goes_and_comes(daemon, station, port, watcher):
+    assert port["carrier"] is True
+    station.ip("link", "set", "eth0", "down")
+    assert watcher.reply() == {"event": "changed", "port": {**port, "carrier": False}}
+    assert daemon.ports() == [{**port, "carrier": False}]
+    assert "carrier    no" in daemon.ctl("port", "show", "vm").stdout
+    station.ip("link", "set", "eth0", "up")
+    assert watcher.reply() == {"event": "changed", "port": port}
+
+
+def test_carrier_at_creation_is_the_parents(daemon, station, host, watcher):
+    station.ip("link", "set", "eth0", "down")
+    port = daemon.ctl_json("port", "create", "--network=lan", "--name=vm")
+    assert (port["carrier"], port["state"]) == (False, "active")
+    assert watcher.reply() == {"event": "created", "port": port}
+    station.ip("link", "set", "eth0", "up")
+    assert watcher.reply() == {"event": "changed", "port": {**port, "carrier": True}}
+    daemon.ctl("port", "delete", "vm")
+
+
+def test_mtu_shrinks(daemon, host, port, watcher):
+    assert port["mtu"] == 1500
+    host.ip("link", "set", "eth0", "mtu", "1400")
+    smaller = {**port, "mtu": 1400}
+    assert watcher.reply() == {"event": "changed", "port": smaller}
+    assert "its MTU is now 1400, it was 1500" in daemon.messages()
+    # The kernel does not raise it again with the parent's, and so do we not.
+    host.ip("link", "set", "eth0", "mtu", "1500")
+    daemon.restart()
+    assert daemon.ports() == [smaller]
+
+
+def wait_gone(watcher, count):
+    """The next count ports that lose their parent, by name. That they lose their carrier may be told first."""
+    gone = []
+    while len(gone) < count:
+        event = watcher.reply()
+        assert event["event"] == "changed"
+        if event["port"]["state"] == "parent-gone":
+            gone.append(event["port"])
+        else:
+            assert not event["port"]["carrier"]
+    return sorted(gone, key=lambda port: port["name"])
+
+
+def test_parent_gone_under_a_living_holder_and_back(daemon, host, station, watcher):
+    """The ports say so and keep their record as long as their holder lives; new ones work on the new parent."""
+    holder = host.start("sleep", "inf")
+    held = daemon.ctl_json("port", "create", "--network=lan", "--name=held", f"--holder=pid:{holder.pid}")
+    free = daemon.ctl_json("port", "create", "--network=lan", "--name=free")
+    assert [watcher.reply()["event"] for _ in range(2)] == ["created", "created"]
+    host.ip("link", "del", "eth0")
+    gone = {"state": "parent-gone", "carrier": False}
+    assert wait_gone(watcher, 2) == [{**port, **gone} for port in (free, held)]
+    assert len(daemon.records()) == 2
+
+    done = daemon.ctl("port", "create", "--network=lan", check=False)
+    assert done.returncode == 1 and "there is no interface eth0" in done.stderr
+    host.connect("eth0", station, "eth0")
+    daemon.ctl("port", "create", "--network=lan", "--name=new")
+    assert watcher.reply()["port"]["state"] == "active"
+    assert {port["name"]: port["state"] for port in daemon.ports()} == \
+        {"held": "parent-gone", "free": "parent-gone", "new": "active"}
+
+    holder.kill()
+    event = watcher.reply()
+    assert (event["event"], event["port"]["name"]) == ("deleted", "held")
+    daemon.ctl("port", "delete", "free", "new")
+    assert daemon.records() == []
+
+
+def test_parent_gone_under_an_open_tap(daemon, host, watcher):
+    """A VMM keeps descriptors that are dead, and its port goes with it."""
+    vmm = host.start(program("macvtap-run"), "--network=lan,name=vm", "--", "sh", "-c", "echo; exec cat",
+                     env=daemon.environment(), stdin=-1, stdout=-1)
+    vmm.stdout.readline()
+    assert watcher.reply()["event"] == "created"
+    host.ip("link", "del", "eth0")
+    wait_gone(watcher, 1)
+    vmm.kill()
+    assert watcher.reply()["event"] == "deleted"
+    assert daemon.settle() == []
