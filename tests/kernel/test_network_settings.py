@@ -183,6 +183,26 @@ def test_multicast(made, ports, wire, multicast, mode):
     assert (question in seen, mdns in seen) == ((True, True) if multicast == "all" else (False, False))
 
 
+@pytest.mark.parametrize("mode, nopromisc", [
+    ("bridge", "no"), ("vepa", "no"), ("private", "no"), ("source", "no"), ("passthru", "no"), ("passthru", "yes")])
+def test_parent_listens_as_before(made, host, mode, nopromisc):
+    """What a port makes its parent listen to while it is there, and that none of it stays."""
+    extra = "NoPromisc=yes\n" if nopromisc == "yes" else ""
+    made.network("lan", text=network(mode).replace("[Port]", extra + "[Port]"))
+    made.start()
+    keys = ("promiscuity", "allmulti", "flags", "address", "mtu")
+    before = {key: host.link("eth0")[key] for key in keys}
+    assert (before["promiscuity"], before["allmulti"]) == (0, 0)
+    made.ctl("port", "create", "--network=lan", "--name=vm")
+    link = host.link("eth0")
+    if mode == "passthru":  # promiscuous instead, or nothing at all with NoPromisc=
+        assert (link["promiscuity"], link["allmulti"]) == (int(nopromisc == "no"), 0)
+    else:  # a veth has no filter for the ports' MACs, so it may be promiscuous as well
+        assert link["allmulti"] == 1
+    made.ctl("port", "delete", "vm")
+    assert {key: host.link("eth0")[key] for key in keys} == before
+
+
 # -- the host ------------------------------------------------------------------------------------------------
 
 
