@@ -2,6 +2,7 @@
 """Guests: QEMU with the test image (tests/support/guest), in a host, attached in any of the ways of a user."""
 import os
 import re
+import select
 import subprocess
 
 from clock import FACTOR, Deadline
@@ -11,14 +12,17 @@ from programs import image, program
 BOOT = 90
 
 # quiet and what follows only make the boot shorter: no side-channel mitigations, no clock calibration, no self-tests.
-KERNEL_WORDS = ("console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable nokaslr cryptomgr.notests"
+KERNEL_WORDS = ("console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable no_timer_check nokaslr cryptomgr.notests"
                 " initcall_blacklist=crypto_kdf108_init,init_kprobe_trace,load_system_certificate_list")
 
 
-def qemu_command(ip, ping=(), name="guest", netdev=None, device="virtio-net-pci", mac=None, vectors=None, extra=()):
-    """The command line of a guest. Without netdev it has no network arguments: macvtap-run adds them."""
+def qemu_command(ip, ping=(), name="guest", netdev=None, device="virtio-net-pci", mac=None, vectors=None, extra=(),
+                 keep=None):
+    """The command line of a guest. Without netdev it has no network arguments: macvtap-run adds them.
+    keep: an address that it pings for ever when it is done."""
     words = [f"guest.name={name}", f"guest.ip={ip}", f"guest.ping={','.join(ping)}",
              f"guest.tries={120 * FACTOR}"]
+    words += [f"guest.keep={keep}"] if keep else []
     line = ["qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", "128", "-nodefaults", "-no-user-config",
             "-display", "none", "-serial", "stdio", "-no-reboot",
             "-kernel", image("kernel"), "-initrd", image("guest"),
@@ -48,11 +52,13 @@ class Guest:
                 if match:
                     return match
             seen = len(self.lines)
-            try:
-                self._read(deadline)
-            except (TimeoutError, EOFError) as error:
-                raise AssertionError(f"no line {pattern!r} from the guest ({error!r}):\n" + "\n".join(self.lines)) \
-                    from None
+            self._read_or_fail(deadline, repr(pattern))
+
+    def _read_or_fail(self, deadline, what):
+        try:
+            self._read(deadline)
+        except (TimeoutError, EOFError) as error:
+            raise AssertionError(f"no line {what} from the guest ({error!r}):\n" + "\n".join(self.lines)) from None
 
     def _read(self, deadline):
         deadline.wait_readable(self.process.stdout)
@@ -61,6 +67,20 @@ class Guest:
             raise EOFError(f"QEMU ended with {self.process.wait()}")
         *lines, self._rest = (self._rest + data).split(b"\n")
         self.lines += [line.decode(errors="replace").rstrip("\r") for line in lines]
+
+    def wait_reply(self):
+        """Wait for a further reply to a guest that pings for ever (keep=); returns its number."""
+        while select.select([self.process.stdout], [], [], 0)[0]:
+            self._read_or_fail(Deadline(), "reply")
+        seen = len(self.lines)
+        deadline = Deadline(BOOT)
+        while True:
+            for line in self.lines[seen:]:
+                match = re.search(r"bytes from .* seq=(\d+)", line)
+                if match:
+                    return int(match.group(1))
+            seen = len(self.lines)
+            self._read_or_fail(deadline, "reply")
 
     def wait_ready(self):
         """What the guest says of its interface: {'interface', 'mac', 'mtu', 'queues', 'ip'}, all text."""
@@ -81,12 +101,12 @@ class Guest:
         self.process.stdout.close()
 
 
-def run_with_macvtap_run(daemon, networks, ip, ping=(), name="guest", user=None, extra=()):
-    """macvtap-run --network … -- qemu-system-x86_64 …: macvtap-run adds -netdev and -device, or fills tokens in extra."""
+def run_with_macvtap_run(daemon, networks, ip, ping=(), name="guest", user=None, extra=(), keep=None):
+    """macvtap-run --network … -- qemu-system-x86_64 …: it adds -netdev and -device, or fills tokens in extra."""
     line = [program("macvtap-run")]
     for network in networks:
         line += ["--network", network]
-    line += ["--", *qemu_command(ip, ping, name, extra=extra)]
+    line += ["--", *qemu_command(ip, ping, name, extra=extra, keep=keep)]
     return Guest(daemon.host, line, user=user, env=daemon.environment())
 
 

@@ -19,6 +19,7 @@ from results import Counts
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 TIERS = ["unit", "contract", "fuzz", "kernel", "interop", "e2e", "lab", "sanitize"]
 PYTEST = {"kernel", "interop", "e2e"}
+LAB_ONLY = "lab"  # both the tier that starts the lab and, inside it, the tests of tests/lab
 IN_LAB = os.environ.get("MACVTAPD_LAB") == "1"
 
 
@@ -110,23 +111,24 @@ class Runner:
     def run(self, name):
         if name == "sanitize":
             self.sanitize()
-        elif name == "lab":
+        elif name == LAB_ONLY and not IN_LAB:
             self.tier("lab", self.lab)
         elif name == "long":
             self.long()
         elif name == "interop":
             self.tier(name, lambda: self.meson("interop") + self.pytest("interop"))
-        elif name in PYTEST:
+        elif name in PYTEST or name == LAB_ONLY:
             self.tier(name, lambda: self.pytest(name))
         else:
             self.tier(name, lambda: self.meson(name))
 
-    def lab(self):
-        """The kernel and e2e tiers on Debian's stock kernel. They run by this same program inside the lab."""
-        inside = self.output / "lab"
+    def lab(self, *names, folder="lab"):
+        """The kernel and e2e tiers and tests/lab on Debian's stock kernel. They run by this same program inside."""
+        inside = self.output / folder
         shutil.rmtree(inside, ignore_errors=True)
         inside.mkdir()
-        status = Step.run(SOURCE / "tests/lab/run", "/usr/bin/python3", "-u", __file__, "kernel", "e2e",
+        names = names or ("kernel", "e2e", LAB_ONLY)
+        status = Step.run(SOURCE / "tests/lab/run", "/usr/bin/python3", "-u", __file__, *names,
                           LAB_RESULTS=str(inside), MACVTAPD_BUILD=str(self.folder))
         counts = sum((results.junit(path) for path in sorted(inside.glob("*.xml"))), Counts())
         return self._checked(counts, status)
@@ -144,9 +146,14 @@ class Runner:
         self.tier("sanitize kernel", lambda: self.pytest("kernel", folder, name="sanitize-kernel"))
 
     def long(self):
+        if IN_LAB:
+            self.tier("long lab", lambda: self.pytest(LAB_ONLY, marker="long", name="long-lab"))
+            return
         self.tier("long programs", lambda: self.meson("long", multiplier=10))
         for name in sorted(PYTEST):
             self.tier(f"long {name}", lambda name=name: self.pytest(name, marker="long", name=f"long-{name}"))
+        os.environ.setdefault("LAB_TIMEOUT", "7200")
+        self.tier("long lab", lambda: self.lab("long", folder="long-lab"))
 
     def summary(self):
         print(f"\n{'tier':<20}{'seconds':>8}{'passed':>8}{'failed':>8}{'skipped':>8}")

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every kind of parent in every mode: a port is made, carries frames both ways, and goes without a trace."""
+import os
+
+import pytest
+
+from frames import BROADCAST, Tap, frame
+from sites import KINDS
+
+MODES = ("bridge", "vepa", "private", "passthru", "source")
+FORMS = ("unicast", "broadcast")
+
+
+@pytest.fixture
+def site(sites, kind):
+    site = sites(kind)
+    if not site.daemon.running:
+        for mode in MODES:
+            site.daemon.network(mode, text=site.network(mode))
+        site.daemon.start()
+    return site
+
+
+def create(connection, network):
+    """A port and a tap of it."""
+    reply = connection.ports("CreatePort", network=network, holder={"type": "none"})
+    descriptors = connection.take_descriptors()
+    taps = [descriptors[index] for index in reply["tapFileDescriptors"]]
+    for descriptor in set(descriptors) - set(taps):
+        os.close(descriptor)
+    assert len(taps) == 1
+    return reply["port"], Tap(taps[0])
+
+
+def check_frames(station, tap, mac):
+    for form in FORMS:
+        payload = f"from the guest, {form}".encode()
+        tap.send(frame(station.mac if form == "unicast" else BROADCAST, mac, payload))
+        station.expect(payload)
+    for form in FORMS:
+        payload = f"to the guest, {form}".encode()
+        station.send(frame(mac if form == "unicast" else BROADCAST, station.mac, payload))
+        tap.expect(payload)
+
+
+def check_devices(site, port):
+    """The port lies where the network says, and its VLAN devices are there."""
+    links = site.host.links()
+    assert links[port["interfaceName"]]["link"] == port["parent"]
+    if not site.vlan:
+        assert port["parent"] == site.parent
+        return
+    assert port["trunk"] == site.parent
+    device, tags = port["parent"], []
+    while device != site.parent:
+        data = links[device]["linkinfo"]["info_data"]
+        tags.insert(0, (data["protocol"], data["id"]))
+        device = links[device]["link"]
+    wanted = [int(tag) for tag in site.vlan.split(".")]
+    assert tags == list(zip(["802.1ad", "802.1Q"][-len(wanted):], wanted))
+    if "office" in site.trunk:
+        assert port["parent"] == "office"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_cell(site, mode):
+    station = site.endpoint()
+    before = site.state()
+    with site.daemon.connect() as connection:
+        port, tap = create(connection, mode)
+        with tap:
+            check_devices(site, port)
+            check_frames(station, tap, port["macAddress"])
+        connection.ports("DeletePort", port=port["id"])
+    assert site.state() == before
+    assert site.daemon.leftovers() == []

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How the VLAN devices that we make are called, found again, and kept silent."""
+import pytest
+
+
+@pytest.fixture
+def running(daemons, host):
+    return daemons(host).start()
+
+
+def test_name_that_is_taken(running, host, station):
+    """A device with the name that we would take is somebody else's, and the VLAN device finds another name."""
+    host.ip("link", "add", "eth0.100", "type", "dummy")
+    running.ctl("port", "create", "--network", "parent=eth0,mode=bridge,vlan=100", "--name=vm")
+    (port,) = running.ports()
+    assert (port["parent"], port["trunk"]) == (f"mv{host.interface_index('eth0'):x}.100", "eth0")
+    assert len(port["parent"]) <= 15
+    running.ctl("port", "delete", "vm")
+    assert sorted(host.links()) == ["eth0", "eth0.100", "lo"]
+
+
+def test_trunk_with_a_long_name(running, host, hosts):
+    """15 characters are full: the VLAN device is called by its trunk's index."""
+    host.connect("enp130s0f0np000", hosts("other"), "eth0")
+    running.ctl("port", "create", "--network", "parent=enp130s0f0np000,mode=bridge,vlan=4094", "--name=vm")
+    (port,) = running.ports()
+    assert port["parent"] == f"mv{host.interface_index('enp130s0f0np000'):x}.4094"
+    running.ctl("port", "delete", "vm")
+    assert sorted(host.links()) == ["enp130s0f0np000", "lo"]
+
+
+def test_vlan_of_a_lost_state_folder_is_found_again(running, host, station):
+    """By its alias: it goes with the next start, while one of the administrator's stays."""
+    host.ip("link", "add", "link", "eth0", "name", "office", "type", "vlan", "id", "7")
+    host.ip("link", "add", "link", "eth0", "name", "eth0.100", "type", "vlan", "id", "100")
+    host.ip("link", "set", "eth0.100", "alias", "macvtapd:vlan")
+    running.restart()
+    assert sorted(host.links()) == ["eth0", "lo", "office"]
+
+
+def test_vlan_device_is_silent(running, host, station):
+    """No address of the host's on it, and no way for it to get one."""
+    host.run("sysctl", "-q", "-w", "net/ipv6/conf/default/disable_ipv6=0")
+    running.ctl("port", "create", "--network", "parent=eth0,mode=bridge,vlan=100", "--name=vm")
+    (port,) = running.ports()
+    for name in (port["parent"], port["interfaceName"]):
+        link = host.link(name)
+        assert {"UP", "NOARP"} <= set(link["flags"])
+        assert link["inet6_addr_gen_mode"] == "none"
+        assert "inet6" not in host.ip("addr", "show", "dev", name).stdout
+        assert host.run("cat", f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").stdout == "1\n"
+    running.ctl("port", "delete", "vm")
