@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import os
 import select
-import signal
 import socket
 import struct
 import subprocess
@@ -98,21 +97,10 @@ def test_sources_change_with_the_file(made, ports, wire):
     port, tap = ports("wall")
     assert heard(wire, tap, port, FIRST) == [FIRST]
     path.write_text(network("source", Sources=f"{SECOND} {THIRD}"), encoding="utf-8")
-    reload(made)
+    made.reload()
     assert heard(wire, tap, port, THIRD) == [SECOND, THIRD]
     made.restart()
     assert heard(wire, tap, port, THIRD) == [SECOND, THIRD]
-
-
-def reload(daemon):
-    """SIGHUP, and the network's new list is there."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        notify.bind(str(daemon.folder / "notify"))
-        try:
-            daemon.process.send_signal(signal.SIGHUP)
-            daemon._wait_notified(notify, "READY=1")
-        finally:
-            os.unlink(daemon.folder / "notify")
 
 
 def test_sources_of_one_port(made, ports, wire):
@@ -126,7 +114,7 @@ def test_sources_of_one_port(made, ports, wire):
     assert listed == {"own": [SECOND, THIRD], other["name"]: None}
     # Its own list stays, whatever becomes of the network's and of the daemon.
     path.write_text(network("source", Sources=SECOND), encoding="utf-8")
-    reload(made)
+    made.reload()
     made.kill()
     made.start()
     assert heard(wire, own_tap, own, THIRD) == [SECOND, THIRD]
