@@ -100,11 +100,30 @@ count_port(Port *port, gpointer user_data)
         load->passthru = port;
 }
 
+/* The first macvlan or macvtap on the parent, with this MAC unless mac is NULL. */
+static gboolean
+find_child(Broker *broker, const LinkInfo *parent, const MacAddress *mac, LinkInfo *ret_child)
+{
+    g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, NULL);
+
+    for (guint i = 0; links && i < links->len; i++) {
+        const LinkInfo *link = &g_array_index(links, LinkInfo, i);
+
+        if (link->is_macvlan && link->lower_index == parent->index &&
+            (!mac || mac_address_equal(&link->mac, mac))) {
+            *ret_child = *link;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
 /* Whether the device still takes a port in the network's mode. */
 static gboolean
 check_free(Broker *broker, const Network *network, const LinkInfo *device, GError **error)
 {
     Load load = {.parent = device->name};
+    LinkInfo child;
 
     registry_foreach(broker->registry, count_port, &load);
     if (load.passthru)
@@ -114,6 +133,11 @@ check_free(Broker *broker, const Network *network, const LinkInfo *device, GErro
         return port_error_set(error, PORT_ERROR_PARENT_BUSY,
                               "passthru needs %s for itself, and port %s is on it", device->name,
                               load.any->name);
+    /* Somebody else's: the kernel would refuse it, but a pool has other members to try. */
+    if (network->mode == MACVTAP_MODE_PASSTHRU && find_child(broker, device, NULL, &child))
+        return port_error_set(error, PORT_ERROR_PARENT_BUSY,
+                              "passthru needs %s for itself, and %s %s is on it", device->name,
+                              child.kind, child.name);
     return TRUE;
 }
 
@@ -281,24 +305,6 @@ parent_check_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac, 
         return port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s is port %s's on %s", text,
                               search.found->name, parent->name);
     return TRUE;
-}
-
-/* The first macvlan or macvtap on the parent, with this MAC unless mac is NULL. */
-static gboolean
-find_child(Broker *broker, const LinkInfo *parent, const MacAddress *mac, LinkInfo *ret_child)
-{
-    g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, NULL);
-
-    for (guint i = 0; links && i < links->len; i++) {
-        const LinkInfo *link = &g_array_index(links, LinkInfo, i);
-
-        if (link->is_macvlan && link->lower_index == parent->index &&
-            (!mac || mac_address_equal(&link->mac, mac))) {
-            *ret_child = *link;
-            return TRUE;
-        }
-    }
-    return FALSE;
 }
 
 static gboolean

@@ -66,9 +66,9 @@ record_format(const Port *port, gsize *ret_length)
         holder_to_json(&port->holder), "owner", (json_int_t)port->owner);
     g_assert(object);
     add_optional(object, port);
-    length = json_dumpb(object, NULL, 0, JSON_COMPACT);
-    text = g_malloc(length + 2);
-    json_dumpb(object, text, length, JSON_COMPACT);
+    text = g_malloc(RECORD_SIZE_MAX);
+    length = json_dumpb(object, text, RECORD_SIZE_MAX - 2, JSON_COMPACT);
+    g_assert(length <= RECORD_SIZE_MAX - 2); /* the longest fields that the model takes */
     text[length] = '\n';
     text[length + 1] = '\0';
     *ret_length = length + 1;

@@ -6,6 +6,7 @@
 #include <glib-unix.h>
 #include <locale.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -48,6 +49,18 @@ open_signals(void)
     return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* Each connection and each holder costs descriptors: take as many as we may have. */
+static void
+raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* The log is stderr, a line each: the service manager adds time and name. */
 static GLogWriterOutput
 write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
@@ -74,6 +87,7 @@ main(int argc, char **argv)
 
     setlocale(LC_ALL, "");
     signals = open_signals();
+    raise_descriptor_limit();
     g_log_set_writer_func(write_log, NULL, NULL);
     if (!options_parse(&options, argc, argv, &error)) {
         g_printerr("macvtapd: %s\n", error->message);
