@@ -79,14 +79,16 @@ def _drivers():
 
 
 class Site:
-    """A host with a parent, and a station.
+    """A host with a parent, and a station. kind: one of KINDS, or "bond:MODE" for a bond of another mode.
 
     parent, vlan: what Parent= and VLAN= of a network say. trunk: the links that a port must leave as they were: the
     parent, a bond's slaves, the VLAN device that the administrator made. wire: the station's interface on the same
     segment as the ports."""
 
     def __init__(self, kind):
+        kind, _, bond_mode = kind.partition(":")
         base, self.vlan = KINDS[kind]
+        self._bond_mode = bond_mode or "active-backup"
         self._stack = contextlib.ExitStack()
         try:
             self.host, self.station = self._make_host("host"), self._make_host("station")
@@ -128,7 +130,7 @@ class Site:
         self.switch = Switch(self._make_host("switch"))
         self.ports = {name: self.switch.plug(self.host, name) for name in ("eth0", "eth1")}
         self.switch.plug(self.station, "eth0")
-        bond_of(self.host, "eth0", "eth1")
+        bond_of(self.host, "eth0", "eth1", mode=self._bond_mode)
         self.parent, self.trunk = "bond0", ["bond0", "eth0", "eth1"]
 
     def _tag_station(self):
