@@ -4,6 +4,7 @@
 Theory of operation: the VMM is a stand-in that holds the descriptors (macvtap-run becomes it). In an `assign` network
 it changes the MAC once more, as a guest may. Then things are killed, and the parent, its bond's slaves or the
 device under its VLAN must be as they were before, MAC and promiscuity included."""
+import ctypes
 import os
 
 import pytest
@@ -13,6 +14,7 @@ from programs import program
 
 PARENTS = ("nic", "bond", "own-vlan")
 POLICIES = ("inherit", "assign")
+_NR_PIDFD_GETFD = 438  # the same on every architecture; Python has no function for it
 GUESTS_OWN = "52:54:00:00:77:01"
 
 
@@ -41,9 +43,8 @@ class Vmm:
 
 
 def _pidfd_getfd(pidfd, descriptor):
-    import ctypes
     libc = ctypes.CDLL(None, use_errno=True)
-    taken = libc.syscall(438, pidfd, descriptor, 0)
+    taken = libc.syscall(_NR_PIDFD_GETFD, pidfd, descriptor, 0)
     if taken < 0:
         raise OSError(ctypes.get_errno(), "pidfd_getfd")
     return taken
