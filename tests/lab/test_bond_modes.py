@@ -4,7 +4,8 @@ import pytest
 
 from frames import BROADCAST, Tap, frame
 
-MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
+MODES = ("balance-rr", "802.3ad", "balance-alb")
+LONG_MODES = ("active-backup", "balance-xor", "broadcast", "balance-tlb")
 # Those that have a slave of their own to name.
 WITH_ACTIVE_SLAVE = ("active-backup", "balance-tlb", "balance-alb")
 
@@ -16,7 +17,7 @@ def plain(state):
 
 
 @pytest.mark.parametrize("mode", ["bridge", "passthru"])
-@pytest.mark.parametrize("bond", MODES)
+@pytest.mark.parametrize("bond", [*MODES, *(pytest.param(bond, marks=pytest.mark.long) for bond in LONG_MODES)])
 def test_bond(sites, bond, mode):
     site = sites(f"bond:{bond}")
     daemon, station = site.daemon, site.endpoint()
