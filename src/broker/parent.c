@@ -118,6 +118,19 @@ find_child(Broker *broker, const LinkInfo *parent, const MacAddress *mac, LinkIn
     return FALSE;
 }
 
+/* Whether the parent takes a device in this mode beside the child that it has. */
+static gboolean
+check_child(const LinkInfo *parent, const LinkInfo *child, MacvtapMode mode, GError **error)
+{
+    if (child->mode == MACVTAP_MODE_PASSTHRU)
+        return port_error_set(error, PORT_ERROR_PARENT_BUSY, "passthru device %s holds %s",
+                              child->name, parent->name);
+    return mode != MACVTAP_MODE_PASSTHRU ||
+           port_error_set(error, PORT_ERROR_PARENT_BUSY,
+                          "passthru needs %s for itself, and %s %s is on it", parent->name,
+                          child->kind, child->name);
+}
+
 /* Whether the device still takes a port in the network's mode. */
 static gboolean
 check_free(Broker *broker, const Network *network, const LinkInfo *device, GError **error)
@@ -134,11 +147,8 @@ check_free(Broker *broker, const Network *network, const LinkInfo *device, GErro
                               "passthru needs %s for itself, and port %s is on it", device->name,
                               load.any->name);
     /* Somebody else's: the kernel would refuse it, but a pool has other members to try. */
-    if (network->mode == MACVTAP_MODE_PASSTHRU && find_child(broker, device, NULL, &child))
-        return port_error_set(error, PORT_ERROR_PARENT_BUSY,
-                              "passthru needs %s for itself, and %s %s is on it", device->name,
-                              child.kind, child.name);
-    return TRUE;
+    return network->mode != MACVTAP_MODE_PASSTHRU || !find_child(broker, device, NULL, &child) ||
+           check_child(device, &child, network->mode, error);
 }
 
 static gboolean
@@ -312,18 +322,8 @@ explain_invalid(Broker *broker, const LinkInfo *parent, const Port *port, GError
 {
     LinkInfo child;
 
-    if (!find_child(broker, parent, NULL, &child))
-        return FALSE;
-    if (child.mode == MACVTAP_MODE_PASSTHRU)
-        port_error_set(error, PORT_ERROR_PARENT_BUSY, "passthru device %s holds %s", child.name,
-                       parent->name);
-    else if (port->mode == MACVTAP_MODE_PASSTHRU)
-        port_error_set(error, PORT_ERROR_PARENT_BUSY,
-                       "passthru needs %s for itself, and %s %s is on it", parent->name, child.kind,
-                       child.name);
-    else
-        return FALSE;
-    return TRUE;
+    return find_child(broker, parent, NULL, &child) &&
+           !check_child(parent, &child, port->mode, error);
 }
 
 static void
