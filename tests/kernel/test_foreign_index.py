@@ -75,6 +75,7 @@ def check_traffic(daemon, connection, station, port):
     assert not [name for name in os.listdir("/dev") if name.startswith(f".macvtapd-{daemon.process.pid}-")]
 
 
+@pytest.mark.lab
 def test_node_is_the_others(daemon, connection, station, port, node, foreigner):
     name = foreigner.take_index()
     assert os.stat(node).st_rdev == device_number(foreigner, name) != device_number(daemon.host, name)
@@ -95,6 +96,7 @@ def test_node_is_ours_and_the_other_has_none(daemon, connection, station, port, 
     check_traffic(daemon, connection, station, port)
 
 
+@pytest.mark.lab
 def test_missing_node(daemon, connection, station, port, node):
     check_traffic(daemon, connection, station, port)
     assert not os.path.lexists(node)

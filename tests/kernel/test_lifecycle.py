@@ -40,6 +40,7 @@ def create(daemon, *options, network="lan"):
 # -- the holder ends -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_holder_ends_and_the_device_goes_by_event(daemon, host, vmm, monitor, tmp_path, number):
     process = vmm()
@@ -123,6 +124,7 @@ def test_daemon_keeps_no_descriptor(daemon):
 # -- the daemon stops and starts -----------------------------------------------------------------------------
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_ports_of_living_holders_stay(daemon, host, station, vmm, how):
     process = vmm()
@@ -206,6 +208,7 @@ def test_alias_on_something_else_is_left_alone(daemon, host):
     assert "other" in host.links()
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("device", ["whole", "without-alias", "none"])
 def test_creation_that_was_interrupted(daemon, host, device):
     port = create(daemon, "--name=vm")
@@ -450,6 +453,7 @@ def test_same_mac_for_the_same_name(daemon):
     daemon.ctl("port", "delete", "vm7")
 
 
+@pytest.mark.lab
 def test_host_takes_none_of_the_traffic(daemon, host):
     """No IPv6 address on the host's side, no ARP; up; the alias says whose it is."""
     port = create(daemon, "--name=vm")

@@ -82,6 +82,7 @@ def check_frames(station, tap, mac):
     tap.expect(b"to the guest")
 
 
+@pytest.mark.lab
 def test_undone_by_event_and_counted(daemon, host, ports, watcher, wire):
     port, tap = ports("pinned")
     mac, name = port["macAddress"], port["interfaceName"]
@@ -110,6 +111,7 @@ def test_undone_by_the_next_start(daemon, host, ports):
     assert state(daemon, port) == {**port, "macChanges": 1}
 
 
+@pytest.mark.lab
 def test_inherited_mac_of_the_parent_is_kept(daemon, host, ports):
     before = host.mac("eth0")
     port, tap = ports("inherit")
@@ -121,6 +123,7 @@ def test_inherited_mac_of_the_parent_is_kept(daemon, host, ports):
     assert state(daemon, port)["macChanges"] == 1
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("network", ["any", "assign"])
 def test_allowed_and_the_record_follows(daemon, host, ports, watcher, wire, network):
     before = host.mac("eth0")
@@ -139,6 +142,7 @@ def test_allowed_and_the_record_follows(daemon, host, ports, watcher, wire, netw
     assert "its MAC was changed" not in daemon.messages()
 
 
+@pytest.mark.lab
 def test_passthru_parent_has_its_mac_again_after_changes(daemon, host):
     before = host.mac("eth0")
     with daemon.connect() as connection:

@@ -100,6 +100,7 @@ def segments():
         segment.close()
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("mode", MODES)
 def test_who_reaches_whom(hosts, host, daemons, segments, switch, mode):
     behind_switch, behind_wire = hosts("behind-switch"), hosts("behind-wire")
@@ -133,6 +134,7 @@ def test_table_is_whole():
     assert [line.split("`")[1] for line in rows] == MODES
 
 
+@pytest.mark.lab
 def test_sources_filter_by_source_mac(hosts, host, daemons, segments, switch):
     """Of two stations only the listed one gets through; both can be reached."""
     listed, unlisted = hosts("listed"), hosts("unlisted")

@@ -103,6 +103,7 @@ def test_sources_change_with_the_file(made, ports, wire):
     assert heard(wire, tap, port, THIRD) == [SECOND, THIRD]
 
 
+@pytest.mark.lab
 def test_sources_of_one_port(made, ports, wire):
     path = made.network("wall", text=network("source", Sources=FIRST))
     made.start()
@@ -153,6 +154,7 @@ def link_local(mac):
     return b"\xfe\x80" + bytes(6) + bytes([raw[0] ^ 2]) + raw[1:3] + b"\xff\xfe" + raw[3:]
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("mode", ["bridge", "private", "passthru"])
 @pytest.mark.parametrize("multicast", ["all", "filter"])
 def test_multicast(made, ports, wire, multicast, mode):
@@ -171,6 +173,7 @@ def test_multicast(made, ports, wire, multicast, mode):
     assert (question in seen, mdns in seen) == ((True, True) if multicast == "all" else (False, False))
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("mode, nopromisc", [
     ("bridge", "no"), ("vepa", "no"), ("private", "no"), ("source", "no"), ("passthru", "no"), ("passthru", "yes")])
 def test_parent_listens_as_before(made, host, mode, nopromisc):
@@ -224,6 +227,7 @@ def test_host_answers_nothing_on_a_port(made, host, station, ports, wire):
     assert [data for data in seen if data[6:12] == mac_bytes(mac)] == [seen[-1]]
 
 
+@pytest.mark.lab
 def test_no_moment_between_making_and_silence(made, host, ports):
     """The kernel's own messages: at no time did a port that was up have an IPv6 address."""
     # Without duplicate address detection the kernel tells of an address at once, not a second later.

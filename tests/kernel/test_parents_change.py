@@ -67,6 +67,7 @@ def wait_gone(watcher, count):
     return sorted(gone, key=lambda port: port["name"])
 
 
+@pytest.mark.lab
 def test_parent_gone_under_a_living_holder_and_back(daemon, host, station, watcher):
     """The ports say so and keep their record as long as their holder lives; new ones work on the new parent."""
     holder = host.start("sleep", "inf")
