@@ -6,9 +6,9 @@ holder_to_json(const Holder *holder)
 {
     json_t *object = json_pack("{s:s}", "type", holder_type_name(holder->type));
 
-    if (holder->type == HOLDER_PROCESS)
+    if (holder->pid != 0)
         json_object_set_new(object, "pid", json_integer(holder->pid));
-    else if (holder->type == HOLDER_DOMAIN)
+    if (holder->type == HOLDER_DOMAIN)
         json_object_set_new(object, "domain", json_string(holder->domain));
     return object;
 }
@@ -28,6 +28,8 @@ macs_to_json(const GArray *macs)
 static void
 add_optional(json_t *object, const Port *port)
 {
+    g_autofree char *node = port->has_node ? port_node_path(port) : NULL;
+
     if (port->vlan) {
         json_object_set_new(object, "trunk", json_string(port->trunk));
         json_object_set_new(object, "vlan", json_string(port->vlan));
@@ -36,6 +38,8 @@ add_optional(json_t *object, const Port *port)
         json_object_set_new(object, "activeSlave", json_string(port->active_slave));
     if (port->sources)
         json_object_set_new(object, "sources", macs_to_json(port->sources));
+    if (node)
+        json_object_set_new(object, "deviceNode", json_string(node));
 }
 
 json_t *
@@ -45,14 +49,14 @@ api_json_port(const Port *port)
     json_t *object;
 
     object = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:s, s:o, s:I, s:s, s:b, s:I}", "id",
-        port->id, "name", port->name, "network", port->network, "parent", port->parent, "mode",
-        macvtap_mode_name(port->mode), "interfaceName", port->interface_name, "interfaceIndex",
-        port->interface_index, "macAddress", mac_address_format(&port->mac, mac), "mtu",
-        (json_int_t)port->mtu, "queues", (json_int_t)port->queues, "vhost",
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:s, s:o, s:I, s:s, s:b, s:b, s:I}",
+        "id", port->id, "name", port->name, "network", port->network, "parent", port->parent,
+        "mode", macvtap_mode_name(port->mode), "interfaceName", port->interface_name,
+        "interfaceIndex", port->interface_index, "macAddress", mac_address_format(&port->mac, mac),
+        "mtu", (json_int_t)port->mtu, "queues", (json_int_t)port->queues, "vhost",
         vhost_policy_name(port->vhost), "holder", holder_to_json(&port->holder), "owner",
-        (json_int_t)port->owner, "state", port_state_name(port->state), "carrier", port->carrier,
-        "macChanges", (json_int_t)port->mac_changes);
+        (json_int_t)port->owner, "state", port_state_name(port->state), "linkUp", port->link_up,
+        "carrier", port->carrier, "macChanges", (json_int_t)port->mac_changes);
     add_optional(object, port);
     return object;
 }

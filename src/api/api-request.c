@@ -101,7 +101,7 @@ static const Field holder_fields[] = {
 
 typedef struct CreateValues {
     FieldValue network, name, interface_name, mac_address, mtu, queues, vhost, holder,
-        open_descriptors;
+        open_descriptors, link_up, device_node;
 } CreateValues;
 
 static const Field create_fields[] = {
@@ -114,8 +114,41 @@ static const Field create_fields[] = {
     {"vhost", FIELD_STRING, FALSE, offsetof(CreateValues, vhost)},
     {"holder", FIELD_OBJECT, FALSE, offsetof(CreateValues, holder)},
     {"openDescriptors", FIELD_BOOLEAN, FALSE, offsetof(CreateValues, open_descriptors)},
+    {"linkUp", FIELD_BOOLEAN, FALSE, offsetof(CreateValues, link_up)},
+    {"deviceNode", FIELD_OBJECT, FALSE, offsetof(CreateValues, device_node)},
     {NULL},
 };
+
+typedef struct NodeValues {
+    FieldValue owner, group;
+} NodeValues;
+
+static const Field node_fields[] = {
+    {"owner", FIELD_INTEGER, TRUE, offsetof(NodeValues, owner)},
+    {"group", FIELD_INTEGER, TRUE, offsetof(NodeValues, group)},
+    {NULL},
+};
+
+static gboolean
+convert_pid(const FieldValue *value, pid_t *pid, GError **error)
+{
+    if (value->given && (value->number < 1 || value->number > G_MAXINT))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "%" JSON_INTEGER_FORMAT " is not a process ID", value->number);
+    *pid = (pid_t)value->number;
+    return TRUE;
+}
+
+static gboolean
+convert_uuid(const char *text, char uuid[UUID_TEXT_SIZE], GError **error)
+{
+    if (!uuid_is_valid(text))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "'%s' is not a domain's UUID",
+                              text);
+    for (gsize i = 0; i < UUID_TEXT_SIZE; i++)
+        uuid[i] = g_ascii_tolower(text[i]);
+    return TRUE;
+}
 
 static gboolean
 convert_holder(json_t *object, Holder *holder, const char **ret_field, GError **error)
@@ -131,22 +164,37 @@ convert_holder(json_t *object, Holder *holder, const char **ret_field, GError **
         return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
                               "a holder is a process, a domain or none, not '%s'",
                               values.type.text);
-    if (values.pid.given != (holder->type == HOLDER_PROCESS && values.pid.given) ||
+    if ((values.pid.given && holder->type == HOLDER_NONE) ||
         values.domain.given != (holder->type == HOLDER_DOMAIN))
         return port_error_set(
             error, PORT_ERROR_INVALID_REQUEST,
-            "only a process has a pid, and a domain, and nothing else, has a UUID");
-    if (values.pid.given && (values.pid.number < 1 || values.pid.number > G_MAXINT))
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "%" JSON_INTEGER_FORMAT " is not a process ID", values.pid.number);
-    holder->pid = (pid_t)values.pid.number;
-    if (!values.domain.given)
+            "only a process or a domain has a pid, and a domain, and nothing else, has a UUID");
+    return convert_pid(&values.pid, &holder->pid, error) &&
+           (!values.domain.given || convert_uuid(values.domain.text, holder->domain, error));
+}
+
+static gboolean
+is_id(json_int_t number)
+{
+    /* The last means "none" to chown(2). */
+    return number >= 0 && number < G_MAXUINT32;
+}
+
+static gboolean
+convert_node(json_t *object, PortRequest *request, const char **ret_field, GError **error)
+{
+    NodeValues values = {0};
+
+    if (!object)
         return TRUE;
-    if (!uuid_is_valid(values.domain.text))
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "'%s' is not a domain's UUID",
-                              values.domain.text);
-    for (gsize i = 0; values.domain.text[i]; i++)
-        holder->domain[i] = g_ascii_tolower(values.domain.text[i]);
+    if (!dispatch(object, node_fields, &values, ret_field))
+        return FALSE;
+    if (!is_id(values.owner.number) || !is_id(values.group.number))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "a device node's owner and group are a user and a group ID");
+    request->has_node = TRUE;
+    request->node_owner = (uid_t)values.owner.number;
+    request->node_group = (gid_t)values.group.number;
     return TRUE;
 }
 
@@ -186,6 +234,7 @@ api_request_create(json_t *parameters, PortRequest *request, const char **ret_fi
 
     if (!dispatch(parameters, create_fields, &values, ret_field) ||
         !convert_holder(values.holder.object, &request->holder, ret_field, error) ||
+        !convert_node(values.device_node.object, request, ret_field, error) ||
         !convert_mac(&values.mac_address, request, error) ||
         !convert_numbers(&values, request, error))
         return FALSE;
@@ -197,11 +246,12 @@ api_request_create(json_t *parameters, PortRequest *request, const char **ret_fi
     request->name = g_strdup(values.name.text);
     request->interface_name = g_strdup(values.interface_name.text);
     request->no_descriptors = values.open_descriptors.given && !values.open_descriptors.truth;
+    request->link_down = values.link_up.given && !values.link_up.truth;
     return TRUE;
 }
 
 typedef struct SimpleValues {
-    FieldValue port, network, queues, statistics, sources;
+    FieldValue port, network, queues, statistics;
 } SimpleValues;
 
 static gboolean
@@ -218,7 +268,6 @@ dispatch_simple(json_t *parameters, const Field *fields, SimpleRequest *ret_requ
         .queues = values.queues.number,
         .has_queues = values.queues.given,
         .statistics = values.statistics.truth,
-        .sources = values.sources.object,
     };
     return TRUE;
 }
@@ -267,43 +316,71 @@ api_request_list(json_t *parameters, SimpleRequest *ret_request, const char **re
     return dispatch_simple(parameters, fields, ret_request, ret_field);
 }
 
-gboolean
-api_request_set(json_t *parameters, SimpleRequest *ret_request, const char **ret_field)
-{
-    static const Field fields[] = {
-        {"port", FIELD_STRING, TRUE, offsetof(SimpleValues, port)},
-        {"sources", FIELD_ARRAY, TRUE, offsetof(SimpleValues, sources)},
-        {NULL},
-    };
-
-    return dispatch_simple(parameters, fields, ret_request, ret_field);
-}
-
-GArray *
-api_request_macs(json_t *array, GError **error)
+static gboolean
+convert_macs(json_t *array, GArray **ret_macs, GError **error)
 {
     g_autoptr(GArray) macs = g_array_new(FALSE, FALSE, sizeof(MacAddress));
     json_t *element;
     gsize i;
 
-    if (json_array_size(array) > NETWORK_SOURCES_MAX) {
-        port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                       "a list of sources has at most %d entries", NETWORK_SOURCES_MAX);
-        return NULL;
-    }
+    if (json_array_size(array) > NETWORK_SOURCES_MAX)
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "a list of sources has at most %d entries", NETWORK_SOURCES_MAX);
     json_array_foreach (array, i, element) {
         const char *text = json_string_value(element);
         MacAddress mac;
 
         if (!text || !mac_address_parse(text, &mac) || mac_address_is_multicast(&mac) ||
-            mac_address_is_zero(&mac)) {
-            port_error_set(error, PORT_ERROR_INVALID_REQUEST, "'%s' is not a unicast MAC address",
-                           text ? text : "(no text)");
-            return NULL;
-        }
+            mac_address_is_zero(&mac))
+            return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                                  "'%s' is not a unicast MAC address", text ? text : "(no text)");
         g_array_append_val(macs, mac);
     }
-    return g_steal_pointer(&macs);
+    *ret_macs = g_steal_pointer(&macs);
+    return TRUE;
+}
+
+typedef struct ChangeValues {
+    FieldValue port, holder_pid, sources, link_up;
+} ChangeValues;
+
+static const Field change_fields[] = {
+    {"port", FIELD_STRING, TRUE, offsetof(ChangeValues, port)},
+    {"holderPid", FIELD_INTEGER, FALSE, offsetof(ChangeValues, holder_pid)},
+    {"sources", FIELD_ARRAY, FALSE, offsetof(ChangeValues, sources)},
+    {"linkUp", FIELD_BOOLEAN, FALSE, offsetof(ChangeValues, link_up)},
+    {NULL},
+};
+
+gboolean
+api_request_change(json_t *parameters, PortChange *change, const char **ret_field, GError **error)
+{
+    ChangeValues values = {0};
+
+    if (!dispatch(parameters, change_fields, &values, ret_field))
+        return FALSE;
+    if (!values.holder_pid.given && !values.sources.given && !values.link_up.given)
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "nothing to change: one of holderPid, sources and linkUp must be"
+                              " given");
+    if (!convert_pid(&values.holder_pid, &change->holder_pid, error) ||
+        (values.sources.given && !convert_macs(values.sources.object, &change->sources, error)))
+        return FALSE;
+    change->port = g_strdup(values.port.text);
+    change->has_link_up = values.link_up.given;
+    change->link_up = values.link_up.truth;
+    return TRUE;
+}
+
+gboolean
+api_request_end_domain(json_t *parameters, char ret_domain[UUID_TEXT_SIZE], const char **ret_field,
+                       GError **error)
+{
+    static const Field fields[] = {{"domain", FIELD_STRING, TRUE, 0}, {NULL}};
+    FieldValue domain = {0};
+
+    return dispatch(parameters, fields, &domain, ret_field) &&
+           convert_uuid(domain.text, ret_domain, error);
 }
 
 gboolean

@@ -15,6 +15,9 @@
 gboolean api_request_create(json_t *parameters, PortRequest *request, const char **ret_field,
                             GError **error);
 
+gboolean api_request_change(json_t *parameters, PortChange *change, const char **ret_field,
+                            GError **error);
+
 /* What OpenPort, DeletePort and ListPorts take; the texts are borrowed from parameters. */
 typedef struct SimpleRequest {
     const char *port;
@@ -22,18 +25,16 @@ typedef struct SimpleRequest {
     json_int_t queues;
     gboolean has_queues;
     gboolean statistics;
-    json_t *sources; /* an array */
 } SimpleRequest;
 
 gboolean api_request_open(json_t *parameters, SimpleRequest *ret_request, const char **ret_field,
                           GError **error);
-gboolean api_request_set(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
 gboolean api_request_delete(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
 gboolean api_request_list(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
 
-/* The MAC addresses of an array of texts, at most NETWORK_SOURCES_MAX; free with g_array_unref().
- */
-GArray *api_request_macs(json_t *array, GError **error);
+/* A UUID, which is put into lower case. */
+gboolean api_request_end_domain(json_t *parameters, char ret_domain[UUID_TEXT_SIZE],
+                                const char **ret_field, GError **error);
 
 /* For methods without parameters. */
 gboolean api_request_nothing(json_t *parameters, const char **ret_field);

@@ -159,20 +159,16 @@ on_set_port(VarlinkCall *call, gpointer user_data)
 {
     Api *api = user_data;
     Caller caller = caller_of(call);
-    g_autoptr(GArray) sources = NULL;
+    g_auto(PortChange) change = {0};
     g_autoptr(GError) error = NULL;
     const char *field = NULL;
-    SimpleRequest request;
     const Port *port;
 
-    if (!api_request_set(varlink_call_parameters(call), &request, &field)) {
-        refuse(call, field, NULL);
+    if (!api_request_change(varlink_call_parameters(call), &change, &field, &error)) {
+        refuse(call, field, error);
         return;
     }
-    sources = api_request_macs(request.sources, &error);
-    port = sources ? broker_set_sources(api->broker, &caller, request.port,
-                                        (const MacAddress *)sources->data, sources->len, &error)
-                   : NULL;
+    port = broker_change_port(api->broker, &caller, &change, &error);
     if (port)
         varlink_call_reply(call, json_pack("{s:o}", "port", api_json_port(port)), NULL);
     else
@@ -194,6 +190,24 @@ on_delete_port(VarlinkCall *call, gpointer user_data)
         api_error_send(call, error);
     else
         varlink_call_reply(call, NULL, NULL);
+}
+
+static void
+on_end_domain(VarlinkCall *call, gpointer user_data)
+{
+    Api *api = user_data;
+    Caller caller = caller_of(call);
+    g_autoptr(GError) error = NULL;
+    char domain[UUID_TEXT_SIZE];
+    const char *field = NULL;
+    guint n_ports;
+
+    if (!api_request_end_domain(varlink_call_parameters(call), domain, &field, &error))
+        refuse(call, field, error);
+    else if (!broker_end_domain(api->broker, &caller, domain, &n_ports, &error))
+        api_error_send(call, error);
+    else
+        varlink_call_reply(call, json_pack("{s:I}", "ports", (json_int_t)n_ports), NULL);
 }
 
 static const char *const event_names[] = {
@@ -254,10 +268,15 @@ on_watch_ports(VarlinkCall *call, gpointer user_data)
 }
 
 static const VarlinkMethod methods[] = {
-    {"ListNetworks", on_list_networks, FALSE}, {"ListPorts", on_list_ports, FALSE},
-    {"CreatePort", on_create_port, FALSE},     {"OpenPort", on_open_port, FALSE},
-    {"SetPort", on_set_port, FALSE},           {"DeletePort", on_delete_port, FALSE},
-    {"WatchPorts", on_watch_ports, TRUE},      {NULL},
+    {"ListNetworks", on_list_networks, FALSE},
+    {"ListPorts", on_list_ports, FALSE},
+    {"CreatePort", on_create_port, FALSE},
+    {"OpenPort", on_open_port, FALSE},
+    {"SetPort", on_set_port, FALSE},
+    {"DeletePort", on_delete_port, FALSE},
+    {"EndDomain", on_end_domain, FALSE},
+    {"WatchPorts", on_watch_ports, TRUE},
+    {NULL},
 };
 
 Api *

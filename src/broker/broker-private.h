@@ -45,8 +45,22 @@ gboolean broker_is_device_of(const LinkInfo *link, const Port *port);
 /* delete.c: removes the VLAN devices of ours that no port needs. */
 gboolean broker_sweep_vlans(Broker *broker, GError **error);
 
-/* sources.c: gives each port in source mode the list that it should have. */
+/* sources.c: gives each port in source mode the list that it should have; one port a new list. */
 void broker_apply_sources(Broker *broker);
+gboolean broker_replace_sources(Broker *broker, Port *port, const GArray *sources, GError **error);
+
+/* holding.c: opens the process that holder names, if it has one, and fills in what names it for
+ * good. *process stays as it was when there is none; its pidfd is -1 when the holders know it. */
+gboolean broker_open_holder(Broker *broker, const Caller *caller, Holder *holder, Process *process,
+                            GError **error);
+
+/* nodes.c: /dev/tap<index> of a port that asked for it. Making it fails with ERRNO_ERROR, EBUSY
+ * when something else lies there; the port is one under creation. */
+gboolean broker_check_node(const Caller *caller, const PortRequest *request, GError **error);
+gboolean broker_make_node(Broker *broker, Port *port, const LinkInfo *device, GError **error);
+
+/* Removes what broker_make_node() made. The device is there, or the port is in the tables. */
+void broker_remove_node(Broker *broker, const Port *port);
 
 /* events.c: fills what is seen of the port's device and its parent now. */
 void broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInfo *parent);

@@ -64,9 +64,13 @@ gboolean broker_open_port(Broker *broker, const Caller *caller, const char *port
                           PortGrant *ret_grant, GError **error);
 gboolean broker_delete_port(Broker *broker, const Caller *caller, const char *port, GError **error);
 
-/* Gives a port in source mode a list of its own (root only); returns the port, borrowed. */
-const Port *broker_set_sources(Broker *broker, const Caller *caller, const char *port,
-                               const MacAddress *sources, gsize n_sources, GError **error);
+/* Changes a port (root only) and returns it, borrowed. What was done before a failure stays. */
+const Port *broker_change_port(Broker *broker, const Caller *caller, const PortChange *change,
+                               GError **error);
+
+/* Removes the ports that the domain with this UUID (in lower case) holds (root only). */
+gboolean broker_end_domain(Broker *broker, const Caller *caller, const char *domain,
+                           guint *ret_ports, GError **error);
 
 /* What went over the port's device; FALSE when the device is gone. */
 gboolean broker_statistics(Broker *broker, const Port *port, LinkStatistics *ret_statistics);

@@ -35,7 +35,7 @@ typedef struct Creation {
     const PortRequest *request;
     Network *network; /* a reference */
     LinkInfo parent;
-    Process holder; /* pidfd -1 unless the holder is a process */
+    Process holder; /* pidfd -1 unless the holder has a process */
     Port *port;     /* ours until it is committed */
     DescriptorArray *taps, *vhosts;
     GArray *others; /* of LinkInfo, once a generated MAC was found in use by a device that is not
@@ -134,66 +134,6 @@ check_limits(Creation *creation, GError **error)
         return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "user %u has its %d ports",
                               (guint)uid, PORTS_PER_USER_MAX);
     return check_network_limits(creation, error);
-}
-
-/* As long as neither has ended, the caller and the holder with its pid are one process. */
-static gboolean
-find_caller(Broker *broker, const Caller *caller, Process *ret_process)
-{
-    guint64 start_time;
-
-    if (!holders_find(broker->holders, caller->pid, &start_time) ||
-        process_has_ended(caller->pidfd))
-        return FALSE;
-    *ret_process = (Process){.pidfd = -1, .pid = caller->pid, .start_time = start_time};
-    return TRUE;
-}
-
-static gboolean
-open_holder(Broker *broker, const Caller *caller, pid_t named, Process *ret_process, GError **error)
-{
-    if (named != 0)
-        return process_open(named, ret_process, error);
-    if (caller->pid == 0)
-        return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
-                              "the caller's process is not visible to macvtapd");
-    if (caller->pidfd < 0)
-        return process_open(caller->pid, ret_process, error);
-    return find_caller(broker, caller, ret_process) ||
-           process_open_pidfd(caller->pidfd, caller->pid, ret_process, error);
-}
-
-static gboolean
-check_named_holder(const Process *process, uid_t uid, GError **error)
-{
-    g_autoptr(GError) cause = NULL;
-    uid_t owner;
-
-    if (!process_read_uid(process, &owner, &cause))
-        return port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: %s", cause->message);
-    return owner == uid ||
-           port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: process %d is not user %u's",
-                          (int)process->pid, (guint)uid);
-}
-
-/* The caller may name itself, and processes of its own user; root any. */
-static gboolean
-resolve_holder(Creation *creation, GError **error)
-{
-    Holder *holder = &creation->port->holder;
-    uid_t uid = creation->caller->uid;
-    g_autoptr(GError) cause = NULL;
-
-    *holder = creation->request->holder;
-    if (holder->type != HOLDER_PROCESS)
-        return TRUE;
-    if (!open_holder(creation->broker, creation->caller, holder->pid, &creation->holder, &cause))
-        return port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: %s", cause->message);
-    if (uid != 0 && holder->pid != 0 && !check_named_holder(&creation->holder, uid, error))
-        return FALSE;
-    holder->pid = creation->holder.pid;
-    holder->start_time = creation->holder.start_time;
-    return TRUE;
 }
 
 static gboolean
@@ -305,10 +245,14 @@ decide(Creation *creation, GError **error)
 {
     Port *port = creation->port = port_new();
 
+    port->holder = creation->request->holder;
     if (!resolve_network(creation, error) ||
+        !broker_check_node(creation->caller, creation->request, error) ||
         !policy_check_request(creation->network, creation->request, &port->queues, &port->vhost,
                               error) ||
-        !check_limits(creation, error) || !resolve_holder(creation, error) ||
+        !check_limits(creation, error) ||
+        !broker_open_holder(creation->broker, creation->caller, &port->holder, &creation->holder,
+                            error) ||
         !choose_names(creation, error) ||
         !parent_choose(creation->broker, creation->network, &creation->parent, &port->trunk,
                        error) ||
@@ -322,6 +266,9 @@ decide(Creation *creation, GError **error)
     port->mac_policy = creation->network->mac;
     port->nopromisc = creation->network->nopromisc;
     port->owner = creation->caller->uid;
+    port->has_node = creation->request->has_node;
+    port->node_owner = creation->request->node_owner;
+    port->node_group = creation->request->node_group;
     port->state = PORT_STATE_CREATING;
     return creation->request->no_descriptors ||
            (broker_open_vhosts(creation->broker, port->vhost, port->queues, creation->vhosts,
@@ -332,8 +279,9 @@ decide(Creation *creation, GError **error)
 static gboolean
 make_device(Creation *creation, LinkInfo *ret_link, GError **error)
 {
+    Kernel *kernel = creation->broker->kernel;
     const Network *network = creation->network;
-    const Port *port = creation->port;
+    Port *port = creation->port;
     g_autofree char *alias = port_alias(port);
     MacvtapSpec spec = {
         .name = port->interface_name,
@@ -349,11 +297,21 @@ make_device(Creation *creation, LinkInfo *ret_link, GError **error)
         .sources = network->sources ? (const MacAddress *)network->sources->data : NULL,
         .n_sources = network->sources ? network->sources->len : 0,
         .all_multicast = network->multicast == MULTICAST_ALL,
+        .down = creation->request->link_down,
         .alias = alias,
     };
 
-    return creation->broker->kernel->ops->macvtap_create(creation->broker->kernel, &spec, ret_link,
-                                                         error);
+    /* The kernel would say so only when the device goes up, and that is too late for a VMM. */
+    if (spec.down && spec.set_mac &&
+        parent_has_child(creation->broker, &creation->parent, &port->mac))
+        return error_set_errno(error, EADDRINUSE, "cannot make macvtap %s", spec.name);
+    if (!kernel->ops->macvtap_create(kernel, &spec, ret_link, error))
+        return FALSE;
+    if (broker_make_node(creation->broker, port, ret_link, error))
+        return TRUE;
+    broker_remove_node(creation->broker, port);
+    kernel->ops->link_delete(kernel, &port->interface_index, 1, NULL);
+    return FALSE;
 }
 
 /* A device that is not ours has the MAC that we generated: look at all of them and take another. */
@@ -405,6 +363,7 @@ undo(Creation *creation)
     g_autoptr(GError) error = NULL;
 
     holders_remove(broker->holders, creation->port->id);
+    broker_remove_node(broker, creation->port);
     g_array_set_size(creation->taps, 0);
     if (broker->kernel->ops->link_delete(broker->kernel, &creation->port->interface_index, 1,
                                          &error))
@@ -443,7 +402,7 @@ finish(Creation *creation, const LinkInfo *link, GError **error)
         !broker_open_descriptors(broker, creation->port, link, creation->port->queues,
                                  creation->taps, error))
         return FALSE;
-    if (creation->port->holder.type == HOLDER_PROCESS &&
+    if (creation->port->holder.pid != 0 &&
         !holders_add(broker->holders, creation->port->id, &creation->holder, &cause))
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
     if (!registry_commit(broker->registry, creation->port, &cause))

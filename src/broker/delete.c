@@ -97,8 +97,10 @@ broker_remove_ports(Broker *broker, GPtrArray *ports, GError **error)
     g_autoptr(GError) first = NULL;
     gboolean deleted;
 
-    for (guint i = 0; i < ports->len; i++)
+    for (guint i = 0; i < ports->len; i++) {
+        broker_remove_node(broker, ports->pdata[i]);
         collect_device(broker, ports->pdata[i], indexes);
+    }
     deleted = broker->kernel->ops->link_delete(broker->kernel, (const int *)indexes->data,
                                                indexes->len, &first);
     for (guint i = 0; i < ports->len; i++) {
@@ -150,4 +152,26 @@ broker_delete_port(Broker *broker, const Caller *caller, const char *text, GErro
         return port_error_set(error, PORT_ERROR_PORT_NOT_FOUND, "there is no port '%s'", text);
     g_ptr_array_add(ports, port);
     return broker_remove_ports(broker, ports, error);
+}
+
+gboolean
+broker_end_domain(Broker *broker, const Caller *caller, const char *domain, guint *ret_ports,
+                  GError **error)
+{
+    g_autoptr(GPtrArray) ports = registry_list(broker->registry);
+    guint n_ports;
+
+    if (caller->uid != 0)
+        return port_error_set(error, PORT_ERROR_ACCESS_DENIED, "only root may end a domain");
+    for (guint i = ports->len; i-- > 0;) {
+        const Port *port = ports->pdata[i];
+
+        if (port->holder.type != HOLDER_DOMAIN || !g_str_equal(port->holder.domain, domain))
+            g_ptr_array_remove_index(ports, i);
+    }
+    n_ports = ports->len;
+    if (!broker_remove_ports(broker, ports, error))
+        return FALSE;
+    *ret_ports = n_ports;
+    return TRUE;
 }

@@ -4,6 +4,8 @@
 #include "keeping.h"
 #include "parent.h"
 
+#include <net/if.h>
+
 typedef struct Watch {
     guint number;
     BrokerWatcher watcher;
@@ -49,6 +51,7 @@ broker_emit(Broker *broker, PortEvent event, const Port *port)
 void
 broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInfo *parent)
 {
+    port->link_up = (device->flags & IFF_UP) != 0;
     port->carrier = device->carrier;
     port->bond_index = parent_bond(broker, parent, port->active_slave, sizeof(port->active_slave));
 }
@@ -59,6 +62,7 @@ set_state(Broker *broker, Port *port, PortState state)
     if (port->state == state)
         return;
     port->state = state;
+    port->link_up = FALSE;
     port->carrier = FALSE;
     broker_emit(broker, PORT_EVENT_CHANGED, port);
 }
@@ -75,13 +79,28 @@ on_device_removed(Broker *broker, Port *port)
         set_state(broker, port, PORT_STATE_PARENT_GONE);
 }
 
+/* An event may be older than what we did ourselves since, as while the device was being made. */
+static gboolean
+notice_up(Broker *broker, Port *port, const LinkInfo *link)
+{
+    gboolean before = port->link_up;
+    LinkInfo now;
+
+    if (before == ((link->flags & IFF_UP) != 0) ||
+        !broker->kernel->ops->link_by_index(broker->kernel, link->index, &now, NULL))
+        return FALSE;
+    port->link_up = (now.flags & IFF_UP) != 0;
+    return port->link_up != before;
+}
+
 static void
 on_device_changed(Broker *broker, Port *port, const LinkInfo *link)
 {
-    gboolean changed = FALSE;
+    gboolean changed;
 
     if (!broker_is_device_of(link, port) || port->state != PORT_STATE_ACTIVE)
         return;
+    changed = notice_up(broker, port, link);
     if (port->carrier != link->carrier) {
         port->carrier = link->carrier;
         changed = TRUE;

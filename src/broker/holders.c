@@ -158,6 +158,7 @@ holders_add(Holders *holders, const char *port_id, Process *process, GError **er
 {
     Watched key = {.process = *process};
     Watched *watched = g_hash_table_lookup(holders->processes, &key);
+    const Watched *before = g_hash_table_lookup(holders->by_port, port_id);
     char *id;
 
     if (!watched)
@@ -165,6 +166,9 @@ holders_add(Holders *holders, const char *port_id, Process *process, GError **er
     descriptor_clear(&process->pidfd);
     if (!watched)
         return FALSE;
+    if (watched == before)
+        return TRUE;
+    holders_remove(holders, port_id);
     id = g_strdup(port_id);
     g_ptr_array_add(watched->port_ids, id);
     g_hash_table_insert(holders->by_port, id, watched);

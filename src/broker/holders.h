@@ -20,8 +20,9 @@ Holders *holders_new(HoldersEnded ended, gpointer user_data, GError **error);
 void holders_free(Holders *holders);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Holders, holders_free)
 
-/* Ties the port to the process, whose pidfd is taken in any case; it may be -1 if holders_find()
- * has just found the process. */
+/* Ties the port to the process, and from any other that it was tied to; on failure it stays as it
+ * was. The pidfd is taken in any case; it may be -1 if holders_find() has just found the process.
+ */
 gboolean holders_add(Holders *holders, const char *port_id, Process *process, GError **error);
 
 /* Whether the process with this pid holds a port and lives; then when it began. */

@@ -100,16 +100,18 @@ count_port(Port *port, gpointer user_data)
         load->passthru = port;
 }
 
-/* The first macvlan or macvtap on the parent, with this MAC unless mac is NULL. */
+/* The first macvlan or macvtap on the parent but the one with this index, with this MAC unless mac
+ * is NULL. */
 static gboolean
-find_child(Broker *broker, const LinkInfo *parent, const MacAddress *mac, LinkInfo *ret_child)
+find_child(Broker *broker, const LinkInfo *parent, int but, const MacAddress *mac,
+           LinkInfo *ret_child)
 {
     g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, NULL);
 
     for (guint i = 0; links && i < links->len; i++) {
         const LinkInfo *link = &g_array_index(links, LinkInfo, i);
 
-        if (link->is_macvlan && link->lower_index == parent->index &&
+        if (link->is_macvlan && link->lower_index == parent->index && link->index != but &&
             (!mac || mac_address_equal(&link->mac, mac))) {
             *ret_child = *link;
             return TRUE;
@@ -147,7 +149,7 @@ check_free(Broker *broker, const Network *network, const LinkInfo *device, GErro
                               "passthru needs %s for itself, and port %s is on it", device->name,
                               load.any->name);
     /* Somebody else's: the kernel would refuse it, but a pool has other members to try. */
-    return network->mode != MACVTAP_MODE_PASSTHRU || !find_child(broker, device, NULL, &child) ||
+    return network->mode != MACVTAP_MODE_PASSTHRU || !find_child(broker, device, 0, NULL, &child) ||
            check_child(device, &child, network->mode, error);
 }
 
@@ -301,6 +303,14 @@ parent_has_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac)
 }
 
 gboolean
+parent_has_child(Broker *broker, const LinkInfo *parent, const MacAddress *mac)
+{
+    LinkInfo child;
+
+    return find_child(broker, parent, 0, mac, &child);
+}
+
+gboolean
 parent_check_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac, GError **error)
 {
     MacSearch search = {.parent = parent->name, .mac = mac};
@@ -322,7 +332,7 @@ explain_invalid(Broker *broker, const LinkInfo *parent, const Port *port, GError
 {
     LinkInfo child;
 
-    return find_child(broker, parent, NULL, &child) &&
+    return find_child(broker, parent, 0, NULL, &child) &&
            !check_child(parent, &child, port->mode, error);
 }
 
@@ -333,7 +343,7 @@ explain_address(Broker *broker, const LinkInfo *parent, const Port *port, GError
     LinkInfo child;
 
     mac_address_format(&port->mac, text);
-    if (find_child(broker, parent, &port->mac, &child))
+    if (find_child(broker, parent, port->interface_index, &port->mac, &child))
         port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s is %s's on %s", text, child.name,
                        parent->name);
     else

@@ -23,11 +23,14 @@ int parent_bond(Broker *broker, const LinkInfo *parent, char *active_slave, gsiz
 /* Whether a port of ours on the parent, or the parent itself, has this MAC. */
 gboolean parent_has_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac);
 
+/* Whether any macvlan or macvtap on the parent has it, whosoever that is. */
+gboolean parent_has_child(Broker *broker, const LinkInfo *parent, const MacAddress *mac);
+
 /* Refuses a MAC that is taken, by name of who has it (PORT_ERROR_MAC_CONFLICT). */
 gboolean parent_check_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac,
                           GError **error);
 
-/* Turns the kernel's error for the creation of port into a PORT_ERROR in the user's words; cause is
- * freed. */
+/* Turns the kernel's error for the creation of port, or for setting it up, into a PORT_ERROR in the
+ * user's words; cause is freed. */
 void parent_explain(Broker *broker, const LinkInfo *parent, const Port *port, GError *cause,
                     GError **error);

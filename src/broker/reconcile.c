@@ -10,7 +10,8 @@
  *   ID, no device, holder has ended the record goes
  *   device "macvtapd:ID", no record an orphan: the device goes
  *   VLAN device of ours, no port    it goes (see vlans.c)
- * Holders of type none and domain count as living.
+ * A holder lives if its process does; those of type none, and a domain whose process is not known,
+ * count as living. A device node of our making goes with its port.
  */
 #include "broker-private.h"
 
@@ -68,8 +69,10 @@ look_at_unfinished(Reconciliation *run, GPtrArray *unfinished)
 
         say(run, "creation of port %s was interrupted: %s", port->name,
             device ? "its device is removed" : "it had no device yet");
-        if (device)
-            g_array_append_val(run->unwanted, device->index);
+        if (!device)
+            continue;
+        broker_remove_node(run->broker, port);
+        g_array_append_val(run->unwanted, device->index);
     }
 }
 
@@ -82,7 +85,7 @@ holder_lives(Reconciliation *run, const Port *port)
     Process process = {.pidfd = -1};
     g_autoptr(GError) error = NULL;
 
-    if (port->holder.type != HOLDER_PROCESS)
+    if (port->holder.pid == 0)
         return TRUE;
     if (process_open(port->holder.pid, &process, &error)) {
         if (process.start_time != port->holder.start_time) {
@@ -122,6 +125,7 @@ look_at_port(Reconciliation *run, Port *port)
 
     if (!holder_lives(run, port)) {
         say(run, "holder of port %s has ended: the port is removed", port->name);
+        broker_remove_node(run->broker, port);
         if (device)
             g_array_append_val(run->unwanted, device->index);
         return FALSE;
@@ -150,6 +154,7 @@ look_for_orphans(Reconciliation *run, GPtrArray *unfinished)
         if (known || registry_find(run->broker->registry, id))
             continue;
         say(run, "device %s is ours and has no record: it is removed", link->name);
+        run->broker->kernel->ops->tap_node_remove(run->broker->kernel, link, 0, NULL);
         g_array_append_val(run->unwanted, link->index);
     }
 }

@@ -15,11 +15,11 @@ holder_to_json(const Holder *holder)
 {
     json_t *object = json_pack("{s:s}", "type", holder_type_name(holder->type));
 
-    if (holder->type == HOLDER_PROCESS) {
+    if (holder->type == HOLDER_DOMAIN)
+        json_object_set_new(object, "domain", json_string(holder->domain));
+    if (holder->pid != 0) {
         json_object_set_new(object, "pid", json_integer(holder->pid));
         json_object_set_new(object, "startTime", json_integer((json_int_t)holder->start_time));
-    } else if (holder->type == HOLDER_DOMAIN) {
-        json_object_set_new(object, "domain", json_string(holder->domain));
     }
     return object;
 }
@@ -45,6 +45,11 @@ add_optional(json_t *object, const Port *port)
     }
     if (port->sources)
         json_object_set_new(object, "sources", sources_to_json(port->sources));
+    if (port->has_node)
+        json_object_set_new(object, "deviceNode",
+                            json_pack("{s:I, s:I, s:I}", "owner", (json_int_t)port->node_owner,
+                                      "group", (json_int_t)port->node_group, "made",
+                                      (json_int_t)port->node_made));
 }
 
 char *
@@ -80,7 +85,7 @@ typedef struct RawRecord {
     int nopromisc;
     const char *id, *name, *network, *parent, *mode, *interface_name, *mac, *mac_policy, *vhost,
         *holder_type, *domain, *trunk, *vlan;
-    json_t *sources;
+    json_t *sources, *node;
     json_int_t version, interface_index, mtu, queues, owner, pid, start_time;
 } RawRecord;
 
@@ -100,14 +105,14 @@ raw_record_unpack(json_t *object, RawRecord *raw, GError **error)
     if (json_unpack_ex(
             object, &problem, 0,
             "{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:I, s?s, s?s, s?o,"
-            " s:{s:s, s?I, s?I, s?s}}",
+            " s?o, s:{s:s, s?I, s?I, s?s}}",
             "id", &raw->id, "name", &raw->name, "network", &raw->network, "parent", &raw->parent,
             "mode", &raw->mode, "noPromisc", &raw->nopromisc, "interfaceName", &raw->interface_name,
             "interfaceIndex", &raw->interface_index, "macAddress", &raw->mac, "macPolicy",
             &raw->mac_policy, "mtu", &raw->mtu, "queues", &raw->queues, "vhost", &raw->vhost,
             "owner", &raw->owner, "trunk", &raw->trunk, "vlan", &raw->vlan, "sources",
-            &raw->sources, "holder", "type", &raw->holder_type, "pid", &raw->pid, "startTime",
-            &raw->start_time, "domain", &raw->domain) < 0)
+            &raw->sources, "deviceNode", &raw->node, "holder", "type", &raw->holder_type, "pid",
+            &raw->pid, "startTime", &raw->start_time, "domain", &raw->domain) < 0)
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", problem.text);
     return TRUE;
 }
@@ -129,12 +134,13 @@ raw_record_holder(const RawRecord *raw, Holder *ret_holder)
 
     if (!holder_type_parse(raw->holder_type, &holder.type))
         return FALSE;
-    if (holder.type == HOLDER_PROCESS) {
+    if (holder.type == HOLDER_PROCESS || (holder.type == HOLDER_DOMAIN && raw->pid != 0)) {
         if (raw->pid <= 0 || raw->pid > G_MAXINT || raw->start_time < 0)
             return FALSE;
         holder.pid = (pid_t)raw->pid;
         holder.start_time = (guint64)raw->start_time;
-    } else if (holder.type == HOLDER_DOMAIN) {
+    }
+    if (holder.type == HOLDER_DOMAIN) {
         if (!raw->domain || !uuid_is_valid(raw->domain))
             return FALSE;
         for (gsize i = 0; raw->domain[i]; i++)
@@ -160,6 +166,22 @@ raw_record_sources(json_t *array, Port *port)
             return FALSE;
         g_array_append_val(port->sources, mac);
     }
+    return TRUE;
+}
+
+static gboolean
+raw_record_node(json_t *object, Port *port)
+{
+    json_int_t owner, group, made;
+
+    if (json_unpack(object, "{s:I, s:I, s:I}", "owner", &owner, "group", &group, "made", &made) < 0)
+        return FALSE;
+    if (owner < 0 || owner >= G_MAXUINT32 || group < 0 || group >= G_MAXUINT32 || made < 0)
+        return FALSE;
+    port->has_node = TRUE;
+    port->node_owner = (uid_t)owner;
+    port->node_group = (gid_t)group;
+    port->node_made = (guint64)made;
     return TRUE;
 }
 
@@ -202,6 +224,8 @@ raw_record_check(const RawRecord *raw, Port *port)
         return "trunk";
     if (raw->sources && !raw_record_sources(raw->sources, port))
         return "sources";
+    if (raw->node && !raw_record_node(raw->node, port))
+        return "deviceNode";
     return NULL;
 }
 

@@ -42,45 +42,17 @@ broker_apply_sources(Broker *broker)
     }
 }
 
-static gboolean
-check_target(const Caller *caller, const Port *port, const char *text, GError **error)
+gboolean
+broker_replace_sources(Broker *broker, Port *port, const GArray *sources, GError **error)
 {
-    if (!port || !broker_may_see(caller, port))
-        return port_error_set(error, PORT_ERROR_PORT_NOT_FOUND, "there is no port '%s'", text);
-    if (caller->uid != 0)
-        return port_error_set(error, PORT_ERROR_ACCESS_DENIED,
-                              "only root may change the sources of a port");
-    if (port->mode != MACVTAP_MODE_SOURCE)
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "port %s is in mode %s; only source mode has a list of sources",
-                              port->name, macvtap_mode_name(port->mode));
-    if (port->state != PORT_STATE_ACTIVE)
-        return port_error_set(error, PORT_ERROR_DEVICE_GONE,
-                              "the device %s of port %s has been removed", port->interface_name,
-                              port->name);
-    return TRUE;
-}
-
-const Port *
-broker_set_sources(Broker *broker, const Caller *caller, const char *text,
-                   const MacAddress *sources, gsize n_sources, GError **error)
-{
-    Port *port = registry_find(broker->registry, text);
-    g_autoptr(GArray) before = NULL;
+    g_autoptr(GArray) before = port->sources;
     g_autoptr(GError) cause = NULL;
 
-    if (!check_target(caller, port, text, error))
-        return NULL;
-    before = port->sources;
-    port->sources = g_array_sized_new(FALSE, FALSE, sizeof(MacAddress), (guint)n_sources);
-    g_array_append_vals(port->sources, sources, (guint)n_sources);
-    if (!registry_update(broker->registry, port, &cause) || !apply(broker, port, &cause)) {
-        g_array_unref(port->sources);
-        port->sources = g_steal_pointer(&before);
-        port_error_set(error, PORT_ERROR_SYSTEM, "sources of port %s: %s", port->name,
-                       cause->message);
-        return NULL;
-    }
-    broker_emit(broker, PORT_EVENT_CHANGED, port);
-    return port;
+    port->sources = g_array_copy((GArray *)sources);
+    if (registry_update(broker->registry, port, &cause) && apply(broker, port, &cause))
+        return TRUE;
+    g_array_unref(port->sources);
+    port->sources = g_steal_pointer(&before);
+    return port_error_set(error, PORT_ERROR_SYSTEM, "sources of port %s: %s", port->name,
+                          cause->message);
 }

@@ -179,6 +179,12 @@ macvtap_client_create(MacvtapClient *client, const MacvtapRequest *request, GErr
         json_object_set_new(parameters, "queues", json_integer(request->queues));
     if (request->no_descriptors)
         json_object_set_new(parameters, "openDescriptors", json_false());
+    if (request->link_down)
+        json_object_set_new(parameters, "linkUp", json_false());
+    if (request->device_node)
+        json_object_set_new(parameters, "deviceNode",
+                            json_pack("{s:I, s:I}", "owner", (json_int_t)request->node_owner,
+                                      "group", (json_int_t)request->node_group));
     if (!set_holder(parameters, request->holder, error)) {
         json_decref(parameters);
         return NULL;
@@ -214,6 +220,44 @@ macvtap_client_set_sources(MacvtapClient *client, const char *port, const char *
         json_array_append_new(list, json_string(*sources) ?: json_string(""));
     json_object_set_new(parameters, "sources", list);
     return call(client, "SetPort", parameters, &reply, error);
+}
+
+gboolean
+macvtap_client_set_link(MacvtapClient *client, const char *port, gboolean up, GError **error)
+{
+    json_t *parameters = json_object();
+    g_auto(VarlinkReply) reply = {0};
+
+    set_text(parameters, "port", port);
+    json_object_set_new(parameters, "linkUp", json_boolean(up));
+    return call(client, "SetPort", parameters, &reply, error);
+}
+
+gboolean
+macvtap_client_set_holder_pid(MacvtapClient *client, const char *port, int pid, GError **error)
+{
+    json_t *parameters = json_object();
+    g_auto(VarlinkReply) reply = {0};
+
+    set_text(parameters, "port", port);
+    json_object_set_new(parameters, "holderPid", json_integer(pid));
+    return call(client, "SetPort", parameters, &reply, error);
+}
+
+gboolean
+macvtap_client_end_domain(MacvtapClient *client, const char *uuid, guint *ret_ports, GError **error)
+{
+    json_t *parameters = json_object(), *ports;
+    g_auto(VarlinkReply) reply = {0};
+
+    set_text(parameters, "domain", uuid);
+    if (!call(client, "EndDomain", parameters, &reply, error))
+        return FALSE;
+    ports = json_object_get(reply.parameters, "ports");
+    if (!json_is_integer(ports))
+        return wrong_answer(error, "no number of ports");
+    *ret_ports = (guint)json_integer_value(ports);
+    return TRUE;
 }
 
 gboolean

@@ -54,7 +54,10 @@ typedef struct MacvtapRequest {
     guint queues;               /* 1 to 256 */
     const char *vhost;          /* "auto", "require" or "off" */
     const char *holder; /* "pid:N", "domain:UUID" or "none"; NULL: the process that connected */
-    gboolean no_descriptors; /* make the device only */
+    gboolean no_descriptors;      /* make the device only */
+    gboolean device_node;         /* for who opens /dev/tap<index> by path: it belongs to */
+    guint node_owner, node_group; /* this user and group ID, mode 0600 */
+    gboolean link_down;           /* leave the device down: macvtap_client_set_link() */
 } MacvtapRequest;
 
 MacvtapPort *macvtap_client_create(MacvtapClient *client, const MacvtapRequest *request,
@@ -68,6 +71,19 @@ gboolean macvtap_client_delete(MacvtapClient *client, const char *port, GError *
 /* Root only: the MAC addresses (NULL-terminated) that a port in source mode lets through. */
 gboolean macvtap_client_set_sources(MacvtapClient *client, const char *port,
                                     const char *const *sources, GError **error);
+
+/* Root only: sets the port's device up or down. */
+gboolean macvtap_client_set_link(MacvtapClient *client, const char *port, gboolean up,
+                                 GError **error);
+
+/* Root only: ties a port whose holder is a domain to the domain's process as well; the port goes
+ * when that ends. */
+gboolean macvtap_client_set_holder_pid(MacvtapClient *client, const char *port, int pid,
+                                       GError **error);
+
+/* Root only: removes the ports that the domain with this UUID holds; there may be none. */
+gboolean macvtap_client_end_domain(MacvtapClient *client, const char *uuid, guint *ret_ports,
+                                   GError **error);
 
 /* A GPtrArray of MacvtapPort without descriptors, of one network or all (NULL); g_ptr_array_unref()
  * it. */

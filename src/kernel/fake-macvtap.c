@@ -9,7 +9,13 @@
 #include <linux/if_arp.h>
 #include <string.h>
 
-/* macvlan_addr_busy(): the parent's own, or that of another macvlan of it. */
+static gboolean
+is_up(const FakeLink *link)
+{
+    return (link->info.flags & IFF_UP) != 0;
+}
+
+/* macvlan_addr_busy(): the parent's own, or that of a macvlan of it that is up. */
 static gboolean
 mac_is_busy(FakeKernel *kernel, const FakeLink *parent, const MacAddress *mac)
 {
@@ -18,7 +24,7 @@ mac_is_busy(FakeKernel *kernel, const FakeLink *parent, const MacAddress *mac)
     for (guint i = 0; i < kernel->links->len; i++) {
         const FakeLink *link = kernel->links->pdata[i];
 
-        if (link->info.is_macvlan && link->info.lower_index == parent->info.index &&
+        if (link->info.is_macvlan && is_up(link) && link->info.lower_index == parent->info.index &&
             mac_address_equal(&link->info.mac, mac))
             return TRUE;
     }
@@ -68,7 +74,7 @@ refuse(FakeKernel *kernel, const MacvtapSpec *spec, const FakeLink *parent)
         return EINVAL;
     if (spec->n_sources && spec->mode != MACVTAP_MODE_SOURCE)
         return EINVAL;
-    if (spec->set_mac && !passthru && mac_is_busy(kernel, parent, &spec->mac))
+    if (spec->set_mac && !passthru && !spec->down && mac_is_busy(kernel, parent, &spec->mac))
         return EADDRINUSE;
     return 0;
 }
@@ -92,7 +98,7 @@ describe(const MacvtapSpec *spec, const FakeLink *parent)
         .kind = "macvtap",
         .mac = spec->set_mac ? spec->mac : random_mac(),
         .mtu = spec->mtu ? spec->mtu : parent->info.mtu,
-        .flags = IFF_UP | IFF_BROADCAST | IFF_MULTICAST | IFF_NOARP |
+        .flags = IFF_BROADCAST | IFF_MULTICAST | IFF_NOARP | (spec->down ? 0 : IFF_UP) |
                  (spec->all_multicast ? IFF_ALLMULTI : 0),
         .hardware_type = ARPHRD_ETHER,
         .lower_index = parent->info.index,
@@ -120,7 +126,7 @@ find_parent(FakeKernel *kernel, int index)
 static gboolean
 wants_promiscuity(const FakeLink *link)
 {
-    return link->info.mode == MACVTAP_MODE_PASSTHRU && !link->nopromisc;
+    return is_up(link) && link->info.mode == MACVTAP_MODE_PASSTHRU && !link->nopromisc;
 }
 
 static int
@@ -167,6 +173,42 @@ fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link, G
         fake_add_promiscuity(kernel, parent, 1);
     fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
     *ret_link = link->info;
+    return TRUE;
+}
+
+/* dev_change_flags(), with macvlan_open() or macvlan_stop(). */
+static void
+change_up(FakeKernel *kernel, FakeLink *link, FakeLink *parent, gboolean up)
+{
+    gboolean wanted = wants_promiscuity(link);
+
+    link->info.flags = up ? link->info.flags | IFF_UP : link->info.flags & ~(guint32)IFF_UP;
+    if (parent)
+        fake_follow_carrier(parent, &link->info);
+    if (parent && wants_promiscuity(link) != wanted)
+        fake_add_promiscuity(kernel, parent, wanted ? -1 : 1);
+    fake_changed(kernel, link);
+}
+
+gboolean
+fake_set_up(Kernel *base, int index, gboolean up, GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    FakeLink *link = fake_find(kernel, index), *parent;
+    int errnum = 0;
+
+    if (fake_fails(kernel, "link_set_up", error))
+        return FALSE;
+    parent = link && link->info.is_macvlan ? fake_find(kernel, link->info.lower_index) : NULL;
+    if (!link)
+        errnum = ENODEV;
+    else if (parent && up && !is_up(link) && link->info.mode != MACVTAP_MODE_PASSTHRU &&
+             mac_is_busy(kernel, parent, &link->info.mac))
+        errnum = EADDRINUSE;
+    if (errnum)
+        return error_set_errno(error, errnum, "cannot set link %d %s", index, up ? "up" : "down");
+    if (is_up(link) != up)
+        change_up(kernel, link, parent, up);
     return TRUE;
 }
 

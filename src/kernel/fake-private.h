@@ -13,6 +13,7 @@ typedef struct FakeLink {
     gboolean has_active_slave; /* a bond in a mode with one */
     gboolean is_wireless;
     LinkStatistics statistics;
+    guint64 number; /* of a macvtap's device node, else 0 */
 } FakeLink;
 
 typedef struct FakeFailure {
@@ -26,6 +27,9 @@ typedef struct FakeKernel {
     GPtrArray *links;    /* of FakeLink, in order of making */
     GPtrArray *monitors; /* of FakeMonitor */
     GArray *failures;    /* of FakeFailure */
+    GHashTable *nodes;   /* ifindex -> FakeNode: what lies at /dev/tap<index> */
+    gboolean has_no_devtmpfs;
+    guint64 last_number;
     int next_index;
 } FakeKernel;
 
@@ -46,6 +50,13 @@ void fake_remove(FakeKernel *kernel, FakeLink *link);
 /* Whether link is a macvlan or a VLAN device on that link. */
 gboolean fake_is_upper(const FakeLink *link, int lower_index);
 
+/* fake-node.c */
+void fake_node_appear(FakeKernel *kernel, FakeLink *link);
+void fake_node_vanish(FakeKernel *kernel, const FakeLink *link);
+gboolean fake_node_ensure(Kernel *base, const LinkInfo *link, uid_t owner, gid_t group,
+                          guint64 *ret_made, GError **error);
+gboolean fake_node_remove(Kernel *base, const LinkInfo *link, guint64 number, GError **error);
+
 /* fake-monitor.c. fake_tell() queues the event for every monitor. */
 void fake_tell(FakeKernel *kernel, LinkEventType type, const LinkInfo *link);
 gboolean fake_monitor(Kernel *base, LinkEventHandler handler, gpointer user_data, GError **error);
@@ -63,6 +74,7 @@ void fake_bond_removed(FakeKernel *kernel, const FakeLink *link);
 /* fake-macvtap.c. What macvlan.c of the kernel does. */
 gboolean fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link,
                              GError **error);
+gboolean fake_set_up(Kernel *base, int index, gboolean up, GError **error);
 gboolean fake_set_mac(Kernel *base, int index, const MacAddress *mac, GError **error);
 gboolean fake_set_sources(Kernel *base, int index, const MacAddress *sources, gsize n_sources,
                           GError **error);

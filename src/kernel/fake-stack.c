@@ -24,7 +24,7 @@ fake_follow_carrier(const FakeLink *lower, LinkInfo *upper)
     if (!(upper->flags & IFF_UP))
         upper->operational_state = IF_OPER_DOWN;
     upper->flags &= ~(guint32)(IFF_RUNNING | IFF_LOWER_UP);
-    if (upper->carrier)
+    if (upper->carrier && upper->flags & IFF_UP)
         upper->flags |= IFF_RUNNING | IFF_LOWER_UP;
 }
 

@@ -47,6 +47,7 @@ fake_add(FakeKernel *kernel, const LinkInfo *info)
         link->info.index = kernel->next_index++;
     }
     g_ptr_array_add(kernel->links, link);
+    fake_node_appear(kernel, link);
     return link;
 }
 
@@ -92,6 +93,7 @@ fake_remove(FakeKernel *kernel, FakeLink *link)
     if (link->info.is_macvlan)
         fake_macvlan_removed(kernel, link);
     fake_bond_removed(kernel, link);
+    fake_node_vanish(kernel, link);
     link_free(link);
     fake_tell(kernel, LINK_EVENT_REMOVED, &removed);
 }
@@ -215,6 +217,7 @@ fake_free(Kernel *base)
     g_ptr_array_unref(kernel->monitors);
     g_ptr_array_unref(kernel->links);
     g_array_unref(kernel->failures);
+    g_hash_table_unref(kernel->nodes);
     g_free(kernel);
 }
 
@@ -228,8 +231,11 @@ static const KernelOps fake_ops = {
     .link_statistics = fake_statistics,
     .link_is_wireless = fake_is_wireless,
     .link_set_mac = fake_set_mac,
+    .link_set_up = fake_set_up,
     .link_delete = fake_delete,
     .tap_open = fake_tap_open,
+    .tap_node_ensure = fake_node_ensure,
+    .tap_node_remove = fake_node_remove,
     .monitor = fake_monitor,
     .free = fake_free,
 };
@@ -243,6 +249,7 @@ kernel_fake_new(void)
     kernel->links = g_ptr_array_new_with_free_func(link_free);
     kernel->monitors = g_ptr_array_new_with_free_func(fake_monitor_free);
     kernel->failures = g_array_new(FALSE, FALSE, sizeof(FakeFailure));
+    kernel->nodes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     kernel->next_index = 1;
     return &kernel->kernel;
 }

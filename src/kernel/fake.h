@@ -33,5 +33,18 @@ guint kernel_fake_link_count(Kernel *kernel);
 void kernel_fake_set_statistics(Kernel *kernel, int index, const LinkStatistics *statistics);
 void kernel_fake_set_wireless(Kernel *kernel, int index);
 
+/* Who has /dev/tap<index>; FALSE when nothing is there. */
+gboolean kernel_fake_node(Kernel *kernel, int index, uid_t *ret_owner, gid_t *ret_group);
+
+/* Puts something that is no node of a link of ours there. */
+void kernel_fake_put_node(Kernel *kernel, int index);
+
+/* From now on nodes neither come nor go with their links. */
+void kernel_fake_lose_devtmpfs(Kernel *kernel);
+
+/* Lets the nodes of another fake be this one's too. Links added here by the same indexes get the
+ * numbers that they had if they are added in the same order. */
+void kernel_fake_take_nodes(Kernel *kernel, Kernel *from);
+
 /* The sources of a macvtap, of MacAddress, sorted; valid until they change. */
 const GArray *kernel_fake_sources(Kernel *kernel, int index);

@@ -12,8 +12,8 @@
  *
  *   1. RTM_NEWLINK, down;
  *   2. disable_ipv6 = 1 in /proc/sys/net/ipv6/conf/NAME;
- *   3. in one sendmsg(): alias, addr_gen_mode none and the flags; up; and, on kernels that did not
- *      tell the new link in answer to step 1, RTM_GETLINK.
+ *   3. in one sendmsg(): alias, addr_gen_mode none and the flags; up, unless it is to stay down;
+ *      and, if it does or the kernel did not tell the new link in answer to step 1, RTM_GETLINK.
  *
  * The flags come before up, because a passthru macvtap whose IFF_ALLMULTI is set while it is up
  * makes its parent listen to all multicast for ever: macvlan_change_rx_flags() counts it, and
@@ -75,13 +75,13 @@ dress_request(const LinkDress *dress, int index)
 #define UP_FLAGS (IFF_UP | IFF_NOARP)
 
 static NetlinkMessage *
-up_request(int index)
+up_request(const LinkDress *dress, int index)
 {
     NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 16);
     struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(message));
 
-    header->ifi_flags = UP_FLAGS;
-    header->ifi_change = UP_FLAGS;
+    header->ifi_flags = dress->stays_down ? IFF_NOARP : UP_FLAGS;
+    header->ifi_change = header->ifi_flags;
     return message;
 }
 
@@ -157,10 +157,10 @@ finish_link(LinuxKernel *kernel, const LinkDress *dress, int index, const char *
             LinkInfo *link, GError **error)
 {
     g_autoptr(NetlinkMessage) dressing = dress_request(dress, index);
-    g_autoptr(NetlinkMessage) up = up_request(index);
+    g_autoptr(NetlinkMessage) up = up_request(dress, index);
     g_autoptr(NetlinkMessage) get = link_get_request(index, NULL);
     NetlinkMessage *messages[] = {dressing, up, get};
-    gsize n_messages = link->index ? 2 : 3;
+    gsize n_messages = link->index && !dress->stays_down ? 2 : 3;
     NetlinkResult results[G_N_ELEMENTS(messages)];
 
     if (!netlink_talk(kernel->netlink, messages, n_messages, take_link, link, results, error))
@@ -171,7 +171,8 @@ finish_link(LinuxKernel *kernel, const LinkDress *dress, int index, const char *
         if (results[i].errnum)
             return netlink_result_error(&results[i], what, error);
     }
-    note_up(dress, link);
+    if (!dress->stays_down)
+        note_up(dress, link);
     return TRUE;
 }
 

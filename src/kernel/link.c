@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
@@ -98,6 +99,20 @@ link_change_mac(Kernel *kernel, int index, const MacAddress *mac, GError **error
     if (index <= 0)
         return error_set_errno(error, ENODEV, "%s", what);
     nla_put(request, IFLA_ADDRESS, sizeof mac->octets, mac->octets);
+    return netlink_ask(linux_kernel(kernel)->netlink, request, NULL, NULL, what, error);
+}
+
+gboolean
+link_change_up(Kernel *kernel, int index, gboolean up, GError **error)
+{
+    g_autoptr(NetlinkMessage) request = netlink_link_request(RTM_SETLINK, 0, index, 0);
+    struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(request));
+    g_autofree char *what = g_strdup_printf("cannot set link %d %s", index, up ? "up" : "down");
+
+    if (index <= 0)
+        return error_set_errno(error, ENODEV, "%s", what);
+    header->ifi_flags = up ? IFF_UP : 0;
+    header->ifi_change = IFF_UP;
     return netlink_ask(linux_kernel(kernel)->netlink, request, NULL, NULL, what, error);
 }
 

@@ -30,6 +30,7 @@ typedef struct LinkDress {
     int parent_index;
     guint32 flags;              /* IFF_*, on top of up and without ARP */
     gboolean rises_with_parent; /* cannot go up while the parent is down: the kernel does it then */
+    gboolean stays_down;
     const char *alias;
 } LinkDress;
 
@@ -45,11 +46,18 @@ NetlinkMessage *link_get_request(int index, const char *name);
 gboolean link_get_by_name(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
 gboolean link_get_by_index(Kernel *kernel, int index, LinkInfo *ret_link, GError **error);
 GArray *link_get_all(Kernel *kernel, GError **error);
+gboolean link_change_up(Kernel *kernel, int index, gboolean up, GError **error);
 gboolean link_change_mac(Kernel *kernel, int index, const MacAddress *mac, GError **error);
 gboolean link_count(Kernel *kernel, int index, LinkStatistics *ret_statistics, GError **error);
 gboolean link_has_radio(Kernel *kernel, const LinkInfo *link);
 
-/* macvtap.c, vlan.c, link-delete.c, tap.c, monitor.c: the operations of ops.h */
+/* tap.c. The device's number as sysfs tells it; an O_PATH descriptor of /dev/<name> if that is a
+ * character device of this number, else -1. */
+gboolean tap_read_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_device,
+                         GError **error);
+int tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device);
+
+/* macvtap.c, vlan.c, link-delete.c, tap.c, tap-node.c, monitor.c: the operations of ops.h */
 gboolean macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error);
 gboolean macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sources,
                                 gsize n_sources, GError **error);
@@ -57,5 +65,8 @@ gboolean vlan_make(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link, GEr
 gboolean link_remove(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error);
 gboolean tap_open_queues(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean multi_queue,
                          DescriptorArray *queues, GError **error);
+gboolean tap_make_node(Kernel *kernel, const LinkInfo *link, uid_t owner, gid_t group,
+                       guint64 *ret_made, GError **error);
+gboolean tap_remove_node(Kernel *kernel, const LinkInfo *link, guint64 number, GError **error);
 gboolean monitor_start(Kernel *kernel, LinkEventHandler handler, gpointer user_data,
                        GError **error);

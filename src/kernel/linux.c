@@ -29,8 +29,11 @@ static const KernelOps linux_ops = {
     .link_statistics = link_count,
     .link_is_wireless = link_has_radio,
     .link_set_mac = link_change_mac,
+    .link_set_up = link_change_up,
     .link_delete = link_remove,
     .tap_open = tap_open_queues,
+    .tap_node_ensure = tap_make_node,
+    .tap_node_remove = tap_remove_node,
     .monitor = monitor_start,
     .free = linux_free,
 };

@@ -83,6 +83,7 @@ macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError
         .index = spec->index,
         .parent_index = spec->parent_index,
         .flags = spec->all_multicast ? IFF_ALLMULTI : 0,
+        .stays_down = spec->down,
         .alias = spec->alias,
     };
     g_autofree char *what = g_strdup_printf("cannot make macvtap %s", spec->name);

@@ -11,6 +11,7 @@
 #include "link-info.h"
 
 #include <glib.h>
+#include <sys/types.h>
 
 typedef struct Kernel Kernel;
 
@@ -29,6 +30,7 @@ typedef struct MacvtapSpec {
     const MacAddress *sources;      /* source mode's list, n_sources of them */
     gsize n_sources;
     gboolean all_multicast;
+    gboolean down;     /* the device stays down until link_set_up() */
     const char *alias; /* ifalias */
 } MacvtapSpec;
 
@@ -74,7 +76,8 @@ typedef struct KernelOps {
      * sets it up. *ret_link is the finished device (in passthru with the parent's MAC). On failure
      * nothing is left. EEXIST: name taken. EBUSY: index taken, or the parent is a bridge port.
      * EINVAL: passthru conflict, or MTU above the parent's. EADDRINUSE: another macvlan of the
-     * parent, or the parent, has the MAC.
+     * parent that is up, or the parent, has the MAC; of a device that stays down link_set_up()
+     * says so.
      */
     gboolean (*macvtap_create)(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link,
                                GError **error);
@@ -102,6 +105,9 @@ typedef struct KernelOps {
     /* Sets the device's MAC; in passthru the parent's with it. */
     gboolean (*link_set_mac)(Kernel *kernel, int index, const MacAddress *mac, GError **error);
 
+    /* Sets the link up or down. Up: EADDRINUSE as for macvtap_create(). */
+    gboolean (*link_set_up)(Kernel *kernel, int index, gboolean up, GError **error);
+
     /* Removes links in as few RCU grace periods as it can; one that is already gone is no error.
      * *error is the first failure, the others are removed all the same. */
     gboolean (*link_delete)(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error);
@@ -115,6 +121,19 @@ typedef struct KernelOps {
      */
     gboolean (*tap_open)(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean multi_queue,
                          DescriptorArray *queues, GError **error);
+
+    /*
+     * Makes sure that /dev/tap<index> is the macvtap's node, and gives it this owner and group and
+     * mode 0600. *ret_made is the device's number if the node had to be made, 0 if it was there
+     * (devtmpfs). EBUSY: something else lies there.
+     */
+    gboolean (*tap_node_ensure)(Kernel *kernel, const LinkInfo *link, uid_t owner, gid_t group,
+                                guint64 *ret_made, GError **error);
+
+    /* Removes /dev/tap<index> if it is the node of this device number (0: the link's own, which
+     * must be there then); anything else stays, and is no error. */
+    gboolean (*tap_node_remove)(Kernel *kernel, const LinkInfo *link, guint64 number,
+                                GError **error);
 
     /* Calls handler from the thread-default main context for each link event from now on. */
     gboolean (*monitor)(Kernel *kernel, LinkEventHandler handler, gpointer user_data,

@@ -38,8 +38,8 @@ explain_missing(LinuxKernel *kernel, const LinkInfo *link, const char *path, GEr
     return error_set_errno(error, ENXIO, "no %s: sysfs shows another network namespace", path);
 }
 
-static gboolean
-read_device_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_device, GError **error)
+gboolean
+tap_read_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_device, GError **error)
 {
     /* Where class/net/NAME points to, at two thirds of the cost. */
     char path[sizeof "devices/virtual/net//macvtap/tap/dev" + INTERFACE_NAME_MAX + 11];
@@ -63,14 +63,13 @@ read_device_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_device,
     return TRUE;
 }
 
-/* An O_PATH descriptor of dev_fd/name if that is a character device of this number, else -1. */
-static int
-hold_node(int dev_fd, const char *name, dev_t device)
+int
+tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device)
 {
     AUTO_FD int fd = -1;
     struct stat status;
 
-    fd = (int)RETRY_EINTR(openat(dev_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    fd = (int)RETRY_EINTR(openat(kernel->dev_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (fd < 0 || fstat(fd, &status) < 0)
         return -1;
     if (!S_ISCHR(status.st_mode) || status.st_rdev != device)
@@ -79,20 +78,20 @@ hold_node(int dev_fd, const char *name, dev_t device)
 }
 
 static int
-make_node(int dev_fd, dev_t device, GError **error)
+make_node(LinuxKernel *kernel, dev_t device, GError **error)
 {
     g_autofree char *name =
         g_strdup_printf(".macvtapd-%d-%08x%08x", (int)getpid(), g_random_int(), g_random_int());
     int fd, saved;
 
-    if (mknodat(dev_fd, name, S_IFCHR | 0600, device) < 0) {
+    if (mknodat(kernel->dev_fd, name, S_IFCHR | 0600, device) < 0) {
         error_set_errno(error, errno, "cannot make a device node in /dev");
         return -1;
     }
     errno = ENODEV;
-    fd = hold_node(dev_fd, name, device);
+    fd = tap_hold_node(kernel, name, device);
     saved = errno;
-    unlinkat(dev_fd, name, 0);
+    unlinkat(kernel->dev_fd, name, 0);
     if (fd < 0)
         error_set_errno(error, saved, "cannot use a device node of our own in /dev");
     return fd;
@@ -145,12 +144,12 @@ tap_open_queues(Kernel *base, const LinkInfo *link, guint n_queues, gboolean mul
     AUTO_FD int node = -1;
     dev_t device;
 
-    if (!read_device_number(kernel, link, &device, error))
+    if (!tap_read_number(kernel, link, &device, error))
         return FALSE;
     snprintf(name, sizeof name, "tap%d", link->index);
-    node = hold_node(kernel->dev_fd, name, device);
+    node = tap_hold_node(kernel, name, device);
     if (node < 0)
-        node = make_node(kernel->dev_fd, device, error);
+        node = make_node(kernel, device, error);
     if (node < 0)
         return FALSE;
     for (guint i = 0; i < n_queues; i++) {

@@ -8,7 +8,7 @@
 typedef enum HolderType {
     HOLDER_NONE,    /* lives until deleted */
     HOLDER_PROCESS, /* ends with the process */
-    HOLDER_DOMAIN,  /* ends with the libvirt domain (see src/libvirt) */
+    HOLDER_DOMAIN, /* ends with the libvirt domain, and with its VMM's process once that is known */
 } HolderType;
 
 /* Room for a UUID's 36 characters and its NUL. */
@@ -16,10 +16,10 @@ typedef enum HolderType {
 
 typedef struct Holder {
     HolderType type;
-    pid_t pid; /* process */
-    /* process: field 22 of /proc/PID/stat in clock ticks since boot (proc(5)); with the pid it
-     * names one process for as long as the machine runs, so that a reused pid is not taken for the
-     * holder */
+    pid_t pid; /* process; domain: that of its VMM, 0 as long as it is not known */
+    /* of that process: field 22 of /proc/PID/stat in clock ticks since boot (proc(5)); with the pid
+     * it names one process for as long as the machine runs, so that a reused pid is not taken for
+     * the holder */
     guint64 start_time;
     char domain[UUID_TEXT_SIZE]; /* domain: its UUID, lower case with dashes */
 } Holder;

@@ -93,6 +93,12 @@ port_alias_id(const char *alias)
     return port_id_is_valid(id) ? id : NULL;
 }
 
+char *
+port_node_path(const Port *port)
+{
+    return g_strdup_printf("/dev/tap%d", port->interface_index);
+}
+
 void
 port_request_clear(PortRequest *request)
 {
@@ -100,4 +106,12 @@ port_request_clear(PortRequest *request)
     g_free(request->name);
     g_free(request->interface_name);
     *request = (PortRequest){0};
+}
+
+void
+port_change_clear(PortChange *change)
+{
+    g_free(change->port);
+    g_clear_pointer(&change->sources, g_array_unref);
+    *change = (PortChange){0};
 }

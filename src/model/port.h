@@ -41,11 +41,16 @@ typedef struct Port {
     guint queues;         /* that may be opened, 1 to 256 */
     VhostPolicy vhost;
     Holder holder;
-    uid_t owner;     /* who asked for it */
-    GArray *sources; /* of MacAddress: the port's own list in source mode; NULL: its network's */
+    uid_t owner;       /* who asked for it */
+    GArray *sources;   /* of MacAddress: the port's own list in source mode; NULL: its network's */
+    gboolean has_node; /* /dev/tap<interface_index> is kept for who opens the device by path: */
+    uid_t node_owner;
+    gid_t node_group;
+    guint64 node_made; /* the node's device number if it is of our making; 0: the kernel's */
 
     /* What is seen now; not part of the record. */
     PortState state;
+    gboolean link_up;                          /* the device is set up (IFF_UP) */
     gboolean carrier;                          /* of the device, which is its parent's */
     int bond_index;                            /* the bond that parent is or lies on; 0: none */
     char active_slave[INTERFACE_NAME_MAX + 1]; /* of that bond; "": none, or a mode without one */
@@ -57,6 +62,9 @@ Port *port_new(void);
 Port *port_copy(const Port *port);
 void port_free(Port *port);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Port, port_free)
+
+/* The path of the port's device node; free with g_free(). */
+char *port_node_path(const Port *port);
 
 /* Whether text has an id's shape; nothing else may become a record's file name. */
 gboolean port_id_is_valid(const char *text);
@@ -82,7 +90,23 @@ typedef struct PortRequest {
     VhostPolicy vhost;
     Holder holder;           /* process with pid 0: the caller itself */
     gboolean no_descriptors; /* make the device only */
+    gboolean link_down;      /* leave the device down */
+    gboolean has_node;       /* see Port */
+    uid_t node_owner;
+    gid_t node_group;
 } PortRequest;
 
 void port_request_clear(PortRequest *request);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PortRequest, port_request_clear)
+
+/* What is to change of a port. */
+typedef struct PortChange {
+    char *port;       /* its id, name or interface name; the change's own */
+    pid_t holder_pid; /* the process of the domain that holds it; 0: as it is */
+    GArray *sources;  /* of MacAddress: its own list in source mode; NULL: as it is */
+    gboolean has_link_up;
+    gboolean link_up;
+} PortChange;
+
+void port_change_clear(PortChange *change);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PortChange, port_change_clear)

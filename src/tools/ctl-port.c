@@ -40,6 +40,7 @@ static void
 print_port(const MacvtapPort *port)
 {
     g_autofree char *holder = macvtap_port_get_holder(port);
+    g_autofree char *up = macvtap_port_get_text(port, "linkUp");
 
     g_print("port       %s (%s)\n", macvtap_port_get_name(port), macvtap_port_get_id(port));
     g_print("network    %s\n", macvtap_port_get_network(port));
@@ -49,12 +50,16 @@ print_port(const MacvtapPort *port)
             macvtap_port_get_queues(port));
     g_print("MAC        %s\n", macvtap_port_get_mac_address(port));
     g_print("holder     %s, owner %u\n", holder, macvtap_port_get_owner(port));
+    if (g_str_has_prefix(holder, "domain:"))
+        print_field(port, "process", "holder.pid");
     g_print("state      %s\n", macvtap_port_get_state(port));
+    g_print("link       %s\n", g_str_equal(up, "no") ? "down" : "up");
     print_field(port, "carrier", "carrier");
     print_field(port, "VLAN", "vlan");
     print_field(port, "trunk", "trunk");
     print_field(port, "slave", "activeSlave");
     print_field(port, "sources", "sources");
+    print_field(port, "node", "deviceNode");
     print_field(port, "received", "statistics.receivedPackets");
     print_field(port, "sent", "statistics.sentPackets");
     print_field(port, "put back", "macChanges");
@@ -200,28 +205,60 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
     return 0;
 }
 
+typedef struct SetOptions {
+    char *sources, *link;
+} SetOptions;
+
+static void
+set_options_clear(SetOptions *options)
+{
+    g_free(options->sources);
+    g_free(options->link);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SetOptions, set_options_clear)
+
+static gboolean
+check_set_options(const SetOptions *options, GError **error)
+{
+    if (!options->sources && !options->link)
+        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                            "change what? Give --sources MAC[,MAC...] or --link up|down");
+    else if (options->link && !g_str_equal(options->link, "up") &&
+             !g_str_equal(options->link, "down"))
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "a link is set up or down, not '%s'", options->link);
+    else
+        return TRUE;
+    return FALSE;
+}
+
+static gboolean
+set_sources(MacvtapClient *client, const char *port, const char *sources, GError **error)
+{
+    g_auto(GStrv) list = sources[0] ? g_strsplit(sources, ",", -1) : g_new0(char *, 1);
+
+    return macvtap_client_set_sources(client, port, (const char *const *)list, error);
+}
+
 int
 ctl_port_set(Ctl *ctl, int argc, char **argv, GError **error)
 {
-    g_autofree char *sources = NULL;
+    g_auto(SetOptions) options = {0};
     const GOptionEntry entries[] = {
-        {"sources", 0, 0, G_OPTION_ARG_STRING, &sources, "What source mode lets through",
+        {"sources", 0, 0, G_OPTION_ARG_STRING, &options.sources, "What source mode lets through",
          "MAC[,MAC...]"},
+        {"link", 0, 0, G_OPTION_ARG_STRING, &options.link, "Set the device up or down", "up|down"},
         {NULL},
     };
     g_autoptr(MacvtapClient) client = NULL;
-    g_auto(GStrv) list = NULL;
 
-    if (!ctl_parse(entries, &argc, &argv, 1, 1, "PORT", error))
+    if (!ctl_parse(entries, &argc, &argv, 1, 1, "PORT", error) ||
+        !check_set_options(&options, error))
         return 2;
-    if (!sources) {
-        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                            "change what? Give --sources MAC[,MAC...]");
-        return 2;
-    }
-    list = sources[0] ? g_strsplit(sources, ",", -1) : g_new0(char *, 1);
     client = ctl_connect(ctl, error);
-    if (!client || !macvtap_client_set_sources(client, argv[1], (const char *const *)list, error))
+    if (!client || (options.sources && !set_sources(client, argv[1], options.sources, error)) ||
+        (options.link &&
+         !macvtap_client_set_link(client, argv[1], g_str_equal(options.link, "up"), error)))
         return 1;
     return 0;
 }

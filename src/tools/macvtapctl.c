@@ -20,8 +20,8 @@ static const Command commands[] = {
      "WHEN]"
      " [--holder none|pid:N|domain:UUID]",
      "Make a port"},
-    {"port", "set", ctl_port_set, "PORT --sources MAC[,MAC...]",
-     "Change the source list of a port in source mode"},
+    {"port", "set", ctl_port_set, "PORT [--sources MAC[,MAC...]] [--link up|down]",
+     "Change the source list of a port in source mode, or set its device up or down"},
     {"port", "delete", ctl_port_delete, "PORT...", "Remove ports"},
     {"monitor", NULL, ctl_monitor, "", "Show changes as they happen"},
     {"doctor", NULL, ctl_doctor, "", "Look for what would keep a VM from its network"},

@@ -273,6 +273,53 @@ works_on_a_parent_that_is_down(void **state)
 }
 
 static void
+may_stay_down(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link, again;
+
+    spec.down = TRUE;
+    spec.all_multicast = TRUE;
+    link = world_create(&spec);
+    again = world_link("vm1");
+    assert_links_equal(&link, &again);
+    assert_int_equal(link.flags & UP_FLAGS, 0);
+    assert_int_equal(link.flags & (IFF_ALLMULTI | IFF_NOARP), IFF_ALLMULTI | IFF_NOARP);
+    assert_int_equal(link.operational_state, IF_OPER_DOWN);
+    assert_true(link.carrier);
+    assert_string_equal(link.alias, "macvtapd:test");
+}
+
+/* The kernel looks at the MAC only when a device goes up. */
+static void
+a_mac_is_free_as_long_as_its_device_is_down(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+
+    spec.down = TRUE;
+    world_create(&spec);
+    spec.name = "vm2";
+    world_create(&spec);
+    spec.name = "vm3";
+    spec.down = FALSE;
+    world_create(&spec);
+    spec.name = "vm4";
+    world_create_fails(&spec, EADDRINUSE);
+}
+
+static void
+passthru_that_is_down_leaves_the_parent_alone(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+
+    spec.mode = MACVTAP_MODE_PASSTHRU;
+    spec.set_mac = FALSE;
+    spec.down = TRUE;
+    world_create(&spec);
+    assert_int_equal(world_link("up0").promiscuity, 0);
+}
+
+static void
 on_a_macvtap_is_on_its_parent(void **state)
 {
     MacvtapSpec spec = world_spec("vm1", 1);
@@ -304,6 +351,9 @@ const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(passthru_makes_the_parent_promiscuous),
     WORLD_TEST(sources_are_for_source_mode),
     WORLD_TEST(works_on_a_parent_that_is_down),
+    WORLD_TEST(may_stay_down),
+    WORLD_TEST(a_mac_is_free_as_long_as_its_device_is_down),
+    WORLD_TEST(passthru_that_is_down_leaves_the_parent_alone),
     WORLD_TEST(on_a_macvtap_is_on_its_parent),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);

@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include <errno.h>
+#include <linux/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,6 +89,83 @@ refuses_a_bad_mac(void **state)
     after = world_link("vm1");
     assert_links_equal(&link, &after);
     assert_true(world_kernel->ops->link_set_mac(world_kernel, link.index, &spec1.mac, NULL));
+}
+
+static void
+set_up_link(const char *name, gboolean up)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!world_kernel->ops->link_set_up(world_kernel, world_link(name).index, up, &error))
+        fail_msg("%s", error->message);
+}
+
+static void
+set_up_fails(int index, int errnum)
+{
+    g_autoptr(GError) error = NULL;
+
+    assert_false(world_kernel->ops->link_set_up(world_kernel, index, TRUE, &error));
+    assert_errno(&error, errnum);
+}
+
+static void
+sets_links_up_and_down(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo made = world_create(&spec), now;
+
+    for (guint i = 0; i < 2; i++) {
+        set_up_link("vm1", FALSE);
+        now = world_link("vm1");
+        assert_int_equal(now.flags & (IFF_UP | IFF_LOWER_UP | IFF_RUNNING), 0);
+        assert_int_equal(now.operational_state, IF_OPER_DOWN);
+        assert_true(now.carrier);
+    }
+    for (guint i = 0; i < 2; i++) {
+        set_up_link("vm1", TRUE);
+        now = world_link("vm1");
+        assert_links_equal(&now, &made);
+    }
+}
+
+static void
+a_link_that_cannot_go_up(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    int down;
+
+    spec.down = TRUE;
+    down = world_create(&spec).index;
+    spec.name = "vm2";
+    spec.down = FALSE;
+    world_create(&spec);
+    set_up_fails(down, EADDRINUSE);
+    assert_int_equal(world_link("vm1").flags & IFF_UP, 0);
+    set_up_link("vm2", FALSE);
+    set_up_link("vm1", TRUE);
+    set_up_fails(world_link("vm2").index, EADDRINUSE);
+    set_up_fails(7654, ENODEV);
+    set_up_fails(0, ENODEV);
+    set_up_fails(-1, ENODEV);
+}
+
+static void
+passthru_wants_its_parent_only_while_it_is_up(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link;
+
+    spec.mode = MACVTAP_MODE_PASSTHRU;
+    spec.set_mac = FALSE;
+    link = world_create(&spec);
+    set_up_link("vm1", FALSE);
+    assert_int_equal(world_link("up0").promiscuity, 0);
+    set_up_link("vm1", TRUE);
+    assert_int_equal(world_link("up0").promiscuity, 1);
+    set_up_link("vm1", FALSE);
+    assert_true(delete_links(&link.index, 1, NULL));
+    assert_int_equal(world_link("up0").promiscuity, 0);
 }
 
 static void
@@ -269,6 +347,9 @@ const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(the_list_has_every_link),
     WORLD_TEST(sets_a_mac),
     WORLD_TEST(refuses_a_bad_mac),
+    WORLD_TEST(sets_links_up_and_down),
+    WORLD_TEST(a_link_that_cannot_go_up),
+    WORLD_TEST(passthru_wants_its_parent_only_while_it_is_up),
     WORLD_TEST(passthru_sets_and_restores_the_parents_mac),
     WORLD_TEST(passthru_follows_the_parents_mac),
     WORLD_TEST(the_mtu_follows_a_lower_parent),

@@ -126,6 +126,24 @@ world_receive(const char *in, const MacAddress *to)
     kernel_fake_set_statistics(world_kernel, index, &statistics);
 }
 
+gboolean
+world_node(int index, uid_t *ret_owner, gid_t *ret_group)
+{
+    return kernel_fake_node(world_kernel, index, ret_owner, ret_group);
+}
+
+void
+world_lose_devtmpfs(void)
+{
+    kernel_fake_lose_devtmpfs(world_kernel);
+}
+
+void
+world_put_node(int index)
+{
+    kernel_fake_put_node(world_kernel, index);
+}
+
 GByteArray *
 world_sources(const char *name)
 {

@@ -11,15 +11,23 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+/* What the kernel takes for /dev. */
+static char dev[] = "/tmp/test-world-XXXXXX";
+static gboolean has_own_dev;
 
 Kernel *
 world_kernel_new(void)
 {
     g_autoptr(GError) error = NULL;
-    Kernel *kernel = kernel_linux_new(open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC),
-                                      open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC), &error);
+    Kernel *kernel = kernel_linux_new(
+        open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC),
+        open(has_own_dev ? dev : "/dev", O_PATH | O_DIRECTORY | O_CLOEXEC), &error);
 
     if (!kernel)
         fail_msg("%s", error->message);
@@ -45,7 +53,54 @@ world_teardown(void **state)
     }
     assert_int_equal(world_link_count(), 1); /* lo */
     g_clear_pointer(&world_kernel, kernel_free);
+    if (has_own_dev) {
+        has_own_dev = FALSE;
+        umount(dev);
+        rmdir(dev);
+    }
     return 0;
+}
+
+void
+world_lose_devtmpfs(void)
+{
+    strcpy(dev, "/tmp/test-world-XXXXXX");
+    assert_non_null(mkdtemp(dev));
+    test_mount_dev(dev);
+    has_own_dev = TRUE;
+    kernel_free(world_kernel);
+    world_kernel = world_kernel_new();
+}
+
+static char *
+node_path(int index)
+{
+    return g_strdup_printf("%s/tap%d", has_own_dev ? dev : "/dev", index);
+}
+
+gboolean
+world_node(int index, uid_t *ret_owner, gid_t *ret_group)
+{
+    g_autofree char *path = node_path(index);
+    struct stat status;
+
+    if (lstat(path, &status) < 0)
+        return FALSE;
+    assert_true(S_ISCHR(status.st_mode));
+    assert_int_equal(status.st_mode & 07777, 0600);
+    *ret_owner = status.st_uid;
+    *ret_group = status.st_gid;
+    return TRUE;
+}
+
+/* /dev/null */
+void
+world_put_node(int index)
+{
+    g_autofree char *path = node_path(index);
+
+    assert_true(has_own_dev);
+    assert_int_equal(mknod(path, S_IFCHR | 0600, makedev(1, 3)), 0);
 }
 
 void

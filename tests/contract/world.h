@@ -42,6 +42,14 @@ void world_set_carrier(const char *name, gboolean carrier);
 /* A frame for this MAC comes in at up0; in is the link that gets it. */
 void world_receive(const char *in, const MacAddress *to);
 
+/* Who has the character device /dev/tap<index>, mode 0600; FALSE when nothing is there. */
+gboolean world_node(int index, uid_t *ret_owner, gid_t *ret_group);
+
+/* From now on /dev is an empty folder without devtmpfs, where nodes neither come nor go. Something
+ * that is no node of ours at /dev/tap<index> of it. */
+void world_lose_devtmpfs(void);
+void world_put_node(int index);
+
 /* The sources of a macvtap: six octets each, sorted. */
 GByteArray *world_sources(const char *name);
 

@@ -29,8 +29,38 @@ check_create(json_t *parameters)
     g_assert_true(!request.has_queues || (request.queues >= 1 && request.queues <= 256));
     g_assert_true(request.mtu == 0 || (request.mtu >= 68 && request.mtu <= 65535));
     g_assert_cmpint(request.holder.pid, >=, 0);
+    g_assert_true(request.node_owner != G_MAXUINT32 && request.node_group != G_MAXUINT32);
     if (request.holder.type == HOLDER_DOMAIN)
         g_assert_true(uuid_is_valid(request.holder.domain));
+}
+
+static void
+check_change(json_t *parameters)
+{
+    g_auto(PortChange) change = {0};
+    g_autoptr(GError) error = NULL;
+    const char *field = NULL;
+
+    if (!api_request_change(parameters, &change, &field, &error)) {
+        check_refusal(field, error);
+        return;
+    }
+    g_assert_nonnull(change.port);
+    g_assert_cmpint(change.holder_pid, >=, 0);
+    g_assert_true(change.holder_pid || change.sources || change.has_link_up);
+}
+
+static void
+check_end_domain(json_t *parameters)
+{
+    char domain[UUID_TEXT_SIZE];
+    g_autoptr(GError) error = NULL;
+    const char *field = NULL;
+
+    if (api_request_end_domain(parameters, domain, &field, &error))
+        g_assert_true(uuid_is_valid(domain));
+    else
+        check_refusal(field, error);
 }
 
 static void
@@ -62,6 +92,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (json_is_object(parameters)) {
         check_create(parameters);
+        check_change(parameters);
+        check_end_domain(parameters);
         check_others(parameters);
     }
     json_decref(parameters);

@@ -381,7 +381,7 @@ def watch(connection):
 
 
 # What the daemon sees rather than keeps: it changes on its own.
-SEEN = {"state", "carrier", "statistics"}
+SEEN = {"state", "linkUp", "carrier", "statistics"}
 
 
 def kept(port):

@@ -76,10 +76,12 @@ void
 test_broker_kill(TestBroker *test)
 {
     g_autoptr(GArray) links = test->kernel->ops->link_list(test->kernel, NULL);
+    Kernel *before = test->kernel;
 
     g_clear_pointer(&test->broker, broker_free);
-    kernel_free(test->kernel);
     test->kernel = kernel_fake_new();
+    kernel_fake_take_nodes(test->kernel, before);
+    kernel_free(before);
     for (guint i = 0; i < links->len; i++)
         kernel_fake_add_link(test->kernel, &g_array_index(links, LinkInfo, i));
 }

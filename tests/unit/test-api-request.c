@@ -49,6 +49,7 @@ test_create_takes_everything(void **state)
     json_t *parameters = parse("{\"network\":\"lan\",\"name\":\"web\",\"interfaceName\":\"tap0\","
                                "\"macAddress\":\"52:54:00:AA:bb:cc\",\"mtu\":1400,\"queues\":4,"
                                "\"vhost\":\"require\",\"openDescriptors\":false,"
+                               "\"linkUp\":false,\"deviceNode\":{\"owner\":7,\"group\":4294967294},"
                                "\"holder\":{\"type\":\"process\",\"pid\":42}}");
     const MacAddress mac = {{0x52, 0x54, 0, 0xaa, 0xbb, 0xcc}};
     g_auto(PortRequest) request = {0};
@@ -64,6 +65,10 @@ test_create_takes_everything(void **state)
     assert_true(request.has_queues && request.queues == 4);
     assert_true(request.has_vhost && request.vhost == VHOST_POLICY_REQUIRE);
     assert_true(request.no_descriptors);
+    assert_true(request.link_down);
+    assert_true(request.has_node);
+    assert_int_equal(request.node_owner, 7);
+    assert_int_equal(request.node_group, 4294967294);
     assert_int_equal(request.holder.type, HOLDER_PROCESS);
     assert_int_equal(request.holder.pid, 42);
 }
@@ -74,8 +79,10 @@ test_create_defaults(void **state)
     static const char *const texts[] = {
         "{\"network\":\"lan\"}",
         ("{\"network\":\"lan\",\"name\":null,\"interfaceName\":null,\"macAddress\":null,"
-         "\"mtu\":null,\"queues\":null,\"vhost\":null,\"openDescriptors\":null,\"holder\":null}"),
-        "{\"network\":\"lan\",\"openDescriptors\":true,\"holder\":{\"type\":\"process\"}}",
+         "\"mtu\":null,\"queues\":null,\"vhost\":null,\"openDescriptors\":null,\"holder\":null,"
+         "\"linkUp\":null,\"deviceNode\":null}"),
+        "{\"network\":\"lan\",\"openDescriptors\":true,\"linkUp\":true,\"holder\":{\"type\":"
+        "\"process\"}}",
         "{\"network\":\"lan\",\"holder\":{\"type\":\"process\",\"pid\":null,\"domain\":null}}",
     };
 
@@ -89,7 +96,7 @@ test_create_defaults(void **state)
         assert_null(request.name);
         assert_null(request.interface_name);
         assert_false(request.has_mac || request.has_queues || request.has_vhost);
-        assert_false(request.no_descriptors);
+        assert_false(request.no_descriptors || request.link_down || request.has_node);
         assert_int_equal(request.mtu, 0);
         /* The caller itself. */
         assert_int_equal(request.holder.type, HOLDER_PROCESS);
@@ -117,6 +124,13 @@ test_create_fields(void **state)
         {"{\"network\":\"lan\",\"vhost\":false}", "vhost"},
         {"{\"network\":\"lan\",\"openDescriptors\":0}", "openDescriptors"},
         {"{\"network\":\"lan\",\"openDescriptors\":\"no\"}", "openDescriptors"},
+        {"{\"network\":\"lan\",\"linkUp\":1}", "linkUp"},
+        {"{\"network\":\"lan\",\"deviceNode\":true}", "deviceNode"},
+        {"{\"network\":\"lan\",\"deviceNode\":{}}", "owner"},
+        {"{\"network\":\"lan\",\"deviceNode\":{\"owner\":0}}", "group"},
+        {"{\"network\":\"lan\",\"deviceNode\":{\"owner\":0,\"group\":null}}", "group"},
+        {"{\"network\":\"lan\",\"deviceNode\":{\"owner\":\"root\",\"group\":0}}", "owner"},
+        {"{\"network\":\"lan\",\"deviceNode\":{\"owner\":0,\"group\":0,\"mode\":6}}", "mode"},
         {"{\"network\":\"lan\",\"holder\":\"none\"}", "holder"},
         {"{\"network\":\"lan\",\"holder\":[]}", "holder"},
         {"{\"network\":\"lan\",\"holder\":{}}", "type"},
@@ -161,8 +175,15 @@ test_create_values(void **state)
         {"{\"network\":\"lan\",\"holder\":{\"type\":\"domain\",\"domain\":\"vm7\"}}", NULL,
          "'vm7'"},
         {"{\"network\":\"lan\",\"holder\":{\"type\":\"domain\",\"pid\":1,"
+         "\"domain\":\"123e4567-e89b-12d3-a456-426614174000\"}}"},
+        {"{\"network\":\"lan\",\"holder\":{\"type\":\"domain\",\"pid\":0,"
          "\"domain\":\"123e4567-e89b-12d3-a456-426614174000\"}}",
-         NULL, "pid"},
+         NULL, "0 is not"},
+        {"{\"network\":\"lan\",\"holder\":{\"type\":\"domain\",\"pid\":1}}", NULL, "UUID"},
+        {"{\"network\":\"lan\",\"deviceNode\":{\"owner\":-1,\"group\":0}}", NULL, "group ID"},
+        {"{\"network\":\"lan\",\"deviceNode\":{\"owner\":0,\"group\":4294967295}}", NULL,
+         "group ID"},
+        {"{\"network\":\"lan\",\"deviceNode\":{\"owner\":0,\"group\":4294967294}}"},
         {"{\"network\":\"lan\",\"holder\":{\"type\":\"process\","
          "\"domain\":\"123e4567-e89b-12d3-a456-426614174000\"}}",
          NULL, "UUID"},
@@ -272,6 +293,97 @@ test_open_queues(void **state)
     json_decref(good);
 }
 
+static void
+test_change(void **state)
+{
+    const MacAddress mac = {{0x52, 0x54, 0, 0, 0, 1}};
+    json_t *all = parse("{\"port\":\"web\",\"holderPid\":42,\"linkUp\":false,"
+                        "\"sources\":[\"52:54:00:00:00:01\"]}");
+    json_t *one = parse("{\"port\":\"web\",\"holderPid\":null,\"linkUp\":true,\"sources\":null}");
+    json_t *none = parse("{\"port\":\"web\",\"sources\":[]}");
+    g_auto(PortChange) change = {0}, up = {0}, nothing = {0};
+    const char *field = NULL;
+
+    assert_true(api_request_change(all, &change, &field, NULL));
+    assert_string_equal(change.port, "web");
+    assert_int_equal(change.holder_pid, 42);
+    assert_true(change.has_link_up && !change.link_up);
+    assert_int_equal(change.sources->len, 1);
+    assert_true(mac_address_equal(&g_array_index(change.sources, MacAddress, 0), &mac));
+    assert_true(api_request_change(one, &up, &field, NULL));
+    assert_true(up.has_link_up && up.link_up && up.holder_pid == 0 && !up.sources);
+    assert_true(api_request_change(none, &nothing, &field, NULL));
+    assert_true(!nothing.has_link_up && nothing.sources && nothing.sources->len == 0);
+    json_decref(all);
+    json_decref(one);
+    json_decref(none);
+}
+
+static void
+test_bad_changes(void **state)
+{
+    static const Outcome rows[] = {
+        {"{}", "port"},
+        {"{\"linkUp\":true}", "port"},
+        {"{\"port\":\"web\"}", NULL, "nothing to change"},
+        {"{\"port\":\"web\",\"linkUp\":null}", NULL, "nothing to change"},
+        {"{\"port\":\"web\",\"linkUp\":1}", "linkUp"},
+        {"{\"port\":\"web\",\"up\":true}", "up"},
+        {"{\"port\":\"web\",\"holderPid\":\"1\"}", "holderPid"},
+        {"{\"port\":\"web\",\"holderPid\":0}", NULL, "0 is not a process ID"},
+        {"{\"port\":\"web\",\"holderPid\":-1}", NULL, "-1"},
+        {"{\"port\":\"web\",\"holderPid\":4294967297}", NULL, "4294967297"},
+        {"{\"port\":\"web\",\"sources\":\"52:54:00:00:00:01\"}", "sources"},
+        {"{\"port\":\"web\",\"sources\":[1]}", NULL, "(no text)"},
+        {"{\"port\":\"web\",\"sources\":[\"01:00:5e:00:00:01\"]}", NULL, "01:00:5e"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        json_t *parameters = parse(rows[i].parameters);
+        g_auto(PortChange) change = {0};
+        g_autoptr(GError) error = NULL;
+        const char *field = NULL;
+
+        if (api_request_change(parameters, &change, &field, &error))
+            fail_msg("taken: %s", rows[i].parameters);
+        if (rows[i].field)
+            assert_string_equal(field, rows[i].field);
+        else
+            assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_INVALID_REQUEST, rows[i].text);
+        json_decref(parameters);
+    }
+}
+
+static void
+test_end_domain(void **state)
+{
+    static const Outcome rows[] = {
+        {"{}", "domain"},
+        {"{\"domain\":7}", "domain"},
+        {"{\"domain\":\"vm7\"}", NULL, "'vm7'"},
+    };
+    json_t *good = parse("{\"domain\":\"123E4567-E89B-12D3-A456-426614174000\"}");
+    char domain[UUID_TEXT_SIZE] = "";
+    const char *field = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        json_t *parameters = parse(rows[i].parameters);
+        g_autoptr(GError) error = NULL;
+
+        field = NULL;
+        assert_false(api_request_end_domain(parameters, domain, &field, &error));
+        if (rows[i].field)
+            assert_string_equal(field, rows[i].field);
+        else
+            assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_INVALID_REQUEST, rows[i].text);
+        json_decref(parameters);
+    }
+    assert_string_equal(domain, "");
+    assert_true(api_request_end_domain(good, domain, &field, NULL));
+    assert_string_equal(domain, "123e4567-e89b-12d3-a456-426614174000");
+    json_decref(good);
+}
+
 int
 main(void)
 {
@@ -283,6 +395,9 @@ main(void)
         cmocka_unit_test(test_domain_is_kept_in_lower_case),
         cmocka_unit_test(test_simple_requests),
         cmocka_unit_test(test_open_queues),
+        cmocka_unit_test(test_change),
+        cmocka_unit_test(test_bad_changes),
+        cmocka_unit_test(test_end_domain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

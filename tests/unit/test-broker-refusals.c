@@ -351,6 +351,7 @@ test_macs_in_use(void **state)
     LinkInfo foreign = {.name = "mv0",
                         .kind = "macvlan",
                         .is_macvlan = TRUE,
+                        .flags = IFF_UP,
                         .lower_index = 1,
                         .mac = {{0x02, 0, 0, 0, 0x22, 0x22}}};
 
@@ -387,8 +388,12 @@ test_generated_mac_that_a_stranger_has(void **state)
 {
     TestBroker *test = *state;
     const Caller root = test_caller(0);
-    LinkInfo foreign = {
-        .name = "mv0", .kind = "macvlan", .is_macvlan = TRUE, .lower_index = 1, .mtu = 1500};
+    LinkInfo foreign = {.name = "mv0",
+                        .kind = "macvlan",
+                        .flags = IFF_UP,
+                        .is_macvlan = TRUE,
+                        .lower_index = 1,
+                        .mtu = 1500};
     const Port *port;
 
     foreign.mac = test_broker_create(test, 0, "lan", "web")->mac;

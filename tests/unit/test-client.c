@@ -99,7 +99,11 @@ test_create(void **state)
                                     .queues = 2,
                                     .vhost = "auto",
                                     .holder = "pid:42",
-                                    .no_descriptors = TRUE};
+                                    .no_descriptors = TRUE,
+                                    .device_node = TRUE,
+                                    .node_owner = 107,
+                                    .node_group = 4294967294,
+                                    .link_down = TRUE};
     guint descriptors = count_descriptors();
     g_autoptr(GError) error = NULL;
     g_autofree char *holder = NULL, *json = NULL;
@@ -112,6 +116,7 @@ test_create(void **state)
     expect_call(fixture, "{'method':'org.macvtapd.Ports.CreatePort','parameters':{'network':'lan',"
                          "'name':'web','interfaceName':'tap0','macAddress':'52:54:00:00:00:01',"
                          "'vhost':'auto','mtu':1500,'queues':2,'openDescriptors':false,"
+                         "'linkUp':false,'deviceNode':{'owner':107,'group':4294967294},"
                          "'holder':{'type':'process','pid':42}}}");
     assert_string_equal(macvtap_port_get_id(port), "p000000000001");
     assert_string_equal(macvtap_port_get_name(port), "web");
@@ -209,6 +214,54 @@ test_open_and_delete(void **state)
     assert_true(macvtap_client_delete(fixture->client, "web", NULL));
     expect_call(fixture, "{'method':'org.macvtapd.Ports.DeletePort','parameters':"
                          "{'port':'web'}}");
+}
+
+static void
+test_changes(void **state)
+{
+    static const char *const sources[] = {"52:54:00:00:00:01", NULL};
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+
+    answer(fixture, "{'parameters':{'port':" PORT "}}");
+    assert_true(macvtap_client_set_sources(fixture->client, "web", sources, NULL));
+    expect_call(fixture, "{'method':'org.macvtapd.Ports.SetPort','parameters':{'port':'web',"
+                         "'sources':['52:54:00:00:00:01']}}");
+    answer(fixture, "{'parameters':{'port':" PORT "}}");
+    assert_true(macvtap_client_set_link(fixture->client, "web", TRUE, NULL));
+    expect_call(fixture, "{'method':'org.macvtapd.Ports.SetPort','parameters':{'port':'web',"
+                         "'linkUp':true}}");
+    answer(fixture, "{'parameters':{'port':" PORT "}}");
+    assert_true(macvtap_client_set_link(fixture->client, "web", FALSE, NULL));
+    expect_call(fixture, "{'method':'org.macvtapd.Ports.SetPort','parameters':{'port':'web',"
+                         "'linkUp':false}}");
+    answer(fixture, "{'error':'org.macvtapd.Ports.HolderInvalid','parameters':{'message':'no'}}");
+    assert_false(macvtap_client_set_holder_pid(fixture->client, "web", 42, &error));
+    assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED, "no");
+    expect_call(fixture, "{'method':'org.macvtapd.Ports.SetPort','parameters':{'port':'web',"
+                         "'holderPid':42}}");
+}
+
+static void
+test_end_domain(void **state)
+{
+    static const char *const wrong[] = {"{}", "{'parameters':{'ports':'2'}}"};
+    Fixture *fixture = *state;
+    guint n_ports = 7;
+
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autoptr(GError) error = NULL;
+
+        answer(fixture, wrong[i]);
+        assert_false(macvtap_client_end_domain(fixture->client, "uuid", &n_ports, &error));
+        assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_PROTOCOL, "number of ports");
+        expect_call(fixture, "{'method':'org.macvtapd.Ports.EndDomain','parameters':"
+                             "{'domain':'uuid'}}");
+    }
+    assert_int_equal(n_ports, 7);
+    answer(fixture, "{'parameters':{'ports':2}}");
+    assert_true(macvtap_client_end_domain(fixture->client, "uuid", &n_ports, NULL));
+    assert_int_equal(n_ports, 2);
 }
 
 static void
@@ -488,6 +541,8 @@ main(void)
         TEST(test_holders),
         TEST(test_text_that_is_not_utf_8),
         TEST(test_open_and_delete),
+        TEST(test_changes),
+        TEST(test_end_domain),
         TEST(test_lists),
         TEST(test_refusals),
         TEST(test_ports_with_missing_fields),

@@ -121,6 +121,26 @@ test_several_ports_on_one_process(void **state)
     assert_string_equal(fixture->told.ids->str, "one three ");
 }
 
+/* A port has one holder: the last that it was tied to. */
+static void
+test_tied_to_another(void **state)
+{
+    Fixture *fixture = *state;
+    TestChild first = test_child_new(), second = test_child_new();
+
+    add(fixture, "one", first.pid);
+    add(fixture, "two", first.pid);
+    add(fixture, "one", second.pid);
+    add(fixture, "one", second.pid);
+    test_child_end(&first);
+    wait_until_told(fixture);
+    assert_string_equal(fixture->told.ids->str, "two ");
+    fixture->told.times = 0;
+    test_child_end(&second);
+    wait_until_told(fixture);
+    assert_string_equal(fixture->told.ids->str, "two one ");
+}
+
 /* Found as long as it lives and holds something: after its end its pid may be another's. */
 static void
 test_find(void **state)
@@ -244,6 +264,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_end_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_zombie_has_ended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_several_ports_on_one_process, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_tied_to_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_find, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_several_processes_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_removed_is_not_told, set_up, tear_down),

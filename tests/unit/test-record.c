@@ -44,6 +44,10 @@ check_round_trip(const Port *port)
     assert_true(read->holder.start_time == port->holder.start_time);
     assert_string_equal(read->holder.domain, port->holder.domain);
     assert_int_equal(read->owner, port->owner);
+    assert_int_equal(read->has_node, port->has_node);
+    assert_int_equal(read->node_owner, port->node_owner);
+    assert_int_equal(read->node_group, port->node_group);
+    assert_true(read->node_made == port->node_made);
     assert_int_equal(read->state, PORT_STATE_ACTIVE);
     again = format(read);
     assert_string_equal(again, text);
@@ -70,6 +74,14 @@ test_round_trip(void **state)
     port->holder =
         (Holder){.type = HOLDER_DOMAIN, .domain = "123e4567-e89b-12d3-a456-426614174000"};
     check_round_trip(port);
+    port->holder.pid = 42;
+    port->holder.start_time = 7;
+    check_round_trip(port);
+    port->has_node = TRUE;
+    check_round_trip(port);
+    port->node_owner = port->node_group = G_MAXUINT32 - 1;
+    port->node_made = (guint64)246 << 32 | 7;
+    check_round_trip(port);
     g_free(port->network);
     port->network = g_strdup("parent=eth0,mode=source,vlan=4094.4094");
     check_round_trip(port);
@@ -82,7 +94,9 @@ good_record(HolderType holder)
     g_autoptr(Port) port = test_port_new(1);
     g_autofree char *text = NULL;
 
-    port->holder = (Holder){.type = holder, .pid = 42, .start_time = 7};
+    port->holder = (Holder){.type = holder};
+    if (holder == HOLDER_PROCESS)
+        port->holder = (Holder){.type = holder, .pid = 42, .start_time = 7};
     if (holder == HOLDER_DOMAIN)
         g_strlcpy(port->holder.domain, "123e4567-e89b-12d3-a456-426614174000", UUID_TEXT_SIZE);
     text = format(port);
@@ -172,6 +186,16 @@ test_values_that_cannot_be(void **state)
         {"holder", "{\"type\":\"process\",\"pid\":\"1\",\"startTime\":1}"},
         {"holder", "{\"type\":\"domain\"}"},
         {"holder", "{\"type\":\"domain\",\"domain\":\"vm7\"}"},
+        {"holder", "{\"type\":\"domain\",\"pid\":-1,\"startTime\":1,"
+                   "\"domain\":\"123e4567-e89b-12d3-a456-426614174000\"}"},
+        {"holder", "{\"type\":\"domain\",\"pid\":1,\"startTime\":-1,"
+                   "\"domain\":\"123e4567-e89b-12d3-a456-426614174000\"}"},
+        {"deviceNode", "null"},
+        {"deviceNode", "[]"},
+        {"deviceNode", "{\"owner\":0,\"group\":0}"},
+        {"deviceNode", "{\"owner\":-1,\"group\":0,\"made\":0}"},
+        {"deviceNode", "{\"owner\":0,\"group\":4294967295,\"made\":0}"},
+        {"deviceNode", "{\"owner\":0,\"group\":0,\"made\":-1}"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {

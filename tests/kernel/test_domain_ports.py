@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What libvirt needs of a port: its device node by path, a device that is down until the guest runs, and a domain as
+its holder, by whose process or word it ends."""
+import os
+import signal
+import stat
+
+import pytest
+
+from frames import device_number
+from varlink import VarlinkError
+
+FIRST, SECOND = "123e4567-e89b-12d3-a456-426614174000", "123e4567-e89b-12d3-a456-426614174001"
+OWNER = {"owner": 64055, "group": 64056}
+
+
+@pytest.fixture
+def connection(daemon):
+    with daemon.connect() as connection:
+        yield connection
+    for port in daemon.ports():
+        daemon.ctl("port", "delete", port["id"])
+
+
+@pytest.fixture
+def process(host):
+    return host.start("cat", stdin=-1)
+
+
+def create(connection, name="vm", domain=FIRST, pid=None, **parameters):
+    holder = {"type": "domain", "domain": domain, **({"pid": pid} if pid else {})}
+    return connection.ports("CreatePort", network="lan", name=name, holder=holder, openDescriptors=False,
+                            **parameters)["port"]
+
+
+def is_up(host, port):
+    return "UP" in host.link(port["interfaceName"])["flags"]
+
+
+# -- the device ----------------------------------------------------------------------------------------------
+
+
+def test_device_is_down_until_it_is_set_up(daemon, host, connection):
+    port = create(connection, linkUp=False)
+    assert not port["linkUp"] and not is_up(host, port)
+    assert connection.ports("SetPort", port="vm", linkUp=True)["port"]["linkUp"]
+    assert is_up(host, port)
+    assert "link       up" in daemon.ctl("port", "show", "vm").stdout
+    daemon.ctl("port", "set", "vm", "--link", "down")
+    assert not is_up(host, port)
+    assert "link       down" in daemon.ctl("port", "show", "vm").stdout
+    daemon.kill()
+    daemon.start()
+    (found,) = daemon.ports()
+    assert not found["linkUp"]
+
+
+def test_host_takes_nothing_of_a_device_that_is_set_up_later(host, connection):
+    port = create(connection, linkUp=False)
+    connection.ports("SetPort", port="vm", linkUp=True)
+    link = host.link(port["interfaceName"])
+    assert {"UP", "NOARP"} <= set(link["flags"])
+    shown = host.ip("-o", "addr", "show", "dev", port["interfaceName"]).stdout
+    assert shown == ""
+
+
+def test_mac_that_another_took_meanwhile(host, connection):
+    port = create(connection, linkUp=False)
+    host.ip("link", "add", "thief", "link", "eth0", "address", port["macAddress"], "type", "macvlan", "mode", "bridge")
+    host.ip("link", "set", "thief", "up")
+    with pytest.raises(VarlinkError, match="MacConflict.*is thief's on eth0"):
+        connection.ports("SetPort", port="vm", linkUp=True)
+    with pytest.raises(VarlinkError, match="MacConflict.*is thief's on eth0"):
+        connection.ports("DeletePort", port="vm")
+        create(connection, linkUp=False, macAddress=port["macAddress"])
+    host.ip("link", "del", "thief")
+
+
+@pytest.mark.parametrize("arguments, status, text", [
+    ((), 2, "change what?"),
+    (("--link", "sideways"), 2, "'sideways'"),
+    (("--link", "up", "more"), 2, "takes PORT"),
+    (("--sources", ""), 1, "in mode bridge"),
+])
+def test_set_refuses(daemon, connection, arguments, status, text):
+    create(connection)
+    done = daemon.ctl("port", "set", "vm", *arguments, check=False)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == status and text in line
+
+
+# -- the node ------------------------------------------------------------------------------------------------
+
+
+def test_node_is_the_devices_and_the_owners(daemon, host, connection):
+    port = create(connection, deviceNode=OWNER)
+    path = port["deviceNode"]
+    assert path == f"/dev/tap{port['interfaceIndex']}"
+    status = os.stat(path)
+    assert stat.S_ISCHR(status.st_mode) and status.st_rdev == device_number(host, port["interfaceName"])
+    assert (status.st_uid, status.st_gid) == (OWNER["owner"], OWNER["group"])
+    assert stat.S_IMODE(status.st_mode) == 0o600
+    assert path in daemon.ctl("port", "show", "vm").stdout
+    daemon.kill()
+    daemon.start()
+    assert daemon.ports()[0]["deviceNode"] == path
+    daemon.ctl("port", "delete", "vm")
+    assert not os.path.exists(path)
+
+
+OWN_NODE = """
+import json, os, socket, sys
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(sys.argv[1])
+for owner, group in ((0, 0), (os.getuid(), 0), (os.getuid(), os.getgid())):
+    parameters = {"network": "lan", "deviceNode": {"owner": owner, "group": group}, "openDescriptors": False}
+    call = {"method": "org.macvtapd.Ports.CreatePort", "parameters": parameters}
+    connection.sendall(json.dumps(call).encode() + bytes(1))
+    reply = json.loads(connection.recv(65536)[:-1])
+    if "error" not in reply:
+        os.close(os.open(reply["parameters"]["port"]["deviceNode"], os.O_RDWR))
+    print(reply.get("error", "opened"))
+"""
+
+
+def test_node_of_another_is_only_for_root_to_give(daemon, host):
+    done = host.run("/usr/bin/python3", "-c", OWN_NODE, daemon.socket, user="nobody")
+    assert done.stdout.split() == ["org.macvtapd.Ports.AccessDenied"] * 2 + ["opened"]
+    assert daemon.settle() == []
+
+
+# -- the domain ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["made", "later", "after-restart"])
+def test_port_goes_with_the_domains_process(daemon, connection, process, when):
+    port = create(connection, pid=process.pid if when == "made" else None, deviceNode=OWNER)
+    if when != "made":
+        assert "pid" not in port["holder"]
+        tied = connection.ports("SetPort", port="vm", holderPid=process.pid)["port"]
+        assert tied["holder"] == {"type": "domain", "domain": FIRST, "pid": process.pid}
+    if when == "after-restart":
+        daemon.kill()
+        daemon.start()
+    assert f"process    {process.pid}" in daemon.ctl("port", "show", "vm").stdout
+    os.kill(process.pid, signal.SIGKILL)
+    assert daemon.settle() == []
+    assert not os.path.exists(port["deviceNode"])
+
+
+def test_domains_process_ended_while_no_daemon_ran(daemon, connection, process):
+    create(connection, "dead", pid=process.pid)
+    create(connection, "waits")
+    daemon.kill()
+    process.kill()
+    process.wait()
+    daemon.start()
+    assert [port["name"] for port in daemon.ports()] == ["waits"]
+    assert "holder of port dead has ended" in daemon.messages()
+    daemon.ctl("port", "delete", "waits")
+
+
+def test_end_of_a_domain(daemon, connection, process):
+    create(connection, "one", FIRST)
+    create(connection, "two", FIRST, process.pid)
+    create(connection, "other", SECOND, process.pid)
+    assert connection.ports("EndDomain", domain=FIRST.upper()) == {"ports": 2}
+    assert connection.ports("EndDomain", domain=FIRST) == {"ports": 0}
+    assert [port["name"] for port in daemon.ports()] == ["other"]
+    process.kill()
+    assert daemon.settle() == []
+
+
+def test_record_of_a_macvtapd_before(daemon, connection):
+    """Records without what is new are read as ever."""
+    port = create(connection)
+    text = (daemon.state / "ports" / port["id"]).read_text(encoding="utf-8")
+    assert "deviceNode" not in text and "pid" not in text
+    daemon.restart()
+    assert daemon.ports() == [port]
+
+
+@pytest.mark.parametrize("pid, error", [(0, "InvalidRequest"), (2**31 - 1, "HolderInvalid")])
+def test_process_that_cannot_be_tied(connection, pid, error):
+    create(connection)
+    with pytest.raises(VarlinkError, match=error):
+        connection.ports("SetPort", port="vm", holderPid=pid)

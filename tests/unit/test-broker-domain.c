@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Ports that a libvirt domain holds: what ties them to its process, and what ends them. */
+#include "unit.h"
+
+#include "process.h"
+#include "test-broker.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define FIRST "123e4567-e89b-12d3-a456-426614174000"
+#define SECOND "123e4567-e89b-12d3-a456-426614174001"
+
+static int
+set_up(void **state)
+{
+    *state = test_broker_new();
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    test_broker_free(*state);
+    return 0;
+}
+
+static Holder
+domain_holder(const char *uuid, pid_t pid)
+{
+    Holder holder = {.type = HOLDER_DOMAIN, .pid = pid};
+
+    g_strlcpy(holder.domain, uuid, sizeof(holder.domain));
+    return holder;
+}
+
+static const Port *
+create(TestBroker *test, const char *name, const char *uuid, pid_t pid)
+{
+    const Caller root = test_caller(0);
+    const PortRequest request = {
+        .network = (char *)"lan", .name = (char *)name, .holder = domain_holder(uuid, pid)};
+    g_autoptr(GError) error = NULL;
+    g_auto(PortGrant) grant = {0};
+
+    broker_create_port(test->broker, &root, &request, &grant, &error);
+    assert_no_error(error);
+    return grant.port;
+}
+
+static gboolean
+tie(TestBroker *test, const char *name, pid_t pid, GError **error)
+{
+    const Caller root = test_caller(0);
+    const PortChange change = {.port = (char *)name, .holder_pid = pid};
+
+    return broker_change_port(test->broker, &root, &change, error) != NULL;
+}
+
+static const Port *
+find_port(TestBroker *test, const char *name)
+{
+    g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &(Caller){.uid = 0}, NULL);
+
+    for (guint i = 0; i < ports->len; i++) {
+        const Port *port = ports->pdata[i];
+
+        if (g_str_equal(port->name, name))
+            return port;
+    }
+    return NULL;
+}
+
+/* Waits for the main loop's word that so many bytes of events are there. */
+static void
+expect_events(TestBroker *test, const char *expected)
+{
+    g_autofree char *events = NULL;
+
+    while (test->events->len < strlen(expected))
+        g_main_context_iteration(NULL, TRUE);
+    test_settle();
+    events = test_broker_take_events(test);
+    assert_string_equal(events, expected);
+}
+
+static void
+restart(TestBroker *test)
+{
+    test_broker_kill(test);
+    test_broker_start(test);
+}
+
+static void
+test_ends_with_the_process_it_was_made_with(void **state)
+{
+    TestBroker *test = *state;
+    TestChild child = test_child_new();
+    const Port *port = create(test, "web", FIRST, child.pid);
+
+    assert_int_equal(port->holder.pid, child.pid);
+    assert_true(port->holder.start_time > 0);
+    assert_string_equal(port->holder.domain, FIRST);
+    test_child_end(&child);
+    expect_events(test, "created web\ndeleted web\n");
+}
+
+static void
+test_ends_with_the_process_it_is_tied_to(void **state)
+{
+    TestBroker *test = *state;
+    TestChild first = test_child_new(), second = test_child_new();
+
+    assert_int_equal(create(test, "web", FIRST, 0)->holder.pid, 0);
+    assert_true(tie(test, "web", first.pid, NULL));
+    assert_int_equal(find_port(test, "web")->holder.pid, first.pid);
+    assert_true(tie(test, "web", second.pid, NULL));
+    expect_events(test, "created web\nchanged web\nchanged web\n");
+    test_child_end(&first);
+    expect_events(test, "");
+    /* So it is with the next daemon. */
+    restart(test);
+    assert_int_equal(find_port(test, "web")->holder.pid, second.pid);
+    test_child_end(&second);
+    expect_events(test, "deleted web\n");
+}
+
+static void
+test_process_that_cannot_be_tied(void **state)
+{
+    TestBroker *test = *state;
+    TestChild child = test_child_new();
+    g_autoptr(GError) error = NULL;
+    guint descriptors;
+
+    create(test, "web", FIRST, 0);
+    descriptors = test_count_descriptors();
+    test_child_end_as_zombie(&child);
+    assert_false(tie(test, "web", child.pid, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_HOLDER_INVALID, "No such process");
+    test_child_end(&child);
+    assert_int_equal(find_port(test, "web")->holder.pid, 0);
+    assert_int_equal(test_count_descriptors(), descriptors);
+}
+
+/* A user's own daemon of libvirt may name processes of that user alone. */
+static void
+test_process_of_another_user(void **state)
+{
+    TestBroker *test = *state;
+    const Caller user = test_caller(getuid() + 1000);
+    const PortRequest request = {.network = (char *)"lan",
+                                 .holder = domain_holder(FIRST, getpid())};
+
+    g_array_append_val(test_broker_network(test, "lan")->allow_uids, user.uid);
+    test_broker_refuse(test, &user, &request, PORT_ERROR_HOLDER_INVALID, "is not user");
+}
+
+static void
+test_end_of_a_domain(void **state)
+{
+    TestBroker *test = *state;
+    TestChild child = test_child_new();
+    const Caller root = test_caller(0), user = test_caller(1000);
+    g_autoptr(GError) error = NULL;
+    guint n_ports = 7, descriptors = test_count_descriptors();
+
+    create(test, "one", FIRST, 0);
+    create(test, "two", FIRST, child.pid);
+    create(test, "other", SECOND, child.pid);
+    test_broker_create(test, 0, "lan", "none");
+    assert_false(broker_end_domain(test->broker, &user, FIRST, &n_ports, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_ACCESS_DENIED, "only root");
+    kernel_fake_fail(test->kernel, "link_delete", 1, EPERM);
+    assert_false(broker_end_domain(test->broker, &root, FIRST, &n_ports, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "link_delete");
+    assert_int_equal(n_ports, 7);
+    assert_true(broker_end_domain(test->broker, &root, FIRST, &n_ports, NULL));
+    assert_int_equal(n_ports, 2);
+    expect_events(test, "created one\ncreated two\ncreated other\ncreated none\n"
+                        "deleted one\ndeleted two\n");
+    assert_true(broker_end_domain(test->broker, &root, FIRST, &n_ports, NULL));
+    assert_int_equal(n_ports, 0);
+    test_child_end(&child);
+    expect_events(test, "deleted other\n");
+    assert_int_equal(test_count_descriptors(), descriptors);
+}
+
+/* A record with a process is as good as that process: by its pid and by when it began. */
+static void
+test_after_a_start(void **state)
+{
+    TestBroker *test = *state;
+    TestChild child = test_child_new();
+    g_autoptr(Port) reused = port_copy(create(test, "reused", SECOND, child.pid));
+
+    create(test, "none", FIRST, 0);
+    create(test, "dead", FIRST, child.pid);
+    create(test, "lives", FIRST, getpid());
+    test_broker_kill(test);
+    reused->holder.pid = getpid();
+    test_broker_write_record(test, reused, NULL);
+    test_child_end(&child);
+    test_broker_start(test);
+    assert_int_equal(test->messages->len, 2);
+    assert_non_null(find_port(test, "none"));
+    assert_non_null(find_port(test, "lives"));
+    assert_null(find_port(test, "dead"));
+    assert_null(find_port(test, "reused"));
+    assert_int_equal(kernel_fake_link_count(test->kernel), test->n_parents + 2);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_ends_with_the_process_it_was_made_with),
+        TEST(test_ends_with_the_process_it_is_tied_to),
+        TEST(test_process_that_cannot_be_tied),
+        TEST(test_process_of_another_user),
+        TEST(test_end_of_a_domain),
+        TEST(test_after_a_start),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
