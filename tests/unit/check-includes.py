@@ -19,7 +19,7 @@ for room in rooms:
         headers.setdefault(header.name, []).append(room)
 
 problems = []
-for folder in {path.parent for path in root.glob('src/**/*.c')} | {root / 'vhost'}:
+for folder in {path.parent for path in root.glob('src/**/*.c')} | {root / 'vhost', root / 'hooks'}:
     if str(folder.relative_to(root)) not in rooms:
         problems.append(f'{folder.relative_to(root)} is not in the table')
 for name, where in headers.items():

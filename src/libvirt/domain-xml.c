@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * The text comes from libvirt, but users write much of it: descriptions, metadata, names. So
+ * libxml2 gets no network, no DTD (a document type of its own has nothing to do in a domain, and
+ * entities are how XML is made to explode) and a limited length, and what is taken out of it is
+ * checked here before anybody uses it: a target must be an interface's name and a network printable
+ * ASCII, so that neither can be a path, a second line, or a terminal's command.
+ */
+#include "domain-xml.h"
+
+#include "interface-name.h"
+
+#include <libxml/parser.h>
+#include <string.h>
+
+G_DEFINE_QUARK(macvtapd - domain - xml - error, domain_xml_error)
+
+static gboolean G_GNUC_PRINTF(2, 3) malformed(GError **error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    if (error)
+        *error =
+            g_error_new_valist(DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_MALFORMED, format, arguments);
+    va_end(arguments);
+    return FALSE;
+}
+
+/* The first problem is what is told. Always FALSE. */
+static gboolean G_GNUC_PRINTF(2, 3) problem(DomainXml *domain, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    if (!domain->problem)
+        domain->problem = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    return FALSE;
+}
+
+/* Text from a document, fit for a message. */
+static char *
+show(const char *text)
+{
+    g_autofree char *start = g_strndup(text, 64);
+
+    return g_strescape(start, NULL);
+}
+
+static void
+free_port(gpointer data)
+{
+    DomainPort *port = data;
+
+    g_free(port->target);
+    g_free(port->network);
+    g_free(port->mac);
+    g_free(port);
+}
+
+void
+domain_xml_free(DomainXml *domain)
+{
+    if (!domain)
+        return;
+    g_clear_pointer(&domain->document, xmlFreeDoc);
+    g_clear_pointer(&domain->ports, g_ptr_array_unref);
+    g_free(domain->name);
+    g_free(domain->uuid);
+    g_free(domain->problem);
+    g_free(domain);
+}
+
+/* namespace NULL: an element without one. */
+static gboolean
+is_element(const xmlNode *node, const char *name, const char *namespace)
+{
+    const char *has = node->ns ? (const char *)node->ns->href : NULL;
+
+    return node->type == XML_ELEMENT_NODE && g_str_equal((const char *)node->name, name) &&
+           g_strcmp0(has, namespace) == 0;
+}
+
+static xmlNode *
+next_element(xmlNode *from, const char *name, const char *namespace)
+{
+    while (from && !is_element(from, name, namespace))
+        from = from->next;
+    return from;
+}
+
+static xmlNode *
+child(const xmlNode *parent, const char *name)
+{
+    return parent ? next_element(parent->children, name, NULL) : NULL;
+}
+
+/* A copy; NULL when it is not there. */
+static char *
+attribute(const xmlNode *node, const char *name)
+{
+    xmlChar *value = node ? xmlGetNoNsProp(node, BAD_CAST name) : NULL;
+    char *copy = g_strdup((const char *)value);
+
+    xmlFree(value);
+    return copy;
+}
+
+static char *
+text_of(const xmlNode *node)
+{
+    xmlChar *value = node ? xmlNodeGetContent(node) : NULL;
+    char *copy = value ? g_strstrip(g_strdup((const char *)value)) : NULL;
+
+    xmlFree(value);
+    return copy;
+}
+
+static gboolean
+is_printable(const char *text)
+{
+    for (; *text; text++) {
+        if (!g_ascii_isgraph(*text))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+check_port_attributes(DomainXml *domain, const xmlNode *node)
+{
+    for (const xmlAttr *one = node->properties; one; one = one->next) {
+        const char *name = (const char *)one->name;
+        g_autofree char *shown = show(name);
+
+        if (one->ns || (!g_str_equal(name, "target") && !g_str_equal(name, "network")))
+            return problem(
+                domain, "metadata: a port has the attributes target and network, not '%s'", shown);
+    }
+    return TRUE;
+}
+
+static gboolean
+check_port_texts(DomainXml *domain, const DomainPort *port)
+{
+    g_autofree char *target = show(port->target ? port->target : "");
+    g_autofree char *network = show(port->network ? port->network : "");
+    g_autoptr(GError) reason = NULL;
+
+    if (!port->target || !port->network)
+        return problem(domain, "metadata: a port has no attribute %s",
+                       port->target ? "network" : "target");
+    if (!interface_name_check(port->target, &reason))
+        return problem(domain, "metadata: target '%s': %s", target, reason->message);
+    if (!port->network[0] || !is_printable(port->network))
+        return problem(domain, "metadata: port %s: '%s' cannot be a network's name", target,
+                       network);
+    for (guint i = 0; i < domain->ports->len; i++) {
+        const DomainPort *other = domain->ports->pdata[i];
+
+        if (g_str_equal(other->target, port->target))
+            return problem(domain, "metadata: two ports have the target '%s'", target);
+    }
+    return TRUE;
+}
+
+static gboolean
+read_port(DomainXml *domain, xmlNode *node)
+{
+    DomainPort *port = g_new0(DomainPort, 1);
+
+    port->port = node;
+    port->queues = 1;
+    port->target = attribute(node, "target");
+    port->network = attribute(node, "network");
+    if (check_port_attributes(domain, node) && check_port_texts(domain, port)) {
+        g_ptr_array_add(domain->ports, port);
+        return TRUE;
+    }
+    free_port(port);
+    return FALSE;
+}
+
+static void
+read_metadata(DomainXml *domain, const xmlNode *root)
+{
+    const xmlNode *metadata = child(root, "metadata");
+    xmlNode *ports =
+        metadata ? next_element(metadata->children, "ports", DOMAIN_XML_NAMESPACE) : NULL;
+
+    if (!ports)
+        return;
+    if (next_element(ports->next, "ports", DOMAIN_XML_NAMESPACE))
+        problem(domain, "metadata: macvtapd's element ports is there twice");
+    for (xmlNode *node = ports->children; node; node = node->next) {
+        g_autofree char *shown = node->type == XML_ELEMENT_NODE ? show((char *)node->name) : NULL;
+
+        if (is_element(node, "port", DOMAIN_XML_NAMESPACE))
+            read_port(domain, node);
+        else if (shown)
+            problem(domain, "metadata: macvtapd's element ports has elements port, not '%s'",
+                    shown);
+    }
+}
+
+/* The element with this name in each <interface> whose device it is; *ret_again if it is another's,
+ * too. */
+static xmlNode *
+find_interface(const xmlNode *root, const char *target, gboolean *ret_again)
+{
+    const xmlNode *devices = child(root, "devices");
+    xmlNode *found = NULL;
+
+    *ret_again = FALSE;
+    for (xmlNode *node = child(devices, "interface"); node;
+         node = next_element(node->next, "interface", NULL)) {
+        g_autofree char *dev = attribute(child(node, "target"), "dev");
+
+        if (g_strcmp0(dev, target) != 0)
+            continue;
+        *ret_again |= found != NULL;
+        found = found ? found : node;
+    }
+    return found;
+}
+
+static gboolean
+check_type(DomainXml *domain, const DomainPort *port, const xmlNode *interface)
+{
+    g_autofree char *type = attribute(interface, "type");
+    g_autofree char *managed = attribute(child(interface, "target"), "managed");
+    g_autofree char *shown = show(type ? type : "");
+
+    if (g_strcmp0(type, "ethernet") != 0)
+        return problem(domain, "interface %s is type='%s'; a port of macvtapd is type='ethernet'",
+                       port->target, shown);
+    if (g_strcmp0(managed, "no") != 0)
+        return problem(domain,
+                       "interface %s is a port of macvtapd: its target must say managed='no'",
+                       port->target);
+    return TRUE;
+}
+
+static gboolean
+read_number(DomainXml *domain, const DomainPort *port, const xmlNode *node, const char *name,
+            guint *ret_number)
+{
+    g_autofree char *text = attribute(node, name);
+    g_autofree char *shown = show(text ? text : "");
+    guint64 number;
+
+    if (!text)
+        return TRUE;
+    if (!g_ascii_string_to_unsigned(text, 10, 1, G_MAXUINT16, &number, NULL))
+        return problem(domain, "interface %s: %s='%s' is not a number from 1 to 65535",
+                       port->target, name, shown);
+    *ret_number = (guint)number;
+    return TRUE;
+}
+
+static gboolean
+read_interface(DomainXml *domain, DomainPort *port, const xmlNode *root)
+{
+    gboolean again;
+    xmlNode *interface = find_interface(root, port->target, &again);
+
+    if (!interface)
+        return problem(domain,
+                       "metadata names a port %s, but no interface has <target dev='%s' "
+                       "managed='no'/>",
+                       port->target, port->target);
+    if (again)
+        return problem(domain, "two interfaces have the target '%s'", port->target);
+    if (!check_type(domain, port, interface))
+        return FALSE;
+    port->interface = interface;
+    port->mac = attribute(child(interface, "mac"), "address");
+    return read_number(domain, port, child(interface, "driver"), "queues", &port->queues) &&
+           read_number(domain, port, child(interface, "mtu"), "size", &port->mtu);
+}
+
+static gboolean
+read_identity(DomainXml *domain, const xmlNode *root, GError **error)
+{
+    domain->name = text_of(child(root, "name"));
+    domain->uuid = text_of(child(root, "uuid"));
+    if (!domain->name || !domain->name[0])
+        return malformed(error, "the domain's XML has no name");
+    if (!domain->uuid || !g_uuid_string_is_valid(domain->uuid))
+        return malformed(error, "the domain's XML has no valid UUID");
+    return TRUE;
+}
+
+static xmlDoc *
+read_document(const char *text, gsize length, GError **error)
+{
+    g_autofree char *cause = NULL;
+    xmlParserCtxt *context;
+    xmlDoc *document;
+    int line;
+
+    if (length > DOMAIN_XML_BYTES_MAX) {
+        malformed(error, "the domain's XML has %" G_GSIZE_FORMAT " bytes, at most %d are read",
+                  length, DOMAIN_XML_BYTES_MAX);
+        return NULL;
+    }
+    if (memchr(text, '\0', length)) {
+        malformed(error, "the domain's XML has a NUL byte in it");
+        return NULL;
+    }
+    context = xmlNewParserCtxt();
+    document = xmlCtxtReadMemory(context, text, (int)length, NULL, NULL,
+                                 XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    line = context->lastError.line;
+    cause = g_strstrip(g_strdup(context->lastError.message ? context->lastError.message : "?"));
+    xmlFreeParserCtxt(context);
+    if (!document)
+        malformed(error, "the domain's XML, line %d: %s", line, cause);
+    return document;
+}
+
+gboolean
+domain_xml_concerns_us(const char *text, gsize length)
+{
+    return memmem(text, length, DOMAIN_XML_NAMESPACE, strlen(DOMAIN_XML_NAMESPACE)) != NULL;
+}
+
+DomainXml *
+domain_xml_parse(const char *text, gsize length, GError **error)
+{
+    g_autoptr(DomainXml) domain = g_new0(DomainXml, 1);
+    const xmlNode *root;
+
+    domain->ports = g_ptr_array_new_with_free_func(free_port);
+    domain->document = read_document(text, length, error);
+    if (!domain->document)
+        return NULL;
+    root = xmlDocGetRootElement(domain->document);
+    if (domain->document->intSubset || !root || !is_element(root, "domain", NULL)) {
+        malformed(error, "this is not a domain's XML");
+        return NULL;
+    }
+    if (!read_identity(domain, root, error))
+        return NULL;
+    read_metadata(domain, root);
+    for (guint i = 0; i < domain->ports->len; i++)
+        read_interface(domain, domain->ports->pdata[i], root);
+    return g_steal_pointer(&domain);
+}
+
+gboolean
+domain_xml_check(const DomainXml *domain, GError **error)
+{
+    if (!domain->problem)
+        return TRUE;
+    g_set_error_literal(error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS, domain->problem);
+    return FALSE;
+}
+
+void
+domain_xml_rename_target(DomainPort *port, const char *target)
+{
+    xmlNode *element = port->interface ? child(port->interface, "target") : NULL;
+
+    g_free(port->target);
+    port->target = g_strdup(target);
+    xmlSetProp(port->port, BAD_CAST "target", BAD_CAST target);
+    if (element)
+        xmlSetProp(element, BAD_CAST "dev", BAD_CAST target);
+}
+
+char *
+domain_xml_format(const DomainXml *domain)
+{
+    xmlChar *text = NULL;
+    char *copy;
+    int length = 0;
+
+    xmlDocDumpMemory(domain->document, &text, &length);
+    copy = g_strndup((const char *)text, (gsize)length);
+    xmlFree(text);
+    return copy;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The part of a libvirt domain's XML that concerns macvtapd (libvirt.org/formatdomain.html): who
+ * the domain is, which of its interfaces are ports, and what these ask for. Text in, no I/O.
+ */
+#pragma once
+
+#include <glib.h>
+#include <libxml/tree.h>
+
+/* The namespace of our element in <metadata>; docs/libvirt.md and xml-templates/macvtapd.rng
+ * describe it. */
+#define DOMAIN_XML_NAMESPACE "https://macvtapd.org/xmlns/domain/1"
+
+/* A domain's XML of more bytes than this is refused: libvirt's own are some kilobytes. */
+#define DOMAIN_XML_BYTES_MAX (1024 * 1024)
+
+#define DOMAIN_XML_ERROR (domain_xml_error_quark())
+GQuark domain_xml_error_quark(void);
+
+typedef enum DomainXmlError {
+    DOMAIN_XML_ERROR_MALFORMED, /* too long, or not a domain's XML */
+    DOMAIN_XML_ERROR_PORTS,     /* what it says of our ports cannot be */
+} DomainXmlError;
+
+/* One <macvtapd:port> with what its <interface> says; the rest is unset unless that is known. */
+typedef struct DomainPort {
+    char *target;              /* the device's name: a valid one */
+    char *network;             /* macvtapd's network, or "parent=…,mode=…": printable ASCII */
+    char *mac;                 /* as written; NULL: the interface has none */
+    guint queues;              /* at least 1 */
+    guint mtu;                 /* bytes; 0: not given */
+    xmlNode *port, *interface; /* the document's; interface NULL: there is none of ours */
+} DomainPort;
+
+typedef struct DomainXml {
+    xmlDoc *document;
+    char *name;
+    char *uuid;
+    GPtrArray *ports; /* of DomainPort */
+    char *problem;    /* why the domain cannot have its ports: one line; NULL: it can */
+} DomainXml;
+
+/* Whether text names our namespace at all. Cheap: most domains do not. */
+gboolean domain_xml_concerns_us(const char *text, gsize length);
+
+/*
+ * Takes text apart; free the result with domain_xml_free(). NULL when it is not a domain's XML with
+ * a UUID. What is wrong with our ports only is no error here, for a domain must be let go whatever
+ * its metadata says: see domain_xml_check().
+ */
+DomainXml *domain_xml_parse(const char *text, gsize length, GError **error);
+void domain_xml_free(DomainXml *domain);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainXml, domain_xml_free)
+
+/* Fails with DOMAIN_XML_ERROR_PORTS if there is a problem. */
+gboolean domain_xml_check(const DomainXml *domain, GError **error);
+
+/* Gives a port's device another name, in the interface and in the metadata. */
+void domain_xml_rename_target(DomainPort *port, const char *target);
+
+/* The document as text; free with g_free(). */
+char *domain_xml_format(const DomainXml *domain);

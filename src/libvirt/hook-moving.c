@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A domain arrives from another host or from a file. Its networks are looked up here by their
+ * names, whatever their parents are, and its MACs stay; only its devices' names may be taken. As
+ * libvirt takes another XML from these two operations alone, such a device is renamed now; that
+ * another takes the new name before prepare is left to prepare to refuse.
+ */
+#include "hook.h"
+
+#include "hook-state.h"
+
+#include "interface-name.h"
+
+#include <string.h>
+
+#define ATTEMPTS 100
+#define HASH_DIGITS 5
+
+static gboolean
+is_taken(const Hook *hook, const char *name)
+{
+    const GPtrArray *ports = hook->domain->ports;
+
+    for (guint i = 0; i < ports->len; i++) {
+        const DomainPort *port = ports->pdata[i];
+
+        if (g_str_equal(port->target, name))
+            return TRUE;
+    }
+    return hook->interface_index(name) != 0;
+}
+
+/* The old name, cut, and some digits that another domain's device would not get. */
+static char *
+make_name(const char *target, const char *uuid, guint attempt)
+{
+    g_autofree char *seed = g_strdup_printf("%s %s %u", uuid, target, attempt);
+    g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, seed, -1);
+
+    return g_strdup_printf("%.*s-%.*s", INTERFACE_NAME_MAX - 1 - HASH_DIGITS, target, HASH_DIGITS,
+                           hash);
+}
+
+static void
+rename_port(const Hook *hook, DomainPort *port)
+{
+    for (guint i = 0; i < ATTEMPTS; i++) {
+        g_autofree char *name = make_name(port->target, hook->domain->uuid, i);
+
+        if (is_taken(hook, name))
+            continue;
+        domain_xml_rename_target(port, name);
+        return;
+    }
+}
+
+gboolean
+hook_restore(Hook *hook, GError **error)
+{
+    const GPtrArray *ports = hook->domain->ports;
+    gboolean changed = FALSE;
+
+    if (!domain_xml_check(hook->domain, error))
+        return FALSE;
+    for (guint i = 0; i < ports->len; i++) {
+        DomainPort *port = ports->pdata[i];
+
+        if (hook->interface_index(port->target) == 0)
+            continue;
+        rename_port(hook, port);
+        changed = TRUE;
+    }
+    if (changed)
+        hook->output = domain_xml_format(hook->domain);
+    return TRUE;
+}
+
+gboolean
+hook_migrate(Hook *hook, GError **error)
+{
+    if (!hook_restore(hook, error))
+        return FALSE;
+    if (hook->domain->ports->len > 0)
+        hook_state_mark(hook->state_folder, hook->domain->uuid, HOOK_STATE_INCOMING);
+    return TRUE;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * The ports of a domain are made before libvirt opens them, by name and by path: it opens
+ * /dev/tap<ifindex> as whoever it runs as, and compares nothing. So all that could differ is
+ * compared here: that libvirt sees the device at all (macvtapd may live in another network
+ * namespace), that the node is the device's (/dev may be another), and that the guest will send
+ * from the MAC that the port lets through. A port stays down until started: a guest that never runs
+ * is never heard.
+ *
+ * Ports that a domain has already at a plain start are left from a life whose release never came;
+ * they go first. Not so for an incoming migration: macvtapd's domain may be running on this very
+ * host.
+ */
+#include "hook.h"
+
+#include "hook-state.h"
+
+#include "mac-address.h"
+#include "macvtap.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    if (error)
+        *error = g_error_new_valist(DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS, format, arguments);
+    va_end(arguments);
+    return FALSE;
+}
+
+/* What sysfs says the node's number must be. FALSE when it does not show this namespace's devices.
+ */
+static gboolean
+read_device_number(const Hook *hook, const MacvtapPort *port, dev_t *ret_device)
+{
+    g_autofree char *path = g_strdup_printf("%s/class/net/%s/macvtap/tap%d/dev", hook->sysfs_folder,
+                                            macvtap_port_get_interface_name(port),
+                                            macvtap_port_get_interface_index(port));
+    g_autofree char *text = NULL;
+    guint major_number, minor_number;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL) ||
+        sscanf(text, "%u:%u", &major_number, &minor_number) != 2)
+        return FALSE;
+    *ret_device = makedev(major_number, minor_number);
+    return TRUE;
+}
+
+static gboolean
+check_node(const Hook *hook, const MacvtapPort *port, GError **error)
+{
+    const char *name = macvtap_port_get_interface_name(port);
+    int index = macvtap_port_get_interface_index(port);
+    g_autofree char *path = g_strdup_printf("%s/tap%d", hook->device_folder, index);
+    struct stat status;
+    dev_t device;
+
+    if (hook->interface_index(name) != (guint)index)
+        return refuse(error, "macvtapd made it in another network namespace than libvirt's");
+    if (stat(path, &status) < 0)
+        return refuse(error, "libvirt has no %s: %s (is its /dev another than macvtapd's?)", path,
+                      g_strerror(errno));
+    if (!S_ISCHR(status.st_mode))
+        return refuse(error, "%s is no device", path);
+    if (read_device_number(hook, port, &device) && device != status.st_rdev)
+        return refuse(error, "%s is another device's", path);
+    return TRUE;
+}
+
+static gboolean
+check_mac(const DomainPort *wanted, const MacvtapPort *port, GError **error)
+{
+    const char *has = macvtap_port_get_mac_address(port);
+    MacAddress a, b;
+
+    if (mac_address_parse(wanted->mac, &a) && mac_address_parse(has, &b) &&
+        mac_address_equal(&a, &b))
+        return TRUE;
+    return refuse(error,
+                  "the domain says MAC %s, but the port has %s: set <mac address='%s'/>, or"
+                  " let network %s give any (Mac=any, with passthru Mac=assign)",
+                  wanted->mac, has, has, wanted->network);
+}
+
+static gboolean
+check_port(const Hook *hook, const DomainPort *wanted, const MacvtapPort *port, GError **error)
+{
+    if (!check_mac(wanted, port, error) || !check_node(hook, port, error))
+        return FALSE;
+    if (wanted->mtu > macvtap_port_get_mtu(port))
+        return refuse(error, "the domain says MTU %u, but the port has %u", wanted->mtu,
+                      macvtap_port_get_mtu(port));
+    return TRUE;
+}
+
+/* holder NULL: this process. */
+static MacvtapPort *
+make_port(MacvtapClient *client, const DomainPort *wanted, const char *holder, gboolean incoming,
+          GError **error)
+{
+    MacvtapRequest request = {
+        .network = wanted->network,
+        .interface_name = wanted->target,
+        .mac_address = wanted->mac,
+        .mtu = wanted->mtu,
+        .queues = wanted->queues,
+        .holder = holder,
+        .no_descriptors = TRUE,
+        .device_node = TRUE,
+        .node_owner = geteuid(),
+        .node_group = getegid(),
+        .link_down = TRUE,
+        .incoming = incoming,
+    };
+
+    if (wanted->mac)
+        return macvtap_client_create(client, &request, error);
+    refuse(error, "it has no <mac address='…'/>");
+    return NULL;
+}
+
+static gboolean
+make_ports(const Hook *hook, MacvtapClient *client, gboolean incoming, GError **error)
+{
+    const GPtrArray *ports = hook->domain->ports;
+    g_autofree char *holder = g_strdup_printf("domain:%s", hook->domain->uuid);
+
+    for (guint i = 0; i < ports->len; i++) {
+        const DomainPort *wanted = ports->pdata[i];
+        g_autoptr(MacvtapPort) port = make_port(client, wanted, holder, incoming, error);
+
+        if (!port || !check_port(hook, wanted, port, error)) {
+            g_prefix_error(error, "interface %s: ", wanted->target);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static void
+free_port(gpointer port)
+{
+    macvtap_port_free(port);
+}
+
+gboolean
+hook_prepare(Hook *hook, GError **error)
+{
+    const char *uuid = hook->domain->uuid;
+    gboolean incoming = hook_state_has(hook->state_folder, uuid, HOOK_STATE_INCOMING);
+    g_autoptr(MacvtapClient) client = NULL;
+    guint ended;
+
+    hook_state_clear(hook->state_folder, uuid, HOOK_STATE_INCOMING);
+    hook_state_clear(hook->state_folder, uuid, HOOK_STATE_SLOW);
+    if (!domain_xml_check(hook->domain, error))
+        return FALSE;
+    if (hook->domain->ports->len == 0)
+        return TRUE;
+    client = macvtap_client_connect(hook->socket, error);
+    if (!client || (!incoming && !macvtap_client_end_domain(client, uuid, &ended, error)))
+        return FALSE;
+    if (make_ports(hook, client, incoming, error))
+        return TRUE;
+    macvtap_client_end_domain(client, uuid, &ended, NULL);
+    return FALSE;
+}
+
+guint
+hook_try(Hook *hook, MacvtapClient *client)
+{
+    const GPtrArray *ports = hook->domain->ports;
+    g_autoptr(GPtrArray) made = g_ptr_array_new_with_free_func(free_port);
+    guint problems = 0;
+
+    for (guint i = 0; i < ports->len; i++) {
+        const DomainPort *wanted = ports->pdata[i];
+        g_autoptr(GError) cause = NULL;
+        MacvtapPort *port = make_port(client, wanted, NULL, FALSE, &cause);
+
+        if (port)
+            g_ptr_array_add(made, port);
+        if (port && check_port(hook, wanted, port, &cause))
+            continue;
+        problems++;
+        g_ptr_array_add(hook->notes,
+                        g_strdup_printf("interface %s: %s", wanted->target, cause->message));
+    }
+    for (guint i = 0; i < made->len; i++)
+        macvtap_client_delete(client, macvtap_port_get_id(made->pdata[i]), NULL);
+    return problems;
+}

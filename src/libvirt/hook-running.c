@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The guest runs, libvirt finds it again, the guest has stopped, libvirt lets it go.
+ *
+ * None of these asks whether the metadata is right: it was at prepare, users may have changed it
+ * since, and a guest must be let go whatever it says.
+ */
+#include "hook.h"
+
+#include "deadline.h"
+#include "hook-state.h"
+#include "qemu-process.h"
+
+#include "macvtap.h"
+
+/* How long release waits for a macvtapd that did not answer the operation before. */
+#define MILLISECONDS_SLOW 200
+
+/* QEMU's process ID; 0 with a note when it cannot be had: the port then lives until release. */
+static int
+find_qemu(Hook *hook)
+{
+    const DomainXml *domain = hook->domain;
+    g_autoptr(GError) cause = NULL;
+    pid_t pid;
+
+    if (qemu_process_find(hook->run_folder, hook->proc_folder, domain->name, domain->uuid, &pid,
+                          &cause))
+        return (int)pid;
+    g_ptr_array_add(hook->notes,
+                    g_strdup_printf("no port is tied to QEMU's process: %s", cause->message));
+    return 0;
+}
+
+/* Goes on to the next port after a failure; the first one is what is told. */
+static gboolean
+keep_first(GError *cause, const DomainPort *port, GError **error)
+{
+    g_prefix_error(&cause, "interface %s: ", port->target);
+    if (error && !*error)
+        g_propagate_error(error, cause);
+    else
+        g_error_free(cause);
+    return FALSE;
+}
+
+static gboolean
+run_port(MacvtapClient *client, const DomainPort *port, int pid, GError **error)
+{
+    return (pid == 0 || macvtap_client_set_holder_pid(client, port->target, pid, error)) &&
+           macvtap_client_set_link(client, port->target, TRUE, error);
+}
+
+gboolean
+hook_started(Hook *hook, GError **error)
+{
+    const GPtrArray *ports = hook->domain->ports;
+    g_autoptr(MacvtapClient) client = NULL;
+    gboolean good = TRUE;
+    int pid;
+
+    if (ports->len == 0)
+        return TRUE;
+    client = macvtap_client_connect(hook->socket, error);
+    if (!client)
+        return FALSE;
+    pid = find_qemu(hook);
+    for (guint i = 0; i < ports->len; i++) {
+        GError *cause = NULL;
+
+        if (!run_port(client, ports->pdata[i], pid, &cause))
+            good = keep_first(cause, ports->pdata[i], error);
+    }
+    return good;
+}
+
+/* libvirtd was restarted, perhaps before it could call started. */
+gboolean
+hook_reconnect(Hook *hook, GError **error)
+{
+    return hook_started(hook, error);
+}
+
+/* The port of a QEMU that has ended may be gone already: its process was the holder. */
+static gboolean
+is_gone(const MacvtapClient *client)
+{
+    return g_strcmp0(macvtap_client_get_refusal(client), "PortNotFound") == 0;
+}
+
+gboolean
+hook_stopped(Hook *hook, GError **error)
+{
+    const GPtrArray *ports = hook->domain->ports;
+    g_autoptr(MacvtapClient) client = NULL;
+    gboolean good = TRUE;
+
+    if (ports->len == 0 || hook_state_has(hook->state_folder, hook->domain->uuid, HOOK_STATE_SLOW))
+        return TRUE;
+    client = macvtap_client_connect(hook->socket, error);
+    for (guint i = 0; client && i < ports->len; i++) {
+        const DomainPort *port = ports->pdata[i];
+        GError *cause = NULL;
+
+        if (macvtap_client_set_link(client, port->target, FALSE, &cause))
+            continue;
+        if (is_gone(client))
+            g_error_free(cause);
+        else
+            good = keep_first(cause, port, error);
+    }
+    return client && good;
+}
+
+gboolean
+hook_release(Hook *hook, GError **error)
+{
+    const char *uuid = hook->domain->uuid;
+    g_autoptr(MacvtapClient) client = NULL;
+    guint ended;
+
+    /* The last call of this domain: nobody is left to warn. */
+    deadline_set_mark(-1, NULL);
+    if (hook_state_has(hook->state_folder, uuid, HOOK_STATE_SLOW))
+        deadline_shorten(MILLISECONDS_SLOW);
+    hook_state_clear(hook->state_folder, uuid, HOOK_STATE_SLOW);
+    hook_state_clear(hook->state_folder, uuid, HOOK_STATE_INCOMING);
+    client = macvtap_client_connect(hook->socket, error);
+    return client && macvtap_client_end_domain(client, uuid, &ended, error);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook-state.h"
+
+#include "descriptor.h"
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECONDS_GOOD 60
+
+int
+hook_state_open(const char *path)
+{
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return -1;
+    return (int)RETRY_EINTR(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+void
+hook_state_stamp(int folder)
+{
+    AUTO_FD int fd = -1;
+
+    if (folder < 0)
+        return;
+    fd = (int)RETRY_EINTR(
+        openat(folder, "called", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (fd >= 0)
+        futimens(fd, NULL);
+}
+
+char *
+hook_state_file(const char *uuid, const char *word)
+{
+    return g_strdup_printf("%s.%s", uuid, word);
+}
+
+void
+hook_state_mark(int folder, const char *uuid, const char *word)
+{
+    g_autofree char *name = hook_state_file(uuid, word);
+    AUTO_FD int fd = -1;
+
+    if (folder < 0)
+        return;
+    /* An old one's time would count. */
+    unlinkat(folder, name, 0);
+    fd = (int)RETRY_EINTR(
+        openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+}
+
+void
+hook_state_clear(int folder, const char *uuid, const char *word)
+{
+    g_autofree char *name = hook_state_file(uuid, word);
+
+    if (folder >= 0)
+        unlinkat(folder, name, 0);
+}
+
+gboolean
+hook_state_has(int folder, const char *uuid, const char *word)
+{
+    g_autofree char *name = hook_state_file(uuid, word);
+    struct stat status;
+
+    if (folder < 0 || fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return FALSE;
+    return time(NULL) - status.st_mtime <= SECONDS_GOOD;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What one call of the hook leaves for a later one: marks, one empty file "UUID.WORD" each, below a
+ * folder of root's in /run. Losing them is harmless, so nothing here fails.
+ */
+#pragma once
+
+#include <glib.h>
+
+/* The next prepare of the domain is an incoming migration's. */
+#define HOOK_STATE_INCOMING "incoming"
+/* The daemon did not answer in time: the calls that follow do not wait for it again. */
+#define HOOK_STATE_SLOW "slow"
+
+/* Opens the folder and makes it if need be (mode 0700); -1 when that cannot be, which all the
+ * others take. */
+int hook_state_open(const char *path);
+
+/* Leaves the time of this call, for macvtapctl doctor: the file "called". */
+void hook_state_stamp(int folder);
+
+void hook_state_mark(int folder, const char *uuid, const char *word);
+void hook_state_clear(int folder, const char *uuid, const char *word);
+
+/* Whether the mark is there, and not older than a minute of wall time: one whose follower never
+ * came must not be taken by a later start. */
+gboolean hook_state_has(int folder, const char *uuid, const char *word);
+
+/* The mark's file in the folder; free with g_free(). */
+char *hook_state_file(const char *uuid, const char *word);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * libvirt calls the hook in the order prepare, start, started, stopped, release; after a prepare
+ * that failed, stopped and release come all the same. migrate and restore come before the prepare
+ * of a domain that arrives, and only they may answer with another XML. A non-zero exit status stops
+ * a prepare, started, migrate or restore, and kills the running guest on reconnect: so reconnect
+ * always succeeds, and so do the two that only clean up.
+ *
+ * libvirt holds the domain meanwhile and has no patience limit of its own, so each operation has
+ * one here, and they are such that a start that fails (prepare or started, then stopped and
+ * release) stays within 2 seconds in all when macvtapd hangs: who ran into the limit leaves a mark,
+ * by which the others know not to wait as well. release's EndDomain is sent nevertheless: it waits
+ * in the socket until macvtapd reads again, behind the calls that may make ports, so nothing stays.
+ */
+#include "hook.h"
+
+#include "hook-state.h"
+#include "qemu-process.h"
+
+#include "descriptor.h"
+
+#include <net/if.h>
+#include <unistd.h>
+
+static const HookOperation operations[] = {
+    {"prepare", hook_prepare, 1500, TRUE},      {"started", hook_started, 1500, TRUE},
+    {"reconnect", hook_reconnect, 1500, FALSE}, {"stopped", hook_stopped, 400, FALSE},
+    {"release", hook_release, 1500, FALSE},     {"migrate", hook_migrate, 1500, TRUE},
+    {"restore", hook_restore, 1500, TRUE},
+};
+
+const HookOperation *
+hook_operation_find(const char *name)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(operations); i++) {
+        if (g_str_equal(operations[i].name, name))
+            return &operations[i];
+    }
+    return NULL;
+}
+
+static guint
+interface_index(const char *name)
+{
+    return if_nametoindex(name);
+}
+
+int
+hook_open_state(void)
+{
+    g_autofree char *path = geteuid() == 0
+                                ? g_strdup(MACVTAPD_HOOK_STATE)
+                                : g_strdup_printf("/run/user/%u/macvtapd-hook", (guint)geteuid());
+
+    return hook_state_open(path);
+}
+
+void
+hook_init(Hook *hook, DomainXml *domain, int state_folder)
+{
+    *hook = (Hook){
+        .domain = domain,
+        .state_folder = state_folder,
+        .run_folder = qemu_process_run_folder(geteuid()),
+        .proc_folder = "/proc",
+        .device_folder = "/dev",
+        .sysfs_folder = "/sys",
+        .interface_index = interface_index,
+        .notes = g_ptr_array_new_with_free_func(g_free),
+    };
+}
+
+void
+hook_clear(Hook *hook)
+{
+    g_clear_pointer(&hook->domain, domain_xml_free);
+    g_clear_pointer(&hook->run_folder, g_free);
+    g_clear_pointer(&hook->output, g_free);
+    g_clear_pointer(&hook->notes, g_ptr_array_unref);
+    descriptor_clear(&hook->state_folder);
+}

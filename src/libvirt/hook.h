@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the libvirt QEMU hook does (libvirt.org/hooks.html), apart from its process: hooks/ has
+ * that.
+ */
+#pragma once
+
+#include "domain-xml.h"
+
+#include "macvtap.h"
+
+/* One call of the hook. hook_init() fills it in for this machine; tests have their own folders. */
+typedef struct Hook {
+    DomainXml *domain;
+    const char *socket; /* macvtapd's; NULL: the default one */
+    int state_folder;   /* see hook-state.h; -1: none */
+    char *run_folder;   /* see qemu-process.h */
+    const char *proc_folder, *device_folder, *sysfs_folder;
+    guint (*interface_index)(const char *name); /* if_nametoindex() */
+    char *output;     /* the XML that is to replace the domain's; NULL: none is */
+    GPtrArray *notes; /* of char *: what is not worth to fail for */
+} Hook;
+
+typedef struct HookOperation {
+    const char *name; /* as libvirt has it */
+    gboolean (*run)(Hook *hook, GError **error);
+    guint milliseconds; /* how long it may take */
+    gboolean must;      /* a failure is told to libvirt by the exit status */
+} HookOperation;
+
+/* NULL: the hook has nothing to do with it. */
+const HookOperation *hook_operation_find(const char *name);
+
+/* The folder of the hook's state on this machine, see hook-state.h; close it. */
+int hook_open_state(void);
+
+/* domain and state_folder are taken. */
+void hook_init(Hook *hook, DomainXml *domain, int state_folder);
+void hook_clear(Hook *hook);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Hook, hook_clear)
+
+/* hook-prepare.c */
+gboolean hook_prepare(Hook *hook, GError **error);
+
+/* Makes the ports as prepare would, though with this process as their holder, and takes them away
+ * again. A note for each that cannot be had; returns how many these are. */
+guint hook_try(Hook *hook, MacvtapClient *client);
+
+/* hook-running.c */
+gboolean hook_started(Hook *hook, GError **error);
+gboolean hook_reconnect(Hook *hook, GError **error);
+gboolean hook_stopped(Hook *hook, GError **error);
+gboolean hook_release(Hook *hook, GError **error);
+
+/* hook-moving.c */
+gboolean hook_migrate(Hook *hook, GError **error);
+gboolean hook_restore(Hook *hook, GError **error);

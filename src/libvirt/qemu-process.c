@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu-process.h"
+
+#include "error.h"
+#include "file.h"
+
+#include "descriptor.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The most that is read of a command line: as much as the kernel lets a process have is not needed
+ * to find its -uuid, which libvirt writes near the beginning. */
+#define COMMAND_LINE_MAX (2 * 1024 * 1024)
+
+static gboolean
+read_small(const char *folder, const char *name, gsize max_bytes, char **ret_text,
+           gsize *ret_length, GError **error)
+{
+    AUTO_FD int folder_fd = folder_open(folder, error);
+
+    return folder_fd >= 0 && file_read_at(folder_fd, name, max_bytes, ret_text, ret_length, error);
+}
+
+/* Whether the words of a /proc/PID/cmdline have "-uuid UUID". */
+static gboolean
+has_uuid(const char *words, gsize length, const char *uuid)
+{
+    const char *end = words + length;
+    gboolean next = FALSE;
+
+    for (const char *word = words; word < end; word += strlen(word) + 1) {
+        if (next && g_ascii_strcasecmp(word, uuid) == 0)
+            return TRUE;
+        next = g_str_equal(word, "-uuid");
+    }
+    return FALSE;
+}
+
+gboolean
+qemu_process_find(const char *run_folder, const char *proc_folder, const char *name,
+                  const char *uuid, pid_t *ret_pid, GError **error)
+{
+    g_autofree char *file = g_strdup_printf("%s.pid", name);
+    g_autofree char *text = NULL, *folder = NULL, *words = NULL;
+    guint64 pid;
+    gsize length;
+
+    if (strchr(name, '/'))
+        return error_set_errno(error, EINVAL, "a domain's name has no '/'");
+    if (!read_small(run_folder, file, 64, &text, NULL, error))
+        return FALSE;
+    if (!g_ascii_string_to_unsigned(g_strstrip(text), 10, 1, G_MAXINT, &pid, NULL))
+        return error_set_errno(error, EPROTO, "%s/%s is no process ID", run_folder, file);
+    folder = g_strdup_printf("%s/%" G_GUINT64_FORMAT, proc_folder, pid);
+    if (!read_small(folder, "cmdline", COMMAND_LINE_MAX, &words, &length, error))
+        return FALSE;
+    if (!has_uuid(words, length, uuid))
+        return error_set_errno(error, ESRCH,
+                               "process %" G_GUINT64_FORMAT " of %s/%s is not domain %s's QEMU",
+                               pid, run_folder, file, uuid);
+    *ret_pid = (pid_t)pid;
+    return TRUE;
+}
+
+char *
+qemu_process_run_folder(uid_t uid)
+{
+    return uid == 0 ? g_strdup("/run/libvirt/qemu")
+                    : g_strdup_printf("/run/user/%u/libvirt/qemu/run", (guint)uid);
+}

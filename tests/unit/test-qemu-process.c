@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* QEMU's pid file and command line, in folders of the test's own. */
+#include "unit.h"
+
+#include "error.h"
+#include "qemu-process.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <sys/stat.h>
+
+#define UUID "5c1ab1ff-1d4f-4b4b-8f0e-2f1d1f0a7c11"
+
+typedef struct Fixture {
+    char *folder, *pid_file, *process, *command_line;
+} Fixture;
+
+static int
+set_up(void **state)
+{
+    Fixture *fixture = g_new0(Fixture, 1);
+
+    fixture->folder = g_dir_make_tmp("macvtapd-test-XXXXXX", NULL);
+    fixture->pid_file = g_build_filename(fixture->folder, "vm1.pid", NULL);
+    fixture->process = g_build_filename(fixture->folder, "4711", NULL);
+    fixture->command_line = g_build_filename(fixture->process, "cmdline", NULL);
+    assert_int_equal(g_mkdir(fixture->process, 0700), 0);
+    *state = fixture;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    Fixture *fixture = *state;
+
+    g_unlink(fixture->command_line);
+    g_rmdir(fixture->process);
+    g_unlink(fixture->pid_file);
+    g_rmdir(fixture->folder);
+    g_free(fixture->command_line);
+    g_free(fixture->process);
+    g_free(fixture->pid_file);
+    g_free(fixture->folder);
+    g_free(fixture);
+    return 0;
+}
+
+static void
+write_file(const char *path, const char *bytes, gssize length)
+{
+    assert_true(g_file_set_contents(path, bytes, length, NULL));
+}
+
+static gboolean
+find(const Fixture *fixture, const char *name, pid_t *ret_pid, GError **error)
+{
+    return qemu_process_find(fixture->folder, fixture->folder, name, UUID, ret_pid, error);
+}
+
+static void
+test_found(void **state)
+{
+    static const char words[] = "qemu\0-name\0guest=vm1\0-uuid\0" UUID "\0-nodefaults";
+    const Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+    pid_t pid = 0;
+
+    write_file(fixture->pid_file, "4711\n", -1);
+    write_file(fixture->command_line, words, sizeof words);
+    find(fixture, "vm1", &pid, &error);
+    assert_no_error(error);
+    assert_int_equal(pid, 4711);
+}
+
+static void
+test_another_process(void **state)
+{
+    static const char *const commands[] = {"qemu\0-uuid\0x\0", "qemu\0-name\0" UUID "\0\0\0\0",
+                                           "sh\0-c\0-uuid " UUID};
+    const Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+    pid_t pid = -7;
+
+    write_file(fixture->pid_file, "4711", -1);
+    for (guint i = 0; i < G_N_ELEMENTS(commands); i++) {
+        write_file(fixture->command_line, commands[i], 12);
+        assert_false(find(fixture, "vm1", &pid, &error));
+        assert_error_cleared(&error, ERRNO_ERROR, ESRCH, "is not domain " UUID "'s QEMU");
+    }
+    write_file(fixture->command_line, "", 0);
+    assert_false(find(fixture, "vm1", &pid, &error));
+    assert_error_cleared(&error, ERRNO_ERROR, ESRCH, "is not domain");
+    assert_int_equal(pid, -7);
+}
+
+static void
+test_no_process(void **state)
+{
+    static const char *const numbers[] = {"", "0", "-1", "4711 4712", "99999999999", "qemu"};
+    const Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+    pid_t pid = -7;
+
+    assert_false(find(fixture, "vm1", &pid, &error));
+    assert_error_cleared(&error, ERRNO_ERROR, ENOENT, "vm1.pid");
+    assert_false(find(fixture, "../vm1", &pid, &error));
+    assert_error_cleared(&error, ERRNO_ERROR, EINVAL, "no '/'");
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        write_file(fixture->pid_file, numbers[i], -1);
+        assert_false(find(fixture, "vm1", &pid, &error));
+        assert_error_cleared(&error, ERRNO_ERROR, EPROTO, "is no process ID");
+    }
+    write_file(fixture->pid_file, "4712", -1);
+    assert_false(find(fixture, "vm1", &pid, &error));
+    assert_error_cleared(&error, ERRNO_ERROR, ENOENT, "4712");
+    assert_int_equal(pid, -7);
+}
+
+static void
+test_folders(void **state)
+{
+    g_autofree char *root = qemu_process_run_folder(0), *user = qemu_process_run_folder(1000);
+
+    assert_string_equal(root, "/run/libvirt/qemu");
+    assert_string_equal(user, "/run/user/1000/libvirt/qemu/run");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_another_process, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_process, set_up, tear_down),
+        cmocka_unit_test(test_folders),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
