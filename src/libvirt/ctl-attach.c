@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation: no hook runs when a device is plugged, so for a running domain the port is
+ * made first, with the domain as its holder and QEMU's process to end with; then the metadata is
+ * written, so that the hook knows of it at the domain's next stop; then libvirt opens the port. A
+ * failure undoes backwards. For the configuration only the two texts are written: the hook makes
+ * the port at the next start.
+ */
+#include "ctl-domain.h"
+#include "interface-name.h"
+#include "template.h"
+
+#include <net/if.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct Attach {
+    char *network, *mac, *target, *model;
+    int queues, mtu;
+    gboolean live, config;
+    Ctl *ctl;
+    MacvtapClient *client;
+    virDomain *domain;
+    guint flags;            /* VIR_DOMAIN_AFFECT_… */
+    DomainXml *now, *later; /* of those that are to change */
+    gboolean port_made;
+} Attach;
+
+static void
+attach_clear(Attach *attach)
+{
+    g_free(attach->network);
+    g_free(attach->mac);
+    g_free(attach->target);
+    g_free(attach->model);
+    macvtap_client_free(attach->client);
+    g_clear_pointer(&attach->domain, virDomainFree);
+    domain_xml_free(attach->now);
+    domain_xml_free(attach->later);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Attach, attach_clear)
+
+static gboolean
+parse(Attach *attach, int *argc, char ***argv, GError **error)
+{
+    const GOptionEntry entries[] = {
+        {"network", 0, 0, G_OPTION_ARG_STRING, &attach->network, "macvtapd's network", "NET"},
+        {"mac", 0, 0, G_OPTION_ARG_STRING, &attach->mac, "The guest's MAC", "MAC"},
+        {"target", 0, 0, G_OPTION_ARG_STRING, &attach->target, "The device's name", "IFNAME"},
+        {"model", 0, 0, G_OPTION_ARG_STRING, &attach->model, "virtio unless given", "MODEL"},
+        {"queues", 0, 0, G_OPTION_ARG_INT, &attach->queues, "1 to 256", "N"},
+        {"mtu", 0, 0, G_OPTION_ARG_INT, &attach->mtu, "What the guest is told", "BYTES"},
+        {"live", 0, 0, G_OPTION_ARG_NONE, &attach->live, "Change the running domain", NULL},
+        {"config", 0, 0, G_OPTION_ARG_NONE, &attach->config, "Change its configuration", NULL},
+        {NULL},
+    };
+
+    if (!ctl_parse(entries, argc, argv, 1, "DOMAIN --network NET", error))
+        return FALSE;
+    if (attach->network && attach->queues >= 0 && attach->mtu >= 0)
+        return TRUE;
+    g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                        attach->network ? "queues and MTU are not negative"
+                                        : "which network? Give --network NET");
+    return FALSE;
+}
+
+static gboolean
+open_domain(Attach *attach, const char *name, GError **error)
+{
+    attach->domain = ctl_find_domain(attach->ctl, name, error);
+    if (!attach->domain ||
+        !ctl_choose_scope(attach->domain, attach->live, attach->config, &attach->flags, error))
+        return FALSE;
+    if (attach->flags & VIR_DOMAIN_AFFECT_LIVE) {
+        attach->now = ctl_read_domain(attach->domain, 0, error);
+        if (!attach->now || !domain_xml_check(attach->now, error))
+            return FALSE;
+    }
+    if (attach->flags & VIR_DOMAIN_AFFECT_CONFIG) {
+        attach->later = ctl_read_domain(attach->domain, VIR_DOMAIN_XML_INACTIVE, error);
+        if (!attach->later || !domain_xml_check(attach->later, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+has_target(const DomainXml *domain, const char *target)
+{
+    for (guint i = 0; domain && i < domain->ports->len; i++) {
+        if (g_str_equal(((const DomainPort *)domain->ports->pdata[i])->target, target))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* A name that says whose it is: what of the domain's name an interface may have, and a number. */
+static char *
+choose_target(const Attach *attach)
+{
+    g_autoptr(GString) start = g_string_new(NULL);
+
+    for (const char *c = virDomainGetName(attach->domain); *c && start->len < 9; c++) {
+        if (g_ascii_isalnum(*c))
+            g_string_append_c(start, *c);
+    }
+    for (guint i = 0;; i++) {
+        char *name = g_strdup_printf("%s-net%u", start->len > 0 ? start->str : "vm", i);
+
+        if (strlen(name) > INTERFACE_NAME_MAX)
+            g_string_truncate(start, start->len - 1);
+        else if (!has_target(attach->now, name) && !has_target(attach->later, name) &&
+                 if_nametoindex(name) == 0)
+            return name;
+        g_free(name);
+    }
+}
+
+static gboolean
+decide(Attach *attach, GError **error)
+{
+    g_autoptr(MacvtapNetwork) network = NULL;
+
+    if (!attach->target)
+        attach->target = choose_target(attach);
+    if (!interface_name_check(attach->target, error))
+        return FALSE;
+    if (has_target(attach->now, attach->target) || has_target(attach->later, attach->target))
+        return ctl_fail(error, "the domain has a port %s already", attach->target);
+    attach->client = macvtap_client_connect(attach->ctl->socket, error);
+    if (!attach->client || !ctl_find_network(attach->client, attach->network, &network, error))
+        return FALSE;
+    if (!attach->mac && !attach->now) {
+        attach->mac = ctl_choose_mac(network);
+        if (!attach->mac)
+            return ctl_fail(error, "network %s gives the parent's MAC: say which with --mac MAC",
+                            attach->network);
+    }
+    return TRUE;
+}
+
+static gboolean
+make_port(Attach *attach, GError **error)
+{
+    g_autofree char *holder = g_strdup_printf("domain:%s", attach->now->uuid);
+    MacvtapRequest request = {
+        .network = attach->network,
+        .interface_name = attach->target,
+        .mac_address = attach->mac,
+        .mtu = (guint)attach->mtu,
+        .queues = (guint)attach->queues,
+        .holder = holder,
+        .no_descriptors = TRUE,
+        .device_node = TRUE,
+        .node_owner = geteuid(),
+        .node_group = getegid(),
+    };
+    g_autoptr(MacvtapPort) port = macvtap_client_create(attach->client, &request, error);
+    int pid = ctl_find_process(attach->ctl, attach->now);
+
+    if (!port)
+        return FALSE;
+    attach->port_made = TRUE;
+    g_free(attach->mac);
+    attach->mac = g_strdup(macvtap_port_get_mac_address(port));
+    return pid == 0 || macvtap_client_set_holder_pid(attach->client, attach->target, pid, error);
+}
+
+static gboolean
+write_metadata(Attach *attach, DomainXml *domain, guint flags, GError **error)
+{
+    DomainPort *port;
+
+    if (!domain)
+        return TRUE;
+    port = g_new0(DomainPort, 1);
+    port->target = g_strdup(attach->target);
+    port->network = g_strdup(attach->network);
+    g_ptr_array_add(domain->ports, port);
+    if (ctl_write_ports(attach->domain, domain->ports, flags, error))
+        return TRUE;
+    g_ptr_array_set_size(domain->ports, (int)domain->ports->len - 1);
+    return FALSE;
+}
+
+static gboolean
+plug(Attach *attach, GError **error)
+{
+    g_autofree char *queues = attach->queues > 1 ? g_strdup_printf("%d", attach->queues) : NULL;
+    g_autofree char *mtu = attach->mtu > 0 ? g_strdup_printf("%d", attach->mtu) : NULL;
+    const TemplateValue values[] = {
+        {"mac", attach->mac},
+        {"target", attach->target},
+        {"model", attach->model ? attach->model : "virtio"},
+        {"queues", queues},
+        {"mtu", mtu},
+        {NULL},
+    };
+    g_autofree char *text = template_expand("interface", values);
+
+    return virDomainAttachDeviceFlags(attach->domain, text, attach->flags) == 0 ||
+           ctl_fail_libvirt(error, "libvirt");
+}
+
+static gboolean
+change(Attach *attach, GError **error)
+{
+    return (!attach->now || make_port(attach, error)) &&
+           write_metadata(attach, attach->now, VIR_DOMAIN_AFFECT_LIVE, error) &&
+           write_metadata(attach, attach->later, VIR_DOMAIN_AFFECT_CONFIG, error) &&
+           plug(attach, error);
+}
+
+static void
+undo_metadata(Attach *attach, DomainXml *domain, guint flags)
+{
+    if (!domain || !has_target(domain, attach->target))
+        return;
+    g_ptr_array_set_size(domain->ports, (int)domain->ports->len - 1);
+    ctl_write_ports(attach->domain, domain->ports, flags, NULL);
+}
+
+static void
+undo(Attach *attach)
+{
+    undo_metadata(attach, attach->later, VIR_DOMAIN_AFFECT_CONFIG);
+    undo_metadata(attach, attach->now, VIR_DOMAIN_AFFECT_LIVE);
+    if (attach->port_made)
+        macvtap_client_delete(attach->client, attach->target, NULL);
+}
+
+int
+ctl_attach(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    g_auto(Attach) attach = {.ctl = ctl};
+
+    if (!parse(&attach, &argc, &argv, error))
+        return 2;
+    if (!open_domain(&attach, argv[1], error) || !decide(&attach, error))
+        return 1;
+    if (!change(&attach, error)) {
+        undo(&attach);
+        return 1;
+    }
+    g_print("port %s on network %s, MAC %s\n", attach.target, attach.network, attach.mac);
+    return 0;
+}

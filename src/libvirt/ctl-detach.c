@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation: a running guest lets go of a device when its system agrees, which libvirt
+ * tells by an event. The port must not go before, for then the guest would lose its network while
+ * it still has the device; so this waits for the event, and a guest that does not agree keeps its
+ * port.
+ */
+#include "ctl-domain.h"
+
+#include <string.h>
+
+#define SECONDS_DEFAULT 10
+
+typedef struct Detach {
+    virDomain *domain;
+    gboolean live, config;
+    int seconds;
+    const char *wanted; /* a target or a MAC */
+    gboolean over;      /* the time */
+} Detach;
+
+static void
+on_removed(virConnectPtr connection, virDomainPtr domain, const char *alias, void *user_data)
+{
+    /* Only to end virEventRunDefaultImpl(): what there is now is read from the domain. */
+}
+
+static void
+on_timeout(int timer, void *user_data)
+{
+    ((Detach *)user_data)->over = TRUE;
+}
+
+static DomainPort *
+find_port(const DomainXml *domain, const char *wanted)
+{
+    for (guint i = 0; i < domain->ports->len; i++) {
+        DomainPort *port = domain->ports->pdata[i];
+
+        if (g_str_equal(port->target, wanted) ||
+            (port->mac && g_ascii_strcasecmp(port->mac, wanted) == 0))
+            return port;
+    }
+    return NULL;
+}
+
+/* Whether the domain has the port's interface at this moment; TRUE also when it cannot be read. */
+static gboolean
+is_plugged(const Detach *detach, const char *target)
+{
+    g_autoptr(DomainXml) now = ctl_read_domain(detach->domain, 0, NULL);
+    const DomainPort *port = now ? find_port(now, target) : NULL;
+
+    return !now ? virDomainIsActive(detach->domain) == 1 : port && port->interface;
+}
+
+static gboolean
+wait_unplugged(Detach *detach, const char *target, GError **error)
+{
+    int timer = virEventAddTimeout(detach->seconds * 1000, on_timeout, detach, NULL);
+
+    while (is_plugged(detach, target) && !detach->over) {
+        if (virEventRunDefaultImpl() < 0)
+            break;
+    }
+    virEventRemoveTimeout(timer);
+    return !is_plugged(detach, target) ||
+           ctl_fail(error, "the guest has not let go of %s within %d seconds: it keeps the port",
+                    target, detach->seconds);
+}
+
+static gboolean
+unplug(Detach *detach, const DomainPort *port, guint flags, GError **error)
+{
+    g_autofree char *text = g_markup_printf_escaped(
+        "<interface type='ethernet'><mac address='%s'/><target dev='%s' managed='no'/></interface>",
+        port->mac ? port->mac : "", port->target);
+
+    if (!port->interface)
+        return TRUE;
+    return virDomainDetachDeviceFlags(detach->domain, text, flags) == 0 ||
+           ctl_fail_libvirt(error, "libvirt");
+}
+
+/* The metadata is what the port's other traces hang on: it goes last but for the port itself. */
+static gboolean
+forget_port(Detach *detach, DomainXml *domain, DomainPort *port, guint flags, GError **error)
+{
+    g_ptr_array_remove(domain->ports, port);
+    return ctl_write_ports(detach->domain, domain->ports, flags, error);
+}
+
+static gboolean
+detach_config(Detach *detach, GError **error)
+{
+    g_autoptr(DomainXml) domain = ctl_read_domain(detach->domain, VIR_DOMAIN_XML_INACTIVE, error);
+    DomainPort *port = domain ? find_port(domain, detach->wanted) : NULL;
+
+    if (!domain)
+        return FALSE;
+    if (!port)
+        return ctl_fail(error, "the domain's configuration has no port %s of macvtapd",
+                        detach->wanted);
+    return unplug(detach, port, VIR_DOMAIN_AFFECT_CONFIG, error) &&
+           forget_port(detach, domain, port, VIR_DOMAIN_AFFECT_CONFIG, error);
+}
+
+static gboolean
+delete_port(Ctl *ctl, const char *target, GError **error)
+{
+    g_autoptr(MacvtapClient) client = macvtap_client_connect(ctl->socket, error);
+    g_autoptr(GError) cause = NULL;
+
+    if (!client)
+        return FALSE;
+    if (macvtap_client_delete(client, target, &cause) ||
+        g_strcmp0(macvtap_client_get_refusal(client), "PortNotFound") == 0)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+}
+
+static gboolean
+detach_live(Ctl *ctl, Detach *detach, GError **error)
+{
+    g_autoptr(DomainXml) domain = ctl_read_domain(detach->domain, 0, error);
+    DomainPort *port = domain ? find_port(domain, detach->wanted) : NULL;
+    g_autofree char *target = port ? g_strdup(port->target) : NULL;
+
+    if (!domain)
+        return FALSE;
+    if (!port)
+        return ctl_fail(error, "the domain has no port %s of macvtapd", detach->wanted);
+    return unplug(detach, port, VIR_DOMAIN_AFFECT_LIVE, error) &&
+           wait_unplugged(detach, target, error) &&
+           forget_port(detach, domain, port, VIR_DOMAIN_AFFECT_LIVE, error) &&
+           delete_port(ctl, target, error);
+}
+
+static gboolean
+run(Ctl *ctl, Detach *detach, guint flags, GError **error)
+{
+    gboolean good;
+    int watch;
+
+    if ((flags & VIR_DOMAIN_AFFECT_CONFIG) && !detach_config(detach, error))
+        return FALSE;
+    if (!(flags & VIR_DOMAIN_AFFECT_LIVE))
+        return TRUE;
+    watch = virConnectDomainEventRegisterAny(ctl->connection, detach->domain,
+                                             VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+                                             VIR_DOMAIN_EVENT_CALLBACK(on_removed), NULL, NULL);
+    if (watch < 0)
+        return ctl_fail_libvirt(error, "libvirt tells no events");
+    good = detach_live(ctl, detach, error);
+    virConnectDomainEventDeregisterAny(ctl->connection, watch);
+    return good;
+}
+
+int
+ctl_detach(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    Detach detach = {.seconds = SECONDS_DEFAULT};
+    const GOptionEntry entries[] = {
+        {"live", 0, 0, G_OPTION_ARG_NONE, &detach.live, "Change the running domain", NULL},
+        {"config", 0, 0, G_OPTION_ARG_NONE, &detach.config, "Change its configuration", NULL},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &detach.seconds,
+         "How long to wait for the guest to let go (10)", "SECONDS"},
+        {NULL},
+    };
+    g_autoptr(virDomain) domain = NULL;
+    guint flags;
+
+    if (!ctl_parse(entries, &argc, &argv, 2, "DOMAIN TARGET|MAC", error))
+        return 2;
+    detach.wanted = argv[2];
+    detach.domain = domain = ctl_find_domain(ctl, argv[1], error);
+    if (!domain || !ctl_choose_scope(domain, detach.live, detach.config, &flags, error) ||
+        !run(ctl, &detach, flags, error))
+        return 1;
+    return 0;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * macvtapctl-domain: `macvtapctl domain …` becomes this program, so that macvtapctl itself needs no
+ * libvirt.
+ */
+#include "ctl-domain.h"
+
+#include <libvirt/virterror.h>
+#include <locale.h>
+#include <string.h>
+
+G_DEFINE_QUARK(macvtapctl - domain - error, ctl_error)
+
+typedef struct Command {
+    const char *name;
+    int (*run)(Ctl *ctl, int argc, char **argv, GError **error);
+    const char *arguments, *help;
+} Command;
+
+static const Command commands[] = {
+    {"attach", ctl_attach,
+     "DOMAIN --network NET [--mac MAC] [--target IFNAME] [--model MODEL] [--queues N] [--mtu N]"
+     " [--live] [--config]",
+     "Give a domain a port"},
+    {"detach", ctl_detach, "DOMAIN TARGET|MAC [--live] [--config] [--timeout SECONDS]",
+     "Take a port away from it"},
+    {"list", ctl_list, "", "The ports of all domains"},
+    {"check", ctl_check, "DOMAIN", "Look for what would keep it from starting"},
+    {"xml", ctl_xml,
+     "--network NET [--template NAME] [--domain NAME] [--mac MAC] [--target IFNAME] [--model MODEL]"
+     " [--queues N] [--mtu N] | --list",
+     "Print XML to edit by hand"},
+};
+
+gboolean
+ctl_fail(GError **error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    if (error)
+        *error = g_error_new_valist(CTL_ERROR, 0, format, arguments);
+    va_end(arguments);
+    return FALSE;
+}
+
+gboolean
+ctl_fail_libvirt(GError **error, const char *what)
+{
+    return ctl_fail(error, "%s: %s", what, virGetLastErrorMessage());
+}
+
+gboolean
+ctl_parse(const GOptionEntry *entries, int *argc, char ***argv, int n, const char *arguments,
+          GError **error)
+{
+    g_autoptr(GOptionContext) context = g_option_context_new(arguments);
+
+    if (entries)
+        g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, argc, argv, error))
+        return FALSE;
+    /* The "--" that ends the options is none of the arguments. */
+    if (*argc > 1 && g_str_equal((*argv)[1], "--")) {
+        memmove(*argv + 1, *argv + 2, (gsize)(*argc - 1) * sizeof(char *));
+        (*argc)--;
+    }
+    if (*argc - 1 == n)
+        return TRUE;
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "%s takes %s", (*argv)[0],
+                arguments[0] ? arguments : "no argument");
+    return FALSE;
+}
+
+static char *
+describe_commands(void)
+{
+    GString *text = g_string_new("Commands:\n");
+
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
+        g_string_append_printf(text, "  %s %s\n      %s\n", commands[i].name, commands[i].arguments,
+                               commands[i].help);
+    g_string_append(text,
+                    "\nWithout --live and --config a command changes the domain as it is now, as"
+                    " virsh does.\nExit status: 0 done, 1 refused or failed, 2 wrong usage.");
+    return g_string_free(text, FALSE);
+}
+
+static void
+ctl_clear(Ctl *ctl)
+{
+    if (ctl->connection)
+        virConnectClose(ctl->connection);
+    g_free(ctl->uri);
+    g_free(ctl->socket);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Ctl, ctl_clear)
+
+static int
+run_command(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    for (gsize i = 0; argc > 0 && i < G_N_ELEMENTS(commands); i++) {
+        if (g_str_equal(argv[0], commands[i].name))
+            return commands[i].run(ctl, argc, argv, error);
+    }
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                "%s%s%s (see macvtapctl domain --help)",
+                argc > 0 ? "unknown command 'domain " : "which command of domain?",
+                argc > 0 ? argv[0] : "", argc > 0 ? "'" : "");
+    return 2;
+}
+
+static int
+run(int argc, char **argv, GError **error)
+{
+    g_auto(Ctl) ctl = {0};
+    const GOptionEntry entries[] = {
+        {"connect", 'c', 0, G_OPTION_ARG_STRING, &ctl.uri, "libvirt's URI", "URI"},
+        {"socket", 0, 0, G_OPTION_ARG_FILENAME, &ctl.socket, "macvtapd's socket", "PATH"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &ctl.json, "Print JSON", NULL},
+        {NULL},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("COMMAND");
+    g_autofree char *description = describe_commands();
+
+    g_option_context_set_summary(context, "Ports of macvtapd in libvirt's domains.");
+    g_option_context_set_description(context, description);
+    g_option_context_add_main_entries(context, entries, NULL);
+    /* The command's own options come after it. */
+    g_option_context_set_strict_posix(context, TRUE);
+    if (!g_option_context_parse(context, &argc, &argv, error))
+        return 2;
+    return run_command(&ctl, argc - 1, argv + 1, error);
+}
+
+/* What libvirt has to say is in the error that we print. */
+static void
+be_silent(void *user_data, virErrorPtr error)
+{
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    int status;
+
+    setlocale(LC_ALL, "");
+    g_set_prgname("macvtapctl domain");
+    virSetErrorFunc(NULL, be_silent);
+    virEventRegisterDefaultImpl();
+    status = run(argc, argv, &error);
+    if (!error)
+        return status;
+    g_printerr("macvtapctl: %s\n", error->message);
+    return error->domain == G_OPTION_ERROR ? 2 : 1;
+}

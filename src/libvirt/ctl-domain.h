@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of macvtapctl-domain share: the commands of `macvtapctl domain`, one each. */
+#pragma once
+
+#include "domain-xml.h"
+#include "macvtap.h"
+
+#include <libvirt/libvirt.h>
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, virDomainFree)
+
+#define CTL_ERROR (ctl_error_quark())
+GQuark ctl_error_quark(void); /* libvirt's errors and ours alike; the code is 0 */
+
+typedef struct Ctl {
+    char *uri;    /* libvirt's; NULL: its default */
+    char *socket; /* macvtapd's; NULL: its default */
+    gboolean json;
+    virConnect *connection; /* once it is needed */
+} Ctl;
+
+/* A command gets its own arguments, argv[0] being its name, and returns the exit status: 0, or 1
+ * with *error set; G_OPTION_ERROR errors become 2. */
+int ctl_attach(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_detach(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_list(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_check(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_xml(Ctl *ctl, int argc, char **argv, GError **error);
+
+/* Always FALSE. */
+gboolean ctl_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+gboolean ctl_fail_libvirt(GError **error, const char *what);
+
+/* Parses a command's options; what is left must be n arguments. */
+gboolean ctl_parse(const GOptionEntry *entries, int *argc, char ***argv, int n,
+                   const char *arguments, GError **error);
+
+/* ctl-libvirt.c. The connection is the Ctl's. */
+virConnect *ctl_connect(Ctl *ctl, GError **error);
+
+/* By name or UUID; free with virDomainFree(). */
+virDomain *ctl_find_domain(Ctl *ctl, const char *name, GError **error);
+
+/* flags: VIR_DOMAIN_XML_INACTIVE for the configuration, 0 for what is now. */
+DomainXml *ctl_read_domain(virDomain *domain, guint flags, GError **error);
+
+/* Writes the ports (of DomainPort) into the domain's metadata; flags: VIR_DOMAIN_AFFECT_…. */
+gboolean ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags, GError **error);
+
+/* Which of the two to change, VIR_DOMAIN_AFFECT_LIVE and _CONFIG: those asked for, else what the
+ * domain is now. */
+gboolean ctl_choose_scope(virDomain *domain, gboolean live, gboolean config, guint *ret_flags,
+                          GError **error);
+
+/* QEMU's process of a running domain; 0 when it cannot be told. */
+int ctl_find_process(Ctl *ctl, const DomainXml *domain);
+
+/* ctl-network.c */
+
+/* The network with this name as macvtapd lists it; NULL with an error when there is none. An ad-hoc
+ * one gives *ret_network NULL. */
+gboolean ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwork **ret_network,
+                          GError **error);
+
+/* A MAC that the network lets a guest have: the parent's, if it must be that, else one of those
+ * that it allows. NULL network: any. NULL if the parent's cannot be told; free with g_free(). */
+char *ctl_choose_mac(const MacvtapNetwork *network);

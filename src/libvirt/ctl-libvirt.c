@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl-domain.h"
+#include "qemu-process.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The ports are made on this machine, so the domain must be here, too. */
+static gboolean
+check_uri(virConnect *connection, GError **error)
+{
+    char *uri = virConnectGetURI(connection);
+    g_autofree char *host = NULL, *scheme = NULL;
+    gboolean good = TRUE;
+
+    if (uri &&
+        g_uri_split(uri, G_URI_FLAGS_NONE, &scheme, NULL, &host, NULL, NULL, NULL, NULL, NULL))
+        good = g_str_has_prefix(scheme, "qemu") && (!host || !host[0]);
+    if (!good)
+        ctl_fail(error, "%s is not this machine's QEMU", uri);
+    free(uri);
+    return good;
+}
+
+virConnect *
+ctl_connect(Ctl *ctl, GError **error)
+{
+    if (ctl->connection)
+        return ctl->connection;
+    ctl->connection = virConnectOpen(ctl->uri);
+    if (!ctl->connection) {
+        ctl_fail_libvirt(error, "cannot connect to libvirt");
+        return NULL;
+    }
+    return check_uri(ctl->connection, error) ? ctl->connection : NULL;
+}
+
+virDomain *
+ctl_find_domain(Ctl *ctl, const char *name, GError **error)
+{
+    virConnect *connection = ctl_connect(ctl, error);
+    virDomain *domain = NULL;
+
+    if (!connection)
+        return NULL;
+    domain = virDomainLookupByName(connection, name);
+    if (!domain && g_uuid_string_is_valid(name))
+        domain = virDomainLookupByUUIDString(connection, name);
+    if (!domain)
+        ctl_fail_libvirt(error, "libvirt");
+    return domain;
+}
+
+DomainXml *
+ctl_read_domain(virDomain *domain, guint flags, GError **error)
+{
+    char *text = virDomainGetXMLDesc(domain, flags);
+    DomainXml *xml = NULL;
+
+    if (text)
+        xml = domain_xml_parse(text, strlen(text), error);
+    else
+        ctl_fail_libvirt(error, "cannot read the domain");
+    free(text);
+    return xml;
+}
+
+static char *
+format_ports(const GPtrArray *ports)
+{
+    GString *text = g_string_new("<ports>");
+
+    for (guint i = 0; i < ports->len; i++) {
+        const DomainPort *port = ports->pdata[i];
+        g_autofree char *line = g_markup_printf_escaped("<port target='%s' network='%s'/>",
+                                                        port->target, port->network);
+
+        g_string_append(text, line);
+    }
+    g_string_append(text, "</ports>");
+    return g_string_free(text, FALSE);
+}
+
+gboolean
+ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags, GError **error)
+{
+    g_autofree char *text = ports->len > 0 ? format_ports(ports) : NULL;
+
+    return virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, text, "macvtapd",
+                                DOMAIN_XML_NAMESPACE, flags) == 0 ||
+           ctl_fail_libvirt(error, "cannot write the domain's metadata");
+}
+
+gboolean
+ctl_choose_scope(virDomain *domain, gboolean live, gboolean config, guint *ret_flags,
+                 GError **error)
+{
+    gboolean active = virDomainIsActive(domain) == 1;
+
+    if (live && !active)
+        return ctl_fail(error, "domain %s does not run: leave --live out",
+                        virDomainGetName(domain));
+    if (config && virDomainIsPersistent(domain) != 1)
+        return ctl_fail(error, "domain %s has no configuration: leave --config out",
+                        virDomainGetName(domain));
+    if (!live && !config)
+        live = active, config = !active;
+    *ret_flags = (live ? VIR_DOMAIN_AFFECT_LIVE : 0) | (config ? VIR_DOMAIN_AFFECT_CONFIG : 0);
+    return TRUE;
+}
+
+int
+ctl_find_process(Ctl *ctl, const DomainXml *domain)
+{
+    char *uri = virConnectGetURI(ctl->connection);
+    gboolean session = uri && g_str_has_suffix(uri, "/session");
+    g_autofree char *folder = qemu_process_run_folder(session ? geteuid() : 0);
+    pid_t pid = 0;
+
+    free(uri);
+    if (!qemu_process_find(folder, "/proc", domain->name, domain->uuid, &pid, NULL))
+        return 0;
+    return (int)pid;
+}

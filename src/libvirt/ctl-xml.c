@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl-domain.h"
+#include "template.h"
+
+#include "interface-name.h"
+
+#include <string.h>
+#include <unistd.h>
+
+typedef struct XmlOptions {
+    char *network, *template, *domain, *mac, *target, *model;
+    char *parent, *mode; /* of a network that macvtapd told */
+    int queues, mtu;
+    gboolean list;
+} XmlOptions;
+
+static void
+xml_options_clear(XmlOptions *options)
+{
+    g_free(options->network);
+    g_free(options->template);
+    g_free(options->domain);
+    g_free(options->mac);
+    g_free(options->target);
+    g_free(options->model);
+    g_free(options->parent);
+    g_free(options->mode);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(XmlOptions, xml_options_clear)
+
+static gboolean
+parse(XmlOptions *options, int argc, char **argv, GError **error)
+{
+    const GOptionEntry entries[] = {
+        {"network", 0, 0, G_OPTION_ARG_STRING, &options->network, "macvtapd's network", "NET"},
+        {"template", 0, 0, G_OPTION_ARG_STRING, &options->template,
+         "Which one; interface and metadata unless given", "NAME"},
+        {"domain", 0, 0, G_OPTION_ARG_STRING, &options->domain, "The domain's name (vm1)", "NAME"},
+        {"mac", 0, 0, G_OPTION_ARG_STRING, &options->mac, "The guest's MAC", "MAC"},
+        {"target", 0, 0, G_OPTION_ARG_STRING, &options->target, "The device's name (vm1-net0)",
+         "IFNAME"},
+        {"model", 0, 0, G_OPTION_ARG_STRING, &options->model, "virtio unless given", "MODEL"},
+        {"queues", 0, 0, G_OPTION_ARG_INT, &options->queues, "1 to 256", "N"},
+        {"mtu", 0, 0, G_OPTION_ARG_INT, &options->mtu, "What the guest is told", "BYTES"},
+        {"list", 0, 0, G_OPTION_ARG_NONE, &options->list, "Print the templates' names", NULL},
+        {NULL},
+    };
+
+    if (!ctl_parse(entries, &argc, &argv, 0, "--network NET", error))
+        return FALSE;
+    if (options->list || options->network)
+        return TRUE;
+    g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                        "which network? Give --network NET");
+    return FALSE;
+}
+
+static int
+print_list(void)
+{
+    g_auto(GStrv) names = template_list();
+
+    for (char **name = names; *name; name++)
+        g_print("%s\n", *name);
+    return 0;
+}
+
+/* What libvirt's own networks call the mode; they have no source mode. */
+static char *
+libvirt_mode(const char *mode)
+{
+    if (g_str_equal(mode, "source"))
+        return NULL;
+    return g_strdup(g_str_equal(mode, "passthru") ? "passthrough" : mode);
+}
+
+static void
+take_network(XmlOptions *options, const MacvtapNetwork *network)
+{
+    g_autofree char *parents = network ? macvtap_network_get_text(network, "parents") : NULL;
+
+    if (!options->mac)
+        options->mac = ctl_choose_mac(network);
+    if (!network)
+        return;
+    options->parent = g_strndup(parents, strcspn(parents, " "));
+    options->mode = libvirt_mode(macvtap_network_get_mode(network));
+}
+
+/* Lines whose text macvtapd would have to tell are left out without it: libvirt makes up a MAC. */
+static void
+ask_macvtapd(const Ctl *ctl, XmlOptions *options)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(MacvtapClient) client = macvtap_client_connect(ctl->socket, &cause);
+    g_autoptr(MacvtapNetwork) network = NULL;
+
+    if (client && ctl_find_network(client, options->network, &network, &cause))
+        take_network(options, network);
+    if (cause)
+        g_printerr("macvtapctl: note: %s\n", cause->message);
+}
+
+static gboolean
+print_template(const char *name, const TemplateValue *values, GError **error)
+{
+    g_autofree char *text = template_expand(name, values);
+
+    if (!text)
+        return ctl_fail(error, "there is no template '%s' (see macvtapctl domain xml --list)",
+                        name);
+    g_print("%s", text);
+    return TRUE;
+}
+
+static int
+print(const XmlOptions *options, GError **error)
+{
+    g_autofree char *queues = options->queues > 1 ? g_strdup_printf("%d", options->queues) : NULL;
+    g_autofree char *mtu = options->mtu > 0 ? g_strdup_printf("%d", options->mtu) : NULL;
+    const TemplateValue values[] = {
+        {"network", options->network},
+        {"target", options->target},
+        {"mac", options->mac},
+        {"model", options->model ? options->model : "virtio"},
+        {"domain", options->domain ? options->domain : "vm1"},
+        {"type", access("/dev/kvm", F_OK) == 0 ? "kvm" : "qemu"},
+        {"parent", options->parent},
+        {"libvirt-mode", options->mode},
+        {"queues", queues},
+        {"mtu", mtu},
+        {NULL},
+    };
+
+    if (g_strcmp0(options->template, "libvirt-network") == 0 && !options->mode)
+        return !ctl_fail(error, "libvirt has no network like %s of its own", options->network);
+    if (options->template)
+        return !print_template(options->template, values, error);
+    return !(print_template("metadata", values, error) &&
+             print_template("interface", values, error));
+}
+
+int
+ctl_xml(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    g_auto(XmlOptions) options = {0};
+
+    if (!parse(&options, argc, argv, error))
+        return 2;
+    if (options.list)
+        return print_list();
+    if (!options.target)
+        options.target = g_strdup("vm1-net0");
+    if (!interface_name_check(options.target, error))
+        return 1;
+    ask_macvtapd(ctl, &options);
+    return print(&options, error);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "template.h"
+
+#include <gio/gio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FOLDER "/org/macvtapd/xml-templates"
+
+/* The value whose token stands at text, in braces; *ret_length is its length with these. */
+static const TemplateValue *
+token_at(const char *text, const TemplateValue *values, gsize *ret_length)
+{
+    for (; text[0] == '{' && values->token; values++) {
+        gsize length = strlen(values->token);
+
+        if (strncmp(text + 1, values->token, length) != 0 || text[length + 1] != '}')
+            continue;
+        *ret_length = length + 2;
+        return values;
+    }
+    return NULL;
+}
+
+/* Appends the line unless a token in it has no value. */
+static void
+expand_line(GString *result, const char *line, const TemplateValue *values)
+{
+    gsize start = result->len, length;
+
+    while (*line) {
+        const TemplateValue *value = token_at(line, values, &length);
+        g_autofree char *escaped = NULL;
+
+        if (!value) {
+            g_string_append_c(result, *line++);
+            continue;
+        }
+        if (!value->value) {
+            g_string_truncate(result, start);
+            return;
+        }
+        escaped = g_markup_escape_text(value->value, -1);
+        g_string_append(result, escaped);
+        line += length;
+    }
+    g_string_append_c(result, '\n');
+}
+
+char *
+template_expand_text(const char *text, const TemplateValue *values)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    GString *result = g_string_new(NULL);
+
+    for (char **line = lines; *line; line++) {
+        if (line[0][0] || line[1])
+            expand_line(result, *line, values);
+    }
+    return g_string_free(result, FALSE);
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+GStrv
+template_list(void)
+{
+    g_auto(GStrv) files = g_resources_enumerate_children(FOLDER, 0, NULL);
+    g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+    GStrv list;
+
+    for (char **file = files; file && *file; file++) {
+        g_autofree char *name = g_strndup(*file, strlen(*file) - strlen(".xml"));
+
+        g_strv_builder_add(names, name);
+    }
+    list = g_strv_builder_end(names);
+    qsort(list, g_strv_length(list), sizeof(char *), compare_names);
+    return list;
+}
+
+char *
+template_expand(const char *name, const TemplateValue *values)
+{
+    g_autofree char *path = g_strdup_printf(FOLDER "/%s.xml", name);
+    g_autoptr(GBytes) bytes = g_resources_lookup_data(path, 0, NULL);
+    g_autofree char *text = NULL;
+
+    if (!bytes)
+        return NULL;
+    text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+    return template_expand_text(text, values);
+}

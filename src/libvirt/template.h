@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The files of xml-templates/, which are built in, and what is filled into them. */
+#pragma once
+
+#include <glib.h>
+
+/* A token of the templates, as {mac}, and its text; value NULL: lines with the token are left out.
+ */
+typedef struct TemplateValue {
+    const char *token;
+    const char *value;
+} TemplateValue;
+
+/* The names of the templates, sorted; free with g_strfreev(). */
+GStrv template_list(void);
+
+/* The template NAME (NAME.xml) with the values (ended by a NULL token) in place of its tokens, made
+ * fit for XML. NULL when there is no such template; free with g_free(). */
+char *template_expand(const char *name, const TemplateValue *values);
+
+/* The same on a text: one that has tokens which are not among the values keeps them. */
+char *template_expand_text(const char *text, const TemplateValue *values);

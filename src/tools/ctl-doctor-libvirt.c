@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation: libvirt looks for hooks when it starts or is told to reload, not when it
+ * calls one (virHookInitialize), so a hook that is the first of its kind is ignored until then. The
+ * hook leaves a stamp whenever it is called. A stamp that is newer than the program shows that
+ * libvirt knows it; without one the daemon's start is compared with the program's installation.
+ */
+#include "macvtapctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const pid_files[] = {"/run/libvirtd.pid", "/run/virtqemud.pid",
+                                        "/run/libvirt/libvirtd.pid", "/run/libvirt/virtqemud.pid"};
+
+/* When the machine was started, in seconds of wall time; 0 when /proc does not say. */
+static gint64
+read_boot_time(void)
+{
+    g_autofree char *text = NULL;
+    const char *line;
+
+    if (!g_file_get_contents("/proc/stat", &text, NULL, NULL))
+        return 0;
+    line = strstr(text, "\nbtime ");
+    return line ? g_ascii_strtoll(line + strlen("\nbtime "), NULL, 10) : 0;
+}
+
+/* The 22nd word of /proc/PID/stat, in ticks since the machine's start; the 2nd may hold blanks. */
+static gboolean
+read_start_time(gint64 pid, gint64 *ret_time)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%" G_GINT64_FORMAT "/stat", pid);
+    g_autofree char *text = NULL;
+    unsigned long long ticks;
+    const char *rest;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return FALSE;
+    rest = strrchr(text, ')');
+    if (!rest || sscanf(rest + 1,
+                        " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+                        " %*s %llu",
+                        &ticks) != 1)
+        return FALSE;
+    *ret_time = read_boot_time() + (gint64)(ticks / (unsigned long long)sysconf(_SC_CLK_TCK));
+    return TRUE;
+}
+
+/* libvirt's daemon for QEMU, and since when it runs. */
+static gboolean
+find_libvirt(gint64 *ret_pid, gint64 *ret_time)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(pid_files); i++) {
+        g_autofree char *text = NULL;
+        gint64 pid;
+
+        if (!g_file_get_contents(pid_files[i], &text, NULL, NULL))
+            continue;
+        pid = g_ascii_strtoll(text, NULL, 10);
+        if (pid <= 0 || !read_start_time(pid, ret_time))
+            continue;
+        *ret_pid = pid;
+        return TRUE;
+    }
+    return FALSE;
+}
+
+guint
+ctl_doctor_libvirt(void)
+{
+    gint64 pid, started;
+    struct stat hook, stamp;
+
+    if (access("/etc/libvirt", F_OK) != 0)
+        return 0;
+    if (stat(MACVTAPD_HOOK_PROGRAM, &hook) < 0 || access(MACVTAPD_HOOK_PROGRAM, X_OK) != 0) {
+        g_print("%-8s libvirt is here, but not macvtapd's hook for it (%s)\n", "note",
+                MACVTAPD_HOOK_PROGRAM);
+        return 0;
+    }
+    if (!find_libvirt(&pid, &started))
+        return ctl_report(TRUE, "libvirt does not run; it will find macvtapd's hook at its start");
+    if ((stat(MACVTAPD_HOOK_STATE "/called", &stamp) == 0 && stamp.st_mtime >= hook.st_ctime) ||
+        started >= hook.st_ctime)
+        return ctl_report(TRUE, "libvirt knows macvtapd's hook");
+    return ctl_report(FALSE,
+                      "libvirt (process %" G_GINT64_FORMAT
+                      ") was started before macvtapd's hook was"
+                      " installed and has not called it since: reload it (systemctl reload"
+                      " libvirtd), unless you have",
+                      pid);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "macvtapctl.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* The program that knows libvirt; MACVTAPD_LIBEXEC names another folder than where it is installed.
+ */
+int
+ctl_domain(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    const char *folder = g_getenv("MACVTAPD_LIBEXEC");
+    g_autofree char *path = g_build_filename(folder && folder[0] ? folder : MACVTAPD_LIBEXECDIR,
+                                             "macvtapctl-domain", NULL);
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+
+    g_ptr_array_add(words, path);
+    if (ctl->socket) {
+        g_ptr_array_add(words, (char *)"--socket");
+        g_ptr_array_add(words, ctl->socket);
+    }
+    if (ctl->json)
+        g_ptr_array_add(words, (char *)"--json");
+    for (int i = 1; i < argc; i++)
+        g_ptr_array_add(words, argv[i]);
+    g_ptr_array_add(words, NULL);
+    execv(path, (char **)words->pdata);
+    g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_UNREACHABLE, "cannot run %s: %s%s", path,
+                g_strerror(errno), errno == ENOENT ? " (macvtapd's libvirt part is missing)" : "");
+    return 1;
+}
