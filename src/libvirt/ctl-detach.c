@@ -16,13 +16,14 @@ typedef struct Detach {
     gboolean live, config;
     int seconds;
     const char *wanted; /* a target or a MAC */
+    gboolean told;      /* by libvirt that a device is gone */
     gboolean over;      /* the time */
 } Detach;
 
 static void
 on_removed(virConnectPtr connection, virDomainPtr domain, const char *alias, void *user_data)
 {
-    /* Only to end virEventRunDefaultImpl(): what there is now is read from the domain. */
+    ((Detach *)user_data)->told = TRUE;
 }
 
 static void
@@ -58,13 +59,16 @@ static gboolean
 wait_unplugged(Detach *detach, const char *target, GError **error)
 {
     int timer = virEventAddTimeout(detach->seconds * 1000, on_timeout, detach, NULL);
+    gboolean gone;
 
-    while (is_plugged(detach, target) && !detach->over) {
-        if (virEventRunDefaultImpl() < 0)
-            break;
+    /* Reading the domain's XML is an event of the connection, too: not at every round. */
+    while ((gone = !is_plugged(detach, target)) == FALSE && !detach->over) {
+        detach->told = FALSE;
+        while (!detach->told && !detach->over && virEventRunDefaultImpl() == 0)
+            ;
     }
     virEventRemoveTimeout(timer);
-    return !is_plugged(detach, target) ||
+    return gone ||
            ctl_fail(error, "the guest has not let go of %s within %d seconds: it keeps the port",
                     target, detach->seconds);
 }
@@ -149,7 +153,7 @@ run(Ctl *ctl, Detach *detach, guint flags, GError **error)
         return TRUE;
     watch = virConnectDomainEventRegisterAny(ctl->connection, detach->domain,
                                              VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
-                                             VIR_DOMAIN_EVENT_CALLBACK(on_removed), NULL, NULL);
+                                             VIR_DOMAIN_EVENT_CALLBACK(on_removed), detach, NULL);
     if (watch < 0)
         return ctl_fail_libvirt(error, "libvirt tells no events");
     good = detach_live(ctl, detach, error);
