@@ -119,7 +119,6 @@ make_port(MacvtapClient *client, const DomainPort *wanted, const char *holder, g
         .node_owner = geteuid(),
         .node_group = getegid(),
         .link_down = TRUE,
-        .incoming = incoming,
     };
 
     if (wanted->mac)
