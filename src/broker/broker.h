@@ -64,11 +64,12 @@ gboolean broker_open_port(Broker *broker, const Caller *caller, const char *port
                           PortGrant *ret_grant, GError **error);
 gboolean broker_delete_port(Broker *broker, const Caller *caller, const char *port, GError **error);
 
-/* Changes a port (root only) and returns it, borrowed. What was done before a failure stays. */
+/* Changes a port (its sources: root only) and returns it, borrowed. What was done before a failure
+ * stays. */
 const Port *broker_change_port(Broker *broker, const Caller *caller, const PortChange *change,
                                GError **error);
 
-/* Removes the ports that the domain with this UUID (in lower case) holds (root only). */
+/* Removes the ports that the domain with this UUID (in lower case) holds, of the caller's ports. */
 gboolean broker_end_domain(Broker *broker, const Caller *caller, const char *domain,
                            guint *ret_ports, GError **error);
 

@@ -100,8 +100,8 @@ broker_change_port(Broker *broker, const Caller *caller, const PortChange *chang
         port_error_set(error, PORT_ERROR_PORT_NOT_FOUND, "there is no port '%s'", change->port);
         return NULL;
     }
-    if (caller->uid != 0) {
-        port_error_set(error, PORT_ERROR_ACCESS_DENIED, "only root may change a port");
+    if (change->sources && caller->uid != 0) {
+        port_error_set(error, PORT_ERROR_ACCESS_DENIED, "only root may change a port's sources");
         return NULL;
     }
     if (!check_change(port, change, error))

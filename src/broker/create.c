@@ -159,8 +159,8 @@ choose_inherited(Creation *creation, GError **error)
         return TRUE;
     return port_error_set(
         error, PORT_ERROR_MAC_NOT_ALLOWED,
-        "network %s gives the guest the MAC of %s, %s, not %s; leave the MAC out, or set"
-        " Mac=assign",
+        "network %s gives the guest the MAC of %s, %s, not %s; ask for that MAC, or set"
+        " Mac=assign in the network",
         creation->network->name, creation->parent.name,
         mac_address_format(&creation->parent.mac, own), mac_address_format(&request->mac, wanted));
 }

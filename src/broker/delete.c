@@ -161,12 +161,11 @@ broker_end_domain(Broker *broker, const Caller *caller, const char *domain, guin
     g_autoptr(GPtrArray) ports = registry_list(broker->registry);
     guint n_ports;
 
-    if (caller->uid != 0)
-        return port_error_set(error, PORT_ERROR_ACCESS_DENIED, "only root may end a domain");
     for (guint i = ports->len; i-- > 0;) {
         const Port *port = ports->pdata[i];
 
-        if (port->holder.type != HOLDER_DOMAIN || !g_str_equal(port->holder.domain, domain))
+        if (!broker_may_see(caller, port) || port->holder.type != HOLDER_DOMAIN ||
+            !g_str_equal(port->holder.domain, domain))
             g_ptr_array_remove_index(ports, i);
     }
     n_ports = ports->len;

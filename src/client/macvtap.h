@@ -72,16 +72,17 @@ gboolean macvtap_client_delete(MacvtapClient *client, const char *port, GError *
 gboolean macvtap_client_set_sources(MacvtapClient *client, const char *port,
                                     const char *const *sources, GError **error);
 
-/* Root only: sets the port's device up or down. */
+/* Sets the port's device up or down. */
 gboolean macvtap_client_set_link(MacvtapClient *client, const char *port, gboolean up,
                                  GError **error);
 
-/* Root only: ties a port whose holder is a domain to the domain's process as well; the port goes
+/* Ties a port whose holder is a domain to the domain's process as well; the port goes
  * when that ends. */
 gboolean macvtap_client_set_holder_pid(MacvtapClient *client, const char *port, int pid,
                                        GError **error);
 
-/* Root only: removes the ports that the domain with this UUID holds; there may be none. */
+/* Removes those of the caller's ports (root: all) that the domain with this UUID holds; there may
+ * be none. */
 gboolean macvtap_client_end_domain(MacvtapClient *client, const char *uuid, guint *ret_ports,
                                    GError **error);
 

@@ -190,7 +190,7 @@ test_refusals(void **state)
     expect_refusal(test, 0, &link, PORT_ERROR_PORT_NOT_FOUND, "'web'");
     port = test_broker_create(test, uid, "lan", "web");
     expect_refusal(test, uid + 1, &link, PORT_ERROR_PORT_NOT_FOUND, "'web'");
-    expect_refusal(test, uid, &link, PORT_ERROR_ACCESS_DENIED, "only root may change a port");
+    expect_refusal(test, uid, &sources, PORT_ERROR_ACCESS_DENIED, "only root may change a port's");
     expect_refusal(test, 0, &sources, PORT_ERROR_INVALID_REQUEST, "port web is in mode bridge");
     expect_refusal(test, 0, &holder, PORT_ERROR_INVALID_REQUEST, "no domain as its holder");
     kernel_fake_fail(test->kernel, "link_set_up", 1, EPERM);

@@ -169,8 +169,10 @@ test_end_of_a_domain(void **state)
     create(test, "two", FIRST, child.pid);
     create(test, "other", SECOND, child.pid);
     test_broker_create(test, 0, "lan", "none");
-    assert_false(broker_end_domain(test->broker, &user, FIRST, &n_ports, &error));
-    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_ACCESS_DENIED, "only root");
+    /* Others' ports are not seen. */
+    assert_true(broker_end_domain(test->broker, &user, FIRST, &n_ports, NULL));
+    assert_int_equal(n_ports, 0);
+    n_ports = 7;
     kernel_fake_fail(test->kernel, "link_delete", 1, EPERM);
     assert_false(broker_end_domain(test->broker, &root, FIRST, &n_ports, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "link_delete");
@@ -184,6 +186,33 @@ test_end_of_a_domain(void **state)
     test_child_end(&child);
     expect_events(test, "deleted other\n");
     assert_int_equal(test_count_descriptors(), descriptors);
+}
+
+/* A user's own libvirt, too, ties, sets and ends what is the user's. */
+static void
+test_domain_of_a_user(void **state)
+{
+    TestBroker *test = *state;
+    const Caller user = test_caller(getuid() + 1000);
+    const PortRequest request = {
+        .network = (char *)"lan", .name = (char *)"own", .holder = domain_holder(FIRST, 0)};
+    const PortChange link = {.port = (char *)"own", .has_link_up = TRUE};
+    const PortChange foreign = {.port = (char *)"own", .holder_pid = getpid()};
+    g_autoptr(GError) error = NULL;
+    g_auto(PortGrant) grant = {0};
+    guint n_ports = 7;
+
+    g_array_append_val(test_broker_network(test, "lan")->allow_uids, user.uid);
+    create(test, "roots", FIRST, 0);
+    broker_create_port(test->broker, &user, &request, &grant, &error);
+    assert_no_error(error);
+    assert_non_null(broker_change_port(test->broker, &user, &link, &error));
+    assert_false(grant.port->link_up);
+    assert_null(broker_change_port(test->broker, &user, &foreign, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_HOLDER_INVALID, "is not user");
+    assert_true(broker_end_domain(test->broker, &user, FIRST, &n_ports, &error));
+    assert_int_equal(n_ports, 1);
+    expect_events(test, "created roots\ncreated own\nchanged own\nchanged own\ndeleted own\n");
 }
 
 /* A record with a process is as good as that process: by its pid and by when it began. */
@@ -221,6 +250,7 @@ main(void)
         TEST(test_process_that_cannot_be_tied),
         TEST(test_process_of_another_user),
         TEST(test_end_of_a_domain),
+        TEST(test_domain_of_a_user),
         TEST(test_after_a_start),
     };
 
