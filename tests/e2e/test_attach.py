@@ -109,6 +109,7 @@ def opens_vhost(running):
 
 
 @pytest.mark.stock
+@pytest.mark.long
 def test_vhost(daemon, guests):
     """By root and by a user who may not open /dev/vhost-net. One test, because guests in the lab boot slowly."""
     networks = ["lan,vhost=require"]

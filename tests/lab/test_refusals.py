@@ -39,8 +39,7 @@ def test_bond_without_slaves(running, host, station):
 
 @pytest.fixture
 def wifi(host):
-    """wlan0 in the host: a simulated Wi-Fi interface."""
-    subprocess.run(["modprobe", "mac80211_hwsim", "radios=1"], check=True)
+    """wlan0 in the host: the lab's simulated Wi-Fi interface, which ends with the test (a radio stays where it went)."""
     try:
         (phy,) = os.listdir("/sys/class/ieee80211")
         subprocess.run(["iw", "phy", phy, "set", "netns", str(host.pid)], check=True)

@@ -126,11 +126,11 @@ class Runner:
             self.tier(name, lambda: self.meson(name))
 
     def lab(self, *names, folder="lab"):
-        """The contract, kernel and e2e tiers and tests/lab on Debian's stock kernel. They run by this same program inside."""
+        """The contract and kernel tiers and tests/lab on Debian's stock kernel. They run by this same program inside."""
         inside = self.output / folder
         shutil.rmtree(inside, ignore_errors=True)
         inside.mkdir()
-        names = names or ("contract", "kernel", "e2e", LAB_ONLY)
+        names = names or ("contract", "kernel", LAB_ONLY)
         status = Step.run(SOURCE / "tests/lab/run", "/usr/bin/python3", "-u", __file__, *names,
                           LAB_RESULTS=str(inside), MACVTAPD_BUILD=str(self.folder))
         counts = sum((results.junit(path) for path in sorted(inside.glob("*.xml"))), Counts())
@@ -151,11 +151,13 @@ class Runner:
     def long(self):
         if IN_LAB:
             self.tier("long kernel", lambda: self.pytest("kernel", marker="not long and not lab", name="long-kernel"))
+            self.tier("long e2e", lambda: self.pytest("e2e", marker="stock", name="long-e2e"))
             self.tier("long lab", lambda: self.pytest(LAB_ONLY, marker="long", name="long-lab"))
             return
         self.tier("long programs", lambda: self.meson("long", multiplier=10))
         for name in sorted(PYTEST):
-            self.tier(f"long {name}", lambda name=name: self.pytest(name, marker="long", name=f"long-{name}"))
+            self.tier(f"long {name}",
+                      lambda name=name: self.pytest(name, marker="long and not stock", name=f"long-{name}"))
         os.environ.setdefault("LAB_TIMEOUT", "7200")
         self.tier("long lab", lambda: self.lab("long", folder="long-lab"))
 
