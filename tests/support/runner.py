@@ -100,11 +100,13 @@ class Runner:
 
     # -- tiers -----------------------------------------------------------------------------------------------
 
-    def tier(self, name, what):
+    def tier(self, name, what, may_be_empty=False):
         print(f"\n===== {name} =====", flush=True)
         started = time.monotonic()
         counts = what()
         seconds = time.monotonic() - started
+        if counts.total == 0 and may_be_empty:
+            return
         if counts.total == 0:
             print(f"{name}: nothing ran, which counts as a failure")
             counts.failed = 1
@@ -157,7 +159,8 @@ class Runner:
         self.tier("long programs", lambda: self.meson("long", multiplier=10))
         for name in sorted(PYTEST):
             self.tier(f"long {name}",
-                      lambda name=name: self.pytest(name, marker="long and not stock", name=f"long-{name}"))
+                      lambda name=name: self.pytest(name, marker="long and not stock", name=f"long-{name}"),
+                      may_be_empty=True)
         os.environ.setdefault("LAB_TIMEOUT", "7200")
         self.tier("long lab", lambda: self.lab("long", folder="long-lab"))
 
