@@ -156,7 +156,6 @@ class Runner:
             self.tier("long e2e", lambda: self.pytest("e2e", marker="stock", name="long-e2e"))
             self.tier("long lab", lambda: self.pytest(LAB_ONLY, marker="long", name="long-lab"))
             return
-        self.tier("long programs", lambda: self.meson("long", multiplier=10))
         for name in sorted(PYTEST):
             self.tier(f"long {name}",
                       lambda name=name: self.pytest(name, marker="long and not stock", name=f"long-{name}"),
