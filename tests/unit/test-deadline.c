@@ -67,7 +67,7 @@ run_out_with_mark(const char *folder)
 static void
 shorten_not(const char *folder)
 {
-    deadline_start(1, 1, "late\n");
+    deadline_start(50, 1, "late\n");
     deadline_shorten(FOR_EVER_MS);
 }
 
