@@ -26,10 +26,13 @@ macs_to_json(const GArray *macs)
 }
 
 static void
-add_optional(json_t *object, const Port *port)
+add_rest(json_t *object, const Port *port)
 {
     g_autofree char *node = port->has_node ? port_node_path(port) : NULL;
 
+    json_object_set_new(object, "linkUp", json_boolean(port->link_up));
+    json_object_set_new(object, "carrier", json_boolean(port->carrier));
+    json_object_set_new(object, "incoming", json_boolean(port->incoming));
     if (port->vlan) {
         json_object_set_new(object, "trunk", json_string(port->trunk));
         json_object_set_new(object, "vlan", json_string(port->vlan));
@@ -48,16 +51,16 @@ api_json_port(const Port *port)
     char mac[MAC_ADDRESS_TEXT_SIZE];
     json_t *object;
 
-    object = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:s, s:o, s:I, s:s, s:b, s:b, s:I}",
-        "id", port->id, "name", port->name, "network", port->network, "parent", port->parent,
-        "mode", macvtap_mode_name(port->mode), "interfaceName", port->interface_name,
-        "interfaceIndex", port->interface_index, "macAddress", mac_address_format(&port->mac, mac),
-        "mtu", (json_int_t)port->mtu, "queues", (json_int_t)port->queues, "vhost",
-        vhost_policy_name(port->vhost), "holder", holder_to_json(&port->holder), "owner",
-        (json_int_t)port->owner, "state", port_state_name(port->state), "linkUp", port->link_up,
-        "carrier", port->carrier, "macChanges", (json_int_t)port->mac_changes);
-    add_optional(object, port);
+    object =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:s, s:o, s:I, s:s, s:I}",
+                  "id", port->id, "name", port->name, "network", port->network, "parent",
+                  port->parent, "mode", macvtap_mode_name(port->mode), "interfaceName",
+                  port->interface_name, "interfaceIndex", port->interface_index, "macAddress",
+                  mac_address_format(&port->mac, mac), "mtu", (json_int_t)port->mtu, "queues",
+                  (json_int_t)port->queues, "vhost", vhost_policy_name(port->vhost), "holder",
+                  holder_to_json(&port->holder), "owner", (json_int_t)port->owner, "state",
+                  port_state_name(port->state), "macChanges", (json_int_t)port->mac_changes);
+    add_rest(object, port);
     return object;
 }
 

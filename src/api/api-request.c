@@ -101,7 +101,7 @@ static const Field holder_fields[] = {
 
 typedef struct CreateValues {
     FieldValue network, name, interface_name, mac_address, mtu, queues, vhost, holder,
-        open_descriptors, link_up, device_node;
+        open_descriptors, link_up, device_node, incoming;
 } CreateValues;
 
 static const Field create_fields[] = {
@@ -116,6 +116,7 @@ static const Field create_fields[] = {
     {"openDescriptors", FIELD_BOOLEAN, FALSE, offsetof(CreateValues, open_descriptors)},
     {"linkUp", FIELD_BOOLEAN, FALSE, offsetof(CreateValues, link_up)},
     {"deviceNode", FIELD_OBJECT, FALSE, offsetof(CreateValues, device_node)},
+    {"incoming", FIELD_BOOLEAN, FALSE, offsetof(CreateValues, incoming)},
     {NULL},
 };
 
@@ -247,6 +248,7 @@ api_request_create(json_t *parameters, PortRequest *request, const char **ret_fi
     request->interface_name = g_strdup(values.interface_name.text);
     request->no_descriptors = values.open_descriptors.given && !values.open_descriptors.truth;
     request->link_down = values.link_up.given && !values.link_up.truth;
+    request->incoming = values.incoming.truth;
     return TRUE;
 }
 

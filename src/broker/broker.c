@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "broker-private.h"
+#include "incoming.h"
 
 #include "policy.h"
 
@@ -23,7 +24,9 @@ broker_new(const BrokerSetup *setup, GError **error)
     broker->holders = holders_new(broker_on_holders_ended, broker, error);
     if (!broker->holders)
         return NULL;
-    if (!broker->kernel->ops->monitor(broker->kernel, broker_on_link_event, broker, error))
+    if (!broker->kernel->ops->monitor(broker->kernel, broker_on_link_event, broker, error) ||
+        !broker->kernel->ops->watch_announcements(broker->kernel, incoming_on_announcement, broker,
+                                                  error))
         return NULL;
     return g_steal_pointer(&broker);
 }

@@ -12,6 +12,7 @@
  * finds.
  */
 #include "broker-private.h"
+#include "incoming.h"
 #include "parent.h"
 
 #include "error.h"
@@ -248,6 +249,7 @@ decide(Creation *creation, GError **error)
     port->holder = creation->request->holder;
     if (!resolve_network(creation, error) ||
         !broker_check_node(creation->caller, creation->request, error) ||
+        !incoming_check(creation->caller, creation->request, error) ||
         !policy_check_request(creation->network, creation->request, &port->queues, &port->vhost,
                               error) ||
         !check_limits(creation, error) ||
@@ -266,6 +268,7 @@ decide(Creation *creation, GError **error)
     port->mac_policy = creation->network->mac;
     port->nopromisc = creation->network->nopromisc;
     port->owner = creation->caller->uid;
+    port->incoming = creation->request->incoming && port->mode == MACVTAP_MODE_BRIDGE;
     port->has_node = creation->request->has_node;
     port->node_owner = creation->request->node_owner;
     port->node_group = creation->request->node_group;
@@ -287,7 +290,7 @@ make_device(Creation *creation, LinkInfo *ret_link, GError **error)
         .name = port->interface_name,
         .index = port->interface_index,
         .parent_index = creation->parent.index,
-        .mode = port->mode,
+        .mode = port->incoming ? MACVTAP_MODE_VEPA : port->mode,
         .nopromisc = port->nopromisc,
         .set_mac = port->mode != MACVTAP_MODE_PASSTHRU,
         .mac = port->mac,
@@ -363,6 +366,7 @@ undo(Creation *creation)
     g_autoptr(GError) error = NULL;
 
     holders_remove(broker->holders, creation->port->id);
+    incoming_end(broker, creation->port);
     broker_remove_node(broker, creation->port);
     g_array_set_size(creation->taps, 0);
     if (broker->kernel->ops->link_delete(broker->kernel, &creation->port->interface_index, 1,
@@ -405,7 +409,8 @@ finish(Creation *creation, const LinkInfo *link, GError **error)
     if (creation->port->holder.pid != 0 &&
         !holders_add(broker->holders, creation->port->id, &creation->holder, &cause))
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
-    if (!registry_commit(broker->registry, creation->port, &cause))
+    if ((creation->port->incoming && !incoming_await(broker, creation->port, &cause)) ||
+        !registry_commit(broker->registry, creation->port, &cause))
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
     return TRUE;
 }

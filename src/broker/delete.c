@@ -8,6 +8,7 @@
  * one in all.
  */
 #include "broker-private.h"
+#include "incoming.h"
 
 #include "port-error.h"
 
@@ -84,6 +85,7 @@ forget_port(Broker *broker, Port *port, GError **error)
     g_autoptr(Port) copy = port_copy(port);
 
     holders_remove(broker->holders, port->id);
+    incoming_end(broker, port);
     if (!registry_forget(broker->registry, port, error))
         return FALSE;
     broker_emit(broker, PORT_EVENT_DELETED, copy);

@@ -14,6 +14,7 @@
  * count as living. A device node of our making goes with its port.
  */
 #include "broker-private.h"
+#include "incoming.h"
 
 #include "error.h"
 #include "port-error.h"
@@ -107,6 +108,8 @@ holder_lives(Reconciliation *run, const Port *port)
 static void
 observe(Reconciliation *run, Port *port, const LinkInfo *device)
 {
+    g_autoptr(GError) error = NULL;
+
     for (guint i = 0; i < run->links->len; i++) {
         const LinkInfo *parent = &g_array_index(run->links, LinkInfo, i);
 
@@ -115,6 +118,9 @@ observe(Reconciliation *run, Port *port, const LinkInfo *device)
     }
     port->state = PORT_STATE_ACTIVE;
     broker_on_link_event(LINK_EVENT_CHANGED, device, run->broker);
+    if (port->incoming && !incoming_resume(run->broker, port, &error))
+        say(run, "port %s stays in mode vepa, for its guest will not be seen to come: %s",
+            port->name, error->message);
 }
 
 /* TRUE when the port stays. */

@@ -45,6 +45,8 @@ add_optional(json_t *object, const Port *port)
     }
     if (port->sources)
         json_object_set_new(object, "sources", sources_to_json(port->sources));
+    if (port->incoming)
+        json_object_set_new(object, "incoming", json_integer((json_int_t)port->sent_before));
     if (port->has_node)
         json_object_set_new(object, "deviceNode",
                             json_pack("{s:I, s:I, s:I}", "owner", (json_int_t)port->node_owner,
@@ -87,6 +89,7 @@ typedef struct RawRecord {
         *holder_type, *domain, *trunk, *vlan;
     json_t *sources, *node;
     json_int_t version, interface_index, mtu, queues, owner, pid, start_time;
+    json_int_t incoming; /* -1: it is not */
 } RawRecord;
 
 static gboolean
@@ -95,6 +98,7 @@ raw_record_unpack(json_t *object, RawRecord *raw, GError **error)
     json_error_t problem;
 
     memset(raw, 0, sizeof(*raw));
+    raw->incoming = -1;
     if (json_unpack_ex(object, &problem, 0, "{s:I}", "version", &raw->version) < 0)
         return port_error_set(error, PORT_ERROR_SYSTEM, "it has no version: %s", problem.text);
     if (raw->version != RECORD_VERSION)
@@ -105,14 +109,15 @@ raw_record_unpack(json_t *object, RawRecord *raw, GError **error)
     if (json_unpack_ex(
             object, &problem, 0,
             "{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:I, s?s, s?s, s?o,"
-            " s?o, s:{s:s, s?I, s?I, s?s}}",
+            " s?o, s?I, s:{s:s, s?I, s?I, s?s}}",
             "id", &raw->id, "name", &raw->name, "network", &raw->network, "parent", &raw->parent,
             "mode", &raw->mode, "noPromisc", &raw->nopromisc, "interfaceName", &raw->interface_name,
             "interfaceIndex", &raw->interface_index, "macAddress", &raw->mac, "macPolicy",
             &raw->mac_policy, "mtu", &raw->mtu, "queues", &raw->queues, "vhost", &raw->vhost,
             "owner", &raw->owner, "trunk", &raw->trunk, "vlan", &raw->vlan, "sources",
-            &raw->sources, "deviceNode", &raw->node, "holder", "type", &raw->holder_type, "pid",
-            &raw->pid, "startTime", &raw->start_time, "domain", &raw->domain) < 0)
+            &raw->sources, "deviceNode", &raw->node, "incoming", &raw->incoming, "holder", "type",
+            &raw->holder_type, "pid", &raw->pid, "startTime", &raw->start_time, "domain",
+            &raw->domain) < 0)
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", problem.text);
     return TRUE;
 }
@@ -226,6 +231,8 @@ raw_record_check(const RawRecord *raw, Port *port)
         return "sources";
     if (raw->node && !raw_record_node(raw->node, port))
         return "deviceNode";
+    if (raw->incoming < -1)
+        return "incoming";
     return NULL;
 }
 
@@ -261,6 +268,8 @@ record_parse(const char *text, gsize length, GError **error)
     port->mtu = (guint32)raw.mtu;
     port->queues = (guint)raw.queues;
     port->owner = (uid_t)raw.owner;
+    port->incoming = raw.incoming >= 0;
+    port->sent_before = port->incoming ? (guint64)raw.incoming : 0;
     port->state = PORT_STATE_ACTIVE;
     return g_steal_pointer(&port);
 }

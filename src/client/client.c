@@ -181,6 +181,8 @@ macvtap_client_create(MacvtapClient *client, const MacvtapRequest *request, GErr
         json_object_set_new(parameters, "openDescriptors", json_false());
     if (request->link_down)
         json_object_set_new(parameters, "linkUp", json_false());
+    if (request->incoming)
+        json_object_set_new(parameters, "incoming", json_true());
     if (request->device_node)
         json_object_set_new(parameters, "deviceNode",
                             json_pack("{s:I, s:I}", "owner", (json_int_t)request->node_owner,

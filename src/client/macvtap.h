@@ -58,6 +58,7 @@ typedef struct MacvtapRequest {
     gboolean device_node;         /* for who opens /dev/tap<index> by path: it belongs to */
     guint node_owner, node_group; /* this user and group ID, mode 0600 */
     gboolean link_down;           /* leave the device down: macvtap_client_set_link() */
+    gboolean incoming;            /* the guest comes by migration from another host */
 } MacvtapRequest;
 
 MacvtapPort *macvtap_client_create(MacvtapClient *client, const MacvtapRequest *request,

@@ -265,6 +265,30 @@ fake_set_sources(Kernel *base, int index, const MacAddress *sources, gsize n_sou
     return TRUE;
 }
 
+gboolean
+fake_set_mode(Kernel *base, int index, MacvtapMode mode, GError **error)
+{
+    FakeLink *link = fake_find(fake_kernel(base), index);
+    int errnum = 0;
+
+    if (fake_fails(fake_kernel(base), "macvtap_set_mode", error))
+        return FALSE;
+    if (!link)
+        errnum = ENODEV;
+    else if (strcmp(link->info.kind, "macvtap") != 0)
+        errnum = EOPNOTSUPP;
+    else if ((link->info.mode == MACVTAP_MODE_PASSTHRU) != (mode == MACVTAP_MODE_PASSTHRU))
+        errnum = EINVAL;
+    if (errnum)
+        return error_set_errno(error, errnum, "cannot set link %d to mode %s", index,
+                               macvtap_mode_name(mode));
+    if (mode != MACVTAP_MODE_SOURCE)
+        put_sources(link, NULL, 0);
+    link->info.mode = mode;
+    fake_tell(fake_kernel(base), LINK_EVENT_CHANGED, &link->info);
+    return TRUE;
+}
+
 void
 fake_macvlan_removed(FakeKernel *kernel, const FakeLink *link)
 {

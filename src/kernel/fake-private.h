@@ -30,6 +30,8 @@ typedef struct FakeKernel {
     GHashTable *nodes;   /* ifindex -> FakeNode: what lies at /dev/tap<index> */
     gboolean has_no_devtmpfs;
     guint64 last_number;
+    GHashTable *watches;  /* ifindex -> FakeWatch */
+    GPtrArray *listeners; /* of FakeListener */
     int next_index;
 } FakeKernel;
 
@@ -57,6 +59,15 @@ gboolean fake_node_ensure(Kernel *base, const LinkInfo *link, uid_t owner, gid_t
                           guint64 *ret_made, GError **error);
 gboolean fake_node_remove(Kernel *base, const LinkInfo *link, guint64 number, GError **error);
 
+/* fake-transmit.c */
+gboolean fake_watch_transmit(Kernel *base, int index, TransmitHandler handler, gpointer user_data,
+                             GError **error);
+void fake_unwatch_transmit(Kernel *base, int index);
+void fake_watch_free(gpointer data);
+gboolean fake_watch_announcements(Kernel *base, AnnouncementHandler handler, gpointer user_data,
+                                  GError **error);
+void fake_listener_free(gpointer data);
+
 /* fake-monitor.c. fake_tell() queues the event for every monitor. */
 void fake_tell(FakeKernel *kernel, LinkEventType type, const LinkInfo *link);
 gboolean fake_monitor(Kernel *base, LinkEventHandler handler, gpointer user_data, GError **error);
@@ -76,6 +87,7 @@ gboolean fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *re
                              GError **error);
 gboolean fake_set_up(Kernel *base, int index, gboolean up, GError **error);
 gboolean fake_set_mac(Kernel *base, int index, const MacAddress *mac, GError **error);
+gboolean fake_set_mode(Kernel *base, int index, MacvtapMode mode, GError **error);
 gboolean fake_set_sources(Kernel *base, int index, const MacAddress *sources, gsize n_sources,
                           GError **error);
 void fake_macvlan_removed(FakeKernel *kernel, const FakeLink *link);

@@ -218,6 +218,8 @@ fake_free(Kernel *base)
     g_ptr_array_unref(kernel->links);
     g_array_unref(kernel->failures);
     g_hash_table_unref(kernel->nodes);
+    g_hash_table_unref(kernel->watches);
+    g_ptr_array_unref(kernel->listeners);
     g_free(kernel);
 }
 
@@ -228,6 +230,7 @@ static const KernelOps fake_ops = {
     .macvtap_create = fake_macvtap_create,
     .vlan_create = fake_vlan_create,
     .macvtap_set_sources = fake_set_sources,
+    .macvtap_set_mode = fake_set_mode,
     .link_statistics = fake_statistics,
     .link_is_wireless = fake_is_wireless,
     .link_set_mac = fake_set_mac,
@@ -236,6 +239,9 @@ static const KernelOps fake_ops = {
     .tap_open = fake_tap_open,
     .tap_node_ensure = fake_node_ensure,
     .tap_node_remove = fake_node_remove,
+    .watch_transmit = fake_watch_transmit,
+    .unwatch_transmit = fake_unwatch_transmit,
+    .watch_announcements = fake_watch_announcements,
     .monitor = fake_monitor,
     .free = fake_free,
 };
@@ -250,6 +256,8 @@ kernel_fake_new(void)
     kernel->monitors = g_ptr_array_new_with_free_func(fake_monitor_free);
     kernel->failures = g_array_new(FALSE, FALSE, sizeof(FakeFailure));
     kernel->nodes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    kernel->watches = g_hash_table_new_full(NULL, NULL, NULL, fake_watch_free);
+    kernel->listeners = g_ptr_array_new_with_free_func(fake_listener_free);
     kernel->next_index = 1;
     return &kernel->kernel;
 }

@@ -33,6 +33,12 @@ guint kernel_fake_link_count(Kernel *kernel);
 void kernel_fake_set_statistics(Kernel *kernel, int index, const LinkStatistics *statistics);
 void kernel_fake_set_wireless(Kernel *kernel, int index);
 
+/* The link sends a frame, if it is up. */
+void kernel_fake_transmit(Kernel *kernel, int index);
+
+/* A guest is announced from the wire at the link; its upper links do not hear it. */
+void kernel_fake_announce(Kernel *kernel, int index, const MacAddress *mac);
+
 /* Who has /dev/tap<index>; FALSE when nothing is there. */
 gboolean kernel_fake_node(Kernel *kernel, int index, uid_t *ret_owner, gid_t *ret_group);
 

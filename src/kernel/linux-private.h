@@ -12,6 +12,7 @@ typedef struct LinuxKernel {
     int dev_fd;          /* /dev */
     int ipv6_fd;         /* /proc/sys/net/ipv6/conf, -1 if the kernel has no IPv6 */
     GPtrArray *monitors; /* of GSource */
+    GHashTable *watches; /* ifindex -> GSource */
 } LinuxKernel;
 
 static inline LinuxKernel *
@@ -57,10 +58,12 @@ gboolean tap_read_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_d
                          GError **error);
 int tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device);
 
-/* macvtap.c, vlan.c, link-delete.c, tap.c, tap-node.c, monitor.c: the operations of ops.h */
+/* macvtap.c, vlan.c, link-delete.c, tap.c, tap-node.c, transmit.c, announcement.c, monitor.c: the
+ * operations of ops.h */
 gboolean macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error);
 gboolean macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sources,
                                 gsize n_sources, GError **error);
+gboolean macvtap_change_mode(Kernel *kernel, int index, MacvtapMode mode, GError **error);
 gboolean vlan_make(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link, GError **error);
 gboolean link_remove(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error);
 gboolean tap_open_queues(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean multi_queue,
@@ -68,5 +71,10 @@ gboolean tap_open_queues(Kernel *kernel, const LinkInfo *link, guint n_queues, g
 gboolean tap_make_node(Kernel *kernel, const LinkInfo *link, uid_t owner, gid_t group,
                        guint64 *ret_made, GError **error);
 gboolean tap_remove_node(Kernel *kernel, const LinkInfo *link, guint64 number, GError **error);
+gboolean transmit_watch(Kernel *kernel, int index, TransmitHandler handler, gpointer user_data,
+                        GError **error);
+void transmit_unwatch(Kernel *kernel, int index);
+gboolean announcement_watch(Kernel *kernel, AnnouncementHandler handler, gpointer user_data,
+                            GError **error);
 gboolean monitor_start(Kernel *kernel, LinkEventHandler handler, gpointer user_data,
                        GError **error);

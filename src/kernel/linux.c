@@ -12,6 +12,7 @@ linux_free(Kernel *base)
     LinuxKernel *kernel = linux_kernel(base);
 
     g_ptr_array_unref(kernel->monitors);
+    g_hash_table_unref(kernel->watches);
     netlink_free(kernel->netlink);
     descriptor_clear(&kernel->sysfs_fd);
     descriptor_clear(&kernel->dev_fd);
@@ -26,6 +27,7 @@ static const KernelOps linux_ops = {
     .macvtap_create = macvtap_make,
     .vlan_create = vlan_make,
     .macvtap_set_sources = macvtap_change_sources,
+    .macvtap_set_mode = macvtap_change_mode,
     .link_statistics = link_count,
     .link_is_wireless = link_has_radio,
     .link_set_mac = link_change_mac,
@@ -34,6 +36,9 @@ static const KernelOps linux_ops = {
     .tap_open = tap_open_queues,
     .tap_node_ensure = tap_make_node,
     .tap_node_remove = tap_remove_node,
+    .watch_transmit = transmit_watch,
+    .unwatch_transmit = transmit_unwatch,
+    .watch_announcements = announcement_watch,
     .monitor = monitor_start,
     .free = linux_free,
 };
@@ -55,6 +60,7 @@ kernel_linux_new(int sysfs_fd, int dev_fd, GError **error)
     kernel->sysfs_fd = sysfs_fd;
     kernel->dev_fd = dev_fd;
     kernel->monitors = g_ptr_array_new_with_free_func(source_end);
+    kernel->watches = g_hash_table_new_full(NULL, NULL, NULL, source_end);
     /* /proc/sys/net is always of the reader's own network namespace. */
     kernel->ipv6_fd = open("/proc/sys/net/ipv6/conf", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (kernel->ipv6_fd < 0 && errno != ENOENT) {

@@ -95,6 +95,27 @@ macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError
     return link_create(linux_kernel(kernel), request, &dress, what, ret_link, error);
 }
 
+/* The request to complete with what of the macvtap's data changes, which takes size bytes. */
+static NetlinkMessage *
+change_request(int index, gsize size, struct nlattr **ret_info, struct nlattr **ret_data)
+{
+    NetlinkMessage *request = netlink_link_request(RTM_NEWLINK, 0, index, 64 + size);
+
+    *ret_info = nla_nest_start(request, IFLA_LINKINFO);
+    nla_put_string(request, IFLA_INFO_KIND, "macvtap");
+    *ret_data = nla_nest_start(request, IFLA_INFO_DATA);
+    return request;
+}
+
+static gboolean
+send_change(Kernel *kernel, NetlinkMessage *request, struct nlattr *info, struct nlattr *data,
+            const char *what, GError **error)
+{
+    nla_nest_end(request, data);
+    nla_nest_end(request, info);
+    return netlink_ask(linux_kernel(kernel)->netlink, request, NULL, NULL, what, error);
+}
+
 gboolean
 macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sources, gsize n_sources,
                        GError **error)
@@ -107,12 +128,22 @@ macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sources, gsi
         return FALSE;
     if (index <= 0)
         return error_set_errno(error, ENODEV, "%s", what);
-    request = netlink_link_request(RTM_NEWLINK, 0, index, sources_size(n_sources));
-    info = nla_nest_start(request, IFLA_LINKINFO);
-    nla_put_string(request, IFLA_INFO_KIND, "macvtap");
-    data = nla_nest_start(request, IFLA_INFO_DATA);
+    request = change_request(index, sources_size(n_sources), &info, &data);
     put_sources(request, sources, n_sources);
-    nla_nest_end(request, data);
-    nla_nest_end(request, info);
-    return netlink_ask(linux_kernel(kernel)->netlink, request, NULL, NULL, what, error);
+    return send_change(kernel, request, info, data, what, error);
+}
+
+gboolean
+macvtap_change_mode(Kernel *kernel, int index, MacvtapMode mode, GError **error)
+{
+    g_autofree char *what =
+        g_strdup_printf("cannot set link %d to mode %s", index, macvtap_mode_name(mode));
+    g_autoptr(NetlinkMessage) request = NULL;
+    struct nlattr *info, *data;
+
+    if (index <= 0)
+        return error_set_errno(error, ENODEV, "%s", what);
+    request = change_request(index, 16, &info, &data);
+    nla_put_u32(request, IFLA_MACVLAN_MODE, kernel_modes[mode]);
+    return send_change(kernel, request, info, data, what, error);
 }

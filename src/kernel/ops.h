@@ -63,6 +63,11 @@ typedef enum LinkEventType {
 
 typedef void (*LinkEventHandler)(LinkEventType type, const LinkInfo *link, gpointer user_data);
 
+typedef void (*TransmitHandler)(int index, gpointer user_data);
+
+/* index: the link that the announcement of this MAC came in on. */
+typedef void (*AnnouncementHandler)(int index, const MacAddress *mac, gpointer user_data);
+
 typedef struct KernelOps {
     /* ENODEV when there is no such link. */
     gboolean (*link_by_name)(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
@@ -95,6 +100,9 @@ typedef struct KernelOps {
      * EOPNOTSUPP: no macvtap. */
     gboolean (*macvtap_set_sources)(Kernel *kernel, int index, const MacAddress *sources,
                                     gsize n_sources, GError **error);
+
+    /* Changes the mode of a macvtap. EINVAL: to passthru, or from it. EOPNOTSUPP: no macvtap. */
+    gboolean (*macvtap_set_mode)(Kernel *kernel, int index, MacvtapMode mode, GError **error);
 
     gboolean (*link_statistics)(Kernel *kernel, int index, LinkStatistics *ret_statistics,
                                 GError **error);
@@ -134,6 +142,22 @@ typedef struct KernelOps {
      * must be there then); anything else stays, and is no error. */
     gboolean (*tap_node_remove)(Kernel *kernel, const LinkInfo *link, guint64 number,
                                 GError **error);
+
+    /*
+     * Calls handler from the thread-default main context when the link has sent a frame, once, and
+     * in place of any handler before. ENODEV: no such link.
+     */
+    gboolean (*watch_transmit)(Kernel *kernel, int index, TransmitHandler handler,
+                               gpointer user_data, GError **error);
+
+    /* The handler is not called any more; there need not be one. */
+    void (*unwatch_transmit)(Kernel *kernel, int index);
+
+    /* Calls handler from the thread-default main context for each announcement of a guest (RARP,
+     * broadcast) that comes in on any link from now on; also for those links on top of that link
+     * which give the host what they get, as a macvtap does while no queue of it is open. */
+    gboolean (*watch_announcements)(Kernel *kernel, AnnouncementHandler handler, gpointer user_data,
+                                    GError **error);
 
     /* Calls handler from the thread-default main context for each link event from now on. */
     gboolean (*monitor)(Kernel *kernel, LinkEventHandler handler, gpointer user_data,

@@ -46,7 +46,9 @@ typedef struct Port {
     gboolean has_node; /* /dev/tap<interface_index> is kept for who opens the device by path: */
     uid_t node_owner;
     gid_t node_group;
-    guint64 node_made; /* the node's device number if it is of our making; 0: the kernel's */
+    guint64 node_made;   /* the node's device number if it is of our making; 0: the kernel's */
+    gboolean incoming;   /* bridge mode: the guest is elsewhere (see src/broker/incoming.c), */
+    guint64 sent_before; /* and the device had sent so many frames when that began */
 
     /* What is seen now; not part of the record. */
     PortState state;
@@ -91,6 +93,7 @@ typedef struct PortRequest {
     Holder holder;           /* process with pid 0: the caller itself */
     gboolean no_descriptors; /* make the device only */
     gboolean link_down;      /* leave the device down */
+    gboolean incoming;       /* the guest is to come by migration */
     gboolean has_node;       /* see Port */
     uid_t node_owner;
     gid_t node_group;

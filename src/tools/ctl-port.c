@@ -41,6 +41,7 @@ print_port(const MacvtapPort *port)
 {
     g_autofree char *holder = macvtap_port_get_holder(port);
     g_autofree char *up = macvtap_port_get_text(port, "linkUp");
+    g_autofree char *incoming = macvtap_port_get_text(port, "incoming");
 
     g_print("port       %s (%s)\n", macvtap_port_get_name(port), macvtap_port_get_id(port));
     g_print("network    %s\n", macvtap_port_get_network(port));
@@ -55,6 +56,8 @@ print_port(const MacvtapPort *port)
     g_print("state      %s\n", macvtap_port_get_state(port));
     g_print("link       %s\n", g_str_equal(up, "no") ? "down" : "up");
     print_field(port, "carrier", "carrier");
+    if (g_str_equal(incoming, "yes"))
+        g_print("guest      on another host (migration)\n");
     print_field(port, "VLAN", "vlan");
     print_field(port, "trunk", "trunk");
     print_field(port, "slave", "activeSlave");

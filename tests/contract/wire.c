@@ -133,3 +133,16 @@ wire_arp_request(guint8 *frame, guint8 last)
     memcpy(put_ethernet(frame, everybody, ETH_P_ARP), body, sizeof body);
     return ETH_HLEN + sizeof body;
 }
+
+gsize
+wire_announcement(guint8 *frame, const MacAddress *mac)
+{
+    static const guint8 everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    guint8 body[46] = {0, 1, 8, 0, 6, 4, 0, 3};
+
+    memcpy(body + 8, mac, 6);
+    memcpy(body + 18, mac, 6);
+    memcpy(put_ethernet(frame, everybody, ETH_P_RARP), body, sizeof body);
+    memcpy(frame + 6, mac, 6);
+    return ETH_HLEN + sizeof body;
+}

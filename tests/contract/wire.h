@@ -22,5 +22,9 @@ gsize wire_text_frame(guint8 *frame, const MacAddress *to, const char *text);
  * to make addresses. prefix is its third 16-bit word: 2001:db8:PREFIX::/64. */
 gsize wire_router_advertisement(guint8 *frame, guint16 prefix);
 
+/* Writes QEMU's announcement of a guest that it has taken over: a broadcast RARP request of 60
+ * bytes from its MAC. */
+gsize wire_announcement(guint8 *frame, const MacAddress *mac);
+
 /* Writes a broadcast ARP request for the IPv4 address 192.0.2.last. */
 gsize wire_arp_request(guint8 *frame, guint8 last);

@@ -126,6 +126,18 @@ world_receive(const char *in, const MacAddress *to)
     kernel_fake_set_statistics(world_kernel, index, &statistics);
 }
 
+void
+world_announce(const MacAddress *mac)
+{
+    kernel_fake_announce(world_kernel, world_link("up0").index, mac);
+}
+
+void
+world_transmit(const char *name)
+{
+    kernel_fake_transmit(world_kernel, world_link(name).index);
+}
+
 gboolean
 world_node(int index, uid_t *ret_owner, gid_t *ret_group)
 {

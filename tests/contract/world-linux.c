@@ -161,6 +161,29 @@ world_receive(const char *in, const MacAddress *to)
     close(inside);
 }
 
+void
+world_announce(const MacAddress *mac)
+{
+    int wire = wire_open("up1");
+    guint8 frame[64];
+
+    wire_send(wire, frame, wire_announcement(frame, mac));
+    close(wire);
+}
+
+void
+world_transmit(const char *name)
+{
+    const MacAddress everybody = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+    g_autoptr(DescriptorArray) queues = descriptor_array_new();
+    LinkInfo link = world_link(name);
+    guint8 frame[10 + 60] = {0}; /* after a virtio_net_hdr */
+
+    assert_true(world_kernel->ops->tap_open(world_kernel, &link, 1, FALSE, queues, NULL));
+    wire_text_frame(frame + 10, &everybody, "contract");
+    assert_int_equal(write(descriptor_array_get(queues, 0), frame, sizeof frame), sizeof frame);
+}
+
 static int
 compare_macs(const void *a, const void *b)
 {

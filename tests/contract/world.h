@@ -39,6 +39,12 @@ void world_make_bond(void);
 /* Pulls and plugs the cable of up0 or up2. */
 void world_set_carrier(const char *name, gboolean carrier);
 
+/* QEMU on another host announces a guest with this MAC; it comes in at up0. */
+void world_announce(const MacAddress *mac);
+
+/* Whoever has a queue of this macvtap sends a frame. */
+void world_transmit(const char *name);
+
 /* A frame for this MAC comes in at up0; in is the link that gets it. */
 void world_receive(const char *in, const MacAddress *to);
 

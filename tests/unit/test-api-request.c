@@ -46,11 +46,12 @@ expect_outcome(const Outcome *row)
 static void
 test_create_takes_everything(void **state)
 {
-    json_t *parameters = parse("{\"network\":\"lan\",\"name\":\"web\",\"interfaceName\":\"tap0\","
-                               "\"macAddress\":\"52:54:00:AA:bb:cc\",\"mtu\":1400,\"queues\":4,"
-                               "\"vhost\":\"require\",\"openDescriptors\":false,"
-                               "\"linkUp\":false,\"deviceNode\":{\"owner\":7,\"group\":4294967294},"
-                               "\"holder\":{\"type\":\"process\",\"pid\":42}}");
+    json_t *parameters = parse(
+        "{\"network\":\"lan\",\"name\":\"web\",\"interfaceName\":\"tap0\","
+        "\"macAddress\":\"52:54:00:AA:bb:cc\",\"mtu\":1400,\"queues\":4,"
+        "\"vhost\":\"require\",\"openDescriptors\":false,"
+        "\"incoming\":true,\"linkUp\":false,\"deviceNode\":{\"owner\":7,\"group\":4294967294},"
+        "\"holder\":{\"type\":\"process\",\"pid\":42}}");
     const MacAddress mac = {{0x52, 0x54, 0, 0xaa, 0xbb, 0xcc}};
     g_auto(PortRequest) request = {0};
     const char *field = NULL;
@@ -66,6 +67,7 @@ test_create_takes_everything(void **state)
     assert_true(request.has_vhost && request.vhost == VHOST_POLICY_REQUIRE);
     assert_true(request.no_descriptors);
     assert_true(request.link_down);
+    assert_true(request.incoming);
     assert_true(request.has_node);
     assert_int_equal(request.node_owner, 7);
     assert_int_equal(request.node_group, 4294967294);
@@ -96,7 +98,8 @@ test_create_defaults(void **state)
         assert_null(request.name);
         assert_null(request.interface_name);
         assert_false(request.has_mac || request.has_queues || request.has_vhost);
-        assert_false(request.no_descriptors || request.link_down || request.has_node);
+        assert_false(request.no_descriptors || request.link_down || request.has_node ||
+                     request.incoming);
         assert_int_equal(request.mtu, 0);
         /* The caller itself. */
         assert_int_equal(request.holder.type, HOLDER_PROCESS);
@@ -125,6 +128,7 @@ test_create_fields(void **state)
         {"{\"network\":\"lan\",\"openDescriptors\":0}", "openDescriptors"},
         {"{\"network\":\"lan\",\"openDescriptors\":\"no\"}", "openDescriptors"},
         {"{\"network\":\"lan\",\"linkUp\":1}", "linkUp"},
+        {"{\"network\":\"lan\",\"incoming\":1}", "incoming"},
         {"{\"network\":\"lan\",\"deviceNode\":true}", "deviceNode"},
         {"{\"network\":\"lan\",\"deviceNode\":{}}", "owner"},
         {"{\"network\":\"lan\",\"deviceNode\":{\"owner\":0}}", "group"},

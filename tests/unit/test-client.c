@@ -103,7 +103,8 @@ test_create(void **state)
                                     .device_node = TRUE,
                                     .node_owner = 107,
                                     .node_group = 4294967294,
-                                    .link_down = TRUE};
+                                    .link_down = TRUE,
+                                    .incoming = TRUE};
     guint descriptors = count_descriptors();
     g_autoptr(GError) error = NULL;
     g_autofree char *holder = NULL, *json = NULL;
@@ -113,11 +114,12 @@ test_create(void **state)
     answer_with(fixture, GRANT(PORT, "[0,1]", "[2,3]"), 4);
     port = macvtap_client_create(fixture->client, &request, &error);
     assert_no_error(error);
-    expect_call(fixture, "{'method':'org.macvtapd.Ports.CreatePort','parameters':{'network':'lan',"
-                         "'name':'web','interfaceName':'tap0','macAddress':'52:54:00:00:00:01',"
-                         "'vhost':'auto','mtu':1500,'queues':2,'openDescriptors':false,"
-                         "'linkUp':false,'deviceNode':{'owner':107,'group':4294967294},"
-                         "'holder':{'type':'process','pid':42}}}");
+    expect_call(fixture,
+                "{'method':'org.macvtapd.Ports.CreatePort','parameters':{'network':'lan',"
+                "'name':'web','interfaceName':'tap0','macAddress':'52:54:00:00:00:01',"
+                "'vhost':'auto','mtu':1500,'queues':2,'openDescriptors':false,"
+                "'linkUp':false,'incoming':true,'deviceNode':{'owner':107,'group':4294967294},"
+                "'holder':{'type':'process','pid':42}}}");
     assert_string_equal(macvtap_port_get_id(port), "p000000000001");
     assert_string_equal(macvtap_port_get_name(port), "web");
     assert_string_equal(macvtap_port_get_network(port), "lan");

@@ -48,6 +48,8 @@ check_round_trip(const Port *port)
     assert_int_equal(read->node_owner, port->node_owner);
     assert_int_equal(read->node_group, port->node_group);
     assert_true(read->node_made == port->node_made);
+    assert_int_equal(read->incoming, port->incoming);
+    assert_true(read->sent_before == port->sent_before);
     assert_int_equal(read->state, PORT_STATE_ACTIVE);
     again = format(read);
     assert_string_equal(again, text);
@@ -78,6 +80,10 @@ test_round_trip(void **state)
     port->holder.start_time = 7;
     check_round_trip(port);
     port->has_node = TRUE;
+    check_round_trip(port);
+    port->incoming = TRUE;
+    check_round_trip(port);
+    port->sent_before = G_MAXINT64;
     check_round_trip(port);
     port->node_owner = port->node_group = G_MAXUINT32 - 1;
     port->node_made = (guint64)246 << 32 | 7;
@@ -190,6 +196,7 @@ test_values_that_cannot_be(void **state)
                    "\"domain\":\"123e4567-e89b-12d3-a456-426614174000\"}"},
         {"holder", "{\"type\":\"domain\",\"pid\":1,\"startTime\":-1,"
                    "\"domain\":\"123e4567-e89b-12d3-a456-426614174000\"}"},
+        {"incoming", "-2"},
         {"deviceNode", "null"},
         {"deviceNode", "[]"},
         {"deviceNode", "{\"owner\":0,\"group\":0}"},

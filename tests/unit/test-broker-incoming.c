@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A guest that comes from another host, or goes there. */
+#include "unit.h"
+
+#include "test-broker.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static int
+set_up(void **state)
+{
+    *state = test_broker_new();
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    test_broker_free(*state);
+    return 0;
+}
+
+static const Port *
+create(TestBroker *test, const char *network, gboolean incoming)
+{
+    const Caller root = test_caller(0);
+    const PortRequest request = {
+        .network = (char *)network, .name = (char *)"web", .incoming = incoming};
+    g_autoptr(GError) error = NULL;
+    g_auto(PortGrant) grant = {0};
+
+    broker_create_port(test->broker, &root, &request, &grant, &error);
+    assert_no_error(error);
+    return grant.port;
+}
+
+static const Port *
+find_port(TestBroker *test)
+{
+    g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &(Caller){.uid = 0}, NULL);
+
+    assert_int_equal(ports->len, 1);
+    return ports->pdata[0];
+}
+
+static void
+expect_mode(TestBroker *test, const Port *port, MacvtapMode mode, gboolean incoming)
+{
+    LinkInfo link;
+
+    assert_true(test_broker_find_link(test, port->interface_name, &link));
+    assert_string_equal(macvtap_mode_name(link.mode), macvtap_mode_name(mode));
+    assert_int_equal(port->incoming, incoming);
+    /* Its network's, whatever the device is in. */
+    assert_int_equal(port->mode, MACVTAP_MODE_BRIDGE);
+}
+
+static void
+expect_events(TestBroker *test, const char *expected)
+{
+    g_autofree char *events = NULL;
+
+    test_settle();
+    events = test_broker_take_events(test);
+    assert_string_equal(events, expected);
+}
+
+static void
+transmit(TestBroker *test, const Port *port)
+{
+    kernel_fake_transmit(test->kernel, port->interface_index);
+    test_settle();
+}
+
+static void
+announce(TestBroker *test, const char *parent, const MacAddress *mac)
+{
+    LinkInfo link;
+
+    assert_true(test_broker_find_link(test, parent, &link));
+    kernel_fake_announce(test->kernel, link.index, mac);
+    test_settle();
+}
+
+/* The next daemon; the device has sent so many frames by then. */
+static const Port *
+restart(TestBroker *test, guint64 sent)
+{
+    const LinkStatistics statistics = {.tx_packets = sent};
+    int index = find_port(test)->interface_index;
+
+    test_broker_kill(test);
+    kernel_fake_set_statistics(test->kernel, index, &statistics);
+    test_broker_start(test);
+    return find_port(test);
+}
+
+static void
+test_first_frame(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = create(test, "lan", TRUE);
+
+    expect_mode(test, port, MACVTAP_MODE_VEPA, TRUE);
+    expect_events(test, "created web\n");
+    transmit(test, port);
+    expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
+    expect_events(test, "changed web\n");
+    transmit(test, port);
+    expect_events(test, "");
+    port = restart(test, 7);
+    expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
+}
+
+static void
+test_only_where_there_are_neighbours(void **state)
+{
+    static const MacvtapMode modes[] = {MACVTAP_MODE_VEPA, MACVTAP_MODE_PRIVATE,
+                                        MACVTAP_MODE_SOURCE, MACVTAP_MODE_PASSTHRU};
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+
+    for (guint i = 0; i < G_N_ELEMENTS(modes); i++) {
+        const char *name = macvtap_mode_name(modes[i]);
+        const Port *port;
+        LinkInfo link;
+
+        test_broker_add_network(test, name, "eth0", modes[i]);
+        port = create(test, name, TRUE);
+        assert_true(test_broker_find_link(test, port->interface_name, &link));
+        assert_int_equal(link.mode, modes[i]);
+        assert_false(port->incoming);
+        announce(test, "eth0", &port->mac);
+        assert_false(port->incoming);
+        assert_true(broker_delete_port(test->broker, &root, "web", NULL));
+    }
+}
+
+static void
+test_next_daemon_waits_on(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = create(test, "lan", TRUE);
+
+    port = restart(test, 0);
+    expect_mode(test, port, MACVTAP_MODE_VEPA, TRUE);
+    assert_int_equal(test->messages->len, 0);
+    transmit(test, port);
+    expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
+}
+
+static void
+test_first_frame_while_no_daemon_ran(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = create(test, "lan", TRUE);
+
+    port = restart(test, 1);
+    expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
+    assert_int_equal(test->messages->len, 0);
+}
+
+static void
+test_guest_that_leaves(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = create(test, "lan", FALSE);
+
+    for (guint i = 0; i < 5; i++)
+        kernel_fake_transmit(test->kernel, port->interface_index);
+    announce(test, "eth0", &port->mac);
+    expect_mode(test, port, MACVTAP_MODE_VEPA, TRUE);
+    announce(test, "eth0", &port->mac);
+    expect_events(test, "created web\nchanged web\n");
+    port = restart(test, 5);
+    expect_mode(test, port, MACVTAP_MODE_VEPA, TRUE);
+    port = restart(test, 6);
+    expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
+}
+
+/* It was an echo, or somebody lied: the guest is still here. */
+static void
+test_guest_that_has_not_left(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = create(test, "lan", FALSE);
+
+    for (guint i = 0; i < 3; i++) {
+        announce(test, "eth0", &port->mac);
+        expect_mode(test, port, MACVTAP_MODE_VEPA, TRUE);
+        transmit(test, port);
+        expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
+    }
+}
+
+static void
+test_other_announcements(void **state)
+{
+    TestBroker *test = *state;
+    const MacAddress other = {{0x52, 0x54, 0, 9, 9, 9}};
+    const Port *port = create(test, "lan", FALSE);
+    int gone = test_broker_add_parent(test, "eth1");
+
+    announce(test, "eth0", &other);
+    announce(test, "eth1", &port->mac);
+    kernel_fake_announce(test->kernel, gone, &port->mac);
+    kernel_fake_remove_link(test->kernel, gone);
+    test_settle();
+    expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
+    expect_events(test, "created web\n");
+    kernel_fake_remove_link(test->kernel, port->interface_index);
+    announce(test, "eth0", &port->mac);
+    assert_false(port->incoming);
+}
+
+static void
+test_what_fails(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {.network = (char *)"lan", .incoming = TRUE};
+    const Port *port;
+
+    kernel_fake_fail(test->kernel, "watch_transmit", 1, EPERM);
+    test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM, "watch_transmit");
+    port = create(test, "lan", TRUE);
+    kernel_fake_fail(test->kernel, "macvtap_set_mode", 1, EPERM);
+    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "port web: its guest is there*set_mode*");
+    transmit(test, port);
+    g_test_assert_expected_messages();
+    expect_mode(test, port, MACVTAP_MODE_VEPA, TRUE);
+    /* The next daemon tries again. */
+    port = restart(test, 1);
+    expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
+    for (guint i = 0; i < 3; i++) {
+        static const char *const operations[] = {"link_statistics", "watch_transmit",
+                                                 "macvtap_set_mode"};
+
+        kernel_fake_fail(test->kernel, operations[i], 1, EPERM);
+        g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "port web: its guest has left*demand*");
+        announce(test, "eth0", &port->mac);
+        g_test_assert_expected_messages();
+        expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
+    }
+}
+
+static void
+test_daemon_that_cannot_watch(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = create(test, "lan", TRUE);
+
+    test_broker_kill(test);
+    kernel_fake_fail(test->kernel, "watch_transmit", 1, EPERM);
+    test_broker_start(test);
+    assert_int_equal(test->messages->len, 1);
+    assert_non_null(strstr(test->messages->pdata[0], "port web stays in mode vepa"));
+    port = find_port(test);
+    expect_mode(test, port, MACVTAP_MODE_VEPA, TRUE);
+}
+
+static void
+test_only_root(void **state)
+{
+    TestBroker *test = *state;
+    const Caller user = test_caller(getuid() + 1000);
+    const PortRequest request = {.network = (char *)"lan", .incoming = TRUE};
+
+    g_array_append_val(test_broker_network(test, "lan")->allow_uids, user.uid);
+    test_broker_refuse(test, &user, &request, PORT_ERROR_ACCESS_DENIED, "incoming migration");
+}
+
+/* A port that waits may go, and its watch goes with it. */
+static void
+test_end(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const Port *port = create(test, "lan", TRUE);
+
+    kernel_fake_transmit(test->kernel, port->interface_index);
+    assert_true(broker_delete_port(test->broker, &root, "web", NULL));
+    expect_events(test, "created web\ndeleted web\n");
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_first_frame),
+        TEST(test_only_where_there_are_neighbours),
+        TEST(test_next_daemon_waits_on),
+        TEST(test_first_frame_while_no_daemon_ran),
+        TEST(test_guest_that_leaves),
+        TEST(test_guest_that_has_not_left),
+        TEST(test_other_announcements),
+        TEST(test_what_fails),
+        TEST(test_daemon_that_cannot_watch),
+        TEST(test_only_root),
+        TEST(test_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
