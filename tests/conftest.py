@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Fixtures of the kernel, interop and e2e tiers, and the rule about skips.
+"""Fixtures of the kernel, interop, e2e and libvirt tiers, and the rule about skips.
 
 MACVTAPD_REQUIRE=1: a test that skips has failed, unless its reason begins with "cannot run on Debian 12"."""
 import os

@@ -8,7 +8,8 @@ import subprocess
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MACVTAPD_BUILD", SOURCE / "build")).resolve()
 _ROOMS = {"macvtapd": "src/daemon", "macvtapctl": "src/tools", "macvtap-run": "src/tools",
-          "qemu-macvtap-helper": "src/tools"}
+          "qemu-macvtap-helper": "src/tools", "hook": "hooks"}
+_FILES = {"hook": "macvtapd"}
 
 
 # Hosts show the two folders here, because an unprivileged user may not reach them at their own paths.
@@ -18,7 +19,7 @@ INSIDE_IMAGES = "/run/images"
 
 def built(name):
     """The path of a program of ours in the build folder; FileNotFoundError if it is not built."""
-    path = BUILD / _ROOMS[name] / name
+    path = BUILD / _ROOMS[name] / _FILES.get(name, name)
     if not path.exists():
         raise FileNotFoundError(f"{path} is not built (MACVTAPD_BUILD names the build folder)")
     return str(path)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""libvirtd and QEMU both killed, macvtapd or libvirtd first to come back: nothing is left, and the next start works."""
+import itertools
+
+import pytest
+
+from domain import Port, domain_xml, guest_xml
+
+STATION = "10.0.0.254"
+ROUNDS = [pytest.param(1, id="once"), pytest.param(20, id="rounds", marks=pytest.mark.long)]
+
+
+def kill_qemu(site):
+    site.machine.kill(site.libvirt.qemu("idle"))
+
+
+def kill_libvirtd(site):
+    site.libvirt.kill()
+
+
+def restart_macvtapd(site):
+    site.daemon.kill()
+    site.daemon.start()
+
+
+def start_libvirtd(site):
+    site.libvirt.start()
+
+
+def name(functions):
+    return " ".join(function.__name__ for function in functions)
+
+
+KILLS = list(itertools.permutations([kill_qemu, kill_libvirtd]))
+COMEBACKS = list(itertools.permutations([restart_macvtapd, start_libvirtd]))
+
+
+@pytest.fixture
+def idle(site):
+    site.libvirt.define(domain_xml("idle", [Port("vm-lan"), Port("vm-own", "own")]))
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+@pytest.mark.parametrize("comebacks", COMEBACKS, ids=name)
+@pytest.mark.parametrize("kills", KILLS, ids=name)
+def test_both_killed(site, idle, kills, comebacks, rounds):
+    for _ in range(rounds):
+        site.libvirt.virsh("start", "idle")
+        for step in kills + comebacks:
+            step(site)
+        site.libvirt.wait_gone("idle")
+        assert site.left() == []
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_all_three_killed(site, idle, rounds):
+    """The holder ends while no macvtapd runs to see it."""
+    for _ in range(rounds):
+        site.libvirt.virsh("start", "idle")
+        site.daemon.kill()
+        kill_libvirtd(site)
+        kill_qemu(site)
+        assert len(site.daemon.leftovers()) == 4
+        site.daemon.start()
+        assert site.left() == []
+        start_libvirtd(site)
+        assert site.libvirt.domains() == []
+
+
+def test_restarts_leave_a_running_guest_alone(site):
+    site.libvirt.define(guest_xml("guest", [Port("vm-net")], ["10.0.0.1/24"], [STATION]))
+    site.libvirt.virsh("start", "guest")
+    site.console("guest").wait_booted()
+    before = site.daemon.ports()
+    site.libvirt.kill()
+    site.libvirt.start()
+    assert site.libvirt.domains() == ["guest"]
+    site.daemon.kill()
+    site.daemon.start()
+    assert site.daemon.ports() == before
+    site.console("guest").reach(STATION)
+    site.libvirt.stop()
+    site.daemon.stop()
+    # libvirtd finds the guest while macvtapd is not there to answer its hook, and must not end it.
+    site.libvirt.start()
+    assert site.libvirt.domains() == ["guest"]
+    site.daemon.start()
+    assert site.daemon.ports() == before
+    site.console("guest").reach(STATION)
+    site.libvirt.virsh("destroy", "guest")
+    assert site.left() == []
