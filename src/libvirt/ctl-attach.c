@@ -7,6 +7,7 @@
  * the port at the next start.
  */
 #include "ctl-domain.h"
+#include "hook.h"
 #include "interface-name.h"
 #include "template.h"
 
@@ -146,6 +147,7 @@ make_port(Attach *attach, GError **error)
     g_autofree char *holder = g_strdup_printf("domain:%s", attach->now->uuid);
     MacvtapRequest request = {
         .network = attach->network,
+        .name = hook_port_name(attach->target),
         .interface_name = attach->target,
         .mac_address = attach->mac,
         .mtu = (guint)attach->mtu,

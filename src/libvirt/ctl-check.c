@@ -7,41 +7,16 @@
 #include "ctl-domain.h"
 #include "hook.h"
 
-#include <unistd.h>
-
-static guint report(gboolean good, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-/* Says what was found; a problem counts. */
-static guint
-report(gboolean good, const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    va_list arguments;
-
-    va_start(arguments, format);
-    text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    g_print("%-8s %s\n", good ? "ok" : "PROBLEM", text);
-    return !good;
-}
-
-static guint
-check_hook(void)
-{
-    if (access(MACVTAPD_HOOK_PROGRAM, X_OK) == 0)
-        return report(TRUE, "libvirt's hook is installed");
-    return report(FALSE,
-                  "libvirt's hook is not installed: there is no program " MACVTAPD_HOOK_PROGRAM);
-}
-
 static guint
 check_metadata(const DomainXml *domain)
 {
     if (domain->problem)
-        return report(FALSE, "%s", domain->problem);
+        return ctl_report(FALSE, "%s", domain->problem);
     if (domain->ports->len == 0)
-        return report(FALSE, "the domain has no port of macvtapd: see macvtapctl domain attach");
-    return report(TRUE, "its metadata and its interfaces agree on %u ports", domain->ports->len);
+        return ctl_report(FALSE,
+                          "the domain has no port of macvtapd: see macvtapctl domain attach");
+    return ctl_report(TRUE, "its metadata and its interfaces agree (ports: %u)",
+                      domain->ports->len);
 }
 
 static guint
@@ -53,9 +28,9 @@ check_stopped(MacvtapClient *client, DomainXml *domain)
     hook_init(&hook, domain, -1);
     problems = hook_try(&hook, client);
     for (guint i = 0; i < hook.notes->len; i++)
-        report(FALSE, "%s", (const char *)hook.notes->pdata[i]);
+        ctl_report(FALSE, "%s", (const char *)hook.notes->pdata[i]);
     if (problems == 0)
-        report(TRUE, "its ports can be made");
+        ctl_report(TRUE, "its ports can be made");
     return problems;
 }
 
@@ -76,11 +51,11 @@ check_running_port(const DomainXml *domain, const DomainPort *wanted, const Macv
     g_autofree char *expected = g_strdup_printf("domain:%s", domain->uuid);
 
     if (!port)
-        return report(FALSE, "interface %s: macvtapd has no such port", wanted->target);
+        return ctl_report(FALSE, "interface %s: macvtapd has no such port", wanted->target);
     if (g_strcmp0(holder, expected) != 0)
-        return report(FALSE, "interface %s: its port is held by %s", wanted->target, holder);
-    return report(g_str_equal(macvtap_port_get_state(port), "active"),
-                  "interface %s: its port is %s", wanted->target, macvtap_port_get_state(port));
+        return ctl_report(FALSE, "interface %s: its port is held by %s", wanted->target, holder);
+    return ctl_report(g_str_equal(macvtap_port_get_state(port), "active"),
+                      "interface %s: its port is %s", wanted->target, macvtap_port_get_state(port));
 }
 
 static gboolean
@@ -112,7 +87,7 @@ ctl_check(Ctl *ctl, int argc, char **argv, GError **error)
     xml = domain ? ctl_read_domain(domain, active ? 0 : VIR_DOMAIN_XML_INACTIVE, error) : NULL;
     if (!xml)
         return 1;
-    problems = check_hook() + check_metadata(xml);
+    problems = ctl_report_hook() + check_metadata(xml);
     client = macvtap_client_connect(ctl->socket, error);
     if (!client)
         return 1;

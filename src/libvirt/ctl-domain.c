@@ -26,6 +26,7 @@ static const Command commands[] = {
      "Take a port away from it"},
     {"list", ctl_list, "", "The ports of all domains"},
     {"check", ctl_check, "DOMAIN", "Look for what would keep it from starting"},
+    {"hook", ctl_hook, "", "Look whether libvirt knows macvtapd's hook"},
     {"xml", ctl_xml,
      "--network NET [--template NAME] [--domain NAME] [--mac MAC] [--target IFNAME] [--model MODEL]"
      " [--queues N] [--mtu N] | --list",
@@ -42,6 +43,19 @@ ctl_fail(GError **error, const char *format, ...)
         *error = g_error_new_valist(CTL_ERROR, 0, format, arguments);
     va_end(arguments);
     return FALSE;
+}
+
+guint
+ctl_report(gboolean good, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_print("%-8s %s\n", good ? "ok" : "PROBLEM", text);
+    return !good;
 }
 
 gboolean

@@ -26,10 +26,17 @@ int ctl_detach(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_list(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_check(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_xml(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_hook(Ctl *ctl, int argc, char **argv, GError **error);
 
 /* Always FALSE. */
 gboolean ctl_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 gboolean ctl_fail_libvirt(GError **error, const char *what);
+
+/* Prints what was found; returns 1 for a problem, else 0. */
+guint ctl_report(gboolean good, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Whether libvirt knows the hook: reports it. */
+guint ctl_report_hook(void);
 
 /* Parses a command's options; what is left must be n arguments. */
 gboolean ctl_parse(const GOptionEntry *entries, int *argc, char ***argv, int n,

@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -102,6 +103,18 @@ check_port(const Hook *hook, const DomainPort *wanted, const MacvtapPort *port, 
     return TRUE;
 }
 
+const char *
+hook_port_name(const char *target)
+{
+    gboolean like_id = target[0] == 'p' && strlen(target) == 13;
+
+    for (const char *c = target; *c; c++) {
+        if (!g_ascii_isalnum(*c) && (c == target || !strchr("-_.", *c)))
+            return NULL;
+    }
+    return like_id ? NULL : target;
+}
+
 /* holder NULL: this process. */
 static MacvtapPort *
 make_port(MacvtapClient *client, const DomainPort *wanted, const char *holder, gboolean incoming,
@@ -109,6 +122,7 @@ make_port(MacvtapClient *client, const DomainPort *wanted, const char *holder, g
 {
     MacvtapRequest request = {
         .network = wanted->network,
+        .name = hook_port_name(wanted->target),
         .interface_name = wanted->target,
         .mac_address = wanted->mac,
         .mtu = wanted->mtu,

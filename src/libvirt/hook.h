@@ -42,6 +42,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Hook, hook_clear)
 /* hook-prepare.c */
 gboolean hook_prepare(Hook *hook, GError **error);
 
+/* What to call the port with this device: the same, where that can be a port's name, else NULL. */
+const char *hook_port_name(const char *target);
+
 /* Makes the ports as prepare would, though with this process as their holder, and takes them away
  * again. A note for each that cannot be had; returns how many these are. */
 guint hook_try(Hook *hook, MacvtapClient *client);

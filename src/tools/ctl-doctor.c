@@ -3,8 +3,11 @@
 
 #include <unistd.h>
 
-guint
-ctl_report(gboolean good, const char *format, ...)
+/* Says what was found; a problem counts. */
+static guint report(gboolean good, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static guint
+report(gboolean good, const char *format, ...)
 {
     g_autofree char *text = NULL;
     va_list arguments;
@@ -27,10 +30,10 @@ check_networks(GPtrArray *networks)
         const char *name = macvtap_network_get_name(network);
 
         if (problem)
-            problems += ctl_report(FALSE, "network %s: %s", name, problem);
+            problems += report(FALSE, "network %s: %s", name, problem);
         else
-            ctl_report(TRUE, "network %s: %s, %u ports", name, macvtap_network_get_mode(network),
-                       macvtap_network_get_n_ports(network));
+            report(TRUE, "network %s: %s, %u ports", name, macvtap_network_get_mode(network),
+                   macvtap_network_get_n_ports(network));
     }
     if (networks->len == 0)
         g_print("%-8s there is no network that you may use\n", "note");
@@ -46,8 +49,8 @@ check_ports(GPtrArray *ports)
         const MacvtapPort *port = ports->pdata[i];
 
         if (!g_str_equal(macvtap_port_get_state(port), "active"))
-            problems += ctl_report(FALSE, "port %s is %s", macvtap_port_get_name(port),
-                                   macvtap_port_get_state(port));
+            problems += report(FALSE, "port %s is %s", macvtap_port_get_name(port),
+                               macvtap_port_get_state(port));
     }
     return problems;
 }
@@ -66,10 +69,10 @@ ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error)
     ports = networks ? macvtap_client_list_ports(client, NULL, error) : NULL;
     if (!ports)
         return 1;
-    ctl_report(TRUE, "macvtapd answers");
+    report(TRUE, "macvtapd answers");
     problems = check_networks(networks) + check_ports(ports);
     if (access("/dev/vhost-net", F_OK) == 0)
-        ctl_report(TRUE, "/dev/vhost-net is there");
+        report(TRUE, "/dev/vhost-net is there");
     else
         g_print("%-8s no /dev/vhost-net: guests do without vhost (modprobe vhost_net)\n", "note");
     problems += ctl_doctor_libvirt();

@@ -4,14 +4,24 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* Is there where libvirt is. */
+#define LIBVIRT_FOLDER "/etc/libvirt"
+
 /* The program that knows libvirt; MACVTAPD_LIBEXEC names another folder than where it is installed.
  */
+static char *
+find_program(void)
+{
+    const char *folder = g_getenv("MACVTAPD_LIBEXEC");
+
+    return g_build_filename(folder && folder[0] ? folder : MACVTAPD_LIBEXECDIR, "macvtapctl-domain",
+                            NULL);
+}
+
 int
 ctl_domain(Ctl *ctl, int argc, char **argv, GError **error)
 {
-    const char *folder = g_getenv("MACVTAPD_LIBEXEC");
-    g_autofree char *path = g_build_filename(folder && folder[0] ? folder : MACVTAPD_LIBEXECDIR,
-                                             "macvtapctl-domain", NULL);
+    g_autofree char *path = find_program();
     g_autoptr(GPtrArray) words = g_ptr_array_new();
 
     g_ptr_array_add(words, path);
@@ -28,4 +38,19 @@ ctl_domain(Ctl *ctl, int argc, char **argv, GError **error)
     g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_UNREACHABLE, "cannot run %s: %s%s", path,
                 g_strerror(errno), errno == ENOENT ? " (macvtapd's libvirt part is missing)" : "");
     return 1;
+}
+
+guint
+ctl_doctor_libvirt(void)
+{
+    g_autofree char *path = find_program();
+    const char *const words[] = {path, "hook", NULL};
+    int status = 0;
+
+    if (access(LIBVIRT_FOLDER, F_OK) != 0 || access(path, X_OK) != 0)
+        return 0;
+    if (!g_spawn_sync(NULL, (char **)words, NULL, G_SPAWN_CHILD_INHERITS_STDIN, NULL, NULL, NULL,
+                      NULL, &status, NULL))
+        return 0;
+    return status != 0;
 }

@@ -23,7 +23,7 @@ static const Command commands[] = {
     {"port", "set", ctl_port_set, "PORT [--sources MAC[,MAC...]] [--link up|down]",
      "Change the source list of a port in source mode, or set its device up or down"},
     {"port", "delete", ctl_port_delete, "PORT...", "Remove ports"},
-    {"domain", NULL, ctl_domain, "attach|detach|list|check|xml ...",
+    {"domain", NULL, ctl_domain, "attach|detach|list|check|hook|xml ...",
      "Ports in libvirt's domains (see macvtapctl domain --help)"},
     {"monitor", NULL, ctl_monitor, "", "Show changes as they happen"},
     {"doctor", NULL, ctl_doctor, "", "Look for what would keep a VM from its network"},

@@ -22,10 +22,8 @@ int ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_domain(Ctl *ctl, int argc, char **argv, GError **error);
 
-/* doctor: says what was found; returns 1 for a problem, else 0. */
-guint ctl_report(gboolean good, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-/* Whether libvirt, if it is here, knows the hook; returns how many problems were found. */
+/* doctor: has macvtapctl-domain look, where libvirt and it are, whether libvirt knows the hook;
+ * returns how many problems were found. */
 guint ctl_doctor_libvirt(void);
 
 /* Parses options for a command; what is left must be min to max arguments (max -1: any number). */

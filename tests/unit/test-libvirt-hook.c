@@ -215,6 +215,7 @@ test_prepare(void **state)
     assert_call(fixture, 0, "EndDomain", "'domain':'" UUID "'");
     assert_call(fixture, 1, "CreatePort", "'network':'lan'");
     assert_call(fixture, 1, "", "'interfaceName':'null'");
+    assert_call(fixture, 1, "", "'name':'null'");
     assert_call(fixture, 1, "", "'macAddress':'52:54:00:00:00:0a'");
     assert_call(fixture, 1, "", "'queues':1");
     assert_call(fixture, 1, "", "'holder':{'type':'domain','domain':'" UUID "'}");
@@ -457,6 +458,17 @@ test_slow(void **state)
 }
 
 static void
+test_port_names(void **state)
+{
+    static const char *const others[] = {"-a", "_a", ".a", "a@b", "a+", "p0123456789ab"};
+
+    assert_string_equal(hook_port_name("vm1-net0"), "vm1-net0");
+    assert_string_equal(hook_port_name("9_.-"), "9_.-");
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+        assert_null(hook_port_name(others[i]));
+}
+
+static void
 test_operations(void **state)
 {
     static const char *const others[] = {"start", "attach", "", "Prepare", "prepare "};
@@ -489,6 +501,7 @@ main(void)
         HOOK_TEST(test_restore),
         HOOK_TEST(test_migrate),
         HOOK_TEST(test_slow),
+        cmocka_unit_test(test_port_names),
         cmocka_unit_test(test_operations),
     };
 

@@ -5,7 +5,7 @@
  * hook leaves a stamp whenever it is called. A stamp that is newer than the program shows that
  * libvirt knows it; without one the daemon's start is compared with the program's installation.
  */
-#include "macvtapctl.h"
+#include "ctl-domain.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -70,18 +70,14 @@ find_libvirt(gint64 *ret_pid, gint64 *ret_time)
 }
 
 guint
-ctl_doctor_libvirt(void)
+ctl_report_hook(void)
 {
     gint64 pid, started;
     struct stat hook, stamp;
 
-    if (access("/etc/libvirt", F_OK) != 0)
-        return 0;
-    if (stat(MACVTAPD_HOOK_PROGRAM, &hook) < 0 || access(MACVTAPD_HOOK_PROGRAM, X_OK) != 0) {
-        g_print("%-8s libvirt is here, but not macvtapd's hook for it (%s)\n", "note",
-                MACVTAPD_HOOK_PROGRAM);
-        return 0;
-    }
+    if (stat(MACVTAPD_HOOK_PROGRAM, &hook) < 0 || access(MACVTAPD_HOOK_PROGRAM, X_OK) != 0)
+        return ctl_report(FALSE, "macvtapd's hook for libvirt is not installed: there is no"
+                                 " program " MACVTAPD_HOOK_PROGRAM);
     if (!find_libvirt(&pid, &started))
         return ctl_report(TRUE, "libvirt does not run; it will find macvtapd's hook at its start");
     if ((stat(MACVTAPD_HOOK_STATE "/called", &stamp) == 0 && stamp.st_mtime >= hook.st_ctime) ||
@@ -93,4 +89,12 @@ ctl_doctor_libvirt(void)
                       " installed and has not called it since: reload it (systemctl reload"
                       " libvirtd), unless you have",
                       pid);
+}
+
+int
+ctl_hook(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    if (!ctl_parse(NULL, &argc, &argv, 0, "", error))
+        return 2;
+    return ctl_report_hook() > 0;
 }
