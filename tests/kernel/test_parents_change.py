@@ -75,7 +75,7 @@ def test_parent_gone_under_a_living_holder_and_back(daemon, host, station, watch
     free = daemon.ctl_json("port", "create", "--network=lan", "--name=free")
     assert [watcher.reply()["event"] for _ in range(2)] == ["created", "created"]
     host.ip("link", "del", "eth0")
-    gone = {"state": "parent-gone", "carrier": False}
+    gone = {"state": "parent-gone", "linkUp": False, "carrier": False}
     assert wait_gone(watcher, 2) == [{**port, **gone} for port in (free, held)]
     assert len(daemon.records()) == 2
 
