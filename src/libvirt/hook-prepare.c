@@ -9,6 +9,9 @@
  * from the MAC that the port lets through. A port stays down until started: a guest that never runs
  * is never heard.
  *
+ * Until started ties them to QEMU, the ports are tied to libvirt's process: should that die in
+ * between, no release would come, and when it comes back it ends a domain that was half started.
+ *
  * Ports that a domain has already at a plain start are left from a life whose release never came;
  * they go first. Not so for an incoming migration: macvtapd's domain may be running on this very
  * host.
@@ -151,7 +154,8 @@ make_ports(const Hook *hook, MacvtapClient *client, gboolean incoming, GError **
         const DomainPort *wanted = ports->pdata[i];
         g_autoptr(MacvtapPort) port = make_port(client, wanted, holder, incoming, error);
 
-        if (!port || !check_port(hook, wanted, port, error)) {
+        if (!port || !check_port(hook, wanted, port, error) ||
+            !macvtap_client_set_holder_pid(client, wanted->target, hook->libvirt_pid, error)) {
             g_prefix_error(error, "interface %s: ", wanted->target);
             return FALSE;
         }

@@ -64,6 +64,7 @@ hook_init(Hook *hook, DomainXml *domain, int state_folder)
         .domain = domain,
         .state_folder = state_folder,
         .run_folder = qemu_process_run_folder(geteuid()),
+        .libvirt_pid = getppid(),
         .proc_folder = "/proc",
         .device_folder = "/dev",
         .sysfs_folder = "/sys",

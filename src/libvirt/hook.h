@@ -15,6 +15,7 @@ typedef struct Hook {
     const char *socket; /* macvtapd's; NULL: the default one */
     int state_folder;   /* see hook-state.h; -1: none */
     char *run_folder;   /* see qemu-process.h */
+    int libvirt_pid;    /* who called */
     const char *proc_folder, *device_folder, *sysfs_folder;
     guint (*interface_index)(const char *name); /* if_nametoindex() */
     char *output;     /* the XML that is to replace the domain's; NULL: none is */

@@ -89,3 +89,51 @@ def test_restarts_leave_a_running_guest_alone(site):
     site.console("guest").reach(STATION)
     site.libvirt.virsh("destroy", "guest")
     assert site.left() == []
+
+
+# A second hook, which libvirt runs after ours: it tells that it has come so far, and stays there.
+LAST_HOOK = """#!/bin/sh
+[ "$2" = "{operation}" ] || exit 0
+echo here >/run/guests/here
+exec sleep 2147483647
+"""
+
+
+@pytest.fixture
+def held(site):
+    """held(operation): libvirt stays in this hook call, behind our hook, until it is killed."""
+    path = site.machine.path("/etc/libvirt/hooks/qemu.d/zz-last")
+    here = site.machine.path("/run/guests/here")
+    site.machine.run("mkfifo", "/run/guests/here")
+
+    def hold(operation):
+        with open(path, "w", encoding="ascii") as stream:
+            stream.write(LAST_HOOK.format(operation=operation))
+        site.machine.run("chmod", "755", "/etc/libvirt/hooks/qemu.d/zz-last")
+        starting = site.libvirt.virsh_start("start", "idle")
+        with open(here, encoding="ascii") as stream:
+            assert stream.read() == "here\n"
+        site.machine.run("rm", "/etc/libvirt/hooks/qemu.d/zz-last")
+        return starting
+
+    yield hold
+    site.machine.run("rm", "-f", "/etc/libvirt/hooks/qemu.d/zz-last", "/run/guests/here")
+
+
+@pytest.mark.parametrize("operation", ["prepare", "start", "started"])
+@pytest.mark.parametrize("comebacks", COMEBACKS, ids=name)
+def test_libvirtd_killed_within_a_start(site, idle, held, operation, comebacks):
+    starting = held(operation)
+    site.libvirt.kill()
+    starting.communicate()
+    for pid in site.machine.processes("sleep"):
+        site.machine.kill(pid)
+    for pid in site.machine.processes("qemu-system-x86_64"):
+        site.machine.kill(pid)
+    for step in comebacks:
+        step(site)
+    site.libvirt.wait_gone("idle")
+    assert site.left() == []
+    site.libvirt.virsh("start", "idle")
+    site.libvirt.virsh("destroy", "idle")
+    assert site.left() == []

@@ -38,6 +38,8 @@
     "','interfaceIndex':" index ",'macAddress':'" mac "','mtu':9000,'queues':1,'vhost':'auto',"    \
     "'holder':{'type':'domain','domain':'" UUID "'},'owner':0,'state':'active','carrier':true,"    \
     "'macChanges':0},'tapFileDescriptors':[],'vhostFileDescriptors':[]}}"
+/* The answer to SetPort; of the port nothing is read. */
+#define TIED PORT("null", "7", "52:54:00:00:00:0a")
 #define ENDED "{'parameters':{'ports':0}}"
 #define REFUSED(name, message)                                                                     \
     "{'error':'org.macvtapd.Ports." name "','parameters':{'message':'" message "'}}"
@@ -202,7 +204,8 @@ static void
 test_prepare(void **state)
 {
     static const char *const answers[] = {ENDED, PORT("null", "7", "52:54:00:00:00:0a"),
-                                          PORT("zero", "8", "52:54:00:00:00:0b"), NULL};
+                                          TIED,  PORT("zero", "8", "52:54:00:00:00:0b"),
+                                          TIED,  NULL};
     Fixture *fixture = *state;
     g_autoptr(GError) error = NULL;
 
@@ -211,7 +214,7 @@ test_prepare(void **state)
     make_node(fixture, "tap8", "/dev/zero");
     run_against(fixture, "prepare", answers, &error);
     assert_no_error(error);
-    assert_int_equal(fixture->calls->len, 3);
+    assert_int_equal(fixture->calls->len, 5);
     assert_call(fixture, 0, "EndDomain", "'domain':'" UUID "'");
     assert_call(fixture, 1, "CreatePort", "'network':'lan'");
     assert_call(fixture, 1, "", "'interfaceName':'null'");
@@ -222,10 +225,12 @@ test_prepare(void **state)
     assert_call(fixture, 1, "", "'openDescriptors':false");
     assert_call(fixture, 1, "", "'linkUp':false");
     assert_call(fixture, 1, "", "'deviceNode':{");
-    assert_call(fixture, 2, "CreatePort", "'network':'dmz'");
-    assert_call(fixture, 2, "", "'queues':4");
-    assert_call(fixture, 2, "", "'mtu':9000");
-    assert_null(strstr(fixture->calls->pdata[2], "incoming"));
+    assert_call(fixture, 2, "SetPort", "'port':'null','holderPid':");
+    assert_call(fixture, 3, "CreatePort", "'network':'dmz'");
+    assert_call(fixture, 3, "", "'queues':4");
+    assert_call(fixture, 3, "", "'mtu':9000");
+    assert_null(strstr(fixture->calls->pdata[3], "incoming"));
+    assert_call(fixture, 4, "SetPort", "'port':'zero','holderPid':");
     remove_file(fixture, "tap7");
     remove_file(fixture, "tap8");
 }
@@ -233,9 +238,10 @@ test_prepare(void **state)
 static void
 test_prepare_ends_what_it_made(void **state)
 {
-    static const char *const answers[] = {ENDED, PORT("null", "7", "52:54:00:00:00:0a"),
-                                          REFUSED("NetworkNotFound", "there is no network: dmz"),
-                                          ENDED, NULL};
+    static const char *const answers[] = {
+        ENDED, PORT("null", "7", "52:54:00:00:00:0a"),
+        TIED,  REFUSED("NetworkNotFound", "there is no network: dmz"),
+        ENDED, NULL};
     Fixture *fixture = *state;
     g_autoptr(GError) error = NULL;
 
@@ -243,8 +249,8 @@ test_prepare_ends_what_it_made(void **state)
     make_node(fixture, "tap7", "/dev/null");
     assert_false(run_against(fixture, "prepare", answers, &error));
     assert_string_equal(error->message, "interface zero: there is no network: dmz");
-    assert_int_equal(fixture->calls->len, 4);
-    assert_call(fixture, 3, "EndDomain", UUID);
+    assert_int_equal(fixture->calls->len, 5);
+    assert_call(fixture, 4, "EndDomain", UUID);
     remove_file(fixture, "tap7");
 }
 
@@ -415,7 +421,7 @@ test_restore(void **state)
 static void
 test_migrate(void **state)
 {
-    static const char *const answers[] = {PORT("null", "7", "52:54:00:00:00:0a"), NULL};
+    static const char *const answers[] = {PORT("null", "7", "52:54:00:00:00:0a"), TIED, NULL};
     Fixture *fixture = *state;
     g_autofree char *folder = g_build_filename(fixture->folder, "state", NULL);
     g_autoptr(GError) error = NULL;
@@ -430,7 +436,7 @@ test_migrate(void **state)
     make_node(fixture, "tap7", "/dev/null");
     run_against(fixture, "prepare", answers, &error);
     assert_no_error(error);
-    assert_int_equal(fixture->calls->len, 1);
+    assert_int_equal(fixture->calls->len, 2);
     assert_call(fixture, 0, "CreatePort", "");
     assert_false(hook_state_has(fixture->hook.state_folder, UUID, HOOK_STATE_INCOMING));
     remove_file(fixture, "tap7");
