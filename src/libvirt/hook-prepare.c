@@ -136,6 +136,7 @@ make_port(MacvtapClient *client, const DomainPort *wanted, const char *holder, g
         .node_owner = geteuid(),
         .node_group = getegid(),
         .link_down = TRUE,
+        .incoming = incoming,
     };
 
     if (wanted->mac)
