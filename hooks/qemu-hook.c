@@ -45,8 +45,6 @@ run(const HookOperation *operation, DomainXml *domain, int state_folder, GError 
     deadline_set_mark(hook.state_folder, mark);
     good = operation->run(&hook, error);
     deadline_set_mark(-1, NULL);
-    for (guint i = 0; i < hook.notes->len; i++)
-        say(hook.notes->pdata[i]);
     if (good && hook.output)
         g_print("%s", hook.output);
     return good;

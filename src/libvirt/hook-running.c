@@ -16,19 +16,18 @@
 /* How long release waits for a macvtapd that did not answer the operation before. */
 #define MILLISECONDS_SLOW 200
 
-/* QEMU's process ID; 0 with a note when it cannot be had: the port then lives until release. */
+/* QEMU's process ID, or 0 with an error: the ports are still tied to libvirt's process then, and a
+ * restart of libvirt would take them from a guest that runs. */
 static int
-find_qemu(Hook *hook)
+find_qemu(const Hook *hook, GError **error)
 {
     const DomainXml *domain = hook->domain;
-    g_autoptr(GError) cause = NULL;
     pid_t pid;
 
     if (qemu_process_find(hook->run_folder, hook->proc_folder, domain->name, domain->uuid, &pid,
-                          &cause))
+                          error))
         return (int)pid;
-    g_ptr_array_add(hook->notes,
-                    g_strdup_printf("no port is tied to QEMU's process: %s", cause->message));
+    g_prefix_error(error, "cannot tell which process the domain's QEMU is: ");
     return 0;
 }
 
@@ -56,7 +55,7 @@ hook_started(Hook *hook, GError **error)
 {
     const GPtrArray *ports = hook->domain->ports;
     g_autoptr(MacvtapClient) client = NULL;
-    gboolean good = TRUE;
+    gboolean good;
     int pid;
 
     if (ports->len == 0)
@@ -64,7 +63,8 @@ hook_started(Hook *hook, GError **error)
     client = macvtap_client_connect(hook->socket, error);
     if (!client)
         return FALSE;
-    pid = find_qemu(hook);
+    pid = find_qemu(hook, error);
+    good = pid != 0;
     for (guint i = 0; i < ports->len; i++) {
         GError *cause = NULL;
 

@@ -19,7 +19,7 @@ typedef struct Hook {
     const char *proc_folder, *device_folder, *sysfs_folder;
     guint (*interface_index)(const char *name); /* if_nametoindex() */
     char *output;     /* the XML that is to replace the domain's; NULL: none is */
-    GPtrArray *notes; /* of char *: what is not worth to fail for */
+    GPtrArray *notes; /* of char *: what hook_try() found */
 } Hook;
 
 typedef struct HookOperation {

@@ -335,20 +335,44 @@ test_started(void **state)
     Fixture *fixture = *state;
     g_autoptr(GError) error = NULL;
 
-    /* Without a pid file: only the links are set. */
+    /* Without a pid file: only the links are set, which is no start. */
     make_hook(fixture, ONE);
-    run_against(fixture, "started", answers, &error);
-    assert_no_error(error);
+    assert_false(run_against(fixture, "started", answers, &error));
     assert_int_equal(fixture->calls->len, 1);
     assert_call(fixture, 0, "SetPort", "'linkUp':true");
     assert_call(fixture, 0, "", "'port':'null'");
-    assert_int_equal(fixture->hook.notes->len, 1);
-    assert_non_null(strstr(fixture->hook.notes->pdata[0], "vm1.pid"));
-    /* One port's failure is not the other's. */
+    assert_non_null(strstr(error->message, "vm1.pid"));
+}
+
+/* One port's failure is not the other's. */
+static void
+test_reconnect(void **state)
+{
+    static const char *const answers[] = {REFUSED("PortNotFound", "no port"),
+                                          PORT("zero", "8", "52:54:00:00:00:0b"),
+                                          PORT("zero", "8", "52:54:00:00:00:0b"), NULL};
+    static const char words[] = "qemu\0-uuid\0" UUID;
+    Fixture *fixture = *state;
+    g_autofree char *process = g_build_filename(fixture->folder, "4711", NULL);
+    g_autofree char *words_file = g_build_filename(process, "cmdline", NULL);
+    g_autofree char *pid_file = g_build_filename(fixture->folder, "vm1.pid", NULL);
+    g_autoptr(GError) error = NULL;
+
     make_hook(fixture, TWO);
-    assert_false(run_against(fixture, "reconnect", answers + 1, &error));
-    assert_int_equal(fixture->calls->len, 2);
+    fixture->hook.proc_folder = fixture->folder;
+    assert_int_equal(g_mkdir(process, 0700), 0);
+    assert_true(g_file_set_contents(pid_file, "4711", -1, NULL));
+    assert_true(g_file_set_contents(words_file, words, sizeof words, NULL));
+    assert_false(run_against(fixture, "reconnect", answers, &error));
     assert_string_equal(error->message, "interface null: no port");
+    assert_int_equal(fixture->calls->len, 3);
+    assert_call(fixture, 0, "SetPort", "'holderPid':4711");
+    assert_call(fixture, 1, "SetPort", "'holderPid':4711");
+    assert_call(fixture, 2, "SetPort", "'linkUp':true");
+    assert_call(fixture, 2, "", "'port':'zero'");
+    assert_int_equal(g_unlink(pid_file), 0);
+    assert_int_equal(g_unlink(words_file), 0);
+    assert_int_equal(g_rmdir(process), 0);
 }
 
 static void
@@ -502,6 +526,7 @@ main(void)
         HOOK_TEST(test_prepare_compares_nodes),
         HOOK_TEST(test_prepare_asks_nobody_about_a_problem),
         HOOK_TEST(test_started),
+        HOOK_TEST(test_reconnect),
         HOOK_TEST(test_stopped),
         HOOK_TEST(test_release),
         HOOK_TEST(test_restore),
