@@ -13,6 +13,8 @@
 
 #include "macvtap.h"
 
+#include <string.h>
+
 /* How long release waits for a macvtapd that did not answer the operation before. */
 #define MILLISECONDS_SLOW 200
 
@@ -33,9 +35,9 @@ find_qemu(const Hook *hook, GError **error)
 
 /* Goes on to the next port after a failure; the first one is what is told. */
 static gboolean
-keep_first(GError *cause, const DomainPort *port, GError **error)
+keep_first(GError *cause, const char *target, GError **error)
 {
-    g_prefix_error(&cause, "interface %s: ", port->target);
+    g_prefix_error(&cause, "interface %s: ", target);
     if (error && !*error)
         g_propagate_error(error, cause);
     else
@@ -66,10 +68,11 @@ hook_started(Hook *hook, GError **error)
     pid = find_qemu(hook, error);
     good = pid != 0;
     for (guint i = 0; i < ports->len; i++) {
+        const DomainPort *port = ports->pdata[i];
         GError *cause = NULL;
 
-        if (!run_port(client, ports->pdata[i], pid, &cause))
-            good = keep_first(cause, ports->pdata[i], error);
+        if (!run_port(client, port, pid, &cause))
+            good = keep_first(cause, port->target, error);
     }
     return good;
 }
@@ -88,28 +91,42 @@ is_gone(const MacvtapClient *client)
     return g_strcmp0(macvtap_client_get_refusal(client), "PortNotFound") == 0;
 }
 
+static gboolean
+is_held_by(const MacvtapPort *port, const char *uuid)
+{
+    g_autofree char *holder = macvtap_port_get_holder(port);
+    const char *domain = g_str_has_prefix(holder, "domain:") ? holder + strlen("domain:") : "";
+
+    return g_ascii_strcasecmp(domain, uuid) == 0;
+}
+
+/* The domain's ports by what macvtapd says, not by their names: a domain that was refused because
+ * another has its device is stopped as well. */
 gboolean
 hook_stopped(Hook *hook, GError **error)
 {
-    const GPtrArray *ports = hook->domain->ports;
+    const char *uuid = hook->domain->uuid;
     g_autoptr(MacvtapClient) client = NULL;
+    g_autoptr(GPtrArray) ports = NULL;
     gboolean good = TRUE;
 
-    if (ports->len == 0 || hook_state_has(hook->state_folder, hook->domain->uuid, HOOK_STATE_SLOW))
+    if (hook->domain->ports->len == 0 || hook_state_has(hook->state_folder, uuid, HOOK_STATE_SLOW))
         return TRUE;
     client = macvtap_client_connect(hook->socket, error);
-    for (guint i = 0; client && i < ports->len; i++) {
-        const DomainPort *port = ports->pdata[i];
+    ports = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
+    for (guint i = 0; ports && i < ports->len; i++) {
+        const MacvtapPort *port = ports->pdata[i];
         GError *cause = NULL;
 
-        if (macvtap_client_set_link(client, port->target, FALSE, &cause))
+        if (!is_held_by(port, uuid) ||
+            macvtap_client_set_link(client, macvtap_port_get_id(port), FALSE, &cause))
             continue;
         if (is_gone(client))
             g_error_free(cause);
         else
-            good = keep_first(cause, port, error);
+            good = keep_first(cause, macvtap_port_get_interface_name(port), error);
     }
-    return client && good;
+    return ports && good;
 }
 
 gboolean

@@ -32,12 +32,15 @@
         INTERFACE("null", "52:54:00:00:00:0a", "")                                                 \
             INTERFACE("zero", "52:54:00:00:00:0b", "<driver queues='4'/><mtu size='9000'/>") TAIL
 
-#define PORT(name, index, mac)                                                                     \
-    "{'parameters':{'port':{'id':'p000000000001','name':'" name                                    \
+#define HELD_PORT(name, index, mac, domain)                                                        \
+    "{'id':'p" index "','name':'" name                                                             \
     "','network':'lan','parent':'eth0','mode':'bridge','interfaceName':'" name                     \
     "','interfaceIndex':" index ",'macAddress':'" mac "','mtu':9000,'queues':1,'vhost':'auto',"    \
-    "'holder':{'type':'domain','domain':'" UUID "'},'owner':0,'state':'active','carrier':true,"    \
-    "'macChanges':0},'tapFileDescriptors':[],'vhostFileDescriptors':[]}}"
+    "'holder':{'type':'domain','domain':'" domain "'},'owner':0,'state':'active','carrier':true,"  \
+    "'macChanges':0}"
+#define PORT(name, index, mac)                                                                     \
+    "{'parameters':{'port':" HELD_PORT(                                                            \
+        name, index, mac, UUID) ",'tapFileDescriptors':[],'vhostFileDescriptors':[]}}"
 /* The answer to SetPort; of the port nothing is read. */
 #define TIED PORT("null", "7", "52:54:00:00:00:0a")
 #define ENDED "{'parameters':{'ports':0}}"
@@ -375,23 +378,31 @@ test_reconnect(void **state)
     assert_int_equal(g_rmdir(process), 0);
 }
 
+/* Another domain's port is left alone, though it has the name of one that this domain wants. */
 static void
 test_stopped(void **state)
 {
-    static const char *const answers[] = {REFUSED("PortNotFound", "no port"),
-                                          PORT("zero", "8", "52:54:00:00:00:0b"), NULL};
-    static const char *const others[] = {REFUSED("SystemError", "no"),
-                                         PORT("zero", "8", "52:54:00:00:00:0b"), NULL};
+    static const char list[] =
+        "{'parameters':{'ports':[" HELD_PORT("null", "7", "52:54:00:00:00:0a", UUID) "," HELD_PORT(
+            "zero", "9", "52:54:00:00:00:0c",
+            "5c1ab1ff-1d4f-4b4b-8f0e-2f1d1f0a7c12") "," HELD_PORT("one", "8", "52:54:00:00:00:0b",
+                                                                  UUID) "]}}";
+    static const char *const answers[] = {list, REFUSED("PortNotFound", "no port"),
+                                          PORT("one", "8", "52:54:00:00:00:0b"), NULL};
+    static const char *const others[] = {list, REFUSED("SystemError", "no"),
+                                         PORT("one", "8", "52:54:00:00:00:0b"), NULL};
     Fixture *fixture = *state;
     g_autoptr(GError) error = NULL;
 
     make_hook(fixture, TWO);
     run_against(fixture, "stopped", answers, &error);
     assert_no_error(error);
-    assert_int_equal(fixture->calls->len, 2);
-    assert_call(fixture, 1, "SetPort", "'linkUp':false");
+    assert_int_equal(fixture->calls->len, 3);
+    assert_call(fixture, 0, "ListPorts", "");
+    assert_call(fixture, 1, "SetPort", "'port':'p7','linkUp':false");
+    assert_call(fixture, 2, "SetPort", "'port':'p8','linkUp':false");
     assert_false(run_against(fixture, "stopped", others, &error));
-    assert_int_equal(fixture->calls->len, 2);
+    assert_int_equal(fixture->calls->len, 3);
     assert_string_equal(error->message, "interface null: no");
 }
 
