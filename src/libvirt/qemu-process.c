@@ -37,11 +37,36 @@ has_uuid(const char *words, gsize length, const char *uuid)
     return FALSE;
 }
 
+/* libvirt writes the name as it would in XML: R&amp;D.pid (virPidFileBuildPath() in its
+ * src/util/virpidfile.c). */
+static char *
+pid_file_name(const char *name)
+{
+    static const struct {
+        char character;
+        const char *text;
+    } escapes[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&apos;"}};
+    GString *file = g_string_new(NULL);
+
+    for (const char *p = name; *p; p++) {
+        gsize i = 0;
+
+        while (i < G_N_ELEMENTS(escapes) && escapes[i].character != *p)
+            i++;
+        if (i < G_N_ELEMENTS(escapes))
+            g_string_append(file, escapes[i].text);
+        else
+            g_string_append_c(file, *p);
+    }
+    g_string_append(file, ".pid");
+    return g_string_free(file, FALSE);
+}
+
 gboolean
 qemu_process_find(const char *run_folder, const char *proc_folder, const char *name,
                   const char *uuid, pid_t *ret_pid, GError **error)
 {
-    g_autofree char *file = g_strdup_printf("%s.pid", name);
+    g_autofree char *file = pid_file_name(name);
     g_autofree char *text = NULL, *folder = NULL, *words = NULL;
     guint64 pid;
     gsize length;

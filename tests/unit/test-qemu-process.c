@@ -73,6 +73,25 @@ test_found(void **state)
     assert_int_equal(pid, 4711);
 }
 
+/* The file's name is as libvirt 9.0 writes it for this domain. */
+static void
+test_name_with_xml_in_it(void **state)
+{
+    static const char words[] = "qemu\0-uuid\0" UUID;
+    const Fixture *fixture = *state;
+    g_autofree char *path =
+        g_build_filename(fixture->folder, "R&amp;D &apos;&quot;&lt;1&gt;.pid", NULL);
+    g_autoptr(GError) error = NULL;
+    pid_t pid = 0;
+
+    write_file(path, "4711\n", -1);
+    write_file(fixture->command_line, words, sizeof words);
+    find(fixture, "R&D '\"<1>", &pid, &error);
+    assert_no_error(error);
+    assert_int_equal(pid, 4711);
+    assert_int_equal(g_unlink(path), 0);
+}
+
 static void
 test_another_process(void **state)
 {
@@ -131,6 +150,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_name_with_xml_in_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_process, set_up, tear_down),
         cmocka_unit_test(test_folders),
