@@ -20,6 +20,9 @@ find_caller(Broker *broker, const Caller *caller, Process *ret_process)
 static gboolean
 open_holder(Broker *broker, const Caller *caller, pid_t named, Process *ret_process, GError **error)
 {
+    if (named != 0 && !process_shares_pids(caller->pid))
+        return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
+                              "process %d is of another PID namespace than macvtapd's", (int)named);
     if (named != 0)
         return process_open(named, ret_process, error);
     if (caller->pid == 0)

@@ -106,6 +106,16 @@ process_read_uid(const Process *process, uid_t *ret_uid, GError **error)
 }
 
 gboolean
+process_shares_pids(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/ns/pid", (int)pid);
+    struct stat its, ours;
+
+    return stat(path, &its) < 0 || stat("/proc/self/ns/pid", &ours) < 0 ||
+           (its.st_ino == ours.st_ino && its.st_dev == ours.st_dev);
+}
+
+gboolean
 process_open(pid_t pid, Process *ret_process, GError **error)
 {
     AUTO_FD int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -23,5 +23,9 @@ gboolean process_open_pidfd(int pidfd, pid_t pid, Process *ret_process, GError *
 /* The process's real user ID; fails as process_open() does. */
 gboolean process_read_uid(const Process *process, uid_t *ret_uid, GError **error);
 
+/* FALSE when the process pid is known to be of another PID namespace than we: what it calls process
+ * N is another one here. */
+gboolean process_shares_pids(pid_t pid);
+
 /* Whether the process has ended; it may not have been waited for yet. */
 gboolean process_has_ended(int pidfd);

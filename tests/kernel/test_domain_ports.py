@@ -8,6 +8,7 @@ import stat
 import pytest
 
 from frames import device_number
+from programs import program
 from varlink import VarlinkError
 
 FIRST, SECOND = "123e4567-e89b-12d3-a456-426614174000", "123e4567-e89b-12d3-a456-426614174001"
@@ -185,3 +186,12 @@ def test_process_that_cannot_be_tied(connection, pid, error):
     create(connection)
     with pytest.raises(VarlinkError, match=error):
         connection.ports("SetPort", port="vm", holderPid=pid)
+
+
+def test_process_of_another_pid_namespace(daemon, host):
+    """What a container calls process 1 is another one here."""
+    done = daemon.host.run("unshare", "--pid", "--fork", program("macvtapctl"), "port", "create", "--network", "lan",
+                           "--holder", "pid:1", check=False, env=daemon.environment())
+    assert done.returncode == 1
+    assert "process 1 is of another PID namespace than macvtapd's" in done.stderr
+    assert daemon.ports() == []
