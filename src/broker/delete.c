@@ -2,10 +2,10 @@
 /*
  * Theory of operation
  *
- * Use case: the end of ports. The device goes first, the record last, so that a crash in between
- * leaves a record that the next start finds. Ports that end together go together: deleting a
- * macvtap waits for a grace period of the kernel (20 ms), deleting a group of them waits for about
- * one in all.
+ * Use case: the end of ports. The record says so first, then the device goes, the record last, so
+ * that a crash in between leaves a record that the next start finds and clears away. Ports that end
+ * together go together: deleting a macvtap waits for a grace period of the kernel (20 ms), deleting
+ * a group of them waits for about one in all.
  */
 #include "broker-private.h"
 #include "incoming.h"
@@ -23,9 +23,11 @@ broker_is_device_of(const LinkInfo *link, const Port *port)
         return FALSE;
     if (id)
         return g_str_equal(id, port->id);
-    /* Between its creation and its alias a device has only what we chose for it. */
-    return port->state == PORT_STATE_CREATING && link->alias[0] == '\0' &&
-           link->index == port->interface_index && g_str_equal(link->name, port->interface_name);
+    /* Between its creation and its alias a device has only what we chose for it. Later somebody may
+     * have written another alias; what has our index, name and MAC is ours still. */
+    return link->index == port->interface_index && g_str_equal(link->name, port->interface_name) &&
+           (port->state == PORT_STATE_CREATING ? link->alias[0] == '\0'
+                                               : mac_address_equal(&link->mac, &port->mac));
 }
 
 /* A link of the port's index that is not ours is left alone: the port's device is gone then. */
@@ -100,6 +102,8 @@ broker_remove_ports(Broker *broker, GPtrArray *ports, GError **error)
     gboolean deleted;
 
     for (guint i = 0; i < ports->len; i++) {
+        /* A record that cannot be marked cannot be removed either, which is told below. */
+        registry_retire(broker->registry, ports->pdata[i], NULL);
         broker_remove_node(broker, ports->pdata[i]);
         collect_device(broker, ports->pdata[i], indexes);
     }
@@ -109,6 +113,8 @@ broker_remove_ports(Broker *broker, GPtrArray *ports, GError **error)
         /* One that could not be deleted keeps its record, and does not keep the others. */
         if (deleted || !has_device(broker, ports->pdata[i]))
             forget_port(broker, ports->pdata[i], first ? NULL : &first);
+        else
+            registry_restore(broker->registry, ports->pdata[i]);
     }
     broker_sweep_vlans(broker, first ? NULL : &first);
     return !first || port_error_set(error, PORT_ERROR_SYSTEM, "%s", first->message);

@@ -4,11 +4,13 @@
  *
  * Use case: the start after whatever happened. What may be there, and what becomes of it:
  *   ID.creating                     the caller never heard of it: device (if any) and record go
+ *   ID.deleting                     its removal goes on
  *   ID, device, holder lives        adopted
  *   ID, device, holder has ended    both go
  *   ID, no device, holder lives     kept, as device-gone or parent-gone: its state tells the holder
  *   ID, no device, holder has ended the record goes
  *   device "macvtapd:ID", no record an orphan: the device goes
+ *   the same, its record damaged    it stays: a guest may be using it, and only a person can tell
  *   VLAN device of ours, no port    it goes (see vlans.c)
  * A holder lives if its process does; those of type none, and a domain whose process is not known,
  * count as living. A device node of our making goes with its port.
@@ -68,8 +70,12 @@ look_at_unfinished(Reconciliation *run, GPtrArray *unfinished)
         const Port *port = unfinished->pdata[i];
         const LinkInfo *device = find_device(run, port);
 
-        say(run, "creation of port %s was interrupted: %s", port->name,
-            device ? "its device is removed" : "it had no device yet");
+        if (port->state == PORT_STATE_CREATING)
+            say(run, "creation of port %s was interrupted: %s", port->name,
+                device ? "its device is removed" : "it had no device yet");
+        else
+            say(run, "removal of port %s was interrupted: %s", port->name,
+                device ? "its device is removed" : "only its record was left");
         if (!device)
             continue;
         broker_remove_node(run->broker, port);
@@ -159,6 +165,13 @@ look_for_orphans(Reconciliation *run, GPtrArray *unfinished)
             known |= g_str_equal(((const Port *)unfinished->pdata[j])->id, id);
         if (known || registry_find(run->broker->registry, id))
             continue;
+        if (registry_has_damaged(run->broker->registry, id)) {
+            say(run,
+                "device %s stays although its record was set aside: if no guest uses it, remove it"
+                " (ip link delete %s)",
+                link->name, link->name);
+            continue;
+        }
         say(run, "device %s is ours and has no record: it is removed", link->name);
         run->broker->kernel->ops->tap_node_remove(run->broker->kernel, link, 0, NULL);
         g_array_append_val(run->unwanted, link->index);

@@ -8,7 +8,7 @@
  *   - a damaged ID.creating means that nothing was made yet (it is written before the device);
  *   - a whole ID.creating means that the device may exist in part: remove it, then the file;
  *   - ID means that the caller may know of the port.
- * Removing goes the other way: the device first, the file last.
+ * Removing goes the other way: the file becomes "ID.deleting", then the device goes, the file last.
  */
 #include "registry.h"
 
@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define CREATING_SUFFIX ".creating"
+#define DELETING_SUFFIX ".deleting"
 #define DAMAGED_SUFFIX ".damaged"
 
 struct Registry {
@@ -175,14 +176,24 @@ read_record(Registry *registry, const char *file, const char *id, GError **error
     return g_steal_pointer(&port);
 }
 
-static void
-load_creating(Registry *registry, const char *file, GPtrArray *unfinished)
+/* How the file of a port that was not whole ends, or NULL. */
+static const char *
+unfinished_suffix(const char *file)
 {
-    g_autofree char *id = g_strndup(file, strlen(file) - strlen(CREATING_SUFFIX));
+    if (g_str_has_suffix(file, CREATING_SUFFIX))
+        return CREATING_SUFFIX;
+    return g_str_has_suffix(file, DELETING_SUFFIX) ? DELETING_SUFFIX : NULL;
+}
+
+static void
+load_unfinished(Registry *registry, const char *file, const char *suffix, GPtrArray *unfinished)
+{
+    g_autofree char *id = g_strndup(file, strlen(file) - strlen(suffix));
     Port *port = read_record(registry, file, id, NULL);
 
     if (port) {
-        port->state = PORT_STATE_CREATING;
+        if (g_str_equal(suffix, CREATING_SUFFIX))
+            port->state = PORT_STATE_CREATING;
         g_ptr_array_add(unfinished, port);
     } else {
         unlinkat(registry->folder_fd, file, 0);
@@ -242,12 +253,14 @@ registry_load(Registry *registry, GPtrArray **ret_unfinished, GPtrArray **ret_pr
     unfinished = g_ptr_array_new_with_free_func(free_port);
     problems = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < files->len; i++) {
-        if (!g_str_has_suffix(files->pdata[i], CREATING_SUFFIX))
+        if (!unfinished_suffix(files->pdata[i]))
             load_final(registry, files->pdata[i], problems);
     }
     for (guint i = 0; i < files->len; i++) {
-        if (g_str_has_suffix(files->pdata[i], CREATING_SUFFIX))
-            load_creating(registry, files->pdata[i], unfinished);
+        const char *suffix = unfinished_suffix(files->pdata[i]);
+
+        if (suffix)
+            load_unfinished(registry, files->pdata[i], suffix, unfinished);
     }
     *ret_unfinished = unfinished;
     *ret_problems = problems;
@@ -258,6 +271,12 @@ static char *
 creating_name(const char *id)
 {
     return g_strconcat(id, CREATING_SUFFIX, NULL);
+}
+
+static char *
+deleting_name(const char *id)
+{
+    return g_strconcat(id, DELETING_SUFFIX, NULL);
 }
 
 gboolean
@@ -286,9 +305,37 @@ registry_commit(Registry *registry, Port *port, GError **error)
 void
 registry_abort(Registry *registry, const char *id)
 {
-    g_autofree char *file = creating_name(id);
+    g_autofree char *creating = creating_name(id);
+    g_autofree char *deleting = deleting_name(id);
 
-    unlinkat(registry->folder_fd, file, 0);
+    unlinkat(registry->folder_fd, creating, 0);
+    unlinkat(registry->folder_fd, deleting, 0);
+}
+
+gboolean
+registry_retire(Registry *registry, const Port *port, GError **error)
+{
+    g_autofree char *file = deleting_name(port->id);
+
+    if (renameat(registry->folder_fd, port->id, registry->folder_fd, file) < 0 && errno != ENOENT)
+        return error_set_errno(error, errno, "cannot mark the record of port %s", port->id);
+    return TRUE;
+}
+
+void
+registry_restore(Registry *registry, const Port *port)
+{
+    g_autofree char *file = deleting_name(port->id);
+
+    renameat(registry->folder_fd, file, registry->folder_fd, port->id);
+}
+
+gboolean
+registry_has_damaged(Registry *registry, const char *id)
+{
+    g_autofree char *file = g_strconcat(id, DAMAGED_SUFFIX, NULL);
+
+    return faccessat(registry->folder_fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 gboolean
@@ -304,7 +351,10 @@ registry_update(Registry *registry, const Port *port, GError **error)
 gboolean
 registry_forget(Registry *registry, Port *port, GError **error)
 {
-    if (unlinkat(registry->folder_fd, port->id, 0) < 0 && errno != ENOENT)
+    g_autofree char *deleting = deleting_name(port->id);
+
+    if ((unlinkat(registry->folder_fd, deleting, 0) < 0 && errno != ENOENT) ||
+        (unlinkat(registry->folder_fd, port->id, 0) < 0 && errno != ENOENT))
         return error_set_errno(error, errno, "cannot remove the record of port %s", port->id);
     tables_remove(registry, port);
     return TRUE;

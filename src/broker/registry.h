@@ -17,9 +17,10 @@ void registry_free(Registry *registry);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Registry, registry_free)
 
 /*
- * Reads the records. Those of ports whose creation was under way go to *ret_unfinished (a GPtrArray
- * of Port, owned): they are in no table and keep their file until registry_abort(). What could not
- * be read is renamed to ID.damaged, and *ret_problems (a GPtrArray of text) says so.
+ * Reads the records. Those of ports whose creation (PORT_STATE_CREATING) or removal was under way
+ * go to *ret_unfinished (a GPtrArray of Port, owned): they are in no table and keep their file
+ * until registry_abort(). What could not be read is renamed to ID.damaged, and *ret_problems (a
+ * GPtrArray of text) says so.
  */
 gboolean registry_load(Registry *registry, GPtrArray **ret_unfinished, GPtrArray **ret_problems,
                        GError **error);
@@ -31,8 +32,17 @@ gboolean registry_begin(Registry *registry, const Port *port, GError **error);
  * the caller's. */
 gboolean registry_commit(Registry *registry, Port *port, GError **error);
 
-/* The creation of id has been undone: removes its record. */
+/* The creation of id has been undone, or its removal been finished after a restart: removes its
+ * record. */
 void registry_abort(Registry *registry, const char *id);
+
+/* The device is about to be removed: a crash from now on leaves a record of a port to be removed.
+ * registry_restore() takes that back. */
+gboolean registry_retire(Registry *registry, const Port *port, GError **error);
+void registry_restore(Registry *registry, const Port *port);
+
+/* Whether a record of this port was set aside. */
+gboolean registry_has_damaged(Registry *registry, const char *id);
 
 /* Writes the record of a port that is in the tables anew, after its fields changed. */
 gboolean registry_update(Registry *registry, const Port *port, GError **error);

@@ -9,6 +9,7 @@
 #include "error.h"
 #include "file.h"
 #include "linux.h"
+#include "namespace-lock.h"
 #include "varlink-server.h"
 #include "vhost-net.h"
 
@@ -20,6 +21,7 @@ struct Daemon {
     char *config;
     char *socket_path; /* NULL unless the socket file is ours to remove */
     int dev_fd;
+    int lock_fd; /* see namespace-lock.h */
     Kernel *kernel;
     Broker *broker;
     VarlinkServer *server;
@@ -142,16 +144,34 @@ serve(Daemon *daemon, const char *path, GError **error)
     return varlink_server_listen(daemon->server, fd, error);
 }
 
+static gboolean
+lock_namespace(Daemon *daemon, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    daemon->lock_fd = namespace_lock(&cause);
+    if (daemon->lock_fd >= 0)
+        return TRUE;
+    if (error_is_errno(cause, EBUSY)) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    g_warning("%s", cause->message);
+    return TRUE;
+}
+
+/* The order matters: whoever may be another macvtapd on the same ground is met before anything is
+ * reconciled, because another's ports look like orphans. */
 Daemon *
 daemon_new(const Options *options, GError **error)
 {
     g_autoptr(Daemon) daemon = g_new0(Daemon, 1);
 
-    daemon->dev_fd = -1;
+    daemon->dev_fd = daemon->lock_fd = -1;
     daemon->config = g_strdup(options->config);
     if (!open_kernel(daemon, error) || !open_broker(daemon, options->state, error) ||
-        !load_networks(daemon, error) || !reconcile(daemon, error) ||
-        !serve(daemon, options->socket, error))
+        !load_networks(daemon, error) || !serve(daemon, options->socket, error) ||
+        !lock_namespace(daemon, error) || !reconcile(daemon, error))
         return NULL;
     return g_steal_pointer(&daemon);
 }
@@ -168,6 +188,7 @@ daemon_free(Daemon *daemon)
     broker_free(daemon->broker);
     kernel_free(daemon->kernel);
     descriptor_clear(&daemon->dev_fd);
+    descriptor_clear(&daemon->lock_fd);
     g_free(daemon->socket_path);
     g_free(daemon->config);
     g_free(daemon);

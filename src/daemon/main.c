@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What a signal acts on. */
@@ -86,6 +87,7 @@ main(int argc, char **argv)
     Running running;
 
     setlocale(LC_ALL, "");
+    umask(022); /* users must reach the socket in a state folder that we make */
     signals = open_signals();
     raise_descriptor_limit();
     g_log_set_writer_func(write_log, NULL, NULL);

@@ -54,19 +54,27 @@ link_create_request(const LinkDress *dress, gsize size)
     return message;
 }
 
-static NetlinkMessage *
-dress_request(const LinkDress *dress, int index)
+static void
+put_addr_gen_mode_none(NetlinkMessage *message)
 {
-    NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 512);
-    struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(message));
-    struct nlattr *families = nla_nest_start(message, IFLA_AF_SPEC), *inet6;
+    struct nlattr *families = nla_nest_start(message, IFLA_AF_SPEC);
+    struct nlattr *inet6 = nla_nest_start(message, AF_INET6);
 
-    header->ifi_flags = dress->flags;
-    header->ifi_change = dress->flags;
-    inet6 = nla_nest_start(message, AF_INET6);
     nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
     nla_nest_end(message, inet6);
     nla_nest_end(message, families);
+}
+
+static NetlinkMessage *
+dress_request(const LinkDress *dress, int index, gboolean has_ipv6)
+{
+    NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 512);
+    struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(message));
+
+    header->ifi_flags = dress->flags;
+    header->ifi_change = dress->flags;
+    if (has_ipv6)
+        put_addr_gen_mode_none(message);
     if (dress->alias)
         nla_put_string(message, IFLA_IFALIAS, dress->alias);
     return message;
@@ -123,12 +131,15 @@ make_link(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress, 
     return TRUE;
 }
 
+/* Without IPv6 there is nothing to switch off, and no addr_gen_mode either (EAFNOSUPPORT). */
 static gboolean
-disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, GError **error)
+disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, gboolean *ret_has_ipv6,
+             GError **error)
 {
     char path[INTERFACE_NAME_MAX + sizeof "/disable_ipv6"];
     AUTO_FD int fd = -1;
 
+    *ret_has_ipv6 = FALSE;
     if (kernel->ipv6_fd < 0)
         return TRUE;
     snprintf(path, sizeof path, "%s/disable_ipv6", name);
@@ -137,6 +148,7 @@ disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, GError **e
         return TRUE; /* an MTU below 1280: the kernel does no IPv6 on it */
     if (fd < 0 || RETRY_EINTR(write(fd, "1", 1)) != 1)
         return error_set_errno(error, errno, "%s (cannot switch IPv6 off on it)", what);
+    *ret_has_ipv6 = TRUE;
     return TRUE;
 }
 
@@ -153,10 +165,10 @@ note_up(const LinkDress *dress, LinkInfo *link)
 }
 
 static gboolean
-finish_link(LinuxKernel *kernel, const LinkDress *dress, int index, const char *what,
-            LinkInfo *link, GError **error)
+finish_link(LinuxKernel *kernel, const LinkDress *dress, int index, gboolean has_ipv6,
+            const char *what, LinkInfo *link, GError **error)
 {
-    g_autoptr(NetlinkMessage) dressing = dress_request(dress, index);
+    g_autoptr(NetlinkMessage) dressing = dress_request(dress, index, has_ipv6);
     g_autoptr(NetlinkMessage) up = up_request(dress, index);
     g_autoptr(NetlinkMessage) get = link_get_request(index, NULL);
     NetlinkMessage *messages[] = {dressing, up, get};
@@ -181,6 +193,7 @@ link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress
             LinkInfo *ret_link, GError **error)
 {
     LinkInfo link = {0};
+    gboolean has_ipv6;
     int index;
 
     if (!make_link(kernel, request, dress, what, &link, error))
@@ -191,8 +204,8 @@ link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress
             return FALSE;
         index = link.index;
     }
-    if (!disable_ipv6(kernel, dress->name, what, error) ||
-        !finish_link(kernel, dress, index, what, &link, error)) {
+    if (!disable_ipv6(kernel, dress->name, what, &has_ipv6, error) ||
+        !finish_link(kernel, dress, index, has_ipv6, what, &link, error)) {
         link_remove(&kernel->kernel, &index, 1, NULL);
         return FALSE;
     }

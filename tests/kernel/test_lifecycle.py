@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sys
 
 import pytest
 
@@ -233,15 +234,45 @@ def test_record_that_was_half_written(daemon):
 
 @pytest.mark.parametrize("text", ["", "nonsense", "{}", '{"version": 2}', "\0" * 100, "[" * 5000])
 def test_damaged_record_is_set_aside(daemon, host, text):
-    """Its device has no record then, and is removed as an orphan."""
+    """Its device stays: a guest may be using it, and nobody but a person can tell."""
     port = create(daemon, "--name=vm")
     daemon.stop()
     record(daemon, port).write_text(text, encoding="utf-8")
-    daemon.start()
-    assert daemon.records() == [port["id"] + ".damaged"]
-    assert host.macvtaps() == {}
-    assert "is set aside" in daemon.messages()
+    for _ in range(2):
+        daemon.start()
+        assert daemon.records() == [port["id"] + ".damaged"]
+        assert list(host.macvtaps()) == [port["interfaceName"]]
+        assert f"ip link delete {port['interfaceName']}" in daemon.messages()
+        daemon.stop()
+    assert daemon.messages().count("is set aside") == 1
     (daemon.state / "ports" / daemon.records()[0]).unlink()
+    daemon.start()
+    assert host.macvtaps() == {}
+
+
+@pytest.mark.parametrize("device", ["there", "gone"])
+def test_removal_that_was_interrupted(daemon, host, device):
+    port = create(daemon, "--name=vm")
+    daemon.kill()
+    record(daemon, port).rename(f"{record(daemon, port)}.deleting")
+    if device == "gone":
+        host.ip("link", "del", port["interfaceName"])
+    daemon.start()
+    assert "removal of port vm was interrupted" in daemon.messages()
+    assert daemon.ports() == [] and daemon.records() == [] and host.macvtaps() == {}
+    create(daemon, "--name=vm")
+    daemon.ctl("port", "delete", "vm")
+
+
+@pytest.mark.parametrize("alias", ["web", ""])
+def test_device_with_another_alias_is_the_ports_still(daemon, host, alias):
+    port = create(daemon, "--name=vm")
+    host.ip("link", "set", port["interfaceName"], "alias", alias)
+    daemon.stop()
+    daemon.start()
+    assert [port["state"] for port in daemon.ports()] == ["active"]
+    daemon.ctl("port", "delete", "vm")
+    assert host.macvtaps() == {}
 
 
 def test_record_does_not_claim_a_foreign_device(daemon, host):
@@ -273,6 +304,37 @@ def test_second_daemon_on_the_same_state_is_refused(daemon, daemons, host):
     daemon.ctl("port", "delete", "vm")
 
 
+def test_second_daemon_with_another_state_is_refused(daemon, daemons):
+    """It would take the first one's devices for orphans."""
+    port = create(daemon, "--name=vm")
+    second = daemons(daemon.host)
+    with pytest.raises(AssertionError, match="ended with 1"):
+        second.start()
+    (line,) = second.messages().splitlines()
+    assert "another macvtapd" in line and "in this network namespace" in line
+    assert not second.socket.exists()
+    assert daemon.ports() == [port]
+    daemon.ctl("port", "delete", "vm")
+
+
+def test_user_who_sits_on_the_lock_keeps_no_daemon_from_starting(daemons, host, station):
+    squatter = host.start("setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-c", """if True:
+        import socket
+        one = socket.socket(socket.AF_UNIX)
+        one.bind("\\0org.macvtapd.lock")
+        one.listen()
+        print("bound", flush=True)
+        input()
+    """, stdin=-1, stdout=-1)
+    assert squatter.stdout.readline() == b"bound\n"
+    daemon = daemons(host)
+    daemon.network("lan", "eth0")
+    daemon.start()
+    assert "warning: somebody who is not macvtapd holds the socket name" in daemon.messages()
+    squatter.stdin.close()
+    squatter.wait()
+
+
 # -- the socket ----------------------------------------------------------------------------------------------
 
 
@@ -284,13 +346,15 @@ def test_stale_socket_file_is_replaced(daemon):
 
 
 def test_socket_of_a_living_daemon_is_not_taken(daemon, daemons, host):
+    port = create(daemon, "--name=vm")
     second = daemons(host)
     second.socket = daemon.socket
     with pytest.raises(AssertionError, match="ended with 1"):
         second.start()
     (line,) = second.messages().splitlines()
     assert f"another daemon listens at {daemon.socket}" in line
-    assert daemon.ports() == []
+    assert daemon.ports() == [port]
+    daemon.ctl("port", "delete", "vm")
 
 
 LAUNCHER = """

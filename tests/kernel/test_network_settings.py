@@ -63,6 +63,16 @@ def test_queue_lengths(made, host, ports):
     assert host.link(plain["ifname"])["linkinfo"]["info_data"]["usedbcqueuelen"] == 3000
 
 
+@pytest.mark.parametrize("parents, port", [(1500, 68), (1500, 1279), (1279, 1279)])
+def test_mtu_that_ipv6_does_not_take(made, host, ports, parents, port):
+    """Below 1280 the kernel has no IPv6 on a device: there is nothing to switch off then."""
+    host.ip("link", "set", "eth0", "mtu", str(parents))
+    made.network("small", text=f"[Network]\nParent=eth0\nMode=bridge\nMTU={port}\n")
+    made.start()
+    link = host.link(ports("small")[0]["interfaceName"])
+    assert link["mtu"] == port and "UP" in link["flags"] and link["ifalias"].startswith("macvtapd:")
+
+
 def test_tx_queue_length_is_what_waits_for_the_guest(made, ports, wire):
     """A guest that reads nothing has so many frames waiting, and no more."""
     made.network("short", text=network(TxQueueLength=8))

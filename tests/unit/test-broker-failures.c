@@ -136,15 +136,15 @@ test_record_before_device(void **state)
     TestBroker *test = *state;
     const Caller root = test_caller(0);
     const Port *port;
-    g_autofree char *creating = NULL, *final = NULL;
+    g_autofree char *creating = NULL, *deleting = NULL;
 
     spy_begin(test);
     port = test_broker_create(test, 0, "lan", "web");
-    final = g_strdup(port->id);
+    deleting = g_strconcat(port->id, ".deleting", NULL);
     creating = g_strconcat(port->id, ".creating", NULL);
     assert_string_equal(spy.records, creating);
     assert_true(broker_delete_port(test->broker, &root, "web", NULL));
-    assert_string_equal(spy.records, final);
+    assert_string_equal(spy.records, deleting);
     spy_end(test);
 }
 

@@ -325,19 +325,74 @@ test_strangers_device_is_not_adopted(void **state)
 {
     static const char *const aliases[] = {"", "mine", "macvtapd:", "macvtapd:p0"};
     TestBroker *test = *state;
-    g_autoptr(Port) port = test_port_new(1);
+    g_autoptr(Port) port = test_port_new(1), stranger = test_port_new(1);
 
     test_broker_write_record(test, port, NULL);
+    stranger->mac.octets[5] ^= 1;
     for (guint i = 0; i < G_N_ELEMENTS(aliases); i++) {
         LinkInfo link;
 
-        add_device(test, port, aliases[i]);
+        add_device(test, stranger, aliases[i]);
         restart(test);
         assert_int_equal(find_port(test, "vm1")->state, PORT_STATE_DEVICE_GONE);
         assert_int_equal(count_devices(test), 1);
         assert_true(test_broker_find_link(test, "tap1", &link));
         kernel_fake_remove_link(test->kernel, link.index);
     }
+}
+
+/* What has our index, name and MAC is ours, whatever alias somebody gave it. */
+static void
+test_other_alias(void **state)
+{
+    static const char *const aliases[] = {"", "mine", "macvtapd:p0"};
+    const Caller root = test_caller(0);
+    TestBroker *test = *state;
+    g_autoptr(Port) port = test_port_new(1);
+
+    for (guint i = 0; i < G_N_ELEMENTS(aliases); i++) {
+        test_broker_write_record(test, port, NULL);
+        add_device(test, port, aliases[i]);
+        restart(test);
+        assert_int_equal(find_port(test, "vm1")->state, PORT_STATE_ACTIVE);
+        assert_true(broker_delete_port(test->broker, &root, "vm1", NULL));
+        assert_int_equal(count_devices(test), 0);
+    }
+}
+
+static void
+test_interrupted_removal(void **state)
+{
+    TestBroker *test = *state;
+    g_autoptr(Port) port = test_port_new(1);
+    g_autofree char *file = g_strconcat(port->id, ".deleting", NULL);
+
+    test_broker_write_record(test, port, file);
+    add_own_device(test, port);
+    restart(test);
+    expect_message(test, 0, 1, "removal of port vm1 was interrupted: its device is removed");
+    assert_int_equal(count_devices(test), 0);
+    expect_records(test, "");
+    test_broker_write_record(test, port, file);
+    restart(test);
+    expect_message(test, 0, 1, "removal of port vm1 was interrupted: only its record was left");
+    expect_records(test, "");
+}
+
+/* Whose record cannot be read may have a guest on it. */
+static void
+test_device_of_a_damaged_record(void **state)
+{
+    TestBroker *test = *state;
+    g_autoptr(Port) port = test_port_new(1);
+    g_autofree char *path = g_build_filename(test->state, "ports", port->id, NULL);
+
+    assert_true(g_file_set_contents(path, "{\"version\": 2}", -1, NULL));
+    add_own_device(test, port);
+    restart(test);
+    expect_message(test, 0, 2, "is set aside");
+    expect_message(test, 1, 2, "device tap1 stays although its record was set aside");
+    assert_int_equal(count_devices(test), 1);
 }
 
 static void
@@ -510,6 +565,9 @@ main(void)
         TEST(test_holder_that_cannot_be_watched),
         TEST(test_missing_device),
         TEST(test_strangers_device_is_not_adopted),
+        TEST(test_other_alias),
+        TEST(test_interrupted_removal),
+        TEST(test_device_of_a_damaged_record),
         TEST(test_orphans),
         TEST(test_records_that_are_set_aside),
         TEST(test_foreign_and_duplicate_records),

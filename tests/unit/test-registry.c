@@ -78,6 +78,36 @@ load(Fixture *fixture, guint n_unfinished, guint n_problems)
         assert_int_equal(((Port *)unfinished->pdata[i])->state, PORT_STATE_CREATING);
 }
 
+/* A removal that fails is taken back; one that a crash stops is found. */
+static void
+test_removal_of_a_record(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GPtrArray) unfinished = NULL, problems = NULL;
+    g_autofree char *id = NULL;
+    Port *port = commit(fixture, 1, 0);
+
+    id = g_strdup(port->id);
+    assert_true(registry_retire(fixture->registry, port, NULL));
+    registry_restore(fixture->registry, port);
+    load(fixture, 0, 0);
+    port = registry_find(fixture->registry, id);
+    assert_non_null(port);
+    assert_true(registry_retire(fixture->registry, port, NULL));
+    registry_free(fixture->registry);
+    open_registry(fixture);
+    assert_true(registry_load(fixture->registry, &unfinished, &problems, NULL));
+    assert_int_equal(unfinished->len, 1);
+    assert_int_equal(((Port *)unfinished->pdata[0])->state, PORT_STATE_ACTIVE);
+    assert_null(registry_find(fixture->registry, id));
+    registry_abort(fixture->registry, id);
+    load(fixture, 0, 0);
+    port = commit(fixture, 1, 0);
+    assert_true(registry_retire(fixture->registry, port, NULL));
+    assert_true(registry_forget(fixture->registry, port, NULL));
+    load(fixture, 0, 0);
+}
+
 static void
 test_life_of_a_record(void **state)
 {
@@ -262,6 +292,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_life_of_a_record),
+        TEST(test_removal_of_a_record),
         TEST(test_modes_of_the_files),
         TEST(test_tables),
         TEST(test_foreach),

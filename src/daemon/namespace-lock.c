@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "namespace-lock.h"
+
+#include "descriptor.h"
+#include "error.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define NAME "org.macvtapd.lock"
+
+static socklen_t
+set_name(struct sockaddr_un *address)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(address->sun_path + 1, NAME, strlen(NAME));
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(NAME));
+}
+
+/* Why the name cannot be had: who listens there tells the kernel who he is. */
+static void
+explain(const struct sockaddr_un *address, socklen_t length, GError **error)
+{
+    AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t size = sizeof peer;
+
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)address, length) == 0 &&
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid())
+        g_set_error(error, ERRNO_ERROR, EBUSY,
+                    "another macvtapd (process %d) makes ports in this network namespace",
+                    (int)peer.pid);
+    else
+        g_set_error(error, ERRNO_ERROR, EADDRINUSE,
+                    "somebody who is not macvtapd holds the socket name @" NAME
+                    ": a second macvtapd in this network namespace would not be noticed");
+}
+
+int
+namespace_lock(GError **error)
+{
+    AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address;
+    socklen_t length = set_name(&address);
+
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 && listen(fd, 1) == 0)
+        return g_steal_fd(&fd);
+    if (fd >= 0 && errno == EADDRINUSE)
+        explain(&address, length, error);
+    else
+        error_set_errno(error, errno, "cannot hold the socket name @" NAME);
+    return -1;
+}
