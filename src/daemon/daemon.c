@@ -14,6 +14,7 @@
 #include "vhost-net.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,6 +120,21 @@ reconcile(Daemon *daemon, GError **error)
     return TRUE;
 }
 
+/* A connection takes two descriptors, its socket and its peer's pidfd. Half of what we may have
+ * stays for ports, and no single user gets more than a quarter of the rest. */
+static VarlinkLimits
+limit_connections(void)
+{
+    VarlinkLimits limits = {.connections = 4096, .connections_per_uid = 512};
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        limits.connections = (guint)MIN(limits.connections, files.rlim_cur / 4);
+        limits.connections_per_uid = MIN(limits.connections_per_uid, limits.connections / 4);
+    }
+    return limits;
+}
+
 static gboolean
 serve(Daemon *daemon, const char *path, GError **error)
 {
@@ -128,7 +144,7 @@ serve(Daemon *daemon, const char *path, GError **error)
         .version = MACVTAPD_VERSION,
         .url = "https://github.com/macvtapd/macvtapd",
     };
-    const VarlinkLimits limits = {0};
+    const VarlinkLimits limits = limit_connections();
     gboolean owned = FALSE;
     int fd;
 

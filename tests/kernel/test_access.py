@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who may use which network, and who sees what. Users are numbers that no one has: only AllowUsers= and groups count."""
+import sys
 
 import pytest
 
@@ -153,3 +154,34 @@ def test_caller_without_a_right_holds_nothing_of_the_host(access):
                    tool="macvtap-run")
     assert done.returncode != 0 and "ermitted" in done.stderr
     assert access.settle() == []
+
+
+# -- what one user can hold ----------------------------------------------------------------------------------
+
+
+def test_user_does_not_take_all_descriptors(daemons, host, station):
+    """Sixty connections have more descriptors than this daemon may have."""
+    daemon = daemons(host, wrapper=["prlimit", "--nofile=100:100"])
+    daemon.network("lan", "eth0")
+    daemon.start()
+    hog = host.start("setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-c", """if True:
+        import socket, sys
+        made = [socket.socket(socket.AF_UNIX) for _ in range(60)]
+        for one in made:
+            one.connect(sys.argv[1])
+        print("connected", flush=True)
+        input()
+    """, daemon.socket, stdin=-1, stdout=-1)
+    assert hog.stdout.readline() == b"connected\n"
+    port = daemon.ctl_json("port", "create", "--network=lan")
+    daemon.ctl("port", "delete", port["id"])
+    hog.stdin.close()
+    hog.wait()
+
+
+def test_umask_keeps_no_user_out(daemons, host, station):
+    daemon = daemons(host, wrapper=["sh", "-c", 'umask 077; exec "$@"', "sh"])
+    daemon.state.rmdir()
+    daemon.start()
+    assert daemon.state.stat().st_mode & 0o777 == 0o755
+    assert daemon.socket.stat().st_mode & 0o777 == 0o666
