@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What macvtapctl domain xml prints, libvirt takes; and whether libvirt knows the hook."""
+import json
+import re
+
+import pytest
+
+from domain import Port, domain_xml
+from libvirt import HOOKS, with_input
+from programs import INSIDE_BUILD
+
+MODES = {"bridge": "bridge", "vepa": "vepa", "private": "private", "passthru": "passthrough"}
+
+
+@pytest.mark.parametrize("template", ["domain", "domain-multiqueue"])
+@pytest.mark.parametrize("network", ["lan", "own", "inherit"])
+def test_domain_is_defined(site, template, network):
+    text = site.daemon.domain("xml", "--network", network, "--template", template, "--domain", "made").stdout
+    site.libvirt.define(text)
+    (port,) = json.loads(site.daemon.ctl("--json", "domain", "list").stdout)["ports"]
+    assert (port["domain"], port["network"], port["target"]) == ("made", network, "vm1-net0")
+    assert "its ports can be made" in site.daemon.domain("check", "made").stdout
+    if network == "inherit":
+        assert port["macAddress"] == site.machine.mac("eth1")
+    assert site.left() == []
+
+
+def test_fragments_make_a_port(site):
+    """Put by hand into a domain that is there."""
+    text = site.daemon.domain("xml", "--network", "lan", "--target", "vm-made", "--mac", "52:54:00:00:4d:07", "--mtu",
+                              "1400").stdout
+    metadata, interface = re.fullmatch(r"(<metadata>.*</metadata>)\s*(<interface.*</interface>)\s*", text, re.S).groups()
+    site.libvirt.define(domain_xml("made", meta=metadata, devices=interface))
+    site.libvirt.virsh("start", "made")
+    (port,) = site.daemon.ports()
+    assert (port["interfaceName"], port["macAddress"], port["mtu"]) == ("vm-made", "52:54:00:00:4d:07", 1400)
+    site.libvirt.virsh("destroy", "made")
+    assert site.left() == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_libvirts_own_network(site, mode):
+    """What libvirt itself has for the mode, for those who compare."""
+    site.daemon.network(f"by-{mode}", "eth1", mode)
+    site.daemon.reload()
+    text = site.daemon.domain("xml", "--network", f"by-{mode}", "--template", "libvirt-network").stdout
+    site.libvirt.virsh("net-define", "/dev/stdin", **with_input(text))
+    told = site.libvirt.virsh("net-dumpxml", f"by-{mode}").stdout
+    site.libvirt.virsh("net-undefine", f"by-{mode}")
+    assert f"mode='{MODES[mode]}'" in told and "<interface dev='eth1'/>" in told
+
+
+def test_libvirt_has_no_source_mode(site):
+    site.daemon.network("by-source", "eth1", "source")
+    site.daemon.reload()
+    done = site.daemon.domain("xml", "--network", "by-source", "--template", "libvirt-network", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "libvirt has no network like by-source" in done.stderr
+
+
+def test_hook_that_libvirt_does_not_know(site):
+    """libvirt looks for hooks when it starts; whether it knows one that came later shows when it calls it."""
+    assert "libvirt knows macvtapd's hook" in site.daemon.ctl("doctor").stdout
+    site.machine.run("rm", "-f", f"{HOOKS}/macvtapd", "/run/macvtapd-hook/called")
+    done = site.daemon.domain("hook", check=False)
+    assert done.returncode == 1 and "is not installed" in done.stdout
+    site.machine.run("cp", f"{INSIDE_BUILD}/hooks/macvtapd", HOOKS)
+    done = site.daemon.ctl("doctor", check=False)
+    assert done.returncode == 1 and "reload it" in done.stdout
+    site.libvirt.create(domain_xml("idle", [Port("vm-net")]))
+    assert "libvirt knows macvtapd's hook" in site.daemon.ctl("doctor").stdout
+    site.libvirt.virsh("destroy", "idle")
