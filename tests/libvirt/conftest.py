@@ -77,6 +77,7 @@ class Site:
         self.libvirt.clear()
         for pid in self.machine.processes("qemu-system-x86_64"):
             self.machine.kill(pid)
+        self.machine.run("find", "/run/guests", "-mindepth", "1", "-delete")
 
     def close(self):
         self._stack.close()

@@ -80,7 +80,8 @@ class Console:
     def lines(self):
         try:
             with open(self._log, encoding="utf-8", errors="replace") as stream:
-                return stream.read().replace("\r", "").splitlines()
+                # What comes after the last newline is a line that is being written.
+                return stream.read().replace("\r", "").split("\n")[:-1]
         except FileNotFoundError:
             return []
 
@@ -111,13 +112,15 @@ class Console:
         result = self.wait_line(rf"GUEST \S+ PING {re.escape(address)} (\w+)", after, Deadline(2 * BOOT)).group(1)
         assert result == "ok", "\n".join(self.lines())
 
-    def tell(self, command):
-        """Give the guest a command; returns the number of lines before its answer. The guest is at its prompt."""
+    def tell(self, command, answer=r"GUEST \S+ TOLD"):
+        """Give the guest, which is at its prompt, a command, and wait for a line with the answer, that of its end
+        by default. Returns the number of lines before it."""
         before = self.count()
         with socket.socket(socket.AF_UNIX) as serial:
             serial.connect(f"{self._folder}/{self._name}.socket")
             serial.sendall(f"{command}; say TOLD\n".encode())
-            self.wait_line(r"GUEST \S+ TOLD", before)
+            # QEMU forgets what it has not given the guest when the connection ends.
+            self.wait_line(answer, before)
         return before
 
     def reach(self, address):
