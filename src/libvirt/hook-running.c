@@ -33,6 +33,20 @@ find_qemu(const Hook *hook, GError **error)
     return 0;
 }
 
+static gboolean
+has_port(const Hook *hook, const GPtrArray *ports, const char *target)
+{
+    for (guint i = 0; i < ports->len; i++) {
+        const MacvtapPort *port = ports->pdata[i];
+        g_autofree char *holder = macvtap_port_get_holder(port);
+
+        if (g_str_equal(macvtap_port_get_interface_name(port), target))
+            return g_str_has_prefix(holder, "domain:") &&
+                   g_ascii_strcasecmp(holder + strlen("domain:"), hook->domain->uuid) == 0;
+    }
+    return FALSE;
+}
+
 /* Goes on to the next port after a failure; the first one is what is told. */
 static gboolean
 keep_first(GError *cause, const char *target, GError **error)
@@ -52,89 +66,77 @@ run_port(MacvtapClient *client, const DomainPort *port, int pid, GError **error)
            macvtap_client_set_link(client, port->target, TRUE, error);
 }
 
-gboolean
-hook_started(Hook *hook, GError **error)
+/* With a list of macvtapd's ports: only what is the domain's there. */
+static gboolean
+run_ports(Hook *hook, MacvtapClient *client, const GPtrArray *made, GError **error)
 {
     const GPtrArray *ports = hook->domain->ports;
-    g_autoptr(MacvtapClient) client = NULL;
-    gboolean good;
-    int pid;
+    int pid = find_qemu(hook, error);
+    gboolean good = pid != 0;
 
-    if (ports->len == 0)
-        return TRUE;
-    client = macvtap_client_connect(hook->socket, error);
-    if (!client)
-        return FALSE;
-    pid = find_qemu(hook, error);
-    good = pid != 0;
     for (guint i = 0; i < ports->len; i++) {
         const DomainPort *port = ports->pdata[i];
         GError *cause = NULL;
 
-        if (!run_port(client, port, pid, &cause))
-            good = keep_first(cause, port->target, error);
+        if (made && !has_port(hook, made, port->target))
+            g_set_error_literal(&cause, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS,
+                                "macvtapd has no such port of this domain");
+        else if (run_port(client, port, pid, &cause))
+            continue;
+        good = keep_first(cause, port->target, error);
     }
     return good;
 }
 
-/* libvirtd was restarted, perhaps before it could call started. */
+gboolean
+hook_started(Hook *hook, GError **error)
+{
+    g_autoptr(MacvtapClient) client = NULL;
+
+    if (hook->domain->ports->len == 0)
+        return TRUE;
+    client = macvtap_client_connect(hook->socket, error);
+    return client && run_ports(hook, client, NULL, error);
+}
+
+/* libvirtd was restarted, perhaps before it could call started. Unlike then, no prepare has just
+ * made the ports: what the metadata names by now may be another domain's. */
 gboolean
 hook_reconnect(Hook *hook, GError **error)
 {
-    return hook_started(hook, error);
+    g_autoptr(MacvtapClient) client = NULL;
+    g_autoptr(GPtrArray) made = NULL;
+
+    if (hook->domain->ports->len == 0)
+        return TRUE;
+    client = macvtap_client_connect(hook->socket, error);
+    made = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
+    return made && run_ports(hook, client, made, error);
 }
 
-/* The port of a QEMU that has ended may be gone already: its process was the holder. */
 static gboolean
-is_gone(const MacvtapClient *client)
+end_domain(const Hook *hook, GError **error)
 {
-    return g_strcmp0(macvtap_client_get_refusal(client), "PortNotFound") == 0;
+    g_autoptr(MacvtapClient) client = macvtap_client_connect(hook->socket, error);
+    guint ended;
+
+    return client && macvtap_client_end_domain(client, hook->domain->uuid, &ended, error);
 }
 
-static gboolean
-is_held_by(const MacvtapPort *port, const char *uuid)
-{
-    g_autofree char *holder = macvtap_port_get_holder(port);
-    const char *domain = g_str_has_prefix(holder, "domain:") ? holder + strlen("domain:") : "";
-
-    return g_ascii_strcasecmp(domain, uuid) == 0;
-}
-
-/* The domain's ports by what macvtapd says, not by their names: a domain that was refused because
- * another has its device is stopped as well. */
+/* QEMU has ended, and of libvirt nobody looks at the devices again. By the domain, not by their
+ * names: a domain that was refused because another has its device is stopped as well. */
 gboolean
 hook_stopped(Hook *hook, GError **error)
 {
-    const char *uuid = hook->domain->uuid;
-    g_autoptr(MacvtapClient) client = NULL;
-    g_autoptr(GPtrArray) ports = NULL;
-    gboolean good = TRUE;
-
-    if (hook->domain->ports->len == 0 || hook_state_has(hook->state_folder, uuid, HOOK_STATE_SLOW))
-        return TRUE;
-    client = macvtap_client_connect(hook->socket, error);
-    ports = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
-    for (guint i = 0; ports && i < ports->len; i++) {
-        const MacvtapPort *port = ports->pdata[i];
-        GError *cause = NULL;
-
-        if (!is_held_by(port, uuid) ||
-            macvtap_client_set_link(client, macvtap_port_get_id(port), FALSE, &cause))
-            continue;
-        if (is_gone(client))
-            g_error_free(cause);
-        else
-            good = keep_first(cause, macvtap_port_get_interface_name(port), error);
-    }
-    return ports && good;
+    return hook_state_has(hook->state_folder, hook->domain->uuid, HOOK_STATE_SLOW) ||
+           end_domain(hook, error);
 }
 
+/* What stopped could not do. */
 gboolean
 hook_release(Hook *hook, GError **error)
 {
     const char *uuid = hook->domain->uuid;
-    g_autoptr(MacvtapClient) client = NULL;
-    guint ended;
 
     /* The last call of this domain: nobody is left to warn. */
     deadline_set_mark(-1, NULL);
@@ -142,6 +144,5 @@ hook_release(Hook *hook, GError **error)
         deadline_shorten(MILLISECONDS_SLOW);
     hook_state_clear(hook->state_folder, uuid, HOOK_STATE_SLOW);
     hook_state_clear(hook->state_folder, uuid, HOOK_STATE_INCOMING);
-    client = macvtap_client_connect(hook->socket, error);
-    return client && macvtap_client_end_domain(client, uuid, &ended, error);
+    return end_domain(hook, error);
 }

@@ -26,7 +26,7 @@
 
 static const HookOperation operations[] = {
     {"prepare", hook_prepare, 1500, TRUE},      {"started", hook_started, 1500, TRUE},
-    {"reconnect", hook_reconnect, 1500, FALSE}, {"stopped", hook_stopped, 400, FALSE},
+    {"reconnect", hook_reconnect, 1500, FALSE}, {"stopped", hook_stopped, 1000, FALSE},
     {"release", hook_release, 1500, FALSE},     {"migrate", hook_migrate, 1500, TRUE},
     {"restore", hook_restore, 1500, TRUE},
 };

@@ -180,6 +180,14 @@ remove_file(const Fixture *fixture, const char *name)
     assert_int_equal(g_unlink(path), 0);
 }
 
+static void
+remove_folder(const Fixture *fixture, const char *name)
+{
+    g_autofree char *path = g_build_filename(fixture->folder, name, NULL);
+
+    assert_int_equal(g_rmdir(path), 0);
+}
+
 /* Runs the operation with a macvtapd that gives these answers. */
 static gboolean
 run_against(Fixture *fixture, const char *operation, const char *const *answers, GError **error)
@@ -347,63 +355,90 @@ test_started(void **state)
     assert_non_null(strstr(error->message, "vm1.pid"));
 }
 
-/* One port's failure is not the other's. */
+/* A folder with what /proc and libvirt tell of the domain's QEMU. */
 static void
-test_reconnect(void **state)
+make_qemu(Fixture *fixture)
 {
-    static const char *const answers[] = {REFUSED("PortNotFound", "no port"),
-                                          PORT("zero", "8", "52:54:00:00:00:0b"),
-                                          PORT("zero", "8", "52:54:00:00:00:0b"), NULL};
     static const char words[] = "qemu\0-uuid\0" UUID;
-    Fixture *fixture = *state;
     g_autofree char *process = g_build_filename(fixture->folder, "4711", NULL);
     g_autofree char *words_file = g_build_filename(process, "cmdline", NULL);
     g_autofree char *pid_file = g_build_filename(fixture->folder, "vm1.pid", NULL);
-    g_autoptr(GError) error = NULL;
 
-    make_hook(fixture, TWO);
     fixture->hook.proc_folder = fixture->folder;
     assert_int_equal(g_mkdir(process, 0700), 0);
     assert_true(g_file_set_contents(pid_file, "4711", -1, NULL));
     assert_true(g_file_set_contents(words_file, words, sizeof words, NULL));
-    assert_false(run_against(fixture, "reconnect", answers, &error));
-    assert_string_equal(error->message, "interface null: no port");
-    assert_int_equal(fixture->calls->len, 3);
-    assert_call(fixture, 0, "SetPort", "'holderPid':4711");
-    assert_call(fixture, 1, "SetPort", "'holderPid':4711");
-    assert_call(fixture, 2, "SetPort", "'linkUp':true");
-    assert_call(fixture, 2, "", "'port':'zero'");
-    assert_int_equal(g_unlink(pid_file), 0);
-    assert_int_equal(g_unlink(words_file), 0);
-    assert_int_equal(g_rmdir(process), 0);
 }
 
-/* Another domain's port is left alone, though it has the name of one that this domain wants. */
 static void
-test_stopped(void **state)
+remove_qemu(Fixture *fixture)
 {
-    static const char list[] =
-        "{'parameters':{'ports':[" HELD_PORT("null", "7", "52:54:00:00:00:0a", UUID) "," HELD_PORT(
-            "zero", "9", "52:54:00:00:00:0c",
-            "5c1ab1ff-1d4f-4b4b-8f0e-2f1d1f0a7c12") "," HELD_PORT("one", "8", "52:54:00:00:00:0b",
-                                                                  UUID) "]}}";
-    static const char *const answers[] = {list, REFUSED("PortNotFound", "no port"),
-                                          PORT("one", "8", "52:54:00:00:00:0b"), NULL};
-    static const char *const others[] = {list, REFUSED("SystemError", "no"),
-                                         PORT("one", "8", "52:54:00:00:00:0b"), NULL};
+    remove_file(fixture, "vm1.pid");
+    remove_file(fixture, "4711/cmdline");
+    remove_folder(fixture, "4711");
+}
+
+/* One port's failure is not the other's. */
+static void
+test_started_goes_on(void **state)
+{
+    static const char *const answers[] = {REFUSED("SystemError", "no"), TIED, TIED, NULL};
     Fixture *fixture = *state;
     g_autoptr(GError) error = NULL;
 
     make_hook(fixture, TWO);
-    run_against(fixture, "stopped", answers, &error);
-    assert_no_error(error);
+    make_qemu(fixture);
+    assert_false(run_against(fixture, "started", answers, &error));
+    assert_string_equal(error->message, "interface null: no");
+    assert_int_equal(fixture->calls->len, 3);
+    assert_call(fixture, 0, "SetPort", "'port':'null'");
+    assert_call(fixture, 0, "", "'holderPid':4711");
+    assert_call(fixture, 1, "SetPort", "'port':'zero'");
+    assert_call(fixture, 1, "", "'holderPid':4711");
+    assert_call(fixture, 2, "SetPort", "'linkUp':true");
+    remove_qemu(fixture);
+}
+
+/* What the metadata names by now may be another domain's. */
+static void
+test_reconnect(void **state)
+{
+    static const char *const answers[] = {
+        "{'parameters':{'ports':[" HELD_PORT(
+            "null", "7", "52:54:00:00:00:0a",
+            "5c1ab1ff-1d4f-4b4b-8f0e-2f1d1f0a7c12") "," HELD_PORT("zero", "8", "52:54:00:00:00:0b",
+                                                                  UUID) "]}}",
+        TIED, TIED, NULL};
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+
+    make_hook(fixture, TWO);
+    make_qemu(fixture);
+    assert_false(run_against(fixture, "reconnect", answers, &error));
+    assert_string_equal(error->message, "interface null: macvtapd has no such port of this domain");
     assert_int_equal(fixture->calls->len, 3);
     assert_call(fixture, 0, "ListPorts", "");
-    assert_call(fixture, 1, "SetPort", "'port':'p7','linkUp':false");
-    assert_call(fixture, 2, "SetPort", "'port':'p8','linkUp':false");
-    assert_false(run_against(fixture, "stopped", others, &error));
-    assert_int_equal(fixture->calls->len, 3);
-    assert_string_equal(error->message, "interface null: no");
+    assert_call(fixture, 1, "SetPort", "'port':'zero'");
+    assert_call(fixture, 1, "", "'holderPid':4711");
+    assert_call(fixture, 2, "SetPort", "'linkUp':true");
+    remove_qemu(fixture);
+}
+
+static void
+test_stopped(void **state)
+{
+    static const char *const answers[] = {ENDED, REFUSED("SystemError", "no"), NULL};
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+
+    /* Whatever its metadata says, and by the domain alone. */
+    make_hook(fixture, HEAD "<m:port/>" MIDDLE TAIL);
+    run_against(fixture, "stopped", answers, &error);
+    assert_no_error(error);
+    assert_int_equal(fixture->calls->len, 1);
+    assert_call(fixture, 0, "EndDomain", "'domain':'" UUID "'");
+    assert_false(run_against(fixture, "stopped", answers + 1, &error));
+    assert_string_equal(error->message, "no");
 }
 
 static void
@@ -537,6 +572,7 @@ main(void)
         HOOK_TEST(test_prepare_compares_nodes),
         HOOK_TEST(test_prepare_asks_nobody_about_a_problem),
         HOOK_TEST(test_started),
+        HOOK_TEST(test_started_goes_on),
         HOOK_TEST(test_reconnect),
         HOOK_TEST(test_stopped),
         HOOK_TEST(test_release),
