@@ -5,6 +5,7 @@ import pathlib
 import socket
 import subprocess
 import tempfile
+import uuid
 
 from clock import Deadline, FolderWatch
 from daemon import Daemon
@@ -39,11 +40,18 @@ class LibvirtDaemon(Daemon):
 
 
 class Libvirt:
-    """libvirtd, from start() to stop() or kill(); its folders live as long as the machine. user: its session instead."""
+    """libvirtd, from start() to stop() or kill(); its folders live as long as the machine. user: its session instead.
+    listen: one that others migrate to, at an address of the machine's."""
 
-    def __init__(self, machine, user=None, hook=True):
+    def __init__(self, machine, user=None, hook=True, listen=None):
         self.machine = machine
         self.user = user
+        self._options = []
+        if listen:
+            self.remote_uri = f"qemu+tcp://{listen}/system"
+            self._options.append("--listen")
+            with open(machine.path("/etc/libvirt/libvirtd.conf"), "a", encoding="utf-8") as stream:
+                stream.write(f'listen_tls = 0\nlisten_tcp = 1\nauth_tcp = "none"\nhost_uuid = "{uuid.uuid4()}"\n')
         self.uri = SYSTEM if user is None else "qemu:///session"
         self.process = None
         self._folder = pathlib.Path(tempfile.mkdtemp(prefix="mvtl-"))
@@ -71,8 +79,8 @@ class Libvirt:
             notify.bind(str(path))
             path.chmod(0o777)
             with open(self.log, "ab") as log:
-                self.process = self.machine.start("libvirtd", user=self.user, stdin=subprocess.DEVNULL, stdout=log,
-                                                  stderr=log, env={**self.environment(), "NOTIFY_SOCKET": str(path)})
+                self.process = self.machine.start("libvirtd", *self._options, user=self.user,
+                                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**self.environment(), "NOTIFY_SOCKET": str(path)})
             ended = os.pidfd_open(self.process.pid)
             try:
                 self._wait_ready(notify, ended)

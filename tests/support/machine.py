@@ -9,9 +9,10 @@ ends, because the test has, the kernel kills the rest.
 import concurrent.futures
 import ctypes
 import os
+import socket
 import subprocess
 
-from namespaces import Host
+from namespaces import Host, in_network_namespace
 from programs import BUILD, image_folder
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -56,6 +57,14 @@ def _own_processes():
         raise OSError(ctypes.get_errno(), "unshare")
 
 
+class Neighbour:
+    def __init__(self, path):
+        self._path = path
+
+    def socket(self, *arguments):
+        return in_network_namespace(self._path, lambda: socket.socket(*arguments))
+
+
 class Machine(Host):
     """A Host whose processes, /dev, /etc/libvirt and libvirt's /var folders nobody else sees. The process IDs of its
     children are the test's; those that the machine's own programs tell are the machine's (see pid_here)."""
@@ -92,6 +101,16 @@ class Machine(Host):
         """The text of a file of the machine."""
         with open(self.path(path), encoding="utf-8", errors="replace") as stream:
             return stream.read()
+
+    def neighbour(self, name, parent, address):
+        """Another on the machine's own end of the wire, as a guest is: a network namespace with a macvlan of parent,
+        which has what Pinger needs of a host."""
+        self.run("ip", "netns", "add", name)
+        self.ip("link", "add", "link", parent, "name", name, "netns", name, "type", "macvlan", "mode", "bridge")
+        self.run("ip", "netns", "exec", name, "sysctl", "-q", "-w", f"net/ipv6/conf/{name}/disable_ipv6=1")
+        self.run("ip", "-n", name, "addr", "add", address, "dev", name)
+        self.run("ip", "-n", name, "link", "set", name, "up")
+        return Neighbour(self.path(f"/run/netns/{name}"))
 
     def processes(self, name):
         """The IDs, in the machine, of the processes that run a program of this name."""

@@ -43,7 +43,7 @@ def die_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _in_network_namespace(path, function):
+def in_network_namespace(path, function):
     """Call function in a short-lived thread that has entered the network namespace at path."""
     result = {}
 
@@ -131,7 +131,7 @@ class Host:
 
     def call(self, function):
         """Call function with the calling thread in the host's network namespace: for making sockets."""
-        return _in_network_namespace(f"/proc/{self.pid}/ns/net", function)
+        return in_network_namespace(f"/proc/{self.pid}/ns/net", function)
 
     def socket(self, *arguments):
         return self.call(lambda: socket.socket(*arguments))
