@@ -6,7 +6,6 @@ from xml.sax.saxutils import escape
 import pytest
 
 from domain import NAMESPACE, Port, domain_xml, metadata
-from libvirt import with_input
 
 MARK = "mark"  # a file that a shell would make of the hostile names
 INTERFACE = Port("vm-net").interface()
@@ -14,7 +13,7 @@ INTERFACE = Port("vm-net").interface()
 
 def refusal(site, xml):
     """Create a domain, which must fail; returns what our hook said, nothing if it did not."""
-    done = site.libvirt.virsh("create", "/dev/stdin", check=False, **with_input(xml))
+    done = site.libvirt.create(xml, check=False)
     assert done.returncode == 1, done.stdout
     lines = [line.partition("macvtapd: ")[2] for line in done.stderr.splitlines() if "macvtapd: " in line]
     assert len(lines) <= 1, done.stderr
@@ -61,7 +60,7 @@ def test_metadata_without_a_port_is_not_ours(site):
     """libvirt's own words for a device that is not there."""
     for meta in ("", ports_of("")):
         xml = domain_xml("vm", [Port("vm-net")], meta=meta)
-        done = site.libvirt.virsh("create", "/dev/stdin", check=False, **with_input(xml))
+        done = site.libvirt.create(xml, check=False)
         assert done.returncode == 1 and "specified dev doesn't exist" in done.stderr and "macvtapd: " not in done.stderr
 
 
@@ -75,7 +74,7 @@ def test_target(site, target):
 def test_target_of_another_domain(site):
     site.libvirt.create(domain_xml("first", [Port("vm-net")]))
     before = site.daemon.ports()
-    done = site.libvirt.virsh("create", "/dev/stdin", check=False, **with_input(domain_xml("second", [Port("vm-net")])))
+    done = site.libvirt.create(domain_xml("second", [Port("vm-net")]), check=False)
     assert done.returncode == 1 and "macvtapd: interface vm-net" in done.stderr
     assert site.daemon.ports() == before
     assert site.libvirt.domains() == ["first"]

@@ -133,11 +133,18 @@ class Libvirt:
         return self.machine.start(*self.virsh_command(*words), user=self.user, env=self.environment(),
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def define(self, xml):
-        self.virsh("define", "/dev/stdin", **with_input(xml))
+    def define(self, xml, check=True):
+        return self.virsh("define", self._file(xml), check=check)
 
-    def create(self, xml):
-        self.virsh("create", "/dev/stdin", **with_input(xml))
+    def create(self, xml, check=True):
+        return self.virsh("create", self._file(xml), check=check)
+
+    def _file(self, xml):
+        # Not a pipe: the user of a session may not open that again by its path.
+        path = self._folder / "domain.xml"
+        path.write_text(xml, encoding="utf-8")
+        path.chmod(0o644)
+        return path
 
     def domains(self, *words):
         return self.virsh("list", "--name", *words).stdout.split()

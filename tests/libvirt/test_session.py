@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""libvirt of an unprivileged user (qemu:///session), whom AllowUsers names: the node is that user's, the rest as ever."""
+import os
+import pwd
+
+import pytest
+
+from domain import Console, Port, domain_xml, guest_xml
+from libvirt import Libvirt
+
+STATION = "10.0.0.254"
+USER = "nobody"
+
+
+class Session(Libvirt):
+    def __init__(self, machine):
+        self.uid, self.gid = pwd.getpwnam(USER)[2:4]
+        self.folder = f"/run/user/{self.uid}"
+        super().__init__(machine, user=USER)
+        for folder in (self.folder, "/run/home"):
+            machine.run("install", "-d", "-m", "700", "-o", str(self.uid), "-g", str(self.gid), folder)
+        machine.run("chmod", "1777", "/run/guests")
+
+    def environment(self):
+        return {**super().environment(), "HOME": "/run/home", "XDG_RUNTIME_DIR": self.folder}
+
+
+@pytest.fixture(scope="module")
+def module_session(module_site):
+    made = Session(module_site.machine)
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def session(site, module_session):
+    site.daemon.network("theirs", "eth0", AllowUsers=USER)
+    site.daemon.reload()
+    yield module_session
+    module_session.clear()
+    (site.daemon.config / "networks.d" / "theirs.network").unlink()
+    assert site.left() == []
+    site.daemon.reload()
+
+
+def test_guest_of_a_user_pings(site, session):
+    port = Port("user-net", "theirs")
+    session.define(guest_xml("mine", [port], ["10.0.0.1/24"], [STATION]))
+    session.virsh("start", "mine")
+    (made,) = site.daemon.ports()
+    assert (made["owner"], made["macAddress"], made["linkUp"]) == (session.uid, port.mac, True)
+    (qemu,) = site.machine.processes("qemu-system-x86_64")
+    assert made["holder"]["pid"] == qemu
+    status = os.stat(site.machine.path(made["deviceNode"]))
+    assert (status.st_uid, status.st_mode & 0o777) == (session.uid, 0o600)
+    assert os.stat(site.machine.path(f"/proc/{qemu}")).st_uid == session.uid
+    Console(site.machine, "mine").wait_ping(STATION)
+    session.virsh("destroy", "mine")
+    assert site.left() == []
+
+
+def test_qemu_of_a_user_is_killed(site, session):
+    session.create(domain_xml("mine", [Port("user-net", "theirs")]))
+    (qemu,) = site.machine.processes("qemu-system-x86_64")
+    site.machine.kill(qemu)
+    assert site.left() == []
+
+
+def test_network_of_others(site, session):
+    xml = domain_xml("mine", [Port("user-net", "lan")])
+    done = session.create(xml, check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if "macvtapd: " in line]
+    assert "lan" in line
+    assert site.left() == []
