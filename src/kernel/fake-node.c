@@ -102,6 +102,12 @@ kernel_fake_node(Kernel *base, int index, uid_t *ret_owner, gid_t *ret_group)
     return TRUE;
 }
 
+guint
+kernel_fake_node_count(Kernel *kernel)
+{
+    return g_hash_table_size(fake_kernel(kernel)->nodes);
+}
+
 void
 kernel_fake_put_node(Kernel *base, int index)
 {

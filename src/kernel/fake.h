@@ -42,6 +42,9 @@ void kernel_fake_announce(Kernel *kernel, int index, const MacAddress *mac);
 /* Who has /dev/tap<index>; FALSE when nothing is there. */
 gboolean kernel_fake_node(Kernel *kernel, int index, uid_t *ret_owner, gid_t *ret_group);
 
+/* How many there are. */
+guint kernel_fake_node_count(Kernel *kernel);
+
 /* Puts something that is no node of a link of ours there. */
 void kernel_fake_put_node(Kernel *kernel, int index);
 

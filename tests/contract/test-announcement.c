@@ -48,8 +48,8 @@ expect_heard(guint n)
 static void
 are_heard_in_order(void **state)
 {
-    world_announce(&macs[0]);
-    world_announce(&macs[1]);
+    world_announce(&macs[0], TRUE);
+    world_announce(&macs[1], TRUE);
     expect_heard(2);
 }
 
@@ -67,7 +67,7 @@ are_heard_on_a_parent(void **state)
         spec.mode = modes[i];
         spec.name = i == 0 ? "vm1" : "vm2";
         world_create(&spec);
-        world_announce(&macs[i]);
+        world_announce(&macs[i], TRUE);
         expect_heard(i + 1);
     }
 }
@@ -75,12 +75,15 @@ are_heard_on_a_parent(void **state)
 static void
 nothing_else_is_one(void **state)
 {
+    const MacAddress everybody = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
     MacvtapSpec spec = world_spec("vm1", 1);
 
     world_create(&spec);
     world_receive("vm1", &spec.mac);
+    world_receive("up0", &everybody);
     world_transmit("vm1");
-    world_announce(&macs[0]);
+    world_announce(&macs[1], FALSE);
+    world_announce(&macs[0], TRUE);
     expect_heard(1);
 }
 

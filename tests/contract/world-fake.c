@@ -127,9 +127,10 @@ world_receive(const char *in, const MacAddress *to)
 }
 
 void
-world_announce(const MacAddress *mac)
+world_announce(const MacAddress *mac, gboolean to_all)
 {
-    kernel_fake_announce(world_kernel, world_link("up0").index, mac);
+    if (to_all)
+        kernel_fake_announce(world_kernel, world_link("up0").index, mac);
 }
 
 void

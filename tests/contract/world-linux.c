@@ -162,12 +162,16 @@ world_receive(const char *in, const MacAddress *to)
 }
 
 void
-world_announce(const MacAddress *mac)
+world_announce(const MacAddress *mac, gboolean to_all)
 {
+    const MacAddress own = world_link("up0").mac;
     int wire = wire_open("up1");
     guint8 frame[64];
+    gsize length = wire_announcement(frame, mac);
 
-    wire_send(wire, frame, wire_announcement(frame, mac));
+    if (!to_all)
+        memcpy(frame, &own, sizeof own);
+    wire_send(wire, frame, length);
     close(wire);
 }
 

@@ -39,8 +39,9 @@ void world_make_bond(void);
 /* Pulls and plugs the cable of up0 or up2. */
 void world_set_carrier(const char *name, gboolean carrier);
 
-/* QEMU on another host announces a guest with this MAC; it comes in at up0. */
-void world_announce(const MacAddress *mac);
+/* QEMU on another host announces a guest with this MAC; it comes in at up0. Not to_all: to up0
+ * alone, which is no announcement. */
+void world_announce(const MacAddress *mac, gboolean to_all);
 
 /* Whoever has a queue of this macvtap sends a frame. */
 void world_transmit(const char *name);

@@ -165,6 +165,7 @@ test_node_that_cannot_be_made(void **state)
     kernel_fake_lose_devtmpfs(test->kernel);
     kernel_fake_fail(test->kernel, "tap_open", 1, EIO);
     test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM, "tap_open");
+    assert_int_equal(kernel_fake_node_count(test->kernel), 0);
 }
 
 static void
