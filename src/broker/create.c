@@ -447,6 +447,7 @@ broker_create_port(Broker *broker, const Caller *caller, const PortRequest *requ
         return FALSE;
     }
     broker_observe(broker, creation.port, &link, &creation.parent);
+    creation.port->is_new = TRUE;
     if (!finish(&creation, &link, error)) {
         undo(&creation);
         sweep_after_failure(&creation);

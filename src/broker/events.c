@@ -79,15 +79,19 @@ on_device_removed(Broker *broker, Port *port)
         set_state(broker, port, PORT_STATE_PARENT_GONE);
 }
 
-/* An event may be older than what we did ourselves since, as while the device was being made. */
+/* An event may be older than what we did ourselves since: so are those of the device's making,
+ * which tell that it is down before they tell that it is up. */
 static gboolean
 notice_up(Broker *broker, Port *port, const LinkInfo *link)
 {
-    gboolean before = port->link_up;
+    gboolean before = port->link_up, is_new = port->is_new;
     LinkInfo now;
 
-    if (before == ((link->flags & IFF_UP) != 0) ||
-        !broker->kernel->ops->link_by_index(broker->kernel, link->index, &now, NULL))
+    if (before == ((link->flags & IFF_UP) != 0)) {
+        port->is_new = FALSE;
+        return FALSE;
+    }
+    if (is_new || !broker->kernel->ops->link_by_index(broker->kernel, link->index, &now, NULL))
         return FALSE;
     port->link_up = (now.flags & IFF_UP) != 0;
     return port->link_up != before;
@@ -144,6 +148,7 @@ look_at_all(Broker *broker)
             on_device_removed(broker, port);
             continue;
         }
+        port->is_new = FALSE;
         on_device_changed(broker, port, &link);
         if (port->bond_index != 0 &&
             broker->kernel->ops->link_by_index(broker->kernel, port->bond_index, &link, NULL))

@@ -53,6 +53,7 @@ typedef struct Port {
     /* What is seen now; not part of the record. */
     PortState state;
     gboolean link_up;                          /* the device is set up (IFF_UP) */
+    gboolean is_new;                           /* the events of its making are still to come */
     gboolean carrier;                          /* of the device, which is its parent's */
     int bond_index;                            /* the bond that parent is or lies on; 0: none */
     char active_slave[INTERFACE_NAME_MAX + 1]; /* of that bond; "": none, or a mode without one */

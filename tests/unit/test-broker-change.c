@@ -134,6 +134,27 @@ test_events_that_are_late(void **state)
     assert_true(port->link_up);
 }
 
+/* Linux tells of a device that is down before it tells that it is up. */
+static void
+test_events_of_the_making(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = create(test, "web", FALSE);
+    LinkInfo up, down;
+
+    expect_events(test, "created web\n");
+    assert_true(test_broker_find_link(test, port->interface_name, &up));
+    down = up;
+    down.flags &= ~(guint32)IFF_UP;
+    ((Port *)port)->is_new = TRUE;
+    kernel_fake_change_link(test->kernel, &down);
+    kernel_fake_change_link(test->kernel, &up);
+    expect_events(test, "");
+    assert_true(port->link_up);
+    kernel_fake_change_link(test->kernel, &down);
+    expect_events(test, "changed web\n");
+}
+
 static void
 add_stranger(TestBroker *test, guint8 last)
 {
@@ -238,6 +259,7 @@ main(void)
         TEST(test_link),
         TEST(test_link_set_by_others),
         TEST(test_events_that_are_late),
+        TEST(test_events_of_the_making),
         TEST(test_mac_in_use_is_told_at_once),
         TEST(test_mac_taken_meanwhile),
         TEST(test_refusals),
