@@ -7,7 +7,8 @@
  * namespace. With devtmpfs the kernel has made the node by the time it tells us of the device,
  * unless another lay there, which it leaves; elsewhere we make it. What lies there is taken hold of
  * and compared as in tap.c, and owner and mode are changed through that descriptor, never by path.
- * The mode comes first, so that nobody but root and the owner has the device at any time.
+ * The owner is root while the mode changes: so nobody but root and the owner has the device at any
+ * time, and it takes no power over other users' files (CAP_FOWNER), should udev have given it away.
  */
 #include "linux-private.h"
 
@@ -34,7 +35,8 @@ give_node(int node_fd, uid_t owner, gid_t group)
 
     /* fchmod() takes no O_PATH descriptor. */
     snprintf(path, sizeof path, "/proc/self/fd/%d", node_fd);
-    return chmod(path, 0600) == 0 && fchownat(node_fd, "", owner, group, AT_EMPTY_PATH) == 0;
+    return fchownat(node_fd, "", 0, 0, AT_EMPTY_PATH) == 0 && chmod(path, 0600) == 0 &&
+           fchownat(node_fd, "", owner, group, AT_EMPTY_PATH) == 0;
 }
 
 gboolean

@@ -8,7 +8,8 @@
  * hold of with O_PATH, which opens no device, and its number is compared; only then the queues are
  * opened, through that very descriptor. If the node is not ours, one with the right number is made
  * under a name of our own, which is gone again before the device is opened. It must lie in /dev:
- * /run is usually mounted nodev.
+ * /run is usually mounted nodev. The same if the node is ours and has been given to somebody: its
+ * mode may then keep out a daemon that has no power over other users' files.
  */
 #include "linux-private.h"
 
@@ -98,6 +99,14 @@ make_node(LinuxKernel *kernel, dev_t device, GError **error)
 }
 
 static gboolean
+is_given_away(int node_fd)
+{
+    struct stat status;
+
+    return fstat(node_fd, &status) == 0 && status.st_uid != geteuid();
+}
+
+static gboolean
 set_up_queue(int fd, const LinkInfo *link, gboolean multi_queue, GError **error)
 {
     short flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multi_queue ? IFF_MULTI_QUEUE : 0);
@@ -148,6 +157,8 @@ tap_open_queues(Kernel *base, const LinkInfo *link, guint n_queues, gboolean mul
         return FALSE;
     snprintf(name, sizeof name, "tap%d", link->index);
     node = tap_hold_node(kernel, name, device);
+    if (node >= 0 && is_given_away(node))
+        descriptor_clear(&node);
     if (node < 0)
         node = make_node(kernel, device, error);
     if (node < 0)

@@ -9,12 +9,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -151,6 +153,54 @@ a_node_that_is_there_is_used(void **state)
     assert_int_equal(count_entries(dev.fd), 1);
 }
 
+/* Takes the power over other users' files, and gives back what there was. */
+static void
+switch_capabilities(struct __user_cap_data_struct data[2])
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct before[2];
+
+    assert_int_equal(syscall(SYS_capget, &header, before), 0);
+    if (data[0].permitted == 0) {
+        memcpy(data, before, sizeof before);
+        data[0].effective &=
+            ~(1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH | 1U << CAP_FOWNER);
+    }
+    assert_int_equal(syscall(SYS_capset, &header, data), 0);
+    memcpy(data, before, sizeof before);
+}
+
+static void
+a_node_that_is_given_away_is_stepped_around(void **state)
+{
+    struct __user_cap_data_struct capabilities[2] = {{0}};
+    MacvtapSpec spec = world_spec("vm1", 1);
+    g_autoptr(GError) error = NULL;
+    struct stat status;
+    guint64 made;
+
+    spec.index = FIXED_INDEX;
+    for (guint i = 0; i < 2; i++) {
+        g_auto(PrivateDev) dev = private_dev_new();
+        Kernel *kernel = i == 0 ? world_kernel : dev.kernel;
+        LinkInfo link = world_create(&spec);
+
+        switch_capabilities(capabilities);
+        for (guint k = 0; k < 2; k++) {
+            if (!kernel->ops->tap_node_ensure(kernel, &link, 107, 108, &made, &error))
+                fail_msg("%s", error->message);
+        }
+        open_and_check(kernel, &link);
+        switch_capabilities(capabilities);
+        if (i == 1) {
+            assert_int_equal(fstatat(dev.fd, "tap" G_STRINGIFY(FIXED_INDEX), &status, 0), 0);
+            assert_int_equal(status.st_uid, 107);
+            assert_int_equal(count_entries(dev.fd), 1);
+        }
+        assert_true(world_kernel->ops->link_delete(world_kernel, &link.index, 1, NULL));
+    }
+}
+
 typedef void (*Obstacle)(int folder_fd, const char *name);
 
 static void
@@ -265,6 +315,7 @@ const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(a_node_of_another_namespace_is_stepped_around),
     WORLD_TEST(a_missing_node_is_made_and_removed),
     WORLD_TEST(a_node_that_is_there_is_used),
+    WORLD_TEST(a_node_that_is_given_away_is_stepped_around),
     WORLD_TEST(anything_else_there_is_stepped_around),
     WORLD_TEST(a_dev_without_devices_is_an_error),
     WORLD_TEST(a_foreign_sysfs_is_named),
