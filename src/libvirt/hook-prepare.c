@@ -136,7 +136,8 @@ make_port(MacvtapClient *client, const DomainPort *wanted, const char *holder, g
         .node_owner = geteuid(),
         .node_group = getegid(),
         .link_down = TRUE,
-        .incoming = incoming,
+        /* Who is not root may not ask for that; its neighbours are late then. */
+        .incoming = incoming && geteuid() == 0,
     };
 
     if (wanted->mac)
