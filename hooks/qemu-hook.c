@@ -60,6 +60,8 @@ main(int argc, char **argv)
     AUTO_FD int state_folder = -1;
     DomainXml *domain;
 
+    if (!descriptor_fill_standard())
+        return operation && operation->must;
     if (argc < 3) {
         say("this is libvirt's hook for QEMU domains: libvirt calls it");
         return 2;

@@ -2,6 +2,7 @@
 #include "descriptor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 void
@@ -13,6 +14,17 @@ descriptor_clear(int *fd)
         close(*fd);
     *fd = -1;
     errno = saved;
+}
+
+gboolean
+descriptor_fill_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        /* The lowest free number is taken, and those below are open. */
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            return FALSE;
+    }
+    return TRUE;
 }
 
 static void

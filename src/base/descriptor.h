@@ -10,6 +10,13 @@
 /* Closes *fd unless it is -1 and sets it to -1. errno is kept. */
 void descriptor_clear(int *fd);
 
+/*
+ * Opens /dev/null as each of descriptors 0, 1 and 2 that is closed: what is opened later would take
+ * the number, and be read or written as standard input, output or error, by us or by what we
+ * become. To be called before anything else is opened. FALSE: it cannot be done, errno says why.
+ */
+gboolean descriptor_fill_standard(void);
+
 /* Declares a variable that is closed at the end of its scope: AUTO_FD int fd = -1; */
 #define AUTO_FD __attribute__((cleanup(descriptor_clear)))
 

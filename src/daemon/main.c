@@ -86,6 +86,8 @@ main(int argc, char **argv)
     AUTO_FD int signals = -1;
     Running running;
 
+    if (!descriptor_fill_standard())
+        return 1;
     setlocale(LC_ALL, "");
     umask(022); /* users must reach the socket in a state folder that we make */
     signals = open_signals();

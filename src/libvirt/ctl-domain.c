@@ -5,6 +5,8 @@
  */
 #include "ctl-domain.h"
 
+#include "descriptor.h"
+
 #include <libvirt/virterror.h>
 #include <locale.h>
 #include <string.h>
@@ -159,6 +161,8 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     int status;
 
+    if (!descriptor_fill_standard())
+        return 1;
     setlocale(LC_ALL, "");
     g_set_prgname("macvtapctl domain");
     virSetErrorFunc(NULL, be_silent);

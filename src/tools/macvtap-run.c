@@ -10,6 +10,8 @@
 #include "network-option.h"
 #include "vmm-arguments.h"
 
+#include "descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -232,6 +234,8 @@ main(int argc, char **argv)
     g_autofree char *program = NULL;
     int status;
 
+    if (!descriptor_fill_standard())
+        return EXIT_OURS;
     if (!parse(&run, argc, argv, &error) || !parse_networks(&run, &error))
         return fail(error);
     status = find_program(run.command[0], &program);

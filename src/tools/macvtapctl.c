@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "macvtapctl.h"
 
+#include "descriptor.h"
+
 #include <locale.h>
 #include <string.h>
 
@@ -147,6 +149,8 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     int status;
 
+    if (!descriptor_fill_standard())
+        return 1;
     setlocale(LC_ALL, "");
     status = run(argc, argv, &error);
     if (!error)

@@ -12,6 +12,8 @@
 #include "macvtap.h"
 #include "qemu-command-line.h"
 
+#include "descriptor.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +171,8 @@ main(int argc, char **argv)
     g_auto(Options) options = {.fd = -1};
     g_autoptr(GError) error = NULL;
 
+    if (!descriptor_fill_standard())
+        return 1;
     if (!parse(&options, argc, argv, &error)) {
         g_printerr("qemu-macvtap-helper: %s\n", error->message);
         return 2;

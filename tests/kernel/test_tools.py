@@ -312,3 +312,33 @@ def test_descriptor_is_the_ports(daemon, host):
             assert flags & 0x5102 == 0x5102, "tap, no packet information, virtio-net header, several queues"
             os.close(descriptor)
         connection.ports("DeletePort", port=port["port"]["id"])
+
+
+# -- closed standard descriptors -------------------------------------------------------------------------------
+
+CLOSED = ("<&- >&-", "<&- >&- 2>&-")
+
+
+def closed(daemon, how, name, *arguments, **options):
+    """Run one of our programs with standard descriptors closed."""
+    return daemon.host.run("sh", "-c", f'exec "$@" {how}', "sh", program(name), *arguments, env=daemon.environment(),
+                           **options)
+
+
+@pytest.mark.parametrize("how", CLOSED)
+def test_no_tap_becomes_a_standard_descriptor(daemon, how):
+    told = daemon.folder / "told"
+    command = f"readlink /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 > {told}.part; echo {{fd}} >> {told}.part; " \
+              f"mv {told}.part {told}"
+    closed(daemon, how, "macvtap-run", "-n", "lan", "--", "sh", "-c", command)
+    *standard, fd = told.read_text(encoding="utf-8").split()
+    assert standard[0] == "/dev/null" and int(fd) > 2
+    assert standard[1] == f"{told}.part" and "tap" not in standard[2]
+    assert daemon.settle() == []
+
+
+def test_messages_are_not_written_into_the_connection(daemon):
+    """Standard error closed: the daemon would get the first refusal, and not the second request."""
+    daemon.ctl("port", "create", "--network=lan", "--name=vm7")
+    done = closed(daemon, "2>&-", "macvtapctl", "port", "delete", "nosuch", "vm7", check=False)
+    assert done.returncode == REFUSED and daemon.ports() == []

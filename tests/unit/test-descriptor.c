@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int
@@ -95,6 +97,48 @@ test_array_steal_takes_all_out_open(void **state)
     close(fd);
 }
 
+/* In a child, as these are cmocka's own. */
+static int
+fill_with_closed(int first, int last)
+{
+    struct stat null, status;
+    int flags = fcntl(STDERR_FILENO, F_GETFL);
+
+    if (stat("/dev/null", &null) < 0)
+        return 1;
+    for (int fd = first; fd <= last; fd++)
+        close(fd);
+    if (!descriptor_fill_standard())
+        return 2;
+    for (int fd = first; fd <= last; fd++) {
+        if (fstat(fd, &status) < 0 || status.st_rdev != null.st_rdev || fcntl(fd, F_GETFD) != 0)
+            return 3;
+    }
+    if (last < STDERR_FILENO && fcntl(STDERR_FILENO, F_GETFL) != flags)
+        return 4;
+    return 0;
+}
+
+static void
+test_standard_descriptors_are_filled(void **state)
+{
+    static const int closed[][2] = {{0, -1}, {0, 0}, {1, 1}, {2, 2}, {0, 1}, {1, 2}, {0, 2}};
+    int next = open_one();
+
+    close(next);
+    for (gsize i = 0; i < G_N_ELEMENTS(closed); i++) {
+        pid_t child = fork();
+        int status;
+
+        if (child == 0)
+            _exit(fill_with_closed(closed[i][0], closed[i][1]));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    assert_true(descriptor_fill_standard());
+    assert_false(is_open(next));
+}
+
 int
 main(void)
 {
@@ -103,6 +147,7 @@ main(void)
         cmocka_unit_test(test_scope_closes_unless_stolen),
         cmocka_unit_test(test_array_closes_what_it_owns),
         cmocka_unit_test(test_array_steal_takes_all_out_open),
+        cmocka_unit_test(test_standard_descriptors_are_filled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
