@@ -33,3 +33,45 @@ interface_name_check(const char *name, GError **error)
     }
     return TRUE;
 }
+
+static gboolean
+has_only(const char *name, const char *marks)
+{
+    for (const char *c = name; *c; c++) {
+        if (!g_ascii_isalnum(*c) && !strchr(marks, *c))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+interface_name_check_parent(const char *name, GError **error)
+{
+    if (strchr(name, '#'))
+        return refuse(error, name, "a comment needs a line of its own");
+    if (!interface_name_check(name, error))
+        return FALSE;
+    if (name[0] == '-')
+        return refuse(error, name, "it begins with '-'");
+    return has_only(name, "_.@-") ||
+           refuse(error, name,
+                  "only letters, digits, '_', '.', '@' and '-' may be used (several names are "
+                  "separated by blanks)");
+}
+
+gboolean
+interface_name_check_chosen(const char *name, GError **error)
+{
+    if (!interface_name_check(name, error))
+        return FALSE;
+    return (g_ascii_isalnum(name[0]) && has_only(name, "_.-")) ||
+           refuse(error, name,
+                  "only letters, digits, '_', '.' and '-' may be chosen, and first a letter or "
+                  "digit");
+}
+
+gboolean
+interface_name_is_users(const char *name)
+{
+    return g_str_has_prefix(name, "vm") || g_str_has_prefix(name, "mvt");
+}

@@ -14,3 +14,17 @@
  * wrong.
  */
 gboolean interface_name_check(const char *name, GError **error);
+
+/* Whether somebody means an interface by name who looks for one: as interface_name_check(), but
+ * only letters, digits, '_', '.', '@' and '-', which is not first. Anything else is a separator, an
+ * option or a comment that went astray, and the message says so of a '#'. */
+gboolean interface_name_check_parent(const char *name, GError **error);
+
+/* Whether a caller may choose name for a device: only letters, digits, '_', '.' and '-', of which
+ * the first is a letter or digit. */
+gboolean interface_name_check_chosen(const char *name, GError **error);
+
+/* The names that users may choose begin with one of these, so that none of them takes a name that
+ * the host will need ("eth7"). */
+#define INTERFACE_NAME_USERS "'vm' or 'mvt'"
+gboolean interface_name_is_users(const char *name);

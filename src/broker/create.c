@@ -250,8 +250,8 @@ decide(Creation *creation, GError **error)
     if (!resolve_network(creation, error) ||
         !broker_check_node(creation->caller, creation->request, error) ||
         !incoming_check(creation->caller, creation->request, error) ||
-        !policy_check_request(creation->network, creation->request, &port->queues, &port->vhost,
-                              error) ||
+        !policy_check_request(creation->network, creation->caller, creation->request, &port->queues,
+                              &port->vhost, error) ||
         !check_limits(creation, error) ||
         !broker_open_holder(creation->broker, creation->caller, &port->holder, &creation->holder,
                             error) ||

@@ -44,7 +44,8 @@ set_value(const char *file_name, GKeyFile *file, const ConfigEntry *entry, Confi
     if (value[0] == '\0')
         return TRUE;
     if (!config_key_set(config_key_find(entry->section, entry->key), target, value, &reason))
-        return config_refuse(error, file_name, entry->line, "%s", reason->message);
+        return config_refuse(error, file_name, entry->line, "%s%s", reason->message,
+                             strchr(value, '#') ? " (a comment needs a line of its own)" : "");
     return TRUE;
 }
 

@@ -96,7 +96,8 @@ has_target(const DomainXml *domain, const char *target)
     return FALSE;
 }
 
-/* A name that says whose it is: what of the domain's name an interface may have, and a number. */
+/* A name that says whose it is: what of the domain's name an interface may have, and a number.
+ * A user's must begin as macvtapd wants it. */
 static char *
 choose_target(const Attach *attach)
 {
@@ -106,6 +107,8 @@ choose_target(const Attach *attach)
         if (g_ascii_isalnum(*c))
             g_string_append_c(start, *c);
     }
+    if (geteuid() != 0 && !interface_name_is_users(start->str))
+        g_string_prepend(start, "vm");
     for (guint i = 0;; i++) {
         char *name = g_strdup_printf("%s-net%u", start->len > 0 ? start->str : "vm", i);
 
@@ -125,7 +128,7 @@ decide(Attach *attach, GError **error)
 
     if (!attach->target)
         attach->target = choose_target(attach);
-    if (!interface_name_check(attach->target, error))
+    if (!interface_name_check_chosen(attach->target, error))
         return FALSE;
     if (has_target(attach->now, attach->target) || has_target(attach->later, attach->target))
         return ctl_fail(error, "the domain has a port %s already", attach->target);

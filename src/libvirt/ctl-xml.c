@@ -151,7 +151,7 @@ ctl_xml(Ctl *ctl, int argc, char **argv, GError **error)
         return print_list();
     if (!options.target)
         options.target = g_strdup("vm1-net0");
-    if (!interface_name_check(options.target, error))
+    if (!interface_name_check_chosen(options.target, error))
         return 1;
     ask_macvtapd(ctl, &options);
     return print(&options, error);

@@ -86,7 +86,7 @@ check_parents(const Network *network, GError **error)
     for (char **parent = network->parents; *parent; parent++) {
         g_autoptr(GError) reason = NULL;
 
-        if (!interface_name_check(*parent, &reason))
+        if (!interface_name_check_parent(*parent, &reason))
             return port_error_set(error, PORT_ERROR_NETWORK_INVALID, "Parent= %s", reason->message);
         for (char **earlier = network->parents; earlier < parent; earlier++) {
             if (g_str_equal(*earlier, *parent))

@@ -35,10 +35,23 @@ policy_may_use(const Network *network, const Caller *caller)
 }
 
 static gboolean
-check_names(const PortRequest *request, GError **error)
+check_interface_name(const Caller *caller, const char *name, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+
+    if (!interface_name_check_chosen(name, &reason))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s", reason->message);
+    return caller->uid == 0 || interface_name_is_users(name) ||
+           port_error_set(error, PORT_ERROR_ACCESS_DENIED,
+                          "interface name '%s' is root's to choose: user %u may choose one that "
+                          "begins with " INTERFACE_NAME_USERS,
+                          name, (guint)caller->uid);
+}
+
+static gboolean
+check_names(const Caller *caller, const PortRequest *request, GError **error)
 {
     g_autofree char *shown = g_strescape(request->name ? request->name : "", NULL);
-    g_autoptr(GError) reason = NULL;
 
     G_STATIC_ASSERT(PORT_NAME_MAX == NETWORK_NAME_MAX);
     if (request->name && !network_name_is_valid(request->name))
@@ -50,9 +63,7 @@ check_names(const PortRequest *request, GError **error)
     if (request->name && port_id_is_valid(request->name))
         return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
                               "'%s' cannot be a port's name: it looks like a port's id", shown);
-    if (request->interface_name && !interface_name_check(request->interface_name, &reason))
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s", reason->message);
-    return TRUE;
+    return !request->interface_name || check_interface_name(caller, request->interface_name, error);
 }
 
 static gboolean
@@ -147,8 +158,8 @@ check_mtu(const Network *network, guint32 mtu, GError **error)
 }
 
 gboolean
-policy_check_request(const Network *network, const PortRequest *request, guint *ret_queues,
-                     VhostPolicy *ret_vhost, GError **error)
+policy_check_request(const Network *network, const Caller *caller, const PortRequest *request,
+                     guint *ret_queues, VhostPolicy *ret_vhost, GError **error)
 {
     guint queues = request->has_queues ? request->queues : 1;
     VhostPolicy asked = request->has_vhost ? request->vhost : VHOST_POLICY_AUTO;
@@ -157,7 +168,7 @@ policy_check_request(const Network *network, const PortRequest *request, guint *
     if (network->problem)
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID, "network '%s' cannot be used: %s",
                               network->name, network->problem);
-    if (!check_names(request, error) || !check_queues(network, queues, error) ||
+    if (!check_names(caller, request, error) || !check_queues(network, queues, error) ||
         !decide_vhost(network, asked, &vhost, error))
         return FALSE;
     if (request->has_mac && !check_mac(network, &request->mac, error))

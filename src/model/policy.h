@@ -19,10 +19,12 @@ gboolean policy_may_use(const Network *network, const Caller *caller);
  * vhost: the stricter of network and request wins (require over auto, off over auto); off against
  * require is refused, as VHOST_UNAVAILABLE when the network is the one that says off.
  * MTU: the network's MTU= is also the most that a caller may ask for (MTU_TOO_LARGE).
+ * The interface's name: only root may choose any (ACCESS_DENIED), see interface_name_is_users().
  * A name of an id's shape is refused, so that it cannot be taken for another port.
  */
-gboolean policy_check_request(const Network *network, const PortRequest *request, guint *ret_queues,
-                              VhostPolicy *ret_vhost, GError **error);
+gboolean policy_check_request(const Network *network, const Caller *caller,
+                              const PortRequest *request, guint *ret_queues, VhostPolicy *ret_vhost,
+                              GError **error);
 
 /* Says whether a MAC is taken on the parent that is being decided about. */
 typedef gboolean (*PolicyMacTaken)(const MacAddress *mac, gpointer user_data);

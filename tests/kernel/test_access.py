@@ -78,6 +78,18 @@ def test_root_may_use_all(access):
         access.ctl("port", "create", "--network", network)
 
 
+def test_interface_names_of_users(access):
+    """No user takes a name that the host's next NIC would get."""
+    create = ["port", "create", "--network=alices", "--interface"]
+    for name in ("eth7", "enp3s0", "xvm7"):
+        with NothingLeft(access):
+            check_refused(as_user(access, ALICE, *create, name), REFUSED, name, "'vm' or 'mvt'")
+    for name in ("vm7-net0", "mvt-alice"):
+        assert as_user(access, ALICE, *create, name).returncode == 0
+    assert sorted(port["interfaceName"] for port in access.ports()) == ["mvt-alice", "vm7-net0"]
+    access.ctl("port", "create", "--network=closed", "--interface=eth7")
+
+
 def test_user_is_the_effective_one_of_the_connection(access):
     """Peer credentials are of who connected: a process that has since become another user is believed no more."""
     script = ("import os, socket, sys, json\n"

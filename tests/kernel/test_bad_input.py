@@ -64,6 +64,8 @@ REQUESTS = {
     "interface-name-space": ({"network": "lan", "interfaceName": "a b"}, "InvalidRequest", ["'a b'"]),
     "interface-name-pattern": ({"network": "lan", "interfaceName": "vm%d"}, "InvalidRequest", ["vm%d"]),
     "interface-name-newline": ({"network": "lan", "interfaceName": "a\nb"}, "InvalidRequest", ["'a\\nb'"]),
+    "interface-name-separator": ({"network": "lan", "interfaceName": "vm;7"}, "InvalidRequest", ["'vm;7'", "only letters"]),
+    "interface-name-dash": ({"network": "lan", "interfaceName": "-vm"}, "InvalidRequest", ["'-vm'", "first a letter"]),
     "interface-name-taken": ({"network": "lan", "interfaceName": "eth1"}, "NameTaken", ["interface name eth1 is taken"]),
     "interface-name-of-port": ({"network": "lan", "interfaceName": "vm0"}, "NameTaken", ["vm0 is taken"]),
     "port-name-taken": ({"network": "lan", "name": "first"}, "NameTaken", ["there is a port 'first' already"]),

@@ -198,6 +198,10 @@ test_bad_values_name_line_key_and_value(void **state)
         const char *line;
         const char *message;
     } bad[] = {
+        {"Network", "VLAN=abc", ":4: VLAN= 'abc' is not N or OUTER.INNER"},
+        {"Network", "VLAN=100 # office",
+         ":4: VLAN= '100 # office' is not N or OUTER.INNER, each 1 "
+         "to 4094 (a comment needs a line of its own)"},
         {"Network", "VLAN=4095", ":4: VLAN= '4095' is not N or OUTER.INNER"},
         {"Network", "NoPromisc=maybe", ":4: NoPromisc= 'maybe' is not yes or no"},
         {"Network", "MTU=67", ":4: MTU= '67' is not a number from 68 to 65535"},
@@ -341,6 +345,11 @@ test_parent_and_mode_must_be_there(void **state)
     assert_refused("[Network]\nMode=brigde\nParent=a\n", ":2: Mode= 'brigde' is not bridge, vepa");
     assert_refused("[Network]\nMode=bridge\nParent=a b a\n", ":3: Parent= has 'a' twice");
     assert_refused("[Network]\nMode=bridge\nParent=a,b/c\n", ":3: Parent= 'a,b/c' cannot be");
+    assert_refused("[Network]\nMode=bridge\nParent=eth0;p1\n", ":3: Parent= 'eth0;p1' cannot be");
+    assert_refused("[Network]\nMode=bridge\nParent=eth0 -p1\n", ":3: Parent= '-p1' cannot be");
+    assert_refused(
+        "[Network]\nMode=bridge\nParent=eth0 # uplink\n",
+        ":3: Parent= '#' cannot be an interface name: a comment needs a line of its own");
     assert_refused("[Network]\nMode=bridge\nParent=a\\nb\n", ":3: Parent= 'a\\nb' cannot be");
 }
 

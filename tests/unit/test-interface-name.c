@@ -44,6 +44,54 @@ test_each_refusal_says_why(void **state)
 }
 
 static void
+test_parents(void **state)
+{
+    static const char *const good[] = {"e", "eth0", "bond0.100", "veth0@if3", "_x", ".x", "a-b"};
+    static const struct {
+        const char *name;
+        const char *why;
+    } bad[] = {
+        {"", "empty"},
+        {"eth0;p1", "only letters"},
+        {"eth0,eth1", "separated by blanks"},
+        {"'eth0'", "only letters"},
+        {"$(id)", "only letters"},
+        {"-x", "begins with '-'"},
+        {"#", "a comment needs a line of its own"},
+        {"eth0#uplink", "a comment needs a line of its own"},
+        {"1234567890123456", "longer than 15"},
+        {"eth0:1", "may be used"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(good); i++)
+        assert_true(interface_name_check_parent(good[i], NULL));
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        GError *error = NULL;
+
+        assert_false(interface_name_check_parent(bad[i].name, &error));
+        assert_error_cleared(&error, ERRNO_ERROR, EINVAL, bad[i].why);
+    }
+}
+
+static void
+test_chosen(void **state)
+{
+    static const char *const good[] = {"e", "7", "vm-7_a.b", "mvt0"};
+    static const char *const bad[] = {"",    "-x",  "_x",  ".x",   "a@b",
+                                      "a:b", "a;b", "a#b", "a\tb", "1234567890123456"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(good); i++)
+        assert_true(interface_name_check_chosen(good[i], NULL));
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++)
+        assert_false(interface_name_check_chosen(bad[i], NULL));
+    assert_true(interface_name_is_users("vm7"));
+    assert_true(interface_name_is_users("mvt0"));
+    assert_false(interface_name_is_users("eth7"));
+    assert_false(interface_name_is_users("xvm7"));
+    assert_false(interface_name_is_users(""));
+}
+
+static void
 test_a_long_name_does_not_flood_the_message(void **state)
 {
     g_autofree char *name = g_strnfill(100000, '\n');
@@ -60,6 +108,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_usual_names_pass),
         cmocka_unit_test(test_each_refusal_says_why),
+        cmocka_unit_test(test_parents),
+        cmocka_unit_test(test_chosen),
         cmocka_unit_test(test_a_long_name_does_not_flood_the_message),
     };
 

@@ -275,6 +275,8 @@ test_adhoc_refusals_name_the_word(void **state)
         {"parent=eth0,mode=bridge,vlan=0", "VLAN= '0' is not"},
         {"parent=,mode=bridge", "cannot be an interface name"},
         {"parent=a b,mode=bridge", "'a b' cannot be an interface name"},
+        {"parent=eth0;p1,mode=bridge", "'eth0;p1' cannot be an interface name"},
+        {"parent=-x,mode=bridge", "'-x' cannot be an interface name: it begins with '-'"},
         {"=", "unknown word '='"},
     };
 

@@ -4,6 +4,8 @@
 #include "policy.h"
 #include "port-error.h"
 
+static const Caller asker = {.pidfd = -1};
+
 static int
 setup(void **state)
 {
@@ -50,7 +52,7 @@ assert_allowed(const Network *network, PortRequest request)
     VhostPolicy vhost;
     guint queues;
 
-    assert_true(policy_check_request(network, &request, &queues, &vhost, &error));
+    assert_true(policy_check_request(network, &asker, &request, &queues, &vhost, &error));
     assert_no_error(error);
 }
 
@@ -61,7 +63,7 @@ assert_refused(const Network *network, PortRequest request, PortError code, cons
     VhostPolicy vhost = (VhostPolicy)77;
     guint queues = 77;
 
-    assert_false(policy_check_request(network, &request, &queues, &vhost, &error));
+    assert_false(policy_check_request(network, &asker, &request, &queues, &vhost, &error));
     assert_int_equal(queues, 77);
     assert_int_equal(vhost, 77);
     assert_error_cleared(&error, PORT_ERROR, (int)code, text);
@@ -116,7 +118,7 @@ test_an_empty_request_gets_the_defaults(void **state)
     VhostPolicy vhost = VHOST_POLICY_OFF;
     guint queues = 0;
 
-    assert_true(policy_check_request(*state, &request, &queues, &vhost, NULL));
+    assert_true(policy_check_request(*state, &asker, &request, &queues, &vhost, NULL));
     assert_int_equal(queues, 1);
     assert_int_equal(vhost, VHOST_POLICY_AUTO);
 }
@@ -150,6 +152,45 @@ test_names(void **state)
 }
 
 static void
+assert_name(uid_t uid, const char *name, PortError code, const char *text)
+{
+    const Caller caller = {.uid = uid, .pidfd = -1};
+    const PortRequest request = {.interface_name = (char *)name};
+    g_autoptr(Network) network = network_new("lan");
+    GError *error = NULL;
+    VhostPolicy vhost;
+    guint queues;
+
+    if (!text) {
+        assert_true(policy_check_request(network, &caller, &request, &queues, &vhost, &error));
+        assert_no_error(error);
+        return;
+    }
+    assert_false(policy_check_request(network, &caller, &request, &queues, &vhost, &error));
+    assert_error_cleared(&error, PORT_ERROR, code, text);
+}
+
+/* Nobody but root takes a name that a NIC may come to have. */
+static void
+test_chosen_interface_names(void **state)
+{
+    static const char *const anybodys[] = {"vm7", "vm", "mvt0", "vm-7_a.b"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(anybodys); i++) {
+        assert_name(0, anybodys[i], PORT_ERROR_SYSTEM, NULL);
+        assert_name(1000, anybodys[i], PORT_ERROR_SYSTEM, NULL);
+    }
+    assert_name(0, "eth7", PORT_ERROR_SYSTEM, NULL);
+    assert_name(1000, "eth7", PORT_ERROR_ACCESS_DENIED,
+                "interface name 'eth7' is root's to choose: user 1000 may choose one that begins "
+                "with 'vm' or 'mvt'");
+    assert_name(1000, "VM7", PORT_ERROR_ACCESS_DENIED, "'VM7'");
+    assert_name(0, "vm;7", PORT_ERROR_INVALID_REQUEST, "'vm;7' cannot be an interface name");
+    assert_name(1000, "vm@7", PORT_ERROR_INVALID_REQUEST, "'vm@7' cannot be an interface name");
+    assert_name(0, "-vm", PORT_ERROR_INVALID_REQUEST, "first a letter or digit");
+}
+
+static void
 test_queues(void **state)
 {
     Network *network = *state;
@@ -157,7 +198,7 @@ test_queues(void **state)
     VhostPolicy vhost;
     guint queues = 0;
 
-    assert_true(policy_check_request(network, &request, &queues, &vhost, NULL));
+    assert_true(policy_check_request(network, &asker, &request, &queues, &vhost, NULL));
     assert_int_equal(queues, 8);
     request.queues = 9;
     assert_refused(network, request, PORT_ERROR_LIMIT_REACHED,
@@ -259,7 +300,7 @@ test_the_stricter_vhost_wins(void **state)
         } else if (expected[i / 3][i % 3] == REQUIRE_REFUSED) {
             assert_refused(network, request, PORT_ERROR_VHOST_UNAVAILABLE, "(Vhost=off)");
         } else {
-            assert_true(policy_check_request(network, &request, &queues, &vhost, NULL));
+            assert_true(policy_check_request(network, &asker, &request, &queues, &vhost, NULL));
             assert_int_equal(vhost, expected[i / 3][i % 3]);
         }
     }
@@ -447,6 +488,7 @@ main(void)
         CASE(test_an_empty_request_gets_the_defaults),
         CASE(test_a_broken_network_takes_nothing),
         CASE(test_names),
+        CASE(test_chosen_interface_names),
         CASE(test_queues),
         CASE(test_macs),
         CASE(test_macs_by_policy),
