@@ -20,12 +20,18 @@ note(LinkEventType type, const LinkInfo *link, gpointer user_data)
 }
 
 static int
-setup(void **state)
+listen_to_links(void)
 {
-    world_setup(state);
     events = g_array_new(FALSE, FALSE, sizeof(Event));
     assert_true(world_kernel->ops->monitor(world_kernel, note, NULL, NULL));
     return 0;
+}
+
+static int
+setup(void **state)
+{
+    world_setup(state);
+    return listen_to_links();
 }
 
 static int
@@ -192,11 +198,29 @@ tells_in_order(void **state)
     }
 }
 
+static int
+setup_with_a_past(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link;
+
+    world_setup(state);
+    link = world_create(&spec);
+    assert_true(world_kernel->ops->link_delete(world_kernel, &link.index, 1, NULL));
+    return listen_to_links();
+}
+
+/* Of what is there the kernel may tell late, for it looks at carriers in a worker of its own. */
 static void
 is_silent_about_the_past(void **state)
 {
-    assert_int_equal(events->len, 0);
-    assert_false(g_main_context_iteration(NULL, FALSE));
+    MacvtapSpec spec = world_spec("vm2", 2);
+    guint position = 0;
+
+    world_create(&spec);
+    next_event(&position, LINK_EVENT_CHANGED, "vm2");
+    for (guint i = 0; i < events->len; i++)
+        assert_string_not_equal(g_array_index(events, Event, i).link.name, "vm1");
 }
 
 #define MONITOR_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -210,6 +234,6 @@ const struct CMUnitTest contract_tests[] = {
     MONITOR_TEST(a_removed_parent_is_told_with_its_macvtaps),
     MONITOR_TEST(the_handler_may_use_the_kernel),
     MONITOR_TEST(tells_in_order),
-    MONITOR_TEST(is_silent_about_the_past),
+    cmocka_unit_test_setup_teardown(is_silent_about_the_past, setup_with_a_past, teardown),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);
