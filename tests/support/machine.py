@@ -67,7 +67,7 @@ class Neighbour:
 
 class Machine(Host):
     """A Host whose processes, /dev, /etc/libvirt and libvirt's /var folders nobody else sees. The process IDs of its
-    children are the test's; those that the machine's own programs tell are the machine's (see pid_here)."""
+    children are the test's; those that the machine's own programs tell are its own."""
 
     def __init__(self, name="machine"):  # pylint: disable=super-init-not-called
         self.name = name
