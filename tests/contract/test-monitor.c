@@ -201,10 +201,11 @@ tells_in_order(void **state)
 static int
 setup_with_a_past(void **state)
 {
-    MacvtapSpec spec = world_spec("vm1", 1);
+    MacvtapSpec spec;
     LinkInfo link;
 
     world_setup(state);
+    spec = world_spec("vm1", 1);
     link = world_create(&spec);
     assert_true(world_kernel->ops->link_delete(world_kernel, &link.index, 1, NULL));
     return listen_to_links();
