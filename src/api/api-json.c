@@ -80,8 +80,12 @@ strings_to_json(const char *const *strings)
 {
     json_t *array = json_array();
 
-    for (gsize i = 0; strings && strings[i]; i++)
-        json_array_append_new(array, json_string(strings[i]));
+    /* The kernel lets an interface's name be any bytes; JSON does not. */
+    for (gsize i = 0; strings && strings[i]; i++) {
+        g_autofree char *valid = g_utf8_make_valid(strings[i], -1);
+
+        json_array_append_new(array, json_string(valid));
+    }
     return array;
 }
 
@@ -99,7 +103,7 @@ ranges_to_json(const GArray *ranges)
 }
 
 json_t *
-api_json_network(const Network *network, guint n_ports)
+api_json_network(const Network *network, guint n_ports, const char *const *parent_problems)
 {
     json_t *object = json_pack("{s:s, s:I}", "name", network->name, "ports", (json_int_t)n_ports);
 
@@ -108,6 +112,8 @@ api_json_network(const Network *network, guint n_ports)
         return object;
     }
     json_object_set_new(object, "parents", strings_to_json((const char *const *)network->parents));
+    if (parent_problems)
+        json_object_set_new(object, "parentProblems", strings_to_json(parent_problems));
     if (network->vlan)
         json_object_set_new(object, "vlan", json_string(network->vlan));
     json_object_set_new(object, "mode", json_string(macvtap_mode_name(network->mode)));

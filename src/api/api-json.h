@@ -9,4 +9,4 @@
 /* New references, of the types Port and Network of the interface. */
 json_t *api_json_port(const Port *port);
 json_t *api_json_statistics(const LinkStatistics *statistics);
-json_t *api_json_network(const Network *network, guint n_ports);
+json_t *api_json_network(const Network *network, guint n_ports, const char *const *parent_problems);

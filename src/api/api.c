@@ -83,9 +83,12 @@ on_list_networks(VarlinkCall *call, gpointer user_data)
     array = json_array();
     for (guint i = 0; i < networks->len; i++) {
         const Network *network = networks->pdata[i];
+        g_auto(GStrv) problems =
+            network->problem ? NULL : broker_parent_problems(api->broker, network);
 
         json_array_append_new(
-            array, api_json_network(network, broker_count_ports(api->broker, network->name)));
+            array, api_json_network(network, broker_count_ports(api->broker, network->name),
+                                    (const char *const *)problems));
     }
     varlink_call_reply(call, json_pack("{s:o}", "networks", array), NULL);
 }
@@ -96,12 +99,17 @@ on_list_ports(VarlinkCall *call, gpointer user_data)
     Api *api = user_data;
     Caller caller = caller_of(call);
     g_autoptr(GPtrArray) ports = NULL;
+    g_autoptr(GError) error = NULL;
     const char *field = NULL;
     SimpleRequest request;
     json_t *array;
 
     if (!api_request_list(varlink_call_parameters(call), &request, &field)) {
         refuse(call, field, NULL);
+        return;
+    }
+    if (request.network && !broker_check_network(api->broker, request.network, &error)) {
+        api_error_send(call, error);
         return;
     }
     ports = broker_list_ports(api->broker, &caller, request.network);

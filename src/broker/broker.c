@@ -3,6 +3,7 @@
 #include "incoming.h"
 
 #include "policy.h"
+#include "port-error.h"
 
 #include <string.h>
 
@@ -126,4 +127,11 @@ broker_count_ports(Broker *broker, const char *network)
 
     registry_foreach(broker->registry, count_port, &count);
     return count.n_ports;
+}
+
+gboolean
+broker_check_network(Broker *broker, const char *name, GError **error)
+{
+    return g_hash_table_contains(broker->networks, name) || broker_count_ports(broker, name) > 0 ||
+           port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND, "there is no network '%s'", name);
 }

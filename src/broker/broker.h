@@ -80,9 +80,17 @@ gboolean broker_statistics(Broker *broker, const Port *port, LinkStatistics *ret
  * GPtrArray of borrowed const Port. */
 GPtrArray *broker_list_ports(Broker *broker, const Caller *caller, const char *network);
 
+/* Whether there is a network, or a port of one that is no more, with this name; NETWORK_NOT_FOUND.
+ */
+gboolean broker_check_network(Broker *broker, const char *name, GError **error);
+
 /* The networks that the caller may use, sorted by name, as a GPtrArray of borrowed const Network.
  */
 GPtrArray *broker_list_networks(Broker *broker, const Caller *caller);
+
+/* Which of a usable network's parents cannot be used now, and why, a line for each; NULL: none. One
+ * that its ports have taken up (passthru) is in use, not unusable. Free with g_strfreev(). */
+GStrv broker_parent_problems(Broker *broker, const Network *network);
 
 /* How many ports the network has. */
 guint broker_count_ports(Broker *broker, const char *network);

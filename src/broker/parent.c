@@ -194,6 +194,33 @@ add_problem(GError **all, GError *problem)
     g_error_free(problem);
 }
 
+static gboolean
+check_mtu(const Network *network, const LinkInfo *link, GError **error)
+{
+    return network->mtu <= link->mtu ||
+           port_error_set(error, PORT_ERROR_MTU_TOO_LARGE, "MTU %u is above %s's %u", network->mtu,
+                          link->name, link->mtu);
+}
+
+GStrv
+broker_parent_problems(Broker *broker, const Network *network)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    gboolean any = FALSE;
+
+    for (guint i = 0; network->parents[i]; i++) {
+        g_autoptr(GError) problem = NULL;
+        LinkInfo link;
+
+        if (look_up(broker, network->parents[i], &link, &problem) &&
+            check_link(broker, &link, &problem) && check_mtu(network, &link, &problem))
+            continue;
+        g_strv_builder_add(builder, problem->message);
+        any = TRUE;
+    }
+    return any ? g_strv_builder_end(builder) : NULL;
+}
+
 static GArray *
 list_candidates(Broker *broker, const Network *network, GError **problems)
 {

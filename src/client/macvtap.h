@@ -153,6 +153,10 @@ guint macvtap_network_get_n_ports(const MacvtapNetwork *network);
 /* The field with this name in the API's Network as text: lists joined by blanks, "" when it is not
  * there. */
 char *macvtap_network_get_text(const MacvtapNetwork *network, const char *field);
+
+/* Which of its parents cannot be used now, and why: NULL-terminated, empty when all can. Free with
+ * g_strfreev(). */
+char **macvtap_network_get_parent_problems(const MacvtapNetwork *network);
 char *macvtap_network_to_json(const MacvtapNetwork *network);
 
 G_END_DECLS

@@ -97,6 +97,8 @@ load_networks(Daemon *daemon, GError **error)
 
     if (!networks)
         return FALSE;
+    if (!g_file_test(daemon->config, G_FILE_TEST_IS_DIR))
+        g_warning("there is no folder %s, so there is no network", daemon->config);
     g_hash_table_iter_init(&iter, networks);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const Network *network = value;

@@ -19,6 +19,22 @@ report(gboolean good, const char *format, ...)
     return !good;
 }
 
+/* Parents that cannot be used; a pool goes on with the others. */
+static guint
+check_parents(const MacvtapNetwork *network)
+{
+    g_auto(GStrv) problems = macvtap_network_get_parent_problems(network);
+    g_autofree char *parents = macvtap_network_get_text(network, "parents");
+    g_auto(GStrv) names = g_strsplit(parents, " ", -1);
+    guint n = g_strv_length(problems);
+    gboolean others = n < g_strv_length(names);
+
+    for (guint i = 0; i < n; i++)
+        report(FALSE, "network %s: %s%s", macvtap_network_get_name(network), problems[i],
+               others ? " (its other parents are used)" : "");
+    return n;
+}
+
 static guint
 check_networks(GPtrArray *networks)
 {
@@ -28,10 +44,12 @@ check_networks(GPtrArray *networks)
         const MacvtapNetwork *network = networks->pdata[i];
         const char *problem = macvtap_network_get_problem(network);
         const char *name = macvtap_network_get_name(network);
+        guint unusable = problem ? 0 : check_parents(network);
 
+        problems += unusable;
         if (problem)
             problems += report(FALSE, "network %s: %s", name, problem);
-        else
+        else if (unusable == 0)
             report(TRUE, "network %s: %s, %u ports", name, macvtap_network_get_mode(network),
                    macvtap_network_get_n_ports(network));
     }

@@ -49,11 +49,21 @@ print_field(const MacvtapNetwork *network, const char *label, const char *field)
 }
 
 static void
+print_parent_problems(const MacvtapNetwork *network)
+{
+    g_auto(GStrv) problems = macvtap_network_get_parent_problems(network);
+
+    for (char **problem = problems; *problem; problem++)
+        g_print("%-12s %s\n", "  unusable", *problem);
+}
+
+static void
 print_network(const MacvtapNetwork *network)
 {
     print_field(network, "network", "name");
     print_field(network, "problem", "problem");
     print_field(network, "parent", "parents");
+    print_parent_problems(network);
     print_field(network, "VLAN", "vlan");
     print_field(network, "mode", "mode");
     print_field(network, "MTU", "mtu");
@@ -85,12 +95,12 @@ print_members(MacvtapClient *client, const char *name, GError **error)
     for (guint i = 0; i < ports->len; i++) {
         const MacvtapPort *port = ports->pdata[i];
 
-        table_add(
-            table, g_strdup(macvtap_port_get_name(port)),
-            g_strdup(macvtap_port_get_mac_address(port)), g_strdup(macvtap_port_get_parent(port)),
-            g_strdup(macvtap_port_get_interface_name(port)), g_strdup(macvtap_port_get_state(port)),
-            macvtap_port_get_text(port, "statistics.receivedPackets"),
-            macvtap_port_get_text(port, "statistics.sentPackets"));
+        table_add(table, g_strdup(macvtap_port_get_name(port)),
+                  g_strdup(macvtap_port_get_mac_address(port)),
+                  g_strdup(macvtap_port_get_parent(port)),
+                  g_strdup(macvtap_port_get_interface_name(port)), g_strdup(ctl_port_state(port)),
+                  macvtap_port_get_text(port, "statistics.receivedPackets"),
+                  macvtap_port_get_text(port, "statistics.sentPackets"));
     }
     text = table_finish(table);
     g_print("\n%s", text);

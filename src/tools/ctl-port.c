@@ -3,6 +3,15 @@
 #include "network-option.h"
 #include "table.h"
 
+const char *
+ctl_port_state(const MacvtapPort *port)
+{
+    const char *state = macvtap_port_get_state(port);
+    g_autofree char *carrier = macvtap_port_get_text(port, "carrier");
+
+    return g_str_equal(state, "active") && g_str_equal(carrier, "no") ? "no-carrier" : state;
+}
+
 static void
 print_ports(GPtrArray *ports)
 {
@@ -20,7 +29,7 @@ print_ports(GPtrArray *ports)
                   g_strdup(macvtap_port_get_interface_name(port)),
                   g_strdup(macvtap_port_get_mac_address(port)),
                   g_strdup_printf("%u", macvtap_port_get_queues(port)),
-                  macvtap_port_get_holder(port), g_strdup(macvtap_port_get_state(port)));
+                  macvtap_port_get_holder(port), g_strdup(ctl_port_state(port)));
     }
     text = table_finish(table);
     g_print("%s", text);

@@ -107,6 +107,39 @@ find_command(int argc, char **argv, int *ret_words)
     return NULL;
 }
 
+/* "list, show", what may follow the word; NULL when it is none of ours. Free with g_free(). */
+static char *
+list_second_words(const char *first)
+{
+    g_autoptr(GString) words = g_string_new(NULL);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
+        if (g_str_equal(commands[i].first, first) && commands[i].second)
+            g_string_append_printf(words, "%s%s", words->len > 0 ? ", " : "", commands[i].second);
+    }
+    return words->len > 0 ? g_string_free(g_steal_pointer(&words), FALSE) : NULL;
+}
+
+static int
+refuse_command(int argc, char **argv, GError **error)
+{
+    g_autofree char *words = argc > 1 ? list_second_words(argv[1]) : NULL;
+
+    if (argc < 2)
+        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                            "which command? (see macvtapctl --help)");
+    else if (!words)
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                    "unknown command '%s' (see macvtapctl --help)", argv[1]);
+    else if (argc < 3)
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                    "which command of %s? There are: %s", argv[1], words);
+    else
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                    "unknown command '%s %s': there are: %s", argv[1], argv[2], words);
+    return 2;
+}
+
 static int
 run(int argc, char **argv, GError **error)
 {
@@ -137,10 +170,7 @@ run(int argc, char **argv, GError **error)
     command = find_command(argc, argv, &words);
     if (command)
         return command->run(&ctl, argc - words, argv + words, error);
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "%s%s%s (see macvtapctl --help)",
-                argc > 1 ? "unknown command '" : "which command?", argc > 1 ? argv[1] : "",
-                argc > 1 ? "'" : "");
-    return 2;
+    return refuse_command(argc, argv, error);
 }
 
 int

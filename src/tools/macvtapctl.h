@@ -31,5 +31,8 @@ gboolean ctl_parse(const GOptionEntry *entries, int *argc, char ***argv, int min
                    const char *arguments, GError **error);
 MacvtapClient *ctl_connect(Ctl *ctl, GError **error);
 
+/* What a table has as the port's state: "no-carrier" where an active one's parent has none. */
+const char *ctl_port_state(const MacvtapPort *port);
+
 /* Prints {"NAME": [texts…]} of JSON texts, which are freed with the array. */
 void ctl_print_json_list(const char *name, GPtrArray *texts);

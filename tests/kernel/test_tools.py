@@ -12,7 +12,8 @@ import pytest
 from clock import Deadline
 from frames import tap_interface
 from programs import program
-from refusal import REFUSED, check_line, check_refused
+from refusal import REFUSED, USAGE, check_line, check_refused
+from varlink import VarlinkError
 
 MAC = "52:54:00:00:00:07"
 
@@ -157,6 +158,82 @@ def test_doctor(daemon, host):
     done = daemon.ctl("doctor", check=False)
     daemon.ctl("port", "delete", "vm7")
     assert done.returncode == 1 and "vm7 is device-gone" in done.stdout
+
+
+def problems(daemon):
+    """What doctor complains of; each of it counts in its exit status."""
+    done = daemon.ctl("doctor", check=False)
+    found = [line.split(None, 1)[1] for line in done.stdout.splitlines() if line.startswith("PROBLEM")]
+    assert done.returncode == bool(found)
+    return found
+
+
+def test_doctor_looks_at_parents(daemon, host, hosts):
+    host.connect("eth1", hosts("other"), "eth0")
+    assert problems(daemon) == []
+    daemon.network("missing", "nosuch0")
+    daemon.network("jumbo", text="[Network]\nParent=eth0\nMode=bridge\nMTU=9000\n")
+    daemon.network("pool", "eth1 nosuch1")
+    daemon.network("none", "nosuch1 nosuch2")
+    daemon.reload()
+    expected = ["network jumbo: MTU 9000 is above eth0's 1500",
+                "network missing: there is no interface nosuch0",
+                "network none: there is no interface nosuch1",
+                "network none: there is no interface nosuch2",
+                "network pool: there is no interface nosuch1 (its other parents are used)"]
+    assert problems(daemon) == expected
+    host.ip("link", "set", "eth0", "down")
+    assert "network lan: parent eth0 is down" in problems(daemon)
+    assert "parent eth0 is down" in daemon.ctl("network", "show", "lan").stdout
+    assert daemon.ctl_json("network", "show", "lan")["parentProblems"] == ["parent eth0 is down"]
+    host.ip("link", "set", "eth0", "up")
+    assert "parentProblems" not in daemon.ctl_json("network", "show", "lan")
+    assert problems(daemon) == expected
+
+
+def test_table_shows_that_there_is_no_carrier(daemon, station):
+    station.ip("link", "set", "eth0", "down")
+    daemon.ctl("port", "create", "--network=lan", "--name=vm7")
+    assert table(daemon.ctl("port", "list").stdout)[1][0][-1] == "no-carrier"
+    assert "no-carrier" in daemon.ctl("network", "show", "lan").stdout
+    port = daemon.ctl_json("port", "show", "vm7")
+    assert (port["state"], port["carrier"]) == ("active", False)
+    daemon.ctl("port", "delete", "vm7")
+
+
+def test_list_of_a_network_that_is_not_there(daemon):
+    check_refused(daemon.ctl("port", "list", "--network", "nope", check=False), REFUSED, "there is no network 'nope'")
+    with daemon.connect() as connection, pytest.raises(VarlinkError) as caught:
+        connection.ports("ListPorts", network="nope")
+    assert caught.value.name == "org.macvtapd.Ports.NetworkNotFound"
+    # A port outlives its network's file.
+    daemon.ctl("port", "create", "--network=lan", "--name=vm7")
+    (daemon.config / "networks.d" / "lan.network").unlink()
+    daemon.reload()
+    assert [row[0] for row in table(daemon.ctl("port", "list", "--network=lan").stdout)[1]] == ["vm7"]
+    daemon.ctl("port", "delete", "vm7")
+    check_refused(daemon.ctl("port", "list", "--network=lan", check=False), REFUSED, "there is no network 'lan'")
+
+
+@pytest.mark.parametrize("words, said", [
+    ([], ["which command?"]),
+    (["port"], ["which command of port?", "list, show, create, set, delete"]),
+    (["network"], ["which command of network?", "list, show"]),
+    (["port", "lst"], ["unknown command 'port lst'", "list, show, create, set, delete"]),
+    (["prot", "list"], ["unknown command 'prot'"]),
+])
+def test_half_a_command(daemon, words, said):
+    check_refused(daemon.ctl(*words, check=False), USAGE, *said)
+
+
+def test_folder_of_configuration_that_is_not_there(daemon):
+    assert "there is no folder" not in daemon.messages()
+    daemon.config.rename(daemon.folder / "elsewhere")
+    daemon.reload()
+    told = f"warning: there is no folder {daemon.config}, so there is no network"
+    assert daemon.messages().count(told) == 1
+    daemon.restart()
+    assert daemon.messages().count(told) == 2
 
 
 @pytest.mark.parametrize("name", ["macvtapctl", "macvtap-run", "macvtapd"])

@@ -228,6 +228,58 @@ test_parents(void **state)
 }
 
 static void
+assert_problems(TestBroker *test, const char *network, const char *expected)
+{
+    g_auto(GStrv) problems =
+        broker_parent_problems(test->broker, test_broker_network(test, network));
+    g_autofree char *text = problems ? g_strjoinv("\n", problems) : g_strdup("");
+
+    assert_string_equal(text, expected);
+}
+
+/* Seen before anybody asks for a port. */
+static void
+test_parent_problems(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_add_parent(test, "eth1");
+    test_broker_add_network(test, "none", "eth9", MACVTAP_MODE_BRIDGE);
+    test_broker_add_network(test, "pool", "eth9,eth1,eth0", MACVTAP_MODE_BRIDGE);
+    test_broker_add_network(test, "pass", "eth1", MACVTAP_MODE_PASSTHRU);
+    test_broker_add_network(test, "jumbo", "eth0,eth1", MACVTAP_MODE_BRIDGE)->mtu = 9000;
+    test_broker_add_network(test, "fits", "eth0", MACVTAP_MODE_BRIDGE)->mtu = 1500;
+    assert_problems(test, "lan", "");
+    assert_problems(test, "fits", "");
+    assert_problems(test, "none", "there is no interface eth9");
+    assert_problems(test, "pool", "there is no interface eth9");
+    assert_problems(test, "jumbo", "MTU 9000 is above eth0's 1500\nMTU 9000 is above eth1's 1500");
+    change_parent(test, set_down);
+    assert_problems(test, "lan", "parent eth0 is down");
+    assert_problems(test, "pool", "there is no interface eth9\nparent eth0 is down");
+    change_parent(test, set_not_ethernet);
+    assert_problems(test, "lan", "eth0 is not an Ethernet interface");
+    /* That it is in use is what a passthru network is for. */
+    test_broker_create(test, 0, "pass", "vm7");
+    assert_problems(test, "pass", "");
+}
+
+static void
+test_check_network(void **state)
+{
+    TestBroker *test = *state;
+    GError *error = NULL;
+
+    test_broker_create(test, 0, "parent=eth0,mode=vepa", NULL);
+    assert_true(broker_check_network(test->broker, "lan", NULL));
+    assert_true(broker_check_network(test->broker, "parent=eth0,mode=vepa", NULL));
+    assert_false(broker_check_network(test->broker, "parent=eth0,mode=bridge", NULL));
+    assert_false(broker_check_network(test->broker, "none", &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_NETWORK_NOT_FOUND,
+                         "there is no network 'none'");
+}
+
+static void
 test_passthru_is_exclusive(void **state)
 {
     TestBroker *test = *state;
@@ -453,6 +505,8 @@ main(void)
         TEST(test_names),
         TEST(test_interface_name_of_a_gone_device),
         TEST(test_parents),
+        TEST(test_parent_problems),
+        TEST(test_check_network),
         TEST(test_passthru_is_exclusive),
         TEST(test_foreign_macvlans),
         TEST(test_pool),
