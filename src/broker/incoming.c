@@ -14,8 +14,8 @@
  * its guest's first frame. The other modes know no neighbours.
  *
  * So a port of a bridge network is in vepa mode while its guest is elsewhere:
- *   - on the way in, from its making until its first frame. QEMU announces the guest when the
- *     migration is complete and before the guest runs, so the neighbours are not late;
+ *   - on the way in, from its making until its first frame. That is QEMU's announcement of the
+ *     guest, which leaves as the guest starts to run, whatever the guest itself has to say;
  *   - on the way out, from when this announcement comes in from the wire. libvirt ends the port
  * only when it has ended QEMU, some time after. If it was no migration, but an echo or a lie, the
  *     guest's next frame is its first again, and ends it.

@@ -2,6 +2,8 @@
 """A guest that moves from one host to another on the same segment: its neighbours on either host reach it where it
 runs, before, at and after the moment when QEMU announces it."""
 import itertools
+import json
+import socket
 import types
 
 import pytest
@@ -121,6 +123,52 @@ def test_neighbours_reach_the_guest_all_along(sites):
     all_reach(destination.guest, sites)
     source.daemon.ctl("port", "delete", "guest")
     all_reach(destination.guest, sites)
+
+
+class Qemu:
+    """A QEMU whose guest, of no software at all, has not been started."""
+
+    def __init__(self, host, tap, mac):
+        self._qmp, theirs = socket.socketpair()
+        self.process = host.start(
+            "qemu-system-x86_64", "-machine", "accel=tcg", "-m", "32", "-display", "none", "-nodefaults", "-S",
+            "-netdev", f"tap,id=port,fd={tap}", "-device", f"virtio-net-pci,netdev=port,mac={mac},romfile=",
+            "-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control",
+            pass_fds=(tap, theirs.fileno()))
+        theirs.close()
+        self._stream = self._qmp.makefile("rw")
+        self.execute("qmp_capabilities")
+
+    def execute(self, command, **arguments):
+        self._stream.write(json.dumps({"execute": command, "arguments": arguments}))
+        self._stream.flush()
+        while "return" not in (answer := json.loads(self._stream.readline())):
+            assert "error" not in answer, answer
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self._stream.close()
+        self._qmp.close()
+
+
+def test_what_qemu_announces(sites):
+    """QEMU's own frame, and that it leaves when the guest starts to run, not before."""
+    source, destination = sites
+    source.make_guest()
+    source.watch()
+    destination.make_guest(incoming=True)
+    destination.watch()
+    qemu = Qemu(destination.daemon.host, destination.guest.tap.fileno(), GUEST)
+    try:
+        qemu.execute("announce-self", initial=50, max=550, rounds=1, step=100)
+        qemu.execute("query-status")
+        assert destination.port()["incoming"] and not source.port()["incoming"]
+        qemu.execute("cont")
+        destination.wait_incoming(False)
+        source.wait_incoming(True)
+    finally:
+        qemu.close()
 
 
 def test_guest_that_goes_on_at_the_source(sites):
