@@ -65,6 +65,10 @@ void broker_remove_node(Broker *broker, const Port *port);
 /* events.c: fills what is seen of the port's device and its parent now. */
 void broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInfo *parent);
 
+/* events.c: takes the link's name for the port's parent or trunk, if it is that and has another
+ * name by now. TRUE when it did; the record is the caller's to write. */
+gboolean broker_follow_name(Port *port, const LinkInfo *link);
+
 /* open.c: opens queues, and vhost-net as the port's policy says. */
 gboolean broker_open_descriptors(Broker *broker, const Port *port, const LinkInfo *link,
                                  guint n_queues, DescriptorArray *taps, GError **error);

@@ -73,7 +73,7 @@ set_link_up(Broker *broker, Port *port, gboolean up, GError **error)
     if (error_is_errno(cause, ENODEV))
         return say_device_gone(port, error);
     if (error_is_errno(cause, EADDRINUSE) &&
-        ops->link_by_name(broker->kernel, port->parent, &parent, NULL)) {
+        ops->link_by_index(broker->kernel, port->parent_index, &parent, NULL)) {
         parent_explain(broker, &parent, port, g_steal_pointer(&cause), error);
         return FALSE;
     }

@@ -35,7 +35,7 @@ typedef struct Creation {
     const Caller *caller;
     const PortRequest *request;
     Network *network; /* a reference */
-    LinkInfo parent;
+    LinkInfo parent, trunk;
     Process holder; /* pidfd -1 unless the holder has a process */
     Port *port;     /* ours until it is committed */
     DescriptorArray *taps, *vhosts;
@@ -240,6 +240,20 @@ choose_names(Creation *creation, GError **error)
     return TRUE;
 }
 
+static void
+name_parents(Creation *creation)
+{
+    Port *port = creation->port;
+
+    port->parent = g_strdup(creation->parent.name);
+    port->parent_index = creation->parent.index;
+    if (!creation->network->vlan)
+        return;
+    port->vlan = g_strdup(creation->network->vlan);
+    port->trunk = g_strdup(creation->trunk.name);
+    port->trunk_index = creation->trunk.index;
+}
+
 /* Step 1 of the theory. */
 static gboolean
 decide(Creation *creation, GError **error)
@@ -256,15 +270,14 @@ decide(Creation *creation, GError **error)
         !broker_open_holder(creation->broker, creation->caller, &port->holder, &creation->holder,
                             error) ||
         !choose_names(creation, error) ||
-        !parent_choose(creation->broker, creation->network, &creation->parent, &port->trunk,
+        !parent_choose(creation->broker, creation->network, &creation->parent, &creation->trunk,
                        error) ||
         !choose_mtu(creation, error) || !choose_mac(creation, error))
         return FALSE;
     choose_index(creation);
     port->network = g_strdup(creation->network->name);
-    port->parent = g_strdup(creation->parent.name);
+    name_parents(creation);
     port->mode = creation->network->mode;
-    port->vlan = g_strdup(creation->network->vlan);
     port->mac_policy = creation->network->mac;
     port->nopromisc = creation->network->nopromisc;
     port->owner = creation->caller->uid;

@@ -49,7 +49,7 @@ collect_device(Broker *broker, const Port *port, GArray *indexes)
 
 /* A search for the ports on a link. */
 typedef struct NeedSearch {
-    const char *name;
+    int index;
     gboolean found;
 } NeedSearch;
 
@@ -58,14 +58,14 @@ match_parent(Port *port, gpointer user_data)
 {
     NeedSearch *search = user_data;
 
-    search->found |= g_str_equal(port->parent, search->name);
+    search->found |= port->parent_index == search->index;
 }
 
 static gboolean
-is_needed(const char *name, gpointer user_data)
+is_needed(int index, gpointer user_data)
 {
     Broker *broker = user_data;
-    NeedSearch search = {.name = name};
+    NeedSearch search = {.index = index};
 
     registry_foreach(broker->registry, match_parent, &search);
     return search.found;

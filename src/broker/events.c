@@ -73,7 +73,7 @@ on_device_removed(Broker *broker, Port *port)
     LinkInfo parent;
 
     /* The kernel removes every macvtap together with its parent. */
-    if (broker->kernel->ops->link_by_name(broker->kernel, port->parent, &parent, NULL))
+    if (broker->kernel->ops->link_by_index(broker->kernel, port->parent_index, &parent, NULL))
         set_state(broker, port, PORT_STATE_DEVICE_GONE);
     else
         set_state(broker, port, PORT_STATE_PARENT_GONE);
@@ -133,7 +133,77 @@ on_bond_changed(Broker *broker, const LinkInfo *bond)
     }
 }
 
-/* Events were lost: look at the device of every port, and at the bonds. */
+static gboolean
+has_other_name(int index, const char *name, const LinkInfo *link)
+{
+    return index == link->index && !g_str_equal(name, link->name);
+}
+
+static gboolean
+is_renamed(const Port *port, const LinkInfo *link)
+{
+    return has_other_name(port->parent_index, port->parent, link) ||
+           (port->trunk && has_other_name(port->trunk_index, port->trunk, link));
+}
+
+gboolean
+broker_follow_name(Port *port, const LinkInfo *link)
+{
+    char **name = port->parent_index == link->index ? &port->parent : &port->trunk;
+
+    if (!is_renamed(port, link))
+        return FALSE;
+    g_free(*name);
+    *name = g_strdup(link->name);
+    return TRUE;
+}
+
+static void
+on_parent_changed(Broker *broker, Port *port, const LinkInfo *link)
+{
+    g_autoptr(GError) error = NULL;
+    LinkInfo now;
+
+    /* The name in an event may be older than a port that was made since. */
+    if (!is_renamed(port, link) ||
+        !broker->kernel->ops->link_by_index(broker->kernel, link->index, &now, NULL) ||
+        !broker_follow_name(port, &now))
+        return;
+    if (!registry_update(broker->registry, port, &error))
+        g_warning("record of port %s: %s", port->name, error->message);
+    broker_emit(broker, PORT_EVENT_CHANGED, port);
+}
+
+/* A link that is no port's device: it may be the parent of many. */
+static void
+on_other_changed(Broker *broker, const LinkInfo *link)
+{
+    g_autoptr(GPtrArray) ports = registry_list(broker->registry);
+
+    for (guint i = 0; i < ports->len; i++)
+        on_parent_changed(broker, ports->pdata[i], link);
+    if (g_str_equal(link->kind, "bond"))
+        on_bond_changed(broker, link);
+}
+
+/* The links below the port's device: their names, and the bond. */
+static void
+look_below(Broker *broker, Port *port)
+{
+    const int indexes[] = {port->parent_index, port->trunk_index};
+    LinkInfo link;
+
+    for (guint i = 0; i < G_N_ELEMENTS(indexes); i++) {
+        if (indexes[i] != 0 &&
+            broker->kernel->ops->link_by_index(broker->kernel, indexes[i], &link, NULL))
+            on_parent_changed(broker, port, &link);
+    }
+    if (port->bond_index != 0 &&
+        broker->kernel->ops->link_by_index(broker->kernel, port->bond_index, &link, NULL))
+        on_bond_changed(broker, &link);
+}
+
+/* Events were lost: look at the device of every port, and at what is below. */
 static void
 look_at_all(Broker *broker)
 {
@@ -150,9 +220,7 @@ look_at_all(Broker *broker)
         }
         port->is_new = FALSE;
         on_device_changed(broker, port, &link);
-        if (port->bond_index != 0 &&
-            broker->kernel->ops->link_by_index(broker->kernel, port->bond_index, &link, NULL))
-            on_bond_changed(broker, &link);
+        look_below(broker, port);
     }
 }
 
@@ -171,8 +239,8 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
         on_device_removed(broker, port);
     else if (port)
         on_device_changed(broker, port, link);
-    else if (type == LINK_EVENT_CHANGED && g_str_equal(link->kind, "bond"))
-        on_bond_changed(broker, link);
+    else if (type == LINK_EVENT_CHANGED)
+        on_other_changed(broker, link);
     if (type == LINK_EVENT_REMOVED)
         keeping_on_removal(broker);
 }

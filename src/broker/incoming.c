@@ -117,14 +117,14 @@ let_go(Broker *broker, Port *port, GError **error)
 }
 
 static Port *
-find_guest(Broker *broker, const char *parent, const MacAddress *mac)
+find_guest(Broker *broker, int parent, const MacAddress *mac)
 {
     g_autoptr(GPtrArray) ports = registry_list(broker->registry);
 
     for (guint i = 0; i < ports->len; i++) {
         Port *port = ports->pdata[i];
 
-        if (mac_address_equal(&port->mac, mac) && g_str_equal(port->parent, parent) &&
+        if (mac_address_equal(&port->mac, mac) && port->parent_index == parent &&
             port->state == PORT_STATE_ACTIVE)
             return port;
     }
@@ -136,12 +136,8 @@ incoming_on_announcement(int index, const MacAddress *mac, gpointer user_data)
 {
     Broker *broker = user_data;
     g_autoptr(GError) error = NULL;
-    LinkInfo parent;
-    Port *port;
+    Port *port = find_guest(broker, index, mac);
 
-    if (!broker->kernel->ops->link_by_index(broker->kernel, index, &parent, NULL))
-        return;
-    port = find_guest(broker, parent.name, mac);
     if (!port || port->mode != MACVTAP_MODE_BRIDGE || port->incoming)
         return;
     if (!let_go(broker, port, &error)) {

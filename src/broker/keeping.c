@@ -49,7 +49,7 @@ find_usurper(Broker *broker, const Port *port)
         if (!link->is_macvlan || !mac_address_equal(&link->mac, &port->mac))
             continue;
         other = registry_find_index(broker->registry, link->index);
-        if (other && other != port && g_str_equal(other->parent, port->parent))
+        if (other && other != port && other->parent_index == port->parent_index)
             return may_change(other) ? NULL : other;
     }
     return NULL;
@@ -104,7 +104,7 @@ retry_others(Broker *broker, const Port *kept)
     for (guint i = 0; i < ports->len; i++) {
         Port *port = ports->pdata[i];
 
-        if (port != kept && port->mac_astray && g_str_equal(port->parent, kept->parent))
+        if (port != kept && port->mac_astray && port->parent_index == kept->parent_index)
             put_back(broker, port);
     }
 }

@@ -72,7 +72,7 @@ check_link(Broker *broker, const LinkInfo *link, GError **error)
 
 /* What is known of a parent while ours on it are counted. */
 typedef struct Load {
-    const char *parent;
+    int index;
     guint n_ports;        /* on it, or on a VLAN of it */
     const Port *passthru; /* the port that has it for itself */
     const Port *any;
@@ -88,9 +88,9 @@ static void
 count_port(Port *port, gpointer user_data)
 {
     Load *load = user_data;
-    gboolean on_it = g_str_equal(port->parent, load->parent);
+    gboolean on_it = port->parent_index == load->index;
 
-    if (!is_there(port) || (!on_it && g_strcmp0(port->trunk, load->parent) != 0))
+    if (!is_there(port) || (!on_it && port->trunk_index != load->index))
         return;
     load->n_ports++;
     if (!on_it)
@@ -137,7 +137,7 @@ check_child(const LinkInfo *parent, const LinkInfo *child, MacvtapMode mode, GEr
 static gboolean
 check_free(Broker *broker, const Network *network, const LinkInfo *device, GError **error)
 {
-    Load load = {.parent = device->name};
+    Load load = {.index = device->index};
     LinkInfo child;
 
     registry_foreach(broker->registry, count_port, &load);
@@ -232,7 +232,7 @@ list_candidates(Broker *broker, const Network *network, GError **problems)
 
         if (look_up(broker, network->parents[i], &candidate.link, &problem) &&
             check_link(broker, &candidate.link, &problem)) {
-            Load load = {.parent = candidate.link.name};
+            Load load = {.index = candidate.link.index};
 
             registry_foreach(broker->registry, count_port, &load);
             candidate.n_ports = load.n_ports;
@@ -263,7 +263,7 @@ take_device(Broker *broker, const Network *network, const LinkInfo *link, LinkIn
 }
 
 gboolean
-parent_choose(Broker *broker, const Network *network, LinkInfo *ret_parent, char **ret_trunk,
+parent_choose(Broker *broker, const Network *network, LinkInfo *ret_parent, LinkInfo *ret_trunk,
               GError **error)
 {
     g_autoptr(GError) problems = NULL;
@@ -274,7 +274,7 @@ parent_choose(Broker *broker, const Network *network, LinkInfo *ret_parent, char
         GError *problem = NULL;
 
         if (take_device(broker, network, link, ret_parent, &problem)) {
-            *ret_trunk = network->vlan ? g_strdup(link->name) : NULL;
+            *ret_trunk = *link;
             return TRUE;
         }
         add_problem(&problems, problem);
@@ -303,7 +303,7 @@ parent_bond(Broker *broker, const LinkInfo *parent, char *active_slave, gsize si
 }
 
 typedef struct MacSearch {
-    const char *parent;
+    int parent;
     const MacAddress *mac;
     const Port *found;
 } MacSearch;
@@ -314,14 +314,14 @@ match_mac(Port *port, gpointer user_data)
     MacSearch *search = user_data;
 
     if (mac_address_equal(&port->mac, search->mac) && is_there(port) &&
-        g_str_equal(port->parent, search->parent))
+        port->parent_index == search->parent)
         search->found = port;
 }
 
 gboolean
 parent_has_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac)
 {
-    MacSearch search = {.parent = parent->name, .mac = mac};
+    MacSearch search = {.parent = parent->index, .mac = mac};
 
     if (mac_address_equal(&parent->mac, mac))
         return TRUE;
@@ -340,7 +340,7 @@ parent_has_child(Broker *broker, const LinkInfo *parent, const MacAddress *mac)
 gboolean
 parent_check_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac, GError **error)
 {
-    MacSearch search = {.parent = parent->name, .mac = mac};
+    MacSearch search = {.parent = parent->index, .mac = mac};
     char text[MAC_ADDRESS_TEXT_SIZE];
 
     mac_address_format(mac, text);

@@ -8,11 +8,11 @@
 /*
  * Chooses the parent of a new port from the network's: with carrier before without, then the one
  * with the fewest ports; in passthru a free one. With VLAN= *ret_parent is the VLAN device, made if
- * need be (vlans_sweep() removes it when no port comes of it), and *ret_trunk the name of the
- * chosen interface below it (g_free), else NULL.
+ * need be (vlans_sweep() removes it when no port comes of it), and *ret_trunk the chosen interface
+ * below it; else they are the same.
  */
 gboolean parent_choose(Broker *broker, const Network *network, LinkInfo *ret_parent,
-                       char **ret_trunk, GError **error);
+                       LinkInfo *ret_trunk, GError **error);
 
 /*
  * The ifindex of the bond that parent is or lies on, 0 when there is none; the name of its active

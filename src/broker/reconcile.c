@@ -12,6 +12,8 @@
  *   device "macvtapd:ID", no record an orphan: the device goes
  *   the same, its record damaged    it stays: a guest may be using it, and only a person can tell
  *   VLAN device of ours, no port    it goes (see vlans.c)
+ * A port's parent is the link that the device lies on, by whatever name. Without a device it is the
+ * one that the record has by its index, or by its name when it is a record from before the index.
  * A holder lives if its process does; those of type none, and a domain whose process is not known,
  * count as living. A device node of our making goes with its port.
  */
@@ -57,7 +59,7 @@ static PortState
 state_without_device(Reconciliation *run, const Port *port)
 {
     for (guint i = 0; i < run->links->len; i++) {
-        if (g_str_equal(g_array_index(run->links, LinkInfo, i).name, port->parent))
+        if (g_array_index(run->links, LinkInfo, i).index == port->parent_index)
             return PORT_STATE_DEVICE_GONE;
     }
     return PORT_STATE_PARENT_GONE;
@@ -109,6 +111,37 @@ holder_lives(Reconciliation *run, const Port *port)
     return TRUE;
 }
 
+static gboolean
+find_index(const LinkInfo *link, const char *name, int *index)
+{
+    if (*index != 0 || g_strcmp0(link->name, name) != 0)
+        return FALSE;
+    *index = link->index;
+    return TRUE;
+}
+
+/* See above; the record is written anew when it says something else. */
+static void
+find_parent(Reconciliation *run, Port *port, const LinkInfo *device)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean changed = FALSE;
+
+    if (device && device->lower_index != 0 && device->lower_index != port->parent_index) {
+        port->parent_index = device->lower_index;
+        changed = TRUE;
+    }
+    for (guint i = 0; i < run->links->len; i++) {
+        const LinkInfo *link = &g_array_index(run->links, LinkInfo, i);
+
+        changed |= find_index(link, port->parent, &port->parent_index) ||
+                   find_index(link, port->trunk, &port->trunk_index) ||
+                   (device && broker_follow_name(port, link));
+    }
+    if (changed && !registry_update(run->broker->registry, port, &error))
+        say(run, "record of port %s: %s", port->name, error->message);
+}
+
 /* Takes up what was seen of an adopted port; the MAC and the MTU may have changed while nobody
  * watched. */
 static void
@@ -142,6 +175,7 @@ look_at_port(Reconciliation *run, Port *port)
             g_array_append_val(run->unwanted, device->index);
         return FALSE;
     }
+    find_parent(run, port, device);
     if (!device) {
         port->state = state_without_device(run, port);
         say(run, "device %s of port %s is gone", port->interface_name, port->name);

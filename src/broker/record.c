@@ -36,9 +36,14 @@ sources_to_json(const GArray *sources)
     return array;
 }
 
+/* The indexes came later than version 1: a record without them is as good. */
 static void
 add_optional(json_t *object, const Port *port)
 {
+    if (port->parent_index != 0)
+        json_object_set_new(object, "parentIndex", json_integer(port->parent_index));
+    if (port->trunk_index != 0)
+        json_object_set_new(object, "trunkIndex", json_integer(port->trunk_index));
     if (port->vlan) {
         json_object_set_new(object, "vlan", json_string(port->vlan));
         json_object_set_new(object, "trunk", json_string(port->trunk));
@@ -89,7 +94,8 @@ typedef struct RawRecord {
         *holder_type, *domain, *trunk, *vlan;
     json_t *sources, *node;
     json_int_t version, interface_index, mtu, queues, owner, pid, start_time;
-    json_int_t incoming; /* -1: it is not */
+    json_int_t parent_index, trunk_index; /* 0: not there */
+    json_int_t incoming;                  /* -1: it is not */
 } RawRecord;
 
 static gboolean
@@ -109,13 +115,14 @@ raw_record_unpack(json_t *object, RawRecord *raw, GError **error)
     if (json_unpack_ex(
             object, &problem, 0,
             "{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:I, s?s, s?s, s?o,"
-            " s?o, s?I, s:{s:s, s?I, s?I, s?s}}",
+            " s?o, s?I, s?I, s?I, s:{s:s, s?I, s?I, s?s}}",
             "id", &raw->id, "name", &raw->name, "network", &raw->network, "parent", &raw->parent,
             "mode", &raw->mode, "noPromisc", &raw->nopromisc, "interfaceName", &raw->interface_name,
             "interfaceIndex", &raw->interface_index, "macAddress", &raw->mac, "macPolicy",
             &raw->mac_policy, "mtu", &raw->mtu, "queues", &raw->queues, "vhost", &raw->vhost,
             "owner", &raw->owner, "trunk", &raw->trunk, "vlan", &raw->vlan, "sources",
-            &raw->sources, "deviceNode", &raw->node, "incoming", &raw->incoming, "holder", "type",
+            &raw->sources, "deviceNode", &raw->node, "incoming", &raw->incoming, "parentIndex",
+            &raw->parent_index, "trunkIndex", &raw->trunk_index, "holder", "type",
             &raw->holder_type, "pid", &raw->pid, "startTime", &raw->start_time, "domain",
             &raw->domain) < 0)
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", problem.text);
@@ -233,6 +240,10 @@ raw_record_check(const RawRecord *raw, Port *port)
         return "deviceNode";
     if (raw->incoming < -1)
         return "incoming";
+    if (raw->parent_index < 0 || raw->parent_index > G_MAXINT)
+        return "parentIndex";
+    if (raw->trunk_index < 0 || raw->trunk_index > G_MAXINT || (raw->trunk_index && !raw->trunk))
+        return "trunkIndex";
     return NULL;
 }
 
@@ -260,7 +271,9 @@ record_parse(const char *text, gsize length, GError **error)
     port->name = g_strdup(raw.name);
     port->network = g_strdup(raw.network);
     port->parent = g_strdup(raw.parent);
+    port->parent_index = (int)raw.parent_index;
     port->trunk = g_strdup(raw.trunk);
+    port->trunk_index = (int)raw.trunk_index;
     port->vlan = g_strdup(raw.vlan);
     port->nopromisc = raw.nopromisc;
     g_strlcpy(port->interface_name, raw.interface_name, sizeof(port->interface_name));

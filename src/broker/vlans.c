@@ -7,6 +7,15 @@
  * one without its alias yet; a device with our alias and no record can only come from a lost state
  * folder. Devices that we did not make are used as they are and never touched: they have no record
  * and not our alias.
+ *
+ * A device may be renamed under its ports, and its old name be given to another. So a device is
+ * known by its ifindex alone, and its record's file is called by that; the name in the record is
+ * the one that it was made with. (Once the file was called by the name. Such records are read and
+ * stay what they are.)
+ *
+ * The kernel removes with a device all that lies on it. So before we remove one we look at all
+ * links: only VLAN devices of ours may be there. Nothing keeps somebody from adding one just then;
+ * the kernel has no "remove if free".
  */
 #include "vlans.h"
 
@@ -34,16 +43,18 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
 
 /* A VLAN device of ours. */
 typedef struct Vlan {
-    char name[INTERFACE_NAME_MAX + 1];
+    char file[INTERFACE_NAME_MAX + 1]; /* its record's; "": it has none */
+    char name[INTERFACE_NAME_MAX + 1]; /* when it was made */
     int index;
-    char trunk[INTERFACE_NAME_MAX + 1];
+    char trunk[INTERFACE_NAME_MAX + 1]; /* then, too */
     int trunk_index;
+    gboolean is_in_use; /* by somebody else's link, which the log has said */
 } Vlan;
 
 struct Vlans {
     int folder_fd;
     Kernel *kernel;
-    GHashTable *devices; /* name -> Vlan */
+    GHashTable *devices; /* ifindex -> Vlan */
 };
 
 Vlans *
@@ -64,7 +75,7 @@ vlans_new(int state_fd, Kernel *kernel, GError **error)
     vlans = g_new0(Vlans, 1);
     vlans->folder_fd = g_steal_fd(&fd);
     vlans->kernel = kernel;
-    vlans->devices = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+    vlans->devices = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     return vlans;
 }
 
@@ -79,6 +90,24 @@ vlans_free(Vlans *vlans)
 }
 
 static gboolean
+is_known(const Vlans *vlans, int index)
+{
+    return g_hash_table_contains(vlans->devices, GINT_TO_POINTER(index));
+}
+
+static void
+take(Vlans *vlans, Vlan *vlan)
+{
+    g_hash_table_insert(vlans->devices, GINT_TO_POINTER(vlan->index), vlan);
+}
+
+static void
+name_file(int index, char *file, gsize size)
+{
+    snprintf(file, size, "%d", index);
+}
+
+static gboolean
 write_record(Vlans *vlans, const Vlan *vlan, GError **error)
 {
     g_autoptr(json_t) object =
@@ -87,7 +116,16 @@ write_record(Vlans *vlans, const Vlan *vlan, GError **error)
     char text[VLAN_RECORD_MAX];
     gsize length = json_dumpb(object, text, sizeof(text), JSON_COMPACT);
 
-    return file_write_at(vlans->folder_fd, vlan->name, text, length, error);
+    return file_write_at(vlans->folder_fd, vlan->file, text, length, error);
+}
+
+static gboolean
+is_file_of(const char *file, const char *name, int index)
+{
+    char by_index[INTERFACE_NAME_MAX + 1];
+
+    name_file(index, by_index, sizeof(by_index));
+    return g_str_equal(file, by_index) || g_str_equal(file, name);
 }
 
 static Vlan *
@@ -106,12 +144,13 @@ read_record(Vlans *vlans, const char *file)
     if (!object ||
         json_unpack(object, "{s:i, s:s, s:i, s:s, s:i}", "version", &version, "name", &name,
                     "index", &index, "trunk", &trunk, "trunkIndex", &trunk_index) < 0 ||
-        version != 1 || !g_str_equal(name, file) || !interface_name_check(name, NULL) ||
+        version != 1 || !interface_name_check(name, NULL) || !is_file_of(file, name, index) ||
         !interface_name_check(trunk, NULL) || index <= 0 || trunk_index <= 0)
         return NULL;
     vlan = g_new0(Vlan, 1);
     vlan->index = index;
     vlan->trunk_index = trunk_index;
+    g_strlcpy(vlan->file, file, sizeof(vlan->file));
     g_strlcpy(vlan->name, name, sizeof(vlan->name));
     g_strlcpy(vlan->trunk, trunk, sizeof(vlan->trunk));
     return vlan;
@@ -156,14 +195,14 @@ note_orphans(Vlans *vlans, const GArray *links)
         Vlan *vlan;
 
         if (!g_str_equal(link->kind, "vlan") || !g_str_equal(link->alias, VLAN_ALIAS) ||
-            g_hash_table_contains(vlans->devices, link->name))
+            is_known(vlans, link->index))
             continue;
         vlan = g_new0(Vlan, 1);
         vlan->index = link->index;
         vlan->trunk_index = link->lower_index;
         g_strlcpy(vlan->name, link->name, sizeof(vlan->name));
         g_strlcpy(vlan->trunk, name_of(links, link->lower_index), sizeof(vlan->trunk));
-        g_hash_table_insert(vlans->devices, vlan->name, vlan);
+        take(vlans, vlan);
     }
 }
 
@@ -185,8 +224,8 @@ vlans_load(Vlans *vlans, const GArray *links, GError **error)
         if (g_str_equal(entry->d_name, ".") || g_str_equal(entry->d_name, ".."))
             continue;
         vlan = read_record(vlans, entry->d_name);
-        if (vlan && find_device(links, vlan)) {
-            g_hash_table_insert(vlans->devices, vlan->name, vlan);
+        if (vlan && !is_known(vlans, vlan->index) && find_device(links, vlan)) {
+            take(vlans, vlan);
             continue;
         }
         g_free(vlan);
@@ -233,6 +272,17 @@ choose_name(Vlans *vlans, const LinkInfo *trunk, const VlanSpec *spec, guint att
     snprintf(name, size, "m%s%x.%u", spec->is_outer ? "a" : "v", (guint)trunk->index, spec->id);
 }
 
+static int
+choose_index(const Vlans *vlans)
+{
+    int index;
+
+    do
+        index = g_random_int_range(INDEX_MIN, INDEX_MAX);
+    while (is_known(vlans, index));
+    return index;
+}
+
 static gboolean
 make_device(Vlans *vlans, const LinkInfo *trunk, VlanSpec *spec, LinkInfo *ret_device,
             GError **error)
@@ -242,7 +292,8 @@ make_device(Vlans *vlans, const LinkInfo *trunk, VlanSpec *spec, LinkInfo *ret_d
         g_autoptr(GError) cause = NULL;
 
         choose_name(vlans, trunk, spec, attempt, vlan->name, sizeof(vlan->name));
-        vlan->index = g_random_int_range(INDEX_MIN, INDEX_MAX);
+        vlan->index = choose_index(vlans);
+        name_file(vlan->index, vlan->file, sizeof(vlan->file));
         vlan->trunk_index = trunk->index;
         g_strlcpy(vlan->trunk, trunk->name, sizeof(vlan->trunk));
         spec->name = vlan->name;
@@ -250,12 +301,10 @@ make_device(Vlans *vlans, const LinkInfo *trunk, VlanSpec *spec, LinkInfo *ret_d
         if (!write_record(vlans, vlan, error))
             return FALSE;
         if (vlans->kernel->ops->vlan_create(vlans->kernel, spec, ret_device, &cause)) {
-            char *key = vlan->name;
-
-            g_hash_table_replace(vlans->devices, key, g_steal_pointer(&vlan));
+            take(vlans, g_steal_pointer(&vlan));
             return TRUE;
         }
-        unlinkat(vlans->folder_fd, vlan->name, 0);
+        unlinkat(vlans->folder_fd, vlan->file, 0);
         if (attempt < ATTEMPTS && (error_is_errno(cause, EEXIST) || error_is_errno(cause, EBUSY)))
             continue;
         return port_error_set(error, PORT_ERROR_SYSTEM, "cannot make VLAN %u on %s: %s", spec->id,
@@ -311,37 +360,75 @@ carries_another(Vlans *vlans, const Vlan *vlan)
     return FALSE;
 }
 
-/* A device of ours that nothing needs, or NULL. */
+/* A link that the removal of device would take away, or a bridge that would lose it; or NULL.
+ * Devices of ours are asked for themselves. */
+static const LinkInfo *
+find_user(const Vlans *vlans, const GArray *links, const LinkInfo *device)
+{
+    for (guint i = 0; i < links->len; i++) {
+        const LinkInfo *link = &g_array_index(links, LinkInfo, i);
+
+        if (link->index == device->master_index ||
+            (link->lower_index == device->index && !is_known(vlans, link->index)))
+            return link;
+    }
+    return NULL;
+}
+
+static gboolean
+is_free(const Vlans *vlans, const GArray *links, Vlan *vlan)
+{
+    const LinkInfo *device = find_device(links, vlan);
+    const LinkInfo *user = device ? find_user(vlans, links, device) : NULL;
+
+    if (user && !vlan->is_in_use)
+        g_message("VLAN device %s stays, though no port needs it: %s is on it", device->name,
+                  user->name);
+    vlan->is_in_use = user != NULL;
+    return !user;
+}
+
+/* A device of ours that nothing needs and, with links, that nobody else uses; or NULL. */
 static Vlan *
-find_unneeded(Vlans *vlans, VlanNeeded needed, gpointer user_data)
+find_unneeded(Vlans *vlans, const GArray *links, VlanNeeded needed, gpointer user_data)
 {
     GHashTableIter iter;
     gpointer value;
 
     g_hash_table_iter_init(&iter, vlans->devices);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        if (!needed(((const Vlan *)value)->name, user_data) && !carries_another(vlans, value))
+        if (!needed(((const Vlan *)value)->index, user_data) && !carries_another(vlans, value) &&
+            (!links || is_free(vlans, links, value)))
             return value;
     }
     return NULL;
 }
 
+static gboolean
+remove_vlan(Vlans *vlans, const GArray *links, const Vlan *vlan, GError **error)
+{
+    if (find_device(links, vlan) &&
+        !vlans->kernel->ops->link_delete(vlans->kernel, &vlan->index, 1, error))
+        return FALSE;
+    if (vlan->file[0] && unlinkat(vlans->folder_fd, vlan->file, 0) < 0 && errno != ENOENT)
+        return error_set_errno(error, errno, "cannot remove the record of VLAN device %s",
+                               vlan->name);
+    g_hash_table_remove(vlans->devices, GINT_TO_POINTER(vlan->index));
+    return TRUE;
+}
+
 gboolean
 vlans_sweep(Vlans *vlans, VlanNeeded needed, gpointer user_data, GError **error)
 {
-    Vlan *vlan;
+    /* What is on a device changes with each that is removed. */
+    while (find_unneeded(vlans, NULL, needed, user_data)) {
+        g_autoptr(GArray) links = vlans->kernel->ops->link_list(vlans->kernel, error);
+        Vlan *vlan = links ? find_unneeded(vlans, links, needed, user_data) : NULL;
 
-    while ((vlan = find_unneeded(vlans, needed, user_data))) {
-        LinkInfo link;
-
-        if (vlans->kernel->ops->link_by_index(vlans->kernel, vlan->index, &link, NULL) &&
-            is_device_of(&link, vlan) &&
-            !vlans->kernel->ops->link_delete(vlans->kernel, &link.index, 1, error))
+        if (!vlan)
+            return links != NULL;
+        if (!remove_vlan(vlans, links, vlan, error))
             return FALSE;
-        if (unlinkat(vlans->folder_fd, vlan->name, 0) < 0 && errno != ENOENT)
-            return error_set_errno(error, errno, "cannot remove the record of VLAN device %s",
-                                   vlan->name);
-        g_hash_table_remove(vlans->devices, vlan->name);
     }
     return TRUE;
 }

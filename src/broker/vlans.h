@@ -17,6 +17,8 @@ void vlans_free(Vlans *vlans);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Vlans, vlans_free)
 
 /*
+ * Which device is which, its ifindex tells: administrators rename devices.
+ *
  * Reads the records and compares them with all links there are (of LinkInfo): what has gone is
  * forgotten, a device of ours without a record is noted for vlans_sweep(). Damaged records are
  * removed: their devices have our alias.
@@ -30,8 +32,12 @@ gboolean vlans_load(Vlans *vlans, const GArray *links, GError **error);
 gboolean vlans_acquire(Vlans *vlans, const LinkInfo *trunk, const char *vlan, LinkInfo *ret_device,
                        GError **error);
 
-/* Tells whether a port needs the link with this name. */
-typedef gboolean (*VlanNeeded)(const char *name, gpointer user_data);
+/* Tells whether a port needs the link with this ifindex. */
+typedef gboolean (*VlanNeeded)(int index, gpointer user_data);
 
-/* Removes each device of ours that no port and no other device of ours needs, upper ones first. */
+/*
+ * Removes each device of ours that no port and no other device of ours needs, upper ones first. One
+ * that somebody else's link lies on, or that is a port of a bridge, stays until a later sweep finds
+ * it free; the log says so once. Links in other network namespaces are not seen.
+ */
 gboolean vlans_sweep(Vlans *vlans, VlanNeeded needed, gpointer user_data, GError **error);

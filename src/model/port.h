@@ -25,12 +25,14 @@ gboolean port_state_parse(const char *text, PortState *ret_state);
 
 /* One port, as its record keeps it and as the API shows it. */
 typedef struct Port {
-    char *id;      /* ours: "p" and 12 hex digits; never used again */
-    char *name;    /* the caller's, or the id */
-    char *network; /* the network's name, or an ad-hoc network's text */
-    char *parent;
-    char *trunk; /* VLAN=: the interface that the VLAN device parent lies on; else NULL */
-    char *vlan;  /* VLAN=: "100" or "200.100"; else NULL */
+    char *id;         /* ours: "p" and 12 hex digits; never used again */
+    char *name;       /* the caller's, or the id */
+    char *network;    /* the network's name, or an ad-hoc network's text */
+    char *parent;     /* its name as we last saw it: which link it is, the index tells */
+    int parent_index; /* 0: there was no such link when it was looked for */
+    char *trunk;      /* VLAN=: the interface that the VLAN device parent lies on; else NULL */
+    int trunk_index;  /* as parent_index; 0 without trunk */
+    char *vlan;       /* VLAN=: "100" or "200.100"; else NULL */
     MacvtapMode mode;
     gboolean nopromisc;
     char interface_name[INTERFACE_NAME_MAX + 1];

@@ -105,3 +105,29 @@ def test_parent_gone_under_an_open_tap(daemon, host, watcher):
     vmm.kill()
     assert watcher.reply()["event"] == "deleted"
     assert daemon.settle() == []
+
+
+def test_parent_is_renamed(daemon, host, port, watcher):
+    """The port follows it, whether a daemon runs that hears of the new name or not."""
+    host.ip("link", "set", "eth0", "name", "uplink")
+    assert watcher.reply() == {"event": "changed", "port": {**port, "parent": "uplink"}}
+    assert daemon.ports() == [{**port, "parent": "uplink"}]
+    daemon.stop()
+    host.ip("link", "set", "uplink", "name", "wire")
+    daemon.start()
+    assert daemon.ports() == [{**port, "parent": "wire"}]
+
+
+def test_name_of_a_renamed_parent_is_free(daemon, host, hosts, watcher):
+    """A passthru port has the interface that it was made on, and not the next one with its name."""
+    def create(parent, name):
+        return daemon.ctl("port", "create", "--network", f"parent={parent},mode=passthru", "--name", name, check=False)
+
+    assert create("eth0", "p1").returncode == 0
+    host.ip("link", "set", "eth0", "name", "uplink")
+    host.connect("eth0", hosts("other"), "eth0")
+    assert create("eth0", "p2").returncode == 0
+    assert {port["name"]: port["parent"] for port in daemon.ports()} == {"p1": "uplink", "p2": "eth0"}
+    for parent, holder in (("eth0", "p2"), ("uplink", "p1")):
+        assert f"passthru port {holder} holds {parent}" in create(parent, "p3").stderr
+    daemon.ctl("port", "delete", "p1", "p2")

@@ -50,3 +50,68 @@ def test_vlan_device_is_silent(running, host, station):
         assert "inet6" not in host.ip("addr", "show", "dev", name).stdout
         assert host.run("cat", f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").stdout == "1\n"
     running.ctl("port", "delete", "vm")
+
+
+def create(daemon, name, vlan="100"):
+    daemon.ctl("port", "create", "--network", f"parent=eth0,mode=bridge,vlan={vlan}", "--name", name)
+
+
+def rename(host, name, new_name):
+    """Before Linux 6.2 a device has to be down for that."""
+    host.ip("link", "set", name, "down")
+    host.ip("link", "set", name, "name", new_name)
+    host.ip("link", "set", new_name, "up")
+
+
+def parents(daemon):
+    return {port["name"]: (port["state"], port["parent"]) for port in daemon.ports()}
+
+
+def test_renamed_device_stays_under_its_ports(running, host, station):
+    """It goes with the last of them, by whatever name, and through a restart."""
+    create(running, "p1")
+    rename(host, "eth0.100", "office")
+    create(running, "p2")
+    running.ctl("port", "delete", "p1")
+    assert parents(running) == {"p2": ("active", "office")}
+    running.stop()
+    rename(host, "office", "attic")
+    running.start()
+    assert parents(running) == {"p2": ("active", "attic")}
+    running.ctl("port", "delete", "p2")
+    assert sorted(host.links()) == ["eth0", "lo"]
+    assert not list((running.state / "vlans").iterdir())
+
+
+@pytest.mark.parametrize("lower,link,left", [
+    ("eth0.200", ["name", "adm7", "type", "vlan", "id", "7"], ["adm7", "eth0.200"]),
+    ("eth0.200.100", ["name", "own", "type", "macvlan", "mode", "bridge"], ["eth0.200", "eth0.200.100", "own"]),
+], ids=["vlan-on-the-outer", "macvlan-on-the-inner"])
+def test_device_that_others_use_stays(running, host, station, lower, link, left):
+    """It is not macvtapd's alone any more: it goes when it is free, which is looked at when the next port goes."""
+    create(running, "vm", "200.100")
+    host.ip("link", "add", "link", lower, *link)
+    running.ctl("port", "delete", "vm")
+    assert sorted(host.links()) == sorted(["eth0", "lo", *left])
+    running.restart()
+    create(running, "vm", "5")
+    running.ctl("port", "delete", "vm")
+    assert sorted(host.links()) == sorted(["eth0", "lo", *left])
+    assert running.messages().count(f"VLAN device {lower} stays, though no port needs it") == 2, "once a start"
+    host.ip("link", "del", link[1])
+    create(running, "vm", "5")
+    running.ctl("port", "delete", "vm")
+    assert sorted(host.links()) == ["eth0", "lo"]
+
+
+def test_device_in_a_bridge_stays(running, host, station):
+    create(running, "vm")
+    (port,) = running.ports()
+    host.ip("link", "del", port["interfaceName"])
+    host.ip("link", "add", "br0", "type", "bridge")
+    host.ip("link", "set", "eth0.100", "master", "br0")
+    running.ctl("port", "delete", "vm")
+    assert sorted(host.links()) == ["br0", "eth0", "eth0.100", "lo"]
+    host.ip("link", "del", "br0")
+    running.restart()
+    assert sorted(host.links()) == ["eth0", "lo"]

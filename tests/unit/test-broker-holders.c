@@ -305,6 +305,7 @@ test_lost_events(void **state)
     KernelOps ops = *test->kernel->ops;
     const KernelOps *real = test->kernel->ops;
     const Port *port, *other;
+    LinkInfo parent;
 
     test_broker_kill(test);
     ops.monitor = keep_monitor;
@@ -321,6 +322,12 @@ test_lost_events(void **state)
     assert_int_equal(other->state, PORT_STATE_ACTIVE);
     handler(LINK_EVENT_LOST, &nothing, handler_data);
     expect_events(test, "");
+    assert_true(test_broker_find_link(test, "eth0", &parent));
+    memcpy(parent.name, "lan0", sizeof("lan0"));
+    kernel_fake_change_link(test->kernel, &parent);
+    handler(LINK_EVENT_LOST, &nothing, handler_data);
+    expect_events(test, "changed db\n");
+    assert_string_equal(other->parent, "lan0");
     test->kernel->ops = real;
 }
 

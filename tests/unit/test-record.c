@@ -31,6 +31,8 @@ check_round_trip(const Port *port)
     assert_string_equal(read->name, port->name);
     assert_string_equal(read->network, port->network);
     assert_string_equal(read->parent, port->parent);
+    assert_int_equal(read->parent_index, port->parent_index);
+    assert_int_equal(read->trunk_index, port->trunk_index);
     assert_int_equal(read->mode, port->mode);
     assert_int_equal(read->nopromisc, port->nopromisc);
     assert_string_equal(read->interface_name, port->interface_name);
@@ -90,6 +92,13 @@ test_round_trip(void **state)
     check_round_trip(port);
     g_free(port->network);
     port->network = g_strdup("parent=eth0,mode=source,vlan=4094.4094");
+    check_round_trip(port);
+    port->parent_index = 2;
+    check_round_trip(port);
+    port->trunk = g_strdup("eth0");
+    port->vlan = g_strdup("4094.4094");
+    check_round_trip(port);
+    port->parent_index = port->trunk_index = G_MAXINT;
     check_round_trip(port);
 }
 
@@ -197,6 +206,10 @@ test_values_that_cannot_be(void **state)
         {"holder", "{\"type\":\"domain\",\"pid\":1,\"startTime\":-1,"
                    "\"domain\":\"123e4567-e89b-12d3-a456-426614174000\"}"},
         {"incoming", "-2"},
+        {"parentIndex", "-1"},
+        {"parentIndex", "4294967297"},
+        {"trunkIndex", "-1"},
+        {"trunkIndex", "2"},
         {"deviceNode", "null"},
         {"deviceNode", "[]"},
         {"deviceNode", "{\"owner\":0,\"group\":0}"},
