@@ -2,6 +2,7 @@
 """A machine with libvirtd, our hook and macvtapd, per module; after each test nothing may be left on it."""
 import contextlib
 import os
+import signal
 
 import pytest
 
@@ -69,7 +70,7 @@ class Site:
     def clear(self):
         """End what a test that failed has left, so that the next one begins afresh."""
         if self.daemon.running:
-            self.daemon.process.send_signal(18)  # SIGCONT
+            self.daemon.process.send_signal(signal.SIGCONT)
         else:
             self.daemon.start()
         if not self.libvirt.running:

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from domain import Port, domain_xml
+from libvirt import LastHook
 
 ROUNDS = [pytest.param(1, id="once"), pytest.param(20, id="rounds", marks=pytest.mark.long)]
 
@@ -74,11 +75,11 @@ def test_restarts_leave_a_running_guest_alone(site, idle):
     """That libvirtd finds the guest while macvtapd is not there to answer its hook must not end it, either."""
     site.libvirt.virsh("start", "idle")
     before, qemu = by_name(site.daemon.ports()), site.libvirt.qemu("idle")
-    for steps in ([kill_libvirtd, start_libvirtd], [restart_macvtapd],
-                  [lambda site: site.libvirt.stop(), lambda site: site.daemon.stop(), start_libvirtd,
-                   lambda site: site.libvirt.domains(), lambda site: site.daemon.start()]):
+    for steps in ([site.libvirt.kill, site.libvirt.start_and_find], [site.daemon.kill, site.daemon.start],
+                  [site.libvirt.stop, site.daemon.stop, site.libvirt.start_and_find, site.libvirt.domains,
+                   site.daemon.start]):
         for step in steps:
-            step(site)
+            step()
         assert site.libvirt.state("idle") == "running"
         assert by_name(site.daemon.ports()) == before
         assert site.machine.processes("qemu-system-x86_64") == [qemu]
@@ -86,39 +87,12 @@ def test_restarts_leave_a_running_guest_alone(site, idle):
     assert site.left() == []
 
 
-# A second hook, which libvirt runs after ours: it tells that it has come so far, and stays there.
-LAST_HOOK = """#!/bin/sh
-[ "$2" = "{operation}" ] || exit 0
-echo here >/run/guests/here
-exec sleep 2147483647
-"""
-
-
-@pytest.fixture
-def held(site):
-    """held(operation): libvirt stays in this hook call, behind our hook, until it is killed."""
-    path = site.machine.path("/etc/libvirt/hooks/qemu.d/zz-last")
-    here = site.machine.path("/run/guests/here")
-    site.machine.run("mkfifo", "/run/guests/here")
-
-    def hold(operation):
-        with open(path, "w", encoding="ascii") as stream:
-            stream.write(LAST_HOOK.format(operation=operation))
-        site.machine.run("chmod", "755", "/etc/libvirt/hooks/qemu.d/zz-last")
-        starting = site.libvirt.virsh_start("start", "idle")
-        with open(here, encoding="ascii") as stream:
-            assert stream.read() == "here\n"
-        site.machine.run("rm", "/etc/libvirt/hooks/qemu.d/zz-last")
-        return starting
-
-    yield hold
-    site.machine.run("rm", "-f", "/etc/libvirt/hooks/qemu.d/zz-last", "/run/guests/here")
-
-
 @pytest.mark.parametrize("operation", ["prepare", "start", "started"])
 @pytest.mark.parametrize("comebacks", [COMEBACKS[0], pytest.param(COMEBACKS[1], marks=pytest.mark.long)], ids=name)
-def test_libvirtd_killed_within_a_start(site, idle, held, operation, comebacks):
-    starting = held(operation)
+def test_libvirtd_killed_within_a_start(site, idle, operation, comebacks):
+    with LastHook(site.machine, operation, stay=True) as hook:
+        starting = site.libvirt.virsh_start("start", "idle")
+        hook.wait()
     site.libvirt.kill()
     starting.communicate()
     for pid in site.machine.processes("sleep"):

@@ -109,7 +109,7 @@ def test_hung_while_libvirtd_comes_back(site, idle, hung):
     site.libvirt.virsh("start", "idle")
     hung()
     site.libvirt.kill()
-    site.libvirt.start()
+    site.libvirt.start_and_find()
     assert site.libvirt.state("idle") == "running"
     hung.go_on()
     assert len(site.daemon.ports()) == 2

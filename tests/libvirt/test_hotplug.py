@@ -85,7 +85,7 @@ def test_attached_port_outlives_both_daemons(site):
     site.libvirt.kill()
     site.daemon.kill()
     site.daemon.start()
-    site.libvirt.start()
+    site.libvirt.start_and_find()
     assert site.libvirt.domains() == ["idle"]
     assert site.daemon.ports() == before
     site.machine.kill(site.libvirt.qemu("idle"))

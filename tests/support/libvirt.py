@@ -89,6 +89,12 @@ class Libvirt:
                 path.unlink()
         return self
 
+    def start_and_find(self):
+        """Start it, and wait until it has called the hooks of a domain that it has found running."""
+        with LastHook(self.machine, "reconnect") as hook:
+            self.start()
+            hook.wait()
+
     def _wait_ready(self, notify, ended):
         deadline = Deadline(60)
         while notify.fileno() in deadline.wait_readable(notify, ended):
@@ -175,6 +181,41 @@ class Libvirt:
             self.virsh("destroy", name, check=False)
         for name in self.domains("--all"):
             self.virsh("undefine", name, "--managed-save", "--snapshots-metadata", check=False)
+
+
+class LastHook:
+    """A hook that libvirt calls after ours: it tells of one operation, and with stay=True does not return from it."""
+
+    _TEXT = """#!/bin/sh
+[ "$2" = "{operation}" ] || exit 0
+echo here >/run/guests/hook
+[ -z "{stay}" ] || exec sleep 2147483647
+"""
+
+    def __init__(self, machine, operation, stay=False):
+        self._paths = [f"{HOOKS}/zz-last", "/run/guests/hook"]
+        self._machine = machine
+        hook, fifo = self._paths
+        machine.run("mkfifo", fifo)
+        self._fifo = os.open(machine.path(fifo), os.O_RDONLY | os.O_NONBLOCK)
+        with open(machine.path(hook), "w", encoding="ascii") as stream:
+            stream.write(self._TEXT.format(operation=operation, stay="stay" if stay else ""))
+        machine.run("chmod", "755", hook)
+
+    def wait(self):
+        """Wait until libvirt has called it, once."""
+        Deadline(60).wait_readable(self._fifo)
+        assert os.read(self._fifo, 5) == b"here\n"
+
+    def close(self):
+        os.close(self._fifo)
+        self._machine.run("rm", "-f", *self._paths)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
 def with_input(text):
