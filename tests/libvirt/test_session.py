@@ -45,7 +45,7 @@ def session(site, module_session):
 
 
 def test_guest_of_a_user_pings(site, session):
-    port = Port("user-net", "theirs")
+    port = Port("vm-user", "theirs")
     session.define(guest_xml("mine", [port], ["10.0.0.1/24"], [STATION]))
     session.virsh("start", "mine")
     (made,) = site.daemon.ports()
@@ -61,16 +61,24 @@ def test_guest_of_a_user_pings(site, session):
 
 
 def test_qemu_of_a_user_is_killed(site, session):
-    session.create(domain_xml("mine", [Port("user-net", "theirs")]))
+    session.create(domain_xml("mine", [Port("vm-user", "theirs")]))
     (qemu,) = site.machine.processes("qemu-system-x86_64")
     site.machine.kill(qemu)
     assert site.left() == []
 
 
 def test_network_of_others(site, session):
-    xml = domain_xml("mine", [Port("user-net", "lan")])
+    xml = domain_xml("mine", [Port("vm-user", "lan")])
     done = session.create(xml, check=False)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if "macvtapd: " in line]
     assert "lan" in line
+    assert site.left() == []
+
+
+def test_target_that_is_not_a_users(site, session):
+    done = session.create(domain_xml("mine", [Port("eth7", "theirs")]), check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if "macvtapd: " in line]
+    assert "eth7" in line and "'vm' or 'mvt'" in line
     assert site.left() == []
