@@ -34,7 +34,7 @@ class Pinger:
         self._socket = host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
         self._socket.connect((address, 0))
         self.sent = 0
-        self._answered = set()
+        self._answered = {}  # number: how many later ones were sent before its answer came
         self._changed = threading.Condition()
         self._over = False
         self._thread = threading.Thread(target=self._work)
@@ -62,7 +62,7 @@ class Pinger:
         kind, _, _, identifier, number = struct.unpack_from("!BBHHH", message)
         if kind == _ECHO_REPLY and identifier == _IDENTIFIER:
             with self._changed:
-                self._answered.add(number)
+                self._answered.setdefault(number, self.sent - number)
                 self._changed.notify_all()
 
     def wait_answers(self, count, deadline=None):
@@ -83,6 +83,10 @@ class Pinger:
             assert answered, f"{self._address} does not answer any more after {max(self._answered, default=0)} of" \
                              f" {self.sent}"
         return [number for number in range(1, max(self._answered)) if number not in self._answered]
+
+    def late(self, by):
+        """The numbers of those whose answer came when `by` later ones had been sent, or more."""
+        return [number for number, later in sorted(self._answered.items()) if later >= by]
 
     def close(self):
         self._over = True
