@@ -64,7 +64,7 @@ def test_all_three_killed(site, idle, rounds):
         site.daemon.start()
         assert site.left() == []
         start_libvirtd(site)
-        assert site.libvirt.domains() == []
+        site.libvirt.wait_gone("idle")
 
 
 def by_name(ports):
