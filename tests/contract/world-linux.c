@@ -199,7 +199,8 @@ world_sources(const char *name)
 {
     GByteArray *sources = test_macvtap_sources(name);
 
-    qsort(sources->data, sources->len / sizeof(MacAddress), sizeof(MacAddress), compare_macs);
+    if (sources->len > 0) /* qsort() takes no NULL */
+        qsort(sources->data, sources->len / sizeof(MacAddress), sizeof(MacAddress), compare_macs);
     return sources;
 }
 
