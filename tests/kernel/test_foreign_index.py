@@ -96,7 +96,6 @@ def test_node_is_ours_and_the_other_has_none(daemon, connection, station, port, 
     check_traffic(daemon, connection, station, port)
 
 
-@pytest.mark.lab
 def test_missing_node(daemon, connection, station, port, node):
     check_traffic(daemon, connection, station, port)
     assert not os.path.lexists(node)

@@ -125,7 +125,6 @@ def test_daemon_keeps_no_descriptor(daemon):
 # -- the daemon stops and starts -----------------------------------------------------------------------------
 
 
-@pytest.mark.lab
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_ports_of_living_holders_stay(daemon, host, station, vmm, how):
     process = vmm()
@@ -209,7 +208,6 @@ def test_alias_on_something_else_is_left_alone(daemon, host):
     assert "other" in host.links()
 
 
-@pytest.mark.lab
 @pytest.mark.parametrize("device", ["whole", "without-alias", "none"])
 def test_creation_that_was_interrupted(daemon, host, device):
     port = create(daemon, "--name=vm")
@@ -517,7 +515,6 @@ def test_same_mac_for_the_same_name(daemon):
     daemon.ctl("port", "delete", "vm7")
 
 
-@pytest.mark.lab
 def test_host_takes_none_of_the_traffic(daemon, host):
     """No IPv6 address on the host's side, no ARP; up; the alias says whose it is."""
     port = create(daemon, "--name=vm")

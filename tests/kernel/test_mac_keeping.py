@@ -111,7 +111,6 @@ def test_undone_by_the_next_start(daemon, host, ports):
     assert state(daemon, port) == {**port, "macChanges": 1}
 
 
-@pytest.mark.lab
 def test_inherited_mac_of_the_parent_is_kept(daemon, host, ports):
     before = host.mac("eth0")
     port, tap = ports("inherit")
@@ -123,7 +122,6 @@ def test_inherited_mac_of_the_parent_is_kept(daemon, host, ports):
     assert state(daemon, port)["macChanges"] == 1
 
 
-@pytest.mark.lab
 @pytest.mark.parametrize("network", ["any", "assign"])
 def test_allowed_and_the_record_follows(daemon, host, ports, watcher, wire, network):
     before = host.mac("eth0")

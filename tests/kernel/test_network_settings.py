@@ -113,7 +113,6 @@ def test_sources_change_with_the_file(made, ports, wire):
     assert heard(wire, tap, port, THIRD) == [SECOND, THIRD]
 
 
-@pytest.mark.lab
 def test_sources_of_one_port(made, ports, wire):
     path = made.network("wall", text=network("source", Sources=FIRST))
     made.start()
@@ -164,7 +163,6 @@ def link_local(mac):
     return b"\xfe\x80" + bytes(6) + bytes([raw[0] ^ 2]) + raw[1:3] + b"\xff\xfe" + raw[3:]
 
 
-@pytest.mark.lab
 @pytest.mark.parametrize("mode", ["bridge", "private", "passthru"])
 @pytest.mark.parametrize("multicast", ["all", "filter"])
 def test_multicast(made, ports, wire, multicast, mode):
@@ -183,7 +181,6 @@ def test_multicast(made, ports, wire, multicast, mode):
     assert (question in seen, mdns in seen) == ((True, True) if multicast == "all" else (False, False))
 
 
-@pytest.mark.lab
 @pytest.mark.parametrize("mode, nopromisc", [
     ("bridge", "no"), ("vepa", "no"), ("private", "no"), ("source", "no"), ("passthru", "no"), ("passthru", "yes")])
 def test_parent_listens_as_before(made, host, mode, nopromisc):

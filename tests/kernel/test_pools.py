@@ -85,7 +85,6 @@ def test_missing_and_unusable_members_are_passed_over(host, create):
     assert [create("bridge", f"vm{number}") for number in (1, 2)] == ["eth1", "eth1"]
 
 
-@pytest.mark.lab
 def test_passthru_takes_a_free_one(daemon, create):
     assert [create("passthru", f"vm{number}") for number in range(3)] == [*MEMBERS]
     daemon.ctl("port", "delete", "vm1")
