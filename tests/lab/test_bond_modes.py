@@ -4,8 +4,8 @@ import pytest
 
 from frames import BROADCAST, Tap, frame
 
-MODES = ("balance-rr", "802.3ad", "balance-alb")
-LONG_MODES = ("active-backup", "balance-xor", "broadcast", "balance-tlb")
+MODES = ("802.3ad", "balance-alb")
+LONG_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "balance-tlb")
 # Those that have a slave of their own to name.
 WITH_ACTIVE_SLAVE = ("active-backup", "balance-tlb", "balance-alb")
 

@@ -34,10 +34,12 @@ def vhost_threads(pid):
     return names.count(f"vhost-{pid}")
 
 
-def test_guest_pings_through_a_failover(site, guests):
+@pytest.mark.parametrize("processors", [1, pytest.param(QUEUES, marks=pytest.mark.long)])
+def test_guest_pings_through_a_failover(site, guests, processors):
+    """The guest uses one queue for each of its processors, of which an emulated one within an emulated one is slow."""
     running = guests(guest.run_with_macvtap_run, site.daemon, [f"lan,queues={QUEUES}"], "10.0.0.1/24", [STATION_IP],
-                     extra=["-smp", str(QUEUES)], keep=STATION_IP)
-    assert running.wait_ready()["queues"] == str(QUEUES)
+                     extra=["-smp", str(processors)], keep=STATION_IP)
+    assert running.wait_ready()["queues"] == str(processors)
     running.wait_ping(STATION_IP)
     assert vhost_threads(running.pid) == QUEUES
     (port,) = site.daemon.ports()

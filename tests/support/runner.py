@@ -18,8 +18,8 @@ import results
 from results import Counts
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-TIERS = ["unit", "contract", "fuzz", "kernel", "interop", "e2e", "libvirt", "lab", "sanitize"]
-PYTEST = {"kernel", "interop", "e2e", "libvirt"}
+TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", "libvirt", "lab", "sanitize"]
+PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt"}
 LAB_ONLY = "lab"  # both the tier that starts the lab and, inside it, the tests of tests/lab
 IN_LAB = os.environ.get("MACVTAPD_LAB") == "1"
 
@@ -191,6 +191,7 @@ class Runner:
             self.tier("long e2e", lambda: self.pytest("e2e", marker="stock", name="long-e2e"))
             self.tier("long lab", lambda: self.pytest(LAB_ONLY, marker="long", name="long-lab"))
             return
+        os.environ["MACVTAPD_FIGURES"] = str(SOURCE / "docs/reliability.md")
         for name in sorted(PYTEST):
             self.tier(f"long {name}",
                       lambda name=name: self.pytest(name, marker="long and not stock", name=f"long-{name}"),
