@@ -7,20 +7,22 @@
  * an address from a router advertisement and answer ARP requests for the host's addresses with the
  * guest's MAC. So the device is made down, IPv6 is switched off on it and only then it goes up,
  * without ARP. The kernel takes neither ifalias nor addr_gen_mode while it makes a link
- * (rtnl_newlink_create()), and within one change it sets the link up before it looks at
- * addr_gen_mode (do_setlink()); hence
+ * (rtnl_newlink_create()); hence
  *
  *   1. RTM_NEWLINK, down;
  *   2. disable_ipv6 = 1 in /proc/sys/net/ipv6/conf/NAME;
- *   3. in one sendmsg(): alias, addr_gen_mode none and the flags; up, unless it is to stay down;
+ *   3. in one sendmsg(): alias, addr_gen_mode none, the flags and, unless it is to stay down, up;
  *      and, if it does or the kernel did not tell the new link in answer to step 1, RTM_GETLINK.
  *
- * The flags come before up, because a passthru macvtap whose IFF_ALLMULTI is set while it is up
- * makes its parent listen to all multicast for ever: macvlan_change_rx_flags() counts it, and
- * macvlan_stop() does not count it back in that mode.
- *
  * addr_gen_mode stays needed next to disable_ipv6: an administrator who writes
- * conf/all/disable_ipv6 switches IPv6 on again on every device.
+ * conf/all/disable_ipv6 switches IPv6 on again on every device. Within one change the kernel sets
+ * the link up before it looks at addr_gen_mode (do_setlink()); with step 2 done that gives it no
+ * address either.
+ *
+ * Up is a change of its own in two cases. A passthru macvtap whose IFF_ALLMULTI is set while it is
+ * up makes its parent listen to all multicast for ever: macvlan_change_rx_flags() counts it, and
+ * macvlan_stop() does not count it back in that mode. And where up may fail (below), the rest of
+ * the change must not fail with it.
  *
  * The kernel goes on with a sendmsg()'s messages after one has failed. Step 1 must therefore be
  * alone: on "exists" the rest would change somebody else's link. After it the index is known to be
@@ -65,14 +67,35 @@ put_addr_gen_mode_none(NetlinkMessage *message)
     nla_nest_end(message, families);
 }
 
+static gboolean
+is_up_apart(const LinkDress *dress)
+{
+    return dress->flags_before_up || dress->rises_with_parent;
+}
+
+static void
+put_flags(NetlinkMessage *message, guint32 flags)
+{
+    struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(message));
+
+    header->ifi_flags = flags;
+    header->ifi_change = flags;
+}
+
+#define UP_FLAGS (IFF_UP | IFF_NOARP)
+
+static guint32
+up_flags(const LinkDress *dress)
+{
+    return dress->stays_down ? IFF_NOARP : UP_FLAGS;
+}
+
 static NetlinkMessage *
 dress_request(const LinkDress *dress, int index, gboolean has_ipv6)
 {
     NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 512);
-    struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(message));
 
-    header->ifi_flags = dress->flags;
-    header->ifi_change = dress->flags;
+    put_flags(message, dress->flags | (is_up_apart(dress) ? 0 : up_flags(dress)));
     if (has_ipv6)
         put_addr_gen_mode_none(message);
     if (dress->alias)
@@ -80,16 +103,12 @@ dress_request(const LinkDress *dress, int index, gboolean has_ipv6)
     return message;
 }
 
-#define UP_FLAGS (IFF_UP | IFF_NOARP)
-
 static NetlinkMessage *
 up_request(const LinkDress *dress, int index)
 {
     NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 16);
-    struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(message));
 
-    header->ifi_flags = dress->stays_down ? IFF_NOARP : UP_FLAGS;
-    header->ifi_change = header->ifi_flags;
+    put_flags(message, up_flags(dress));
     return message;
 }
 
@@ -169,12 +188,16 @@ finish_link(LinuxKernel *kernel, const LinkDress *dress, int index, gboolean has
             const char *what, LinkInfo *link, GError **error)
 {
     g_autoptr(NetlinkMessage) dressing = dress_request(dress, index, has_ipv6);
-    g_autoptr(NetlinkMessage) up = up_request(dress, index);
-    g_autoptr(NetlinkMessage) get = link_get_request(index, NULL);
-    NetlinkMessage *messages[] = {dressing, up, get};
-    gsize n_messages = link->index && !dress->stays_down ? 2 : 3;
+    g_autoptr(NetlinkMessage) up = is_up_apart(dress) ? up_request(dress, index) : NULL;
+    g_autoptr(NetlinkMessage) get = NULL;
+    NetlinkMessage *messages[3] = {dressing};
     NetlinkResult results[G_N_ELEMENTS(messages)];
+    gsize n_messages = 1;
 
+    if (up)
+        messages[n_messages++] = up;
+    if (!link->index || dress->stays_down)
+        messages[n_messages++] = get = link_get_request(index, NULL);
     if (!netlink_talk(kernel->netlink, messages, n_messages, take_link, link, results, error))
         return FALSE;
     if (dress->rises_with_parent && results[1].errnum == ENETDOWN && results[0].errnum == 0)
