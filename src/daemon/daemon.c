@@ -150,7 +150,9 @@ serve(Daemon *daemon, const char *path, GError **error)
     gboolean owned = FALSE;
     int fd;
 
-    daemon->server = varlink_server_new(&info, &limits);
+    daemon->server = varlink_server_new(&info, &limits, error);
+    if (!daemon->server)
+        return FALSE;
     daemon->api = api_new(daemon->server, daemon->broker, error);
     if (!daemon->api)
         return FALSE;

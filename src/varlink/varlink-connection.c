@@ -2,49 +2,48 @@
 /*
  * Theory of operation.
  *
- * One GSource per connection. A connection handles one call at a time: while a call is in hand, or
- * its reply is not wholly sent, nothing more is read, so a caller who sends much or reads nothing
- * fills his own socket and no memory of ours. Only a stream of replies can pile up; above the limit
- * its connection is dropped.
+ * A connection handles one call at a time: while a call is in hand, or its reply is not wholly
+ * sent, nothing more is read, so a caller who sends much or reads nothing fills his own socket and
+ * no memory of ours. Only a stream of replies can pile up; above the limit its connection is
+ * dropped.
  *
- * A plain round trip costs poll, recvmsg, sendmsg. Changing the polled events would wake the loop
- * (GLib writes to an eventfd), so it is put off until it matters: input stays polled while a call
- * is in hand, and only when some really comes it is switched off.
+ * One turn of the poller handles one message, or what there is of one after one read. Whoever has
+ * sent more gets another turn when others have had theirs. A plain round trip costs poll,
+ * epoll_wait, recvmsg, sendmsg.
  *
- * End of input alone does not end a call in hand: a peer may shut down its writing side and still
- * wait for the reply. POLLHUP means that nobody is there to read it.
+ * Input is told once as it comes: `readable` remembers it until a read finds less than it has room
+ * for, and no end is still to be read. End of input alone does not end a call in hand: a peer may
+ * shut down its writing side and still wait for the reply. A hang-up means that nobody is there to
+ * read it.
  *
- * Callbacks may do anything, free the server included. So a failure within one is only noted, the
- * main loop closes the connection later, and the work here holds a reference.
+ * Callbacks may do anything, free the server included. So a failure within one is only noted, a
+ * later turn closes the connection, and the work here holds a reference.
  */
 #include "varlink-connection.h"
 
 #include "varlink-transport.h"
 
-#include <glib-unix.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 struct VarlinkConnection {
     guint references;
     VarlinkTransport transport;
     VarlinkPeer peer;
-    gsize unsent_limit;
+    gsize unsent_limit, unsent_told; /* what the owner knows of */
+    guint value_limit;
     const VarlinkConnectionEvents *events;
     gpointer user_data;
-    GSource *source;
-    gpointer tag;
-    GIOCondition polled;
-    VarlinkCall *call;  /* the one in hand; not a reference */
-    gboolean running;   /* within connection_run(), which goes on by itself */
-    gboolean suspended; /* input is there but must wait */
-    gboolean failed;    /* to be closed by the main loop */
+    VarlinkWatch *watch;
+    VarlinkCall *call; /* the one in hand; not a reference */
+    gboolean running;  /* within its turn, which looks by itself whether there is more to do */
+    gboolean readable; /* input may be there */
+    gboolean ended;    /* the peer sends no more: an end is to be read */
+    gboolean hung_up;  /* nobody is at the other end */
+    gboolean failed;   /* to be closed in its next turn */
     gboolean closed;
 };
-
-typedef struct ConnectionSource {
-    GSource source;
-    VarlinkConnection *connection;
-} ConnectionSource;
 
 VarlinkConnection *
 varlink_connection_ref(VarlinkConnection *connection)
@@ -75,6 +74,16 @@ varlink_connection_is_alive(const VarlinkConnection *connection)
     return !connection->closed && !connection->failed;
 }
 
+/* Tells the owner how much is queued; FALSE if that is too much. */
+static gboolean
+connection_tell_unsent(VarlinkConnection *connection)
+{
+    gssize change = (gssize)(connection->transport.unsent_bytes - connection->unsent_told);
+
+    connection->unsent_told = connection->transport.unsent_bytes;
+    return change == 0 || connection->events->unsent(connection, change, connection->user_data);
+}
+
 void
 varlink_connection_close(VarlinkConnection *connection)
 {
@@ -83,9 +92,9 @@ varlink_connection_close(VarlinkConnection *connection)
     if (connection->closed)
         return;
     connection->closed = TRUE;
-    g_source_destroy(connection->source);
-    g_clear_pointer(&connection->source, g_source_unref);
+    g_clear_pointer(&connection->watch, varlink_watch_free);
     varlink_transport_clear(&connection->transport);
+    connection_tell_unsent(connection);
     if (call) {
         varlink_call_ref(call);
         varlink_call_gone(call);
@@ -109,20 +118,22 @@ varlink_connection_fail(VarlinkConnection *connection)
     if (!varlink_connection_is_alive(connection))
         return;
     connection->failed = TRUE;
-    g_source_set_ready_time(connection->source, 0);
+    varlink_watch_again(connection->watch);
 }
 
-static void
-connection_update_events(VarlinkConnection *connection)
+static gboolean
+connection_has_unsent(const VarlinkConnection *connection)
 {
-    GIOCondition wanted = connection->suspended ? 0 : G_IO_IN;
+    return connection->transport.unsent.length > 0;
+}
 
-    if (!g_queue_is_empty(&connection->transport.unsent))
-        wanted |= G_IO_OUT;
-    if (wanted == connection->polled)
-        return;
-    connection->polled = wanted;
-    g_source_modify_unix_fd(connection->source, connection->tag, wanted);
+/* Whether a turn would do something. */
+static gboolean
+connection_has_work(const VarlinkConnection *connection)
+{
+    if (connection->call || connection_has_unsent(connection))
+        return FALSE;
+    return connection->readable || varlink_frame_has_message(&connection->transport.frame);
 }
 
 /* Whether what is queued is more than one message and above the limit. */
@@ -138,12 +149,13 @@ connection_flush(VarlinkConnection *connection)
 {
     VarlinkProgress progress = varlink_transport_write(&connection->transport, MSG_DONTWAIT, NULL);
 
-    if (progress == VARLINK_PROGRESS_FAILED || connection_is_over_limit(connection)) {
+    gboolean fits = connection_tell_unsent(connection);
+
+    if (progress == VARLINK_PROGRESS_FAILED || !fits || connection_is_over_limit(connection)) {
         varlink_connection_fail(connection);
         return FALSE;
     }
-    if (progress == VARLINK_PROGRESS_WAIT)
-        connection_update_events(connection);
+    varlink_watch_set_output(connection->watch, progress == VARLINK_PROGRESS_WAIT);
     return TRUE;
 }
 
@@ -160,13 +172,9 @@ varlink_connection_call_done(VarlinkConnection *connection)
     connection->call = NULL;
     if (connection->running || !varlink_connection_is_alive(connection))
         return;
-    /* With a reply half sent, the loop comes back here by G_IO_OUT. */
-    if (!g_queue_is_empty(&connection->transport.unsent))
-        return;
-    connection->suspended = FALSE;
-    connection_update_events(connection);
-    if (varlink_frame_pending(&connection->transport.frame) > 0)
-        g_source_set_ready_time(connection->source, 0);
+    /* With a reply half sent, the turn comes when there is room for the rest. */
+    if (connection_has_work(connection))
+        varlink_watch_again(connection->watch);
 }
 
 static gboolean
@@ -175,7 +183,8 @@ connection_take_message(VarlinkConnection *connection, const VarlinkFrameMessage
     g_auto(VarlinkCallMessage) message = {0};
     VarlinkCall *call;
 
-    if (!varlink_call_message_parse(text->text, text->length, &message, NULL))
+    if (!varlink_message_has_at_most(text->text, text->length, connection->value_limit) ||
+        !varlink_call_message_parse(text->text, text->length, &message, NULL))
         return FALSE;
     call = varlink_call_new(connection, &message);
     connection->call = call;
@@ -184,94 +193,100 @@ connection_take_message(VarlinkConnection *connection, const VarlinkFrameMessage
     return TRUE;
 }
 
-/* Handles what can be handled; FALSE when the connection is to be dropped. */
+/* FALSE: the input has ended or failed. */
 static gboolean
-connection_work(VarlinkConnection *connection, gboolean readable)
+connection_read(VarlinkConnection *connection)
 {
-    VarlinkTransport *transport = &connection->transport;
+    VarlinkProgress progress = varlink_transport_read(&connection->transport, MSG_DONTWAIT, NULL);
 
-    while (varlink_connection_is_alive(connection)) {
-        VarlinkFrameMessage message;
-        VarlinkProgress progress;
+    if (progress == VARLINK_PROGRESS_END || progress == VARLINK_PROGRESS_FAILED)
+        return FALSE;
+    if (progress == VARLINK_PROGRESS_WAIT ||
+        (!varlink_frame_is_full(&connection->transport.frame) && !connection->ended))
+        connection->readable = FALSE;
+    return TRUE;
+}
 
-        if (connection->call || !g_queue_is_empty(&transport->unsent)) {
-            connection->suspended |= readable;
-            return TRUE;
-        }
-        progress = varlink_transport_next(transport, &message, NULL, NULL);
-        if (progress == VARLINK_PROGRESS_FAILED)
+/* One message, or one read that may bring one; FALSE when the connection is to be dropped. */
+static gboolean
+connection_work(VarlinkConnection *connection)
+{
+    VarlinkFrameMessage message;
+    VarlinkProgress progress;
+
+    progress = varlink_transport_next(&connection->transport, &message, NULL, NULL);
+    if (progress == VARLINK_PROGRESS_WAIT && connection->readable) {
+        if (!connection_read(connection))
             return FALSE;
-        if (progress == VARLINK_PROGRESS_DONE) {
-            if (!connection_take_message(connection, &message))
-                return FALSE;
-            continue;
-        }
-        if (!readable) {
-            connection->suspended = FALSE;
-            return TRUE;
-        }
-        readable = FALSE;
-        progress = varlink_transport_read(transport, MSG_DONTWAIT, NULL);
-        if (progress == VARLINK_PROGRESS_END || progress == VARLINK_PROGRESS_FAILED)
-            return FALSE;
+        progress = varlink_transport_next(&connection->transport, &message, NULL, NULL);
     }
-    return !connection->failed;
+    if (progress == VARLINK_PROGRESS_DONE)
+        return connection_take_message(connection, &message) && !connection->failed;
+    return progress == VARLINK_PROGRESS_WAIT;
 }
 
 static void
-connection_run(VarlinkConnection *connection, GIOCondition condition)
+connection_note(VarlinkConnection *connection, guint32 events)
 {
-    gboolean good = !connection->failed;
-    gboolean was_running = connection->running; /* by a handler that runs the main loop */
-
-    connection->running = TRUE;
-    /* Nobody is there to answer: but without a call in hand, what was sent before may be left. */
-    if (connection->call && (condition & (G_IO_HUP | G_IO_ERR)))
-        good = FALSE;
-    if (good && !g_queue_is_empty(&connection->transport.unsent))
-        good = connection_flush(connection);
-    if (good)
-        good = connection_work(connection, (condition & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0);
-    connection->running = was_running;
-
-    if (!good) {
-        connection_drop(connection);
-    } else if (varlink_connection_is_alive(connection)) {
-        connection_update_events(connection);
-        varlink_frame_release(&connection->transport.frame);
-    }
+    connection->hung_up |= (events & (EPOLLHUP | EPOLLERR)) != 0;
+    connection->ended |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    connection->readable |= (events & EPOLLIN) != 0 || connection->ended;
 }
 
 static gboolean
-connection_dispatch(GSource *source, GSourceFunc callback, gpointer user_data)
+connection_do(VarlinkConnection *connection)
 {
-    g_autoptr(VarlinkConnection) connection =
-        varlink_connection_ref(((ConnectionSource *)source)->connection);
-
-    g_source_set_ready_time(source, -1);
-    connection_run(connection, g_source_query_unix_fd(source, connection->tag));
-    return G_SOURCE_CONTINUE;
+    /* Nobody is there to answer: but without a call in hand, what was sent before may be left. */
+    if (connection->failed || (connection->call && connection->hung_up))
+        return FALSE;
+    if (connection_has_unsent(connection) && !connection_flush(connection))
+        return FALSE;
+    return !connection_has_work(connection) || connection_work(connection);
 }
 
-static GSourceFuncs connection_functions = {.dispatch = connection_dispatch};
+/* VarlinkWatchFunc */
+static void
+connection_turn(guint32 events, gpointer user_data)
+{
+    g_autoptr(VarlinkConnection) connection = varlink_connection_ref(user_data);
+    gboolean was_running = connection->running; /* by a handler that runs the main loop */
+    gboolean good;
+
+    connection_note(connection, events);
+    connection->running = TRUE;
+    good = connection_do(connection);
+    connection->running = was_running;
+    if (!good) {
+        connection_drop(connection);
+    } else if (varlink_connection_is_alive(connection)) {
+        varlink_frame_release(&connection->transport.frame);
+        if (connection_has_work(connection))
+            varlink_watch_again(connection->watch);
+    }
+}
 
 VarlinkConnection *
-varlink_connection_new(int fd, const VarlinkPeer *peer, const VarlinkLimits *limits,
-                       const VarlinkConnectionEvents *events, gpointer user_data)
+varlink_connection_new(VarlinkPoller *poller, int fd, VarlinkPeer *peer,
+                       const VarlinkLimits *limits, const VarlinkConnectionEvents *events,
+                       gpointer user_data, GError **error)
 {
     VarlinkConnection *connection = g_new0(VarlinkConnection, 1);
 
     connection->references = 1;
-    varlink_transport_init(&connection->transport, fd, limits->message_bytes, FALSE);
+    varlink_transport_init(&connection->transport, fd,
+                           peer->uid == 0 || peer->uid == geteuid()
+                               ? limits->message_bytes
+                               : limits->message_bytes_of_others,
+                           FALSE);
     connection->peer = *peer;
+    *peer = (VarlinkPeer){.pidfd = -1};
     connection->unsent_limit = limits->unsent_bytes;
+    connection->value_limit = limits->values;
     connection->events = events;
     connection->user_data = user_data;
-    connection->source = g_source_new(&connection_functions, sizeof(ConnectionSource));
-    ((ConnectionSource *)connection->source)->connection = connection;
-    g_source_set_can_recurse(connection->source, TRUE);
-    connection->polled = G_IO_IN;
-    connection->tag = g_source_add_unix_fd(connection->source, fd, G_IO_IN);
-    g_source_attach(connection->source, g_main_context_get_thread_default());
+    connection->watch =
+        varlink_watch_new(poller, fd, connection->peer.uid, connection_turn, connection, error);
+    if (!connection->watch)
+        g_clear_pointer(&connection, varlink_connection_unref);
     return connection;
 }

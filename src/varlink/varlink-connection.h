@@ -3,6 +3,7 @@
 #pragma once
 
 #include "varlink-message.h"
+#include "varlink-poller.h"
 #include "varlink-server.h"
 
 typedef struct VarlinkConnection VarlinkConnection;
@@ -14,13 +15,16 @@ typedef struct VarlinkConnectionEvents {
     /* The connection is closed, by the peer or for a fault of its; the owner drops its reference.
      */
     void (*closed)(VarlinkConnection *connection, gpointer user_data);
+    /* So many bytes more (or less, if negative) are queued for it; FALSE: they are too many. */
+    gboolean (*unsent)(VarlinkConnection *connection, gssize change, gpointer user_data);
 } VarlinkConnectionEvents;
 
-/* Takes fd and the content of peer. Starts at once, on the thread-default main context. */
-VarlinkConnection *varlink_connection_new(int fd, const VarlinkPeer *peer,
+/* Takes fd and the content of peer, on failure too. Starts at once; one turn of the poller handles
+ * one message at most. */
+VarlinkConnection *varlink_connection_new(VarlinkPoller *poller, int fd, VarlinkPeer *peer,
                                           const VarlinkLimits *limits,
-                                          const VarlinkConnectionEvents *events,
-                                          gpointer user_data);
+                                          const VarlinkConnectionEvents *events, gpointer user_data,
+                                          GError **error);
 VarlinkConnection *varlink_connection_ref(VarlinkConnection *connection);
 void varlink_connection_unref(VarlinkConnection *connection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkConnection, varlink_connection_unref)
@@ -40,7 +44,7 @@ gboolean varlink_connection_send(VarlinkConnection *connection, char *text,
 /* The call in hand is over; the next one may be handled. */
 void varlink_connection_call_done(VarlinkConnection *connection);
 
-/* Has the connection closed by the main loop: safe from within handlers. */
+/* Has the connection closed in its next turn: safe from within handlers. */
 void varlink_connection_fail(VarlinkConnection *connection);
 
 /* In varlink-call.c. The content of message is taken; the call holds a reference to connection. */

@@ -30,6 +30,12 @@ varlink_frame_pending(const VarlinkFrame *frame)
     return frame->end - frame->begin;
 }
 
+gboolean
+varlink_frame_is_full(const VarlinkFrame *frame)
+{
+    return frame->end == frame->capacity;
+}
+
 guint64
 varlink_frame_position(const VarlinkFrame *frame)
 {

@@ -45,6 +45,9 @@ gboolean varlink_frame_has_message(const VarlinkFrame *frame);
 /* Bytes received and not yet taken by a message. */
 gsize varlink_frame_pending(const VarlinkFrame *frame);
 
+/* Whether what came last has filled the room that was there for it. */
+gboolean varlink_frame_is_full(const VarlinkFrame *frame);
+
 /* The stream offset of the next byte to come. */
 guint64 varlink_frame_position(const VarlinkFrame *frame);
 

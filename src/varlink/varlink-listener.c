@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation. A listening socket stays readable until its queue is empty, so an accept4()
- * that fails for lack of descriptors would make the main loop spin. Each listener therefore keeps
- * one descriptor in reserve: it is closed, the connection accepted in its place and closed at once,
- * which tells the caller, and the reserve taken again. Should even that fail (ENFILE, ENOMEM),
- * there is no event to wait for, and the socket is left alone for a second.
+ * Theory of operation. One turn accepts one connection; as nobody knows whose it will be, all
+ * newcomers together have the share of one user, and a flood of them delays no call by more.
+ *
+ * An accept4() that fails for lack of descriptors would leave the queue as it is. Each listener
+ * therefore keeps one descriptor in reserve: it is closed, the connection accepted in its place and
+ * closed at once, which tells the caller, and the reserve taken again. Should even that fail
+ * (ENFILE, ENOMEM), there is no event to wait for, and the socket is left alone for a second.
  */
 #include "varlink-listener.h"
 
@@ -25,17 +27,12 @@
 #endif
 
 struct VarlinkListener {
-    GSource *source;
-    gpointer tag;
+    VarlinkWatch *watch;
+    GSource *pause; /* NULL: not left alone */
     int fd, reserve;
     VarlinkAcceptFunc accepted;
     gpointer user_data;
 };
-
-typedef struct ListenerSource {
-    GSource source;
-    VarlinkListener *listener;
-} ListenerSource;
 
 static int
 take_reserve(void)
@@ -49,9 +46,10 @@ listener_accept(VarlinkListener *listener)
     return RETRY_EINTR(accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC));
 }
 
-/* Refuses one connection for lack of descriptors; FALSE if not even that works. */
+/* Refuses one connection for lack of descriptors; FALSE if not even that works. *ret_empty: none
+ * waits, which accept4() does not say before it has a descriptor. */
 static gboolean
-listener_refuse(VarlinkListener *listener)
+listener_refuse(VarlinkListener *listener, gboolean *ret_empty)
 {
     int fd;
 
@@ -59,35 +57,59 @@ listener_refuse(VarlinkListener *listener)
         return FALSE;
     descriptor_clear(&listener->reserve);
     fd = listener_accept(listener);
+    *ret_empty = fd < 0 && errno == EAGAIN;
     descriptor_clear(&fd);
     listener->reserve = take_reserve();
     return listener->reserve >= 0;
 }
 
 static void
-listener_set_polled(VarlinkListener *listener, gboolean polled)
+listener_end_pause(VarlinkListener *listener)
 {
-    g_source_modify_unix_fd(listener->source, listener->tag, polled ? G_IO_IN : 0);
-    g_source_set_ready_time(listener->source,
-                            polled ? -1 : g_get_monotonic_time() + G_USEC_PER_SEC);
+    if (!listener->pause)
+        return;
+    g_source_destroy(listener->pause);
+    g_clear_pointer(&listener->pause, g_source_unref);
 }
 
 static gboolean
-listener_dispatch(GSource *source, GSourceFunc callback, gpointer user_data)
+listener_go_on(gpointer user_data)
 {
-    VarlinkListener *listener = ((ListenerSource *)source)->listener;
+    VarlinkListener *listener = user_data;
+
+    listener_end_pause(listener);
+    varlink_watch_again(listener->watch);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+listener_pause(VarlinkListener *listener)
+{
+    listener->pause = g_timeout_source_new_seconds(1);
+    g_source_set_callback(listener->pause, listener_go_on, listener, NULL);
+    g_source_attach(listener->pause, g_main_context_get_thread_default());
+}
+
+/* VarlinkWatchFunc */
+static void
+listener_turn(guint32 events, gpointer user_data)
+{
+    VarlinkListener *listener = user_data;
+    gboolean empty;
     int fd;
 
-    if (g_source_get_ready_time(source) >= 0)
-        listener_set_polled(listener, TRUE);
+    if (listener->pause)
+        return;
     if (listener->reserve < 0)
         listener->reserve = take_reserve();
     fd = listener_accept(listener);
+    empty = fd < 0 && errno == EAGAIN;
+    if (fd < 0 && !empty && errno != ECONNABORTED && !listener_refuse(listener, &empty))
+        listener_pause(listener);
+    else if (!empty)
+        varlink_watch_again(listener->watch);
     if (fd >= 0)
         listener->accepted(fd, listener->user_data);
-    else if (errno != EAGAIN && errno != ECONNABORTED && !listener_refuse(listener))
-        listener_set_polled(listener, FALSE);
-    return G_SOURCE_CONTINUE;
 }
 
 /* Accepted sockets inherit these, and what they add would look to a connection like descriptors
@@ -102,10 +124,9 @@ stop_ancillary_data(int fd)
         (void)setsockopt(fd, SOL_SOCKET, options[i], &off, sizeof off);
 }
 
-static GSourceFuncs listener_functions = {.dispatch = listener_dispatch};
-
 VarlinkListener *
-varlink_listener_new(int listen_fd, VarlinkAcceptFunc accepted, gpointer user_data, GError **error)
+varlink_listener_new(VarlinkPoller *poller, int listen_fd, VarlinkAcceptFunc accepted,
+                     gpointer user_data, GError **error)
 {
     AUTO_FD int fd = listen_fd;
     VarlinkListener *listener;
@@ -128,12 +149,10 @@ varlink_listener_new(int listen_fd, VarlinkAcceptFunc accepted, gpointer user_da
     listener->reserve = take_reserve();
     listener->accepted = accepted;
     listener->user_data = user_data;
-    listener->source = g_source_new(&listener_functions, sizeof(ListenerSource));
-    ((ListenerSource *)listener->source)->listener = listener;
-    /* Not that it does: it saves two writes to the loop's eventfd, as for a connection. */
-    g_source_set_can_recurse(listener->source, TRUE);
-    listener->tag = g_source_add_unix_fd(listener->source, listener->fd, G_IO_IN);
-    g_source_attach(listener->source, g_main_context_get_thread_default());
+    listener->watch = varlink_watch_new(poller, listener->fd, VARLINK_POLLER_NOBODY, listener_turn,
+                                        listener, error);
+    if (!listener->watch)
+        g_clear_pointer(&listener, varlink_listener_free);
     return listener;
 }
 
@@ -142,8 +161,8 @@ varlink_listener_free(VarlinkListener *listener)
 {
     if (!listener)
         return;
-    g_source_destroy(listener->source);
-    g_source_unref(listener->source);
+    listener_end_pause(listener);
+    varlink_watch_free(listener->watch);
     descriptor_clear(&listener->fd);
     descriptor_clear(&listener->reserve);
     g_free(listener);

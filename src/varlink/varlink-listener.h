@@ -2,6 +2,8 @@
 /* Accepts connections on a listening socket; for varlink-server.c. */
 #pragma once
 
+#include "varlink-poller.h"
+
 #include <glib.h>
 
 typedef struct VarlinkListener VarlinkListener;
@@ -10,7 +12,8 @@ typedef struct VarlinkListener VarlinkListener;
 typedef void (*VarlinkAcceptFunc)(int fd, gpointer user_data);
 
 /* Takes listen_fd, on failure too. */
-VarlinkListener *varlink_listener_new(int listen_fd, VarlinkAcceptFunc accepted, gpointer user_data,
+VarlinkListener *varlink_listener_new(VarlinkPoller *poller, int listen_fd,
+                                      VarlinkAcceptFunc accepted, gpointer user_data,
                                       GError **error);
 
 /* Closes the listening socket. NULL is fine. */

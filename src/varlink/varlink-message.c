@@ -16,6 +16,17 @@ message_refuse(GError **error, const char *format, ...)
     return FALSE;
 }
 
+gboolean
+varlink_message_has_at_most(const char *text, gsize length, guint values)
+{
+    gsize found = 1;
+
+    /* Each value but the first follows one of these; those within strings count as well. */
+    for (gsize i = 0; i < length; i++)
+        found += text[i] == ',' || text[i] == '[' || text[i] == '{';
+    return found <= values;
+}
+
 static json_t *
 message_load(const char *text, gsize length, GError **error)
 {

@@ -23,6 +23,10 @@ typedef struct VarlinkReplyMessage {
     gboolean continues; /* never together with error */
 } VarlinkReplyMessage;
 
+/* Whether the JSON text has no more values than so many, by a quick look that may count too many: a
+ * text of 64 KiB can cost megabytes and milliseconds to parse. */
+gboolean varlink_message_has_at_most(const char *text, gsize length, guint values);
+
 /* text: one message without its NUL, as a VarlinkFrame gives it. Refuses "more" with "oneway". */
 gboolean varlink_call_message_parse(const char *text, gsize length, VarlinkCallMessage *ret_call,
                                     GError **error);

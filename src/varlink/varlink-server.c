@@ -18,10 +18,12 @@ typedef struct Served {
 struct VarlinkServer {
     VarlinkLimits limits;
     VarlinkService service;
-    GHashTable *interfaces;          /* name → Served */
-    GPtrArray *listeners;            /* of VarlinkListener */
-    GHashTable *connections;         /* a set, holding a reference to each */
-    GHashTable *connections_per_uid; /* uid → how many; none with 0 */
+    GHashTable *interfaces;  /* name → Served */
+    GPtrArray *listeners;    /* of VarlinkListener */
+    GHashTable *connections; /* a set, holding a reference to each */
+    VarlinkPoller *poller;
+    GHashTable *unsent_per_uid; /* uid → how many bytes are queued; none with 0 */
+    gsize unsent_in_all;
 };
 
 static void
@@ -115,47 +117,49 @@ server_call(VarlinkCall *call, gpointer user_data)
         method->handler(call, served->user_data);
 }
 
-static guint
-count_of_uid(const VarlinkServer *server, uid_t uid)
-{
-    return GPOINTER_TO_UINT(
-        g_hash_table_lookup(server->connections_per_uid, GUINT_TO_POINTER(uid)));
-}
-
-static void
-set_count_of_uid(VarlinkServer *server, uid_t uid, guint count)
-{
-    if (count > 0)
-        g_hash_table_insert(server->connections_per_uid, GUINT_TO_POINTER(uid),
-                            GUINT_TO_POINTER(count));
-    else
-        g_hash_table_remove(server->connections_per_uid, GUINT_TO_POINTER(uid));
-}
-
 /* VarlinkConnectionEvents.closed */
 static void
 server_closed(VarlinkConnection *connection, gpointer user_data)
 {
     VarlinkServer *server = user_data;
-    uid_t uid = varlink_connection_peer(connection)->uid;
 
-    set_count_of_uid(server, uid, count_of_uid(server, uid) - 1);
     g_hash_table_remove(server->connections, connection);
 }
 
-static const VarlinkConnectionEvents server_events = {server_call, server_closed};
+/* VarlinkConnectionEvents.unsent */
+static gboolean
+server_unsent(VarlinkConnection *connection, gssize change, gpointer user_data)
+{
+    VarlinkServer *server = user_data;
+    gpointer uid = GUINT_TO_POINTER(varlink_connection_peer(connection)->uid);
+    gsize of_uid = GPOINTER_TO_SIZE(g_hash_table_lookup(server->unsent_per_uid, uid)) + change;
+
+    server->unsent_in_all += change;
+    if (of_uid > 0)
+        g_hash_table_insert(server->unsent_per_uid, uid, GSIZE_TO_POINTER(of_uid));
+    else
+        g_hash_table_remove(server->unsent_per_uid, uid);
+    return change < 0 || (of_uid <= server->limits.unsent_bytes_per_uid &&
+                          server->unsent_in_all <= server->limits.unsent_bytes_in_all);
+}
+
+static const VarlinkConnectionEvents server_events = {server_call, server_closed, server_unsent};
 
 static gboolean
 check_limits(const VarlinkServer *server, uid_t uid, GError **error)
 {
     const VarlinkLimits *limits = &server->limits;
+    guint in_all = varlink_server_connection_count(server);
+    guint of_uid = varlink_poller_count(server->poller, uid);
 
-    if (varlink_server_connection_count(server) >= limits->connections) {
+    /* Several users together do not keep out the next one either. */
+    if (in_all >= limits->connections || (in_all >= limits->connections / 4 * 3 && of_uid > 0 &&
+                                          of_uid >= limits->connections_per_uid / 8)) {
         g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_BUSY, "%u connections are open already",
-                    limits->connections);
+                    in_all);
         return FALSE;
     }
-    if (count_of_uid(server, uid) >= limits->connections_per_uid) {
+    if (of_uid >= limits->connections_per_uid) {
         g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_BUSY,
                     "%u connections of uid %u are open already", limits->connections_per_uid, uid);
         return FALSE;
@@ -167,6 +171,7 @@ gboolean
 varlink_server_add_connection(VarlinkServer *server, int fd, GError **error)
 {
     AUTO_FD int socket_fd = fd;
+    VarlinkConnection *connection;
     VarlinkPeer peer;
 
     if (!varlink_peer_read(socket_fd, &peer, error))
@@ -175,11 +180,9 @@ varlink_server_add_connection(VarlinkServer *server, int fd, GError **error)
         varlink_peer_clear(&peer);
         return FALSE;
     }
-    set_count_of_uid(server, peer.uid, count_of_uid(server, peer.uid) + 1);
-    g_hash_table_add(server->connections,
-                     varlink_connection_new(g_steal_fd(&socket_fd), &peer, &server->limits,
-                                            &server_events, server));
-    return TRUE;
+    connection = varlink_connection_new(server->poller, g_steal_fd(&socket_fd), &peer,
+                                        &server->limits, &server_events, server, error);
+    return connection && g_hash_table_add(server->connections, connection);
 }
 
 /* VarlinkAcceptFunc. A refused caller sees its connection closed, which is all that can be said. */
@@ -192,7 +195,8 @@ server_accepted(int fd, gpointer user_data)
 gboolean
 varlink_server_listen(VarlinkServer *server, int listen_fd, GError **error)
 {
-    VarlinkListener *listener = varlink_listener_new(listen_fd, server_accepted, server, error);
+    VarlinkListener *listener =
+        varlink_listener_new(server->poller, listen_fd, server_accepted, server, error);
 
     if (!listener)
         return FALSE;
@@ -200,30 +204,44 @@ varlink_server_listen(VarlinkServer *server, int listen_fd, GError **error)
     return TRUE;
 }
 
-VarlinkServer *
-varlink_server_new(const VarlinkServiceInfo *info, const VarlinkLimits *limits)
+static VarlinkLimits
+fill_limits(const VarlinkLimits *given)
 {
-    VarlinkServer *server = g_new0(VarlinkServer, 1);
-    static const VarlinkLimits defaults = {4096, 512, 65536, 262144};
+    VarlinkLimits limits = given ? *given : (VarlinkLimits){0};
+
+    limits.connections = limits.connections ? limits.connections : 4096;
+    limits.connections_per_uid = limits.connections_per_uid ? limits.connections_per_uid : 512;
+    limits.message_bytes = limits.message_bytes ? limits.message_bytes : 65536;
+    limits.message_bytes_of_others =
+        limits.message_bytes_of_others ? limits.message_bytes_of_others : 4096;
+    limits.values = limits.values ? limits.values : 512;
+    limits.unsent_bytes = limits.unsent_bytes ? limits.unsent_bytes : 262144;
+    limits.unsent_bytes_per_uid =
+        limits.unsent_bytes_per_uid ? limits.unsent_bytes_per_uid : 16 << 20;
+    limits.unsent_bytes_in_all =
+        limits.unsent_bytes_in_all ? limits.unsent_bytes_in_all : 128 << 20;
+    return limits;
+}
+
+VarlinkServer *
+varlink_server_new(const VarlinkServiceInfo *info, const VarlinkLimits *limits, GError **error)
+{
+    VarlinkPoller *poller = varlink_poller_new(error);
+    VarlinkServer *server;
     gboolean added;
 
-    if (limits)
-        server->limits = *limits;
-    if (server->limits.connections == 0)
-        server->limits.connections = defaults.connections;
-    if (server->limits.connections_per_uid == 0)
-        server->limits.connections_per_uid = defaults.connections_per_uid;
-    if (server->limits.message_bytes == 0)
-        server->limits.message_bytes = defaults.message_bytes;
-    if (server->limits.unsent_bytes == 0)
-        server->limits.unsent_bytes = defaults.unsent_bytes;
+    if (!poller)
+        return NULL;
+    server = g_new0(VarlinkServer, 1);
+    server->poller = poller;
+    server->unsent_per_uid = g_hash_table_new(NULL, NULL);
+    server->limits = fill_limits(limits);
     varlink_service_init(&server->service, info);
     server->interfaces =
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)served_free);
     server->listeners = g_ptr_array_new_with_free_func((GDestroyNotify)varlink_listener_free);
     server->connections =
         g_hash_table_new_full(NULL, NULL, (GDestroyNotify)varlink_connection_unref, NULL);
-    server->connections_per_uid = g_hash_table_new(NULL, NULL);
     added = varlink_server_add_interface(server, varlink_service_description,
                                          varlink_service_methods, &server->service, NULL);
     g_assert(added);
@@ -246,7 +264,8 @@ varlink_server_free(VarlinkServer *server)
         varlink_connection_unref(item->data);
     }
     g_hash_table_unref(server->connections);
-    g_hash_table_unref(server->connections_per_uid);
+    varlink_poller_free(server->poller);
+    g_hash_table_unref(server->unsent_per_uid);
     g_hash_table_unref(server->interfaces);
     varlink_service_clear(&server->service);
     g_free(server);

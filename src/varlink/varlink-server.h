@@ -36,15 +36,21 @@ typedef struct VarlinkServiceInfo {
 
 /* 0 in a field means its default, as in the comment. */
 typedef struct VarlinkLimits {
-    guint connections; /* in all: 4096 */
-    guint
-        connections_per_uid; /* 512; root is not exempt, but has a share of its own like any uid */
-    gsize message_bytes;     /* one message, NUL included: 65536 */
-    gsize unsent_bytes;      /* queued for one connection before it is dropped: 262144. A single
-                              * reply may be larger: nothing is queued behind it */
+    /* In all: 4096. The last quarter is for users with few: an eighth of what each may have. */
+    guint connections;
+    /* 512; root is not exempt, but has a share of its own like any uid. */
+    guint connections_per_uid;
+    gsize message_bytes;           /* one message, NUL included: 65536 */
+    gsize message_bytes_of_others; /* of a caller that is neither root nor our own user: 4096 */
+    guint values;                  /* JSON values in one message, about: 512 */
+    gsize unsent_bytes; /* queued for one connection before it is dropped: 262144. A single reply
+                         * may be larger: nothing is queued behind it */
+    gsize unsent_bytes_per_uid; /* 16 MiB; the connection whose reply goes above it is dropped */
+    gsize unsent_bytes_in_all;  /* 128 MiB; likewise */
 } VarlinkLimits;
 
-VarlinkServer *varlink_server_new(const VarlinkServiceInfo *info, const VarlinkLimits *limits);
+VarlinkServer *varlink_server_new(const VarlinkServiceInfo *info, const VarlinkLimits *limits,
+                                  GError **error);
 
 /* Closes every connection and listening socket; may be called from a handler. NULL is fine. */
 void varlink_server_free(VarlinkServer *server);

@@ -148,7 +148,7 @@ main(int argc, char **argv)
 {
     const VarlinkServiceInfo info = {"macvtapd", "Certification", MACVTAPD_VERSION,
                                      "https://varlink.org/"};
-    g_autoptr(VarlinkServer) server = varlink_server_new(&info, NULL);
+    g_autoptr(VarlinkServer) server = varlink_server_new(&info, NULL, NULL);
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(GError) error = NULL;
 

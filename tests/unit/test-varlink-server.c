@@ -322,7 +322,7 @@ handle_nothing(VarlinkCall *call, gpointer user_data)
 static void
 expect_interface_error(const char *text, const VarlinkMethod *table, const char *message)
 {
-    g_autoptr(VarlinkServer) server = varlink_server_new(&fixture_info, NULL);
+    g_autoptr(VarlinkServer) server = varlink_server_new(&fixture_info, NULL, NULL);
     g_autoptr(GError) error = NULL;
 
     assert_false(varlink_server_add_interface(server, text, table, NULL, &error));
