@@ -14,19 +14,13 @@
 #include "test-namespace.h"
 
 #include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define BATCH 12
-#define RUN "/run/bench"
 
 enum { FLOOR, CREATE, SHELL, N_WAYS };
 
@@ -47,29 +41,6 @@ G_STATIC_ASSERT(G_N_ELEMENTS(way_names) == N_WAYS);
 
 static const guint8 orders[][N_WAYS] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
                                         {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
-
-static gint
-compare(gconstpointer a, gconstpointer b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static void
-print_samples(const char *name, GArray *samples, const char *end)
-{
-    g_array_sort(samples, compare);
-    printf("\"%s\": {\"p50\": %.1f, \"p99\": %.1f}%s", name,
-           g_array_index(samples, double, samples->len / 2),
-           g_array_index(samples, double, samples->len * 99 / 100), end);
-}
-
-static GArray *
-samples_new(void)
-{
-    return g_array_new(FALSE, FALSE, sizeof(double));
-}
 
 static MacvtapPort *
 create_port(Bench *bench, double *ret_us)
@@ -159,7 +130,7 @@ time_level(Bench *bench, guint n_present)
     }
     printf("\"%u\": {", n_present);
     for (guint i = 0; i < N_WAYS; i++) {
-        print_samples(way_names[i], samples[i], i + 1 < N_WAYS ? ", " : "},\n ");
+        samples_print(way_names[i], samples[i], i + 1 < N_WAYS ? ", " : "},\n ");
         g_array_unref(samples[i]);
     }
 }
@@ -211,19 +182,20 @@ time_helpers(Bench *bench)
             remove_helper_ports(bench);
     }
     printf("\"helper_us\": {");
-    print_samples("macvtap", macvtap, bench->bridge_helper ? ", " : "},\n ");
+    samples_print("macvtap", macvtap, bench->bridge_helper ? ", " : "},\n ");
     if (bench->bridge_helper)
-        print_samples("bridge", bridge, "},\n ");
+        samples_print("bridge", bridge, "},\n ");
 }
 
 /* /etc/qemu may not be there to mount on: /etc as a whole gets a writable layer of our own. */
 static void
 allow_bridge(void)
 {
-    const char *options = "lowerdir=/etc,upperdir=" RUN "/etc,workdir=" RUN "/work";
+    const char *options =
+        "lowerdir=/etc,upperdir=" BENCH_FOLDER "/etc,workdir=" BENCH_FOLDER "/work";
 
-    if (mkdir(RUN "/etc", 0755) < 0 || mkdir(RUN "/work", 0755) < 0)
-        bench_die(RUN "/etc", errno);
+    if (mkdir(BENCH_FOLDER "/etc", 0755) < 0 || mkdir(BENCH_FOLDER "/work", 0755) < 0)
+        bench_die(BENCH_FOLDER "/etc", errno);
     if (mount("overlay", "/etc", "overlay", 0, options) < 0)
         bench_die("a private /etc", errno);
     if (mkdir("/etc/qemu", 0755) < 0 && errno != EEXIST)
@@ -231,50 +203,11 @@ allow_bridge(void)
     bench_write_file("/etc/qemu/bridge.conf", "allow " BENCH_BRIDGE "\n");
 }
 
-/* From here on everything runs under an init of its own: however this program ends, nothing that it
- * started outlives it. */
-static void
-enter_processes(void)
-{
-    int status = 0;
-    pid_t pid;
-
-    if (unshare(CLONE_NEWPID) < 0) {
-        fprintf(stderr, "attach-bench: needs root for namespaces of its own\n");
-        exit(77);
-    }
-    pid = fork();
-    if (pid < 0)
-        bench_die("fork", errno);
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        return;
-    }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
-}
-
 static void
 make_ground(void)
 {
-    const char *reason = test_namespace_enter();
-    struct rlimit files;
-
-    if (reason) {
-        fprintf(stderr, "attach-bench: %s\n", reason);
-        exit(77);
-    }
-    if (mount("proc", "/proc", "proc", 0, NULL) < 0 ||
-        mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0 ||
-        mkdir(RUN, 0755) < 0)
-        bench_die("a private /proc and /run", errno);
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    if (files.rlim_max < 2048 || setrlimit(RLIMIT_NOFILE, &files) < 0)
-        bench_die("room for 2048 descriptors (ulimit -Hn)", errno);
+    ground_make();
     allow_bridge();
-    test_veth_add(BENCH_PARENT, "up1");
     test_bridge_add(BENCH_BRIDGE);
 }
 
@@ -331,9 +264,9 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
 
     parse(&bench, argc, argv);
-    enter_processes();
+    ground_enter_processes();
     make_ground();
-    bench.service = service_start(bench.macvtapd, RUN);
+    bench.service = service_start(bench.macvtapd, BENCH_FOLDER);
     bench.client = macvtap_client_connect(service_socket(bench.service), &error);
     if (!bench.client)
         bench_die(error->message, 0);

@@ -29,8 +29,7 @@ bench_since(gint64 begin)
 void
 bench_die(const char *what, int errnum)
 {
-    fprintf(stderr, "attach-bench: %s%s%s\n", what, errnum ? ": " : "",
-            errnum ? strerror(errnum) : "");
+    fprintf(stderr, "bench: %s%s%s\n", what, errnum ? ": " : "", errnum ? strerror(errnum) : "");
     exit(EXIT_FAILURE);
 }
 

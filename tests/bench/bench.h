@@ -13,6 +13,7 @@
 #define BENCH_PARENT "up0"
 #define BENCH_BRIDGE "br0"
 #define BENCH_NETWORK "lan"
+#define BENCH_FOLDER "/run/bench"
 
 /* Links of the floor and of the shell carry this group, so that they go away together. */
 #define BENCH_GROUP 77
@@ -27,6 +28,16 @@ int bench_next_index(void);
 pid_t bench_spawn(char *const *argv, char *const *envp, const int *fds, guint n_fds);
 /* Waits for the process; ends the program unless it exited with 0. */
 void bench_wait(pid_t pid, const char *what);
+
+/* ground.c: everything after this runs under an init of its own: however the program ends, nothing
+ * that it started outlives it. */
+void ground_enter_processes(void);
+/* Namespaces with BENCH_PARENT, an empty /run with BENCH_FOLDER, and room for many descriptors. */
+void ground_make(void);
+
+/* samples.c: times in microseconds. */
+GArray *samples_new(void);
+void samples_print(const char *name, GArray *samples, const char *end);
 
 /* floor.c: what the kernel itself takes, and the end of whole groups of links. */
 int floor_attach(double *ret_us);

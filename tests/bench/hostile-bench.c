@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hostile-bench --macvtapd=PROGRAM [--rounds=N] [--kinds=KIND,…] [--realtime] writes JSON to
+ * stdout; tests/bench/hostile calls it and explains.
+ *
+ * Theory of operation. The good client has one connection, and times each of its calls. It does so
+ * alone and then beside hostile clients, block by block in turns, because the machine's noise comes
+ * and goes within seconds. Hostile clients are started for a block and killed after it.
+ */
+#include "bench.h"
+#include "hostile-clients.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PORTS_PER_BLOCK = 30, LISTS_PER_BLOCK = 500 };
+
+typedef struct Side {
+    GArray *port, *list; /* samples of CreatePort with DeletePort, and of ListPorts */
+} Side;
+
+typedef struct Bench {
+    char *macvtapd, *kinds;
+    int rounds;
+    gboolean realtime;
+    Service *service;
+    MacvtapClient *client;
+} Bench;
+
+static void
+time_port(Bench *bench, GArray *samples)
+{
+    MacvtapRequest request = {.network = BENCH_NETWORK};
+    g_autoptr(GError) error = NULL;
+    gint64 begin = bench_now();
+    g_autoptr(MacvtapPort) port = macvtap_client_create(bench->client, &request, &error);
+    double us;
+
+    if (!port || !macvtap_client_delete(bench->client, macvtap_port_get_id(port), &error))
+        bench_die(error->message, 0);
+    us = bench_since(begin);
+    g_array_append_val(samples, us);
+}
+
+static void
+time_list(Bench *bench, GArray *samples)
+{
+    g_autoptr(GError) error = NULL;
+    gint64 begin = bench_now();
+    g_autoptr(GPtrArray) ports = macvtap_client_list_ports(bench->client, NULL, &error);
+    double us = bench_since(begin);
+
+    if (!ports)
+        bench_die(error->message, 0);
+    g_array_append_val(samples, us);
+}
+
+static void
+time_block(Bench *bench, Side *side)
+{
+    for (guint i = 0; i < PORTS_PER_BLOCK; i++)
+        time_port(bench, side->port);
+    for (guint i = 0; i < LISTS_PER_BLOCK; i++)
+        time_list(bench, side->list);
+}
+
+static void
+side_print(const char *name, Side *side, const char *end)
+{
+    printf("\"%s\": {", name);
+    samples_print("port_us", side->port, ", ");
+    samples_print("list_us", side->list, "}");
+    printf("%s", end);
+    g_array_unref(side->port);
+    g_array_unref(side->list);
+}
+
+/* name NULL: all kinds at once. */
+static void
+time_kind(Bench *bench, const char *name)
+{
+    Side alone = {samples_new(), samples_new()}, beside = {samples_new(), samples_new()};
+
+    for (int round = 0; round < bench->rounds; round++) {
+        HostileCrowd *crowd;
+
+        time_block(bench, &alone);
+        crowd = hostile_crowd_start(name, service_socket(bench->service));
+        time_block(bench, &beside);
+        hostile_crowd_end(crowd);
+    }
+    printf("\"%s\": {", name ? name : "everything");
+    side_print("alone", &alone, ", ");
+    side_print("beside", &beside, "}");
+    fflush(stdout);
+}
+
+static gboolean
+is_wanted(const Bench *bench, const char *name)
+{
+    g_auto(GStrv) kinds = g_strsplit(bench->kinds ? bench->kinds : name, ",", -1);
+
+    return g_strv_contains((const char *const *)kinds, name);
+}
+
+static void
+measure(Bench *bench)
+{
+    printf("{");
+    for (const HostileKind *kind = hostile_kinds; kind->name; kind++) {
+        if (!is_wanted(bench, kind->name))
+            continue;
+        time_kind(bench, kind->name);
+        printf(",\n ");
+    }
+    if (is_wanted(bench, "everything")) {
+        time_kind(bench, NULL);
+        printf(",\n ");
+    }
+    printf("\"resident_kib\": %ld}\n", service_resident_kib(bench->service));
+}
+
+static void
+parse(Bench *bench, int argc, char **argv)
+{
+    const GOptionEntry entries[] = {
+        {"macvtapd", 0, 0, G_OPTION_ARG_FILENAME, &bench->macvtapd, "The daemon", "PROGRAM"},
+        {"rounds", 0, 0, G_OPTION_ARG_INT, &bench->rounds, "Blocks of each side", "N"},
+        {"kinds", 0, 0, G_OPTION_ARG_STRING, &bench->kinds, "Only these", "KIND,…"},
+        {"realtime", 0, 0, G_OPTION_ARG_NONE, &bench->realtime, "SCHED_FIFO for the others", NULL},
+        {NULL},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error))
+        bench_die(error->message, 0);
+    if (!bench->macvtapd || bench->rounds < 1)
+        bench_die("--macvtapd, and --rounds of at least 1", EINVAL);
+}
+
+int
+main(int argc, char **argv)
+{
+    const struct sched_param first = {.sched_priority = 1};
+    Bench bench = {.rounds = 10};
+    g_autoptr(GError) error = NULL;
+
+    parse(&bench, argc, argv);
+    ground_enter_processes();
+    ground_make();
+    if (bench.realtime && sched_setscheduler(0, SCHED_FIFO, &first) < 0)
+        bench_die("SCHED_FIFO", errno);
+    bench.service = service_start(bench.macvtapd, BENCH_FOLDER);
+    bench.client = macvtap_client_connect(service_socket(bench.service), &error);
+    if (!bench.client)
+        bench_die(error->message, 0);
+    measure(&bench);
+    macvtap_client_free(bench.client);
+    service_free(bench.service);
+    g_free(bench.macvtapd);
+    g_free(bench.kinds);
+    return 0;
+}
