@@ -97,10 +97,18 @@ file_write_at(int folder_fd, const char *name, const char *contents, gsize lengt
     return error_set_errno(error, errnum, "cannot write %s", name);
 }
 
+#define TEMPORARY_SUFFIX ".new"
+
+gboolean
+file_is_temporary(const char *name)
+{
+    return name[0] == '.' && g_str_has_suffix(name, TEMPORARY_SUFFIX);
+}
+
 gboolean
 file_replace_at(int folder_fd, const char *name, const char *contents, gsize length, GError **error)
 {
-    g_autofree char *temporary = g_strdup_printf(".%s.new", name);
+    g_autofree char *temporary = g_strdup_printf(".%s" TEMPORARY_SUFFIX, name);
     int errnum;
 
     if (!file_write_at(folder_fd, temporary, contents, length, error))

@@ -19,10 +19,12 @@ gboolean file_read_at(int folder_fd, const char *name, gsize max_bytes, char **r
 /*
  * Replaces folder_fd/name by a file of mode 0600 with these contents: a reader sees the old file or
  * the whole new one. The new file is first written as ".NAME.new" in the same folder; one that a
- * crash left there is overwritten.
+ * crash left there is overwritten, and file_is_temporary() tells it by its name.
  */
 gboolean file_replace_at(int folder_fd, const char *name, const char *contents, gsize length,
                          GError **error);
+
+gboolean file_is_temporary(const char *name);
 
 /*
  * Writes folder_fd/name with mode 0600 in place: a crash may leave a part of it. A file that was

@@ -232,6 +232,8 @@ list_files(Registry *registry, GError **error)
         return NULL;
     }
     while ((entry = readdir(folder))) {
+        if (file_is_temporary(entry->d_name)) /* a daemon was killed before it could rename it */
+            unlinkat(registry->folder_fd, entry->d_name, 0);
         if (entry->d_name[0] == '.' || g_str_has_suffix(entry->d_name, DAMAGED_SUFFIX))
             continue;
         g_ptr_array_add(files, g_strdup(entry->d_name));

@@ -237,13 +237,18 @@ test_files_that_are_no_records(void **state)
     static const struct {
         const char *name;
         guint n_problems;
-    } rows[] = {{".p000000000001.new", 0}, {"p000000000001.damaged", 0}, {"core", 1}};
+        gboolean stays;
+    } rows[] = {{".p000000000001.new", 0, FALSE},
+                {".keep", 0, TRUE},
+                {"p000000000001.damaged", 0, TRUE},
+                {"core", 1, FALSE}};
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *path = g_build_filename(ports, rows[i].name, NULL);
 
         assert_true(g_file_set_contents(path, "{}", 2, NULL));
         load(fixture, 0, rows[i].n_problems);
+        assert_int_equal(g_file_test(path, G_FILE_TEST_EXISTS), rows[i].stays);
     }
     {
         g_autofree char *fifo = g_build_filename(ports, "fifo", NULL);
