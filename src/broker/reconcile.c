@@ -239,6 +239,7 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
 
     if (!registry_load(broker->registry, &unfinished, &messages, error))
         return FALSE;
+    broker->kernel->ops->tap_clean_up(broker->kernel);
     links = broker->kernel->ops->link_list(broker->kernel, error);
     if (!links || !vlans_load(broker->vlans, links, error))
         return FALSE;

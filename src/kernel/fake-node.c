@@ -90,6 +90,12 @@ fake_node_remove(Kernel *base, const LinkInfo *link, guint64 number, GError **er
     return TRUE;
 }
 
+void
+fake_clean_up(Kernel *base)
+{
+    fake_kernel(base)->n_clean_ups++;
+}
+
 gboolean
 kernel_fake_node(Kernel *base, int index, uid_t *ret_owner, gid_t *ret_group)
 {
@@ -100,6 +106,12 @@ kernel_fake_node(Kernel *base, int index, uid_t *ret_owner, gid_t *ret_group)
     *ret_owner = node->owner;
     *ret_group = node->group;
     return TRUE;
+}
+
+guint
+kernel_fake_clean_up_count(Kernel *kernel)
+{
+    return fake_kernel(kernel)->n_clean_ups;
 }
 
 guint

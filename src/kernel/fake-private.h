@@ -29,6 +29,7 @@ typedef struct FakeKernel {
     GArray *failures;    /* of FakeFailure */
     GHashTable *nodes;   /* ifindex -> FakeNode: what lies at /dev/tap<index> */
     gboolean has_no_devtmpfs;
+    guint n_clean_ups;
     guint64 last_number;
     GHashTable *watches;  /* ifindex -> FakeWatch */
     GPtrArray *listeners; /* of FakeListener */
@@ -57,6 +58,7 @@ void fake_node_appear(FakeKernel *kernel, FakeLink *link);
 void fake_node_vanish(FakeKernel *kernel, const FakeLink *link);
 gboolean fake_node_ensure(Kernel *base, const LinkInfo *link, uid_t owner, gid_t group,
                           guint64 *ret_made, GError **error);
+void fake_clean_up(Kernel *base);
 gboolean fake_node_remove(Kernel *base, const LinkInfo *link, guint64 number, GError **error);
 
 /* fake-transmit.c */

@@ -237,6 +237,7 @@ static const KernelOps fake_ops = {
     .link_set_up = fake_set_up,
     .link_delete = fake_delete,
     .tap_open = fake_tap_open,
+    .tap_clean_up = fake_clean_up,
     .tap_node_ensure = fake_node_ensure,
     .tap_node_remove = fake_node_remove,
     .watch_transmit = fake_watch_transmit,

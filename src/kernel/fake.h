@@ -45,6 +45,9 @@ gboolean kernel_fake_node(Kernel *kernel, int index, uid_t *ret_owner, gid_t *re
 /* How many there are. */
 guint kernel_fake_node_count(Kernel *kernel);
 
+/* How often tap_clean_up() was called. */
+guint kernel_fake_clean_up_count(Kernel *kernel);
+
 /* Puts something that is no node of a link of ours there. */
 void kernel_fake_put_node(Kernel *kernel, int index);
 

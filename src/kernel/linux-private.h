@@ -13,6 +13,7 @@ typedef struct LinuxKernel {
     int ipv6_fd;         /* /proc/sys/net/ipv6/conf, -1 if the kernel has no IPv6 */
     GPtrArray *monitors; /* of GSource */
     GHashTable *watches; /* ifindex -> GSource */
+    char node_name[32];  /* of our own node in /dev, see tap.c */
 } LinuxKernel;
 
 static inline LinuxKernel *
@@ -59,6 +60,9 @@ gboolean tap_read_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_d
                          GError **error);
 int tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device);
 
+/* tap.c. Sets kernel->node_name, what the node of our own in /dev is called. */
+gboolean tap_name_own(LinuxKernel *kernel, GError **error);
+
 /* macvtap.c, vlan.c, link-delete.c, tap.c, tap-node.c, transmit.c, announcement.c, monitor.c: the
  * operations of ops.h */
 gboolean macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error);
@@ -71,6 +75,7 @@ gboolean tap_open_queues(Kernel *kernel, const LinkInfo *link, guint n_queues, g
                          DescriptorArray *queues, GError **error);
 gboolean tap_make_node(Kernel *kernel, const LinkInfo *link, uid_t owner, gid_t group,
                        guint64 *ret_made, GError **error);
+void tap_remove_own(Kernel *kernel);
 gboolean tap_remove_node(Kernel *kernel, const LinkInfo *link, guint64 number, GError **error);
 gboolean transmit_watch(Kernel *kernel, int index, TransmitHandler handler, gpointer user_data,
                         GError **error);

@@ -34,6 +34,7 @@ static const KernelOps linux_ops = {
     .link_set_up = link_change_up,
     .link_delete = link_remove,
     .tap_open = tap_open_queues,
+    .tap_clean_up = tap_remove_own,
     .tap_node_ensure = tap_make_node,
     .tap_node_remove = tap_remove_node,
     .watch_transmit = transmit_watch,
@@ -68,7 +69,7 @@ kernel_linux_new(int sysfs_fd, int dev_fd, GError **error)
         return NULL;
     }
     kernel->netlink = netlink_new(error);
-    if (!kernel->netlink)
+    if (!kernel->netlink || !tap_name_own(kernel, error))
         return NULL;
     return g_steal_pointer(&owner);
 }

@@ -138,6 +138,10 @@ typedef struct KernelOps {
     gboolean (*tap_node_ensure)(Kernel *kernel, const LinkInfo *link, uid_t owner, gid_t group,
                                 guint64 *ret_made, GError **error);
 
+    /* Removes what a daemon that was killed within tap_open has left in /dev. There must be no other
+     * daemon in this network namespace. */
+    void (*tap_clean_up)(Kernel *kernel);
+
     /* Removes /dev/tap<index> if it is the node of this device number (0: the link's own, which
      * must be there then); anything else stays, and is no error. */
     gboolean (*tap_node_remove)(Kernel *kernel, const LinkInfo *link, guint64 number,

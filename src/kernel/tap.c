@@ -8,7 +8,8 @@
  * hold of with O_PATH, which opens no device, and its number is compared; only then the queues are
  * opened, through that very descriptor. If the node is not ours, one with the right number is made
  * under a name of our own, which is gone again before the device is opened. It must lie in /dev:
- * /run is usually mounted nodev. The same if the node is ours and has been given to somebody: its
+ * /run is usually mounted nodev. The name is that of the network namespace, in which there is one
+ * daemon: so the next one finds what a killed one has left. The same if the node is ours and has been given to somebody: its
  * mode may then keep out a daemon that has no power over other users' files.
  */
 #include "linux-private.h"
@@ -78,13 +79,34 @@ tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device)
     return g_steal_fd(&fd);
 }
 
+gboolean
+tap_name_own(LinuxKernel *kernel, GError **error)
+{
+    static const char path[] = "/proc/thread-self/ns/net";
+    struct stat status;
+
+    if (stat(path, &status) < 0)
+        return error_set_errno(error, errno, "cannot look at %s", path);
+    snprintf(kernel->node_name, sizeof kernel->node_name, ".macvtapd-%llu",
+             (unsigned long long)status.st_ino);
+    return TRUE;
+}
+
+void
+tap_remove_own(Kernel *base)
+{
+    LinuxKernel *kernel = linux_kernel(base);
+
+    unlinkat(kernel->dev_fd, kernel->node_name, 0);
+}
+
 static int
 make_node(LinuxKernel *kernel, dev_t device, GError **error)
 {
-    g_autofree char *name =
-        g_strdup_printf(".macvtapd-%d-%08x%08x", (int)getpid(), g_random_int(), g_random_int());
+    const char *name = kernel->node_name;
     int fd, saved;
 
+    tap_remove_own(&kernel->kernel);
     if (mknodat(kernel->dev_fd, name, S_IFCHR | 0600, device) < 0) {
         error_set_errno(error, errno, "cannot make a device node in /dev");
         return -1;

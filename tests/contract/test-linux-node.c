@@ -290,6 +290,26 @@ a_dev_without_devices_is_an_error(void **state)
     assert_int_equal(count_entries(dev.fd), 0);
 }
 
+/* What a daemon leaves that is killed between making the node and removing it. */
+static void
+a_node_of_a_killed_daemon_is_removed(void **state)
+{
+    g_auto(PrivateDev) dev = private_dev_new();
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec);
+    g_autofree char *name = NULL;
+    struct stat status;
+
+    assert_int_equal(stat("/proc/thread-self/ns/net", &status), 0);
+    name = g_strdup_printf(".macvtapd-%llu", (unsigned long long)status.st_ino);
+    put_null_device(dev.fd, name);
+    open_and_check(dev.kernel, &link);
+    assert_int_equal(count_entries(dev.fd), 0);
+    put_null_device(dev.fd, name);
+    dev.kernel->ops->tap_clean_up(dev.kernel);
+    assert_int_equal(count_entries(dev.fd), 0);
+}
+
 static void
 a_foreign_sysfs_is_named(void **state)
 {
@@ -318,6 +338,7 @@ const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(a_node_that_is_given_away_is_stepped_around),
     WORLD_TEST(anything_else_there_is_stepped_around),
     WORLD_TEST(a_dev_without_devices_is_an_error),
+    WORLD_TEST(a_node_of_a_killed_daemon_is_removed),
     WORLD_TEST(a_foreign_sysfs_is_named),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);

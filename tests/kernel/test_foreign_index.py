@@ -8,6 +8,7 @@ import pytest
 
 from frames import BROADCAST, PacketSocket, Tap, device_number, frame, open_tap, tap_interface
 from reach import one_processor
+from refusal import nodes_in_dev
 
 FOREIGN_MAC = "52:54:00:ff:00:01"
 
@@ -72,7 +73,7 @@ def check_traffic(daemon, connection, station, port):
         wire.expect(b"from the guest")
         wire.send(frame(port["macAddress"], wire.mac, b"to the guest"))
         tap.expect(b"to the guest")
-    assert not [name for name in os.listdir("/dev") if name.startswith(f".macvtapd-{daemon.process.pid}-")]
+    assert nodes_in_dev(daemon) == []
 
 
 @pytest.mark.lab

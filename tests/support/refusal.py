@@ -28,7 +28,8 @@ def check_refused(done, status, *words):
 
 def nodes_in_dev(daemon):
     """Nodes in /dev that this daemon should have removed. Those of devices are the kernel's own business."""
-    return [name for name in os.listdir("/dev") if name.startswith(f".macvtapd-{daemon.process.pid}-")]
+    own = f".macvtapd-{os.stat(f'/proc/{daemon.host.pid}/ns/net').st_ino}"
+    return [name for name in os.listdir("/dev") if name == own]
 
 
 class NothingLeft:

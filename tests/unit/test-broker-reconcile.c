@@ -548,6 +548,16 @@ test_state_folder_that_cannot_be_used(void **state)
     assert_int_equal(unlink(ports), 0);
 }
 
+/* What a daemon killed within tap_open() has left is looked for once, before anything is opened. */
+static void
+test_clean_up(void **state)
+{
+    TestBroker *test = *state;
+
+    restart(test);
+    assert_int_equal(kernel_fake_clean_up_count(test->kernel), 1);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int
@@ -573,6 +583,7 @@ main(void)
         TEST(test_foreign_and_duplicate_records),
         TEST(test_duplicate_interfaces),
         TEST(test_damaged_creating),
+        TEST(test_clean_up),
         TEST(test_creating_beside_final),
         TEST(test_second_broker),
         TEST(test_state_folder_that_cannot_be_used),
