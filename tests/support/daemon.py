@@ -16,6 +16,14 @@ from namespaces import LinkMonitor
 from programs import program
 
 
+class Ended(AssertionError):
+    """macvtapd ended before it said that it is ready; status is its exit status, text what it said."""
+
+    def __init__(self, status, text):
+        super().__init__(f"macvtapd ended with {status}:\n{text}")
+        self.status, self.text = status, text
+
+
 class Daemon:
     """macvtapd in a host. The folders exist from the start, the process from start() to stop() or kill().
 
@@ -50,15 +58,15 @@ class Daemon:
 
     # -- process ---------------------------------------------------------------------------------------------
 
-    def start(self):
-        """Start it and wait until it says READY=1."""
+    def start(self, wrapper=(), **options):
+        """Start it, behind the words of wrapper, and wait until it says READY=1. Raises Ended."""
         with self._notifications() as notify:
             with open(self.log, "ab") as log:
                 self.process = self.host.start(
-                    *self._wrapper, program("macvtapd"), "--config", self.config, "--state", self.state,
+                    *self._wrapper, *wrapper, program("macvtapd"), "--config", self.config, "--state", self.state,
                     "--socket", self.socket, *self._arguments,
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    env={**os.environ, "NOTIFY_SOCKET": str(self._notify_path)})
+                    env={**os.environ, "NOTIFY_SOCKET": str(self._notify_path)}, **options)
             self._wait_notified(notify, "READY=1")
         return self
 
@@ -88,7 +96,7 @@ class Daemon:
         try:
             while True:
                 if notify.fileno() not in deadline.wait_readable(notify, ended):
-                    raise AssertionError(f"macvtapd ended with {self.process.wait()}:\n{self.messages()}")
+                    raise Ended(self.process.wait(), self.messages())
                 if word in notify.recv(4096).decode().splitlines():
                     return
         except TimeoutError:

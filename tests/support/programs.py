@@ -28,7 +28,7 @@ def built(name):
 def program(name):
     """The path of a program of ours inside a Host."""
     built(name)
-    return f"{INSIDE_BUILD}/{_ROOMS[name]}/{name}"
+    return f"{INSIDE_BUILD}/{_ROOMS[name]}/{_FILES.get(name, name)}"
 
 
 @functools.cache

@@ -14,11 +14,11 @@ _LAST_ARGUMENT = {"poll": 2, "epoll_wait": 3, "epoll_pwait": 3}
 
 
 class Trace:
-    """with Trace(pid, path): what the process calls meanwhile is in the file."""
+    """with Trace(pid, path): what the process calls meanwhile is in the file. options: more words for strace."""
 
-    def __init__(self, pid, path):
+    def __init__(self, pid, path, *options):
         self._path = path
-        self._process = subprocess.Popen(["strace", "-f", "-y", "-o", str(path), "-p", str(pid)],
+        self._process = subprocess.Popen(["strace", "-f", "-y", "-o", str(path), *options, "-p", str(pid)],
                                          stderr=subprocess.PIPE, text=True)
 
     def __enter__(self):
@@ -36,13 +36,17 @@ class Trace:
         self._process.stderr.close()
 
     def calls(self):
-        """[(name, text of the arguments and the result)] of calls that have begun."""
-        calls = []
-        for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
-            match = re.match(r"\d+ +(\w+)\((.*)", line)
-            if match:
-                calls.append(match.groups())
-        return calls
+        return read_calls(self._path)
+
+
+def read_calls(path):
+    """[(name, text of the arguments and the result)] of calls that have begun."""
+    calls = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        match = re.match(r"\d+ +(\w+)\((.*)", line)
+        if match:
+            calls.append(match.groups())
+    return calls
 
 
 def waits_with_a_time(calls):

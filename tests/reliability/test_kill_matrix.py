@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The daemon is killed at every system call of every operation and started again, and nothing of it is left.
+
+What it finds must fit together (a port whose holder lives and whose record is final stays), and once everybody has let
+go, everything is as it was before. VLAN devices are in tests/lab."""
+import pytest
+
+from matrix import KillMatrix
+from operations import OPERATIONS, operation
+
+SAMPLE_EVERY = 16
+SAMPLED = ["create: passthru, assign", "delete: with a node, in a /dev without nodes", "set: holder", "start"]
+
+
+@pytest.fixture(scope="module")
+def matrix(request, tmp_path_factory):
+    matrix = KillMatrix(tmp_path_factory.mktemp("kills"))
+    yield matrix
+    matrix.close()
+    if len(matrix.rows) == len(OPERATIONS) and not request.session.testsfailed:
+        matrix.write()
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_sample(matrix, name):
+    matrix.run(operation(name), SAMPLE_EVERY, SAMPLED.index(name))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", [operation.name for operation in OPERATIONS])
+def test_every_system_call(matrix, name):
+    matrix.run(operation(name))

@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What macvtapd does, an operation at a time, in a world that can be compared with what it was before.
+
+Theory of operation: a World is one host, kept for many rounds. A round prepares an operation (its ports, its holders),
+acts (this is what is killed, or made to fail), and ends everything as users would: holders end, a domain is let go, what
+has no holder is deleted. After that the world is as it was, whatever happened in between: every link as `ip -d` tells it,
+the state folder with all that is in it, the nodes in /dev.
+"""
+import contextlib
+import dataclasses
+import os
+import subprocess
+import typing
+
+import varlink
+from clock import Deadline, FolderWatch
+from daemon import Daemon
+from domain import Port, domain_xml
+from frames import set_mac
+from namespaces import Host, LinkMonitor
+from programs import program
+from refusal import nodes_in_dev
+
+DOMAIN = "123e4567-e89b-12d3-a456-426614174000"
+NODE = {"owner": 65534, "group": 65534}
+_OWN_DEV = """
+mount -t tmpfs -o mode=755 dev /dev
+mknod -m 666 /dev/null c 1 3
+mknod -m 666 /dev/urandom c 1 9
+"""
+
+
+class World:
+    """A host with the parents eth0 and eth1 and networks on them, and its macvtapd.
+
+    own_dev: /dev has no nodes but those that macvtapd makes, as in a container; else it is the kernel's devtmpfs."""
+
+    def __init__(self, own_dev=False):
+        self.host, self._station = Host("host"), Host("station")
+        self.own_dev = own_dev
+        for parent in ("eth0", "eth1"):
+            self.host.connect(parent, self._station, parent)
+            self.host.quiet(parent)
+            self._station.quiet(parent)
+        if own_dev:
+            self.host.run("sh", "-ec", _OWN_DEV)
+        self.daemon = Daemon(self.host)
+        for name, keys in {"lan": "Mode=bridge", "assign": "Mode=passthru\n[Port]\nMac=assign", "inherit": "Mode=passthru",
+                           "source": "Mode=source\nSources=52:54:00:00:00:01", "vlan": "Mode=bridge\nVLAN=100"}.items():
+            self.daemon.network(name, text=f"[Network]\nParent=eth0\n{keys}\n")
+        self.daemon.network("probe", "eth1")
+        self.daemon.network("assign1", text="[Network]\nParent=eth1\nMode=passthru\n[Port]\nMac=assign\n")
+        self._holders, self._indexes = [], set()
+        self.connection = None
+        self.port = None  # what the operation is about, as the API tells it
+        self.done = None  # what the hook gave
+
+    # -- holders and calls -----------------------------------------------------------------------------------
+
+    def holder(self, *words):
+        """A process that ends with the round; words are in its command line."""
+        child = subprocess.Popen(["sh", "-c", "read line", *words], stdin=subprocess.PIPE)
+        self._holders.append(child)
+        return {"type": "process", "pid": child.pid}
+
+    def end_holder(self, holder):
+        (child,) = [child for child in self._holders if child.pid == holder["pid"]]
+        self._holders.remove(child)
+        child.kill()
+        child.wait()
+        child.stdin.close()
+
+    def end_holders(self):
+        for child in list(self._holders):
+            self.end_holder({"pid": child.pid})
+
+    def call(self, method, **parameters):
+        try:
+            return self.connection.ports(method, **parameters)
+        finally:
+            for descriptor in self.connection.take_descriptors():
+                os.close(descriptor)
+
+    def create(self, network, **parameters):
+        parameters.setdefault("holder", self.holder())
+        self.port = self.call("CreatePort", network=network, **parameters)["port"]
+        return self.port
+
+    def hook(self, operation, text):
+        self.done = self.host.run(program("hook"), "vm1", operation, "begin", "-", input=text, stdin=None, check=False,
+                                  env={**self.daemon.environment(), "LC_ALL": "C"})
+
+    # -- rounds ----------------------------------------------------------------------------------------------
+
+    def begin(self, operation):
+        """Up to the operation's act."""
+        if not self.daemon.running:
+            self.daemon.start()
+        self.connection = self.daemon.connect()
+        operation.prepare(self)
+        # A connection of its own, or what was prepared would be told on it; accepting it is part of the operation.
+        self.connection.close()
+        self.connection = None
+
+    def act(self, operation):
+        """The operation, from the caller's connection on."""
+        if operation.is_start:
+            return
+        self.connection = self.daemon.connect()
+        try:
+            operation.act(self)
+        finally:
+            self.connection.close()
+
+    def end(self):
+        """Everybody lets go of their ports, and macvtapd is done with them."""
+        self.end_holders()
+        with self.daemon.connect() as connection:
+            connection.ports("EndDomain", domain=DOMAIN)
+            for port in connection.ports("ListPorts")["ports"]:
+                if port["holder"]["type"] == "none":
+                    connection.ports("DeletePort", port=port["id"])
+        self._settle()
+
+    def _settle(self):
+        deadline = Deadline()
+        monitor, watch = LinkMonitor(self.host), FolderWatch(self.daemon.state / "ports")
+        ended = os.pidfd_open(self.daemon.process.pid)
+        try:
+            while self.daemon.leftovers():
+                if ended in deadline.wait_readable(monitor.fileno(), watch.fileno(), ended):
+                    return
+                monitor.drain()
+                watch.drain()
+        except TimeoutError:
+            pass  # what is left is told by the comparison
+        finally:
+            os.close(ended)
+            monitor.close()
+            watch.close()
+
+    # -- what is there ---------------------------------------------------------------------------------------
+
+    def state(self):
+        links = self.host.links()
+        self._indexes |= {link["ifindex"] for name, link in links.items() if name not in ("lo", "eth0", "eth1")}
+        return {"links": links, "files": self._files(), "nodes": self._nodes()}
+
+    def _files(self):
+        root = self.daemon.state
+        return {str(path.relative_to(root)): path.is_file() and path.read_bytes() for path in root.rglob("*")}
+
+    def _nodes(self):
+        """Of a /dev that others use as well: only what has an index of this world's."""
+        names = os.listdir(self.host.path("/dev"))
+        if self.own_dev:
+            return sorted(names)
+        ours = {f"tap{index}" for index in self._indexes}
+        return sorted(ours & set(names)) + nodes_in_dev(self.daemon)
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.daemon.process.pid}/fd"))
+
+    def problems(self):
+        """What does not fit together: the ports that are listed, their records, and their devices."""
+        with self.daemon.connect() as connection:
+            ports = connection.ports("ListPorts")["ports"]
+        devices = self.host.macvtaps()
+        found = [f"record {name} of no port" for name in set(self.daemon.records()) - {port["id"] for port in ports}]
+        found += [f"device {name} of no port" for name in set(devices) - {port["interfaceName"] for port in ports}]
+        for port in ports:
+            link = devices.get(port["interfaceName"])
+            if not link or port["id"] not in self.daemon.records():
+                found.append(f"port {port} has no device or no record")
+                continue
+            is_like = (link["ifindex"], link["address"], link["mtu"], link.get("ifalias"), "UP" in link["flags"],
+                       link["linkinfo"]["info_data"]["mode"])
+            mode = "vepa" if port["incoming"] else port["mode"]
+            if is_like != (port["interfaceIndex"], port["macAddress"], port["mtu"], f"macvtapd:{port['id']}",
+                           port["linkUp"], mode) or port["state"] != "active":
+                found.append(f"{port} is not {link}")
+            if "NOARP" not in link["flags"] or link["inet6_addr_gen_mode"] != "none":
+                found.append(f"the host speaks on {link}")
+        return found
+
+    def close(self):
+        self.end_holders()
+        self.daemon.close()
+        self.host.close()
+        self._station.close()
+
+
+def differences(before, after):
+    """What is other in the second of two states, a line each."""
+    found = []
+    for kind in before:
+        if isinstance(before[kind], list):
+            found += [f"{kind}: {name}" for name in set(before[kind]) ^ set(after[kind])]
+            continue
+        for name in before[kind].keys() | after[kind].keys():
+            old, new = before[kind].get(name), after[kind].get(name)
+            if old != new:
+                found.append(f"{kind}: {name}: {old} has become {new}")
+    return found
+
+
+# -- operations ----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Operation:
+    name: str
+    act: typing.Callable
+    prepare: typing.Callable = lambda world: None
+    own_dev: bool = False
+    may_be_told: bool = False  # what fails is told in the log and by the next call: nobody has called
+    hook: bool = False
+    is_start: bool = False  # the daemon's: there is no act
+
+
+def _create(network, **parameters):
+    return lambda world: world.create(network, **parameters)
+
+
+def _create_for_domain(world, **parameters):
+    parameters = {"openDescriptors": False, "linkUp": False, "deviceNode": NODE, **parameters}
+    world.create("lan", holder={"type": "domain", "domain": DOMAIN}, **parameters)
+
+
+def _open(world):
+    world.call("OpenPort", port=world.port["id"])
+
+
+def _delete(world):
+    world.call("DeletePort", port=world.port["id"])
+
+
+def _set(**change):
+    return lambda world: world.call("SetPort", port=world.port["id"], **change)
+
+
+def _tie(world):
+    world.call("SetPort", port=world.port["id"], holderPid=world.holder()["pid"])
+
+
+def _three_of_a_domain(world):
+    for network in ("lan", "lan", "lan"):
+        world.create(network, holder={"type": "domain", "domain": DOMAIN})
+
+
+def _three_of_a_process(world):
+    holder = world.holder()
+    for _ in range(3):
+        world.create("lan", holder=holder)
+
+
+def _let_holders_end(world):
+    world.end_holders()
+    # Whoever calls next has an answer behind it all.
+    world.call("ListNetworks")
+    world.call("ListNetworks")
+
+
+def _take_another_mac(world):
+    """As a guest does; in passthru the parent's goes with it."""
+    world.host.ip("link", "set", world.port["interfaceName"], "address", "52:54:00:00:77:01")
+    world.call("ListNetworks")
+    world.call("ListNetworks")
+
+
+_GUEST = Port("vm1net0", mac="52:54:00:00:4c:01"), Port("vm1net1", mac="52:54:00:00:4c:02")
+_XML = domain_xml("vm1", _GUEST, number=DOMAIN)
+
+
+def _hook(operation):
+    return lambda world: world.hook(operation, _XML)
+
+
+def _prepared(world):
+    world.hook("prepare", _XML)
+    assert world.done.returncode == 0, world.done.stderr
+
+
+def _with_qemu(world):
+    """libvirt has started the domain's QEMU, and tells where it is."""
+    _prepared(world)
+    pid = world.holder("qemu", "-uuid", DOMAIN)["pid"]
+    folder = world.host.path("/run/libvirt/qemu")
+    os.makedirs(folder, exist_ok=True)
+    with open(f"{folder}/vm1.pid", "w", encoding="ascii") as stream:
+        stream.write(f"{pid}\n")
+
+
+def _started(world):
+    _with_qemu(world)
+    world.hook("started", _XML)
+    assert world.done.returncode == 0, world.done.stderr
+
+
+def _crash(world):
+    """What a start may find: see reconcile.c."""
+    records = world.daemon.state / "ports"
+    stays, ends = world.holder(), world.holder()
+    world.create("lan", holder=stays)
+    world.create("assign1", holder=ends)
+    world.create("lan", holder={"type": "domain", "domain": DOMAIN, "pid": ends["pid"]}, deviceNode=NODE)
+    for suffix in (".creating", ".deleting"):
+        port = world.create("lan", holder=stays)
+        (records / port["id"]).rename(records / f"{port['id']}{suffix}")
+    port = world.create("lan", holder=stays)
+    (records / port["id"]).unlink()
+    (records / ".p000000000001.new").write_bytes(b"{")
+    world.daemon.kill()
+    world.end_holder(ends)
+
+
+OPERATIONS = [
+    Operation("create: bridge", _create("lan", queues=2)),
+    Operation("create: passthru, inherit", _create("inherit")),
+    Operation("create: passthru, assign", _create("assign")),
+    Operation("create: source", _create("source")),
+    Operation("create: for a domain, with a node", _create_for_domain),
+    Operation("create: the same, in a /dev without nodes", _create_for_domain, own_dev=True),
+    Operation("create: for an incoming guest", lambda world: _create_for_domain(world, incoming=True)),
+    Operation("open", _open, _create("lan", queues=2)),
+    Operation("open: in a /dev without nodes", _open, _create("lan"), own_dev=True),
+    Operation("open: a node that was given away", _open, _create_for_domain),
+    Operation("set: holder", _tie, _create_for_domain),
+    Operation("set: sources", _set(sources=["52:54:00:00:00:02"]), _create("source")),
+    Operation("set: link", _set(linkUp=True), _create_for_domain),
+    Operation("delete: bridge", _delete, _create("lan", queues=2)),
+    Operation("delete: passthru, assign", _delete, _create("assign")),
+    Operation("delete: with a node, in a /dev without nodes", _delete, _create_for_domain, own_dev=True),
+    Operation("end of a domain with three ports",
+              lambda world: world.call("EndDomain", domain=DOMAIN), _three_of_a_domain),
+    Operation("end of a process with three ports", _let_holders_end, _three_of_a_process, may_be_told=True),
+    Operation("the guest takes another MAC, and may not", _take_another_mac, _create("lan"), may_be_told=True),
+    Operation("the guest takes another MAC, and may (assign)", _take_another_mac, _create("assign"), may_be_told=True),
+    Operation("hook: prepare", _hook("prepare"), hook=True),
+    Operation("hook: started", _hook("started"), _with_qemu, hook=True),
+    Operation("hook: release", _hook("release"), _started, hook=True),
+    Operation("start", None, _crash, is_start=True),
+]
+VLAN_OPERATIONS = [
+    Operation("make a VLAN device", _create("vlan")),
+    Operation("remove a VLAN device", _delete, _create("vlan")),
+]
+
+
+def operation(name):
+    (found,) = [operation for operation in OPERATIONS if operation.name == name]
+    return found
