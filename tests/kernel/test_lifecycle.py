@@ -65,6 +65,17 @@ def test_idle_daemon_sleeps_without_end(daemon, tmp_path):
     assert waits_with_a_time(trace.calls()) == []
 
 
+def test_daemon_has_one_thread(daemon, vmm):
+    """Which is why no tier runs under ThreadSanitizer: nothing could run at the same time."""
+    process = vmm()
+    daemon.reload()
+    create(daemon, "--name=vm")
+    process.kill()
+    daemon.ctl("port", "delete", "vm")
+    assert daemon.settle() == []
+    assert os.listdir(f"/proc/{daemon.process.pid}/task") == [str(daemon.process.pid)]
+
+
 def test_run_becomes_the_vmm(daemon, vmm):
     process = vmm()
     assert process.said == process.pid

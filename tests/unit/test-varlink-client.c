@@ -7,6 +7,7 @@
 #include "varlink-error.h"
 
 #include <sys/un.h>
+#include <sys/wait.h>
 
 typedef struct Fixture {
     VarlinkClient *client;
@@ -298,6 +299,80 @@ expect_connect_error(const char *path, const char *message)
     assert_string_equal(error->message, message);
 }
 
+/* Calls that nobody reads, until no more fits into the socket. */
+static void
+test_service_does_not_read(void **state)
+{
+    g_autofree char *filler = g_strnfill(60000, 'x');
+    g_autoptr(GError) error = NULL;
+    Fixture fixture;
+
+    fixture_init(&fixture);
+    varlink_client_set_timeout(fixture.client, 0);
+    while (varlink_client_send(fixture.client, "a.b.C", json_pack("{s:s}", "x", filler),
+                               VARLINK_CALL_ONEWAY, &error))
+        ;
+    if (!g_error_matches(error, VARLINK_ERROR, VARLINK_ERROR_TIMED_OUT))
+        fail_msg("%s", error->message);
+    expect_send_failure(&fixture, VARLINK_ERROR_CLOSED);
+    fixture_clear(&fixture);
+}
+
+/* Another process writes on and on: more than any socket holds. */
+static void
+test_reply_without_end(void **state)
+{
+    static const char filler[65536] = {[0 ... 65535] = 'x'};
+    Fixture fixture;
+    pid_t service;
+
+    fixture_init(&fixture);
+    send_call(&fixture, VARLINK_CALL_PLAIN, PLAIN);
+    service = fork();
+    assert_true(service >= 0);
+    if (service == 0) {
+        close(varlink_client_get_fd(fixture.client));
+        while (send(fixture.service, filler, sizeof filler, MSG_NOSIGNAL) > 0)
+            ;
+        _exit(0);
+    }
+    descriptor_clear(&fixture.service);
+    expect_failure(&fixture, VARLINK_ERROR_TOO_LARGE);
+    expect_send_failure(&fixture, VARLINK_ERROR_CLOSED);
+    assert_int_equal(waitpid(service, NULL, 0), service);
+    fixture_clear(&fixture);
+}
+
+/* A service that dies with a call unread resets the connection. */
+static void
+test_service_dies(void **state)
+{
+    Fixture fixture;
+
+    fixture_init(&fixture);
+    assert_true(varlink_client_send(fixture.client, "a.b.C", NULL, 0, NULL));
+    descriptor_clear(&fixture.service);
+    expect_failure(&fixture, VARLINK_ERROR_CLOSED);
+    expect_send_failure(&fixture, VARLINK_ERROR_CLOSED);
+    fixture_clear(&fixture);
+}
+
+static void
+test_call_that_is_no_text(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    Fixture fixture;
+
+    fixture_init(&fixture);
+    assert_false(varlink_client_send(
+        fixture.client, "a.b.C", json_pack("{s:o}", "x", json_string_nocheck("\xff")), 0, &error));
+    assert_true(g_error_matches(error, VARLINK_ERROR, VARLINK_ERROR_PROTOCOL));
+    /* Nothing was sent: the connection is as good as before. */
+    send_call(&fixture, 0, PLAIN);
+    fixture_clear(&fixture);
+    varlink_client_free(NULL);
+}
+
 static void
 test_connect_errors(void **state)
 {
@@ -373,6 +448,10 @@ main(void)
         cmocka_unit_test(test_service_closes),
         cmocka_unit_test(test_timeout),
         cmocka_unit_test(test_waits_for_the_service),
+        cmocka_unit_test(test_service_does_not_read),
+        cmocka_unit_test(test_reply_without_end),
+        cmocka_unit_test(test_service_dies),
+        cmocka_unit_test(test_call_that_is_no_text),
         cmocka_unit_test(test_connect_errors),
         cmocka_unit_test(test_connect),
         cmocka_unit_test(test_connect_abstract),
