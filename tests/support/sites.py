@@ -147,6 +147,7 @@ class Site:
     def _own_vlan(self):
         self.host.ip("link", "add", "link", "eth0", "name", "office", "type", "vlan", "id", str(VLAN))
         self.host.ip("link", "set", "office", "alias", "the administrator's", "up")
+        wait_carrier(self.host, "office")
         self.trunk.append("office")
 
     # -- what tests ask ----------------------------------------------------------------------------------------
