@@ -184,6 +184,17 @@ on_set_port(VarlinkCall *call, gpointer user_data)
 }
 
 static void
+on_port_removed(guint n_ports, const GError *error, gpointer user_data)
+{
+    g_autoptr(VarlinkCall) call = user_data;
+
+    if (error)
+        api_error_send(call, error);
+    else
+        varlink_call_reply(call, NULL, NULL);
+}
+
+static void
 on_delete_port(VarlinkCall *call, gpointer user_data)
 {
     Api *api = user_data;
@@ -194,10 +205,21 @@ on_delete_port(VarlinkCall *call, gpointer user_data)
 
     if (!api_request_delete(varlink_call_parameters(call), &request, &field))
         refuse(call, field, NULL);
-    else if (!broker_delete_port(api->broker, &caller, request.port, &error))
+    else if (broker_delete_port(api->broker, &caller, request.port, on_port_removed, call, &error))
+        varlink_call_ref(call);
+    else
+        api_error_send(call, error);
+}
+
+static void
+on_domain_removed(guint n_ports, const GError *error, gpointer user_data)
+{
+    g_autoptr(VarlinkCall) call = user_data;
+
+    if (error)
         api_error_send(call, error);
     else
-        varlink_call_reply(call, NULL, NULL);
+        varlink_call_reply(call, json_pack("{s:I}", "ports", (json_int_t)n_ports), NULL);
 }
 
 static void
@@ -208,14 +230,11 @@ on_end_domain(VarlinkCall *call, gpointer user_data)
     g_autoptr(GError) error = NULL;
     char domain[UUID_TEXT_SIZE];
     const char *field = NULL;
-    guint n_ports;
 
-    if (!api_request_end_domain(varlink_call_parameters(call), domain, &field, &error))
-        refuse(call, field, error);
-    else if (!broker_end_domain(api->broker, &caller, domain, &n_ports, &error))
-        api_error_send(call, error);
+    if (api_request_end_domain(varlink_call_parameters(call), domain, &field, &error))
+        broker_end_domain(api->broker, &caller, domain, on_domain_removed, varlink_call_ref(call));
     else
-        varlink_call_reply(call, json_pack("{s:I}", "ports", (json_int_t)n_ports), NULL);
+        refuse(call, field, error);
 }
 
 static const char *const event_names[] = {

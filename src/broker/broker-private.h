@@ -5,6 +5,7 @@
 #include "broker.h"
 #include "holders.h"
 #include "registry.h"
+#include "removals.h"
 #include "vlans.h"
 
 /* What one daemon and one user other than root may have, whatever the networks allow (invariant 5).
@@ -24,7 +25,8 @@ struct Broker {
     char *mac_seed;
     BrokerOpenVhost open_vhost;
     gpointer vhost_data;
-    GPtrArray *ended; /* ids of ports whose holder has ended and which are still there */
+    Removals *removals;
+    GHashTable *removed; /* set of the ifindexes that we removed, until the kernel's event of it */
     GArray *watches;
     guint last_watch;
 };
@@ -33,11 +35,20 @@ struct Broker {
 void broker_emit(Broker *broker, PortEvent event, const Port *port);
 void broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_data);
 
-/* delete.c: removes the devices of these ports (of Port, in the registry), then their records. */
-gboolean broker_remove_ports(Broker *broker, GPtrArray *ports, GError **error);
-/* Those whose holder has ended, and which an error has kept until now. */
-void broker_remove_ended(Broker *broker);
+/* delete.c: a port to be removed, and what became of it. */
+typedef struct PortRemoval {
+    Port *port; /* in the registry; freed when it is gone */
+    gboolean gone;
+    GError *error; /* it may have gone all the same */
+} PortRemoval;
+
+/* Removes the devices of these ports, then their records. is_last: no others are to follow. */
+void broker_remove_ports(Broker *broker, PortRemoval *removals, guint n, gboolean is_last);
 void broker_on_holders_ended(const char *const *port_ids, gpointer user_data);
+
+/* The port that text names, by id, name or interface name, of those that the caller may see and
+ * that are not ending; PORT_NOT_FOUND. */
+Port *broker_find_port(Broker *broker, const Caller *caller, const char *text, GError **error);
 
 /* Whether link is the port's device: the index alone could be another's by now. */
 gboolean broker_is_device_of(const LinkInfo *link, const Port *port);

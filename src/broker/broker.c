@@ -17,7 +17,8 @@ broker_new(const BrokerSetup *setup, GError **error)
     broker->registry = registry_new(setup->state_fd, broker->vlans ? error : NULL);
     if (!broker->vlans || !broker->registry)
         return NULL;
-    broker->ended = g_ptr_array_new_with_free_func(g_free);
+    broker->removals = removals_new(broker);
+    broker->removed = g_hash_table_new(NULL, NULL);
     broker->mac_seed = g_strdup(setup->mac_seed);
     broker->open_vhost = setup->open_vhost;
     broker->vhost_data = setup->vhost_data;
@@ -37,11 +38,12 @@ broker_free(Broker *broker)
 {
     if (!broker)
         return;
+    removals_free(broker->removals);
     holders_free(broker->holders);
     registry_free(broker->registry);
     vlans_free(broker->vlans);
     g_clear_pointer(&broker->networks, g_hash_table_unref);
-    g_clear_pointer(&broker->ended, g_ptr_array_unref);
+    g_clear_pointer(&broker->removed, g_hash_table_unref);
     g_clear_pointer(&broker->watches, g_array_unref);
     g_free(broker->mac_seed);
     g_free(broker);
@@ -61,6 +63,17 @@ broker_may_see(const Caller *caller, const Port *port)
     return caller->uid == 0 || caller->uid == port->owner;
 }
 
+Port *
+broker_find_port(Broker *broker, const Caller *caller, const char *text, GError **error)
+{
+    Port *port = registry_find(broker->registry, text);
+
+    if (port && !port->is_ending && broker_may_see(caller, port))
+        return port;
+    port_error_set(error, PORT_ERROR_PORT_NOT_FOUND, "there is no port '%s'", text);
+    return NULL;
+}
+
 GPtrArray *
 broker_list_ports(Broker *broker, const Caller *caller, const char *network)
 {
@@ -69,7 +82,8 @@ broker_list_ports(Broker *broker, const Caller *caller, const char *network)
     for (guint i = 0; i < ports->len;) {
         const Port *port = ports->pdata[i];
 
-        if (broker_may_see(caller, port) && (!network || g_str_equal(port->network, network)))
+        if (broker_may_see(caller, port) && !port->is_ending &&
+            (!network || g_str_equal(port->network, network)))
             i++;
         else
             g_ptr_array_remove_index(ports, i);
@@ -117,7 +131,7 @@ count_port(Port *port, gpointer user_data)
 {
     PortCount *count = user_data;
 
-    count->n_ports += g_str_equal(port->network, count->network);
+    count->n_ports += !port->is_ending && g_str_equal(port->network, count->network);
 }
 
 guint

@@ -62,16 +62,24 @@ gboolean broker_create_port(Broker *broker, const Caller *caller, const PortRequ
 /* Opens n_queues more queues (0: as many as the port has). port: id, name or interface name. */
 gboolean broker_open_port(Broker *broker, const Caller *caller, const char *port, guint n_queues,
                           PortGrant *ret_grant, GError **error);
-gboolean broker_delete_port(Broker *broker, const Caller *caller, const char *port, GError **error);
+
+/* Tells that ports have been removed: n_ports are gone, or error says why not all of them are. */
+typedef void (*BrokerRemoved)(guint n_ports, const GError *error, gpointer user_data);
+
+/* Begins to remove a port; done is called once, from the main loop or broker_free(), but not when
+ * this fails. From now on nobody finds the port, but for who deletes it too and waits as well. */
+gboolean broker_delete_port(Broker *broker, const Caller *caller, const char *port,
+                            BrokerRemoved done, gpointer user_data, GError **error);
 
 /* Changes a port (its sources: root only) and returns it, borrowed. What was done before a failure
  * stays. */
 const Port *broker_change_port(Broker *broker, const Caller *caller, const PortChange *change,
                                GError **error);
 
-/* Removes the ports that the domain with this UUID (in lower case) holds, of the caller's ports. */
-gboolean broker_end_domain(Broker *broker, const Caller *caller, const char *domain,
-                           guint *ret_ports, GError **error);
+/* Begins to remove the ports that the domain with this UUID (in lower case) holds, of the caller's
+ * ports. done is called as of broker_delete_port(); at once when there is none. */
+void broker_end_domain(Broker *broker, const Caller *caller, const char *domain, BrokerRemoved done,
+                       gpointer user_data);
 
 /* What went over the port's device; FALSE when the device is gone. */
 gboolean broker_statistics(Broker *broker, const Port *port, LinkStatistics *ret_statistics);

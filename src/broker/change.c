@@ -93,13 +93,11 @@ apply(Broker *broker, const Caller *caller, Port *port, const PortChange *change
 const Port *
 broker_change_port(Broker *broker, const Caller *caller, const PortChange *change, GError **error)
 {
-    Port *port = registry_find(broker->registry, change->port);
+    Port *port = broker_find_port(broker, caller, change->port, error);
     gboolean good;
 
-    if (!port || !broker_may_see(caller, port)) {
-        port_error_set(error, PORT_ERROR_PORT_NOT_FOUND, "there is no port '%s'", change->port);
+    if (!port)
         return NULL;
-    }
     if (change->sources && caller->uid != 0) {
         port_error_set(error, PORT_ERROR_ACCESS_DENIED, "only root may change a port's sources");
         return NULL;

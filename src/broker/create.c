@@ -137,6 +137,63 @@ check_limits(Creation *creation, GError **error)
     return check_network_limits(creation, error);
 }
 
+/* Whether the port counts where the caller has reached a limit, whichever that is. */
+static gboolean
+counts_as_well(const Port *port, gpointer user_data)
+{
+    const Creation *creation = user_data;
+
+    return port->owner == creation->caller->uid ||
+           g_str_equal(port->network, creation->network->name) ||
+           registry_count(creation->broker->registry) >= PORTS_MAX;
+}
+
+static gboolean
+is_named(const Port *port, const char *text)
+{
+    return text && (g_str_equal(port->id, text) || g_str_equal(port->name, text) ||
+                    g_str_equal(port->interface_name, text));
+}
+
+static gboolean
+is_in_the_way(const Port *port, gpointer user_data)
+{
+    const Creation *creation = user_data;
+    const PortRequest *request = creation->request;
+    const Network *network = creation->network;
+
+    if (is_named(port, request->name) || is_named(port, request->interface_name) ||
+        (request->has_mac && mac_address_equal(&port->mac, &request->mac)))
+        return TRUE;
+    /* Passthru excludes all others from a parent. */
+    return (port->mode == MACVTAP_MODE_PASSTHRU || network->mode == MACVTAP_MODE_PASSTHRU) &&
+           (g_strv_contains((const char *const *)network->parents, port->parent) ||
+            (port->trunk && g_strv_contains((const char *const *)network->parents, port->trunk)));
+}
+
+/* Ports that are ending keep nobody out: what has the names, the MAC or the parent that are asked
+ * for goes first. They count until they have gone, though: else who makes and drops ports faster
+ * than the kernel removes them could have any number. */
+static gboolean
+make_room(Creation *creation, GError **error)
+{
+    Removals *removals = creation->broker->removals;
+
+    while (removals_hurry(removals, is_in_the_way, creation))
+        ;
+    for (;;) {
+        GError *cause = NULL;
+
+        if (check_limits(creation, &cause))
+            return TRUE;
+        if (!removals_hurry(removals, counts_as_well, creation)) {
+            g_propagate_error(error, cause);
+            return FALSE;
+        }
+        g_error_free(cause);
+    }
+}
+
 static gboolean
 mac_is_taken(const MacAddress *mac, gpointer user_data)
 {
@@ -266,7 +323,7 @@ decide(Creation *creation, GError **error)
         !incoming_check(creation->caller, creation->request, error) ||
         !policy_check_request(creation->network, creation->caller, creation->request, &port->queues,
                               &port->vhost, error) ||
-        !check_limits(creation, error) ||
+        !make_room(creation, error) ||
         !broker_open_holder(creation->broker, creation->caller, &port->holder, &creation->holder,
                             error) ||
         !choose_names(creation, error) ||
@@ -453,8 +510,7 @@ broker_create_port(Broker *broker, const Caller *caller, const PortRequest *requ
     };
     LinkInfo link;
 
-    if (broker->ended->len > 0)
-        broker_remove_ended(broker);
+    removals_retry(broker->removals);
     if (!decide(&creation, error) || !record_and_make(&creation, &link, error)) {
         sweep_after_failure(&creation);
         return FALSE;

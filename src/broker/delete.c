@@ -5,10 +5,12 @@
  * Use case: the end of ports. The record says so first, then the device goes, the record last, so
  * that a crash in between leaves a record that the next start finds and clears away. Ports that end
  * together go together: deleting a macvtap waits for a grace period of the kernel (20 ms), deleting
- * a group of them waits for about one in all.
+ * a group of them waits for about one in all. When each port gets its turn, removals.c tells.
  */
 #include "broker-private.h"
 #include "incoming.h"
+#include "keeping.h"
+#include "removals.h"
 
 #include "port-error.h"
 
@@ -40,44 +42,39 @@ has_device(Broker *broker, const Port *port)
            broker_is_device_of(&link, port);
 }
 
-static void
-collect_device(Broker *broker, const Port *port, GArray *indexes)
-{
-    if (has_device(broker, port))
-        g_array_append_val(indexes, port->interface_index);
-}
-
-/* A search for the ports on a link. */
-typedef struct NeedSearch {
-    int index;
-    gboolean found;
-} NeedSearch;
+/* The parents of ports, once somebody asks for them. */
+typedef struct Needs {
+    Broker *broker;
+    GHashTable *parents; /* set of ifindexes, or NULL */
+} Needs;
 
 static void
-match_parent(Port *port, gpointer user_data)
+add_parent(Port *port, gpointer user_data)
 {
-    NeedSearch *search = user_data;
-
-    search->found |= port->parent_index == search->index;
+    g_hash_table_add(user_data, GINT_TO_POINTER(port->parent_index));
 }
 
 static gboolean
 is_needed(int index, gpointer user_data)
 {
-    Broker *broker = user_data;
-    NeedSearch search = {.index = index};
+    Needs *needs = user_data;
 
-    registry_foreach(broker->registry, match_parent, &search);
-    return search.found;
+    if (!needs->parents) {
+        needs->parents = g_hash_table_new(NULL, NULL);
+        registry_foreach(needs->broker->registry, add_parent, needs->parents);
+    }
+    return g_hash_table_contains(needs->parents, GINT_TO_POINTER(index));
 }
 
 gboolean
 broker_sweep_vlans(Broker *broker, GError **error)
 {
+    Needs needs = {.broker = broker};
     g_autoptr(GError) cause = NULL;
+    gboolean good = vlans_sweep(broker->vlans, is_needed, &needs, &cause);
 
-    return vlans_sweep(broker->vlans, is_needed, broker, &cause) ||
-           port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
+    g_clear_pointer(&needs.parents, g_hash_table_unref);
+    return good || port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
 }
 
 /* The port's device has gone: so does everything else of it. */
@@ -94,50 +91,73 @@ forget_port(Broker *broker, Port *port, GError **error)
     return TRUE;
 }
 
-gboolean
-broker_remove_ports(Broker *broker, GPtrArray *ports, GError **error)
+/* From the record to the list of devices; a record that cannot be marked cannot be removed either,
+ * which is told later. */
+static void
+begin_removal(Broker *broker, const Port *port, GArray *indexes)
 {
-    g_autoptr(GArray) indexes = g_array_new(FALSE, FALSE, sizeof(int));
-    g_autoptr(GError) first = NULL;
-    gboolean deleted;
+    registry_retire(broker->registry, port, NULL);
+    broker_remove_node(broker, port);
+    if (has_device(broker, port))
+        g_array_append_val(indexes, port->interface_index);
+}
 
-    for (guint i = 0; i < ports->len; i++) {
-        /* A record that cannot be marked cannot be removed either, which is told below. */
-        registry_retire(broker->registry, ports->pdata[i], NULL);
-        broker_remove_node(broker, ports->pdata[i]);
-        collect_device(broker, ports->pdata[i], indexes);
+static void
+end_removal(Broker *broker, PortRemoval *removal, const GError *failure)
+{
+    g_autoptr(GError) cause = NULL;
+
+    /* One that could not be deleted keeps its record, and does not keep the others. */
+    if (failure && has_device(broker, removal->port)) {
+        registry_restore(broker->registry, removal->port);
+        port_error_set(&removal->error, PORT_ERROR_SYSTEM, "%s", failure->message);
+        return;
     }
-    deleted = broker->kernel->ops->link_delete(broker->kernel, (const int *)indexes->data,
-                                               indexes->len, &first);
-    for (guint i = 0; i < ports->len; i++) {
-        /* One that could not be deleted keeps its record, and does not keep the others. */
-        if (deleted || !has_device(broker, ports->pdata[i]))
-            forget_port(broker, ports->pdata[i], first ? NULL : &first);
-        else
-            registry_restore(broker->registry, ports->pdata[i]);
+    removal->gone = forget_port(broker, removal->port, &cause);
+    if (!removal->gone)
+        port_error_set(&removal->error, PORT_ERROR_SYSTEM, "%s", cause->message);
+}
+
+/* The events of these devices are still to come, and tell nothing new. */
+static void
+expect_events(Broker *broker, const GArray *indexes)
+{
+    for (guint i = 0; i < indexes->len; i++)
+        g_hash_table_add(broker->removed, GINT_TO_POINTER(g_array_index(indexes, int, i)));
+}
+
+static void
+sweep_after_removal(Broker *broker, PortRemoval *removals, guint n)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (broker_sweep_vlans(broker, &error))
+        return;
+    for (guint i = 0; i < n; i++) {
+        if (!removals[i].error)
+            removals[i].error = g_error_copy(error);
     }
-    broker_sweep_vlans(broker, first ? NULL : &first);
-    return !first || port_error_set(error, PORT_ERROR_SYSTEM, "%s", first->message);
 }
 
 void
-broker_remove_ended(Broker *broker)
+broker_remove_ports(Broker *broker, PortRemoval *removals, guint n, gboolean is_last)
 {
-    g_autoptr(GPtrArray) ports = g_ptr_array_new();
-    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) indexes = g_array_new(FALSE, FALSE, sizeof(int));
+    g_autoptr(GError) failure = NULL;
+    gboolean on_vlan = FALSE;
 
-    for (guint i = 0; i < broker->ended->len; i++) {
-        Port *port = registry_find(broker->registry, broker->ended->pdata[i]);
-
-        if (port)
-            g_ptr_array_add(ports, port);
+    for (guint i = 0; i < n; i++) {
+        begin_removal(broker, removals[i].port, indexes);
+        on_vlan |= removals[i].port->vlan != NULL;
     }
-    if (broker_remove_ports(broker, ports, &error))
-        g_ptr_array_set_size(broker->ended, 0);
-    else
-        g_warning(
-            "ports whose holder has ended could not be removed, which will be tried again: %s",
-            error->message);
+    if (broker->kernel->ops->link_delete(broker->kernel, (const int *)indexes->data, indexes->len,
+                                         &failure))
+        expect_events(broker, indexes);
+    for (guint i = 0; i < n; i++)
+        end_removal(broker, &removals[i], failure);
+    keeping_on_removal(broker);
+    if (on_vlan || is_last)
+        sweep_after_removal(broker, removals, n);
 }
 
 void
@@ -145,13 +165,13 @@ broker_on_holders_ended(const char *const *port_ids, gpointer user_data)
 {
     Broker *broker = user_data;
 
-    for (const char *const *id = port_ids; *id; id++)
-        g_ptr_array_add(broker->ended, g_strdup(*id));
-    broker_remove_ended(broker);
+    removals_retry(broker->removals);
+    removals_begin_ended(broker->removals, port_ids);
 }
 
 gboolean
-broker_delete_port(Broker *broker, const Caller *caller, const char *text, GError **error)
+broker_delete_port(Broker *broker, const Caller *caller, const char *text, BrokerRemoved done,
+                   gpointer user_data, GError **error)
 {
     g_autoptr(GPtrArray) ports = g_ptr_array_new();
     Port *port = registry_find(broker->registry, text);
@@ -159,26 +179,22 @@ broker_delete_port(Broker *broker, const Caller *caller, const char *text, GErro
     if (!port || !broker_may_see(caller, port))
         return port_error_set(error, PORT_ERROR_PORT_NOT_FOUND, "there is no port '%s'", text);
     g_ptr_array_add(ports, port);
-    return broker_remove_ports(broker, ports, error);
+    removals_begin(broker->removals, ports, done, user_data);
+    return TRUE;
 }
 
-gboolean
-broker_end_domain(Broker *broker, const Caller *caller, const char *domain, guint *ret_ports,
-                  GError **error)
+void
+broker_end_domain(Broker *broker, const Caller *caller, const char *domain, BrokerRemoved done,
+                  gpointer user_data)
 {
-    g_autoptr(GPtrArray) ports = registry_list(broker->registry);
-    guint n_ports;
+    g_autoptr(GPtrArray) all = registry_list(broker->registry), ports = g_ptr_array_new();
 
-    for (guint i = ports->len; i-- > 0;) {
-        const Port *port = ports->pdata[i];
+    for (guint i = 0; i < all->len; i++) {
+        const Port *port = all->pdata[i];
 
-        if (!broker_may_see(caller, port) || port->holder.type != HOLDER_DOMAIN ||
-            !g_str_equal(port->holder.domain, domain))
-            g_ptr_array_remove_index(ports, i);
+        if (broker_may_see(caller, port) && port->holder.type == HOLDER_DOMAIN &&
+            g_str_equal(port->holder.domain, domain))
+            g_ptr_array_add(ports, all->pdata[i]);
     }
-    n_ports = ports->len;
-    if (!broker_remove_ports(broker, ports, error))
-        return FALSE;
-    *ret_ports = n_ports;
-    return TRUE;
+    removals_begin(broker->removals, ports, done, user_data);
 }

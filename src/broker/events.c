@@ -126,7 +126,8 @@ on_bond_changed(Broker *broker, const LinkInfo *bond)
     for (guint i = 0; i < ports->len; i++) {
         Port *port = ports->pdata[i];
 
-        if (port->bond_index != bond->index || g_str_equal(port->active_slave, active_slave))
+        if (port->is_ending || port->bond_index != bond->index ||
+            g_str_equal(port->active_slave, active_slave))
             continue;
         g_strlcpy(port->active_slave, active_slave, sizeof(port->active_slave));
         broker_emit(broker, PORT_EVENT_CHANGED, port);
@@ -165,7 +166,7 @@ on_parent_changed(Broker *broker, Port *port, const LinkInfo *link)
     LinkInfo now;
 
     /* The name in an event may be older than a port that was made since. */
-    if (!is_renamed(port, link) ||
+    if (port->is_ending || !is_renamed(port, link) ||
         !broker->kernel->ops->link_by_index(broker->kernel, link->index, &now, NULL) ||
         !broker_follow_name(port, &now))
         return;
@@ -213,6 +214,8 @@ look_at_all(Broker *broker)
         Port *port = ports->pdata[i];
         LinkInfo link;
 
+        if (port->is_ending)
+            continue;
         if (!broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &link,
                                                 NULL)) {
             on_device_removed(broker, port);
@@ -224,6 +227,18 @@ look_at_all(Broker *broker)
     }
 }
 
+/* What we remove ourselves makes several events each, and there may be thousands of them beside
+ * thousands of ports: none is to cost more than this. */
+static gboolean
+is_of_removal(Broker *broker, LinkEventType type, int index)
+{
+    gpointer key = GINT_TO_POINTER(index);
+
+    if (type == LINK_EVENT_REMOVED)
+        return g_hash_table_remove(broker->removed, key);
+    return g_hash_table_contains(broker->removed, key);
+}
+
 void
 broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_data)
 {
@@ -231,10 +246,15 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
     Port *port;
 
     if (type == LINK_EVENT_LOST) {
+        g_hash_table_remove_all(broker->removed);
         look_at_all(broker);
         return;
     }
+    if (is_of_removal(broker, type, link->index))
+        return;
     port = registry_find_index(broker->registry, link->index);
+    if (port && port->is_ending)
+        return;
     if (port && type == LINK_EVENT_REMOVED)
         on_device_removed(broker, port);
     else if (port)

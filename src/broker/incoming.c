@@ -65,7 +65,7 @@ on_transmit(int index, gpointer user_data)
     Broker *broker = user_data;
     Port *port = registry_find_index(broker->registry, index);
 
-    if (port && port->incoming)
+    if (port && port->incoming && !port->is_ending)
         guest_is_here(broker, port);
 }
 
@@ -125,7 +125,7 @@ find_guest(Broker *broker, int parent, const MacAddress *mac)
         Port *port = ports->pdata[i];
 
         if (mac_address_equal(&port->mac, mac) && port->parent_index == parent &&
-            port->state == PORT_STATE_ACTIVE)
+            port->state == PORT_STATE_ACTIVE && !port->is_ending)
             return port;
     }
     return NULL;

@@ -104,7 +104,8 @@ retry_others(Broker *broker, const Port *kept)
     for (guint i = 0; i < ports->len; i++) {
         Port *port = ports->pdata[i];
 
-        if (port != kept && port->mac_astray && port->parent_index == kept->parent_index)
+        if (port != kept && port->mac_astray && !port->is_ending &&
+            port->parent_index == kept->parent_index)
             put_back(broker, port);
     }
 }
@@ -147,7 +148,7 @@ keeping_on_mac(Broker *broker, Port *port, const MacAddress *mac)
 static void
 retry_astray(Port *port, gpointer user_data)
 {
-    if (port->mac_astray && port->state == PORT_STATE_ACTIVE)
+    if (port->mac_astray && port->state == PORT_STATE_ACTIVE && !port->is_ending)
         put_back(user_data, port);
 }
 

@@ -56,27 +56,16 @@ broker_check_grant(guint n_queues, const DescriptorArray *vhosts, GError **error
                           GRANT_DESCRIPTORS_MAX);
 }
 
-static gboolean
-find_own(Broker *broker, const Caller *caller, const char *text, Port **ret_port, GError **error)
-{
-    Port *port = registry_find(broker->registry, text);
-
-    if (!port || !broker_may_see(caller, port))
-        return port_error_set(error, PORT_ERROR_PORT_NOT_FOUND, "there is no port '%s'", text);
-    *ret_port = port;
-    return TRUE;
-}
-
 gboolean
 broker_open_port(Broker *broker, const Caller *caller, const char *text, guint n_queues,
                  PortGrant *ret_grant, GError **error)
 {
     g_autoptr(DescriptorArray) taps = descriptor_array_new();
     g_autoptr(DescriptorArray) vhosts = descriptor_array_new();
+    Port *port = broker_find_port(broker, caller, text, error);
     LinkInfo link;
-    Port *port = NULL;
 
-    if (!find_own(broker, caller, text, &port, error))
+    if (!port)
         return FALSE;
     if (n_queues == 0)
         n_queues = port->queues;

@@ -10,7 +10,7 @@ wanted_sources(Broker *broker, const Port *port)
 {
     const Network *network = g_hash_table_lookup(broker->networks, port->network);
 
-    if (port->mode != MACVTAP_MODE_SOURCE || port->state != PORT_STATE_ACTIVE)
+    if (port->mode != MACVTAP_MODE_SOURCE || port->state != PORT_STATE_ACTIVE || port->is_ending)
         return NULL;
     if (port->sources)
         return port->sources;

@@ -4,9 +4,14 @@
  *
  * Each RTM_DELLINK waits for RCU grace periods, 20 ms in all; a thousand of them hold up the daemon
  * for 20 s. Links of one link group die together in one such wait. So several links are moved to a
- * group that nobody uses, and the group is deleted. The group's number is random and checked
- * against all links; a link that cannot be deleted (a NIC) would spoil the whole group and stays
- * out.
+ * group that nobody uses, and the group is deleted. Before, each is looked at: one that cannot be
+ * deleted (a NIC) would spoil the whole group and stays out.
+ *
+ * The group's number is random and checked against those of all links. Listing them takes as long
+ * as there are links, however few of them are to go; who removes many does so in pieces, and would
+ * pay for the list with each. So one list serves until as many links have gone as it had, and its
+ * cost stays in proportion. A number that somebody has chosen since is met by chance alone, one in
+ * 2^30; between a list and what follows it that could happen before as well.
  */
 #include "linux-private.h"
 
@@ -18,45 +23,58 @@
 #include <netlink/attr.h>
 #include <sys/socket.h>
 
-/* What the namespace has: of each index whether it can be deleted, and the groups in use. */
+#define GROUP_MIN 0x40000000 /* of those that we choose */
+#define LOOK_MAX 64          /* links in one batch: their answers fit the socket's buffer */
+
+/* The groups that were in use when the links were listed. */
 typedef struct Survey {
-    GHashTable *links;  /* index -> GUINT_TO_POINTER(has a kind) */
-    GHashTable *groups; /* set */
+    GHashTable *groups; /* set, from GROUP_MIN on */
+    gsize n_links;
 } Survey;
 
 static void
-survey_done(Survey *survey)
-{
-    g_hash_table_unref(survey->links);
-    g_hash_table_unref(survey->groups);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Survey, survey_done)
-
-static void
-take_survey(guint index, struct nlmsghdr *message, gpointer user_data)
+take_group(guint index, struct nlmsghdr *message, gpointer user_data)
 {
     Survey *survey = user_data;
     struct nlattr *group;
-    LinkInfo link;
 
-    if (!link_parse(message, &link))
+    if (message->nlmsg_type != RTM_NEWLINK)
         return;
+    survey->n_links++;
     group = nlmsg_find_attr(message, sizeof(struct ifinfomsg), IFLA_GROUP);
-    g_hash_table_insert(survey->links, GINT_TO_POINTER(link.index),
-                        GINT_TO_POINTER(link.kind[0] != '\0'));
-    if (group && nla_len(group) >= 4)
+    if (group && nla_len(group) >= 4 && nla_get_u32(group) >= GROUP_MIN)
         g_hash_table_add(survey->groups, GUINT_TO_POINTER(nla_get_u32(group)));
 }
 
-static guint32
-choose_group(const Survey *survey)
+static gboolean
+list_groups(LinuxKernel *kernel, GError **error)
+{
+    g_autoptr(NetlinkMessage) request = link_get_request(0, NULL);
+    g_autoptr(GHashTable) groups = g_hash_table_new(NULL, NULL);
+    Survey survey = {.groups = groups};
+
+    if (!netlink_ask(kernel->netlink, request, take_group, &survey, "cannot list the links", error))
+        return FALSE;
+    g_clear_pointer(&kernel->groups, g_hash_table_unref);
+    kernel->groups = g_steal_pointer(&groups);
+    kernel->groups_serve = survey.n_links;
+    return TRUE;
+}
+
+/* A group that n_links may be moved to. */
+static gboolean
+choose_group(LinuxKernel *kernel, gsize n_links, guint32 *ret_group, GError **error)
 {
     guint32 group;
 
+    if (kernel->groups_serve < n_links && !list_groups(kernel, error))
+        return FALSE;
+    kernel->groups_serve -= MIN(n_links, kernel->groups_serve);
     do
-        group = 0x40000000 | g_random_int() >> 2;
-    while (g_hash_table_contains(survey->groups, GUINT_TO_POINTER(group)));
-    return group;
+        group = GROUP_MIN | g_random_int() >> 2;
+    while (g_hash_table_contains(kernel->groups, GUINT_TO_POINTER(group)));
+    *ret_group = group;
+    return TRUE;
 }
 
 /* Keeps only the first failure; "gone already" is none. */
@@ -121,10 +139,13 @@ delete_group(LinuxKernel *kernel, guint32 group, GError **error)
 }
 
 static gboolean
-delete_together(LinuxKernel *kernel, const GArray *indexes, guint32 group, GError **error)
+delete_together(LinuxKernel *kernel, const GArray *indexes, GError **error)
 {
     gboolean good = TRUE;
+    guint32 group;
 
+    if (!choose_group(kernel, indexes->len, &group, error))
+        return FALSE;
     for (guint i = 0; i < indexes->len; i += NETLINK_BATCH_MAX) {
         gsize n = MIN(indexes->len - i, NETLINK_BATCH_MAX);
 
@@ -135,33 +156,65 @@ delete_together(LinuxKernel *kernel, const GArray *indexes, guint32 group, GErro
     return delete_group(kernel, group, good ? error : NULL) && good;
 }
 
+/* What is there of the links to be deleted. */
+typedef struct Sorted {
+    GArray *with_kind; /* of int: these can go as a group */
+    GArray *others;
+} Sorted;
+
+static void
+sort_link(guint index, struct nlmsghdr *message, gpointer user_data)
+{
+    const Sorted *sorted = user_data;
+    LinkInfo link;
+
+    if (link_parse(message, &link))
+        g_array_append_val(link.kind[0] ? sorted->with_kind : sorted->others, link.index);
+}
+
+static gboolean
+look_at(LinuxKernel *kernel, const int *indexes, gsize n_indexes, Sorted *sorted, GError **error)
+{
+    g_autoptr(GPtrArray) messages = g_ptr_array_new_with_free_func((GDestroyNotify)nlmsg_free);
+    NetlinkResult results[NETLINK_BATCH_MAX];
+    gboolean good = TRUE;
+
+    for (gsize i = 0; i < n_indexes; i++) {
+        if (indexes[i] > 0)
+            g_ptr_array_add(messages, link_get_request(indexes[i], NULL));
+    }
+    if (messages->len == 0)
+        return TRUE;
+    if (!netlink_talk(kernel->netlink, (NetlinkMessage **)messages->pdata, messages->len, sort_link,
+                      sorted, results, error))
+        return FALSE;
+    for (guint i = 0; i < messages->len; i++) {
+        if (results[i].errnum != 0 && results[i].errnum != ENODEV)
+            good = netlink_result_error(&results[i], "cannot look at a link to be deleted",
+                                        good ? error : NULL);
+    }
+    return good;
+}
+
 static gboolean
 delete_many(LinuxKernel *kernel, const int *indexes, gsize n_indexes, GError **error)
 {
-    g_auto(Survey) survey = {g_hash_table_new(NULL, NULL), g_hash_table_new(NULL, NULL)};
-    g_autoptr(GArray) group = g_array_new(FALSE, FALSE, sizeof(int));
-    g_autoptr(NetlinkMessage) request = link_get_request(0, NULL);
+    g_autoptr(GArray) with_kind = g_array_new(FALSE, FALSE, sizeof(int));
+    g_autoptr(GArray) others = g_array_new(FALSE, FALSE, sizeof(int));
+    Sorted sorted = {with_kind, others};
     gboolean good = TRUE;
 
-    if (!netlink_ask(kernel->netlink, request, take_survey, &survey, "cannot list the links",
-                     error))
-        return FALSE;
-    for (gsize i = 0; i < n_indexes; i++) {
-        gpointer has_kind;
-
-        if (!g_hash_table_lookup_extended(survey.links, GINT_TO_POINTER(indexes[i]), NULL,
-                                          &has_kind))
-            continue;
-        if (has_kind)
-            g_array_append_val(group, indexes[i]);
-        else
-            good = delete_one(kernel, indexes[i], good ? error : NULL) && good;
-    }
-    if (group->len == 1)
-        return delete_one(kernel, g_array_index(group, int, 0), good ? error : NULL) && good;
-    if (group->len == 0)
+    for (gsize i = 0; i < n_indexes; i += LOOK_MAX)
+        good = look_at(kernel, &indexes[i], MIN(n_indexes - i, LOOK_MAX), &sorted,
+                       good ? error : NULL) &&
+               good;
+    for (guint i = 0; i < others->len; i++)
+        good = delete_one(kernel, g_array_index(others, int, i), good ? error : NULL) && good;
+    if (with_kind->len == 1)
+        return delete_one(kernel, g_array_index(with_kind, int, 0), good ? error : NULL) && good;
+    if (with_kind->len == 0)
         return good;
-    return delete_together(kernel, group, choose_group(&survey), good ? error : NULL) && good;
+    return delete_together(kernel, with_kind, good ? error : NULL) && good;
 }
 
 gboolean

@@ -14,6 +14,8 @@ typedef struct LinuxKernel {
     GPtrArray *monitors; /* of GSource */
     GHashTable *watches; /* ifindex -> GSource */
     char node_name[32];  /* of our own node in /dev, see tap.c */
+    GHashTable *groups;  /* link-delete.c: the groups in use, or NULL, */
+    gsize groups_serve;  /* and for how many links that are removed this will do */
 } LinuxKernel;
 
 static inline LinuxKernel *

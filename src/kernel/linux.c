@@ -13,6 +13,7 @@ linux_free(Kernel *base)
 
     g_ptr_array_unref(kernel->monitors);
     g_hash_table_unref(kernel->watches);
+    g_clear_pointer(&kernel->groups, g_hash_table_unref);
     netlink_free(kernel->netlink);
     descriptor_clear(&kernel->sysfs_fd);
     descriptor_clear(&kernel->dev_fd);

@@ -54,6 +54,7 @@ typedef struct Port {
 
     /* What is seen now; not part of the record. */
     PortState state;
+    gboolean is_ending; /* its removal is under way: to callers it is no port any more */
     gboolean link_up;                          /* the device is set up (IFF_UP) */
     gboolean is_new;                           /* the events of its making are still to come */
     gboolean carrier;                          /* of the device, which is its parent's */

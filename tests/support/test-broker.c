@@ -213,6 +213,57 @@ test_broker_create(TestBroker *test, uid_t uid, const char *network, const char 
     return grant.port;
 }
 
+/* What is told of a removal. */
+typedef struct Removed {
+    gboolean done;
+    guint n_ports;
+    GError *error;
+} Removed;
+
+static void
+on_removed(guint n_ports, const GError *error, gpointer user_data)
+{
+    Removed *removed = user_data;
+
+    g_assert_false(removed->done);
+    removed->done = TRUE;
+    removed->n_ports = n_ports;
+    removed->error = error ? g_error_copy(error) : NULL;
+}
+
+static gboolean
+wait_removed(Removed *removed, GError **error)
+{
+    while (!removed->done)
+        g_main_context_iteration(NULL, TRUE);
+    if (!removed->error)
+        return TRUE;
+    g_propagate_error(error, removed->error);
+    return FALSE;
+}
+
+gboolean
+test_broker_delete(TestBroker *test, const Caller *caller, const char *port, GError **error)
+{
+    Removed removed = {0};
+
+    return broker_delete_port(test->broker, caller, port, on_removed, &removed, error) &&
+           wait_removed(&removed, error);
+}
+
+gboolean
+test_broker_end_domain(TestBroker *test, const Caller *caller, const char *domain, guint *ret_ports,
+                       GError **error)
+{
+    Removed removed = {0};
+
+    broker_end_domain(test->broker, caller, domain, on_removed, &removed);
+    if (!wait_removed(&removed, error))
+        return FALSE;
+    *ret_ports = removed.n_ports;
+    return TRUE;
+}
+
 void
 test_broker_refuse(TestBroker *test, const Caller *caller, const PortRequest *request,
                    PortError code, const char *text)

@@ -48,6 +48,12 @@ Caller test_caller(uid_t uid);
 /* Makes a port held by nothing, and closes its descriptors. */
 const Port *test_broker_create(TestBroker *test, uid_t uid, const char *network, const char *name);
 
+/* What broker_delete_port() and broker_end_domain() do, to its end. */
+gboolean test_broker_delete(TestBroker *test, const Caller *caller, const char *port,
+                            GError **error);
+gboolean test_broker_end_domain(TestBroker *test, const Caller *caller, const char *domain,
+                                guint *ret_ports, GError **error);
+
 /* The request must be refused with PORT_ERROR code and text in the message, and leave neither link,
  * record nor descriptor behind. */
 void test_broker_refuse(TestBroker *test, const Caller *caller, const PortRequest *request,

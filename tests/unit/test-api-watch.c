@@ -43,7 +43,7 @@ test_watch(void **state)
     expect_event(watcher, "changed", "web");
     varlink_client_free(watcher);
     test_settle();
-    assert_true(broker_delete_port(fixture->test->broker, &self, "web", NULL));
+    assert_true(test_broker_delete(fixture->test, &self, "web", NULL));
     expect_event(second, "ready", NULL);
     expect_event(second, "created", "web");
     expect_event(second, "changed", "web");
@@ -101,7 +101,7 @@ test_watcher_that_does_not_read(void **state)
     for (guint i = 0; varlink_server_connection_count(fixture->server) > 1; i++) {
         assert_true(i < 10000);
         test_broker_create(fixture->test, getuid(), "lan", "web");
-        assert_true(broker_delete_port(fixture->test->broker, &self, "web", NULL));
+        assert_true(test_broker_delete(fixture->test, &self, "web", NULL));
         test_settle();
     }
     test_broker_create(fixture->test, getuid(), "lan", "web");

@@ -170,18 +170,18 @@ test_end_of_a_domain(void **state)
     create(test, "other", SECOND, child.pid);
     test_broker_create(test, 0, "lan", "none");
     /* Others' ports are not seen. */
-    assert_true(broker_end_domain(test->broker, &user, FIRST, &n_ports, NULL));
+    assert_true(test_broker_end_domain(test, &user, FIRST, &n_ports, NULL));
     assert_int_equal(n_ports, 0);
     n_ports = 7;
     kernel_fake_fail(test->kernel, "link_delete", 1, EPERM);
-    assert_false(broker_end_domain(test->broker, &root, FIRST, &n_ports, &error));
+    assert_false(test_broker_end_domain(test, &root, FIRST, &n_ports, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "link_delete");
     assert_int_equal(n_ports, 7);
-    assert_true(broker_end_domain(test->broker, &root, FIRST, &n_ports, NULL));
+    assert_true(test_broker_end_domain(test, &root, FIRST, &n_ports, NULL));
     assert_int_equal(n_ports, 2);
     expect_events(test, "created one\ncreated two\ncreated other\ncreated none\n"
                         "deleted one\ndeleted two\n");
-    assert_true(broker_end_domain(test->broker, &root, FIRST, &n_ports, NULL));
+    assert_true(test_broker_end_domain(test, &root, FIRST, &n_ports, NULL));
     assert_int_equal(n_ports, 0);
     test_child_end(&child);
     expect_events(test, "deleted other\n");
@@ -210,7 +210,7 @@ test_domain_of_a_user(void **state)
     assert_false(grant.port->link_up);
     assert_null(broker_change_port(test->broker, &user, &foreign, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_HOLDER_INVALID, "is not user");
-    assert_true(broker_end_domain(test->broker, &user, FIRST, &n_ports, &error));
+    assert_true(test_broker_end_domain(test, &user, FIRST, &n_ports, &error));
     assert_int_equal(n_ports, 1);
     expect_events(test, "created roots\ncreated own\nchanged own\nchanged own\ndeleted own\n");
 }

@@ -143,7 +143,7 @@ test_record_before_device(void **state)
     deleting = g_strconcat(port->id, ".deleting", NULL);
     creating = g_strconcat(port->id, ".creating", NULL);
     assert_string_equal(spy.records, creating);
-    assert_true(broker_delete_port(test->broker, &root, "web", NULL));
+    assert_true(test_broker_delete(test, &root, "web", NULL));
     assert_string_equal(spy.records, deleting);
     spy_end(test);
 }
@@ -238,11 +238,11 @@ test_deletion(void **state)
     g_autoptr(GError) error = NULL;
 
     kernel_fake_fail(test->kernel, "link_delete", 1, ENOBUFS);
-    assert_false(broker_delete_port(test->broker, &root, "web", &error));
+    assert_false(test_broker_delete(test, &root, "web", &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "link_delete");
     records = test_broker_records(test);
     assert_string_equal(records, port->id);
-    assert_true(broker_delete_port(test->broker, &root, "web", &error));
+    assert_true(test_broker_delete(test, &root, "web", &error));
 }
 
 static void

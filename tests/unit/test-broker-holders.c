@@ -73,7 +73,7 @@ test_holders_end(void **state)
     test_child_end(&child);
     expect_events(test, "deleted one\ndeleted two\n");
     assert_int_equal(kernel_fake_link_count(test->kernel), links + 1);
-    assert_true(broker_delete_port(test->broker, &root, "mine", NULL));
+    assert_true(test_broker_delete(test, &root, "mine", NULL));
     assert_int_equal(test_count_descriptors(), descriptors);
     records = test_broker_records(test);
     assert_string_equal(records, "");
@@ -92,7 +92,7 @@ test_caller_by_pidfd(void **state)
     caller.pidfd = process.pidfd;
     assert_int_equal(create_held(test, &caller, 0, "one")->holder.pid, child.pid);
     /* While the caller's connection keeps its pidfd. */
-    assert_true(broker_delete_port(test->broker, &caller, "one", NULL));
+    assert_true(test_broker_delete(test, &caller, "one", NULL));
     create_held(test, &caller, 0, "two");
     test_child_end(&child);
     expect_events(test, "created one\ndeleted one\ncreated two\ndeleted two\n");
@@ -136,7 +136,7 @@ test_pids_that_cannot_hold(void **state)
     /* It may be the holder of its own call, whatever its user is by now. */
     user.pid = child.pid;
     create_held(test, &user, 0, "own");
-    assert_true(broker_delete_port(test->broker, &root, "own", NULL));
+    assert_true(test_broker_delete(test, &root, "own", NULL));
     test_child_end_as_zombie(&child);
     test_broker_refuse(test, &root, &request, PORT_ERROR_HOLDER_INVALID, "No such process");
     test_child_end(&child);
@@ -209,7 +209,7 @@ test_device_removed(void **state)
     assert_int_equal(port->state, PORT_STATE_DEVICE_GONE);
     assert_false(broker_open_port(test->broker, &root, "web", 0, &grant, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_DEVICE_GONE, "has been removed");
-    assert_true(broker_delete_port(test->broker, &root, "web", &error));
+    assert_true(test_broker_delete(test, &root, "web", &error));
     records = test_broker_records(test);
     assert_string_equal(records, "");
 }
@@ -226,7 +226,7 @@ test_device_removed_before_the_event(void **state)
     kernel_fake_remove_link(test->kernel, port->interface_index);
     assert_false(broker_open_port(test->broker, &root, "web", 0, &grant, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_DEVICE_GONE, "has been removed");
-    assert_true(broker_delete_port(test->broker, &root, "web", &error));
+    assert_true(test_broker_delete(test, &root, "web", &error));
     expect_events(test, "created web\ndeleted web\n");
 }
 
@@ -248,7 +248,7 @@ test_index_taken_by_another(void **state)
     links = kernel_fake_link_count(test->kernel);
     assert_false(broker_open_port(test->broker, &root, "web", 0, &grant, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_DEVICE_GONE, "has been removed");
-    assert_true(broker_delete_port(test->broker, &root, "web", &error));
+    assert_true(test_broker_delete(test, &root, "web", &error));
     assert_int_equal(kernel_fake_link_count(test->kernel), links);
 }
 

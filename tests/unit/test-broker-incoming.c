@@ -133,7 +133,7 @@ test_only_where_there_are_neighbours(void **state)
         assert_false(port->incoming);
         announce(test, "eth0", &port->mac);
         assert_false(port->incoming);
-        assert_true(broker_delete_port(test->broker, &root, "web", NULL));
+        assert_true(test_broker_delete(test, &root, "web", NULL));
     }
 }
 
@@ -281,7 +281,7 @@ test_end(void **state)
     const Port *port = create(test, "lan", TRUE);
 
     kernel_fake_transmit(test->kernel, port->interface_index);
-    assert_true(broker_delete_port(test->broker, &root, "web", NULL));
+    assert_true(test_broker_delete(test, &root, "web", NULL));
     expect_events(test, "created web\ndeleted web\n");
 }
 

@@ -30,7 +30,7 @@ test_limit_of_the_daemon(void **state)
     test_broker_create(test, 0, "lan", "last");
     test_broker_refuse(test, &root, &request, PORT_ERROR_LIMIT_REACHED,
                        "this daemon has its 8192 ports");
-    assert_true(broker_delete_port(test->broker, &root, "vm1", NULL));
+    assert_true(test_broker_delete(test, &root, "vm1", NULL));
     test_broker_create(test, 0, "lan", "next");
 }
 

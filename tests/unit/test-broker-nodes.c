@@ -74,7 +74,7 @@ test_node_is_given(void **state)
     expect_node(test, index, 107, 108);
     assert_true(port->has_node);
     assert_true(port->node_made == 0);
-    assert_true(broker_delete_port(test->broker, &root, "web", NULL));
+    assert_true(test_broker_delete(test, &root, "web", NULL));
     assert_false(has_node(test, index));
 }
 
@@ -100,7 +100,7 @@ test_node_of_our_making(void **state)
         if (i & 2)
             kernel_fake_remove_link(test->kernel, index);
         assert_true(has_node(test, index));
-        assert_true(broker_delete_port(test->broker, &root, "web", NULL));
+        assert_true(test_broker_delete(test, &root, "web", NULL));
         assert_false(has_node(test, index));
     }
 }
@@ -147,7 +147,7 @@ test_path_that_is_taken(void **state)
     port = create(test, &root, &request);
     expect_node(test, port->interface_index, 107, 108);
     assert_int_equal(kernel_fake_link_count(test->kernel), test->n_parents + 1);
-    assert_true(broker_delete_port(test->broker, &root, "web", NULL));
+    assert_true(test_broker_delete(test, &root, "web", NULL));
     taken = G_MAXUINT;
     test_broker_refuse(test, &root, &request, PORT_ERROR_PARENT_BUSY, "/dev/tap");
     test->kernel->ops = real_ops;

@@ -226,7 +226,7 @@ test_real_ports_survive(void **state)
         assert_true(broker_open_port(test->broker, &root, "web", 0, &grant, NULL));
         assert_int_equal(grant.taps->len, 1);
     }
-    assert_true(broker_delete_port(test->broker, &root, id, NULL));
+    assert_true(test_broker_delete(test, &root, id, NULL));
     assert_int_equal(count_devices(test), 0);
 }
 
@@ -312,10 +312,11 @@ test_missing_device(void **state)
     expect_message(test, 0, 2, "device tap1 of port vm1 is gone");
     assert_int_equal(find_port(test, "vm1")->state, PORT_STATE_DEVICE_GONE);
     assert_int_equal(find_port(test, "vm2")->state, PORT_STATE_DEVICE_GONE);
-    assert_true(broker_delete_port(test->broker, &root, "vm2", NULL));
+    assert_true(test_broker_delete(test, &root, "vm2", NULL));
     test_child_end(&child);
     while (find_port(test, "vm1"))
         g_main_context_iteration(NULL, TRUE);
+    test_settle();
     expect_records(test, "");
 }
 
@@ -355,7 +356,7 @@ test_other_alias(void **state)
         add_device(test, port, aliases[i]);
         restart(test);
         assert_int_equal(find_port(test, "vm1")->state, PORT_STATE_ACTIVE);
-        assert_true(broker_delete_port(test->broker, &root, "vm1", NULL));
+        assert_true(test_broker_delete(test, &root, "vm1", NULL));
         assert_int_equal(count_devices(test), 0);
     }
 }

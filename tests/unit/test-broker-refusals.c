@@ -84,7 +84,7 @@ test_limits_of_the_network(void **state)
                        "user 1000 has its 2 ports on network lan (MaxPortsPerUser=)");
     test_broker_create(test, 0, "lan", "three");
     refuse(test, &request, PORT_ERROR_LIMIT_REACHED, "network lan has its 3 ports (MaxPorts=)");
-    assert_true(broker_delete_port(test->broker, &user, "one", NULL));
+    assert_true(test_broker_delete(test, &user, "one", NULL));
     test_broker_create(test, 1000, "lan", "four");
 }
 
@@ -109,7 +109,7 @@ test_limit_of_a_user(void **state)
     test_broker_start(test);
     test_broker_refuse(test, &user, &request, PORT_ERROR_LIMIT_REACHED, "user 1000 has its 512");
     test_broker_create(test, 0, "lan", "roots");
-    assert_true(broker_delete_port(test->broker, &user, "vm1", NULL));
+    assert_true(test_broker_delete(test, &user, "vm1", NULL));
     test_broker_create(test, 1000, "lan", "users");
 }
 
@@ -290,7 +290,7 @@ test_passthru_is_exclusive(void **state)
     test_broker_create(test, 0, "pass", "vm7");
     refuse(test, &lan, PORT_ERROR_PARENT_BUSY, "passthru port vm7 holds eth0");
     refuse(test, &pass, PORT_ERROR_PARENT_BUSY, "passthru port vm7 holds eth0");
-    assert_true(broker_delete_port(test->broker, &root, "vm7", NULL));
+    assert_true(test_broker_delete(test, &root, "vm7", NULL));
     test_broker_create(test, 0, "lan", "vm8");
     refuse(test, &pass, PORT_ERROR_PARENT_BUSY, "passthru needs eth0 for itself, and port vm8");
 }
@@ -361,7 +361,7 @@ test_pool_of_passthru(void **state)
     assert_string_equal(test_broker_create(test, 0, "pool", "vm1")->parent, "eth0");
     assert_string_equal(test_broker_create(test, 0, "pool", "vm2")->parent, "eth1");
     refuse(test, &request, PORT_ERROR_PARENT_BUSY, "passthru port vm1 holds eth0");
-    assert_true(broker_delete_port(test->broker, &root, "vm1", NULL));
+    assert_true(test_broker_delete(test, &root, "vm1", NULL));
     assert_string_equal(test_broker_create(test, 0, "pool", "vm3")->parent, "eth0");
 }
 
@@ -374,7 +374,7 @@ test_generated_macs(void **state)
 
     first = test_broker_create(test, 0, "lan", "web")->mac;
     assert_false(mac_address_equal(&test_broker_create(test, 0, "lan", "db")->mac, &first));
-    assert_true(broker_delete_port(test->broker, &root, "web", NULL));
+    assert_true(test_broker_delete(test, &root, "web", NULL));
     assert_true(mac_address_equal(&test_broker_create(test, 0, "lan", "web")->mac, &first));
 }
 
@@ -449,7 +449,7 @@ test_generated_mac_that_a_stranger_has(void **state)
     const Port *port;
 
     foreign.mac = test_broker_create(test, 0, "lan", "web")->mac;
-    assert_true(broker_delete_port(test->broker, &root, "web", NULL));
+    assert_true(test_broker_delete(test, &root, "web", NULL));
     kernel_fake_add_link(test->kernel, &foreign);
     port = test_broker_create(test, 0, "lan", "web");
     assert_false(mac_address_equal(&port->mac, &foreign.mac));

@@ -119,7 +119,7 @@ delete_port(TestBroker *test, const char *name)
     const Caller root = test_caller(0);
     g_autoptr(GError) error = NULL;
 
-    broker_delete_port(test->broker, &root, name, &error);
+    test_broker_delete(test, &root, name, &error);
     assert_no_error(error);
     test_settle();
 }

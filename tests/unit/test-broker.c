@@ -172,7 +172,7 @@ test_passthru_assigns(void **state)
     assert_true(test_broker_find_link(test, "eth0", &during));
     assert_false(mac_address_equal(&before.mac, &during.mac));
     assert_true(mac_address_equal(&port->mac, &during.mac));
-    assert_true(broker_delete_port(test->broker, &root, "vm", NULL));
+    assert_true(test_broker_delete(test, &root, "vm", NULL));
     assert_true(test_broker_find_link(test, "eth0", &after));
     assert_true(mac_address_equal(&before.mac, &after.mac));
 }
@@ -243,15 +243,15 @@ test_delete(void **state)
 
     test_broker_create(test, 0, "lan", "one");
     second = test_broker_create(test, 0, "lan", "two");
-    assert_true(broker_delete_port(test->broker, &root, "one", &error));
-    assert_true(broker_delete_port(test->broker, &root, second->interface_name, &error));
+    assert_true(test_broker_delete(test, &root, "one", &error));
+    assert_true(test_broker_delete(test, &root, second->interface_name, &error));
     test_settle();
     assert_int_equal(kernel_fake_link_count(test->kernel), links);
     records = test_broker_records(test);
     assert_string_equal(records, "");
     events = test_broker_take_events(test);
     assert_string_equal(events, "created one\ncreated two\ndeleted one\ndeleted two\n");
-    assert_false(broker_delete_port(test->broker, &root, "one", &error));
+    assert_false(test_broker_delete(test, &root, "one", &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_PORT_NOT_FOUND, "'one'");
 }
 
@@ -352,7 +352,7 @@ test_others_ports_are_invisible(void **state)
         assert_false(broker_open_port(test->broker, &user, names[i], 0, &grant, &error));
         assert_string_equal(error->message, message);
         assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_PORT_NOT_FOUND, message);
-        assert_false(broker_delete_port(test->broker, &user, names[i], &error));
+        assert_false(test_broker_delete(test, &user, names[i], &error));
         assert_string_equal(error->message, message);
         g_clear_error(&error);
     }

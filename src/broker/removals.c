@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * The kernel removes links while the caller waits, and a dying host ends thousands of ports at
+ * once. So ports that are to go are queued, and the main loop removes a piece of the queue at a
+ * time. Nothing waits for a time: a piece's turn comes as soon as nothing else is ready. So all
+ * that came while one piece was removed (the kernel takes 20 ms for one port and little more for
+ * many) is handled before the next: calls, none of which waits for more than one piece, and
+ * further removals, which join it. When the calls do not end, each side gets half of the time: a
+ * piece's turn comes when they have had as long as the last piece took.
+ *
+ * From the moment that it is queued a port is ending: callers find it no more. It keeps its place
+ * in the registry, for its name, its MAC and its device are still taken; a creation that needs one
+ * of these has just that port removed at once (removals_hurry()). Ports that somebody waits for
+ * take turns with those whose holder has ended.
+ *
+ * The record says ID.deleting when somebody asked for the removal, from before he waits: a daemon
+ * that ends meanwhile leaves nothing that the next does not finish. Ports whose holder has ended
+ * get there with their piece; the next daemon would find that holder ended just the same.
+ */
+#include "removals.h"
+
+#include "broker-private.h"
+
+#include "port-error.h"
+
+/*
+ * The ports in one piece. A piece takes about 20 ms whatever its size, of which the kernel is
+ * locked for a few, and 0.3 to 0.4 ms for each port (up to 1.2 ms where the parent has thousands),
+ * for all of which it is. Half of this size takes a third longer for all, twice as much has a
+ * creation wait almost twice as long.
+ */
+#define PIECE 64
+
+/* Somebody waits for these. */
+typedef struct Waiter {
+    guint n_ports; /* in all */
+    guint n_left;  /* that are still there */
+    GError *error; /* the first */
+    BrokerRemoved done;
+    gpointer user_data;
+} Waiter;
+
+/* A port that is ending. */
+typedef struct Leaving {
+    Port *port;
+    gboolean holder_ended;
+    GPtrArray *waiters; /* of Waiter; NULL: nobody waits */
+    GQueue *queue;      /* that it is in, */
+    GList link;         /* as this element */
+} Leaving;
+
+struct Removals {
+    Broker *broker;
+    GQueue asked;        /* of Leaving with waiters */
+    GQueue ended;        /* of Leaving without */
+    GHashTable *leaving; /* Port -> its Leaving, owned, while that is in a queue */
+    GPtrArray *failed;   /* ids of ports whose holder has ended, but which are still there */
+    GSource *when_idle;  /* of the next piece, or NULL: when nothing else is ready, */
+    GSource *when_due;   /* and when others have had their share, whatever is ready */
+    gint64 duration;     /* of the last piece, in microseconds */
+};
+
+static void
+leaving_free(gpointer data)
+{
+    Leaving *leaving = data;
+
+    g_clear_pointer(&leaving->waiters, g_ptr_array_unref);
+    g_free(leaving);
+}
+
+Removals *
+removals_new(Broker *broker)
+{
+    Removals *removals = g_new0(Removals, 1);
+
+    removals->broker = broker;
+    g_queue_init(&removals->asked);
+    g_queue_init(&removals->ended);
+    removals->leaving = g_hash_table_new_full(NULL, NULL, NULL, leaving_free);
+    removals->failed = g_ptr_array_new_with_free_func(g_free);
+    return removals;
+}
+
+static void
+waiter_finish(Waiter *waiter)
+{
+    waiter->done(waiter->n_ports, waiter->error, waiter->user_data);
+    g_clear_error(&waiter->error);
+    g_free(waiter);
+}
+
+/* The port has gone, or (error) is as it was before. */
+static void
+tell_waiters(const Leaving *leaving, const GError *error)
+{
+    for (guint i = 0; leaving->waiters && i < leaving->waiters->len; i++) {
+        Waiter *waiter = leaving->waiters->pdata[i];
+
+        if (error && !waiter->error)
+            waiter->error = g_error_copy(error);
+        if (--waiter->n_left == 0)
+            waiter_finish(waiter);
+    }
+}
+
+static void
+clear_source(GSource **source)
+{
+    if (!*source)
+        return;
+    g_source_destroy(*source);
+    g_clear_pointer(source, g_source_unref);
+}
+
+static void
+unschedule(Removals *removals)
+{
+    clear_source(&removals->when_idle);
+    clear_source(&removals->when_due);
+}
+
+void
+removals_free(Removals *removals)
+{
+    g_autoptr(GError) error = NULL;
+    GHashTableIter iter;
+    gpointer leaving;
+
+    if (!removals)
+        return;
+    unschedule(removals);
+    port_error_set(&error, PORT_ERROR_SYSTEM, "macvtapd stops, and goes on with it when it starts");
+    g_hash_table_iter_init(&iter, removals->leaving);
+    while (g_hash_table_iter_next(&iter, NULL, &leaving))
+        tell_waiters(leaving, error);
+    g_hash_table_unref(removals->leaving);
+    g_ptr_array_unref(removals->failed);
+    g_free(removals);
+}
+
+static void
+queue_up(GQueue *queue, Leaving *leaving)
+{
+    leaving->queue = queue;
+    g_queue_push_tail_link(queue, &leaving->link);
+}
+
+/* The port stays what it is, and its Leaving is the caller's now. */
+static Leaving *
+take_out(Removals *removals, Leaving *leaving)
+{
+    g_queue_unlink(leaving->queue, &leaving->link);
+    g_hash_table_steal(removals->leaving, leaving->port);
+    return leaving;
+}
+
+static void
+settle(Removals *removals, const PortRemoval *removal, Leaving *leaving)
+{
+    if (!removal->gone) {
+        leaving->port->is_ending = FALSE;
+        if (leaving->holder_ended)
+            g_ptr_array_add(removals->failed, g_strdup(leaving->port->id));
+    }
+    tell_waiters(leaving, removal->error);
+    leaving_free(leaving);
+}
+
+static void
+warn_of_failure(GPtrArray *piece, const PortRemoval *each)
+{
+    for (guint i = 0; i < piece->len; i++) {
+        if (!each[i].error || !((const Leaving *)piece->pdata[i])->holder_ended)
+            continue;
+        g_warning("ports whose holder has ended could not be removed, which will be tried again:"
+                  " %s",
+                  each[i].error->message);
+        return;
+    }
+}
+
+/* Removes these (of Leaving, taken out); TRUE if any has gone. */
+static gboolean
+remove_piece(Removals *removals, GPtrArray *piece)
+{
+    g_autofree PortRemoval *each = g_new0(PortRemoval, piece->len);
+    gboolean is_last = g_hash_table_size(removals->leaving) == 0, any = FALSE;
+
+    for (guint i = 0; i < piece->len; i++)
+        each[i].port = ((const Leaving *)piece->pdata[i])->port;
+    broker_remove_ports(removals->broker, each, piece->len, is_last);
+    warn_of_failure(piece, each);
+    for (guint i = 0; i < piece->len; i++) {
+        any |= each[i].gone;
+        settle(removals, &each[i], piece->pdata[i]);
+        g_clear_error(&each[i].error);
+    }
+    return any;
+}
+
+static void
+take_next(Removals *removals, GQueue *queue, GPtrArray *piece)
+{
+    Leaving *leaving = g_queue_peek_head(queue);
+
+    if (leaving && piece->len < PIECE)
+        g_ptr_array_add(piece, take_out(removals, leaving));
+}
+
+static void schedule(Removals *removals);
+
+static gboolean
+on_turn(gpointer user_data)
+{
+    Removals *removals = user_data;
+    g_autoptr(GPtrArray) piece = g_ptr_array_sized_new(PIECE);
+    gint64 begin = g_get_monotonic_time();
+
+    unschedule(removals);
+    while (piece->len < PIECE && g_hash_table_size(removals->leaving) > 0) {
+        take_next(removals, &removals->asked, piece);
+        take_next(removals, &removals->ended, piece);
+    }
+    if (piece->len > 0)
+        remove_piece(removals, piece);
+    removals->duration = g_get_monotonic_time() - begin;
+    schedule(removals);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+dispatch(GSource *source, GSourceFunc callback, gpointer user_data)
+{
+    return callback(user_data);
+}
+
+static GSource *
+add_source(Removals *removals, gint priority, gint64 ready_time)
+{
+    static GSourceFuncs functions = {.dispatch = dispatch};
+    GSource *source = g_source_new(&functions, sizeof(GSource));
+
+    g_source_set_priority(source, priority);
+    g_source_set_ready_time(source, ready_time);
+    g_source_set_name(source, "removals");
+    g_source_set_callback(source, on_turn, removals, NULL);
+    g_source_attach(source, g_main_context_get_thread_default());
+    return source;
+}
+
+static void
+schedule(Removals *removals)
+{
+    if (removals->when_idle || g_hash_table_size(removals->leaving) == 0)
+        return;
+    removals->when_idle = add_source(removals, G_PRIORITY_DEFAULT_IDLE, 0);
+    removals->when_due =
+        add_source(removals, G_PRIORITY_DEFAULT, g_get_monotonic_time() + removals->duration);
+}
+
+static Leaving *
+leave(Removals *removals, Port *port)
+{
+    Leaving *leaving = g_hash_table_lookup(removals->leaving, port);
+
+    if (leaving)
+        return leaving;
+    leaving = g_new0(Leaving, 1);
+    leaving->port = port;
+    leaving->link.data = leaving;
+    port->is_ending = TRUE;
+    g_hash_table_insert(removals->leaving, port, leaving);
+    queue_up(&removals->ended, leaving);
+    return leaving;
+}
+
+static void
+wait_for(Removals *removals, Leaving *leaving, Waiter *waiter)
+{
+    if (!leaving->waiters) {
+        leaving->waiters = g_ptr_array_new();
+        g_queue_unlink(leaving->queue, &leaving->link);
+        queue_up(&removals->asked, leaving);
+        /* A record that cannot be marked cannot be removed either, which is told then. */
+        registry_retire(removals->broker->registry, leaving->port, NULL);
+    }
+    g_ptr_array_add(leaving->waiters, waiter);
+}
+
+void
+removals_begin(Removals *removals, GPtrArray *ports, BrokerRemoved done, gpointer user_data)
+{
+    Waiter *waiter = g_new0(Waiter, 1);
+
+    waiter->n_ports = waiter->n_left = ports->len;
+    waiter->done = done;
+    waiter->user_data = user_data;
+    if (ports->len == 0) {
+        waiter_finish(waiter);
+        return;
+    }
+    for (guint i = 0; i < ports->len; i++)
+        wait_for(removals, leave(removals, ports->pdata[i]), waiter);
+    schedule(removals);
+}
+
+void
+removals_begin_ended(Removals *removals, const char *const *port_ids)
+{
+    for (; *port_ids; port_ids++) {
+        Port *port = registry_find(removals->broker->registry, *port_ids);
+
+        if (port)
+            leave(removals, port)->holder_ended = TRUE;
+    }
+    schedule(removals);
+}
+
+void
+removals_retry(Removals *removals)
+{
+    g_autoptr(GPtrArray) failed = removals->failed;
+
+    removals->failed = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(failed, NULL);
+    removals_begin_ended(removals, (const char *const *)failed->pdata);
+}
+
+static void
+take_matches(Removals *removals, GQueue *queue, RemovalsMatch match, gpointer user_data,
+             GPtrArray *piece)
+{
+    for (GList *link = queue->head, *next; link && piece->len < PIECE; link = next) {
+        Leaving *leaving = link->data;
+
+        next = link->next;
+        if (match(leaving->port, user_data))
+            g_ptr_array_add(piece, take_out(removals, leaving));
+    }
+}
+
+gboolean
+removals_hurry(Removals *removals, RemovalsMatch match, gpointer user_data)
+{
+    g_autoptr(GPtrArray) piece = g_ptr_array_new();
+
+    take_matches(removals, &removals->asked, match, user_data, piece);
+    take_matches(removals, &removals->ended, match, user_data, piece);
+    return piece->len > 0 && remove_piece(removals, piece);
+}

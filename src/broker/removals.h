@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ports that are on their way out, and who waits for that; see removals.c. */
+#pragma once
+
+#include "broker.h"
+
+typedef struct Removals Removals;
+
+Removals *removals_new(Broker *broker);
+
+/* Who still waits is told that the daemon stops; the ports stay as they are. */
+void removals_free(Removals *removals);
+
+/*
+ * These ports (of Port, in the registry) are ending from now on, and the main loop removes them
+ * piece by piece. Those that end already are not begun anew, but waited for as well. done is called
+ * once, when each has gone or could not be removed; at once if there is none.
+ */
+void removals_begin(Removals *removals, GPtrArray *ports, BrokerRemoved done, gpointer user_data);
+
+/* The same for ports whose holder has ended, and nobody waits: ids, NULL-terminated; one that there
+ * is no port of is skipped. */
+void removals_begin_ended(Removals *removals, const char *const *port_ids);
+
+/* Begins again with those that could not be removed when their holder had ended. */
+void removals_retry(Removals *removals);
+
+typedef gboolean (*RemovalsMatch)(const Port *port, gpointer user_data);
+
+/* Removes now, as one piece, ports that are ending and match. FALSE: none has gone. */
+gboolean removals_hurry(Removals *removals, RemovalsMatch match, gpointer user_data);

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Ports on their way out: a piece in each turn of the main loop, and what others see meanwhile. */
+#include "unit.h"
+
+#include "test-broker.h"
+
+#include <errno.h>
+
+#define PIECE 64 /* of removals.c */
+
+static int
+set_up(void **state)
+{
+    *state = test_broker_new();
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    test_broker_free(*state);
+    return 0;
+}
+
+static guint
+count_devices(TestBroker *test)
+{
+    return kernel_fake_link_count(test->kernel) - test->n_parents;
+}
+
+static guint
+count_listed(TestBroker *test)
+{
+    const Caller root = test_caller(0);
+    g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &root, NULL);
+
+    return ports->len;
+}
+
+static void
+create(TestBroker *test, const Caller *caller, const PortRequest *request)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(PortGrant) grant = {0};
+
+    broker_create_port(test->broker, caller, request, &grant, &error);
+    assert_no_error(error);
+}
+
+/* Ports "vm0", "vm1"… of one process, which ends; returns when the broker knows, and no piece has
+ * been removed. */
+static void
+end_many(TestBroker *test, guint n)
+{
+    const Caller root = test_caller(0);
+    TestChild child = test_child_new();
+    guint others = count_listed(test);
+
+    for (guint i = 0; i < n; i++) {
+        g_autofree char *name = g_strdup_printf("vm%u", i);
+        const PortRequest request = {.network = (char *)"lan",
+                                     .name = name,
+                                     .holder = {.type = HOLDER_PROCESS, .pid = child.pid}};
+
+        create(test, &root, &request);
+    }
+    test_settle();
+    test_child_end(&child);
+    while (count_listed(test) > others)
+        g_main_context_iteration(NULL, TRUE);
+    assert_int_equal(count_devices(test), others + n);
+}
+
+static void
+count_done(guint n_ports, const GError *error, gpointer user_data)
+{
+    guint *done = user_data;
+
+    assert_no_error(error);
+    *done += n_ports;
+}
+
+static void
+fail_done(guint n_ports, const GError *error, gpointer user_data)
+{
+    guint *done = user_data;
+
+    assert_non_null(error);
+    *done += 1;
+}
+
+/* One turn of the loop removes one piece; what is left is neither there for callers nor gone. */
+static void
+test_piece_by_piece(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    guint n = 3 * PIECE + 5;
+    g_autofree char *records = NULL;
+
+    end_many(test, n);
+    for (guint left = n; left > 0; left -= MIN(left, PIECE)) {
+        assert_int_equal(count_devices(test), left);
+        assert_int_equal(broker_count_ports(test->broker, "lan"), 0);
+        while (count_devices(test) == left)
+            g_main_context_iteration(NULL, FALSE);
+        assert_int_equal(count_listed(test), 0);
+    }
+    test_settle();
+    records = test_broker_records(test);
+    assert_string_equal(records, "");
+    test_broker_create(test, 0, "lan", "vm0");
+    assert_true(test_broker_delete(test, &root, "vm0", NULL));
+}
+
+static void
+test_ending_port_is_not_found(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortChange change = {.port = (char *)"vm1", .has_link_up = TRUE};
+    PortGrant grant = {0};
+    g_autoptr(GError) error = NULL;
+
+    end_many(test, 2);
+    assert_false(broker_open_port(test->broker, &root, "vm1", 0, &grant, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_PORT_NOT_FOUND, "there is no port 'vm1'");
+    assert_null(broker_change_port(test->broker, &root, &change, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_PORT_NOT_FOUND, "there is no port 'vm1'");
+    assert_int_equal(count_devices(test), 2);
+}
+
+/* Events of links, of what is ending and of others, change nothing about it. */
+static void
+test_events_of_what_ends(void **state)
+{
+    TestBroker *test = *state;
+    g_autofree char *events = NULL;
+    LinkInfo parent;
+    guint turns = 0;
+
+    end_many(test, PIECE + 1);
+    g_free(test_broker_take_events(test));
+    assert_true(test_broker_find_link(test, "eth0", &parent));
+    g_strlcpy(parent.name, "lan0", sizeof(parent.name));
+    kernel_fake_change_link(test->kernel, &parent);
+    while (count_devices(test) > 0) {
+        g_main_context_iteration(NULL, FALSE);
+        turns++;
+    }
+    test_settle();
+    assert_true(turns >= 2);
+    events = test_broker_take_events(test);
+    assert_null(strstr(events, "changed"));
+    for (const char *event = events; event; event = strchr(event + 1, '\n'))
+        assert_true(g_str_has_prefix(event + (*event == '\n'), "deleted vm") || event[1] == '\0');
+}
+
+/* Who asks for it waits for it, before those that nobody waits for; a second one waits as well. */
+static void
+test_asked_for_takes_its_turn(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0), user = test_caller(1000);
+    g_autoptr(GError) error = NULL;
+    guint done = 0;
+
+    test_broker_create(test, 0, "lan", "web");
+    assert_true(broker_delete_port(test->broker, &root, "web", count_done, &done, NULL));
+    assert_true(broker_delete_port(test->broker, &root, "web", count_done, &done, NULL));
+    assert_false(broker_delete_port(test->broker, &user, "web", count_done, &done, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_PORT_NOT_FOUND, "there is no port");
+    assert_int_equal(done, 0);
+    assert_int_equal(count_devices(test), 1);
+    test_settle();
+    assert_int_equal(done, 2);
+    assert_int_equal(count_devices(test), 0);
+}
+
+static void
+test_asked_for_before_thousands(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    guint done = 0, n = 4 * PIECE;
+
+    end_many(test, n);
+    test_broker_create(test, 0, "lan", "web");
+    assert_true(broker_delete_port(test->broker, &root, "web", count_done, &done, NULL));
+    assert_true(broker_delete_port(test->broker, &root, "vm255", count_done, &done, NULL));
+    while (done < 2)
+        g_main_context_iteration(NULL, FALSE);
+    assert_true(count_devices(test) >= n - 2 * PIECE);
+    test_settle();
+    assert_int_equal(count_devices(test), 0);
+}
+
+/* Deletions of one turn go in one. */
+static void
+test_deletions_go_together(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    guint done = 0;
+
+    for (guint i = 0; i < PIECE; i++) {
+        g_autofree char *name = g_strdup_printf("vm%u", i);
+
+        test_broker_create(test, 0, "lan", name);
+        assert_true(broker_delete_port(test->broker, &root, name, count_done, &done, NULL));
+    }
+    while (done == 0)
+        g_main_context_iteration(NULL, FALSE);
+    assert_int_equal(done, PIECE);
+}
+
+static guint
+make_and_delete(TestBroker *test, guint n, guint *done)
+{
+    const Caller root = test_caller(0);
+
+    for (guint i = 0; i < n; i++) {
+        g_autofree char *name = g_strdup_printf("vm%u", i);
+
+        test_broker_create(test, 0, "lan", name);
+        assert_true(broker_delete_port(test->broker, &root, name, count_done, done, NULL));
+    }
+    return count_devices(test);
+}
+
+/* What an ending port has is had at once by who asks for just that; the others keep their turn. */
+static void
+test_creation_takes_what_ends(void **state)
+{
+    static const MacAddress mac = {{0x52, 0x54, 0, 1, 2, 3}};
+    const PortRequest requests[] = {
+        {.network = (char *)"lan", .name = (char *)"vm100"},
+        {.network = (char *)"lan", .interface_name = (char *)"vm100"},
+        {.network = (char *)"lan", .interface_name = (char *)"vmtap"},
+        {.network = (char *)"lan", .has_mac = TRUE, .mac = mac},
+    };
+    const PortRequest special = {
+        .network = (char *)"lan", .interface_name = (char *)"vmtap", .has_mac = TRUE, .mac = mac};
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+
+    for (guint i = 0; i < G_N_ELEMENTS(requests); i++) {
+        guint done = 0, n = 2 * PIECE;
+
+        create(test, &root, &special);
+        make_and_delete(test, n, &done);
+        assert_true(broker_delete_port(test->broker, &root, "vmtap", count_done, &done, NULL));
+        create(test, &root, &requests[i]);
+        assert_int_equal(done, 1);
+        assert_int_equal(count_devices(test), n + 1);
+        test_settle();
+        assert_int_equal(done, n + 1);
+        for (guint j = 0; j < 2; j++) {
+            g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &root, NULL);
+
+            if (ports->len == 1)
+                assert_true(test_broker_delete(test, &root, ((Port *)ports->pdata[0])->id, NULL));
+        }
+        assert_int_equal(count_devices(test), 0);
+    }
+}
+
+/* Either way round: passthru wants the parent for itself, and nothing goes beside passthru. */
+static void
+test_passthru_after_what_ends(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    guint done = 0;
+
+    test_broker_add_network(test, "pass", "eth0", MACVTAP_MODE_PASSTHRU);
+    make_and_delete(test, PIECE + 1, &done);
+    test_broker_create(test, 0, "pass", "first");
+    assert_int_equal(done, PIECE + 1);
+    assert_true(broker_delete_port(test->broker, &root, "first", count_done, &done, NULL));
+    test_broker_create(test, 0, "lan", "second");
+    assert_int_equal(done, PIECE + 2);
+    assert_true(test_broker_delete(test, &root, "second", NULL));
+}
+
+/* Those that are ending count, and make room when that is all that keeps one out. */
+static void
+test_limit_after_what_ends(void **state)
+{
+    TestBroker *test = *state;
+    guint done = 0, n = 2 * PIECE;
+
+    test_broker_network(test, "lan")->max_ports = n;
+    assert_int_equal(make_and_delete(test, n, &done), n);
+    test_broker_create(test, 0, "lan", "next");
+    assert_int_equal(done, PIECE);
+    assert_int_equal(count_devices(test), PIECE + 1);
+    test_settle();
+    assert_int_equal(done, n);
+}
+
+/* Who waits is told, the next start removes what was asked for, and what has lost its holder. */
+static void
+test_stop_between_pieces(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    g_autofree char *before = NULL, *after = NULL;
+    guint failed = 0;
+
+    test_broker_create(test, 0, "lan", "stays");
+    test_broker_create(test, 0, "lan", "web");
+    end_many(test, 2 * PIECE);
+    assert_true(broker_delete_port(test->broker, &root, "web", fail_done, &failed, NULL));
+    assert_true(broker_delete_port(test->broker, &root, "web", fail_done, &failed, NULL));
+    before = test_broker_records(test);
+    assert_non_null(strstr(before, ".deleting"));
+    test_broker_kill(test);
+    assert_int_equal(failed, 2);
+    assert_int_equal(count_devices(test), 2 * PIECE + 2);
+    test_broker_start(test);
+    assert_int_equal(count_devices(test), 1);
+    assert_int_equal(count_listed(test), 1);
+    after = test_broker_records(test);
+    assert_null(strchr(after, ' '));
+}
+
+/* Its failure is told to who waits, and the port is there again; the others have gone. */
+static void
+test_failure(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    guint failed = 0;
+
+    test_broker_create(test, 0, "lan", "web");
+    assert_true(broker_delete_port(test->broker, &root, "web", fail_done, &failed, NULL));
+    kernel_fake_fail(test->kernel, "link_delete", 1, ENOBUFS);
+    test_settle();
+    assert_int_equal(failed, 1);
+    assert_int_equal(count_listed(test), 1);
+    assert_true(test_broker_delete(test, &root, "web", NULL));
+    assert_int_equal(count_devices(test), 0);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_piece_by_piece),
+        TEST(test_ending_port_is_not_found),
+        TEST(test_events_of_what_ends),
+        TEST(test_asked_for_takes_its_turn),
+        TEST(test_asked_for_before_thousands),
+        TEST(test_deletions_go_together),
+        TEST(test_creation_takes_what_ends),
+        TEST(test_passthru_after_what_ends),
+        TEST(test_limit_after_what_ends),
+        TEST(test_stop_between_pieces),
+        TEST(test_failure),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
