@@ -71,7 +71,7 @@ delete_port(TestBroker *test, const char *name)
     const Caller root = test_caller(0);
     g_autoptr(GError) error = NULL;
 
-    broker_delete_port(test->broker, &root, name, &error);
+    test_broker_delete(test, &root, name, &error);
     assert_no_error(error);
     test_settle();
 }
@@ -165,7 +165,7 @@ test_device_cannot_be_removed(void **state)
     test_broker_create(test, 0, TAGGED, "p1");
     /* The first is for the macvtap. */
     kernel_fake_fail(test->kernel, "link_delete", 2, ENOBUFS);
-    broker_delete_port(test->broker, &root, "p1", NULL);
+    test_broker_delete(test, &root, "p1", NULL);
     assert_true(has_link(test, "eth0.100"));
     assert_int_equal(count_records(test), 1);
     /* The next time that something ends, it goes. */
