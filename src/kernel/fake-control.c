@@ -60,6 +60,12 @@ kernel_fake_remove_link(Kernel *base, int index)
 }
 
 void
+kernel_fake_heal(Kernel *kernel)
+{
+    g_array_set_size(fake_kernel(kernel)->failures, 0);
+}
+
+void
 kernel_fake_fail(Kernel *base, const char *operation, guint nth, int errnum)
 {
     FakeFailure failure = {g_intern_string(operation), nth, errnum};

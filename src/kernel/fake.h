@@ -26,6 +26,9 @@ void kernel_fake_remove_link(Kernel *kernel, int index);
  * errnum. Several may be set. */
 void kernel_fake_fail(Kernel *kernel, const char *operation, guint nth, int errnum);
 
+/* Nothing fails any more that was yet to fail. */
+void kernel_fake_heal(Kernel *kernel);
+
 /* How many links there are. Descriptors of tap_open are pipes that stand in for queues. */
 guint kernel_fake_link_count(Kernel *kernel);
 

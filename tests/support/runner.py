@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+import fuzzing
 import results
 from results import Counts
 
@@ -21,6 +22,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", "libvirt", "lab", "sanitize"]
 PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt"}
 LAB_ONLY = "lab"  # both the tier that starts the lab and, inside it, the tests of tests/lab
+FUZZ_SAMPLE, FUZZ_LONG = 2, 60  # seconds of each target under libFuzzer
 IN_LAB = os.environ.get("MACVTAPD_LAB") == "1"
 
 
@@ -55,11 +57,11 @@ class Step:
         sys.exit(128 + number)  # not more: it may have come within wait(), which holds a lock
 
 
-def build(folder, *options):
+def build(folder, *options, targets=(), **environment):
     if not (folder / "build.ninja").exists():
-        if Step.run("meson", "setup", folder, SOURCE, *options) != 0:
+        if Step.run("meson", "setup", folder, SOURCE, *options, **environment) != 0:
             return False
-    return Step.run("ninja", "-C", folder) == 0
+    return Step.run("ninja", "-C", folder, *targets) == 0
 
 
 class Runner:
@@ -128,6 +130,9 @@ class Runner:
     def run(self, name):
         if name == "sanitize":
             self.sanitize()
+        elif name == "fuzz":
+            self.tier(name, lambda: self.meson("fuzz"))
+            self.fuzz(FUZZ_SAMPLE)
         elif name == LAB_ONLY and not IN_LAB:
             self.tier("lab", self.lab)
         elif name == "long":
@@ -185,6 +190,14 @@ class Runner:
             self.tier(f"sanitize {suite}", lambda suite=suite: self.meson(suite, folder, 3))
         self.tier("sanitize kernel", lambda: self.pytest("kernel", folder, name="sanitize-kernel"))
 
+    def fuzz(self, seconds):
+        folder = self.folder.with_name(self.folder.name + "-fuzz")
+        if not build(folder, *fuzzing.OPTIONS, targets=fuzzing.programs(), CC="clang"):
+            self.rows.append(("fuzz build", 0.0, Counts(failed=1)))
+            return
+        fuzzing.forget(folder)
+        self.tier("libfuzzer", lambda: fuzzing.run(folder, seconds))
+
     def long(self):
         if IN_LAB:
             self.tier("long kernel", lambda: self.pytest("kernel", marker="not long and not lab", name="long-kernel"))
@@ -196,6 +209,7 @@ class Runner:
             self.tier(f"long {name}",
                       lambda name=name: self.pytest(name, marker="long and not stock", name=f"long-{name}"),
                       may_be_empty=True)
+        self.fuzz(FUZZ_LONG)
         os.environ.setdefault("LAB_TIMEOUT", "7200")
         self.tier("long lab", lambda: self.lab("long", folder="long-lab"))
 
