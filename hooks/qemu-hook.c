@@ -9,6 +9,7 @@
 #include "hook-state.h"
 #include "hook.h"
 
+#include "capabilities.h"
 #include "descriptor.h"
 
 #include <string.h>
@@ -62,6 +63,9 @@ main(int argc, char **argv)
 
     if (!descriptor_fill_standard())
         return operation && operation->must;
+    /* libvirt's hooks are root's, and this one needs no power of root's over others. Nor is it a
+     * reason to fail a domain. */
+    capabilities_keep(0, NULL);
     if (argc < 3) {
         say("this is libvirt's hook for QEMU domains: libvirt calls it");
         return 2;

@@ -8,6 +8,11 @@
 #include <linux/vhost.h>
 #include <sys/ioctl.h>
 
+const Privileges vhost_net_privileges = {
+    .part = "vhost-net",
+    .system_calls = SYSTEM_CALLS({"openat"}, {"ioctl", 2, VHOST_GET_FEATURES}, {"close"}),
+};
+
 static int
 open_one(int dev_fd, GError **error)
 {

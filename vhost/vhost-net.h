@@ -4,8 +4,11 @@
 #pragma once
 
 #include "descriptor.h"
+#include "privileges.h"
 
 #include <glib.h>
+
+extern const Privileges vhost_net_privileges;
 
 /*
  * Opens dev_fd/vhost-net n times, checks that each answers VHOST_GET_FEATURES, and appends the

@@ -10,6 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const Privileges file_privileges = {
+    .part = "files",
+    .system_calls = SYSTEM_CALLS({"openat"}, {"read"}, {"write"}, {"close"}, {"newfstatat"},
+                                 {"fstat"}, {"renameat"}, {"renameat2"}, {"unlinkat"}),
+};
+
 static gboolean
 read_fully(int fd, gsize max_bytes, GString *contents, int *ret_errno)
 {

@@ -5,7 +5,11 @@
  */
 #pragma once
 
+#include "privileges.h"
+
 #include <glib.h>
+
+extern const Privileges file_privileges;
 
 /*
  * Reads the whole of folder_fd/name into *ret_contents, NUL-terminated (free with g_free), and its

@@ -7,6 +7,13 @@
 
 #include <string.h>
 
+const Privileges *const broker_privileges[] = {
+    &process_privileges,
+    &holders_privileges,
+    &registry_privileges,
+    NULL,
+};
+
 Broker *
 broker_new(const BrokerSetup *setup, GError **error)
 {

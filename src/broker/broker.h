@@ -11,8 +11,12 @@
 #include "network.h"
 #include "ops.h"
 #include "port.h"
+#include "privileges.h"
 
 #include <glib.h>
+
+/* Ends with NULL. */
+extern const Privileges *const broker_privileges[];
 
 typedef struct Broker Broker;
 

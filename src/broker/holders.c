@@ -10,6 +10,11 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+const Privileges holders_privileges = {
+    .part = "holders",
+    .system_calls = SYSTEM_CALLS({"epoll_ctl"}, {"epoll_wait"}, {"epoll_pwait"}, {"close"}),
+};
+
 /* How many ended processes one wake-up takes; more of them wake us again at once. */
 #define EVENTS_PER_WAKEUP 256
 

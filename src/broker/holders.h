@@ -7,6 +7,8 @@
 
 #include <glib.h>
 
+extern const Privileges holders_privileges;
+
 typedef struct Holders Holders;
 
 /* Tells that the holder of these ports has ended: the ids are a NULL-terminated array, borrowed. */

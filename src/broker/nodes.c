@@ -38,7 +38,7 @@ broker_make_node(Broker *broker, Port *port, const LinkInfo *device, GError **er
     if (!port->has_node)
         return TRUE;
     if (!broker->kernel->ops->tap_node_ensure(broker->kernel, device, port->node_owner,
-                                              port->node_group, &port->node_made, error))
+                                              &port->node_made, error))
         return FALSE;
     return port->node_made == 0 || registry_begin(broker->registry, port, error);
 }

@@ -20,6 +20,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* What is read of /proc is everybody's: no power over other users' processes. */
+const Privileges process_privileges = {
+    .part = "processes",
+    .system_calls = SYSTEM_CALLS({"pidfd_open"}, {"fcntl", 2, F_DUPFD_CLOEXEC}, {"openat"},
+                                 {"read"}, {"poll"}, {"ppoll"}, {"close"}),
+};
+
 static gboolean
 read_proc(pid_t pid, const char *file, char *buffer, gsize size)
 {
@@ -105,14 +112,33 @@ process_read_uid(const Process *process, uid_t *ret_uid, GError **error)
     return TRUE;
 }
 
+/* In how many PID namespaces, from that of /proc on, the process has a pid; 0: it is not told (a
+ * kernel without such namespaces tells nobody's). */
+static guint
+count_pid_namespaces(pid_t pid)
+{
+    const gsize size = 64 * 1024; /* some thousands of groups come first */
+    g_autofree char *buffer = g_malloc(size);
+    const char *field;
+    guint count = 0;
+
+    if (!read_proc(pid, "status", buffer, size))
+        return 0;
+    field = strstr(buffer, "\nNSpid:");
+    for (field = field ? field + 1 : ""; (field = strpbrk(field, "\t\n")) && *field == '\t';
+         field++)
+        count++;
+    return count;
+}
+
+/* /proc/PID/ns would tell it too, but to nobody without CAP_SYS_PTRACE. Whoever is seen here has
+ * our namespace or one below it. */
 gboolean
 process_shares_pids(pid_t pid)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%d/ns/pid", (int)pid);
-    struct stat its, ours;
+    guint its = count_pid_namespaces(pid), ours = count_pid_namespaces(getpid());
 
-    return stat(path, &its) < 0 || stat("/proc/self/ns/pid", &ours) < 0 ||
-           (its.st_ino == ours.st_ino && its.st_dev == ours.st_dev);
+    return ours == 0 || its == ours;
 }
 
 gboolean

@@ -2,8 +2,12 @@
 /* Processes as holders: a pidfd that cannot be mistaken, and what /proc says of it (proc(5)). */
 #pragma once
 
+#include "privileges.h"
+
 #include <glib.h>
 #include <sys/types.h>
+
+extern const Privileges process_privileges;
 
 typedef struct Process {
     int pidfd; /* owned */
@@ -23,8 +27,8 @@ gboolean process_open_pidfd(int pidfd, pid_t pid, Process *ret_process, GError *
 /* The process's real user ID; fails as process_open() does. */
 gboolean process_read_uid(const Process *process, uid_t *ret_uid, GError **error);
 
-/* FALSE when the process pid is known to be of another PID namespace than we: what it calls process
- * N is another one here. */
+/* FALSE when the process pid is of another PID namespace than we, or has gone: what it calls
+ * process N is another one here. */
 gboolean process_shares_pids(pid_t pid);
 
 /* Whether the process has ended; it may not have been waited for yet. */

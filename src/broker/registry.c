@@ -31,6 +31,12 @@
 #define DELETING_SUFFIX ".deleting"
 #define DAMAGED_SUFFIX ".damaged"
 
+/* On top of file_privileges. */
+const Privileges registry_privileges = {
+    .part = "records",
+    .system_calls = SYSTEM_CALLS({"renameat"}, {"renameat2"}, {"unlinkat"}),
+};
+
 struct Registry {
     int folder_fd;
     GQueue *ports;     /* of Port, owned, in the order of making */

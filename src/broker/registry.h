@@ -3,8 +3,11 @@
 #pragma once
 
 #include "port.h"
+#include "privileges.h"
 
 #include <glib.h>
+
+extern const Privileges registry_privileges;
 
 typedef struct Registry Registry;
 

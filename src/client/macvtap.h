@@ -55,8 +55,8 @@ typedef struct MacvtapRequest {
     const char *vhost;          /* "auto", "require" or "off" */
     const char *holder; /* "pid:N", "domain:UUID" or "none"; NULL: the process that connected */
     gboolean no_descriptors;      /* make the device only */
-    gboolean device_node;         /* for who opens /dev/tap<index> by path: it belongs to */
-    guint node_owner, node_group; /* this user and group ID, mode 0600 */
+    gboolean device_node;         /* for who opens /dev/tap<index> by path: this user, */
+    guint node_owner, node_group; /* of this group, may open it, and root */
     gboolean link_down;           /* leave the device down: macvtap_client_set_link() */
     gboolean incoming;            /* the guest comes by migration from another host */
 } MacvtapRequest;

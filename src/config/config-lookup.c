@@ -4,6 +4,22 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/socket.h>
+
+/*
+ * When networks are read again, names are resolved again: by whatever modules nsswitch.conf(5)
+ * has. Ours is the reading of folders and files; a module is mapped, and may ask a service of this
+ * machine over an AF_UNIX socket (systemd, sss, nscd). One that needs more knows no names then.
+ */
+const Privileges config_privileges = {
+    .part = "networks and names",
+    .system_calls = SYSTEM_CALLS(
+        {"openat"}, {"read"}, {"pread64"}, {"lseek"}, {"close"}, {"newfstatat"}, {"fstat"},
+        {"getdents64"}, {"access"}, {"mmap"}, {"mprotect"}, {"munmap"}, {"futex"},
+        {"socket", 1, AF_UNIX}, {"connect"}, {"getsockopt"}, {"setsockopt"}, {"sendto"},
+        {"recvfrom"}, {"sendmsg"}, {"recvmsg"}, {"poll"}, {"ppoll"}, {"fcntl"}, {"rt_sigprocmask"},
+        {"gettid"}, {"getpid"}, {"getuid"}, {"geteuid"}, {"getegid"}),
+};
 
 /* No entry of a sane system's database is larger (a group's members are in it). */
 #define BUFFER_MAX (1024 * 1024)

@@ -6,8 +6,11 @@
 #pragma once
 
 #include "network.h"
+#include "privileges.h"
 
 #include <glib.h>
+
+extern const Privileges config_privileges;
 
 /* Turns a user's or group's name or number into its id. FALSE when there is none. */
 typedef struct ConfigLookup {

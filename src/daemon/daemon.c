@@ -66,6 +66,17 @@ open_kernel(Daemon *daemon, GError **error)
     return daemon->kernel != NULL;
 }
 
+/* Users must reach the socket in it. */
+static gboolean
+make_state_folder(const char *state, GError **error)
+{
+    mode_t before = umask(022);
+    int r = g_mkdir_with_parents(state, 0755);
+
+    umask(before);
+    return r == 0 || error_set_errno(error, errno, "cannot make the state folder %s", state);
+}
+
 static gboolean
 open_broker(Daemon *daemon, const char *state, GError **error)
 {
@@ -77,8 +88,8 @@ open_broker(Daemon *daemon, const char *state, GError **error)
         .vhost_data = daemon,
     };
 
-    if (g_mkdir_with_parents(state, 0755) < 0)
-        return error_set_errno(error, errno, "cannot make the state folder %s", state);
+    if (!make_state_folder(state, error))
+        return FALSE;
     setup.state_fd = folder_open(state, error);
     if (setup.state_fd < 0)
         return FALSE;
@@ -212,6 +223,12 @@ daemon_free(Daemon *daemon)
     g_free(daemon->socket_path);
     g_free(daemon->config);
     g_free(daemon);
+}
+
+const char *
+daemon_socket_path(const Daemon *daemon)
+{
+    return daemon->socket_path;
 }
 
 void

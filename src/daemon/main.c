@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "activation.h"
+#include "capabilities.h"
 #include "daemon.h"
+#include "declared.h"
 #include "descriptor.h"
+#include "sandbox.h"
 
 #include <glib-unix.h>
 #include <locale.h>
@@ -76,6 +79,22 @@ write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointe
     return G_LOG_WRITER_HANDLED;
 }
 
+/* Of root's power only what is declared is there from the first, and nothing that only a start
+ * needs when the first call comes. */
+static Daemon *
+start(const Options *options, GError **error)
+{
+    g_autoptr(Daemon) daemon = NULL;
+
+    if (!capabilities_keep(declared_capabilities(), error))
+        return NULL;
+    daemon = daemon_new(options, error);
+    if (!daemon || !sandbox_confine_writes(options->state, daemon_socket_path(daemon), error) ||
+        !sandbox_confine_calls(error))
+        return NULL;
+    return g_steal_pointer(&daemon);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -89,7 +108,7 @@ main(int argc, char **argv)
     if (!descriptor_fill_standard())
         return 1;
     setlocale(LC_ALL, "");
-    umask(022); /* users must reach the socket in a state folder that we make */
+    umask(077);
     signals = open_signals();
     raise_descriptor_limit();
     g_log_set_writer_func(write_log, NULL, NULL);
@@ -101,7 +120,13 @@ main(int argc, char **argv)
         g_print("macvtapd %s\n", MACVTAPD_VERSION);
         return 0;
     }
-    daemon = daemon_new(&options, &error);
+    if (options.privileges) {
+        g_autofree char *text = declared_format();
+
+        g_print("%s", text);
+        return 0;
+    }
+    daemon = start(&options, &error);
     if (!daemon) {
         g_printerr("macvtapd: %s\n", error->message);
         return 1;

@@ -19,6 +19,8 @@ options_parse(Options *ret_options, int argc, char **argv, GError **error)
          "Folder of the records (/run/macvtapd)", "DIR"},
         {"socket", 0, 0, G_OPTION_ARG_FILENAME, &options.socket,
          "Where to listen (/run/macvtapd/socket)", "PATH"},
+        {"privileges", 0, 0, G_OPTION_ARG_NONE, &options.privileges,
+         "Show the capabilities and system calls that each part keeps", NULL},
         {"version", 0, 0, G_OPTION_ARG_NONE, &options.version, "Show the version", NULL},
         {NULL},
     };

@@ -8,6 +8,7 @@ typedef struct Options {
     char *state;  /* the state folder */
     char *socket; /* where to listen, unless a socket is handed in */
     gboolean version;
+    gboolean privileges; /* show what the daemon keeps of root's power */
 } Options;
 
 gboolean options_parse(Options *ret_options, int argc, char **argv, GError **error);

@@ -20,6 +20,12 @@
 
 #define FRAMES_PER_WAKE 64 /* then other sources get their turn */
 
+/* Its socket is made at start. */
+const Privileges announcement_privileges = {
+    .part = "announcements",
+    .system_calls = SYSTEM_CALLS({"recvfrom"}),
+};
+
 typedef struct Listener {
     int fd;
     AnnouncementHandler handler;

@@ -9,8 +9,7 @@
 
 typedef struct FakeNode {
     guint64 number; /* 0: a stranger's */
-    uid_t owner;
-    gid_t group;
+    uid_t user;     /* who may open it, besides root */
 } FakeNode;
 
 static FakeNode *
@@ -50,8 +49,7 @@ fake_node_vanish(FakeKernel *kernel, const FakeLink *link)
 }
 
 gboolean
-fake_node_ensure(Kernel *base, const LinkInfo *link, uid_t owner, gid_t group, guint64 *ret_made,
-                 GError **error)
+fake_node_ensure(Kernel *base, const LinkInfo *link, uid_t user, guint64 *ret_made, GError **error)
 {
     FakeKernel *kernel = fake_kernel(base);
     const FakeLink *found = fake_find(kernel, link->index);
@@ -67,8 +65,7 @@ fake_node_ensure(Kernel *base, const LinkInfo *link, uid_t owner, gid_t group, g
     *ret_made = node ? 0 : found->number;
     if (!node)
         node = add_node(kernel, link->index, found->number);
-    node->owner = owner;
-    node->group = group;
+    node->user = user;
     return TRUE;
 }
 
@@ -97,14 +94,13 @@ fake_clean_up(Kernel *base)
 }
 
 gboolean
-kernel_fake_node(Kernel *base, int index, uid_t *ret_owner, gid_t *ret_group)
+kernel_fake_node(Kernel *base, int index, uid_t *ret_user)
 {
     const FakeNode *node = find_node(fake_kernel(base), index);
 
     if (!node)
         return FALSE;
-    *ret_owner = node->owner;
-    *ret_group = node->group;
+    *ret_user = node->user;
     return TRUE;
 }
 

@@ -56,8 +56,8 @@ gboolean fake_is_upper(const FakeLink *link, int lower_index);
 /* fake-node.c */
 void fake_node_appear(FakeKernel *kernel, FakeLink *link);
 void fake_node_vanish(FakeKernel *kernel, const FakeLink *link);
-gboolean fake_node_ensure(Kernel *base, const LinkInfo *link, uid_t owner, gid_t group,
-                          guint64 *ret_made, GError **error);
+gboolean fake_node_ensure(Kernel *base, const LinkInfo *link, uid_t user, guint64 *ret_made,
+                          GError **error);
 void fake_clean_up(Kernel *base);
 gboolean fake_node_remove(Kernel *base, const LinkInfo *link, guint64 number, GError **error);
 

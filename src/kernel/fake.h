@@ -43,7 +43,7 @@ void kernel_fake_transmit(Kernel *kernel, int index);
 void kernel_fake_announce(Kernel *kernel, int index, const MacAddress *mac);
 
 /* Who has /dev/tap<index>; FALSE when nothing is there. */
-gboolean kernel_fake_node(Kernel *kernel, int index, uid_t *ret_owner, gid_t *ret_group);
+gboolean kernel_fake_node(Kernel *kernel, int index, uid_t *ret_user);
 
 /* How many there are. */
 guint kernel_fake_node_count(Kernel *kernel);

@@ -150,6 +150,11 @@ make_link(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress, 
     return TRUE;
 }
 
+const Privileges ipv6_privileges = {
+    .part = "IPv6 of links",
+    .system_calls = SYSTEM_CALLS({"openat"}, {"write"}, {"close"}),
+};
+
 /* Without IPv6 there is nothing to switch off, and no addr_gen_mode either (EAFNOSUPPORT). */
 static gboolean
 disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, gboolean *ret_has_ipv6,

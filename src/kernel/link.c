@@ -152,6 +152,11 @@ link_count(Kernel *kernel, int index, LinkStatistics *ret_statistics, GError **e
     return TRUE;
 }
 
+const Privileges sysfs_privileges = {
+    .part = "radios",
+    .system_calls = SYSTEM_CALLS({"faccessat"}),
+};
+
 gboolean
 link_has_radio(Kernel *kernel, const LinkInfo *link)
 {

@@ -24,6 +24,10 @@ linux_kernel(Kernel *kernel)
     return (LinuxKernel *)kernel;
 }
 
+/* Beside the code that needs them; linux.c has them all. */
+extern const Privileges monitor_privileges, sysfs_privileges, ipv6_privileges, tap_privileges,
+    tap_node_privileges, transmit_privileges, announcement_privileges;
+
 /* link-parse.c. Reads an RTM_NEWLINK or RTM_DELLINK of AF_UNSPEC; FALSE for anything else. */
 gboolean link_parse(struct nlmsghdr *message, LinkInfo *ret_link);
 
@@ -57,10 +61,11 @@ gboolean link_count(Kernel *kernel, int index, LinkStatistics *ret_statistics, G
 gboolean link_has_radio(Kernel *kernel, const LinkInfo *link);
 
 /* tap.c. The device's number as sysfs tells it; an O_PATH descriptor of /dev/<name> if that is a
- * character device of this number, else -1. */
+ * character device of this number, else -1; whether that is another user's. */
 gboolean tap_read_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_device,
                          GError **error);
 int tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device);
+gboolean tap_is_given_away(int node_fd);
 
 /* tap.c. Sets kernel->node_name, what the node of our own in /dev is called. */
 gboolean tap_name_own(LinuxKernel *kernel, GError **error);
@@ -75,8 +80,8 @@ gboolean vlan_make(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link, GEr
 gboolean link_remove(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error);
 gboolean tap_open_queues(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean multi_queue,
                          DescriptorArray *queues, GError **error);
-gboolean tap_make_node(Kernel *kernel, const LinkInfo *link, uid_t owner, gid_t group,
-                       guint64 *ret_made, GError **error);
+gboolean tap_make_node(Kernel *kernel, const LinkInfo *link, uid_t user, guint64 *ret_made,
+                       GError **error);
 void tap_remove_own(Kernel *kernel);
 gboolean tap_remove_node(Kernel *kernel, const LinkInfo *link, guint64 number, GError **error);
 gboolean transmit_watch(Kernel *kernel, int index, TransmitHandler handler, gpointer user_data,

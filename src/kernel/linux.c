@@ -6,6 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 
+const Privileges *const linux_privileges[] = {
+    &netlink_privileges,  &monitor_privileges,      &sysfs_privileges,
+    &ipv6_privileges,     &tap_privileges,          &tap_node_privileges,
+    &transmit_privileges, &announcement_privileges, NULL,
+};
+
 static void
 linux_free(Kernel *base)
 {

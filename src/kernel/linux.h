@@ -2,6 +2,10 @@
 #pragma once
 
 #include "ops.h"
+#include "privileges.h"
+
+/* Ends with NULL. */
+extern const Privileges *const linux_privileges[];
 
 /*
  * The running kernel, in the caller's network namespace (libnl-route-3 over NETLINK_ROUTE).

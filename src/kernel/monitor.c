@@ -15,6 +15,11 @@
 #define SOCKET_BUFFER (8 * 1024 * 1024) /* bytes; thousands of links that go down at once */
 #define DATAGRAMS_PER_WAKE 128          /* then other sources get their turn */
 
+const Privileges monitor_privileges = {
+    .part = "link events",
+    .system_calls = SYSTEM_CALLS({"recvmsg"}),
+};
+
 typedef struct Monitor {
     int fd;
     LinkEventHandler handler;

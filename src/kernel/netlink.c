@@ -15,6 +15,7 @@
 #include "error.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/rtnetlink.h>
 #include <netlink/socket.h>
 #include <string.h>
@@ -22,6 +23,13 @@
 
 #define RECEIVE_SIZE (64 * 1024)    /* bytes; the kernel's dumps use 32 KiB at most */
 #define SOCKET_BUFFER (1024 * 1024) /* bytes; a batch's acknowledgements fit many times */
+
+/* Links are made, changed and removed with CAP_NET_ADMIN (rtnetlink_rcv_msg()). */
+const Privileges netlink_privileges = {
+    .part = "links",
+    .capabilities = CAPABILITY(CAP_NET_ADMIN),
+    .system_calls = SYSTEM_CALLS({"sendmsg"}, {"recvmsg"}),
+};
 
 struct Netlink {
     struct nl_sock *socket;

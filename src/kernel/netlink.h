@@ -2,9 +2,13 @@
 /* One request socket of NETLINK_ROUTE: messages out in one sendmsg(), their answers in. */
 #pragma once
 
+#include "privileges.h"
+
 #include <glib.h>
 #include <linux/netlink.h>
 #include <netlink/msg.h>
+
+extern const Privileges netlink_privileges;
 
 typedef struct Netlink Netlink;
 

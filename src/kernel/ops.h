@@ -131,12 +131,12 @@ typedef struct KernelOps {
                          DescriptorArray *queues, GError **error);
 
     /*
-     * Makes sure that /dev/tap<index> is the macvtap's node, and gives it this owner and group and
-     * mode 0600. *ret_made is the device's number if the node had to be made, 0 if it was there
-     * (devtmpfs). EBUSY: something else lies there.
+     * Makes sure that /dev/tap<index> is the macvtap's node, and that nobody but root and this user
+     * may open it. *ret_made is the device's number if the node had to be made, 0 if it was there
+     * (devtmpfs). EBUSY: something else lies there. EOPNOTSUPP: /dev has no access lists.
      */
-    gboolean (*tap_node_ensure)(Kernel *kernel, const LinkInfo *link, uid_t owner, gid_t group,
-                                guint64 *ret_made, GError **error);
+    gboolean (*tap_node_ensure)(Kernel *kernel, const LinkInfo *link, uid_t user, guint64 *ret_made,
+                                GError **error);
 
     /* Removes what a daemon that was killed within tap_open has left in /dev. There must be no other
      * daemon in this network namespace. */

@@ -6,9 +6,13 @@
  * device's node before anybody hears of the port, whoever else has an index like ours in another
  * namespace. With devtmpfs the kernel has made the node by the time it tells us of the device,
  * unless another lay there, which it leaves; elsewhere we make it. What lies there is taken hold of
- * and compared as in tap.c, and owner and mode are changed through that descriptor, never by path.
- * The owner is root while the mode changes: so nobody but root and the owner has the device at any
- * time, and it takes no power over other users' files (CAP_FOWNER), should udev have given it away.
+ * and compared as in tap.c, and what is changed is changed through that descriptor, never by path.
+ *
+ * The node stays root's and its access list (acl(5)) names who else may open it, as logind does for
+ * a seat's devices. So it takes no CAP_CHOWN, which would be the power over every file, and that
+ * user cannot hand the device on by its mode. A node that somebody has given away (udev, or a
+ * macvtapd that still did) is not ours to change without CAP_FOWNER: one of our own takes its
+ * place.
  */
 #include "linux-private.h"
 
@@ -16,9 +20,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
+
+/* CAP_MKNOD: where no devtmpfs makes it. */
+const Privileges tap_node_privileges = {
+    .part = "device nodes",
+    .capabilities = CAPABILITY(CAP_MKNOD),
+    .system_calls = SYSTEM_CALLS({"openat"}, {"close"}, {"newfstatat"}, {"fstat"}, {"mknodat"},
+                                 {"unlinkat"}, {"chmod"}, {"fchmodat"}, {"setxattr"}),
+};
 
 #define NODE_NAME_SIZE (sizeof "tap" + 10)
 
@@ -28,20 +44,50 @@ format_name(const LinkInfo *link, char name[NODE_NAME_SIZE])
     snprintf(name, NODE_NAME_SIZE, "tap%d", link->index);
 }
 
+/* An access list as the kernel takes it: the owner and one user read and write. */
 static gboolean
-give_node(int node_fd, uid_t owner, gid_t group)
+name_user(const char *path, uid_t user)
+{
+    const guint16 none = 0, both = ACL_READ | ACL_WRITE;
+    const guint32 undefined = (guint32)ACL_UNDEFINED_ID;
+    const struct {
+        struct posix_acl_xattr_header header;
+        struct posix_acl_xattr_entry entries[5];
+    } list = {
+        .header = {GUINT32_TO_LE(POSIX_ACL_XATTR_VERSION)},
+        .entries = {{GUINT16_TO_LE(ACL_USER_OBJ), GUINT16_TO_LE(both), undefined},
+                    {GUINT16_TO_LE(ACL_USER), GUINT16_TO_LE(both), GUINT32_TO_LE(user)},
+                    {GUINT16_TO_LE(ACL_GROUP_OBJ), none, undefined},
+                    {GUINT16_TO_LE(ACL_MASK), GUINT16_TO_LE(both), undefined},
+                    {GUINT16_TO_LE(ACL_OTHER), none, undefined}},
+    };
+
+    return setxattr(path, "system.posix_acl_access", &list, sizeof list, 0) == 0;
+}
+
+static gboolean
+give_node(int node_fd, uid_t user)
 {
     char path[sizeof "/proc/self/fd/" + 10];
 
-    /* fchmod() takes no O_PATH descriptor. */
+    /* Neither call takes an O_PATH descriptor. */
     snprintf(path, sizeof path, "/proc/self/fd/%d", node_fd);
-    return fchownat(node_fd, "", 0, 0, AT_EMPTY_PATH) == 0 && chmod(path, 0600) == 0 &&
-           fchownat(node_fd, "", owner, group, AT_EMPTY_PATH) == 0;
+    /* Of an access list that is there, mode 0600 leaves the owner's part alone. */
+    return user == geteuid() ? chmod(path, 0600) == 0 : name_user(path, user);
+}
+
+static gboolean
+explain_give(int errnum, const char *name, uid_t user, GError **error)
+{
+    if (errnum == EOPNOTSUPP)
+        return error_set_errno(error, errnum,
+                               "cannot give /dev/%s to user %u: /dev has no access lists", name,
+                               (guint)user);
+    return error_set_errno(error, errnum, "cannot give /dev/%s to user %u", name, (guint)user);
 }
 
 gboolean
-tap_make_node(Kernel *base, const LinkInfo *link, uid_t owner, gid_t group, guint64 *ret_made,
-              GError **error)
+tap_make_node(Kernel *base, const LinkInfo *link, uid_t user, guint64 *ret_made, GError **error)
 {
     LinuxKernel *kernel = linux_kernel(base);
     char name[NODE_NAME_SIZE];
@@ -54,6 +100,10 @@ tap_make_node(Kernel *base, const LinkInfo *link, uid_t owner, gid_t group, guin
     if (!tap_read_number(kernel, link, &device, error))
         return FALSE;
     node = tap_hold_node(kernel, name, device);
+    if (node >= 0 && tap_is_given_away(node)) {
+        descriptor_clear(&node);
+        unlinkat(kernel->dev_fd, name, 0);
+    }
     if (node < 0) {
         made = mknodat(kernel->dev_fd, name, S_IFCHR | 0600, device) == 0;
         if (!made && errno == EEXIST)
@@ -63,14 +113,14 @@ tap_make_node(Kernel *base, const LinkInfo *link, uid_t owner, gid_t group, guin
         errno = ENODEV;
         node = tap_hold_node(kernel, name, device);
     }
-    if (node >= 0 && give_node(node, owner, group)) {
+    if (node >= 0 && give_node(node, user)) {
         *ret_made = made ? device : 0;
         return TRUE;
     }
     saved = errno;
     if (made)
         unlinkat(kernel->dev_fd, name, 0);
-    return error_set_errno(error, saved, "cannot give /dev/%s to user %u", name, (guint)owner);
+    return explain_give(saved, name, user, error);
 }
 
 gboolean

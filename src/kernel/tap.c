@@ -9,8 +9,9 @@
  * opened, through that very descriptor. If the node is not ours, one with the right number is made
  * under a name of our own, which is gone again before the device is opened. It must lie in /dev:
  * /run is usually mounted nodev. The name is that of the network namespace, in which there is one
- * daemon: so the next one finds what a killed one has left. The same if the node is ours and has been given to somebody: its
- * mode may then keep out a daemon that has no power over other users' files.
+ * daemon: so the next one finds what a killed one has left. The same if the node is ours and has
+ * been given to somebody: its mode may then keep out a daemon that has no power over other users'
+ * files.
  */
 #include "linux-private.h"
 
@@ -18,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -26,6 +28,15 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+/* CAP_MKNOD: make_node(). */
+const Privileges tap_privileges = {
+    .part = "queues",
+    .capabilities = CAPABILITY(CAP_MKNOD),
+    .system_calls =
+        SYSTEM_CALLS({"openat"}, {"read"}, {"close"}, {"newfstatat"}, {"fstat"}, {"geteuid"},
+                     {"mknodat"}, {"unlinkat"}, {"ioctl", 2, TUNSETIFF}, {"ioctl", 2, TUNGETIFF}),
+};
 
 /* Says why sysfs has no such device. */
 static gboolean
@@ -120,8 +131,8 @@ make_node(LinuxKernel *kernel, dev_t device, GError **error)
     return fd;
 }
 
-static gboolean
-is_given_away(int node_fd)
+gboolean
+tap_is_given_away(int node_fd)
 {
     struct stat status;
 
@@ -179,7 +190,7 @@ tap_open_queues(Kernel *base, const LinkInfo *link, guint n_queues, gboolean mul
         return FALSE;
     snprintf(name, sizeof name, "tap%d", link->index);
     node = tap_hold_node(kernel, name, device);
-    if (node >= 0 && is_given_away(node))
+    if (node >= 0 && tap_is_given_away(node))
         descriptor_clear(&node);
     if (node < 0)
         node = make_node(kernel, device, error);

@@ -15,10 +15,19 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <glib-unix.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <sys/socket.h>
+
+/* CAP_NET_RAW: open_socket() of AF_PACKET. */
+const Privileges transmit_privileges = {
+    .part = "first frame of a guest",
+    .capabilities = CAPABILITY(CAP_NET_RAW),
+    .system_calls =
+        SYSTEM_CALLS({"socket", 1, AF_PACKET}, {"setsockopt"}, {"bind"}, {"recvfrom"}, {"close"}),
+};
 
 typedef struct Watch {
     LinuxKernel *kernel;

@@ -4,7 +4,8 @@
  *
  * macvtap-run asks for its ports with itself as their holder, lets the descriptors through
  * execve(2) and becomes the VMM: same process, so the pidfd that macvtapd watches is the VMM's, and
- * nothing stays in between. If anything fails it exits, and its ports end with it.
+ * nothing stays in between. If anything fails it exits, and its ports end with it. It gives up none
+ * of its caller's power, unlike our other programs: the VMM is to have what the user has.
  */
 #include "macvtap.h"
 #include "network-option.h"

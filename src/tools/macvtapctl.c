@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "macvtapctl.h"
 
+#include "capabilities.h"
 #include "descriptor.h"
 
 #include <locale.h>
@@ -10,6 +11,7 @@ typedef struct Command {
     const char *first, *second; /* second NULL: a command of one word */
     int (*run)(Ctl *ctl, int argc, char **argv, GError **error);
     const char *arguments, *help;
+    gboolean starts_programs; /* libvirt's, which must have what the user has */
 } Command;
 
 static const Command commands[] = {
@@ -26,7 +28,7 @@ static const Command commands[] = {
      "Change the source list of a port in source mode, or set its device up or down"},
     {"port", "delete", ctl_port_delete, "PORT...", "Remove ports"},
     {"domain", NULL, ctl_domain, "attach|detach|list|check|hook|xml ...",
-     "Ports in libvirt's domains (see macvtapctl domain --help)"},
+     "Ports in libvirt's domains (see macvtapctl domain --help)", TRUE},
     {"monitor", NULL, ctl_monitor, "", "Show changes as they happen"},
     {"doctor", NULL, ctl_doctor, "", "Look for what would keep a VM from its network"},
 };
@@ -168,6 +170,8 @@ run(int argc, char **argv, GError **error)
         return 0;
     }
     command = find_command(argc, argv, &words);
+    if (command && !command->starts_programs && !capabilities_keep(0, error))
+        return 1;
     if (command)
         return command->run(&ctl, argc - words, argv + words, error);
     return refuse_command(argc, argv, error);

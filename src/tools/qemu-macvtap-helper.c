@@ -12,6 +12,7 @@
 #include "macvtap.h"
 #include "qemu-command-line.h"
 
+#include "capabilities.h"
 #include "descriptor.h"
 
 #include <errno.h>
@@ -177,7 +178,8 @@ main(int argc, char **argv)
         g_printerr("qemu-macvtap-helper: %s\n", error->message);
         return 2;
     }
-    if (!serve(&options, &error)) {
+    /* All that it does needs no power, whoever's QEMU has started it. */
+    if (!capabilities_keep(0, &error) || !serve(&options, &error)) {
         g_printerr("qemu-macvtap-helper: %s\n", error->message);
         return 1;
     }

@@ -9,6 +9,14 @@
 
 #include <string.h>
 
+/* openat: a listener's reserve. */
+const Privileges varlink_server_privileges = {
+    .part = "connections",
+    .system_calls =
+        SYSTEM_CALLS({"accept4"}, {"getsockopt"}, {"setsockopt"}, {"recvmsg"}, {"sendmsg"},
+                     {"openat"}, {"close"}, {"epoll_ctl"}, {"epoll_wait"}, {"epoll_pwait"}),
+};
+
 typedef struct Served {
     char *name;
     const VarlinkMethod *methods;

@@ -9,9 +9,12 @@
 #include "varlink-peer.h"
 
 #include "descriptor.h"
+#include "privileges.h"
 
 #include <glib.h>
 #include <jansson.h>
+
+extern const Privileges varlink_server_privileges;
 
 typedef struct VarlinkServer VarlinkServer;
 

@@ -153,7 +153,7 @@ a_node_that_is_there_is_used(void **state)
     assert_int_equal(count_entries(dev.fd), 1);
 }
 
-/* Takes the power over other users' files, and gives back what there was. */
+/* Takes the power over owners and other users' files, and gives back what there was. */
 static void
 switch_capabilities(struct __user_cap_data_struct data[2])
 {
@@ -163,42 +163,78 @@ switch_capabilities(struct __user_cap_data_struct data[2])
     assert_int_equal(syscall(SYS_capget, &header, before), 0);
     if (data[0].permitted == 0) {
         memcpy(data, before, sizeof before);
-        data[0].effective &=
-            ~(1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH | 1U << CAP_FOWNER);
+        data[0].effective &= ~(1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH |
+                               1U << CAP_FOWNER | 1U << CAP_CHOWN);
     }
     assert_int_equal(syscall(SYS_capset, &header, data), 0);
     memcpy(data, before, sizeof before);
 }
 
+static guint64
+ensure(Kernel *kernel, const LinkInfo *link, uid_t user)
+{
+    g_autoptr(GError) error = NULL;
+    guint64 made = 0;
+
+    if (!kernel->ops->tap_node_ensure(kernel, link, user, &made, &error))
+        fail_msg("%s", error->message);
+    return made;
+}
+
+/* By udev, say. */
 static void
-a_node_that_is_given_away_is_stepped_around(void **state)
+a_node_that_is_given_away_is_stepped_around_and_replaced(void **state)
 {
     struct __user_cap_data_struct capabilities[2] = {{0}};
     MacvtapSpec spec = world_spec("vm1", 1);
-    g_autoptr(GError) error = NULL;
+    const char *name = "tap" G_STRINGIFY(FIXED_INDEX);
     struct stat status;
-    guint64 made;
 
     spec.index = FIXED_INDEX;
     for (guint i = 0; i < 2; i++) {
         g_auto(PrivateDev) dev = private_dev_new();
         Kernel *kernel = i == 0 ? world_kernel : dev.kernel;
+        AUTO_FD int folder = i == 0 ? open("/dev", O_PATH | O_CLOEXEC) : dup(dev.fd);
         LinkInfo link = world_create(&spec);
+        guint64 made;
 
+        ensure(kernel, &link, 0);
+        assert_int_equal(fchownat(folder, name, 107, 108, 0), 0);
         switch_capabilities(capabilities);
-        for (guint k = 0; k < 2; k++) {
-            if (!kernel->ops->tap_node_ensure(kernel, &link, 107, 108, &made, &error))
-                fail_msg("%s", error->message);
-        }
+        open_and_check(kernel, &link);
+        made = ensure(kernel, &link, 107);
+        assert_true(made != 0);
+        assert_true(ensure(kernel, &link, 108) == 0);
         open_and_check(kernel, &link);
         switch_capabilities(capabilities);
-        if (i == 1) {
-            assert_int_equal(fstatat(dev.fd, "tap" G_STRINGIFY(FIXED_INDEX), &status, 0), 0);
-            assert_int_equal(status.st_uid, 107);
-            assert_int_equal(count_entries(dev.fd), 1);
-        }
+        assert_int_equal(fstatat(folder, name, &status, 0), 0);
+        assert_int_equal(status.st_uid, 0);
+        assert_true(kernel->ops->tap_node_remove(kernel, &link, made, NULL));
         assert_true(world_kernel->ops->link_delete(world_kernel, &link.index, 1, NULL));
     }
+}
+
+static void
+a_dev_without_access_lists_is_named(void **state)
+{
+    g_auto(PrivateDev) dev = private_dev_new();
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec);
+    g_autoptr(GError) error = NULL;
+    guint64 made = 7;
+
+    /* ramfs has none. */
+    assert_int_equal(mount("ramfs", dev.path, "ramfs", 0, NULL), 0);
+    close(dev.fd);
+    dev.fd = open(dev.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    kernel_free(dev.kernel);
+    dev.kernel =
+        kernel_linux_new(open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC), dup(dev.fd), NULL);
+    assert_false(dev.kernel->ops->tap_node_ensure(dev.kernel, &link, 107, &made, &error));
+    assert_errno(&error, EOPNOTSUPP);
+    assert_int_equal(count_entries(dev.fd), 0);
+    assert_true(ensure(dev.kernel, &link, 0) != 0);
+    umount(dev.path);
 }
 
 typedef void (*Obstacle)(int folder_fd, const char *name);
@@ -335,7 +371,8 @@ const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(a_node_of_another_namespace_is_stepped_around),
     WORLD_TEST(a_missing_node_is_made_and_removed),
     WORLD_TEST(a_node_that_is_there_is_used),
-    WORLD_TEST(a_node_that_is_given_away_is_stepped_around),
+    WORLD_TEST(a_node_that_is_given_away_is_stepped_around_and_replaced),
+    WORLD_TEST(a_dev_without_access_lists_is_named),
     WORLD_TEST(anything_else_there_is_stepped_around),
     WORLD_TEST(a_dev_without_devices_is_an_error),
     WORLD_TEST(a_node_of_a_killed_daemon_is_removed),

@@ -17,12 +17,12 @@ create(int index)
 }
 
 static guint64
-ensure(const LinkInfo *link, uid_t owner, gid_t group)
+ensure(const LinkInfo *link, uid_t user)
 {
     g_autoptr(GError) error = NULL;
     guint64 made = 7;
 
-    if (!world_kernel->ops->tap_node_ensure(world_kernel, link, owner, group, &made, &error))
+    if (!world_kernel->ops->tap_node_ensure(world_kernel, link, user, &made, &error))
         fail_msg("%s", error->message);
     return made;
 }
@@ -33,7 +33,7 @@ ensure_fails(const LinkInfo *link, int errnum)
     g_autoptr(GError) error = NULL;
     guint64 made = 7;
 
-    assert_false(world_kernel->ops->tap_node_ensure(world_kernel, link, 107, 108, &made, &error));
+    assert_false(world_kernel->ops->tap_node_ensure(world_kernel, link, 107, &made, &error));
     assert_errno(&error, errnum);
     assert_true(made == 7);
 }
@@ -50,21 +50,18 @@ remove_node(const LinkInfo *link, guint64 number)
 static gboolean
 is_there(const LinkInfo *link)
 {
-    uid_t owner;
-    gid_t group;
+    uid_t user;
 
-    return world_node(link->index, &owner, &group);
+    return world_node(link->index, &user);
 }
 
 static void
-assert_node(const LinkInfo *link, uid_t expected_owner, gid_t expected_group)
+assert_node(const LinkInfo *link, uid_t expected_user)
 {
-    uid_t owner = 0;
-    gid_t group = 0;
+    uid_t user = 0;
 
-    assert_true(world_node(link->index, &owner, &group));
-    assert_int_equal(owner, expected_owner);
-    assert_int_equal(group, expected_group);
+    assert_true(world_node(link->index, &user));
+    assert_int_equal(user, expected_user);
 }
 
 static void
@@ -73,10 +70,10 @@ the_kernels_own_is_given(void **state)
     LinkInfo link = create(INDEX);
     gboolean was_there = is_there(&link);
 
-    assert_int_equal(ensure(&link, 107, 108) == 0, was_there);
-    assert_node(&link, 107, 108);
-    assert_true(ensure(&link, 0, 0) == 0);
-    assert_node(&link, 0, 0);
+    assert_int_equal(ensure(&link, 107) == 0, was_there);
+    assert_node(&link, 107);
+    assert_true(ensure(&link, 0) == 0);
+    assert_node(&link, 0);
     if (!was_there)
         return;
     assert_true(world_kernel->ops->link_delete(world_kernel, &link.index, 1, NULL));
@@ -92,11 +89,11 @@ a_missing_one_is_made(void **state)
     world_lose_devtmpfs();
     link = create(0);
     assert_false(is_there(&link));
-    made = ensure(&link, 107, 108);
+    made = ensure(&link, 107);
     assert_true(made != 0);
-    assert_node(&link, 107, 108);
-    assert_true(ensure(&link, 109, 110) == 0);
-    assert_node(&link, 109, 110);
+    assert_node(&link, 107);
+    assert_true(ensure(&link, 109) == 0);
+    assert_node(&link, 109);
     /* It outlives the device, and is known by its number. */
     assert_true(world_kernel->ops->link_delete(world_kernel, &link.index, 1, NULL));
     assert_true(is_there(&link));
@@ -116,7 +113,7 @@ the_number_may_be_the_links_own(void **state)
     world_lose_devtmpfs();
     link = create(0);
     remove_node(&link, 0);
-    ensure(&link, 107, 108);
+    ensure(&link, 107);
     remove_node(&link, 0);
     assert_false(is_there(&link));
     assert_true(world_kernel->ops->link_delete(world_kernel, &link.index, 1, NULL));
@@ -133,7 +130,7 @@ something_else_there_stays(void **state)
     world_put_node(INDEX);
     link = create(INDEX);
     ensure_fails(&link, EBUSY);
-    assert_node(&link, 0, 0);
+    assert_node(&link, 0);
     remove_node(&link, 0);
     assert_true(is_there(&link));
 }

@@ -140,9 +140,9 @@ world_transmit(const char *name)
 }
 
 gboolean
-world_node(int index, uid_t *ret_owner, gid_t *ret_group)
+world_node(int index, uid_t *ret_user)
 {
-    return kernel_fake_node(world_kernel, index, ret_owner, ret_group);
+    return kernel_fake_node(world_kernel, index, ret_user);
 }
 
 void

@@ -8,6 +8,8 @@
 #include "wire.h"
 
 #include <fcntl.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* What the kernel takes for /dev. */
@@ -78,8 +81,31 @@ node_path(int index)
     return g_strdup_printf("%s/tap%d", has_own_dev ? dev : "/dev", index);
 }
 
+/* Whom the access list names; the owner's user ID if nobody. */
+static uid_t
+read_access_list(const char *path, const struct stat *status)
+{
+    struct {
+        struct posix_acl_xattr_header header;
+        struct posix_acl_xattr_entry entries[6];
+    } list;
+    gssize size = getxattr(path, "system.posix_acl_access", &list, sizeof list);
+
+    if ((status->st_mode & 07777) == 0600)
+        return status->st_uid;
+    assert_int_equal(status->st_mode & 07777, 0660); /* the list's mask */
+    assert_int_equal(size, sizeof list - sizeof list.entries[0]);
+    for (guint i = 0; i < 5; i++) {
+        if (list.entries[i].e_tag == ACL_GROUP_OBJ || list.entries[i].e_tag == ACL_OTHER)
+            assert_int_equal(list.entries[i].e_perm, 0);
+    }
+    assert_int_equal(list.entries[1].e_tag, ACL_USER);
+    assert_int_equal(list.entries[1].e_perm, ACL_READ | ACL_WRITE);
+    return list.entries[1].e_id;
+}
+
 gboolean
-world_node(int index, uid_t *ret_owner, gid_t *ret_group)
+world_node(int index, uid_t *ret_user)
 {
     g_autofree char *path = node_path(index);
     struct stat status;
@@ -87,9 +113,8 @@ world_node(int index, uid_t *ret_owner, gid_t *ret_group)
     if (lstat(path, &status) < 0)
         return FALSE;
     assert_true(S_ISCHR(status.st_mode));
-    assert_int_equal(status.st_mode & 07777, 0600);
-    *ret_owner = status.st_uid;
-    *ret_group = status.st_gid;
+    assert_int_equal(status.st_uid, 0);
+    *ret_user = read_access_list(path, &status);
     return TRUE;
 }
 

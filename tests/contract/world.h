@@ -50,7 +50,7 @@ void world_transmit(const char *name);
 void world_receive(const char *in, const MacAddress *to);
 
 /* Who has the character device /dev/tap<index>, mode 0600; FALSE when nothing is there. */
-gboolean world_node(int index, uid_t *ret_owner, gid_t *ret_group);
+gboolean world_node(int index, uid_t *ret_user);
 
 /* From now on /dev is an empty folder without devtmpfs, where nodes neither come nor go. Something
  * that is no node of ours at /dev/tap<index> of it. */

@@ -5,6 +5,7 @@ import pwd
 
 import pytest
 
+import node
 from domain import Console, Port, domain_xml, guest_xml
 from libvirt import Libvirt
 
@@ -52,8 +53,7 @@ def test_guest_of_a_user_pings(site, session):
     assert (made["owner"], made["macAddress"], made["linkUp"]) == (session.uid, port.mac, True)
     (qemu,) = site.machine.processes("qemu-system-x86_64")
     assert made["holder"]["pid"] == qemu
-    status = os.stat(site.machine.path(made["deviceNode"]))
-    assert (status.st_uid, status.st_mode & 0o777) == (session.uid, 0o600)
+    assert node.users(site.machine.path(made["deviceNode"])) == {0, session.uid}
     assert os.stat(site.machine.path(f"/proc/{qemu}")).st_uid == session.uid
     Console(site.machine, "mine").wait_ping(STATION)
     session.virsh("destroy", "mine")

@@ -41,6 +41,8 @@ class Daemon:
         (self.config / "networks.d").mkdir(parents=True)
         self.state.mkdir()
         self.process = None
+        self.program = None  # inside the host, where it is not the one under test
+        self.listener = None  # a listening socket that is handed in, as a service manager does
         self._arguments = list(arguments)
         self._wrapper = list(wrapper)
 
@@ -63,12 +65,28 @@ class Daemon:
         with self._notifications() as notify:
             with open(self.log, "ab") as log:
                 self.process = self.host.start(
-                    *self._wrapper, *wrapper, program("macvtapd"), "--config", self.config, "--state", self.state,
-                    "--socket", self.socket, *self._arguments,
+                    *self._hand_in(), *self._wrapper, *wrapper, self.program or program("macvtapd"), "--config",
+                    self.config, "--state", self.state, "--socket", self.socket, *self._arguments,
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    pass_fds=[*options.pop("pass_fds", []), *([self.listener.fileno()] if self.listener else [])],
                     env={**os.environ, "NOTIFY_SOCKET": str(self._notify_path)}, **options)
             self._wait_notified(notify, "READY=1")
         return self
+
+    def _hand_in(self):
+        """What makes the listening socket the daemon's third descriptor (sd_listen_fds(3))."""
+        if self.listener is None:
+            return []
+        number = self.listener.fileno()
+        return ["bash", "-c", f'exec 3<&{number}; [ {number} = 3 ] || exec {number}<&-;'
+                              ' export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"', "bash"]
+
+    def listen(self):
+        """Listen at the daemon's socket for it, from now on and whether it runs or not."""
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(self.socket))
+        self.socket.chmod(0o666)
+        self.listener.listen()
 
     def reload(self):
         """SIGHUP, and wait until it has read the networks again."""
@@ -192,4 +210,6 @@ class Daemon:
                 self.process.send_signal(signal.SIGCONT)
                 assert self.stop() == 0, f"macvtapd ended with {self.process.returncode}:\n{self.messages()}"
         finally:
+            if self.listener:
+                self.listener.close()
             shutil.rmtree(self.folder, ignore_errors=True)

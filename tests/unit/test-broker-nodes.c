@@ -43,23 +43,20 @@ create(TestBroker *test, const Caller *caller, const PortRequest *request)
 }
 
 static void
-expect_node(TestBroker *test, int index, uid_t expected_owner, gid_t expected_group)
+expect_node(TestBroker *test, int index, uid_t expected_user)
 {
-    uid_t owner = 0;
-    gid_t group = 0;
+    uid_t user = 0;
 
-    assert_true(kernel_fake_node(test->kernel, index, &owner, &group));
-    assert_int_equal(owner, expected_owner);
-    assert_int_equal(group, expected_group);
+    assert_true(kernel_fake_node(test->kernel, index, &user));
+    assert_int_equal(user, expected_user);
 }
 
 static gboolean
 has_node(TestBroker *test, int index)
 {
-    uid_t owner;
-    gid_t group;
+    uid_t user;
 
-    return kernel_fake_node(test->kernel, index, &owner, &group);
+    return kernel_fake_node(test->kernel, index, &user);
 }
 
 static void
@@ -71,7 +68,7 @@ test_node_is_given(void **state)
     const Port *port = create(test, &root, &request);
     int index = port->interface_index;
 
-    expect_node(test, index, 107, 108);
+    expect_node(test, index, 107);
     assert_true(port->has_node);
     assert_true(port->node_made == 0);
     assert_true(test_broker_delete(test, &root, "web", NULL));
@@ -91,7 +88,7 @@ test_node_of_our_making(void **state)
         const Port *port = create(test, &root, &request);
         int index = port->interface_index;
 
-        expect_node(test, index, 107, 108);
+        expect_node(test, index, 107);
         assert_true(port->node_made != 0);
         if (i & 1) {
             test_broker_kill(test);
@@ -145,7 +142,7 @@ test_path_that_is_taken(void **state)
     test->kernel->ops = &ops;
     taken = 3;
     port = create(test, &root, &request);
-    expect_node(test, port->interface_index, 107, 108);
+    expect_node(test, port->interface_index, 107);
     assert_int_equal(kernel_fake_link_count(test->kernel), test->n_parents + 1);
     assert_true(test_broker_delete(test, &root, "web", NULL));
     taken = G_MAXUINT;
@@ -180,7 +177,7 @@ test_node_for_others(void **state)
     g_array_append_val(test_broker_network(test, "lan")->allow_uids, user.uid);
     for (guint i = 0; i < G_N_ELEMENTS(others); i++)
         test_broker_refuse(test, &user, &others[i], PORT_ERROR_ACCESS_DENIED, "device node");
-    expect_node(test, create(test, &user, &own)->interface_index, user.uid, user.gid);
+    expect_node(test, create(test, &user, &own)->interface_index, user.uid);
 }
 
 /* A crash after the node was made, and before or after the record tells its number. */

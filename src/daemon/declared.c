@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "declared.h"
+
+#include "broker.h"
+#include "config.h"
+#include "file.h"
+#include "linux.h"
+#include "varlink-server.h"
+#include "vhost-net.h"
+
+#include <linux/capability.h>
+#include <sys/socket.h>
+
+/* GLib's main loop, the signals (signalfd), the log (stderr), and the word to the service manager.
+ */
+static const Privileges loop_privileges = {
+    .part = "loop",
+    .system_calls = SYSTEM_CALLS({"poll"}, {"ppoll"}, {"read"}, {"write"}, {"socket", 1, AF_UNIX},
+                                 {"sendto"}, {"close"}),
+};
+
+/* The C library: malloc() and threads' locks, and the clock where the kernel gives user space none
+ * (some virtual machines). */
+static const Privileges library_privileges = {
+    .part = "memory and time",
+    .system_calls = SYSTEM_CALLS({"brk"}, {"mmap"}, {"munmap"}, {"mremap"}, {"madvise"}, {"futex"},
+                                 {"clock_gettime"}, {"gettimeofday"}, {"getrandom"}),
+};
+
+/* The end: orderly, the socket file removed, or by abort(); and going on after SIGSTOP. */
+static const Privileges end_privileges = {
+    .part = "end",
+    .system_calls =
+        SYSTEM_CALLS({"unlink"}, {"unlinkat"}, {"exit_group"}, {"rt_sigprocmask"}, {"rt_sigaction"},
+                     {"rt_sigreturn"}, {"getpid"}, {"gettid"}, {"tgkill"}, {"restart_syscall"}),
+};
+
+static const Privileges *const single_parts[] = {
+    &file_privileges, &config_privileges,  &vhost_net_privileges, &varlink_server_privileges,
+    &loop_privileges, &library_privileges, &end_privileges,       NULL,
+};
+
+GPtrArray *
+declared_list(void)
+{
+    const Privileges *const *const rooms[] = {linux_privileges, broker_privileges, single_parts};
+    GPtrArray *parts = g_ptr_array_new();
+
+    for (guint i = 0; i < G_N_ELEMENTS(rooms); i++) {
+        for (guint j = 0; rooms[i][j]; j++)
+            g_ptr_array_add(parts, (gpointer)rooms[i][j]);
+    }
+    return parts;
+}
+
+guint64
+declared_capabilities(void)
+{
+    g_autoptr(GPtrArray) parts = declared_list();
+    guint64 capabilities = 0;
+
+    for (guint i = 0; i < parts->len; i++)
+        capabilities |= ((const Privileges *)parts->pdata[i])->capabilities;
+    return capabilities;
+}
+
+gboolean
+declared_is_unconditional(GPtrArray *parts, const char *system_call)
+{
+    for (guint i = 0; i < parts->len; i++) {
+        const Privileges *part = parts->pdata[i];
+
+        for (const SystemCall *call = part->system_calls; call->name; call++) {
+            if (call->argument == 0 && g_str_equal(call->name, system_call))
+                return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+static void
+format_capabilities(GString *text, guint64 capabilities)
+{
+    static const char *const names[] = {
+        [CAP_NET_ADMIN] = "CAP_NET_ADMIN",
+        [CAP_NET_RAW] = "CAP_NET_RAW",
+        [CAP_MKNOD] = "CAP_MKNOD",
+    };
+    const char *separator = "";
+
+    for (guint i = 0; i < 64; i++) {
+        if (!(capabilities & CAPABILITY(i)))
+            continue;
+        g_assert(i < G_N_ELEMENTS(names) && names[i]); /* one more to be written here */
+        g_string_append_printf(text, "%s%s", separator, names[i]);
+        separator = " ";
+    }
+}
+
+static void
+format_system_calls(GString *text, const SystemCall *calls)
+{
+    for (const SystemCall *call = calls; call->name; call++) {
+        g_string_append_printf(text, "%s%s", call == calls ? "" : " ", call->name);
+        if (call->argument > 0)
+            g_string_append_printf(text, "(%u=%" G_GUINT64_FORMAT ")", call->argument, call->value);
+    }
+}
+
+char *
+declared_format(void)
+{
+    g_autoptr(GPtrArray) parts = declared_list();
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < parts->len; i++) {
+        const Privileges *part = parts->pdata[i];
+
+        g_string_append_printf(text, "%s\t", part->part);
+        format_capabilities(text, part->capabilities);
+        g_string_append_c(text, '\t');
+        format_system_calls(text, part->system_calls);
+        g_string_append_c(text, '\n');
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}

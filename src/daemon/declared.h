@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of what every part of the daemon needs of the kernel, and its sums. */
+#pragma once
+
+#include "privileges.h"
+
+#include <glib.h>
+
+/* All parts, as a GPtrArray of borrowed const Privileges. */
+GPtrArray *declared_list(void);
+
+/* The capabilities of all parts. */
+guint64 declared_capabilities(void);
+
+/* Whether a part needs this system call whatever its arguments are. */
+gboolean declared_is_unconditional(GPtrArray *parts, const char *system_call);
+
+/* A line for each part: its name, its capabilities and its system calls, with a tab between; an
+ * argument that must have a value is written call(NUMBER=VALUE). Free with g_free(). */
+char *declared_format(void);

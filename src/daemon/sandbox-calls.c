@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * The filter (seccomp(2), by libseccomp) lets through what the parts declare. An unknown call fails
+ * with EPERM and is told to the kernel's log: a library that is updated may try something new and
+ * do without. A call that starts a program, traces a process, loads code into the kernel or changes
+ * who we are is an attack, and ends the process: ports stay, and the service manager starts
+ * another. Start-up is over by then, and with it what only start-up needs.
+ *
+ * The sanitizers and valgrind make system calls of their own: a build with the first has no filter,
+ * and under the second it is not put on.
+ */
+#include "sandbox.h"
+
+#include "declared.h"
+#include "error.h"
+
+#include <errno.h>
+#include <seccomp.h>
+#ifdef HAVE_VALGRIND
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+static const char *const deadly[] = {
+    /* programs and threads */
+    "execve", "execveat", "fork", "vfork", "clone", "clone3",
+    /* other processes */
+    "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "pidfd_send_signal", "kill",
+    "kcmp",
+    /* the kernel */
+    "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "init_module", "finit_module",
+    "delete_module", "kexec_load", "kexec_file_load", "reboot", "iopl", "ioperm",
+    /* what files there are */
+    "mount", "umount2", "move_mount", "fsopen", "fsmount", "open_tree", "mount_setattr",
+    "pivot_root", "chroot", "open_by_handle_at", "swapon", "swapoff",
+    /* who we are */
+    "unshare", "setns", "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid",
+    "setfsuid", "setfsgid", "setgroups", "capset", "personality", "add_key", "request_key",
+    "keyctl"};
+
+typedef void *Filter; /* scmp_filter_ctx */
+
+static int
+allow(Filter filter, GPtrArray *parts, const SystemCall *call)
+{
+    const int number = seccomp_syscall_resolve_name(call->name);
+    int r;
+
+    if (number == __NR_SCMP_ERROR) /* younger than libseccomp: the machine has no need of it */
+        return 0;
+    if (call->argument == 0)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
+    else if (declared_is_unconditional(parts, call->name))
+        return 0;
+    else
+        r = seccomp_rule_add(
+            filter, SCMP_ACT_ALLOW, number, 1,
+            /* of such an argument the kernel looks at 32 bits */
+            SCMP_CMP(call->argument - 1, SCMP_CMP_MASKED_EQ, 0xffffffff, call->value));
+    return r == -EEXIST ? 0 : r;
+}
+
+static int
+fill(Filter filter)
+{
+    g_autoptr(GPtrArray) parts = declared_list();
+    int r = 0;
+
+    for (guint i = 0; r == 0 && i < parts->len; i++) {
+        const Privileges *part = parts->pdata[i];
+
+        for (const SystemCall *call = part->system_calls; r == 0 && call->name; call++)
+            r = allow(filter, parts, call);
+    }
+    for (guint i = 0; r == 0 && i < G_N_ELEMENTS(deadly); i++) {
+        const int number = seccomp_syscall_resolve_name(deadly[i]);
+
+        if (number != __NR_SCMP_ERROR)
+            r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, number, 0);
+    }
+    return r;
+}
+
+gboolean
+sandbox_confine_calls(GError **error)
+{
+    Filter filter;
+    int r;
+
+#ifdef SANDBOX_WITHOUT_FILTER
+    return TRUE;
+#endif
+    if (RUNNING_ON_VALGRIND)
+        return TRUE;
+    filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (!filter)
+        return error_set_errno(error, ENOMEM, "cannot limit system calls");
+    seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0); /* it is on already */
+    seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
+    r = fill(filter);
+    if (r == 0)
+        r = seccomp_load(filter);
+    seccomp_release(filter);
+    return r == 0 || error_set_errno(error, -r, "cannot limit system calls");
+}

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the daemon under test declares to need of the kernel (`macvtapd --privileges`)."""
+import subprocess
+
+from programs import built
+
+
+def declared():
+    """{part: (set of capabilities, set of system calls)}, without their arguments."""
+    parts = {}
+    for line in subprocess.run([built("macvtapd"), "--privileges"], stdout=subprocess.PIPE, text=True,
+                               check=True).stdout.splitlines():
+        part, capabilities, calls = line.split("\t")
+        parts[part] = set(capabilities.split()), {call.partition("(")[0] for call in calls.split()}
+    return parts
+
+
+def declared_capabilities():
+    return set.union(*(capabilities for capabilities, _ in declared().values()))
+
+
+def declared_calls():
+    return set.union(*(calls for _, calls in declared().values()))
+
+
+def is_sanitized():
+    """Whether the build has a sanitizer, and so no filter of system calls."""
+    return "libasan" in subprocess.run(["ldd", built("macvtapd")], stdout=subprocess.PIPE, text=True, check=True).stdout
