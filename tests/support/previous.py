@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The macvtapd of the build before: of the last commit whose sources differ from the tree's."""
+import pathlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+
+import pytest
+
+from programs import BUILD, INSIDE_BUILD, SOURCE
+
+SOURCES = ["src", "vhost", "meson.build"]
+
+
+def git(*arguments):
+    return subprocess.run(["git", "-c", f"safe.directory={SOURCE}", "-C", str(SOURCE), *arguments], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True)
+
+
+def _previous_commit():
+    commits = git("log", "--format=%H", "-n", "2", "--", *SOURCES).stdout.split()
+    if commits and git("diff", "--quiet", commits[0], "--", *SOURCES).returncode == 1:
+        return commits[0]
+    if len(commits) < 2 or git("cat-file", "-e", f"{commits[1]}:src/daemon/meson.build").returncode != 0:
+        pytest.skip("cannot run without history: this clone does not have the commit before")
+    return commits[1]
+
+
+def previous_daemon():
+    """The path, inside a Host, of the daemon of the build before. It is built when it is missing."""
+    commit = _previous_commit()
+    folder = BUILD / "previous" / commit
+    if not (folder / "macvtapd").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as work:
+            _build(commit, pathlib.Path(work), folder)
+    return f"{INSIDE_BUILD}/previous/{commit}/macvtapd"
+
+
+def _build(commit, work, folder):
+    subprocess.run(["git", "-c", f"safe.directory={SOURCE}", "-C", str(SOURCE), "archive", "-o", str(work / "tree.tar"), commit],
+                   check=True)
+    with tarfile.open(work / "tree.tar") as archive:
+        archive.extractall(work / "tree")
+    for command in (["meson", "setup", work / "build", work / "tree", "-Dtests=false", "-Doptimization=0"],
+                    ["ninja", "-C", work / "build", "src/daemon/macvtapd"]):
+        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert done.returncode == 0, done.stdout
+    shutil.move(work / "build/src/daemon/macvtapd", folder / "macvtapd")
