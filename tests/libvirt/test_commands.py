@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""macvtapctl domain: what it refuses, in one line that names the cause, and the names that it chooses."""
+import pytest
+
+from domain import Port, domain_xml
+
+
+def refused(site, status, *words):
+    done = site.daemon.domain(*words, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("words, text", [
+    ([], "which command of domain?"),
+    (["nonsense"], "unknown command 'domain nonsense'"),
+    (["attach"], "attach takes DOMAIN --network NET"),
+    (["attach", "idle"], "which network? Give --network NET"),
+    (["attach", "idle", "--network=lan", "--queues=-1"], "queues and MTU are not negative"),
+    (["attach", "idle", "--nonsense"], "--nonsense"),
+    (["detach", "idle"], "detach takes DOMAIN TARGET|MAC"),
+    (["check"], "check takes DOMAIN"),
+    (["list", "--", "idle"], "list takes no argument"),
+    (["hook", "idle"], "hook takes no argument"),
+    (["xml"], "which network? Give --network NET"),
+    (["xml", "lan"], "xml takes --network NET"),
+], ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "")
+def test_wrong_use(site, words, text):
+    assert text in refused(site, 2, *words)
+
+
+def test_what_there_is_not(site):
+    site.libvirt.define(domain_xml("idle"))
+    site.libvirt.create(domain_xml("passing"))
+    number = site.libvirt.virsh("domuuid", "idle").stdout.strip()
+    site.daemon.network("broken", text="[Network]\nParent=eth0\nMode=bridge\nTypo=1\n")
+    site.daemon.reload()
+    lan = ("--network", "lan")
+    rows = [("nobody", ["check", "nobody"]),
+            ("nobody", ["attach", "nobody", *lan]),
+            ("nobody", ["detach", "nobody", "vm-net"]),
+            ("domain idle does not run: leave --live out", ["attach", "idle", *lan, "--live"]),
+            ("domain passing has no configuration: leave --config out", ["attach", "passing", *lan, "--config"]),
+            ("configuration has no port vm-none", ["detach", number, "vm-none"]),
+            ("the domain has no port vm-none", ["detach", "passing", "vm-none"]),
+            ("there is no network 'nowhere'", ["attach", "idle", "--network", "nowhere"]),
+            ("network broken cannot be used: ", ["attach", "idle", "--network", "broken"]),
+            ("a/b", ["attach", "idle", *lan, "--target", "a/b"]),
+            ("a/b", ["xml", *lan, "--target", "a/b"]),
+            ("there is no template 'none'", ["xml", *lan, "--template", "none"])]
+    for text, words in rows:
+        assert text in refused(site, 1, *words)
+    assert site.daemon.ports() == []
+
+
+@pytest.mark.parametrize("uri, text", [("test:///default", "is not this machine's QEMU"),
+                                       ("qemu:///nonsense", "cannot connect to libvirt: ")])
+def test_another_libvirt(site, uri, text):
+    for words in (["list"], ["check", "idle"]):
+        done = site.daemon.ctl("domain", "--connect", uri, *words, check=False)
+        assert done.returncode == 1 and text in done.stderr
+
+
+def test_names_that_it_chooses(site):
+    """Of the domain's name what a device's may have, and the first number that is free."""
+    for name in ("idle", "___", "a name that is long"):
+        site.libvirt.define(domain_xml(name))
+        for _ in range(2):
+            site.daemon.domain("attach", name, "--network", "parent=eth0,mode=bridge")
+    listed = site.daemon.domain("list").stdout
+    for target in ("idle-net0", "idle-net1", "vm-net0", "vm-net1", "anamethat-net0", "anamethat-net1"):
+        assert target in listed, listed
+    site.libvirt.virsh("start", "idle")
+    assert {port["interfaceName"] for port in site.daemon.ports()} == {"idle-net0", "idle-net1"}
+    # A name that the machine has is not chosen either.
+    site.machine.ip("link", "add", "idle-net2", "type", "veth", "peer", "name", "idle-net3")
+    site.daemon.domain("attach", "idle", "--network", "lan", "--live")
+    assert "idle-net4" in {port["interfaceName"] for port in site.daemon.ports()}
+    site.machine.ip("link", "del", "idle-net2")
+
+
+def test_check_of_a_running_domain(site):
+    site.libvirt.create(domain_xml("idle", [Port("vm-one"), Port("vm-two")]))
+    site.libvirt.create(domain_xml("without"))
+    assert "interface vm-two: its port is active" in site.daemon.domain("check", "idle").stdout
+    site.daemon.ctl("port", "delete", "vm-one")
+    done = site.daemon.domain("check", "idle", check=False)
+    assert done.returncode == 1 and "interface vm-one: macvtapd has no such port" in done.stdout
+    site.daemon.ctl("port", "create", "--network=lan", "--interface=vm-one", "--name=other")
+    done = site.daemon.domain("check", "idle", check=False)
+    assert done.returncode == 1 and "interface vm-one: its port is held by none" in done.stdout
+    site.daemon.ctl("port", "delete", "other")
+    done = site.daemon.domain("check", "without", check=False)
+    assert done.returncode == 1 and "the domain has no port of macvtapd" in done.stdout
+
+
+def test_guest_that_does_not_let_go(site):
+    """It is in its firmware, and nobody answers the request to unplug."""
+    site.libvirt.create(domain_xml("idle"))
+    site.daemon.domain("attach", "idle", "--network", "lan", "--target", "vm-hot")
+    assert "the guest has not let go of vm-hot within 1 seconds: it keeps the port" in \
+        refused(site, 1, "detach", "idle", "vm-hot", "--timeout", "1")
+    assert [port["interfaceName"] for port in site.daemon.ports()] == ["vm-hot"]
+
+
+def test_macvtapd_is_away(site):
+    site.libvirt.create(domain_xml("idle", [Port("vm-net")]))
+    site.daemon.stop()
+    for words in (["list"], ["check", "idle"], ["attach", "idle", "--network", "lan"]):
+        done = site.daemon.domain(*words, check=False)
+        assert done.returncode == 1 and "macvtapd" in done.stderr.splitlines()[-1]
+    # An example can be had all the same.
+    assert "network='lan'" in site.daemon.domain("xml", "--network", "lan").stdout
+    site.daemon.start()
+
+
+def test_templates_are_listed(site):
+    assert "domain-multiqueue" in site.daemon.domain("xml", "--list").stdout.splitlines()
+
+
+def test_libvirt_is_away(site):
+    site.libvirt.stop()
+    assert "libvirt does not run; it will find macvtapd's hook at its start" in site.daemon.domain("hook").stdout
