@@ -3,9 +3,12 @@
 
 MACVTAPD_REQUIRE=1: a test that skips has failed, unless its reason begins as one in ALLOWED_SKIP."""
 import os
+import time
 
 import pytest
 
+import memcheck
+import programs
 from daemon import Daemon
 from namespaces import Host, LinkMonitor, Switch
 
@@ -21,10 +24,30 @@ def _refuse_skip(report):
         report.longrepr = f"MACVTAPD_REQUIRE is set, and this did not run: {reason}"
 
 
+def pytest_collection_modifyitems(items):
+    """Under valgrind, what cannot pass there is skipped."""
+    for item in items if memcheck.enabled() else []:
+        for mark in item.iter_markers("native"):
+            item.add_marker(pytest.mark.skip(reason=f"{memcheck.CANNOT_RUN}: {mark.args[0]}"))
+
+
+def pytest_runtest_setup(item):
+    item.macvtapd_began = time.time_ns()
+
+
+def _excuse(item, report):
+    reason = memcheck.why_not(programs.BUILD, item.macvtapd_began)
+    if reason:
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), item.location[1], f"Skipped: {reason}")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
+    if memcheck.enabled() and report.when == "call" and report.failed:
+        _excuse(item, report)
     _refuse_skip(report)
     if report.when == "call" and not report.passed:
         item.macvtapd_failed = True  # or it has skipped, and there is no saying how far it came

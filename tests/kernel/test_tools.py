@@ -309,6 +309,7 @@ print(json.dumps({"names": names, "arguments": sys.argv[1:]}))
 """
 
 
+@pytest.mark.native("its log is open in what the program becomes")
 def test_vmm_has_its_descriptors_and_no_others(two_networks):
     daemon = two_networks
     done = run(daemon, ["lan,ifname=vm-lan,vhost=off", "dmz,ifname=vm-dmz,queues=2,vhost=off"], "/usr/bin/python3", "-c",

@@ -8,7 +8,7 @@ import time
 _IN_MOVED_FROM, _IN_MOVED_TO, _IN_CREATE, _IN_DELETE = 0x40, 0x80, 0x100, 0x200
 
 # The lab's processor is emulated, and guests in it are emulated twice.
-FACTOR = 8 if os.environ.get("MACVTAPD_LAB") else 1
+FACTOR = 8 if os.environ.get("MACVTAPD_LAB") or os.environ.get("MACVTAPD_MEMCHECK") else 1
 PATIENCE = 20 * FACTOR
 
 

@@ -5,6 +5,8 @@ import os
 import pathlib
 import subprocess
 
+import memcheck
+
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MACVTAPD_BUILD", SOURCE / "build")).resolve()
 _ROOMS = {"macvtapd": "src/daemon", "macvtapctl": "src/tools", "macvtap-run": "src/tools",
@@ -28,7 +30,19 @@ def built(name):
 def program(name):
     """The path of a program of ours inside a Host."""
     built(name)
+    if memcheck.enabled():
+        return f"{INSIDE_BUILD}/{memcheck.FOLDER}/{name}"
+    return _inside(name)
+
+
+def _inside(name):
     return f"{INSIDE_BUILD}/{_ROOMS[name]}/{_FILES.get(name, name)}"
+
+
+def run_under_memcheck():
+    """From now on, program() is what runs the program under valgrind."""
+    os.environ["MACVTAPD_MEMCHECK"] = "1"
+    memcheck.prepare(BUILD, INSIDE_BUILD, {name: _inside(name) for name in _ROOMS})
 
 
 @functools.cache

@@ -47,6 +47,15 @@ def junit(path):
     return counts
 
 
+def skips(path):
+    """Why the tests of one JUnit file were skipped: {reason: number}."""
+    reasons = {}
+    for case in xml.etree.ElementTree.parse(path).getroot().iter("skipped"):
+        reason = case.get("message", "")
+        reasons[reason] = reasons.get(reason, 0) + 1
+    return reasons
+
+
 def meson(logs):
     """The counts of meson's last run. A program that died after its last good subtest has no failed case in the
     JUnit file, so the programs' own results are held against it."""

@@ -14,11 +14,16 @@ import subprocess
 import sys
 import time
 
+import coverage
+import figures
 import fuzzing
+import memcheck
+import programs
 import results
 from results import Counts
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BY_NAME_ONLY = ["long", "memcheck", "coverage"]
 TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", "libvirt", "lab", "sanitize"]
 PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt"}
 LAB_ONLY = "lab"  # both the tier that starts the lab and, inside it, the tests of tests/lab
@@ -135,8 +140,8 @@ class Runner:
             self.fuzz(FUZZ_SAMPLE)
         elif name == LAB_ONLY and not IN_LAB:
             self.tier("lab", self.lab)
-        elif name == "long":
-            self.long()
+        elif name in BY_NAME_ONLY:
+            getattr(self, name)()
         elif name == "interop":
             self.tier(name, lambda: self.meson("interop") + self.pytest("interop"))
         elif name in PYTEST or name == LAB_ONLY:
@@ -204,7 +209,7 @@ class Runner:
             self.tier("long e2e", lambda: self.pytest("e2e", marker="stock", name="long-e2e"))
             self.tier("long lab", lambda: self.pytest(LAB_ONLY, marker="long", name="long-lab"))
             return
-        os.environ["MACVTAPD_FIGURES"] = str(SOURCE / "docs/reliability.md")
+        self._keep_figures()
         for name in sorted(PYTEST):
             self.tier(f"long {name}",
                       lambda name=name: self.pytest(name, marker="long and not stock", name=f"long-{name}"),
@@ -212,6 +217,57 @@ class Runner:
         self.fuzz(FUZZ_LONG)
         os.environ.setdefault("LAB_TIMEOUT", "7200")
         self.tier("long lab", lambda: self.lab("long", folder="long-lab"))
+        self.memcheck()
+        self.coverage()
+
+    @staticmethod
+    def _keep_figures():
+        os.environ["MACVTAPD_FIGURES"] = str(SOURCE / "docs/reliability.md")
+
+    def memcheck(self):
+        self._keep_figures()
+        name = "memcheck-kernel"
+        programs.run_under_memcheck()
+        try:
+            self.tier("memcheck kernel", lambda: self.pytest("kernel", name=name))
+        finally:
+            del os.environ["MACVTAPD_MEMCHECK"]
+        found = memcheck.Findings(self.folder / memcheck.FOLDER / "logs")
+        for path, text in found.bad:
+            print(f"----- {path}\n{text}", flush=True)
+        self.tier("memcheck logs", lambda: Counts(passed=found.clean, failed=len(found.bad)))
+        path = self.output / f"{name}.xml"
+        figures.write("memory", found.text(results.junit(path), results.skips(path)))
+
+    def coverage(self):
+        """All tiers once more, in a build that writes down what it runs."""
+        self._keep_figures()
+        folder = self.folder.with_name(self.folder.name + "-coverage")
+        if not build(folder, "-Db_coverage=true", "-Dbuildtype=debug"):
+            self.rows.append(("coverage build", 0.0, Counts(failed=1)))
+            return
+        tiers = [name for name in TIERS if name not in ("fuzz", "sanitize", LAB_ONLY)]
+        ordinary, self.folder = self.folder, folder
+        umask, environment = os.umask(0), dict(os.environ)
+        written = coverage.prepare(folder)
+        try:
+            self.tier("coverage fuzz", lambda: self.meson("fuzz"))
+            for name in tiers:
+                self.run(name)
+            self.tier("coverage lab", lambda: self.lab(folder="coverage-lab"))
+            files = coverage.collect(SOURCE, folder, written, self.output / "coverage-lab")
+        finally:
+            shutil.rmtree(written)
+            os.umask(umask)
+            os.environ.clear()
+            os.environ.update(environment)
+            self.folder = ordinary
+        report = coverage.Report(files, coverage.read_reasons(coverage.REASONS.read_text(encoding="utf-8")))
+        good = report.percent >= coverage.GOAL and not report.without
+        for line in report.without:
+            print(f"not run, and no reason is given in tests/support/coverage-reasons: {line}")
+        self.tier("coverage", lambda: Counts(passed=int(good), failed=int(not good)))
+        figures.write("coverage", report.text())
 
     def summary(self):
         print(f"\n{'tier':<20}{'seconds':>8}{'passed':>8}{'failed':>8}{'skipped':>8}")
@@ -224,9 +280,9 @@ class Runner:
 
 def main(arguments):
     names = arguments or TIERS
-    unknown = [name for name in names if name not in [*TIERS, "long"]]
+    unknown = [name for name in names if name not in [*TIERS, *BY_NAME_ONLY]]
     if unknown:
-        print(f"tests/run: unknown tier {unknown[0]}; there are: {' '.join(TIERS)} long", file=sys.stderr)
+        print(f"tests/run: unknown tier {unknown[0]}; there are: {' '.join(TIERS + BY_NAME_ONLY)}", file=sys.stderr)
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, Step.interrupted)
@@ -236,12 +292,17 @@ def main(arguments):
         print(Counts(failed=1))
         return 1
     output.mkdir(exist_ok=True)
+    measured = os.environ.get("MACVTAPD_COVERAGE")
+    if IN_LAB and measured:
+        coverage.use(pathlib.Path(measured), folder)
     runner = Runner(folder, output)
     if LAB_ONLY in names and len(names) > 1 and not IN_LAB:
         runner.run_beside_lab(names)
     else:
         for name in names:
             runner.run(name)
+    if IN_LAB and measured:
+        coverage.pack(measured, output)
     return runner.summary()
 
 

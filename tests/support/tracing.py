@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import memcheck
 from clock import Deadline
 
 # What waits for a time, or asks to be woken after one.
@@ -17,6 +18,8 @@ class Trace:
     """with Trace(pid, path): what the process calls meanwhile is in the file. options: more words for strace."""
 
     def __init__(self, pid, path, *options):
+        if memcheck.enabled():
+            pytest.skip(f"{memcheck.CANNOT_RUN}: strace would show valgrind's own system calls")
         self._path = path
         self._process = subprocess.Popen(["strace", "-f", "-y", "-o", str(path), *options, "-p", str(pid)],
                                          stderr=subprocess.PIPE, text=True)
