@@ -8,6 +8,7 @@
 
 #include <glib-unix.h>
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -65,6 +66,15 @@ raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* What hundreds of connections needed for a while, as for messages half sent, goes back to the
+ * kernel with them: a block of this size (bytes) is a mapping of its own, not a part of the heap.
+ */
+static void
+return_large_blocks(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 32 * 1024);
+}
+
 /* The log is stderr, a line each: the service manager adds time and name. */
 static GLogWriterOutput
 write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
@@ -111,6 +121,7 @@ main(int argc, char **argv)
     umask(077);
     signals = open_signals();
     raise_descriptor_limit();
+    return_large_blocks();
     g_log_set_writer_func(write_log, NULL, NULL);
     if (!options_parse(&options, argc, argv, &error)) {
         g_printerr("macvtapd: %s\n", error->message);
