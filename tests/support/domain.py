@@ -24,12 +24,14 @@ def new_mac():
 class Port:
     """An interface of a domain and the port that is to be behind it."""
 
-    def __init__(self, target, network="lan", mac=None, queues=None, mtu=None):
-        self.target, self.network, self.queues, self.mtu = target, network, queues, mtu
+    def __init__(self, target, network="lan", mac=None, queues=None, mtu=None, driver=None):
+        self.target, self.network, self.queues, self.mtu, self._driver = target, network, queues, mtu, driver
         self.mac = mac or new_mac()
 
     def interface(self):
-        more = f"<driver queues='{self.queues}'/>" if self.queues else ""
+        driver = {"name": self._driver, "queues": self.queues}
+        words = [f"{key}='{value}'" for key, value in driver.items() if value]
+        more = f"<driver {' '.join(words)}/>" if words else ""
         more += f"<mtu size='{self.mtu}'/>" if self.mtu else ""
         return (f"<interface type='ethernet'><mac address='{self.mac}'/>"
                 f"<target dev={quoteattr(self.target)} managed='no'/><model type='virtio'/>{more}"
@@ -46,10 +48,11 @@ def metadata(ports):
     return f"<metadata><macvtapd:ports xmlns:macvtapd='{NAMESPACE}'>{inside}</macvtapd:ports></metadata>"
 
 
-def domain_xml(name, ports=(), boot="<boot dev='hd'/>", devices="", memory=64, meta=None, number=None):
-    """A domain of QEMU's own processor. Without boot= it finds nothing to boot and stays in its firmware."""
+def domain_xml(name, ports=(), boot="<boot dev='hd'/>", devices="", memory=64, meta=None, number=None, kind="qemu"):
+    """A domain, of QEMU's own processor unless kind is kvm. Without boot= it finds nothing to boot and stays in its
+    firmware."""
     interfaces = "".join(port.interface() for port in ports)
-    return (f"<domain type='qemu'><name>{name}</name><uuid>{number or uuid.uuid4()}</uuid>"
+    return (f"<domain type='{kind}'><name>{name}</name><uuid>{number or uuid.uuid4()}</uuid>"
             f"<memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>{metadata(ports) if meta is None else meta}"
             f"<os><type arch='x86_64' machine='pc'>hvm</type>{boot}</os>"
             "<features><acpi/></features><on_reboot>restart</on_reboot>"
