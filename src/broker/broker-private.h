@@ -70,6 +70,9 @@ gboolean broker_open_holder(Broker *broker, const Caller *caller, Holder *holder
 gboolean broker_check_node(const Caller *caller, const PortRequest *request, GError **error);
 gboolean broker_make_node(Broker *broker, Port *port, const LinkInfo *device, GError **error);
 
+/* After a start, because udev or an administrator may have given the node of an adopted port to others, or removed it. */
+gboolean broker_keep_node(Broker *broker, Port *port, const LinkInfo *device, GError **error);
+
 /* Removes what broker_make_node() made. The device is there, or the port is in the tables. */
 void broker_remove_node(Broker *broker, const Port *port);
 

@@ -43,6 +43,22 @@ broker_make_node(Broker *broker, Port *port, const LinkInfo *device, GError **er
     return port->node_made == 0 || registry_begin(broker->registry, port, error);
 }
 
+gboolean
+broker_keep_node(Broker *broker, Port *port, const LinkInfo *device, GError **error)
+{
+    guint64 made = 0;
+
+    if (!port->has_node)
+        return TRUE;
+    if (!broker->kernel->ops->tap_node_ensure(broker->kernel, device, port->node_owner, &made,
+                                              error))
+        return FALSE;
+    if (made == 0)
+        return TRUE;
+    port->node_made = made;
+    return registry_update(broker->registry, port, error);
+}
+
 void
 broker_remove_node(Broker *broker, const Port *port)
 {

@@ -157,6 +157,9 @@ observe(Reconciliation *run, Port *port, const LinkInfo *device)
     }
     port->state = PORT_STATE_ACTIVE;
     broker_on_link_event(LINK_EVENT_CHANGED, device, run->broker);
+    if (!broker_keep_node(run->broker, port, device, &error))
+        say(run, "port %s may not be opened by path: %s", port->name, error->message);
+    g_clear_error(&error);
     if (port->incoming && !incoming_resume(run->broker, port, &error))
         say(run, "port %s stays in mode vepa, for its guest will not be seen to come: %s",
             port->name, error->message);

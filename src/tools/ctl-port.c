@@ -152,8 +152,19 @@ ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error)
     return 1;
 }
 
+static gboolean
+check_link(const char *link, GError **error)
+{
+    if (!link || g_str_equal(link, "up") || g_str_equal(link, "down"))
+        return TRUE;
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                "a link is set up or down, not '%s'", link);
+    return FALSE;
+}
+
 typedef struct CreateOptions {
-    char *network, *name, *interface, *mac, *mtu, *queues, *vhost, *holder;
+    char *network, *name, *interface, *mac, *mtu, *queues, *vhost, *holder, *link;
+    gboolean incoming;
 } CreateOptions;
 
 static void
@@ -167,6 +178,7 @@ create_options_clear(CreateOptions *options)
     g_free(options->queues);
     g_free(options->vhost);
     g_free(options->holder);
+    g_free(options->link);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CreateOptions, create_options_clear)
 
@@ -184,6 +196,9 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
         {"vhost", 0, 0, G_OPTION_ARG_STRING, &options.vhost, "auto, require or off", "WHEN"},
         {"holder", 0, 0, G_OPTION_ARG_STRING, &options.holder,
          "none (as if left out), pid:N or domain:UUID", "HOLDER"},
+        {"link", 0, 0, G_OPTION_ARG_STRING, &options.link, "Leave the device down", "up|down"},
+        {"incoming", 0, 0, G_OPTION_ARG_NONE, &options.incoming,
+         "The guest comes by migration from another host", NULL},
         {NULL},
     };
     MacvtapRequest request = {.no_descriptors = TRUE};
@@ -198,7 +213,8 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
         return 2;
     }
     if ((options.mtu && !option_parse_mtu(options.mtu, &request.mtu, error)) ||
-        (options.queues && !option_parse_queues(options.queues, &request.queues, error)))
+        (options.queues && !option_parse_queues(options.queues, &request.queues, error)) ||
+        !check_link(options.link, error))
         return 2;
     request.network = options.network;
     request.name = options.name;
@@ -206,6 +222,8 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
     request.mac_address = options.mac;
     request.vhost = options.vhost;
     request.holder = options.holder ? options.holder : "none";
+    request.link_down = g_strcmp0(options.link, "down") == 0;
+    request.incoming = options.incoming;
     client = ctl_connect(ctl, error);
     port = client ? macvtap_client_create(client, &request, error) : NULL;
     if (!port)
@@ -235,12 +253,8 @@ check_set_options(const SetOptions *options, GError **error)
     if (!options->sources && !options->link)
         g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                             "change what? Give --sources MAC[,MAC...] or --link up|down");
-    else if (options->link && !g_str_equal(options->link, "up") &&
-             !g_str_equal(options->link, "down"))
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "a link is set up or down, not '%s'", options->link);
     else
-        return TRUE;
+        return check_link(options->link, error);
     return FALSE;
 }
 

@@ -57,6 +57,15 @@ def test_device_is_down_until_it_is_set_up(daemon, host, connection):
     assert not found["linkUp"]
 
 
+def test_options_of_macvtapctl(daemon, host):
+    port = daemon.ctl_json("port", "create", "--network=lan", "--name=vm", "--link=down", "--incoming")
+    assert port["incoming"] and not port["linkUp"] and not is_up(host, port)
+    assert host.link(port["interfaceName"])["linkinfo"]["info_data"]["mode"] == "vepa"
+    daemon.ctl("port", "delete", "vm")
+    done = daemon.ctl("port", "create", "--network=lan", "--link=sideways", check=False)
+    assert done.returncode == 2 and "not 'sideways'" in done.stderr
+
+
 def test_host_takes_nothing_of_a_device_that_is_set_up_later(host, connection):
     port = create(connection, linkUp=False)
     connection.ports("SetPort", port="vm", linkUp=True)
@@ -113,6 +122,26 @@ def test_node_is_the_devices_and_the_owners(daemon, host, connection):
     assert daemon.ports()[0]["deviceNode"] == path
     daemon.ctl("port", "delete", "vm")
     assert not os.path.exists(path)
+
+
+def give_to_others(path):
+    os.chown(path, 65534, 65534)
+    os.chmod(path, 0o666)
+
+
+@pytest.mark.parametrize("harm", [give_to_others, os.unlink], ids=["given-to-others", "removed"])
+def test_node_is_as_it_was_after_a_restart(daemon, connection, harm):
+    port = create(connection, deviceNode=OWNER)
+    before = os.stat(port["deviceNode"])
+    daemon.kill()
+    harm(port["deviceNode"])
+    daemon.start()
+    after = os.stat(port["deviceNode"])
+    assert (after.st_mode, after.st_uid, after.st_rdev) == (before.st_mode, before.st_uid, before.st_rdev)
+    assert node.users(port["deviceNode"]) == {0, OWNER["owner"]}
+    daemon.restart()
+    daemon.ctl("port", "delete", "vm")
+    assert not os.path.exists(port["deviceNode"])
 
 
 OWN_NODE = """
