@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A guest moves between two machines on one switch while its neighbours on both, and a station on the switch, ping it."""
 import contextlib
+import re
+import typing
 
 import pytest
 
+from clock import Deadline
 from domain import Console, Port, domain_xml, guest_xml
+from guest import BOOT
 from libvirt import Libvirt, LibvirtDaemon
 from machine import Machine
 from namespaces import Host, Switch
@@ -103,24 +107,40 @@ def pingers(rack):
         one.close()
 
 
+class Move(typing.NamedTuple):
+    """lost: of the pinger that had the most, how many pings were lost, or waited for the guest where it was not.
+    downtime: how long the guest stood still, as libvirt tells. survived: it did not boot anew at its destination."""
+    lost: int
+    downtime: str
+    survived: bool
+
+
+def boots(rack, number):
+    return sum(" READY " in line for line in Console(rack.machines[number], "guest").lines())
+
+
 def move(rack, pingers, source):
-    """Migrate the guest while all ping it. Returns, of the pinger that had the most, how many were lost, or waited
-    for the guest where it was not (late); and checks what is there afterwards."""
+    """Migrate the guest while all ping it; checks what is there afterwards, and tells what became of the pings."""
+    target = 1 - source
     (before,) = rack.daemons[source].ports()
+    booted = boots(rack, target)
     pings = pingers()
     # The guest's memory, some 50 MiB, takes a while: that much longer than what may be lost are there two ports.
     rack.migrate("guest", source, "--bandwidth", "20")
     for one in pings.values():
-        one.wait_answers(5)
+        one.wait_answers(5, Deadline(2 * BOOT))
     lost = {name: one.stop() + one.late(1) for name, one in pings.items()}
-    print(f"from machine {source + 1}, lost or late: {lost} of {[one.sent for one in pings.values()]}")
+    told = rack.libvirts[target].virsh("domjobinfo", "guest", "--completed").stdout
+    (downtime,) = re.findall(r"^Total downtime: *(.*\S)", told, re.M)
+    moved = Move(max(len(numbers) for numbers in lost.values()), downtime, boots(rack, target) == booted)
+    print(f"from machine {source + 1}, {moved}: lost or late: {lost} of {[one.sent for one in pings.values()]}")
     assert rack.libvirts[source].domains() == []
     assert rack.daemons[source].settle() == []
-    (now,) = rack.daemons[1 - source].ports()
+    (now,) = rack.daemons[target].ports()
     assert now["macAddress"] == before["macAddress"] and now["mode"] == "bridge" and now["linkUp"]
     assert not now["incoming"]
     assert now["parent"] == ("uplink", "eth0")[source]
-    return max(len(numbers) for numbers in lost.values())
+    return moved
 
 
 @pytest.fixture
@@ -130,7 +150,7 @@ def guest(rack):
     rack.libvirts[0].virsh("start", "guest")
     Console(rack.machines[0], "guest").wait_booted()
     yield
-    rack.libvirts[0].virsh("destroy", "guest")
+    rack.clear()
     assert rack.left() == []
 
 
@@ -142,13 +162,18 @@ def test_there_and_back(rack, pingers, guest):
 @pytest.mark.long
 def test_pings_lost(rack, pingers, guest, record_property):
     """Each machine is the source once. A machine that is busy with other things only adds to what is lost, so the
-    best of three counts."""
-    best = [move(rack, pingers, source) for source in (0, 1)]
-    for _ in range(2):
-        if max(best) > LOST_MAX:
-            best = [min(before, move(rack, pingers, source)) for source, before in enumerate(best)]
-    record_property("lost", str(best))
-    assert max(best) <= LOST_MAX
+    best of three counts. Of an emulated processor QEMU may miss a write to the guest's memory, the more often the busier
+    the machine is; the guest then crashes at the destination, and boots: what is lost meanwhile is no port's fault."""
+    moves = [[], []]
+    for number in range(12):
+        one = move(rack, pingers, number % 2)
+        moves[number % 2].append(one)
+        valid = [[one for one in ones if one.survived] for ones in moves]
+        best = [min((one.lost for one in ones), default=None) for ones in valid]
+        if all(ones and (lost <= LOST_MAX or len(ones) == 3) for ones, lost in zip(valid, best)):
+            break
+    record_property("moves", str(moves))
+    assert None not in best and max(best) <= LOST_MAX, moves
 
 
 def test_migration_to_where_the_name_is_taken(rack):
