@@ -62,7 +62,7 @@ attach(Bench *bench, guint way, double *ret_us)
     int fd = -1;
 
     if (way == FLOOR)
-        fd = floor_attach(ret_us);
+        fd = floor_attach(bench_next_index(), ret_us);
     else if (way == CREATE)
         g_ptr_array_add(bench->made, create_port(bench, ret_us));
     else

@@ -39,8 +39,10 @@ void ground_make(void);
 GArray *samples_new(void);
 void samples_print(const char *name, GArray *samples, const char *end);
 
-/* floor.c: what the kernel itself takes, and the end of whole groups of links. */
-int floor_attach(double *ret_us);
+/* floor.c: what the kernel itself takes, for a link with this index; the end of one link, and of
+ * all of BENCH_GROUP. */
+int floor_attach(int index, double *ret_us);
+void floor_delete(int index);
 void floor_delete_group(void);
 
 /* shell.c: a shell that is running already. */

@@ -110,10 +110,10 @@ open_queue(int index)
 }
 
 int
-floor_attach(double *ret_us)
+floor_attach(int index, double *ret_us)
 {
     static unsigned int parent;
-    int index = bench_next_index(), fd;
+    int fd;
     gint64 begin;
 
     if (parent == 0)
@@ -123,6 +123,16 @@ floor_attach(double *ret_us)
     fd = open_queue(index);
     *ret_us = bench_since(begin);
     return fd;
+}
+
+void
+floor_delete(int index)
+{
+    Request request = {
+        .header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = RTM_DELLINK},
+        .link = {.ifi_index = index}};
+
+    talk(&request, "RTM_DELLINK");
 }
 
 void
