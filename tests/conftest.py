@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Fixtures of the kernel, interop, e2e and libvirt tiers, and the rule about skips.
 
-MACVTAPD_REQUIRE=1: a test that skips has failed, unless its reason begins as one in ALLOWED_SKIP."""
+MACVTAPD_REQUIRE=1: a test that skips has failed, unless its reason begins as one in results.ALLOWED_SKIPS."""
 import os
 import time
 
@@ -11,15 +11,14 @@ import memcheck
 import programs
 from daemon import Daemon
 from namespaces import Host, LinkMonitor, Switch
-
-ALLOWED_SKIP = ("cannot run on Debian 12", "cannot run with sanitizers", "cannot run without history")
+from results import ALLOWED_SKIPS
 
 
 def _refuse_skip(report):
     if not os.environ.get("MACVTAPD_REQUIRE") or not report.skipped or hasattr(report, "wasxfail"):
         return
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-    if not reason.removeprefix("Skipped: ").startswith(ALLOWED_SKIP):
+    if not reason.removeprefix("Skipped: ").startswith(ALLOWED_SKIPS):
         report.outcome = "failed"
         report.longrepr = f"MACVTAPD_REQUIRE is set, and this did not run: {reason}"
 

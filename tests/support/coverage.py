@@ -81,8 +81,8 @@ def _add(files, more):
 
 def _read(source, build):
     filters = [word for name in FOLDERS for word in ("--filter", name)]
-    done = subprocess.run(["gcovr", "--root", source, "--object-directory", build, "--json", "-", *filters, build],
-                          cwd=source, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(["gcovr", "--root", source, "--object-directory", build, "--json", "-", *filters,
+                           *(build / name for name in FOLDERS)], cwd=source, stdout=subprocess.PIPE, check=True)
     files = {}
     for entry in json.loads(done.stdout)["files"]:
         starts = sorted((function["lineno"], function["name"]) for function in entry["functions"])
