@@ -136,6 +136,18 @@ take_link(guint index, struct nlmsghdr *message, gpointer user_data)
     link_parse(message, user_data);
 }
 
+/* The kernel may have made the link although its answer is lost: then nobody but us has given this
+ * name to this index. */
+static void
+remove_unanswered(LinuxKernel *kernel, const LinkDress *dress)
+{
+    LinkInfo link;
+
+    if (link_get_by_index(&kernel->kernel, dress->index, &link, NULL) && link.alias[0] == '\0' &&
+        link.lower_index == dress->parent_index && strcmp(link.name, dress->name) == 0)
+        link_remove(&kernel->kernel, &link.index, 1, NULL);
+}
+
 /* link->index stays 0 where the kernel's answer (NLM_F_ECHO, since 6.2) does not tell the link. */
 static gboolean
 make_link(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress, const char *what,
@@ -143,8 +155,10 @@ make_link(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress, 
 {
     NetlinkResult result;
 
-    if (!netlink_talk(kernel->netlink, &request, 1, take_link, link, &result, error))
+    if (!netlink_talk(kernel->netlink, &request, 1, take_link, link, &result, error)) {
+        remove_unanswered(kernel, dress);
         return FALSE;
+    }
     if (result.errnum != 0)
         return explain_create_failure(kernel, dress, &result, what, error);
     return TRUE;

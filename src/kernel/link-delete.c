@@ -222,6 +222,8 @@ link_remove(Kernel *base, const int *indexes, gsize n_indexes, GError **error)
 {
     LinuxKernel *kernel = linux_kernel(base);
 
+    if (kernel->node_stays)
+        tap_remove_own(base);
     if (n_indexes == 0)
         return TRUE;
     if (n_indexes == 1)

@@ -14,6 +14,7 @@ typedef struct LinuxKernel {
     GPtrArray *monitors; /* of GSource */
     GHashTable *watches; /* ifindex -> GSource */
     char node_name[32];  /* of our own node in /dev, see tap.c */
+    gboolean node_stays; /* it could not be removed, which is tried again with each removal */
     GHashTable *groups;  /* link-delete.c: the groups in use, or NULL, */
     gsize groups_serve;  /* and for how many links that are removed this will do */
 } LinuxKernel;
@@ -61,7 +62,8 @@ gboolean link_count(Kernel *kernel, int index, LinkStatistics *ret_statistics, G
 gboolean link_has_radio(Kernel *kernel, const LinkInfo *link);
 
 /* tap.c. The device's number as sysfs tells it; an O_PATH descriptor of /dev/<name> if that is a
- * character device of this number, else -1; whether that is another user's. */
+ * character device of this number, else -1 and errno: ENOENT, ENODEV for anything else that lies
+ * there, or why nobody can tell; whether that is another user's. */
 gboolean tap_read_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_device,
                          GError **error);
 int tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device);

@@ -100,6 +100,8 @@ tap_make_node(Kernel *base, const LinkInfo *link, uid_t user, guint64 *ret_made,
     if (!tap_read_number(kernel, link, &device, error))
         return FALSE;
     node = tap_hold_node(kernel, name, device);
+    if (node < 0 && errno != ENOENT && errno != ENODEV)
+        return error_set_errno(error, errno, "cannot look at /dev/%s", name);
     if (node >= 0 && tap_is_given_away(node)) {
         descriptor_clear(&node);
         unlinkat(kernel->dev_fd, name, 0);
@@ -135,6 +137,8 @@ tap_remove_node(Kernel *base, const LinkInfo *link, guint64 number, GError **err
     if (number == 0 && !tap_read_number(kernel, link, &device, error))
         return FALSE;
     node = tap_hold_node(kernel, name, device);
+    if (node < 0 && errno != ENOENT && errno != ENODEV)
+        return error_set_errno(error, errno, "cannot look at /dev/%s", name);
     if (node < 0 || unlinkat(kernel->dev_fd, name, 0) == 0 || errno == ENOENT)
         return TRUE;
     return error_set_errno(error, errno, "cannot remove /dev/%s", name);

@@ -85,8 +85,10 @@ tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device)
     fd = (int)RETRY_EINTR(openat(kernel->dev_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (fd < 0 || fstat(fd, &status) < 0)
         return -1;
-    if (!S_ISCHR(status.st_mode) || status.st_rdev != device)
+    if (!S_ISCHR(status.st_mode) || status.st_rdev != device) {
+        errno = ENODEV;
         return -1;
+    }
     return g_steal_fd(&fd);
 }
 
@@ -108,7 +110,7 @@ tap_remove_own(Kernel *base)
 {
     LinuxKernel *kernel = linux_kernel(base);
 
-    unlinkat(kernel->dev_fd, kernel->node_name, 0);
+    kernel->node_stays = unlinkat(kernel->dev_fd, kernel->node_name, 0) < 0 && errno != ENOENT;
 }
 
 static int
@@ -125,7 +127,7 @@ make_node(LinuxKernel *kernel, dev_t device, GError **error)
     errno = ENODEV;
     fd = tap_hold_node(kernel, name, device);
     saved = errno;
-    unlinkat(kernel->dev_fd, name, 0);
+    tap_remove_own(&kernel->kernel);
     if (fd < 0)
         error_set_errno(error, saved, "cannot use a device node of our own in /dev");
     return fd;
