@@ -72,6 +72,18 @@ file_read_at(int folder_fd, const char *name, gsize max_bytes, char **ret_conten
     return TRUE;
 }
 
+gboolean
+file_error_is_lasting(const GError *error)
+{
+    static const int lasting[] = {ELOOP, EINVAL, EFBIG, EISDIR, ENXIO, ENOENT, EACCES, EPERM};
+
+    for (guint i = 0; i < G_N_ELEMENTS(lasting); i++) {
+        if (error_is_errno(error, lasting[i]))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static gboolean
 write_fully(int fd, const char *contents, gsize length)
 {

@@ -21,6 +21,12 @@ gboolean file_read_at(int folder_fd, const char *name, gsize max_bytes, char **r
                       gsize *ret_length, GError **error);
 
 /*
+ * Whether an error of file_read_at() says something of the file (what lies there is no file, or not
+ * for us, or too large) and not of the moment (no descriptor or memory was left, the disk failed).
+ */
+gboolean file_error_is_lasting(const GError *error);
+
+/*
  * Replaces folder_fd/name by a file of mode 0600 with these contents: a reader sees the old file or
  * the whole new one. The new file is first written as ".NAME.new" in the same folder; one that a
  * crash left there is overwritten, and file_is_temporary() tells it by its name.

@@ -55,6 +55,7 @@ read_start_time(pid_t pid, guint64 *ret_start_time)
 
     if (!read_proc(pid, "stat", buffer, sizeof(buffer)))
         return FALSE;
+    errno = EPROTO;
     field = strrchr(buffer, ')');
     for (int i = 2; field && i < 22; i++)
         field = strchr(field + 1, ' ');
@@ -69,6 +70,7 @@ read_uid(pid_t pid, uid_t *ret_uid)
 
     if (!read_proc(pid, "status", buffer, sizeof(buffer)))
         return FALSE;
+    errno = EPROTO;
     line = strstr(buffer, "\nUid:");
     return line && sscanf(line, "\nUid: %u", ret_uid) == 1;
 }
@@ -81,13 +83,20 @@ process_has_ended(int pidfd)
     return RETRY_EINTR(poll(&item, 1, 0)) != 0;
 }
 
-/* Says what is wrong with what was read of the process, if anything is. */
+/* Says what is wrong with what was read of the process, if anything is; with errno if it could not
+ * be read. */
 static gboolean
 judge(int pidfd, pid_t pid, gboolean read, GError **error)
 {
-    if (process_has_ended(pidfd))
+    struct pollfd item = {.fd = pidfd, .events = POLLIN};
+    int saved = errno;
+    long n = RETRY_EINTR(poll(&item, 1, 0));
+
+    if (n < 0)
+        return error_set_errno(error, errno, "cannot tell whether process %d lives", (int)pid);
+    if (n > 0)
         return error_set_errno(error, ESRCH, "process %d", (int)pid);
-    return read || error_set_errno(error, EIO, "cannot read /proc/%d", (int)pid);
+    return read || error_set_errno(error, saved, "cannot read /proc/%d", (int)pid);
 }
 
 static gboolean

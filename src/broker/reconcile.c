@@ -15,7 +15,8 @@
  * A port's parent is the link that the device lies on, by whatever name. Without a device it is the
  * one that the record has by its index, or by its name when it is a record from before the index.
  * A holder lives if its process does; those of type none, and a domain whose process is not known,
- * count as living. A device node of our making goes with its port.
+ * count as living. One that cannot be looked at, or not be watched, has not ended, nor would its end
+ * be seen: nothing is served then. A device node of our making goes with its port.
  */
 #include "broker-private.h"
 #include "incoming.h"
@@ -30,6 +31,7 @@ typedef struct Reconciliation {
     Broker *broker;
     GArray *links;       /* of LinkInfo, all */
     GArray *unwanted;    /* ifindexes of devices to be removed */
+    GPtrArray *ended;    /* ports whose holder has ended */
     GPtrArray *messages; /* of text */
 } Reconciliation;
 
@@ -85,29 +87,27 @@ look_at_unfinished(Reconciliation *run, GPtrArray *unfinished)
     }
 }
 
-/* A holder that cannot be looked at, or not be watched, is no holder that has ended: the port
- * stays.
- */
 static gboolean
-holder_lives(Reconciliation *run, const Port *port)
+find_holder(Reconciliation *run, const Port *port, gboolean *ret_lives, GError **error)
 {
     Process process = {.pidfd = -1};
-    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) cause = NULL;
 
+    *ret_lives = TRUE;
     if (port->holder.pid == 0)
         return TRUE;
-    if (process_open(port->holder.pid, &process, &error)) {
-        if (process.start_time != port->holder.start_time) {
-            descriptor_clear(&process.pidfd);
-            return FALSE;
-        }
-        holders_add(run->broker->holders, port->id, &process, &error);
+    if (process_open(port->holder.pid, &process, &cause)) {
+        if (process.start_time == port->holder.start_time)
+            holders_add(run->broker->holders, port->id, &process, &cause);
+        else
+            *ret_lives = FALSE;
+        descriptor_clear(&process.pidfd);
     }
-    if (error_is_errno(error, ESRCH))
-        return FALSE;
-    if (error)
-        say(run, "port %s stays, but the end of its holder will not be seen: %s", port->name,
-            error->message);
+    if (error_is_errno(cause, ESRCH))
+        *ret_lives = FALSE;
+    else if (cause)
+        return port_error_set(error, PORT_ERROR_SYSTEM, "holder of port %s: %s", port->name,
+                              cause->message);
     return TRUE;
 }
 
@@ -165,18 +165,21 @@ observe(Reconciliation *run, Port *port, const LinkInfo *device)
             port->name, error->message);
 }
 
-/* TRUE when the port stays. */
 static gboolean
-look_at_port(Reconciliation *run, Port *port)
+look_at_port(Reconciliation *run, Port *port, GError **error)
 {
     const LinkInfo *device = find_device(run, port);
+    gboolean lives;
 
-    if (!holder_lives(run, port)) {
+    if (!find_holder(run, port, &lives, error))
+        return FALSE;
+    if (!lives) {
         say(run, "holder of port %s has ended: the port is removed", port->name);
         broker_remove_node(run->broker, port);
         if (device)
             g_array_append_val(run->unwanted, device->index);
-        return FALSE;
+        g_ptr_array_add(run->ended, port);
+        return TRUE;
     }
     find_parent(run, port, device);
     if (!device) {
@@ -250,9 +253,10 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
     run.messages = messages;
     look_at_unfinished(&run, unfinished);
     ports = registry_list(broker->registry);
+    run.ended = ended;
     for (guint i = 0; i < ports->len; i++) {
-        if (!look_at_port(&run, ports->pdata[i]))
-            g_ptr_array_add(ended, ports->pdata[i]);
+        if (!look_at_port(&run, ports->pdata[i], error))
+            return FALSE;
     }
     look_for_orphans(&run, unfinished);
     if (!remove_all(&run, unfinished, ended, error) || !broker_sweep_vlans(broker, error))

@@ -158,14 +158,10 @@ set_aside(Registry *registry, const char *file, const GError *why, GPtrArray *pr
 }
 
 static Port *
-read_record(Registry *registry, const char *file, const char *id, GError **error)
+take_record(Registry *registry, const char *text, gsize length, const char *id, GError **error)
 {
-    g_autofree char *text = NULL;
     g_autoptr(Port) port = NULL;
-    gsize length = 0;
 
-    if (!file_read_at(registry->folder_fd, file, RECORD_SIZE_MAX, &text, &length, error))
-        return NULL;
     port = record_parse(text, length, error);
     if (!port)
         return NULL;
@@ -182,6 +178,28 @@ read_record(Registry *registry, const char *file, const char *id, GError **error
     return g_steal_pointer(&port);
 }
 
+/* The port, or why it is none. FALSE: it could not be read now, which says nothing of the record. */
+static gboolean
+read_record(Registry *registry, const char *file, const char *id, Port **ret_port, GError **ret_why,
+            GError **error)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GError) cause = NULL;
+    gsize length = 0;
+
+    *ret_port = NULL;
+    if (file_read_at(registry->folder_fd, file, RECORD_SIZE_MAX, &text, &length, &cause)) {
+        *ret_port = take_record(registry, text, length, id, ret_why);
+        return TRUE;
+    }
+    if (file_error_is_lasting(cause)) {
+        g_propagate_error(ret_why, g_steal_pointer(&cause));
+        return TRUE;
+    }
+    g_propagate_prefixed_error(error, g_steal_pointer(&cause), "record of a port: ");
+    return FALSE;
+}
+
 /* How the file of a port that was not whole ends, or NULL. */
 static const char *
 unfinished_suffix(const char *file)
@@ -191,12 +209,15 @@ unfinished_suffix(const char *file)
     return g_str_has_suffix(file, DELETING_SUFFIX) ? DELETING_SUFFIX : NULL;
 }
 
-static void
-load_unfinished(Registry *registry, const char *file, const char *suffix, GPtrArray *unfinished)
+static gboolean
+load_unfinished(Registry *registry, const char *file, const char *suffix, GPtrArray *unfinished,
+                GError **error)
 {
     g_autofree char *id = g_strndup(file, strlen(file) - strlen(suffix));
-    Port *port = read_record(registry, file, id, NULL);
+    Port *port;
 
+    if (!read_record(registry, file, id, &port, NULL, error))
+        return FALSE;
     if (port) {
         if (g_str_equal(suffix, CREATING_SUFFIX))
             port->state = PORT_STATE_CREATING;
@@ -204,18 +225,22 @@ load_unfinished(Registry *registry, const char *file, const char *suffix, GPtrAr
     } else {
         unlinkat(registry->folder_fd, file, 0);
     }
+    return TRUE;
 }
 
-static void
-load_final(Registry *registry, const char *file, GPtrArray *problems)
+static gboolean
+load_final(Registry *registry, const char *file, GPtrArray *problems, GError **error)
 {
-    g_autoptr(GError) error = NULL;
-    Port *port = read_record(registry, file, file, &error);
+    g_autoptr(GError) why = NULL;
+    Port *port;
 
+    if (!read_record(registry, file, file, &port, &why, error))
+        return FALSE;
     if (port)
         tables_add(registry, port);
     else
-        set_aside(registry, file, error, problems);
+        set_aside(registry, file, why, problems);
+    return TRUE;
 }
 
 static gint
@@ -231,20 +256,26 @@ list_files(Registry *registry, GError **error)
     int fd = RETRY_EINTR(openat(registry->folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
+    int errnum;
 
     if (!folder) {
         error_set_errno(error, errno, "cannot read the records");
         descriptor_clear(&fd);
         return NULL;
     }
-    while ((entry = readdir(folder))) {
+    while (errno = 0, (entry = readdir(folder))) {
         if (file_is_temporary(entry->d_name)) /* a daemon was killed before it could rename it */
             unlinkat(registry->folder_fd, entry->d_name, 0);
         if (entry->d_name[0] == '.' || g_str_has_suffix(entry->d_name, DAMAGED_SUFFIX))
             continue;
         g_ptr_array_add(files, g_strdup(entry->d_name));
     }
+    errnum = errno;
     closedir(folder);
+    if (errnum != 0) { /* without its record a device would look like an orphan */
+        error_set_errno(error, errnum, "cannot read the records");
+        return NULL;
+    }
     g_ptr_array_sort(files, compare_names);
     return g_steal_pointer(&files);
 }
@@ -254,24 +285,24 @@ registry_load(Registry *registry, GPtrArray **ret_unfinished, GPtrArray **ret_pr
               GError **error)
 {
     g_autoptr(GPtrArray) files = list_files(registry, error);
-    GPtrArray *unfinished, *problems;
+    g_autoptr(GPtrArray) unfinished = g_ptr_array_new_with_free_func(free_port);
+    g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func(g_free);
 
     if (!files)
         return FALSE;
-    unfinished = g_ptr_array_new_with_free_func(free_port);
-    problems = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < files->len; i++) {
-        if (!unfinished_suffix(files->pdata[i]))
-            load_final(registry, files->pdata[i], problems);
+        if (!unfinished_suffix(files->pdata[i]) &&
+            !load_final(registry, files->pdata[i], problems, error))
+            return FALSE;
     }
     for (guint i = 0; i < files->len; i++) {
         const char *suffix = unfinished_suffix(files->pdata[i]);
 
-        if (suffix)
-            load_unfinished(registry, files->pdata[i], suffix, unfinished);
+        if (suffix && !load_unfinished(registry, files->pdata[i], suffix, unfinished, error))
+            return FALSE;
     }
-    *ret_unfinished = unfinished;
-    *ret_problems = problems;
+    *ret_unfinished = g_steal_pointer(&unfinished);
+    *ret_problems = g_steal_pointer(&problems);
     return TRUE;
 }
 
@@ -361,8 +392,9 @@ registry_forget(Registry *registry, Port *port, GError **error)
 {
     g_autofree char *deleting = deleting_name(port->id);
 
-    if ((unlinkat(registry->folder_fd, deleting, 0) < 0 && errno != ENOENT) ||
-        (unlinkat(registry->folder_fd, port->id, 0) < 0 && errno != ENOENT))
+    /* It has one of the two names; a port whose marking failed has its own still. */
+    if (unlinkat(registry->folder_fd, deleting, 0) < 0 &&
+        (errno != ENOENT || unlinkat(registry->folder_fd, port->id, 0) < 0) && errno != ENOENT)
         return error_set_errno(error, errno, "cannot remove the record of port %s", port->id);
     tables_remove(registry, port);
     return TRUE;

@@ -129,17 +129,13 @@ is_file_of(const char *file, const char *name, int index)
 }
 
 static Vlan *
-read_record(Vlans *vlans, const char *file)
+parse_record(const char *file, const char *text, gsize length)
 {
-    g_autofree char *text = NULL;
     g_autoptr(json_t) object = NULL;
     const char *name, *trunk;
     int version, index, trunk_index;
-    gsize length;
     Vlan *vlan;
 
-    if (!file_read_at(vlans->folder_fd, file, VLAN_RECORD_MAX, &text, &length, NULL))
-        return NULL;
     object = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
     if (!object ||
         json_unpack(object, "{s:i, s:s, s:i, s:s, s:i}", "version", &version, "name", &name,
@@ -154,6 +150,23 @@ read_record(Vlans *vlans, const char *file)
     g_strlcpy(vlan->name, name, sizeof(vlan->name));
     g_strlcpy(vlan->trunk, trunk, sizeof(vlan->trunk));
     return vlan;
+}
+
+/* *ret_vlan is NULL when the file is no record. FALSE: it could not be read now. */
+static gboolean
+read_record(Vlans *vlans, const char *file, Vlan **ret_vlan, GError **error)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GError) cause = NULL;
+    gsize length;
+
+    *ret_vlan = NULL;
+    if (file_read_at(vlans->folder_fd, file, VLAN_RECORD_MAX, &text, &length, &cause))
+        *ret_vlan = parse_record(file, text, length);
+    else if (!file_error_is_lasting(cause))
+        return port_error_set(error, PORT_ERROR_SYSTEM, "record of a VLAN device: %s",
+                              cause->message);
+    return TRUE;
 }
 
 static gboolean
@@ -206,34 +219,54 @@ note_orphans(Vlans *vlans, const GArray *links)
     }
 }
 
+/* Of one file of the folder: a record of a device that is there is taken, any other file goes. */
+static gboolean
+load_record(Vlans *vlans, const char *file, const GArray *links, GError **error)
+{
+    Vlan *vlan;
+
+    if (!read_record(vlans, file, &vlan, error))
+        return FALSE;
+    if (vlan && !is_known(vlans, vlan->index) && find_device(links, vlan)) {
+        take(vlans, vlan);
+        return TRUE;
+    }
+    g_free(vlan);
+    unlinkat(vlans->folder_fd, file, 0);
+    return TRUE;
+}
+
+static gboolean
+load_records(Vlans *vlans, DIR *folder, const GArray *links, GError **error)
+{
+    struct dirent *entry;
+
+    while (errno = 0, (entry = readdir(folder))) {
+        if (g_str_equal(entry->d_name, ".") || g_str_equal(entry->d_name, ".."))
+            continue;
+        if (!load_record(vlans, entry->d_name, links, error))
+            return FALSE;
+    }
+    return errno == 0 || error_set_errno(error, errno, "cannot read the records of VLAN devices");
+}
+
 gboolean
 vlans_load(Vlans *vlans, const GArray *links, GError **error)
 {
     int fd = RETRY_EINTR(openat(vlans->folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
+    gboolean good;
 
     if (!folder) {
         error_set_errno(error, errno, "cannot read the records of VLAN devices");
         descriptor_clear(&fd);
         return FALSE;
     }
-    while ((entry = readdir(folder))) {
-        Vlan *vlan;
-
-        if (g_str_equal(entry->d_name, ".") || g_str_equal(entry->d_name, ".."))
-            continue;
-        vlan = read_record(vlans, entry->d_name);
-        if (vlan && !is_known(vlans, vlan->index) && find_device(links, vlan)) {
-            take(vlans, vlan);
-            continue;
-        }
-        g_free(vlan);
-        unlinkat(vlans->folder_fd, entry->d_name, 0);
-    }
+    good = load_records(vlans, folder, links, error);
     closedir(folder);
-    note_orphans(vlans, links);
-    return TRUE;
+    if (good)
+        note_orphans(vlans, links);
+    return good;
 }
 
 /* A VLAN device that is there, by parent and tag; ours may have lost its alias to a crash. */
