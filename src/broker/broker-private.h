@@ -53,6 +53,10 @@ Port *broker_find_port(Broker *broker, const Caller *caller, const char *text, G
 /* Whether link is the port's device: the index alone could be another's by now. */
 gboolean broker_is_device_of(const LinkInfo *link, const Port *port);
 
+/* delete.c: the port's device as it is now. DEVICE_GONE: there is none, or its index is another's;
+ * any other error: nobody can tell. */
+gboolean broker_find_device(Broker *broker, const Port *port, LinkInfo *ret_device, GError **error);
+
 /* delete.c: removes the VLAN devices of ours that no port needs. */
 gboolean broker_sweep_vlans(Broker *broker, GError **error);
 
@@ -73,7 +77,9 @@ gboolean broker_make_node(Broker *broker, Port *port, const LinkInfo *device, GE
 /* After a start, because udev or an administrator may have given the node of an adopted port to others, or removed it. */
 gboolean broker_keep_node(Broker *broker, Port *port, const LinkInfo *device, GError **error);
 
-/* Removes what broker_make_node() made. The device is there, or the port is in the tables. */
+/* Removes what broker_make_node() made. The device is there, or the port is in the tables. The
+ * second warns of a failure. */
+gboolean broker_delete_node(Broker *broker, const Port *port, GError **error);
 void broker_remove_node(Broker *broker, const Port *port);
 
 /* events.c: fills what is seen of the port's device and its parent now. */

@@ -12,8 +12,10 @@
 #include "keeping.h"
 #include "removals.h"
 
+#include "error.h"
 #include "port-error.h"
 
+#include <errno.h>
 #include <string.h>
 
 gboolean
@@ -32,14 +34,26 @@ broker_is_device_of(const LinkInfo *link, const Port *port)
                                                : mac_address_equal(&link->mac, &port->mac));
 }
 
-/* A link of the port's index that is not ours is left alone: the port's device is gone then. */
-static gboolean
-has_device(Broker *broker, const Port *port)
+gboolean
+broker_find_device(Broker *broker, const Port *port, LinkInfo *ret_device, GError **error)
 {
-    LinkInfo link;
+    g_autoptr(GError) cause = NULL;
 
-    return broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &link, NULL) &&
-           broker_is_device_of(&link, port);
+    if (broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, ret_device,
+                                           &cause) &&
+        broker_is_device_of(ret_device, port))
+        return TRUE;
+    if (cause && !error_is_errno(cause, ENODEV))
+        return port_error_set(error, PORT_ERROR_SYSTEM, "port %s: %s", port->name, cause->message);
+    return port_error_set(error, PORT_ERROR_DEVICE_GONE,
+                          "the device %s of port %s has been removed", port->interface_name,
+                          port->name);
+}
+
+static gboolean
+is_gone(const GError *error)
+{
+    return g_error_matches(error, PORT_ERROR, PORT_ERROR_DEVICE_GONE);
 }
 
 /* The parents of ports, once somebody asks for them. */
@@ -83,10 +97,14 @@ forget_port(Broker *broker, Port *port, GError **error)
 {
     g_autoptr(Port) copy = port_copy(port);
 
-    holders_remove(broker->holders, port->id);
     incoming_end(broker, port);
-    if (!registry_forget(broker->registry, port, error))
+    if (!registry_forget(broker->registry, port, error)) {
+        registry_restore(broker->registry, port);
+        port->state = PORT_STATE_DEVICE_GONE;
         return FALSE;
+    }
+    /* Only now: the end of its holder is another chance for a record that could not be removed. */
+    holders_remove(broker->holders, copy->id);
     broker_emit(broker, PORT_EVENT_DELETED, copy);
     return TRUE;
 }
@@ -94,25 +112,38 @@ forget_port(Broker *broker, Port *port, GError **error)
 /* From the record to the list of devices; a record that cannot be marked cannot be removed either,
  * which is told later. */
 static void
-begin_removal(Broker *broker, const Port *port, GArray *indexes)
+begin_removal(Broker *broker, PortRemoval *removal, GArray *indexes)
 {
+    const Port *port = removal->port;
+    guint n_indexes = indexes->len;
+    LinkInfo device;
+
+    if (broker_find_device(broker, port, &device, &removal->error))
+        g_array_append_val(indexes, device.index);
+    else if (is_gone(removal->error))
+        g_clear_error(&removal->error);
+    else /* it may be there, and then nothing but its record tells of it */
+        return;
     registry_retire(broker->registry, port, NULL);
-    broker_remove_node(broker, port);
-    if (has_device(broker, port))
-        g_array_append_val(indexes, port->interface_index);
+    if (!broker_delete_node(broker, port, &removal->error))
+        g_array_set_size(indexes, n_indexes);
 }
 
 static void
 end_removal(Broker *broker, PortRemoval *removal, const GError *failure)
 {
     g_autoptr(GError) cause = NULL;
+    LinkInfo device;
 
-    /* One that could not be deleted keeps its record, and does not keep the others. */
-    if (failure && has_device(broker, removal->port)) {
-        registry_restore(broker->registry, removal->port);
+    if (!removal->error && failure &&
+        (broker_find_device(broker, removal->port, &device, &cause) || !is_gone(cause)))
         port_error_set(&removal->error, PORT_ERROR_SYSTEM, "%s", failure->message);
+    /* One that could not be deleted keeps its record, and does not keep the others. */
+    if (removal->error) {
+        registry_restore(broker->registry, removal->port);
         return;
     }
+    g_clear_error(&cause);
     removal->gone = forget_port(broker, removal->port, &cause);
     if (!removal->gone)
         port_error_set(&removal->error, PORT_ERROR_SYSTEM, "%s", cause->message);
@@ -147,7 +178,7 @@ broker_remove_ports(Broker *broker, PortRemoval *removals, guint n, gboolean is_
     gboolean on_vlan = FALSE;
 
     for (guint i = 0; i < n; i++) {
-        begin_removal(broker, removals[i].port, indexes);
+        begin_removal(broker, &removals[i], indexes);
         on_vlan |= removals[i].port->vlan != NULL;
     }
     if (broker->kernel->ops->link_delete(broker->kernel, (const int *)indexes->data, indexes->len,

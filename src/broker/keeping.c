@@ -127,14 +127,19 @@ keep(Broker *broker, Port *port, const MacAddress *mac)
 gboolean
 keeping_on_mac(Broker *broker, Port *port, const MacAddress *mac)
 {
+    g_autoptr(GError) error = NULL;
     LinkInfo now;
 
     if (mac_address_equal(&port->mac, mac)) {
         port->mac_astray = FALSE;
         return FALSE;
     }
-    if (!broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &now, NULL) ||
-        mac_address_equal(&port->mac, &now.mac))
+    if (!broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &now, &error)) {
+        if (error_is_errno(error, ENODEV))
+            return FALSE;
+        now.mac = *mac; /* nobody can tell; another event comes if it is another by now */
+    }
+    if (mac_address_equal(&port->mac, &now.mac))
         return FALSE;
     if (may_change(port)) {
         port->mac = now.mac;

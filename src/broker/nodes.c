@@ -59,14 +59,23 @@ broker_keep_node(Broker *broker, Port *port, const LinkInfo *device, GError **er
     return registry_update(broker->registry, port, error);
 }
 
+gboolean
+broker_delete_node(Broker *broker, const Port *port, GError **error)
+{
+    const LinkInfo device = device_of(port);
+    g_autoptr(GError) cause = NULL;
+
+    if (!port->has_node || (port->node_made == 0 && port->state != PORT_STATE_CREATING) ||
+        broker->kernel->ops->tap_node_remove(broker->kernel, &device, port->node_made, &cause))
+        return TRUE;
+    return port_error_set(error, PORT_ERROR_SYSTEM, "port %s: %s", port->name, cause->message);
+}
+
 void
 broker_remove_node(Broker *broker, const Port *port)
 {
-    const LinkInfo device = device_of(port);
     g_autoptr(GError) error = NULL;
 
-    if (!port->has_node || (port->node_made == 0 && port->state != PORT_STATE_CREATING))
-        return;
-    if (!broker->kernel->ops->tap_node_remove(broker->kernel, &device, port->node_made, &error))
-        g_warning("port %s: %s", port->name, error->message);
+    if (!broker_delete_node(broker, port, &error))
+        g_warning("%s", error->message);
 }

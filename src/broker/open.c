@@ -72,11 +72,8 @@ broker_open_port(Broker *broker, const Caller *caller, const char *text, guint n
     if (n_queues > port->queues)
         return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "port %s has %u queues, not %u",
                               port->name, port->queues, n_queues);
-    if (!broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &link, NULL) ||
-        !broker_is_device_of(&link, port))
-        return port_error_set(error, PORT_ERROR_DEVICE_GONE,
-                              "the device %s of port %s has been removed", port->interface_name,
-                              port->name);
+    if (!broker_find_device(broker, port, &link, error))
+        return FALSE;
     if (!broker_open_vhosts(broker, port->vhost, n_queues, vhosts, error) ||
         !broker_check_grant(n_queues, vhosts, error) ||
         !broker_open_descriptors(broker, port, &link, n_queues, taps, error))
