@@ -102,17 +102,26 @@ activation_listen(const char *path, gboolean *ret_owned, GError **error)
     return g_steal_fd(&fd);
 }
 
-void
-activation_notify(const char *text)
+gboolean
+activation_notify(const char *text, GError **error)
 {
     const char *path = g_getenv("NOTIFY_SOCKET");
-    AUTO_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    AUTO_FD int fd = -1;
     struct sockaddr_un address;
+    socklen_t length;
 
-    if (!path || !path[0] || !set_address(&address, path, NULL))
-        return;
+    if (!path || !path[0])
+        return TRUE;
+    if (!set_address(&address, path, error))
+        return FALSE;
     if (path[0] == '@') /* an abstract name, as long as it is written */
         address.sun_path[0] = '\0';
-    sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
-           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+    length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && RETRY_EINTR(sendto(fd, text, strlen(text), MSG_NOSIGNAL,
+                                      (struct sockaddr *)&address, length)) >= 0)
+        return TRUE;
+    if (errno == ENOENT || errno == ECONNREFUSED) /* nobody is there, so nobody waits */
+        return TRUE;
+    return error_set_errno(error, errno, "cannot tell the service manager (%s) %s", path, text);
 }

@@ -12,5 +12,6 @@
  */
 int activation_listen(const char *path, gboolean *ret_owned, GError **error);
 
-/* Sends text ("READY=1") to $NOTIFY_SOCKET, if that is set; a failure is nobody's business. */
-void activation_notify(const char *text);
+/* Sends text ("READY=1") to $NOTIFY_SOCKET, if that is set. Who waits for READY=1 and does not get it
+ * waits in vain; any other word may be lost. */
+gboolean activation_notify(const char *text, GError **error);

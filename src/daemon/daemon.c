@@ -37,15 +37,20 @@ open_vhost(guint n, DescriptorArray *descriptors, gpointer user_data, GError **e
     return vhost_net_open(daemon->dev_fd, n, descriptors, error);
 }
 
-/* What makes this machine's generated MACs its own (machine-id(5)); "" where there is none. */
+/* What makes this machine's generated MACs its own (machine-id(5)); "" where there is none. That it
+ * cannot be read now must not give every port another MAC. */
 static char *
-read_machine_id(void)
+read_machine_id(GError **error)
 {
     g_autofree char *text = NULL;
+    g_autoptr(GError) cause = NULL;
 
-    if (!g_file_get_contents("/etc/machine-id", &text, NULL, NULL))
+    if (g_file_get_contents("/etc/machine-id", &text, NULL, &cause))
+        return g_strdup(g_strstrip(text));
+    if (g_error_matches(cause, G_FILE_ERROR, G_FILE_ERROR_NOENT))
         return g_strdup("");
-    return g_strdup(g_strstrip(text));
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return NULL;
 }
 
 static gboolean
@@ -80,7 +85,7 @@ make_state_folder(const char *state, GError **error)
 static gboolean
 open_broker(Daemon *daemon, const char *state, GError **error)
 {
-    g_autofree char *machine_id = read_machine_id();
+    g_autofree char *machine_id = read_machine_id(error);
     BrokerSetup setup = {
         .kernel = daemon->kernel,
         .mac_seed = machine_id,
@@ -88,7 +93,7 @@ open_broker(Daemon *daemon, const char *state, GError **error)
         .vhost_data = daemon,
     };
 
-    if (!make_state_folder(state, error))
+    if (!machine_id || !make_state_folder(state, error))
         return FALSE;
     setup.state_fd = folder_open(state, error);
     if (setup.state_fd < 0)
@@ -183,7 +188,8 @@ lock_namespace(Daemon *daemon, GError **error)
     daemon->lock_fd = namespace_lock(&cause);
     if (daemon->lock_fd >= 0)
         return TRUE;
-    if (error_is_errno(cause, EBUSY)) {
+    /* That a stranger has the name stops nobody from serving. */
+    if (!error_is_errno(cause, EADDRINUSE)) {
         g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;
     }

@@ -6,6 +6,7 @@
 #include "descriptor.h"
 #include "sandbox.h"
 
+#include <errno.h>
 #include <glib-unix.h>
 #include <locale.h>
 #include <malloc.h>
@@ -33,9 +34,9 @@ on_signal(int fd, GIOCondition condition, gpointer user_data)
         g_main_loop_quit(running->loop);
         return G_SOURCE_CONTINUE;
     }
-    activation_notify("RELOADING=1");
+    activation_notify("RELOADING=1", NULL);
     daemon_reload(running->daemon);
-    activation_notify("READY=1");
+    activation_notify("READY=1", NULL);
     return G_SOURCE_CONTINUE;
 }
 
@@ -120,6 +121,10 @@ main(int argc, char **argv)
     setlocale(LC_ALL, "");
     umask(077);
     signals = open_signals();
+    if (signals < 0) {
+        g_printerr("macvtapd: cannot wait for signals: %s\n", g_strerror(errno));
+        return 1;
+    }
     raise_descriptor_limit();
     return_large_blocks();
     g_log_set_writer_func(write_log, NULL, NULL);
@@ -144,8 +149,11 @@ main(int argc, char **argv)
     }
     running = (Running){.loop = loop, .daemon = daemon};
     g_unix_fd_add(signals, G_IO_IN, on_signal, &running);
-    activation_notify("READY=1");
+    if (!activation_notify("READY=1", &error)) {
+        g_printerr("macvtapd: %s\n", error->message);
+        return 1;
+    }
     g_main_loop_run(loop);
-    activation_notify("STOPPING=1");
+    activation_notify("STOPPING=1", NULL);
     return 0;
 }

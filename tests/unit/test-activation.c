@@ -239,19 +239,26 @@ test_notify(void **state)
 {
     Fixture *fixture = *state;
     AUTO_FD int manager = make_socket(SOCK_DGRAM, fixture->path);
+    g_autofree char *too_long = g_strnfill(200, '/');
+    g_autoptr(GError) error = NULL;
     char text[16] = {0};
 
     g_setenv("NOTIFY_SOCKET", fixture->path, TRUE);
-    activation_notify("READY=1");
+    activation_notify("READY=1", NULL);
     assert_int_equal(recv(manager, text, sizeof(text), MSG_DONTWAIT), 7);
     assert_string_equal(text, "READY=1");
     /* Nobody there, nothing set: nobody's business. */
     g_setenv("NOTIFY_SOCKET", "/nonexistent", TRUE);
-    activation_notify("READY=1");
+    assert_true(activation_notify("READY=1", NULL));
     g_setenv("NOTIFY_SOCKET", "", TRUE);
-    activation_notify("READY=1");
+    assert_true(activation_notify("READY=1", NULL));
     g_unsetenv("NOTIFY_SOCKET");
-    activation_notify("READY=1");
+    assert_true(activation_notify("READY=1", NULL));
+    /* Somebody may be waiting there. */
+    g_setenv("NOTIFY_SOCKET", too_long, TRUE);
+    assert_false(activation_notify("READY=1", &error));
+    assert_true(error_is_errno(error, ENAMETOOLONG));
+    g_unsetenv("NOTIFY_SOCKET");
     assert_int_equal(recv(manager, text, sizeof(text), MSG_DONTWAIT), -1);
 }
 
@@ -268,7 +275,7 @@ test_notify_abstract(void **state)
                           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))),
                      0);
     g_setenv("NOTIFY_SOCKET", name, TRUE);
-    activation_notify("STOPPING=1");
+    activation_notify("STOPPING=1", NULL);
     g_unsetenv("NOTIFY_SOCKET");
     assert_int_equal(recv(manager, text, sizeof(text), MSG_DONTWAIT), 10);
 }
