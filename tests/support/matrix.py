@@ -17,7 +17,7 @@ class Matrix:
 
     def __init__(self, folder):
         self._worlds = {}
-        self._trace = folder / "trace"
+        self.trace = folder / "trace"
         self.rows = []
 
     def world(self, operation):
@@ -29,8 +29,8 @@ class Matrix:
 
     def tracing(self, world, operation, *options):
         if operation.is_start:
-            return traced_start(world.daemon, self._trace, *options)
-        return Trace(world.daemon.process.pid, self._trace, *options)
+            return traced_start(world.daemon, self.trace, *options)
+        return Trace(world.daemon.process.pid, self.trace, *options)
 
     def learn(self, operation):
         world = self.world(operation)
@@ -42,12 +42,13 @@ class Matrix:
         assert world.problems() == []
         world.end()
         assert world.state() == world.clean
-        calls = read_calls(self._trace)
+        calls = read_calls(self.trace)
         return start_points(calls) if operation.is_start else points(calls)
 
-    def end(self, world, operation):
-        """Everybody lets go. What is then not as it was; such a world is given up."""
-        problems = world.problems()
+    def end(self, world, operation, fits=True):
+        """Everybody lets go. What is then not as it was, and, if all must fit together, what did not before; such a
+        world is given up."""
+        problems = world.problems() if fits else []
         world.end()
         problems += differences(world.clean, world.state())
         if problems:

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Each system call of each operation fails in turn, with each errno that it may have.
+
+What must hold: who asked gets what was asked for, or an error that the interface declares and that names the cause; who
+only finds the connection closed has lost it to a call on this very connection. The daemon lives and serves the next
+call. Once everybody has let go, nothing is left, no descriptor either."""
+import errno
+import os
+import re
+
+import figures
+import varlink
+from injection import injection, points, sample
+from matrix import Matrix
+from operations import operation as _operation
+from programs import SOURCE
+from tracing import read_calls
+
+_DESCRIPTORS = ["EMFILE", "ENFILE", "ENOMEM"]
+_FOLDER = ["ENOSPC", "EIO", "EPERM", "EROFS"]
+# No EAGAIN from a socket of a caller's: it would be the kernel's lie, for the socket is told to be ready once only.
+_SOCKET = ["ENOBUFS", "ENOMEM", "EINTR"]
+ERRNOS = {
+    "accept4": [*_DESCRIPTORS, "ENOBUFS", "ECONNABORTED", "EINTR", "EPERM"],
+    "access": ["ENOMEM", "EACCES"],
+    "bind": ["ENOMEM", "EADDRINUSE", "EPERM"],
+    "chmod": ["EIO", "EPERM", "EROFS"],
+    "clock_nanosleep": ["EINTR"],
+    "connect": ["ECONNREFUSED", "EAGAIN", "EINTR"],
+    "epoll_create1": _DESCRIPTORS,
+    "epoll_ctl": ["ENOMEM", "ENOSPC", "EPERM"],
+    "epoll_wait": ["EINTR"],
+    "eventfd2": _DESCRIPTORS,
+    "faccessat": ["ENOMEM", "EACCES", "EIO"],
+    "fchownat": ["EIO", "EPERM", "EROFS"],
+    "fcntl": ["EMFILE", "ENOMEM", "EINTR"],
+    "flock": ["EAGAIN", "ENOLCK", "EINTR"],
+    "fstat": ["ENOMEM", "EIO"],
+    "getdents64": ["EIO", "ENOMEM"],
+    "getrandom": ["EINTR", "EAGAIN"],
+    "getsockname": ["ENOBUFS"],
+    "getsockopt": ["ENOMEM", "EMFILE", "ENOBUFS"],
+    "ioctl": ["ENOMEM", "EIO", "EBUSY", "EPERM", "ENODEV", "EINTR"],
+    "listen": ["EADDRINUSE"],
+    "mkdir": _FOLDER,
+    "mkdirat": _FOLDER,
+    "mknodat": [*_FOLDER, "ENOMEM"],
+    "newfstatat": ["ENOMEM", "EIO", "EACCES"],
+    "openat": ["EMFILE", "ENOMEM", "EIO", "EPERM", "EINTR"],
+    "pidfd_open": [*_DESCRIPTORS, "ENODEV"],
+    "poll": ["EINTR", "ENOMEM"],
+    "ppoll": ["EINTR", "ENOMEM", "EAGAIN"],
+    "capget": ["EPERM"],
+    "capset": ["EPERM"],
+    "landlock_add_rule": ["ENOMEM", "EPERM"],
+    "landlock_create_ruleset": ["ENOMEM", "EMFILE"],
+    "landlock_restrict_self": ["ENOMEM", "EPERM"],
+    "prctl": ["EPERM", "ENOMEM"],
+    "prlimit64": ["EPERM"],
+    "seccomp": ["ENOMEM", "EPERM"],
+    "read": ["EIO", "EINTR"],
+    "recvfrom": _SOCKET,
+    "recvmsg": _SOCKET,
+    "renameat": [*_FOLDER, "ENOMEM"],
+    "sendmsg": [*_SOCKET, "EPERM"],
+    "sendto": _SOCKET,
+    "setsockopt": ["ENOMEM", "ENOBUFS", "EPERM"],
+    "setxattr": ["ENOSPC", "EIO", "EPERM", "EOPNOTSUPP"],
+    "socket": [*_DESCRIPTORS, "ENOBUFS", "EPERM"],
+    "unlink": _FOLDER,
+    "unlinkat": [*_FOLDER, "EBUSY", "ENOMEM"],
+    "write": ["ENOSPC", "EIO", "EINTR"],
+    "writev": ["ENOSPC", "EIO", "EINTR", "EPERM"],
+}
+# A close() that is said to fail has not closed: strace takes the call away. The kernel's always does.
+_NEVER_FAIL = {"close", "getpid", "gettid", "getuid", "geteuid", "getgid", "getegid", "umask", "munmap", "rt_sigprocmask",
+               "rt_sigaction", "madvise", "lseek", "statfs"}
+# GLib ends the process when there is no memory, which is a kill like any other.
+_MEMORY = {"brk", "mmap", "mprotect", "mremap", "futex"}
+
+DECLARED = set(re.findall(r"^error (\w+)", (SOURCE / "src/api/org.macvtapd.Ports.varlink").read_text(encoding="utf-8"),
+                          re.MULTILINE))
+# Where the message has better words than the errno's.
+_WORDS = {"EAGAIN": "answer on netlink is missing", "ENODEV": "has just been removed|has been removed", "EBUSY": "is in use in a way"}
+
+
+_START = _operation("start")
+
+
+def pairs(points):
+    """(point, errno's name) for all of them; a system call that nobody has thought of is an error."""
+    found = []
+    for point in points:
+        if point.name in _NEVER_FAIL | _MEMORY:
+            continue
+        found += [(point, name) for name in ERRNOS[point.name]]
+        if "AF_NETLINK" in point.text and point.name == "recvmsg":
+            found.append((point, "EAGAIN"))  # answers were lost
+    return found
+
+
+def _names_cause(message, name):
+    return os.strerror(getattr(errno, name)) in message or re.search(_WORDS.get(name, "$^"), message)
+
+
+class FaultMatrix(Matrix):
+    """rows: operation, pairs, those that were reached, those after which the operation was done all the same."""
+
+    def _attempt(self, world, operation):
+        """None: done. Else what the caller was told: (name, message), or "closed"."""
+        try:
+            world.act(operation)
+        except varlink.VarlinkError as error:
+            return error.name, error.parameters.get("message", "")
+        except (varlink.Closed, ConnectionError):
+            return "closed"
+        except TimeoutError:
+            return "hang"
+        if operation.hook and (world.done.returncode != 0 or world.done.stderr):
+            return f"hook {world.done.returncode}", world.done.stderr
+        return None
+
+    def _attempt_start(self, world, options):
+        """None: it was ready. Else ("start", its last line), or "hang"."""
+        said = len(world.daemon.messages())
+        try:
+            with self.tracing(world, _START, *options) as ended:
+                pass
+        except AssertionError:
+            return "hang"
+        if not ended:
+            return None
+        return f"start {ended.status}", world.daemon.messages()[said:].rstrip().rpartition("\n")[2]
+
+    @staticmethod
+    def _judge(told, point, name, first):
+        """What is wrong with what the caller was told when this call failed."""
+        if told is None:
+            return []
+        # Descriptors below that which the first caller would get are the daemon's own.
+        own = re.search(r"^(?:\d+<anon_inode:\[eventpoll\]>, EPOLL_CTL_\w+, )?(\d+)<socket:", point.text)
+        is_own = point.name == "accept4" or bool(own and int(own.group(1)) >= first)
+        if told == "closed":
+            return [] if is_own else ["the connection was closed"]
+        if told == "hang":
+            return ["there was no answer"]
+        kind, message = told
+        found = []
+        if kind.startswith("hook "):
+            if len(message.splitlines()) != 1:
+                found.append(f"not one line: {message!r}")
+            if is_own:
+                return found
+        elif kind.startswith("start "):
+            if kind != "start 1" or not message.startswith("macvtapd: "):
+                found.append(f"{kind} {message!r}")
+        elif kind.rpartition(".")[2] not in DECLARED:
+            found.append(f"no declared error: {kind}")
+        if not _names_cause(message, name):
+            found.append(f"the cause is not in {kind} {message!r}")
+        return found
+
+    def _fail(self, operation, point, name):
+        """Returns whether the point was reached, whether it was done all the same, and what is wrong."""
+        world = self.world(operation)
+        world.begin(operation)
+        options = injection(point, f"error={name}")
+        warnings = world.daemon.messages().count("warning:")
+        if operation.is_start:
+            told = self._attempt_start(world, options)
+            world.daemon.start()
+        else:
+            with self.tracing(world, operation, *options):
+                told = self._attempt(world, operation)
+        # The nth call may be another one than in the clean round, as events are told earlier or later.
+        hit = [one for one in points(read_calls(self.trace)) if one.text.endswith("(INJECTED)")]
+        problems = [problem for point in hit for problem in self._judge(told, point, name, len(world.clean_descriptors) - 2)]
+        if told and not hit:
+            problems.append(f"nothing failed, and yet: {told}")
+        if not world.daemon.running:
+            problems.append(f"the daemon has ended: {world.daemon.messages()[-500:]}")
+            world.daemon.start()
+        warned = world.daemon.messages().count("warning:") > warnings
+        problems += self.end(world, operation, fits=not (operation.may_be_told and warned))
+        if not problems and world.descriptors() != world.clean_descriptors:
+            problems.append(f"descriptors were {world.clean_descriptors} and are {world.descriptors()}")
+        for problem in problems:
+            print(f"{operation.name}: {name} from {point}: {problem}", flush=True)  # what a killed run has seen
+        return bool(hit), told is None, [f"{name} from {point}: {problem}" for problem in problems]
+
+    def world(self, operation):
+        world = super().world(operation)
+        if not hasattr(world, "clean_descriptors"):
+            world.clean_descriptors = world.descriptors()
+        return world
+
+    def run(self, operation, every=1, phase=0):
+        chosen = sample(pairs(self.learn(operation)), every, phase)
+        outcomes = [self._fail(operation, point, name) for point, name in chosen]
+        self.rows.append((operation.name, len(chosen), sum(reached for reached, _, _ in outcomes),
+                          sum(done for reached, done, _ in outcomes if reached)))
+        problems = [problem for _, _, problems in outcomes for problem in problems]
+        assert not problems, "\n".join(problems)
+
+    def write(self):
+        total = [sum(row[i] for row in self.rows) for i in (1, 2, 3)]
+        head = ["operation", "(call, errno) pairs", "that came about", "done all the same"]
+        text = ("Each system call of an operation fails with each errno that it may have. Who asked gets what was asked"
+                " for or an error of the interface that names the cause, or loses the connection when the call was on that"
+                " very connection; the daemon serves the next call; once everybody has let go, every link, the state"
+                " folder, /dev and the daemon's descriptors are what they were. Crashes: 0. Hangs: 0. Left behind: 0. A"
+                " call that did not come again in the second round (an event that was told earlier or later) did not come"
+                " about.\n\n")
+        figures.write("fault-matrix", text + figures.table(head, [*self.rows, ("all", *total)]))
