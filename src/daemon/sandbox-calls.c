@@ -15,16 +15,13 @@
 #include "sandbox.h"
 
 #include "declared.h"
+#include "on-valgrind.h"
+
 #include "error.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
-#ifdef HAVE_VALGRIND
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
 
 static const char *const deadly[] = {
     /* programs and threads */
