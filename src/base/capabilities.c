@@ -46,7 +46,7 @@ static gboolean
 narrow_sets(guint64 wanted)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2];
+    struct __user_cap_data_struct data[2] = {0}; /* valgrind knows of the first only */
 
     if (syscall(SYS_capget, &header, data) < 0)
         return FALSE;
