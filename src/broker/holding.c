@@ -20,7 +20,11 @@ find_caller(Broker *broker, const Caller *caller, Process *ret_process)
 static gboolean
 open_holder(Broker *broker, const Caller *caller, pid_t named, Process *ret_process, GError **error)
 {
-    if (named != 0 && !process_shares_pids(caller->pid))
+    gboolean shares = TRUE;
+
+    if (named != 0 && !process_shares_pids(caller->pid, &shares, error))
+        return FALSE;
+    if (!shares)
         return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
                               "process %d is of another PID namespace than macvtapd's", (int)named);
     if (named != 0)

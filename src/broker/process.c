@@ -143,11 +143,19 @@ count_pid_namespaces(pid_t pid)
 /* /proc/PID/ns would tell it too, but to nobody without CAP_SYS_PTRACE. Whoever is seen here has
  * our namespace or one below it. */
 gboolean
-process_shares_pids(pid_t pid)
+process_shares_pids(pid_t pid, gboolean *ret_shares, GError **error)
 {
-    guint its = count_pid_namespaces(pid), ours = count_pid_namespaces(getpid());
+    const pid_t pids[] = {pid, getpid()};
+    guint counts[G_N_ELEMENTS(pids)];
 
-    return ours == 0 || its == ours;
+    for (guint i = 0; i < G_N_ELEMENTS(pids); i++) {
+        errno = 0;
+        counts[i] = count_pid_namespaces(pids[i]);
+        if (counts[i] == 0 && errno != 0 && errno != ENOENT && errno != ESRCH)
+            return error_set_errno(error, errno, "cannot read /proc/%d/status", (int)pids[i]);
+    }
+    *ret_shares = counts[1] == 0 || counts[0] == counts[1];
+    return TRUE;
 }
 
 gboolean

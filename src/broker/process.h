@@ -27,9 +27,9 @@ gboolean process_open_pidfd(int pidfd, pid_t pid, Process *ret_process, GError *
 /* The process's real user ID; fails as process_open() does. */
 gboolean process_read_uid(const Process *process, uid_t *ret_uid, GError **error);
 
-/* FALSE when the process pid is of another PID namespace than we, or has gone: what it calls
- * process N is another one here. */
-gboolean process_shares_pids(pid_t pid);
+/* *ret_shares is FALSE when the process pid is of another PID namespace than we, or has gone: what
+ * it calls process N is another one here. FALSE: nobody can tell now. */
+gboolean process_shares_pids(pid_t pid, gboolean *ret_shares, GError **error);
 
 /* Whether the process has ended; it may not have been waited for yet. */
 gboolean process_has_ended(int pidfd);

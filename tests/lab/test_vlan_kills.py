@@ -5,7 +5,7 @@ import pytest
 from matrix import KillMatrix
 from operations import VLAN_OPERATIONS
 
-SAMPLE_EVERY = 30
+SAMPLE_EVERY = 60
 
 
 @pytest.fixture
