@@ -109,9 +109,10 @@ def check_queues(site, domain, port, queues):
     assert (opens[port["deviceNode"]], opens["/dev/vhost-net"]) == (queues, queues)
 
 
-@pytest.mark.parametrize("how", ["destroy", pytest.param("kill", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("how", ENDS)
 def test_vlan_with_vhost_net(site, how):
-    """A fair sample, in which no guest runs: QEMU has its queues and vhost-net, and nothing of it stays."""
+    """No guest runs: QEMU has its queues and vhost-net, and nothing of it stays."""
     site.define_template("idle", "vlan", "domain-multiqueue")
     site.libvirt.virsh("start", "--paused", "idle")
     (port,) = site.daemon.ports()

@@ -389,6 +389,7 @@ def test_what_is_anothers(daemon, host):
 # -- streams -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_watchers_that_never_read(served):
     """Each is dropped when it has more unread than a connection may have; who reads misses nothing."""
     changes = 1100

@@ -82,8 +82,8 @@ def watch(connection):
     assert connection.reply() == {"event": "ready"}
 
 
-@pytest.mark.parametrize("ending", ["stop", "kill"])
-@pytest.mark.parametrize("site", ["own", "handed-in"], indirect=True)
+@pytest.mark.parametrize("ending", ["stop", pytest.param("kill", marks=pytest.mark.long)])
+@pytest.mark.parametrize("site", ["own", pytest.param("handed-in", marks=pytest.mark.long)], indirect=True)
 def test_ports_stay(site, ending):
     daemon = site.daemon
     with daemon.connect() as watcher:
