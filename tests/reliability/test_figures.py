@@ -20,6 +20,11 @@ def test_section_is_replaced_and_nothing_else(name):
         [line for line in once.splitlines() if line.startswith("#")]
 
 
+def test_each_section_is_there_once():
+    marks = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("<!-- figures ")]
+    assert marks == [f"<!-- figures {name}: {end} -->" for name in SECTIONS for end in ("begin", "end")]
+
+
 def test_unknown_section():
     with pytest.raises(ValueError, match="no section of figures named weather"):
         figures.replace_section(PAGE.read_text(encoding="utf-8"), "weather", "")
