@@ -551,7 +551,9 @@ def test_record_exists_before_the_device(daemon, tmp_path):
     lines = [f"{name}({rest}" for name, rest in trace.calls()]
     steps = [rf'openat\(.*"{port["id"]}\.creating", O_WRONLY', r"sendmsg\(.*nlmsg_type=(RTM_NEWLINK|0x10\b).*NLM_F_REQUEST",
              rf'renameat\(.*"{port["id"]}\.creating", .*"{port["id"]}"\)', r'sendmsg\(.*\{\\"parameters',
-             r"sendmsg\(.*nlmsg_type=(RTM_DELLINK|0x11\b)", rf'unlinkat\(.*"{port["id"]}", 0\)']
+             rf'renameat\(.*"{port["id"]}", .*"{port["id"]}\.deleting"\)',
+             r"sendmsg\(.*nlmsg_type=(RTM_DELLINK|0x11\b)", rf'unlinkat\(.*"{port["id"]}\.deleting", 0\)',
+             r'sendmsg\(.*\{\\"parameters\\":\{\}']
     position = -1
     for step in steps:
         position = next((i for i in range(position + 1, len(lines)) if re.search(step, lines[i])), None)
