@@ -178,7 +178,8 @@ take_record(Registry *registry, const char *text, gsize length, const char *id, 
     return g_steal_pointer(&port);
 }
 
-/* The port, or why it is none. FALSE: it could not be read now, which says nothing of the record. */
+/* The port, or why it is none. FALSE: it could not be read now, which says nothing of the record.
+ */
 static gboolean
 read_record(Registry *registry, const char *file, const char *id, Port **ret_port, GError **ret_why,
             GError **error)
@@ -373,8 +374,9 @@ gboolean
 registry_has_damaged(Registry *registry, const char *id)
 {
     g_autofree char *file = g_strconcat(id, DAMAGED_SUFFIX, NULL);
+    struct stat status;
 
-    return faccessat(registry->folder_fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    return fstatat(registry->folder_fd, file, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 gboolean

@@ -10,7 +10,7 @@
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 /* Without the statistics: they are most of a link's message, and only link_count() reads them. */
 NetlinkMessage *
@@ -154,7 +154,7 @@ link_count(Kernel *kernel, int index, LinkStatistics *ret_statistics, GError **e
 
 const Privileges sysfs_privileges = {
     .part = "radios",
-    .system_calls = SYSTEM_CALLS({"faccessat"}),
+    .system_calls = SYSTEM_CALLS({"newfstatat"}),
 };
 
 gboolean
@@ -171,8 +171,9 @@ link_has_radio(Kernel *kernel, const LinkInfo *link)
         return FALSE;
     for (guint i = 0; i < G_N_ELEMENTS(signs); i++) {
         g_autofree char *path = g_strdup_printf("class/net/%s/%s", link->name, signs[i]);
+        struct stat status;
 
-        if (faccessat(linux_kernel(kernel)->sysfs_fd, path, F_OK, 0) == 0)
+        if (fstatat(linux_kernel(kernel)->sysfs_fd, path, &status, 0) == 0)
             return TRUE;
     }
     return FALSE;

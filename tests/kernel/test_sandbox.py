@@ -15,7 +15,7 @@ CAPABILITY_NUMBERS = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_MKNOD": 27}
 
 # Declared, and not seen when everything is done once here: why it is declared.
 UNSEEN = {
-    "faccessat": "a parent that is a real NIC", "fstat": "from glibc 2.37 on", "renameat2": "machines without renameat",
+    "fstat": "from glibc 2.37 on", "renameat2": "machines without renameat",
     "fchmodat": "machines without chmod", "ppoll": "machines without poll", "epoll_pwait": "machines without epoll_wait",
     "brk": "memory", "mmap": "memory", "munmap": "memory", "mremap": "memory", "madvise": "memory", "mprotect": "a module",
     "futex": "only with a second thread, or to wake one", "getrandom": "memory, from glibc 2.36 on",
