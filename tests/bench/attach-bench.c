@@ -221,12 +221,8 @@ parse(Bench *bench, int argc, char **argv)
         {"rounds", 0, 0, G_OPTION_ARG_INT, &bench->rounds, "Samples of each way", "N"},
         {NULL},
     };
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-    g_autoptr(GError) error = NULL;
 
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error))
-        bench_die(error->message, 0);
+    bench_parse(entries, argc, argv);
     if (!bench->macvtapd || !bench->macvtap_helper || bench->rounds < 1)
         bench_die("--macvtapd, --macvtap-helper and --rounds of at least 1", EINVAL);
 }

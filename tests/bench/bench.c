@@ -11,6 +11,17 @@
 #include <time.h>
 #include <unistd.h>
 
+void
+bench_parse(const GOptionEntry *entries, int argc, char **argv)
+{
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error))
+        bench_die(error->message, 0);
+}
+
 gint64
 bench_now(void)
 {

@@ -19,6 +19,7 @@
 #define BENCH_GROUP 77
 
 /* bench.c */
+void bench_parse(const GOptionEntry *entries, int argc, char **argv);
 gint64 bench_now(void); /* nanoseconds */
 double bench_since(gint64 begin);
 G_NORETURN void bench_die(const char *what, int errnum);

@@ -134,12 +134,8 @@ parse(Bench *bench, int argc, char **argv)
         {"realtime", 0, 0, G_OPTION_ARG_NONE, &bench->realtime, "SCHED_FIFO for the others", NULL},
         {NULL},
     };
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-    g_autoptr(GError) error = NULL;
 
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error))
-        bench_die(error->message, 0);
+    bench_parse(entries, argc, argv);
     if (!bench->macvtapd || bench->rounds < 1)
         bench_die("--macvtapd, and --rounds of at least 1", EINVAL);
 }

@@ -420,12 +420,8 @@ parse(Bench *bench, int argc, char **argv)
         {"alone", 0, 0, G_OPTION_ARG_INT, &bench->n_alone, "Devices to remove singly", "N"},
         {NULL},
     };
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-    g_autoptr(GError) error = NULL;
 
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error))
-        bench_die(error->message, 0);
+    bench_parse(entries, argc, argv);
     if (!bench->macvtapd || bench->n_holders < 1 || bench->n_ports < 1 || bench->n_storms < 1 ||
         bench->n_workers < 1 || bench->n_alone < 1)
         bench_die("--macvtapd, and numbers of at least 1", EINVAL);

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What becomes of a port while its record can no longer be written. */
+#include "said.h"
 #include "unit.h"
 
 #include "test-broker.h"
 
 #include <unistd.h>
 
-static GString *said;
-
-static void
-keep_message(const char *domain, GLogLevelFlags level, const char *text, gpointer user_data)
-{
-    g_string_append_printf(said, "%s\n", text);
-}
-
 static int
 set_up(void **state)
 {
-    said = g_string_new(NULL);
-    g_log_set_default_handler(keep_message, NULL);
+    said_begin();
     *state = test_broker_new();
     return 0;
 }
@@ -27,8 +19,7 @@ static int
 tear_down(void **state)
 {
     test_broker_free(*state);
-    g_log_set_default_handler(g_log_default_handler, NULL);
-    g_string_free(said, TRUE);
+    said_end();
     return 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* VLAN devices when the kernel or the disk refuses a step, and what the next start makes of it. */
+#include "said.h"
 #include "unit.h"
 
 #include "file.h"
@@ -12,19 +13,10 @@
 #define TAGGED "parent=eth0,mode=bridge,vlan=100"
 #define TWICE_TAGGED "parent=eth0,mode=bridge,vlan=200.100"
 
-static GString *said;
-
-static void
-keep_message(const char *domain, GLogLevelFlags level, const char *text, gpointer user_data)
-{
-    g_string_append_printf(said, "%s\n", text);
-}
-
 static int
 set_up(void **state)
 {
-    said = g_string_new(NULL);
-    g_log_set_default_handler(keep_message, NULL);
+    said_begin();
     *state = test_broker_new();
     return 0;
 }
@@ -33,8 +25,7 @@ static int
 tear_down(void **state)
 {
     test_broker_free(*state);
-    g_log_set_default_handler(g_log_default_handler, NULL);
-    g_string_free(said, TRUE);
+    said_end();
     return 0;
 }
 
