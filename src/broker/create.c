@@ -41,6 +41,7 @@ typedef struct Creation {
     DescriptorArray *taps, *vhosts;
     GArray *others; /* of LinkInfo, once a generated MAC was found in use by a device that is not
                        ours */
+    gboolean is_stuck; /* the device could not be removed: the next start does it, by the record */
 } Creation;
 
 static void
@@ -349,6 +350,27 @@ decide(Creation *creation, GError **error)
             broker_check_grant(port->queues, creation->vhosts, error));
 }
 
+static void
+remove_device(Creation *creation)
+{
+    Kernel *kernel = creation->broker->kernel;
+    const Port *port = creation->port;
+    g_autoptr(GError) error = NULL;
+
+    broker_remove_node(creation->broker, port);
+    if (kernel->ops->link_delete(kernel, &port->interface_index, 1, &error))
+        return;
+    creation->is_stuck = TRUE;
+    g_warning("device %s could not be removed: %s", port->interface_name, error->message);
+}
+
+static void
+drop_record(Creation *creation)
+{
+    if (!creation->is_stuck)
+        registry_abort(creation->broker->registry, creation->port->id);
+}
+
 static gboolean
 make_device(Creation *creation, LinkInfo *ret_link, GError **error)
 {
@@ -382,8 +404,7 @@ make_device(Creation *creation, LinkInfo *ret_link, GError **error)
         return FALSE;
     if (broker_make_node(creation->broker, port, ret_link, error))
         return TRUE;
-    broker_remove_node(creation->broker, port);
-    kernel->ops->link_delete(kernel, &port->interface_index, 1, NULL);
+    remove_device(creation);
     return FALSE;
 }
 
@@ -417,14 +438,14 @@ record_and_make(Creation *creation, LinkInfo *ret_link, GError **error)
         g_clear_error(&cause);
         if (make_device(creation, ret_link, &cause))
             return TRUE;
-        if (attempt == INDEX_ATTEMPTS)
+        if (attempt == INDEX_ATTEMPTS || creation->is_stuck)
             break;
         if (error_is_errno(cause, EBUSY))
             choose_index(creation);
         else if (!error_is_errno(cause, EADDRINUSE) || !choose_mac_again(creation))
             break;
     }
-    registry_abort(registry, creation->port->id);
+    drop_record(creation);
     parent_explain(creation->broker, &creation->parent, creation->port, cause, error);
     return FALSE;
 }
@@ -433,18 +454,12 @@ static void
 undo(Creation *creation)
 {
     Broker *broker = creation->broker;
-    g_autoptr(GError) error = NULL;
 
     holders_remove(broker->holders, creation->port->id);
     incoming_end(broker, creation->port);
-    broker_remove_node(broker, creation->port);
     g_array_set_size(creation->taps, 0);
-    if (broker->kernel->ops->link_delete(broker->kernel, &creation->port->interface_index, 1,
-                                         &error))
-        registry_abort(broker->registry, creation->port->id);
-    else /* the record stays, so that the next start removes the device */
-        g_warning("device %s could not be removed: %s", creation->port->interface_name,
-                  error->message);
+    remove_device(creation);
+    drop_record(creation);
 }
 
 static gboolean

@@ -60,9 +60,22 @@ kernel_fake_remove_link(Kernel *base, int index)
 }
 
 void
+kernel_fake_end_watchers(Kernel *base)
+{
+    FakeKernel *kernel = fake_kernel(base);
+
+    g_ptr_array_set_size(kernel->monitors, 0);
+    g_ptr_array_set_size(kernel->listeners, 0);
+    g_hash_table_remove_all(kernel->watches);
+}
+
+guint
 kernel_fake_heal(Kernel *kernel)
 {
+    guint n_left = fake_kernel(kernel)->failures->len;
+
     g_array_set_size(fake_kernel(kernel)->failures, 0);
+    return n_left;
 }
 
 void

@@ -127,13 +127,3 @@ kernel_fake_lose_devtmpfs(Kernel *base)
 {
     fake_kernel(base)->has_no_devtmpfs = TRUE;
 }
-
-void
-kernel_fake_take_nodes(Kernel *base, Kernel *from)
-{
-    FakeKernel *kernel = fake_kernel(base), *other = fake_kernel(from);
-
-    g_hash_table_unref(kernel->nodes);
-    kernel->nodes = g_hash_table_ref(other->nodes);
-    kernel->has_no_devtmpfs = other->has_no_devtmpfs;
-}

@@ -26,8 +26,8 @@ void kernel_fake_remove_link(Kernel *kernel, int index);
  * errnum. Several may be set. */
 void kernel_fake_fail(Kernel *kernel, const char *operation, guint nth, int errnum);
 
-/* Nothing fails any more that was yet to fail. */
-void kernel_fake_heal(Kernel *kernel);
+/* Nothing fails any more that was yet to fail. Returns how many failures have not come about. */
+guint kernel_fake_heal(Kernel *kernel);
 
 /* How many links there are. Descriptors of tap_open are pipes that stand in for queues. */
 guint kernel_fake_link_count(Kernel *kernel);
@@ -57,9 +57,8 @@ void kernel_fake_put_node(Kernel *kernel, int index);
 /* From now on nodes neither come nor go with their links. */
 void kernel_fake_lose_devtmpfs(Kernel *kernel);
 
-/* Lets the nodes of another fake be this one's too. Links added here by the same indexes get the
- * numbers that they had if they are added in the same order. */
-void kernel_fake_take_nodes(Kernel *kernel, Kernel *from);
+/* Whoever watched this kernel has ended: its handlers are not called any more. */
+void kernel_fake_end_watchers(Kernel *kernel);
 
 /* The sources of a macvtap, of MacAddress, sorted; valid until they change. */
 const GArray *kernel_fake_sources(Kernel *kernel, int index);

@@ -39,6 +39,9 @@ Network *test_broker_network(TestBroker *test, const char *name);
 void test_broker_kill(TestBroker *test);
 void test_broker_start(TestBroker *test);
 
+/* The start when it may fail; then there may be half a broker for test_broker_kill() to end. */
+gboolean test_broker_try_start(TestBroker *test, GError **error);
+
 /* Runs the main loop until it has nothing to do. */
 void test_settle(void);
 
