@@ -7,8 +7,8 @@
  * time. Nothing waits for a time: a piece's turn comes as soon as nothing else is ready. So all
  * that came while one piece was removed (the kernel takes 20 ms for one port and little more for
  * many) is handled before the next: calls, none of which waits for more than one piece, and
- * further removals, which join it. When the calls do not end, each side gets half of the time: a
- * piece's turn comes when they have had as long as the last piece took.
+ * further removals, which join it. When the calls do not end, they get a third of the time: a
+ * piece's turn comes when they have had half as long as the last piece took.
  *
  * From the moment that it is queued a port is ending: callers find it no more. It keeps its place
  * in the registry, for its name, its MAC and its device are still taken; a creation that needs one
@@ -261,7 +261,7 @@ schedule(Removals *removals)
         return;
     removals->when_idle = add_source(removals, G_PRIORITY_DEFAULT_IDLE, 0);
     removals->when_due =
-        add_source(removals, G_PRIORITY_DEFAULT, g_get_monotonic_time() + removals->duration);
+        add_source(removals, G_PRIORITY_DEFAULT, g_get_monotonic_time() + removals->duration / 2);
 }
 
 static Leaving *
