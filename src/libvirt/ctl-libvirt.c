@@ -115,11 +115,12 @@ ctl_find_process(Ctl *ctl, const DomainXml *domain)
 {
     char *uri = virConnectGetURI(ctl->connection);
     gboolean session = uri && g_str_has_suffix(uri, "/session");
-    g_autofree char *folder = qemu_process_run_folder(session ? geteuid() : 0);
+    g_auto(GStrv) folders = qemu_process_run_folders(session ? geteuid() : 0);
     pid_t pid = 0;
 
     free(uri);
-    if (!qemu_process_find(folder, "/proc", domain->name, domain->uuid, &pid, NULL))
+    if (!qemu_process_find((const char *const *)folders, "/proc", domain->name, domain->uuid, &pid,
+                           NULL))
         return 0;
     return (int)pid;
 }

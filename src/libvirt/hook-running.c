@@ -26,8 +26,8 @@ find_qemu(const Hook *hook, GError **error)
     const DomainXml *domain = hook->domain;
     pid_t pid;
 
-    if (qemu_process_find(hook->run_folder, hook->proc_folder, domain->name, domain->uuid, &pid,
-                          error))
+    if (qemu_process_find((const char *const *)hook->run_folders, hook->proc_folder, domain->name,
+                          domain->uuid, &pid, error))
         return (int)pid;
     g_prefix_error(error, "cannot tell which process the domain's QEMU is: ");
     return 0;

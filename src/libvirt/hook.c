@@ -63,7 +63,7 @@ hook_init(Hook *hook, DomainXml *domain, int state_folder)
     *hook = (Hook){
         .domain = domain,
         .state_folder = state_folder,
-        .run_folder = qemu_process_run_folder(geteuid()),
+        .run_folders = qemu_process_run_folders(geteuid()),
         .libvirt_pid = getppid(),
         .proc_folder = "/proc",
         .device_folder = "/dev",
@@ -77,7 +77,7 @@ void
 hook_clear(Hook *hook)
 {
     g_clear_pointer(&hook->domain, domain_xml_free);
-    g_clear_pointer(&hook->run_folder, g_free);
+    g_clear_pointer(&hook->run_folders, g_strfreev);
     g_clear_pointer(&hook->output, g_free);
     g_clear_pointer(&hook->notes, g_ptr_array_unref);
     descriptor_clear(&hook->state_folder);

@@ -14,7 +14,7 @@ typedef struct Hook {
     DomainXml *domain;
     const char *socket; /* macvtapd's; NULL: the default one */
     int state_folder;   /* see hook-state.h; -1: none */
-    char *run_folder;   /* see qemu-process.h */
+    GStrv run_folders;  /* see qemu-process.h */
     int libvirt_pid;    /* who called */
     const char *proc_folder, *device_folder, *sysfs_folder;
     guint (*interface_index)(const char *name); /* if_nametoindex() */

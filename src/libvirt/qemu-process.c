@@ -3,6 +3,7 @@
 
 #include "error.h"
 #include "file.h"
+#include "user-folder.h"
 
 #include "descriptor.h"
 
@@ -62,17 +63,15 @@ pid_file_name(const char *name)
     return g_string_free(file, FALSE);
 }
 
-gboolean
-qemu_process_find(const char *run_folder, const char *proc_folder, const char *name,
-                  const char *uuid, pid_t *ret_pid, GError **error)
+/* By the pid file in one of the folders. */
+static gboolean
+find_in(const char *run_folder, const char *proc_folder, const char *file, const char *uuid,
+        pid_t *ret_pid, GError **error)
 {
-    g_autofree char *file = pid_file_name(name);
     g_autofree char *text = NULL, *folder = NULL, *words = NULL;
     guint64 pid;
     gsize length;
 
-    if (strchr(name, '/'))
-        return error_set_errno(error, EINVAL, "a domain's name has no '/'");
     if (!read_small(run_folder, file, 64, &text, NULL, error))
         return FALSE;
     if (!g_ascii_string_to_unsigned(g_strstrip(text), 10, 1, G_MAXINT, &pid, NULL))
@@ -88,9 +87,42 @@ qemu_process_find(const char *run_folder, const char *proc_folder, const char *n
     return TRUE;
 }
 
-char *
-qemu_process_run_folder(uid_t uid)
+gboolean
+qemu_process_find(const char *const *run_folders, const char *proc_folder, const char *name,
+                  const char *uuid, pid_t *ret_pid, GError **error)
 {
-    return uid == 0 ? g_strdup("/run/libvirt/qemu")
-                    : g_strdup_printf("/run/user/%u/libvirt/qemu/run", (guint)uid);
+    g_autofree char *file = pid_file_name(name);
+    g_autoptr(GError) first = NULL;
+
+    if (strchr(name, '/'))
+        return error_set_errno(error, EINVAL, "a domain's name has no '/'");
+    for (; *run_folders; run_folders++) {
+        g_autoptr(GError) cause = NULL;
+
+        if (find_in(*run_folders, proc_folder, file, uuid, ret_pid, &cause))
+            return TRUE;
+        /* A file that is wrong tells more than one that is not there. */
+        if (error_is_errno(first, ENOENT) && !error_is_errno(cause, ENOENT))
+            g_clear_error(&first);
+        if (!first)
+            first = g_steal_pointer(&cause);
+    }
+    g_propagate_error(error, g_steal_pointer(&first));
+    return FALSE;
+}
+
+GStrv
+qemu_process_run_folders(uid_t uid)
+{
+    g_autoptr(GStrvBuilder) folders = g_strv_builder_new();
+    g_auto(GStrv) bases = user_folders(uid);
+
+    if (uid == 0)
+        g_strv_builder_add(folders, "/run/libvirt/qemu");
+    for (char **base = bases; uid != 0 && *base; base++) {
+        g_autofree char *folder = g_build_filename(*base, "libvirt", "qemu", "run", NULL);
+
+        g_strv_builder_add(folders, folder);
+    }
+    return g_strv_builder_end(folders);
 }

@@ -7,11 +7,12 @@
 /*
  * Finds the QEMU of a running libvirt domain by the pid file that libvirt's QEMU driver keeps
  * (FOLDER/NAME.pid; virPidFileBuildPath), and makes sure by its command line's -uuid that the
- * process is still this domain's. run_folder: see qemu_process_run_folder(); proc_folder: "/proc".
+ * process is still this domain's. run_folders, of which the first that has it counts: see
+ * qemu_process_run_folders(); proc_folder: "/proc".
  */
-gboolean qemu_process_find(const char *run_folder, const char *proc_folder, const char *name,
-                           const char *uuid, pid_t *ret_pid, GError **error);
+gboolean qemu_process_find(const char *const *run_folders, const char *proc_folder,
+                           const char *name, const char *uuid, pid_t *ret_pid, GError **error);
 
-/* Where the QEMU driver of libvirt keeps the pid files: the system's for root, else the user's
- * session's. Free with g_free(). */
-char *qemu_process_run_folder(uid_t uid);
+/* Where the QEMU driver of libvirt may keep the pid files: the system's for root, else the user's
+ * session's, see user_folders(). NULL-terminated; free with g_strfreev(). */
+GStrv qemu_process_run_folders(uid_t uid);

@@ -11,19 +11,27 @@ from libvirt import Libvirt
 
 STATION = "10.0.0.254"
 USER = "nobody"
+UID, GID = pwd.getpwnam(USER)[2:4]
+FOLDER = f"/run/user/{UID}"
 
 
 class Session(Libvirt):
     def __init__(self, machine):
-        self.uid, self.gid = pwd.getpwnam(USER)[2:4]
-        self.folder = f"/run/user/{self.uid}"
+        self.uid, self.gid = UID, GID
         super().__init__(machine, user=USER)
-        for folder in (self.folder, "/run/home"):
+        for folder in (FOLDER, "/run/home"):
             machine.run("install", "-d", "-m", "700", "-o", str(self.uid), "-g", str(self.gid), folder)
         machine.run("chmod", "1777", "/run/guests")
 
     def environment(self):
-        return {**super().environment(), "HOME": "/run/home", "XDG_RUNTIME_DIR": self.folder}
+        return {**super().environment(), "HOME": "/run/home", "XDG_RUNTIME_DIR": FOLDER}
+
+
+class HomeSession(Session):
+    """One that is not of a login: libvirt's files of the moment lie in the user's cache folder."""
+
+    def environment(self):
+        return {**Libvirt.environment(self), "HOME": "/run/home"}
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +72,19 @@ def test_qemu_of_a_user_is_killed(site, session):
     session.create(domain_xml("mine", [Port("vm-user", "theirs")]))
     (qemu,) = site.machine.processes("qemu-system-x86_64")
     site.machine.kill(qemu)
+    assert site.left() == []
+
+
+def test_session_without_runtime_folder(site, session):
+    other = HomeSession(site.machine)
+    other.start()
+    try:
+        other.create(domain_xml("mine", [Port("vm-user", "theirs")]))
+        (made,) = site.daemon.ports()
+        assert site.machine.processes("qemu-system-x86_64") == [made["holder"]["pid"]]
+        other.virsh("destroy", "mine")
+    finally:
+        other.close()
     assert site.left() == []
 
 

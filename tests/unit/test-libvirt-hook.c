@@ -155,7 +155,7 @@ make_hook(Fixture *fixture, const char *text)
         .domain = domain,
         .socket = fixture->socket,
         .state_folder = -1,
-        .run_folder = g_strdup(fixture->folder),
+        .run_folders = g_strsplit(fixture->folder, "\n", -1),
         .proc_folder = "/proc",
         .device_folder = fixture->folder,
         .sysfs_folder = fixture->folder,

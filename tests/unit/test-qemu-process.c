@@ -55,7 +55,9 @@ write_file(const char *path, const char *bytes, gssize length)
 static gboolean
 find(const Fixture *fixture, const char *name, pid_t *ret_pid, GError **error)
 {
-    return qemu_process_find(fixture->folder, fixture->folder, name, UUID, ret_pid, error);
+    const char *const folders[] = {fixture->folder, NULL};
+
+    return qemu_process_find(folders, fixture->folder, name, UUID, ret_pid, error);
 }
 
 static void
@@ -139,10 +141,36 @@ test_no_process(void **state)
 static void
 test_folders(void **state)
 {
-    g_autofree char *root = qemu_process_run_folder(0), *user = qemu_process_run_folder(1000);
+    g_auto(GStrv) root = qemu_process_run_folders(0), user = qemu_process_run_folders(1000);
 
-    assert_string_equal(root, "/run/libvirt/qemu");
-    assert_string_equal(user, "/run/user/1000/libvirt/qemu/run");
+    assert_string_equal(root[0], "/run/libvirt/qemu");
+    assert_null(root[1]);
+    assert_string_equal(user[0], "/run/user/1000/libvirt/qemu/run");
+    assert_string_equal(user[1], "/dev/null/cache/libvirt/qemu/run");
+    assert_null(user[2]);
+}
+
+/* A session's libvirtd that was started without XDG_RUNTIME_DIR keeps the file elsewhere. What is
+ * wrong is told of the folder that has a file. */
+static void
+test_second_folder(void **state)
+{
+    static const char words[] = "qemu\0-uuid\0" UUID;
+    const Fixture *fixture = *state;
+    const char *const folders[] = {"/nonexistent", fixture->process, fixture->folder, NULL};
+    g_autoptr(GError) error = NULL;
+    pid_t pid = 0;
+
+    assert_false(qemu_process_find(folders, fixture->folder, "vm1", UUID, &pid, &error));
+    assert_error_cleared(&error, ERRNO_ERROR, ENOENT, "/nonexistent");
+    write_file(fixture->pid_file, "none", -1);
+    assert_false(qemu_process_find(folders, fixture->folder, "vm1", UUID, &pid, &error));
+    assert_error_cleared(&error, ERRNO_ERROR, EPROTO, fixture->folder);
+    write_file(fixture->pid_file, "4711", -1);
+    write_file(fixture->command_line, words, sizeof words);
+    qemu_process_find(folders, fixture->folder, "vm1", UUID, &pid, &error);
+    assert_no_error(error);
+    assert_int_equal(pid, 4711);
 }
 
 int
@@ -153,8 +181,11 @@ main(void)
         cmocka_unit_test_setup_teardown(test_name_with_xml_in_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_process, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_second_folder, set_up, tear_down),
         cmocka_unit_test(test_folders),
     };
 
+    g_unsetenv("XDG_RUNTIME_DIR");
+    g_setenv("XDG_CACHE_HOME", "/dev/null/cache", TRUE);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
