@@ -22,7 +22,6 @@ struct Daemon {
     char *config;
     char *socket_path; /* NULL unless the socket file is ours to remove */
     int dev_fd;
-    int lock_fd; /* see namespace-lock.h */
     Kernel *kernel;
     Broker *broker;
     VarlinkServer *server;
@@ -184,10 +183,10 @@ static gboolean
 lock_namespace(Daemon *daemon, GError **error)
 {
     g_autoptr(GError) cause = NULL;
+    int lock = namespace_lock(&cause);
 
-    daemon->lock_fd = namespace_lock(&cause);
-    if (daemon->lock_fd >= 0)
-        return TRUE;
+    if (lock >= 0)
+        return varlink_server_turn_away(daemon->server, lock, error);
     /* That a stranger has the name stops nobody from serving. */
     if (!error_is_errno(cause, EADDRINUSE)) {
         g_propagate_error(error, g_steal_pointer(&cause));
@@ -204,7 +203,7 @@ daemon_new(const Options *options, GError **error)
 {
     g_autoptr(Daemon) daemon = g_new0(Daemon, 1);
 
-    daemon->dev_fd = daemon->lock_fd = -1;
+    daemon->dev_fd = -1;
     daemon->config = g_strdup(options->config);
     if (!open_kernel(daemon, error) || !open_broker(daemon, options->state, error) ||
         !load_networks(daemon, error) || !serve(daemon, options->socket, error) ||
@@ -225,7 +224,6 @@ daemon_free(Daemon *daemon)
     broker_free(daemon->broker);
     kernel_free(daemon->kernel);
     descriptor_clear(&daemon->dev_fd);
-    descriptor_clear(&daemon->lock_fd);
     g_free(daemon->socket_path);
     g_free(daemon->config);
     g_free(daemon);

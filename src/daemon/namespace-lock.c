@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,15 +22,21 @@ set_name(struct sockaddr_un *address)
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(NAME));
 }
 
-/* Why the name cannot be had: who listens there tells the kernel who he is. */
+/* Why the name cannot be had: who listens there tells the kernel who he is. A macvtapd accepts, so
+ * that nobody can fill the queue before us; who does not accept is none, even if it takes this long
+ * to know. */
+#define PATIENCE_S 2
+
 static void
 explain(const struct sockaddr_un *address, socklen_t length, GError **error)
 {
-    AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct timeval patience = {.tv_sec = PATIENCE_S};
     struct ucred peer = {.uid = (uid_t)-1};
     socklen_t size = sizeof peer;
 
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)address, length) == 0 &&
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
+        RETRY_EINTR(connect(fd, (const struct sockaddr *)address, length)) == 0 &&
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid())
         g_set_error(error, ERRNO_ERROR, EBUSY,
                     "another macvtapd (process %d) makes ports in this network namespace",
@@ -47,7 +54,7 @@ namespace_lock(GError **error)
     struct sockaddr_un address;
     socklen_t length = set_name(&address);
 
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 && listen(fd, 1) == 0)
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 && listen(fd, SOMAXCONN) == 0)
         return g_steal_fd(&fd);
     if (fd >= 0 && errno == EADDRINUSE)
         explain(&address, length, error);

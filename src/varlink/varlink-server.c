@@ -200,16 +200,36 @@ server_accepted(int fd, gpointer user_data)
     (void)varlink_server_add_connection(user_data, fd, NULL);
 }
 
-gboolean
-varlink_server_listen(VarlinkServer *server, int listen_fd, GError **error)
+/* VarlinkAcceptFunc */
+static void
+server_turned_away(int fd, gpointer user_data)
+{
+    descriptor_clear(&fd);
+}
+
+static gboolean
+server_add_listener(VarlinkServer *server, int listen_fd, VarlinkAcceptFunc accepted,
+                    GError **error)
 {
     VarlinkListener *listener =
-        varlink_listener_new(server->poller, listen_fd, server_accepted, server, error);
+        varlink_listener_new(server->poller, listen_fd, accepted, server, error);
 
     if (!listener)
         return FALSE;
     g_ptr_array_add(server->listeners, listener);
     return TRUE;
+}
+
+gboolean
+varlink_server_listen(VarlinkServer *server, int listen_fd, GError **error)
+{
+    return server_add_listener(server, listen_fd, server_accepted, error);
+}
+
+gboolean
+varlink_server_turn_away(VarlinkServer *server, int listen_fd, GError **error)
+{
+    return server_add_listener(server, listen_fd, server_turned_away, error);
 }
 
 static VarlinkLimits

@@ -71,6 +71,10 @@ gboolean varlink_server_add_interface(VarlinkServer *server, const char *descrip
 /* Accepts on a listening AF_UNIX stream socket, whose ownership is taken. */
 gboolean varlink_server_listen(VarlinkServer *server, int listen_fd, GError **error);
 
+/* Accepts there too, and closes each connection at once: for who only asks who listens
+ * (SO_PEERCRED, unix(7)). The socket is taken. */
+gboolean varlink_server_turn_away(VarlinkServer *server, int listen_fd, GError **error);
+
 /* Serves one connected AF_UNIX stream socket (taken), as socketpair tests and fuzzers need it. */
 gboolean varlink_server_add_connection(VarlinkServer *server, int fd, GError **error);
 
