@@ -81,7 +81,8 @@ const Port *broker_change_port(Broker *broker, const Caller *caller, const PortC
                                GError **error);
 
 /* Begins to remove the ports that the domain with this UUID (in lower case) holds, of the caller's
- * ports. done is called as of broker_delete_port(); at once when there is none. */
+ * ports (root: also of others', unless a process holds them). done is called as of
+ * broker_delete_port(); at once when there is none. */
 void broker_end_domain(Broker *broker, const Caller *caller, const char *domain, BrokerRemoved done,
                        gpointer user_data);
 

@@ -214,6 +214,14 @@ broker_delete_port(Broker *broker, const Caller *caller, const char *text, Broke
     return TRUE;
 }
 
+/* Root ends what users have left of a domain, but not what a living process has: a user's libvirt
+ * may run a domain of the same UUID. */
+static gboolean
+may_end(const Caller *caller, const Port *port)
+{
+    return port->owner == caller->uid || (caller->uid == 0 && port->holder.pid == 0);
+}
+
 void
 broker_end_domain(Broker *broker, const Caller *caller, const char *domain, BrokerRemoved done,
                   gpointer user_data)
@@ -223,7 +231,7 @@ broker_end_domain(Broker *broker, const Caller *caller, const char *domain, Brok
     for (guint i = 0; i < all->len; i++) {
         const Port *port = all->pdata[i];
 
-        if (broker_may_see(caller, port) && port->holder.type == HOLDER_DOMAIN &&
+        if (may_end(caller, port) && port->holder.type == HOLDER_DOMAIN &&
             g_str_equal(port->holder.domain, domain))
             g_ptr_array_add(ports, all->pdata[i]);
     }

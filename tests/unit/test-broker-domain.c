@@ -215,6 +215,35 @@ test_domain_of_a_user(void **state)
     expect_events(test, "created roots\ncreated own\nchanged own\nchanged own\ndeleted own\n");
 }
 
+/* A user's libvirt may run a domain of the same UUID as root's: root ends his own ports, and what
+ * no process has. */
+static void
+test_domain_of_a_user_and_root(void **state)
+{
+    TestBroker *test = *state;
+    const TestChild child = test_child_new();
+    const Caller root = test_caller(0), user = test_caller(getuid() + 1000);
+    g_autoptr(GError) error = NULL;
+    guint n_ports = 7;
+
+    g_array_append_val(test_broker_network(test, "lan")->allow_uids, user.uid);
+    create(test, "roots", FIRST, child.pid);
+    for (guint i = 0; i < 2; i++) {
+        const PortRequest request = {.network = (char *)"lan",
+                                     .name = (char *)(i ? "lives" : "left"),
+                                     .holder = domain_holder(FIRST, 0)};
+        g_auto(PortGrant) grant = {0};
+
+        assert_true(broker_create_port(test->broker, &user, &request, &grant, &error));
+    }
+    assert_true(tie(test, "lives", child.pid, &error));
+    assert_true(test_broker_end_domain(test, &root, FIRST, &n_ports, &error));
+    assert_int_equal(n_ports, 2);
+    assert_non_null(find_port(test, "lives"));
+    assert_true(test_broker_delete(test, &root, "lives", &error));
+    test_child_end(&child);
+}
+
 /* A record with a process is as good as that process: by its pid and by when it began. */
 static void
 test_after_a_start(void **state)
@@ -251,6 +280,7 @@ main(void)
         TEST(test_process_of_another_user),
         TEST(test_end_of_a_domain),
         TEST(test_domain_of_a_user),
+        TEST(test_domain_of_a_user_and_root),
         TEST(test_after_a_start),
     };
 
