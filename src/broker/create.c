@@ -39,8 +39,8 @@ typedef struct Creation {
     Process holder; /* pidfd -1 unless the holder has a process */
     Port *port;     /* ours until it is committed */
     DescriptorArray *taps, *vhosts;
-    GArray *others; /* of LinkInfo, once a generated MAC was found in use by a device that is not
-                       ours */
+    GArray *others;    /* of LinkInfo, once a generated MAC was found in use by a device that is not
+                          ours */
     gboolean is_stuck; /* the device could not be removed: the next start does it, by the record */
 } Creation;
 
@@ -312,6 +312,23 @@ name_parents(Creation *creation)
     port->trunk_index = creation->trunk.index;
 }
 
+static gboolean
+open_vhosts(Creation *creation, GError **error)
+{
+    const Port *port = creation->port;
+    g_autoptr(DescriptorArray) trial = NULL;
+
+    if (!creation->request->no_descriptors)
+        return broker_open_vhosts(creation->broker, port->vhost, port->queues, creation->vhosts,
+                                  error) &&
+               broker_check_grant(port->queues, creation->vhosts, error);
+    if (port->vhost != VHOST_POLICY_REQUIRE)
+        return TRUE;
+    /* Whoever opens the device opens vhost-net himself, but it must be there. */
+    trial = descriptor_array_new();
+    return broker_open_vhosts(creation->broker, port->vhost, 1, trial, error);
+}
+
 /* Step 1 of the theory. */
 static gboolean
 decide(Creation *creation, GError **error)
@@ -344,10 +361,7 @@ decide(Creation *creation, GError **error)
     port->node_owner = creation->request->node_owner;
     port->node_group = creation->request->node_group;
     port->state = PORT_STATE_CREATING;
-    return creation->request->no_descriptors ||
-           (broker_open_vhosts(creation->broker, port->vhost, port->queues, creation->vhosts,
-                               error) &&
-            broker_check_grant(port->queues, creation->vhosts, error));
+    return open_vhosts(creation, error);
 }
 
 static void

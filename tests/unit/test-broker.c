@@ -446,6 +446,28 @@ test_vhost(void **state)
     }
 }
 
+/* Who opens the device himself opens vhost-net too: only that it is there can be required. */
+static void
+test_vhost_without_descriptors(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    PortRequest request = {.network = (char *)"lan",
+                           .has_vhost = TRUE,
+                           .vhost = VHOST_POLICY_REQUIRE,
+                           .no_descriptors = TRUE};
+    guint n_descriptors = test_count_descriptors();
+    g_auto(PortGrant) grant = {0}, without = {0};
+
+    create(test, &root, &request, &grant);
+    assert_int_equal(grant.vhosts->len, 0);
+    assert_int_equal(test_count_descriptors(), n_descriptors);
+    test->vhost_errnum = ENOENT;
+    test_broker_refuse(test, &root, &request, PORT_ERROR_VHOST_UNAVAILABLE, "No such file");
+    request.vhost = VHOST_POLICY_AUTO;
+    create(test, &root, &request, &without);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int
@@ -468,6 +490,7 @@ main(void)
         TEST(test_watchers_may_end_watches),
         TEST(test_replaced_networks),
         TEST(test_vhost),
+        TEST(test_vhost_without_descriptors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
