@@ -175,14 +175,28 @@ on_parent_changed(Broker *broker, Port *port, const LinkInfo *link)
     broker_emit(broker, PORT_EVENT_CHANGED, port);
 }
 
+/* In passthru the device takes the parent's new MAC, and no event tells of the device. */
+static void
+look_at_passthru(Broker *broker, Port *port, int parent_index)
+{
+    LinkInfo device;
+
+    if (port->mode == MACVTAP_MODE_PASSTHRU && port->parent_index == parent_index &&
+        !port->is_ending &&
+        broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &device, NULL))
+        on_device_changed(broker, port, &device);
+}
+
 /* A link that is no port's device: it may be the parent of many. */
 static void
 on_other_changed(Broker *broker, const LinkInfo *link)
 {
     g_autoptr(GPtrArray) ports = registry_list(broker->registry);
 
-    for (guint i = 0; i < ports->len; i++)
+    for (guint i = 0; i < ports->len; i++) {
         on_parent_changed(broker, ports->pdata[i], link);
+        look_at_passthru(broker, ports->pdata[i], link->index);
+    }
     if (g_str_equal(link->kind, "bond"))
         on_bond_changed(broker, link);
 }

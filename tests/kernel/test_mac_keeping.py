@@ -122,6 +122,18 @@ def test_inherited_mac_of_the_parent_is_kept(daemon, host, ports):
     assert state(daemon, port)["macChanges"] == 1
 
 
+def test_inherited_mac_is_kept_when_the_parents_is_changed(daemon, host, ports):
+    """The device has the other one as well then, of which no message of the kernel tells."""
+    before = host.mac("eth0")
+    port, _ = ports("inherit")
+    with MacMonitor(host, "eth0") as macs:
+        host.ip("link", "set", "eth0", "address", OTHER)
+        macs.wait(OTHER)
+        macs.wait(before)
+    assert host.mac(port["interfaceName"]) == before
+    assert state(daemon, port)["macChanges"] == 1
+
+
 @pytest.mark.parametrize("network", ["any", "assign"])
 def test_allowed_and_the_record_follows(daemon, host, ports, watcher, wire, network):
     before = host.mac("eth0")
