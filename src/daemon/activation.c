@@ -67,14 +67,15 @@ remove_stale(const struct sockaddr_un *address, GError **error)
     struct stat status;
 
     if (lstat(address->sun_path, &status) < 0)
-        return TRUE;
+        return errno == ENOENT ||
+               error_set_errno(error, errno, "cannot look at %s", address->sun_path);
     if (!S_ISSOCK(status.st_mode))
         return error_set_errno(error, EEXIST, "%s is not a socket", address->sun_path);
     if (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
         return error_set_errno(error, EADDRINUSE, "another daemon listens at %s",
                                address->sun_path);
-    unlink(address->sun_path);
-    return TRUE;
+    return unlink(address->sun_path) == 0 || errno == ENOENT ||
+           error_set_errno(error, errno, "cannot remove the old socket %s", address->sun_path);
 }
 
 int

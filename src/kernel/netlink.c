@@ -50,7 +50,7 @@ Netlink *
 netlink_new(GError **error)
 {
     g_autoptr(Netlink) netlink = g_new0(Netlink, 1);
-    int size = SOCKET_BUFFER, on = 1, fd, r;
+    int size = SOCKET_BUFFER, on = 1, fd;
 
     netlink->buffer = g_malloc(RECEIVE_SIZE);
     netlink->socket = nl_socket_alloc();
@@ -58,9 +58,9 @@ netlink_new(GError **error)
         error_set_errno(error, ENOMEM, "cannot make a netlink socket");
         return NULL;
     }
-    r = nl_connect(netlink->socket, NETLINK_ROUTE);
-    if (r < 0) {
-        g_set_error(error, ERRNO_ERROR, errno, "cannot make a netlink socket: %s", nl_geterror(r));
+    /* libnl has fewer errors than the kernel, but leaves errno as it was. */
+    if (nl_connect(netlink->socket, NETLINK_ROUTE) < 0) {
+        error_set_errno(error, errno, "cannot make a netlink socket");
         return NULL;
     }
     fd = nl_socket_get_fd(netlink->socket);
