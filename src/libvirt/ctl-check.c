@@ -5,6 +5,7 @@
  * that runs keeps its ports; they are looked at.
  */
 #include "ctl-domain.h"
+#include "domain-port.h"
 #include "hook.h"
 
 static guint
@@ -19,56 +20,67 @@ check_metadata(const DomainXml *domain)
                       domain->ports->len);
 }
 
+/* Ports of an earlier life whose release never came. */
 static guint
-check_stopped(MacvtapClient *client, DomainXml *domain)
+report_old(const DomainXml *domain, const GPtrArray *there)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < domain->ports->len; i++) {
+        const DomainPort *wanted = domain->ports->pdata[i];
+        const MacvtapPort *old = domain_port_find_old(there, domain->uuid, wanted);
+
+        if (!old)
+            continue;
+        ctl_report(TRUE, "interface %s: a start ends the domain's old port %s first",
+                   wanted->target, macvtap_port_get_interface_name(old));
+        n++;
+    }
+    return n;
+}
+
+static guint
+check_stopped(MacvtapClient *client, DomainXml *domain, const GPtrArray *there)
 {
     g_auto(Hook) hook = {.state_folder = -1};
-    guint problems;
+    guint problems, old;
 
     hook_init(&hook, domain, -1);
-    problems = hook_try(&hook, client);
+    old = report_old(domain, there);
+    problems = hook_try(&hook, client, there);
     for (guint i = 0; i < hook.notes->len; i++)
         ctl_report(FALSE, "%s", (const char *)hook.notes->pdata[i]);
-    if (problems == 0)
+    if (problems == 0 && old < domain->ports->len)
         ctl_report(TRUE, "its ports can be made");
     return problems;
 }
 
-static const MacvtapPort *
-find_port(const GPtrArray *ports, const char *target)
-{
-    for (guint i = 0; i < ports->len; i++) {
-        if (g_str_equal(macvtap_port_get_interface_name(ports->pdata[i]), target))
-            return ports->pdata[i];
-    }
-    return NULL;
-}
-
 static guint
-check_running_port(const DomainXml *domain, const DomainPort *wanted, const MacvtapPort *port)
+check_running_port(Ctl *ctl, const DomainXml *domain, const DomainPort *wanted,
+                   const MacvtapPort *port)
 {
-    g_autofree char *holder = port ? macvtap_port_get_holder(port) : NULL;
-    g_autofree char *expected = g_strdup_printf("domain:%s", domain->uuid);
+    g_autofree char *holder = port ? ctl_describe_holder(ctl, port) : NULL;
 
     if (!port)
         return ctl_report(FALSE, "interface %s: macvtapd has no such port", wanted->target);
-    if (g_strcmp0(holder, expected) != 0)
+    if (!domain_port_is_held(port, domain->uuid))
         return ctl_report(FALSE, "interface %s: its port is held by %s", wanted->target, holder);
     return ctl_report(g_str_equal(macvtap_port_get_state(port), "active"),
                       "interface %s: its port is %s", wanted->target, macvtap_port_get_state(port));
 }
 
-static gboolean
-check_running(MacvtapClient *client, const DomainXml *domain, guint *problems, GError **error)
+static guint
+check_running(Ctl *ctl, const DomainXml *domain, const GPtrArray *there)
 {
-    g_autoptr(GPtrArray) ports = macvtap_client_list_ports(client, NULL, error);
+    guint problems = 0;
 
-    for (guint i = 0; ports && i < domain->ports->len; i++) {
+    for (guint i = 0; i < domain->ports->len; i++) {
         const DomainPort *wanted = domain->ports->pdata[i];
 
-        *problems += check_running_port(domain, wanted, find_port(ports, wanted->target));
+        problems +=
+            check_running_port(ctl, domain, wanted, domain_port_find(there, wanted->target));
     }
-    return ports != NULL;
+    return problems;
 }
 
 int
@@ -77,7 +89,8 @@ ctl_check(Ctl *ctl, int argc, char **argv, GError **error)
     g_autoptr(virDomain) domain = NULL;
     g_autoptr(DomainXml) xml = NULL;
     g_autoptr(MacvtapClient) client = NULL;
-    gboolean active, good = TRUE;
+    g_autoptr(GPtrArray) there = NULL;
+    gboolean active;
     guint problems;
 
     if (!ctl_parse(NULL, &argc, &argv, 1, "DOMAIN", error))
@@ -89,11 +102,12 @@ ctl_check(Ctl *ctl, int argc, char **argv, GError **error)
         return 1;
     problems = ctl_report_hook() + check_metadata(xml);
     client = macvtap_client_connect(ctl->socket, error);
-    if (!client)
+    there = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
+    if (!there)
         return 1;
     if (active)
-        good = check_running(client, xml, &problems, error);
-    else if (!xml->problem)
-        problems += check_stopped(client, g_steal_pointer(&xml));
-    return good && problems == 0 ? 0 : 1;
+        problems += check_running(ctl, xml, there);
+    else if (!xml->problem && xml->ports->len > 0)
+        problems += check_stopped(client, g_steal_pointer(&xml), there);
+    return problems == 0 ? 0 : 1;
 }

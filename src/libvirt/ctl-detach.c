@@ -6,6 +6,7 @@
  * port.
  */
 #include "ctl-domain.h"
+#include "domain-port.h"
 
 #include <string.h>
 
@@ -109,15 +110,26 @@ detach_config(Detach *detach, GError **error)
            forget_port(detach, domain, port, VIR_DOMAIN_AFFECT_CONFIG, error);
 }
 
+/* The metadata may name a device that is another's port: that one stays. By the port's ID, as by
+ * then the name may be a new port's. */
 static gboolean
-delete_port(Ctl *ctl, const char *target, GError **error)
+delete_port(Ctl *ctl, const DomainXml *domain, const char *target, GError **error)
 {
     g_autoptr(MacvtapClient) client = macvtap_client_connect(ctl->socket, error);
+    g_autoptr(GPtrArray) ports = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
+    const MacvtapPort *port = ports ? domain_port_find(ports, target) : NULL;
     g_autoptr(GError) cause = NULL;
 
-    if (!client)
-        return FALSE;
-    if (macvtap_client_delete(client, target, &cause) ||
+    if (!ports || !port)
+        return ports != NULL;
+    if (!domain_port_is_held(port, domain->uuid)) {
+        g_autofree char *holder = ctl_describe_holder(ctl, port);
+
+        g_printerr("macvtapctl: note: port %s stays: it is held by %s, not by domain %s\n", target,
+                   holder, domain->name);
+        return TRUE;
+    }
+    if (macvtap_client_delete(client, macvtap_port_get_id(port), &cause) ||
         g_strcmp0(macvtap_client_get_refusal(client), "PortNotFound") == 0)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&cause));
@@ -138,7 +150,7 @@ detach_live(Ctl *ctl, Detach *detach, GError **error)
     return unplug(detach, port, VIR_DOMAIN_AFFECT_LIVE, error) &&
            wait_unplugged(detach, target, error) &&
            forget_port(detach, domain, port, VIR_DOMAIN_AFFECT_LIVE, error) &&
-           delete_port(ctl, target, error);
+           delete_port(ctl, domain, target, error);
 }
 
 static gboolean

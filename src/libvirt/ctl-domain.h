@@ -59,6 +59,9 @@ gboolean ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags,
 gboolean ctl_choose_scope(virDomain *domain, gboolean live, gboolean config, guint *ret_flags,
                           GError **error);
 
+/* Who holds the port: "domain NAME" where libvirt knows it; free with g_free(). */
+char *ctl_describe_holder(Ctl *ctl, const MacvtapPort *port);
+
 /* QEMU's process of a running domain; 0 when it cannot be told. */
 int ctl_find_process(Ctl *ctl, const DomainXml *domain);
 

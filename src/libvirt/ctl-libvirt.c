@@ -124,3 +124,16 @@ ctl_find_process(Ctl *ctl, const DomainXml *domain)
         return 0;
     return (int)pid;
 }
+
+char *
+ctl_describe_holder(Ctl *ctl, const MacvtapPort *port)
+{
+    g_autofree char *holder = macvtap_port_get_holder(port);
+    g_autoptr(virDomain) domain = NULL;
+
+    if (g_str_has_prefix(holder, "domain:"))
+        domain = virDomainLookupByUUIDString(ctl->connection, holder + strlen("domain:"));
+    if (domain)
+        return g_strdup_printf("domain %s", virDomainGetName(domain));
+    return g_steal_pointer(&holder);
+}

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl-domain.h"
+#include "domain-port.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A port in a domain, and macvtapd's if it is there. */
+/* A port in a domain, and macvtapd's if it is there: another domain's is not this one's, even if it
+ * has the name. */
 static json_t *
-describe(const char *name, gboolean active, const DomainPort *port, const GPtrArray *made)
+describe(const DomainXml *domain, gboolean active, const DomainPort *port, const GPtrArray *made)
 {
-    const char *state = "absent";
+    const MacvtapPort *found = domain_port_find(made, port->target);
+    gboolean own = found && domain_port_is_held(found, domain->uuid);
 
-    for (guint i = 0; i < made->len; i++) {
-        if (g_str_equal(macvtap_port_get_interface_name(made->pdata[i]), port->target))
-            state = macvtap_port_get_state(made->pdata[i]);
-    }
-    return json_pack("{s:s, s:b, s:s, s:s, s:s*, s:i, s:s}", "domain", name, "running", active,
-                     "target", port->target, "network", port->network, "macAddress", port->mac,
-                     "queues", (int)port->queues, "state", state);
+    return json_pack("{s:s, s:b, s:s, s:s, s:s*, s:i, s:s}", "domain", domain->name, "running",
+                     active, "target", port->target, "network", port->network, "macAddress",
+                     port->mac, "queues", (int)port->queues, "state",
+                     own ? macvtap_port_get_state(found) : "absent");
 }
 
 /* Appends the domain's ports; a domain whose XML cannot be read has none of ours. */
@@ -32,7 +32,7 @@ add_domain(json_t *list, virDomain *domain, const GPtrArray *made)
         xml = domain_xml_parse(text, strlen(text), NULL);
     free(text);
     for (guint i = 0; xml && i < xml->ports->len; i++)
-        json_array_append_new(list, describe(xml->name, active, xml->ports->pdata[i], made));
+        json_array_append_new(list, describe(xml, active, xml->ports->pdata[i], made));
 }
 
 static gboolean

@@ -18,9 +18,9 @@
  */
 #include "hook.h"
 
+#include "domain-port.h"
 #include "hook-state.h"
 
-#include "mac-address.h"
 #include "macvtap.h"
 
 #include <errno.h>
@@ -84,10 +84,8 @@ static gboolean
 check_mac(const DomainPort *wanted, const MacvtapPort *port, GError **error)
 {
     const char *has = macvtap_port_get_mac_address(port);
-    MacAddress a, b;
 
-    if (mac_address_parse(wanted->mac, &a) && mac_address_parse(has, &b) &&
-        mac_address_equal(&a, &b))
+    if (domain_port_same_mac(wanted->mac, has))
         return TRUE;
     return refuse(error,
                   "the domain says MAC %s, but the port has %s: set <mac address='%s'/>, or"
@@ -195,7 +193,7 @@ hook_prepare(Hook *hook, GError **error)
 }
 
 guint
-hook_try(Hook *hook, MacvtapClient *client)
+hook_try(Hook *hook, MacvtapClient *client, const GPtrArray *there)
 {
     const GPtrArray *ports = hook->domain->ports;
     g_autoptr(GPtrArray) made = g_ptr_array_new_with_free_func(free_port);
@@ -204,8 +202,11 @@ hook_try(Hook *hook, MacvtapClient *client)
     for (guint i = 0; i < ports->len; i++) {
         const DomainPort *wanted = ports->pdata[i];
         g_autoptr(GError) cause = NULL;
-        MacvtapPort *port = make_port(client, wanted, NULL, FALSE, &cause);
+        MacvtapPort *port;
 
+        if (domain_port_find_old(there, hook->domain->uuid, wanted))
+            continue;
+        port = make_port(client, wanted, NULL, FALSE, &cause);
         if (port)
             g_ptr_array_add(made, port);
         if (port && check_port(hook, wanted, port, &cause))

@@ -8,12 +8,11 @@
 #include "hook.h"
 
 #include "deadline.h"
+#include "domain-port.h"
 #include "hook-state.h"
 #include "qemu-process.h"
 
 #include "macvtap.h"
-
-#include <string.h>
 
 /* How long release waits for a macvtapd that did not answer the operation before. */
 #define MILLISECONDS_SLOW 200
@@ -36,15 +35,9 @@ find_qemu(const Hook *hook, GError **error)
 static gboolean
 has_port(const Hook *hook, const GPtrArray *ports, const char *target)
 {
-    for (guint i = 0; i < ports->len; i++) {
-        const MacvtapPort *port = ports->pdata[i];
-        g_autofree char *holder = macvtap_port_get_holder(port);
+    const MacvtapPort *port = domain_port_find(ports, target);
 
-        if (g_str_equal(macvtap_port_get_interface_name(port), target))
-            return g_str_has_prefix(holder, "domain:") &&
-                   g_ascii_strcasecmp(holder + strlen("domain:"), hook->domain->uuid) == 0;
-    }
-    return FALSE;
+    return port && domain_port_is_held(port, hook->domain->uuid);
 }
 
 /* Goes on to the next port after a failure; the first one is what is told. */

@@ -47,8 +47,10 @@ gboolean hook_prepare(Hook *hook, GError **error);
 const char *hook_port_name(const char *target);
 
 /* Makes the ports as prepare would, though with this process as their holder, and takes them away
- * again. A note for each that cannot be had; returns how many these are. */
-guint hook_try(Hook *hook, MacvtapClient *client);
+ * again. A note for each that cannot be had; returns how many these are. Left out is what one of
+ * macvtapd's ports (there) is in the way of that the domain itself has from an earlier life:
+ * prepare ends that first. */
+guint hook_try(Hook *hook, MacvtapClient *client, const GPtrArray *there);
 
 /* hook-running.c */
 gboolean hook_started(Hook *hook, GError **error);

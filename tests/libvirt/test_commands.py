@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """macvtapctl domain: what it refuses, in one line that names the cause, and the names that it chooses."""
+import json
+
 import pytest
 
-from domain import Port, domain_xml
+from domain import NAMESPACE, Port, domain_xml
 
 
 def refused(site, status, *words):
@@ -91,8 +93,47 @@ def test_check_of_a_running_domain(site):
     done = site.daemon.domain("check", "idle", check=False)
     assert done.returncode == 1 and "interface vm-one: its port is held by none" in done.stdout
     site.daemon.ctl("port", "delete", "other")
+    number = site.libvirt.virsh("domuuid", "without").stdout.strip()
+    site.daemon.ctl("port", "create", "--network=lan", "--interface=vm-one", f"--holder=domain:{number}")
+    done = site.daemon.domain("check", "idle", check=False)
+    assert done.returncode == 1 and "interface vm-one: its port is held by domain without" in done.stdout
+    site.daemon.ctl("port", "delete", "vm-one")
     done = site.daemon.domain("check", "without", check=False)
     assert done.returncode == 1 and "the domain has no port of macvtapd" in done.stdout
+
+
+def test_check_of_a_stopped_domain(site):
+    """Of a domain without ports, one thing is said of them; one whose old ports are still there starts."""
+    site.libvirt.define(domain_xml("without"))
+    done = site.daemon.domain("check", "without", check=False)
+    assert done.returncode == 1 and "the domain has no port of macvtapd" in done.stdout
+    assert "can be made" not in done.stdout
+    new = Port("vm-new")
+    site.libvirt.define(domain_xml("idle", [Port("vm-net"), new, Port("vm-other")]))
+    number = site.libvirt.virsh("domuuid", "idle").stdout.strip()
+    for words in (["--interface=vm-net"], ["--interface=vm-old", f"--mac={new.mac}"]):
+        site.daemon.ctl("port", "create", "--network=lan", *words, f"--holder=domain:{number}")
+    done = site.daemon.domain("check", "idle")
+    assert "interface vm-net: a start ends the domain's old port vm-net first" in done.stdout
+    assert "interface vm-new: a start ends the domain's old port vm-old first" in done.stdout
+    assert "its ports can be made" in done.stdout
+    assert {port["interfaceName"] for port in site.daemon.ports()} == {"vm-net", "vm-old"}
+    site.libvirt.virsh("start", "idle")
+    assert {port["interfaceName"] for port in site.daemon.ports()} == {"vm-net", "vm-new", "vm-other"}
+
+
+def test_port_of_another_domain(site):
+    """The metadata names the device of another domain's port, which stays that domain's."""
+    site.libvirt.create(domain_xml("one", [Port("vm-one")]))
+    site.libvirt.create(domain_xml("two"))
+    site.libvirt.virsh("metadata", "two", NAMESPACE, "--key", "m", "--set",
+                       "<ports><port target='vm-one' network='lan'/></ports>", "--live")
+    listed = json.loads(site.daemon.ctl("--json", "domain", "list").stdout)["ports"]
+    assert {port["domain"]: port["state"] for port in listed} == {"one": "active", "two": "absent"}
+    done = site.daemon.domain("detach", "two", "vm-one", "--live")
+    assert "port vm-one stays: it is held by domain one, not by domain two" in done.stderr
+    assert [port["interfaceName"] for port in site.daemon.ports()] == ["vm-one"]
+    assert "vm-one" not in site.libvirt.virsh("dumpxml", "two").stdout
 
 
 def test_guest_that_does_not_let_go(site):

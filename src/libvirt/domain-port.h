@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A domain's ports among those of macvtapd (a list of MacvtapPort, macvtap_client_list_ports()).
+ * The ports that are returned belong to the list. */
+#pragma once
+
+#include "domain-xml.h"
+#include "macvtap.h"
+
+/* The port with this device, whoever holds it; NULL: none. */
+const MacvtapPort *domain_port_find(const GPtrArray *ports, const char *target);
+
+/* Whether the domain with this UUID holds the port. */
+gboolean domain_port_is_held(const MacvtapPort *port, const char *uuid);
+
+/* A port which the domain itself holds, and that wanted cannot be made beside: it has its device's
+ * name or its MAC. */
+const MacvtapPort *domain_port_find_old(const GPtrArray *ports, const char *uuid,
+                                        const DomainPort *wanted);
+
+/* Whether both are the same MAC; FALSE unless both are one. */
+gboolean domain_port_same_mac(const char *a, const char *b);
