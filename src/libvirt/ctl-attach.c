@@ -9,10 +9,10 @@
 #include "ctl-domain.h"
 #include "hook.h"
 #include "interface-name.h"
+#include "target-name.h"
 #include "template.h"
 
 #include <net/if.h>
-#include <string.h>
 #include <unistd.h>
 
 typedef struct Attach {
@@ -96,29 +96,21 @@ has_target(const DomainXml *domain, const char *target)
     return FALSE;
 }
 
-/* A name that says whose it is: what of the domain's name an interface may have, and a number.
- * A user's must begin as macvtapd wants it. */
-static char *
-choose_target(const Attach *attach)
+static guint
+interface_index(const char *name)
 {
-    g_autoptr(GString) start = g_string_new(NULL);
+    return if_nametoindex(name);
+}
 
-    for (const char *c = virDomainGetName(attach->domain); *c && start->len < 9; c++) {
-        if (g_ascii_isalnum(*c))
-            g_string_append_c(start, *c);
-    }
-    if (geteuid() != 0 && !interface_name_is_users(start->str))
-        g_string_prepend(start, "vm");
-    for (guint i = 0;; i++) {
-        char *name = g_strdup_printf("%s-net%u", start->len > 0 ? start->str : "vm", i);
+/* A device that another domain's configuration has is not there before that domain runs. */
+static char *
+choose_target(const Attach *attach, GError **error)
+{
+    g_autoptr(GHashTable) taken = ctl_collect_targets(attach->ctl, error);
 
-        if (strlen(name) > INTERFACE_NAME_MAX)
-            g_string_truncate(start, start->len - 1);
-        else if (!has_target(attach->now, name) && !has_target(attach->later, name) &&
-                 if_nametoindex(name) == 0)
-            return name;
-        g_free(name);
-    }
+    return taken ? target_name_choose(virDomainGetName(attach->domain), geteuid() != 0, taken,
+                                      interface_index)
+                 : NULL;
 }
 
 static gboolean
@@ -127,8 +119,8 @@ decide(Attach *attach, GError **error)
     g_autoptr(MacvtapNetwork) network = NULL;
 
     if (!attach->target)
-        attach->target = choose_target(attach);
-    if (!interface_name_check_chosen(attach->target, error))
+        attach->target = choose_target(attach, error);
+    if (!attach->target || !interface_name_check_chosen(attach->target, error))
         return FALSE;
     if (has_target(attach->now, attach->target) || has_target(attach->later, attach->target))
         return ctl_fail(error, "the domain has a port %s already", attach->target);

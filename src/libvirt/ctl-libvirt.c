@@ -66,6 +66,39 @@ ctl_read_domain(virDomain *domain, guint flags, GError **error)
     return xml;
 }
 
+static void
+add_targets(virDomain *domain, guint flags, GHashTable *targets)
+{
+    g_autoptr(DomainXml) xml = ctl_read_domain(domain, flags, NULL);
+
+    if (xml)
+        domain_xml_add_targets(xml, targets);
+}
+
+GHashTable *
+ctl_collect_targets(Ctl *ctl, GError **error)
+{
+    g_autoptr(GHashTable) targets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    virConnect *connection = ctl_connect(ctl, error);
+    virDomain **domains;
+    int n;
+
+    if (!connection)
+        return NULL;
+    n = virConnectListAllDomains(connection, &domains, 0);
+    if (n < 0) {
+        ctl_fail_libvirt(error, "cannot list the domains");
+        return NULL;
+    }
+    for (int i = 0; i < n; i++) {
+        add_targets(domains[i], 0, targets);
+        add_targets(domains[i], VIR_DOMAIN_XML_INACTIVE, targets);
+        virDomainFree(domains[i]);
+    }
+    free(domains);
+    return g_steal_pointer(&targets);
+}
+
 static char *
 format_ports(const GPtrArray *ports)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl-domain.h"
+#include "target-name.h"
 #include "template.h"
 
 #include "interface-name.h"
 
+#include <net/if.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,8 +39,8 @@ parse(XmlOptions *options, int argc, char **argv, GError **error)
          "Which one; interface and metadata unless given", "NAME"},
         {"domain", 0, 0, G_OPTION_ARG_STRING, &options->domain, "The domain's name (vm1)", "NAME"},
         {"mac", 0, 0, G_OPTION_ARG_STRING, &options->mac, "The guest's MAC", "MAC"},
-        {"target", 0, 0, G_OPTION_ARG_STRING, &options->target, "The device's name (vm1-net0)",
-         "IFNAME"},
+        {"target", 0, 0, G_OPTION_ARG_STRING, &options->target,
+         "The device's name (of the domain's)", "IFNAME"},
         {"model", 0, 0, G_OPTION_ARG_STRING, &options->model, "virtio unless given", "MODEL"},
         {"queues", 0, 0, G_OPTION_ARG_INT, &options->queues, "1 to 256", "N"},
         {"mtu", 0, 0, G_OPTION_ARG_INT, &options->mtu, "What the guest is told", "BYTES"},
@@ -123,7 +125,7 @@ print(const XmlOptions *options, GError **error)
         {"target", options->target},
         {"mac", options->mac},
         {"model", options->model ? options->model : "virtio"},
-        {"domain", options->domain ? options->domain : "vm1"},
+        {"domain", options->domain},
         {"type", access("/dev/kvm", F_OK) == 0 ? "kvm" : "qemu"},
         {"parent", options->parent},
         {"libvirt-mode", options->mode},
@@ -140,6 +142,12 @@ print(const XmlOptions *options, GError **error)
              print_template("interface", values, error));
 }
 
+static guint
+interface_index(const char *name)
+{
+    return if_nametoindex(name);
+}
+
 int
 ctl_xml(Ctl *ctl, int argc, char **argv, GError **error)
 {
@@ -149,8 +157,10 @@ ctl_xml(Ctl *ctl, int argc, char **argv, GError **error)
         return 2;
     if (options.list)
         return print_list();
+    if (!options.domain)
+        options.domain = g_strdup("vm1");
     if (!options.target)
-        options.target = g_strdup("vm1-net0");
+        options.target = target_name_choose(options.domain, geteuid() != 0, NULL, interface_index);
     if (!interface_name_check_chosen(options.target, error))
         return 1;
     ask_macvtapd(ctl, &options);

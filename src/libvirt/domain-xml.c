@@ -360,6 +360,57 @@ domain_xml_check(const DomainXml *domain, GError **error)
     return FALSE;
 }
 
+static xmlNode *
+first_interface(const DomainXml *domain)
+{
+    return child(child(xmlDocGetRootElement(domain->document), "devices"), "interface");
+}
+
+void
+domain_xml_add_targets(const DomainXml *domain, GHashTable *targets)
+{
+    for (guint i = 0; i < domain->ports->len; i++) {
+        const DomainPort *port = domain->ports->pdata[i];
+
+        g_hash_table_add(targets, g_strdup(port->target));
+    }
+    for (xmlNode *node = first_interface(domain); node;
+         node = next_element(node->next, "interface", NULL)) {
+        char *dev = attribute(child(node, "target"), "dev");
+
+        if (dev)
+            g_hash_table_add(targets, dev);
+    }
+}
+
+static gboolean
+is_port(const DomainXml *domain, const char *target)
+{
+    for (guint i = 0; i < domain->ports->len; i++) {
+        if (g_str_equal(((const DomainPort *)domain->ports->pdata[i])->target, target))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+GPtrArray *
+domain_xml_list_others(const DomainXml *domain)
+{
+    GPtrArray *others = g_ptr_array_new_with_free_func(g_free);
+
+    for (xmlNode *node = first_interface(domain); node;
+         node = next_element(node->next, "interface", NULL)) {
+        g_autofree char *type = attribute(node, "type");
+        g_autofree char *managed = attribute(child(node, "target"), "managed");
+        g_autofree char *dev = attribute(child(node, "target"), "dev");
+
+        if (dev && g_strcmp0(type, "ethernet") == 0 && g_strcmp0(managed, "no") == 0 &&
+            !is_port(domain, dev))
+            g_ptr_array_add(others, g_steal_pointer(&dev));
+    }
+    return others;
+}
+
 void
 domain_xml_rename_target(DomainPort *port, const char *target)
 {

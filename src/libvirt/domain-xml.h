@@ -56,6 +56,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainXml, domain_xml_free)
 /* Fails with DOMAIN_XML_ERROR_PORTS if there is a problem. */
 gboolean domain_xml_check(const DomainXml *domain, GError **error);
 
+/* Adds (as char * of its own) the device of each interface and of each of our ports to a set. */
+void domain_xml_add_targets(const DomainXml *domain, GHashTable *targets);
+
+/* The devices of the interfaces that libvirt leaves to others (type='ethernet', managed='no') and
+ * that are none of our ports: an array of char *, g_ptr_array_unref() it. */
+GPtrArray *domain_xml_list_others(const DomainXml *domain);
+
 /* Gives a port's device another name, in the interface and in the metadata. */
 void domain_xml_rename_target(DomainPort *port, const char *target);
 

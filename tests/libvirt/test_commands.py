@@ -82,6 +82,16 @@ def test_names_that_it_chooses(site):
     site.machine.ip("link", "del", "idle-net2")
 
 
+def test_names_of_two_domains(site):
+    """Their names are cut alike, and neither runs: no device of theirs is there yet."""
+    for name in ("web-server-01", "web-server-02"):
+        site.libvirt.define(domain_xml(name))
+        site.daemon.domain("attach", name, "--network", "lan", "--config")
+    for name in ("web-server-01", "web-server-02"):
+        site.libvirt.virsh("start", name)
+    assert {port["interfaceName"] for port in site.daemon.ports()} == {"webserver-net0", "webserver-net1"}
+
+
 def test_check_of_a_running_domain(site):
     site.libvirt.create(domain_xml("idle", [Port("vm-one"), Port("vm-two")]))
     site.libvirt.create(domain_xml("without"))

@@ -18,7 +18,7 @@ def test_domain_is_defined(site, template, network):
     text = site.daemon.domain("xml", "--network", network, "--template", template, "--domain", "made").stdout
     site.libvirt.define(text)
     (port,) = json.loads(site.daemon.ctl("--json", "domain", "list").stdout)["ports"]
-    assert (port["domain"], port["network"], port["target"]) == ("made", network, "vm1-net0")
+    assert (port["domain"], port["network"], port["target"]) == ("made", network, "made-net0")
     assert "its ports can be made" in site.daemon.domain("check", "made").stdout
     if network == "inherit":
         assert port["macAddress"] == site.machine.mac("eth1")

@@ -57,6 +57,33 @@ test_a_domain(void **state)
     assert_int_equal(port->mtu, 1400);
 }
 
+/* What another domain's device must not be called, and which devices libvirt expects to find. */
+static void
+test_targets(void **state)
+{
+    g_autoptr(DomainXml) domain =
+        parse(DOMAIN(PORTS(PORT "<macvtapd:port target='alone' network='lan'/>"),
+                     "<interface type='network'><target dev='vnet0' managed='no'/></interface>"
+                     "<interface type='ethernet'/>" INTERFACE
+                     "<interface type='ethernet'><target dev='tap1'/></interface>"
+                     "<interface type='ethernet'><target dev='other' managed='no'/></interface>"));
+    g_autoptr(DomainXml) without = parse("<domain><name>a</name><uuid>" UUID "</uuid></domain>");
+    g_autoptr(GHashTable) targets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GPtrArray) others = domain_xml_list_others(domain);
+    g_autoptr(GPtrArray) none = domain_xml_list_others(without);
+
+    domain_xml_add_targets(domain, targets);
+    domain_xml_add_targets(without, targets);
+    assert_int_equal(g_hash_table_size(targets), 5);
+    assert_true(g_hash_table_contains(targets, "alone"));
+    assert_true(g_hash_table_contains(targets, "vm1net0"));
+    assert_true(g_hash_table_contains(targets, "vnet0"));
+    assert_true(g_hash_table_contains(targets, "tap1"));
+    assert_int_equal(others->len, 1);
+    assert_string_equal(others->pdata[0], "other");
+    assert_int_equal(none->len, 0);
+}
+
 static void
 test_others_domains(void **state)
 {
@@ -205,10 +232,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_domain), cmocka_unit_test(test_others_domains),
-        cmocka_unit_test(test_problems), cmocka_unit_test(test_no_domain),
-        cmocka_unit_test(test_length),   cmocka_unit_test(test_rename),
-        cmocka_unit_test(test_null),
+        cmocka_unit_test(test_a_domain),       cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_others_domains), cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_no_domain),      cmocka_unit_test(test_length),
+        cmocka_unit_test(test_rename),         cmocka_unit_test(test_null),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
