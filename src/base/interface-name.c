@@ -15,8 +15,9 @@ refuse(GError **error, const char *name, const char *why)
     return FALSE;
 }
 
-gboolean
-interface_name_check(const char *name, GError **error)
+/* What holds for every name, whatever characters it may have. */
+static gboolean
+check_form(const char *name, GError **error)
 {
     gsize length = strlen(name);
 
@@ -26,6 +27,14 @@ interface_name_check(const char *name, GError **error)
         return refuse(error, name, "it is longer than 15 characters");
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return refuse(error, name, "it is a folder's name");
+    return TRUE;
+}
+
+gboolean
+interface_name_check(const char *name, GError **error)
+{
+    if (!check_form(name, error))
+        return FALSE;
     for (const char *c = name; *c; c++) {
         if (!g_ascii_isgraph(*c) || strchr("/:%", *c))
             return refuse(error, name,
@@ -49,7 +58,7 @@ interface_name_check_parent(const char *name, GError **error)
 {
     if (strchr(name, '#'))
         return refuse(error, name, "a comment needs a line of its own");
-    if (!interface_name_check(name, error))
+    if (!check_form(name, error))
         return FALSE;
     if (name[0] == '-')
         return refuse(error, name, "it begins with '-'");
@@ -62,7 +71,7 @@ interface_name_check_parent(const char *name, GError **error)
 gboolean
 interface_name_check_chosen(const char *name, GError **error)
 {
-    if (!interface_name_check(name, error))
+    if (!check_form(name, error))
         return FALSE;
     return (g_ascii_isalnum(name[0]) && has_only(name, "_.-")) ||
            refuse(error, name,
@@ -73,5 +82,12 @@ interface_name_check_chosen(const char *name, GError **error)
 gboolean
 interface_name_is_users(const char *name)
 {
+    /* Proxmox VE's bridges and VMware's networks are the host's, whatever they begin with. */
+    static const char *const kept[] = {"vmbr", "vmnet"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(kept); i++) {
+        if (g_str_has_prefix(name, kept[i]))
+            return FALSE;
+    }
     return g_str_has_prefix(name, "vm") || g_str_has_prefix(name, "mvt");
 }

@@ -25,6 +25,6 @@ gboolean interface_name_check_parent(const char *name, GError **error);
 gboolean interface_name_check_chosen(const char *name, GError **error);
 
 /* The names that users may choose begin with one of these, so that none of them takes a name that
- * the host will need ("eth7"). */
-#define INTERFACE_NAME_USERS "'vm' or 'mvt'"
+ * the host will need ("eth7", "vmbr0"). */
+#define INTERFACE_NAME_USERS "'vm' or 'mvt', and not with 'vmbr' or 'vmnet'"
 gboolean interface_name_is_users(const char *name);

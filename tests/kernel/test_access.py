@@ -81,7 +81,7 @@ def test_root_may_use_all(access):
 def test_interface_names_of_users(access):
     """No user takes a name that the host's next NIC would get."""
     create = ["port", "create", "--network=alices", "--interface"]
-    for name in ("eth7", "enp3s0", "xvm7"):
+    for name in ("eth7", "enp3s0", "xvm7", "vmbr0", "vmnet8"):
         with NothingLeft(access):
             check_refused(as_user(access, ALICE, *create, name), REFUSED, name, "'vm' or 'mvt'")
     for name in ("vm7-net0", "mvt-alice"):

@@ -86,9 +86,32 @@ test_chosen(void **state)
         assert_false(interface_name_check_chosen(bad[i], NULL));
     assert_true(interface_name_is_users("vm7"));
     assert_true(interface_name_is_users("mvt0"));
+    assert_true(interface_name_is_users("vmb"));
+    assert_false(interface_name_is_users("vmbr0"));
+    assert_false(interface_name_is_users("vmnet8"));
     assert_false(interface_name_is_users("eth7"));
     assert_false(interface_name_is_users("xvm7"));
     assert_false(interface_name_is_users(""));
+}
+
+/* The refusal of a wrong character names those that may be used here, not those of any name. */
+static void
+test_refusal_says_what_may_be_used(void **state)
+{
+    static const char *const bad[] = {"eth%d", "eth:0", "eth/0", "eth 0", "eth@0", "eth+0"};
+    static const char chosen[] = "only letters, digits, '_', '.' and '-' may be chosen";
+    static const char parents[] = "only letters, digits, '_', '.', '@' and '-' may be used";
+
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        GError *error = NULL;
+
+        assert_false(interface_name_check_chosen(bad[i], &error));
+        assert_error_cleared(&error, ERRNO_ERROR, EINVAL, chosen);
+        if (strchr(bad[i], '@'))
+            continue;
+        assert_false(interface_name_check_parent(bad[i], &error));
+        assert_error_cleared(&error, ERRNO_ERROR, EINVAL, parents);
+    }
 }
 
 static void
@@ -110,6 +133,7 @@ main(void)
         cmocka_unit_test(test_each_refusal_says_why),
         cmocka_unit_test(test_parents),
         cmocka_unit_test(test_chosen),
+        cmocka_unit_test(test_refusal_says_what_may_be_used),
         cmocka_unit_test(test_a_long_name_does_not_flood_the_message),
     };
 
