@@ -5,8 +5,8 @@
 
 /*
  * The MAC that a QEMU gives its one network device, from its command line (/proc/PID/cmdline:
- * NUL-separated, length bytes): the mac= of its -device or -nic arguments (macaddr= of -net nic),
- * or QEMU's default for the first device. NULL when there are several different ones. Free with
- * g_free().
+ * NUL-separated, length bytes): the mac= of its -device or -nic (macaddr= of -net nic), or QEMU's
+ * default for the first device. NULL with *error (G_OPTION_ERROR) when there are several network
+ * devices, as nothing says which of them is meant, or when one cannot be read. Free with g_free().
  */
-char *qemu_command_line_mac(const char *text, gsize length);
+char *qemu_command_line_mac(const char *text, gsize length, GError **error);

@@ -7,7 +7,7 @@
  * one byte with one descriptor and exit status 0. The socket's peer credentials name the QEMU that
  * made the pair, whatever shell stands in between: it becomes the port's holder. QEMU's guest sends
  * from the MAC of its -device, and a macvtap takes in only its own: the port gets that MAC, from
- * --mac or from QEMU's command line.
+ * --mac or, if QEMU has no other network device, from its command line.
  */
 #include "macvtap.h"
 #include "qemu-command-line.h"
@@ -23,6 +23,7 @@
 
 typedef struct Options {
     char *network, *bridge, *mac, *socket;
+    gboolean mac_is_found; /* on QEMU's command line, rather than given with --mac */
     int fd;
 } Options;
 
@@ -104,10 +105,33 @@ find_mac(Options *options, pid_t qemu, GError **error)
         return TRUE;
     if (!g_file_get_contents(path, &text, &length, error))
         return FALSE;
-    options->mac = qemu_command_line_mac(text, length);
-    return options->mac ||
-           refuse(error,
-                  "QEMU has several network devices: say which MAC this one has with --mac=MAC");
+    options->mac = qemu_command_line_mac(text, length, error);
+    options->mac_is_found = options->mac != NULL;
+    return options->mac_is_found;
+}
+
+static MacvtapPort *
+create_port(const Options *options, MacvtapClient *client, pid_t qemu, GError **error)
+{
+    g_autofree char *holder = g_strdup_printf("pid:%d", (int)qemu);
+    MacvtapRequest request = {
+        .network = options->network ? options->network : options->bridge,
+        .mac_address = options->mac,
+        .holder = holder,
+        .queues = 1,
+    };
+    g_autoptr(GError) cause = NULL;
+    MacvtapPort *port = macvtap_client_create(client, &request, &cause);
+
+    /* The user has not said this MAC: it is the device's default, or another device's. */
+    if (!port && options->mac_is_found &&
+        g_strcmp0(macvtap_client_get_refusal(client), "MacConflict") == 0)
+        refuse(error,
+               "%s; give QEMU's device a mac= of its own, or say which MAC it has with --mac=MAC",
+               cause->message);
+    else if (!port)
+        g_propagate_error(error, g_steal_pointer(&cause));
+    return port;
 }
 
 static gboolean
@@ -143,8 +167,6 @@ serve(Options *options, GError **error)
 {
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(MacvtapPort) port = NULL;
-    g_autofree char *holder = NULL;
-    MacvtapRequest request = {.queues = 1};
     pid_t qemu = 0;
 
     if (!find_qemu(options->fd, &qemu, error) || !find_mac(options, qemu, error))
@@ -152,11 +174,7 @@ serve(Options *options, GError **error)
     client = macvtap_client_connect(options->socket, error);
     if (!client)
         return FALSE;
-    holder = g_strdup_printf("pid:%d", (int)qemu);
-    request.network = options->network ? options->network : options->bridge;
-    request.mac_address = options->mac;
-    request.holder = holder;
-    port = macvtap_client_create(client, &request, error);
+    port = create_port(options, client, qemu, error);
     if (!port)
         return FALSE;
     if (send_descriptor(options->fd, macvtap_port_steal_tap(port, 0), error))

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests on a bridge-mode network: attached in every direct way, by root and by a user that AllowUsers names."""
 import os
+import re
 import signal
 
 import pytest
 
 import guest
+from programs import program
 
 A, B = "10.0.0.1", "10.0.0.2"
 STATION = "10.0.0.254"
@@ -46,6 +48,44 @@ def test_macvtap_run_becomes_the_vmm(daemon, guests):
     assert os.path.basename(os.readlink(f"/proc/{running.pid}/exe")) == "qemu-system-x86_64"
     (port,) = daemon.ports()
     assert port["holder"]["pid"] == running.pid
+
+
+def start_qemu(daemon, options, devices):
+    """A QEMU that runs no guest, with a network device per helper: options are the helpers', devices QEMU's."""
+    line = ["qemu-system-x86_64", "-S", "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "stdio"]
+    for number, (option, device) in enumerate(zip(options, devices)):
+        line += ["-device", f"virtio-net-pci,netdev=n{number},romfile={device}", "-netdev",
+                 f"tap,id=n{number},helper={program('qemu-macvtap-helper')} --network=lan {option}"]
+    return daemon.host.start(*line, stdin=-1, stdout=-1, stderr=-1, text=True, env=daemon.environment())
+
+
+@pytest.mark.parametrize("options, devices", [
+    ([""], [""]),
+    ([""], [",mac=52:54:00:00:00:51"]),
+    (["--mac=52:54:00:00:00:51", "--mac=52:54:00:12:34:56"], [",mac=52:54:00:00:00:51", ""]),
+    (["--mac=52:54:00:12:34:56", "--mac=52:54:00:12:34:57"], ["", ""]),
+])
+def test_helpers_port_has_the_mac_of_qemus_device(daemon, options, devices):
+    qemu = start_qemu(daemon, options, devices)
+    qemu.stdin.write("info network\n")
+    qemu.stdin.flush()
+    macs = []
+    while len(macs) < len(devices):
+        line = qemu.stdout.readline()
+        assert line, qemu.stderr.read()
+        macs += re.findall(r"macaddr=([0-9a-f:]+)", line)
+    assert sorted(port["macAddress"] for port in daemon.ports()) == sorted(macs)
+    qemu.communicate("quit\n")
+    assert daemon.settle() == []
+
+
+@pytest.mark.parametrize("devices", [["", ""], [",mac=52:54:00:00:00:51", ""], ["", ",mac=52:54:00:00:00:51"]])
+def test_helper_does_not_guess_among_network_devices(daemon, devices):
+    qemu = start_qemu(daemon, ["", ""], devices)
+    told = qemu.communicate("quit\n")[1]
+    assert qemu.returncode == 1
+    assert "QEMU has several network devices: say which MAC this one has with --mac=MAC" in told
+    assert daemon.settle() == []
 
 
 @pytest.mark.parametrize("way", ["run", "helper"])

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The bytes of a /proc/PID/cmdline: a text, or none. */
+/* The bytes of a /proc/PID/cmdline: a text, or an error. */
 #include "fuzz-target.h"
 
 #include "qemu-command-line.h"
@@ -7,8 +7,10 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    g_autofree char *mac = qemu_command_line_mac((const char *)data, size);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *mac = qemu_command_line_mac((const char *)data, size, &error);
 
+    g_assert_true((mac == NULL) == (error != NULL));
     g_assert_true(size > 0 || g_str_equal(mac, "52:54:00:12:34:56"));
     return 0;
 }

@@ -71,7 +71,7 @@ def test_one_byte_and_one_descriptor(daemon, maker, options, br, user):
     ("", ["-device", f"virtio-net-pci,mac={MAC},netdev=n"], MAC),
     ("", ["-device", json.dumps({"driver": "virtio-net-pci", "netdev": "n", "mac": MAC})], MAC),
     ("", ["-nic", f"tap,model=virtio,mac={MAC}"], MAC),
-    ("", ["-device", f"e1000,mac={MAC}", "-device", f"e1000,mac={MAC}"], MAC),
+    ("", ["-device", "qemu-xhci", "-device", f"e1000,mac={MAC}", "-nic", "none"], MAC),
     ("", ["-device", "virtio-net-pci,netdev=n"], "52:54:00:12:34:56"),
     ("", [], "52:54:00:12:34:56"),
     (f"--mac={OTHER_MAC}", ["-device", f"virtio-net-pci,netdev=n,mac={MAC}"], OTHER_MAC),
@@ -88,6 +88,9 @@ def test_mac_is_that_of_qemus_device(daemon, maker, options, arguments, mac):
 @pytest.mark.parametrize("options, arguments, words", [
     ("--network=nosuch", [], "there is no network 'nosuch'"),
     ("--network=lan", ["-device", f"e1000,mac={MAC}", "-device", f"e1000,mac={OTHER_MAC}"], "several network devices"),
+    ("--network=lan", ["-device", f"e1000,netdev=a,mac={MAC}", "-device", "e1000,netdev=b"], "several network devices"),
+    ("--network=lan", ["-nic", "tap", "-nic", "tap"], "several network devices: say which MAC this one has with --mac"),
+    ("--network=lan", ["-device", '{"mac"'], "say which MAC the device has with --mac"),
     ("--network=lan --mac=53:54:00:00:00:01", [], "multicast"),
     ("--network=lan --mac=nonsense", [], "'nonsense' is not a MAC address"),
     ("--network=lan --socket=/nonexistent", [], "is it running?"),
@@ -99,6 +102,19 @@ def test_refused(daemon, maker, options, arguments, words):
     (line,) = told["error"].splitlines()
     assert line.startswith("qemu-macvtap-helper: ") and words in line
     assert daemon.leftovers() == []
+
+
+def test_mac_that_another_has(daemon, maker):
+    """Two QEMUs without mac= have the same; the second is told what to do, but not when it has said the MAC itself."""
+    first = maker("--network=lan", "-nic", "tap")
+    check_given(daemon, first, "52:54:00:12:34:56")
+    words = "; give QEMU's device a mac= of its own, or say which MAC it has with --mac=MAC"
+    told = maker("--network=lan", "-nic", "tap").told
+    assert told["status"] == 1 and "MAC 52:54:00:12:34:56 is port" in told["error"] and words in told["error"]
+    told = maker("--network=lan --mac=52:54:00:12:34:56").told
+    assert told["status"] == 1 and "MAC 52:54:00:12:34:56 is port" in told["error"] and words not in told["error"]
+    first.kill()
+    assert daemon.settle() == []
 
 
 def test_not_allowed(daemon, maker):
