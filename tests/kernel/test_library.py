@@ -46,11 +46,17 @@ def sanitizers():
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """The folder that stands for the prefix of an installation."""
-    root = tmp_path_factory.mktemp("installed")
-    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", root], check=True,
+def root(tmp_path_factory):
+    """The folder that stands for / of an installation."""
+    folder = tmp_path_factory.mktemp("installed")
+    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", folder], check=True,
                    stdout=subprocess.DEVNULL)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(root):
+    """The folder that stands for the prefix of an installation, and that of the description in it."""
     (description,) = root.rglob("libmacvtap.pc")
     prefix = description.read_text(encoding="utf-8").splitlines()[0].removeprefix("prefix=")
     moved = root / prefix.lstrip("/")
@@ -96,6 +102,11 @@ def test_what_is_installed(installed):
     names = {path.name for path in prefix.rglob("*") if not path.is_dir()}
     assert {"macvtapctl", "macvtap-run", "qemu-macvtap-helper", "macvtapd", "macvtap.h", "libmacvtap.pc",
             "libmacvtap.so", "libmacvtap.so.0"} <= names
+
+
+def test_folder_of_the_networks_is_there(root):
+    folder = root / "etc/macvtapd/networks.d"
+    assert list(folder.iterdir()) == [] and folder.stat().st_mode & 0o7777 == 0o755
 
 
 def test_only_its_own_symbols_are_exported(installed):
