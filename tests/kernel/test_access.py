@@ -126,19 +126,67 @@ def test_ports_of_others_are_not_seen(access):
     assert as_user(access, BOB, "port", "delete", "bobs").returncode == 0
 
 
+def test_what_refusals_tell(access):
+    """All of it is in docs/threat-model.md: names of networks to everybody, names and MACs that are taken to who may use one."""
+    access.network("broken", text="[Network]\nParent=eth0\nMode=secret\n")
+    access.reload()
+    for network, words in (("nosuch", "there is no network 'nosuch'"), ("closed", "may not use network closed"),
+                           ("broken", "network broken cannot be used: its file has an error")):
+        done = as_user(access, CAROL, "port", "create", "--network", network)
+        check_refused(done, REFUSED, words)
+        assert "secret" not in done.stderr
+    done = as_user(access, BOB, "port", "create", "--network=both", "--name=bobs", "--interface=vm-bobs")
+    assert done.returncode == 0, done.stderr
+    (port,) = access.ports()
+    check_refused(as_user(access, CAROL, "port", "list", "--network=nosuch"), REFUSED, "there is no network 'nosuch'")
+    assert len(as_user(access, CAROL, "port", "list", "--network=both").stdout.splitlines()) == 1
+    for asked, words in ((("--name=bobs",), "there is a port 'bobs' already"),
+                         (("--interface=vm-bobs",), "interface name vm-bobs is taken by port bobs"),
+                         (("--mac", port["macAddress"]), f"MAC {port['macAddress']} is port bobs's on eth0")):
+        done = as_user(access, ALICE, "port", "create", "--network=both", *asked, groups=[TEAM])
+        check_refused(done, REFUSED, words)
+        done = as_user(access, CAROL, "port", "create", "--network=both", *asked)
+        check_refused(done, REFUSED, "may not use network both")
+        assert "bobs" not in done.stderr
+
+
+def test_name_that_a_user_has_taken_is_roots_to_free(access):
+    create = ["port", "create", "--network=closed", "--name=db1-net0", "--interface=db1-net0"]
+    assert as_user(access, ALICE, "port", "create", "--network=alices", "--name=db1-net0").returncode == 0
+    check_refused(access.ctl(*create, check=False), REFUSED, "there is a port 'db1-net0' already")
+    assert f"owner {ALICE}" in access.ctl("port", "show", "db1-net0").stdout
+    access.ctl("port", "delete", "db1-net0")
+    access.ctl(*create)
+
+
+def test_who_is_taken_out_keeps_the_ports_that_are_there(access):
+    assert as_user(access, ALICE, "port", "create", "--network=alices", "--name=hers", "--vhost=off").returncode == 0
+    access.network("alices", "eth0")
+    access.reload()
+    check_refused(as_user(access, ALICE, "port", "create", "--network=alices"), REFUSED, "may not use network alices")
+    assert open_as(access, ALICE, "hers").endswith(" 1")
+    access.ctl("port", "delete", "hers")
+    assert "PortNotFound" in open_as(access, ALICE, "hers")
+
+
+def open_as(access, uid, port):
+    """The reply to OpenPort by this user, and how many descriptors came with it."""
+    script = ("import json, socket, sys\n"
+              "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+              "call = {'method': 'org.macvtapd.Ports.OpenPort', 'parameters': {'port': sys.argv[2]}}\n"
+              "s.sendall(json.dumps(call).encode() + bytes(1))\n"
+              "data, fds, _, _ = socket.recv_fds(s, 65536, 8)\n"
+              "print(data.rstrip(bytes(1)).decode(), len(fds))\n")
+    return access.host.run("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--", "/usr/bin/python3", "-c",
+                           script, str(access.socket), port).stdout.rstrip()
+
+
 def test_descriptors_of_others_are_not_opened(access):
     done = as_user(access, BOB, "port", "create", "--network=both", "--name=bobs", "--vhost=off")
     assert done.returncode == 0
-    script = ("import socket, sys\n"
-              "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
-              "s.sendall(b'{\"method\":\"org.macvtapd.Ports.OpenPort\",\"parameters\":{\"port\":\"bobs\"}}\\0')\n"
-              "data, fds, _, _ = socket.recv_fds(s, 65536, 8)\n"
-              "print(data.rstrip(b'\\0').decode(), len(fds))\n")
-    for uid, words in ((ALICE, "PortNotFound"), (BOB, "tapFileDescriptors")):
-        done = access.host.run("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--", "/usr/bin/python3", "-c",
-                               script, str(access.socket))
-        assert words in done.stdout
-        assert done.stdout.rstrip().endswith("1" if uid == BOB else "0")
+    for uid, words, descriptors in ((ALICE, "PortNotFound", " 0"), (BOB, "tapFileDescriptors", " 1")):
+        told = open_as(access, uid, "bobs")
+        assert words in told and told.endswith(descriptors)
 
 
 def test_watchers_hear_of_their_own_ports(access):
