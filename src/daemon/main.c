@@ -120,14 +120,6 @@ main(int argc, char **argv)
         return 1;
     setlocale(LC_ALL, "");
     umask(077);
-    signals = open_signals();
-    if (signals < 0) {
-        g_printerr("macvtapd: cannot wait for signals: %s\n", g_strerror(errno));
-        return 1;
-    }
-    raise_descriptor_limit();
-    return_large_blocks();
-    g_log_set_writer_func(write_log, NULL, NULL);
     if (!options_parse(&options, argc, argv, &error)) {
         g_printerr("macvtapd: %s\n", error->message);
         return 2;
@@ -142,6 +134,14 @@ main(int argc, char **argv)
         g_print("%s", text);
         return 0;
     }
+    signals = open_signals();
+    if (signals < 0) {
+        g_printerr("macvtapd: cannot wait for signals: %s\n", g_strerror(errno));
+        return 1;
+    }
+    raise_descriptor_limit();
+    return_large_blocks();
+    g_log_set_writer_func(write_log, NULL, NULL);
     daemon = start(&options, &error);
     if (!daemon) {
         g_printerr("macvtapd: %s\n", error->message);

@@ -165,8 +165,8 @@ describe_port(const Run *run, guint i, VmmPort *vmm_port, GError **error)
         .mac = macvtap_port_get_mac_address(port),
         .interface_name = macvtap_port_get_interface_name(port),
         .mtu = macvtap_port_get_mtu(port),
-        .taps = g_array_new(FALSE, FALSE, sizeof(int)),
-        .vhosts = g_array_new(FALSE, FALSE, sizeof(int)),
+        .taps = descriptor_array_new(),
+        .vhosts = descriptor_array_new(),
     };
     for (guint j = 0; j < macvtap_port_get_n_taps(port); j++) {
         if (!pass_on(macvtap_port_steal_tap(port, j), vmm_port->taps, error))

@@ -221,6 +221,7 @@ def test_daemon_not_running(daemon, stale):
     assert daemon.leftovers() == []
 
 
+@pytest.mark.native("it ends a program whose execve(2) fails")
 def test_vmm_missing_or_not_executable(daemon, tmp_path):
     plain = daemon.folder / "plain"
     plain.write_text("text\n", encoding="utf-8")

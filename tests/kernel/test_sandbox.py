@@ -42,6 +42,7 @@ def test_only_what_is_declared_is_kept(daemon):
     assert daemon.messages() == ""
 
 
+@pytest.mark.native("the daemon puts no filter on its system calls, which are not all ours")
 def test_writes_are_confined_before_anybody_is_served(daemons, host, station, tmp_path):
     if is_sanitized():
         pytest.skip("cannot run with sanitizers, which have no such confinement")

@@ -403,6 +403,7 @@ def closed(daemon, how, name, *arguments, **options):
                            **options)
 
 
+@pytest.mark.native("its log takes the place of what was closed")
 @pytest.mark.parametrize("how", CLOSED)
 def test_no_tap_becomes_a_standard_descriptor(daemon, how):
     told = daemon.folder / "told"

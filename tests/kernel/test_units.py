@@ -87,6 +87,7 @@ def narrowed():
     return ["setpriv", "--no-new-privs", f"--bounding-set=-all,{kept}"]
 
 
+@pytest.mark.native("strace would show valgrind's own system calls")
 def test_filter_has_what_a_start_needs(daemons, host, station, tmp_path):
     if is_sanitized():
         pytest.skip("cannot run with sanitizers, which make calls of their own")

@@ -142,25 +142,25 @@ change_port(TestBroker *test, GError **error)
     return broker_change_port(test->broker, &root, &change, error) != NULL;
 }
 
+static int
+device_index(TestBroker *test)
+{
+    g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &(Caller){0}, NULL);
+
+    return ((const Port *)ports->pdata[0])->interface_index;
+}
+
 static gboolean
 guest_arrives(TestBroker *test, GError **error)
 {
-    GPtrArray *ports = broker_list_ports(test->broker, &(Caller){0}, NULL);
-    const Port *port = ports->pdata[0];
-
-    kernel_fake_transmit(test->kernel, port->interface_index);
-    g_ptr_array_unref(ports);
+    kernel_fake_transmit(test->kernel, device_index(test));
     return TRUE;
 }
 
 static gboolean
 lose_device(TestBroker *test, GError **error)
 {
-    GPtrArray *ports = broker_list_ports(test->broker, &(Caller){0}, NULL);
-    const Port *port = ports->pdata[0];
-
-    kernel_fake_remove_link(test->kernel, port->interface_index);
-    g_ptr_array_unref(ports);
+    kernel_fake_remove_link(test->kernel, device_index(test));
     return TRUE;
 }
 
