@@ -5,8 +5,12 @@
  * written, so that the hook knows of it at the domain's next stop; then libvirt opens the port. A
  * failure undoes backwards. For the configuration only the two texts are written: the hook makes
  * the port at the next start.
+ *
+ * All of it is done under the user's lock, as libvirt replaces the metadata of a domain as a whole,
+ * and as a target that was chosen is free only until another has chosen it.
  */
 #include "ctl-domain.h"
+#include "descriptor.h"
 #include "hook.h"
 #include "interface-name.h"
 #include "target-name.h"
@@ -231,10 +235,12 @@ int
 ctl_attach(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_auto(Attach) attach = {.ctl = ctl};
+    AUTO_FD int lock = -1;
 
     if (!parse(&attach, &argc, &argv, error))
         return 2;
-    if (!open_domain(&attach, argv[1], error) || !decide(&attach, error))
+    lock = ctl_lock(error);
+    if (lock < 0 || !open_domain(&attach, argv[1], error) || !decide(&attach, error))
         return 1;
     if (!change(&attach, error)) {
         undo(&attach);

@@ -8,6 +8,8 @@
 #include "domain-port.h"
 #include "hook.h"
 
+#include <net/if.h>
+
 static guint
 check_metadata(const DomainXml *domain)
 {
@@ -18,6 +20,26 @@ check_metadata(const DomainXml *domain)
                           "the domain has no port of macvtapd: see macvtapctl domain attach");
     return ctl_report(TRUE, "its metadata and its interfaces agree (ports: %u)",
                       domain->ports->len);
+}
+
+/* libvirt would say "target managed='no' but specified dev doesn't exist". */
+static guint
+check_others(const DomainXml *domain)
+{
+    g_autoptr(GPtrArray) others = domain_xml_list_others(domain);
+    guint problems = 0;
+
+    for (guint i = 0; i < others->len; i++) {
+        const char *target = others->pdata[i];
+
+        if (if_nametoindex(target) == 0)
+            problems += ctl_report(FALSE,
+                                   "interface %s has managed='no', but there is no such device, and"
+                                   " the metadata names no port %s that macvtapd would make: add"
+                                   " it there, or remove the interface",
+                                   target, target);
+    }
+    return problems;
 }
 
 /* Ports of an earlier life whose release never came. */
@@ -100,7 +122,7 @@ ctl_check(Ctl *ctl, int argc, char **argv, GError **error)
     xml = domain ? ctl_read_domain(domain, active ? 0 : VIR_DOMAIN_XML_INACTIVE, error) : NULL;
     if (!xml)
         return 1;
-    problems = ctl_report_hook() + check_metadata(xml);
+    problems = ctl_report_hook() + check_metadata(xml) + check_others(xml);
     client = macvtap_client_connect(ctl->socket, error);
     there = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
     if (!there)

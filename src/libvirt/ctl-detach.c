@@ -4,9 +4,14 @@
  * tells by an event. The port must not go before, for then the guest would lose its network while
  * it still has the device; so this waits for the event, and a guest that does not agree keeps its
  * port.
+ *
+ * The metadata is read and written under the user's lock, which is not held while the guest is
+ * waited for; what was read before that is read again.
  */
 #include "ctl-domain.h"
 #include "domain-port.h"
+
+#include "descriptor.h"
 
 #include <string.h>
 
@@ -87,10 +92,15 @@ unplug(Detach *detach, const DomainPort *port, guint flags, GError **error)
            ctl_fail_libvirt(error, "libvirt");
 }
 
-/* The metadata is what the port's other traces hang on: it goes last but for the port itself. */
+/* The metadata is what the port's other traces hang on: it goes last but for the port itself. It
+ * may say nothing of the port by now. */
 static gboolean
-forget_port(Detach *detach, DomainXml *domain, DomainPort *port, guint flags, GError **error)
+forget_port(Detach *detach, DomainXml *domain, const char *target, guint flags, GError **error)
 {
+    DomainPort *port = find_port(domain, target);
+
+    if (!port)
+        return TRUE;
     g_ptr_array_remove(domain->ports, port);
     return ctl_write_ports(detach->domain, domain->ports, flags, error);
 }
@@ -98,8 +108,11 @@ forget_port(Detach *detach, DomainXml *domain, DomainPort *port, guint flags, GE
 static gboolean
 detach_config(Detach *detach, GError **error)
 {
-    g_autoptr(DomainXml) domain = ctl_read_domain(detach->domain, VIR_DOMAIN_XML_INACTIVE, error);
-    DomainPort *port = domain ? find_port(domain, detach->wanted) : NULL;
+    AUTO_FD int lock = ctl_lock(error);
+    g_autoptr(DomainXml) domain =
+        lock >= 0 ? ctl_read_domain(detach->domain, VIR_DOMAIN_XML_INACTIVE, error) : NULL;
+    const DomainPort *port = domain ? find_port(domain, detach->wanted) : NULL;
+    g_autofree char *target = port ? g_strdup(port->target) : NULL;
 
     if (!domain)
         return FALSE;
@@ -107,7 +120,7 @@ detach_config(Detach *detach, GError **error)
         return ctl_fail(error, "the domain's configuration has no port %s of macvtapd",
                         detach->wanted);
     return unplug(detach, port, VIR_DOMAIN_AFFECT_CONFIG, error) &&
-           forget_port(detach, domain, port, VIR_DOMAIN_AFFECT_CONFIG, error);
+           forget_port(detach, domain, target, VIR_DOMAIN_AFFECT_CONFIG, error);
 }
 
 /* The metadata may name a device that is another's port: that one stays. By the port's ID, as by
@@ -136,11 +149,22 @@ delete_port(Ctl *ctl, const DomainXml *domain, const char *target, GError **erro
     return FALSE;
 }
 
+/* The guest has let go of it. */
+static gboolean
+remove_live(Ctl *ctl, Detach *detach, const char *target, GError **error)
+{
+    AUTO_FD int lock = ctl_lock(error);
+    g_autoptr(DomainXml) domain = lock >= 0 ? ctl_read_domain(detach->domain, 0, error) : NULL;
+
+    return domain && forget_port(detach, domain, target, VIR_DOMAIN_AFFECT_LIVE, error) &&
+           delete_port(ctl, domain, target, error);
+}
+
 static gboolean
 detach_live(Ctl *ctl, Detach *detach, GError **error)
 {
     g_autoptr(DomainXml) domain = ctl_read_domain(detach->domain, 0, error);
-    DomainPort *port = domain ? find_port(domain, detach->wanted) : NULL;
+    const DomainPort *port = domain ? find_port(domain, detach->wanted) : NULL;
     g_autofree char *target = port ? g_strdup(port->target) : NULL;
 
     if (!domain)
@@ -148,9 +172,7 @@ detach_live(Ctl *ctl, Detach *detach, GError **error)
     if (!port)
         return ctl_fail(error, "the domain has no port %s of macvtapd", detach->wanted);
     return unplug(detach, port, VIR_DOMAIN_AFFECT_LIVE, error) &&
-           wait_unplugged(detach, target, error) &&
-           forget_port(detach, domain, port, VIR_DOMAIN_AFFECT_LIVE, error) &&
-           delete_port(ctl, domain, target, error);
+           wait_unplugged(detach, target, error) && remove_live(ctl, detach, target, error);
 }
 
 static gboolean

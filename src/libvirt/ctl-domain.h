@@ -58,6 +58,10 @@ GHashTable *ctl_collect_targets(Ctl *ctl, GError **error);
 /* Writes the ports (of DomainPort) into the domain's metadata; flags: VIR_DOMAIN_AFFECT_…. */
 gboolean ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags, GError **error);
 
+/* Keeps others of this user from changing a domain's ports until the descriptor is closed: to be
+ * taken before what is to be changed is read. -1 with an error. See change-lock.h. */
+int ctl_lock(GError **error);
+
 /* Which of the two to change, VIR_DOMAIN_AFFECT_LIVE and _CONFIG: those asked for, else what the
  * domain is now. */
 gboolean ctl_choose_scope(virDomain *domain, gboolean live, gboolean config, guint *ret_flags,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "change-lock.h"
 #include "ctl-domain.h"
+#include "hook-state.h"
 #include "qemu-process.h"
 
 #include <stdlib.h>
@@ -123,6 +125,14 @@ ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags, GError *
     return virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, text, "macvtapd",
                                 DOMAIN_XML_NAMESPACE, flags) == 0 ||
            ctl_fail_libvirt(error, "cannot write the domain's metadata");
+}
+
+int
+ctl_lock(GError **error)
+{
+    g_auto(GStrv) folders = hook_state_folders(geteuid());
+
+    return change_lock_take((const char *const *)folders, error);
 }
 
 gboolean

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook-state.h"
 
+#include "user-folder.h"
+
 #include "descriptor.h"
 #include "error.h"
 
@@ -11,6 +13,22 @@
 #include <unistd.h>
 
 #define SECONDS_GOOD 60
+
+GStrv
+hook_state_folders(uid_t uid)
+{
+    g_autoptr(GStrvBuilder) folders = g_strv_builder_new();
+    g_auto(GStrv) bases = user_folders(uid);
+
+    if (uid == 0)
+        g_strv_builder_add(folders, MACVTAPD_HOOK_STATE);
+    for (char **base = bases; uid != 0 && *base; base++) {
+        g_autofree char *folder = g_build_filename(*base, "macvtapd-hook", NULL);
+
+        g_strv_builder_add(folders, folder);
+    }
+    return g_strv_builder_end(folders);
+}
 
 int
 hook_state_open(const char *path)

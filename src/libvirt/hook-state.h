@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What one call of the hook leaves for a later one: marks, one empty file "UUID.WORD" each, below a
- * folder of root's in /run. Losing them is harmless, so nothing here fails.
+ * What one call of the hook leaves for a later one: marks, one empty file "UUID.WORD" each, in a
+ * folder of its user's, root's below /run. Losing them is harmless, so nothing here fails.
  */
 #pragma once
 
 #include <glib.h>
+#include <sys/types.h>
 
 /* The next prepare of the domain is an incoming migration's. */
 #define HOOK_STATE_INCOMING "incoming"
 /* The daemon did not answer in time: the calls that follow do not wait for it again. */
 #define HOOK_STATE_SLOW "slow"
 
+/* Where the folder of a user may be, the likeliest first: see user_folders(). NULL-terminated; free
+ * with g_strfreev(). */
+GStrv hook_state_folders(uid_t uid);
+
 /* Opens the folder and makes it if need be (mode 0700); -1 when that cannot be, which all the
- * others take. */
+ * others take; errno says why. */
 int hook_state_open(const char *path);
 
 /* Leaves the time of this call, for macvtapctl doctor: the file "called". */

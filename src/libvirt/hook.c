@@ -50,11 +50,12 @@ interface_index(const char *name)
 int
 hook_open_state(void)
 {
-    g_autofree char *path = geteuid() == 0
-                                ? g_strdup(MACVTAPD_HOOK_STATE)
-                                : g_strdup_printf("/run/user/%u/macvtapd-hook", (guint)geteuid());
+    g_auto(GStrv) folders = hook_state_folders(geteuid());
+    int fd = -1;
 
-    return hook_state_open(path);
+    for (char **folder = folders; fd < 0 && *folder; folder++)
+        fd = hook_state_open(*folder);
+    return fd;
 }
 
 void

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """macvtapctl domain: what it refuses, in one line that names the cause, and the names that it chooses."""
 import json
+import re
 
 import pytest
 
-from domain import NAMESPACE, Port, domain_xml
+from clock import Deadline
+from domain import NAMESPACE, Port, domain_xml, metadata
 
 
 def refused(site, status, *words):
@@ -92,6 +94,32 @@ def test_names_of_two_domains(site):
     assert {port["interfaceName"] for port in site.daemon.ports()} == {"webserver-net0", "webserver-net1"}
 
 
+def test_changes_at_the_same_time(site):
+    """libvirt replaces the metadata as a whole: none of the changes may lose what another has written."""
+    site.libvirt.define(domain_xml("idle", [Port("vm-old0"), Port("vm-old1")]))
+    changes = [["detach", "idle", f"vm-old{number}"] for number in range(2)]
+    changes += [["attach", "idle", "--network=lan"]] * 4
+    running = [site.daemon.domain_start(*words, "--config") for words in changes]
+    assert [process.wait(Deadline(60).left()) for process in running] == [0] * len(running)
+    xml = site.libvirt.virsh("dumpxml", "idle", "--inactive").stdout
+    made = [f"idle-net{number}" for number in range(4)]
+    assert sorted(re.findall(r"port target=.([^'\"]*)", xml)) == made
+    assert sorted(re.findall(r"target dev='([^']*)'", xml)) == made
+
+
+def test_no_folder_for_the_lock(site):
+    site.libvirt.define(domain_xml("idle", [Port("vm-net")]))
+    site.machine.run("mkdir", "-p", "/run/macvtapd-hook")
+    site.machine.run("mv", "/run/macvtapd-hook", "/run/away")
+    site.machine.run("touch", "/run/macvtapd-hook")
+    try:
+        for words in (["attach", "idle", "--network=lan"], ["detach", "idle", "vm-net"]):
+            assert "cannot open the folder /run/macvtapd-hook" in refused(site, 1, *words, "--config")
+    finally:
+        site.machine.run("rm", "/run/macvtapd-hook")
+        site.machine.run("mv", "/run/away", "/run/macvtapd-hook")
+
+
 def test_check_of_a_running_domain(site):
     site.libvirt.create(domain_xml("idle", [Port("vm-one"), Port("vm-two")]))
     site.libvirt.create(domain_xml("without"))
@@ -118,6 +146,14 @@ def test_check_of_a_stopped_domain(site):
     done = site.daemon.domain("check", "without", check=False)
     assert done.returncode == 1 and "the domain has no port of macvtapd" in done.stdout
     assert "can be made" not in done.stdout
+    named = Port("vm-named")
+    site.libvirt.define(domain_xml("half", [named, Port("vm-half")], meta=metadata([named])))
+    done = site.daemon.domain("check", "half", check=False)
+    assert done.returncode == 1 and "the metadata names no port vm-half" in done.stdout
+    assert site.libvirt.virsh("start", "half", check=False).returncode == 1
+    site.machine.ip("link", "add", "vm-half", "type", "veth", "peer", "name", "vm-peer")
+    assert "vm-half" not in site.daemon.domain("check", "half").stdout
+    site.machine.ip("link", "del", "vm-half")
     new = Port("vm-new")
     site.libvirt.define(domain_xml("idle", [Port("vm-net"), new, Port("vm-other")]))
     number = site.libvirt.virsh("domuuid", "idle").stdout.strip()
@@ -139,7 +175,8 @@ def test_port_of_another_domain(site):
     site.libvirt.virsh("metadata", "two", NAMESPACE, "--key", "m", "--set",
                        "<ports><port target='vm-one' network='lan'/></ports>", "--live")
     listed = json.loads(site.daemon.ctl("--json", "domain", "list").stdout)["ports"]
-    assert {port["domain"]: port["state"] for port in listed} == {"one": "active", "two": "absent"}
+    assert {port["domain"]: port["state"] for port in listed if port["target"] == "vm-one"} == \
+        {"one": "active", "two": "absent"}
     done = site.daemon.domain("detach", "two", "vm-one", "--live")
     assert "port vm-one stays: it is held by domain one, not by domain two" in done.stderr
     assert [port["interfaceName"] for port in site.daemon.ports()] == ["vm-one"]

@@ -10,7 +10,7 @@ import uuid
 from clock import Deadline, FolderWatch
 from daemon import Daemon
 from namespaces import LinkMonitor
-from programs import INSIDE_BUILD, built
+from programs import INSIDE_BUILD, built, program
 
 SYSTEM = "qemu:///system"
 _CONF = """
@@ -37,6 +37,11 @@ class LibvirtDaemon(Daemon):
     def domain(self, *arguments, **options):
         """macvtapctl domain …"""
         return self.ctl("domain", "--connect", SYSTEM, *arguments, **options)
+
+    def domain_start(self, *arguments):
+        """Start macvtapctl domain …, and do not wait."""
+        return self.host.start(program("macvtapctl"), "domain", "--connect", SYSTEM, *arguments,
+                               env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 class Libvirt:

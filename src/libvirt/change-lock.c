@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "change-lock.h"
+
+#include "hook-state.h"
+
+#include "descriptor.h"
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+
+/* What is told is why the likeliest folder cannot be had. */
+static int
+open_folder(const char *const *folders, const char **ret_folder, GError **error)
+{
+    int first = 0;
+
+    for (const char *const *folder = folders; *folder; folder++) {
+        int fd = hook_state_open(*folder);
+
+        *ret_folder = *folder;
+        if (fd >= 0)
+            return fd;
+        first = first ? first : errno;
+    }
+    error_set_errno(error, first,
+                    "cannot open the folder %s for the lock that keeps changes of domains apart",
+                    folders[0]);
+    return -1;
+}
+
+int
+change_lock_take(const char *const *folders, GError **error)
+{
+    const char *path = NULL;
+    AUTO_FD int folder = open_folder(folders, &path, error);
+    AUTO_FD int fd = -1;
+
+    if (folder < 0)
+        return -1;
+    fd =
+        (int)RETRY_EINTR(openat(folder, "change", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (fd >= 0 && RETRY_EINTR(flock(fd, LOCK_EX)) == 0)
+        return g_steal_fd(&fd);
+    error_set_errno(error, errno,
+                    "cannot take the lock %s/change that keeps changes of domains apart", path);
+    return -1;
+}
