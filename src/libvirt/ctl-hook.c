@@ -4,6 +4,7 @@
  * calls one (virHookInitialize), so a hook that is the first of its kind is ignored until then. The
  * hook leaves a stamp whenever it is called. A stamp that is newer than the program shows that
  * libvirt knows it; without one the daemon's start is compared with the program's installation.
+ * Only root can see the stamp.
  */
 #include "ctl-domain.h"
 
@@ -80,9 +81,15 @@ ctl_report_hook(void)
                                  " program " MACVTAPD_HOOK_PROGRAM);
     if (!find_libvirt(&pid, &started))
         return ctl_report(TRUE, "libvirt does not run; it will find macvtapd's hook at its start");
-    if ((stat(MACVTAPD_HOOK_STATE "/called", &stamp) == 0 && stamp.st_mtime >= hook.st_ctime) ||
-        started >= hook.st_ctime)
+    if (started >= hook.st_ctime)
         return ctl_report(TRUE, "libvirt knows macvtapd's hook");
+    if (stat(MACVTAPD_HOOK_STATE "/called", &stamp) == 0) {
+        if (stamp.st_mtime >= hook.st_ctime)
+            return ctl_report(TRUE, "libvirt knows macvtapd's hook");
+    } else if (errno == EACCES) {
+        return ctl_report(TRUE, "only root can see whether libvirt has called macvtapd's hook since"
+                                " the hook was installed");
+    }
     return ctl_report(FALSE,
                       "libvirt (process %" G_GINT64_FORMAT
                       ") was started before macvtapd's hook was"

@@ -6,12 +6,12 @@
 #include "interface-name.h"
 
 #include <net/if.h>
-#include <string.h>
 #include <unistd.h>
 
 typedef struct XmlOptions {
     char *network, *template, *domain, *mac, *target, *model;
-    char *parent, *mode; /* of a network that macvtapd told */
+    char *mode, *vlan; /* of a network that macvtapd told */
+    GStrv parents;
     int queues, mtu;
     gboolean list;
 } XmlOptions;
@@ -25,8 +25,9 @@ xml_options_clear(XmlOptions *options)
     g_free(options->mac);
     g_free(options->target);
     g_free(options->model);
-    g_free(options->parent);
     g_free(options->mode);
+    g_free(options->vlan);
+    g_strfreev(options->parents);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(XmlOptions, xml_options_clear)
 
@@ -85,7 +86,8 @@ take_network(XmlOptions *options, const MacvtapNetwork *network)
         options->mac = ctl_choose_mac(network);
     if (!network)
         return;
-    options->parent = g_strndup(parents, strcspn(parents, " "));
+    options->parents = g_strsplit(parents, " ", -1);
+    options->vlan = macvtap_network_get_text(network, "vlan");
     options->mode = libvirt_mode(macvtap_network_get_mode(network));
 }
 
@@ -115,6 +117,20 @@ print_template(const char *name, const TemplateValue *values, GError **error)
     return TRUE;
 }
 
+static gboolean
+check_libvirt_network(const XmlOptions *options, GError **error)
+{
+    if (!options->mode)
+        return ctl_fail(error, "libvirt has no network like %s of its own", options->network);
+    if (options->vlan[0])
+        return ctl_fail(error,
+                        "libvirt's own macvtap network cannot tag, and %s has VLAN %s: make that"
+                        " VLAN's device and give its name to libvirt as <interface dev='…'/>, or"
+                        " use a port of macvtapd (no --template)",
+                        options->network, options->vlan);
+    return TRUE;
+}
+
 static int
 print(const XmlOptions *options, GError **error)
 {
@@ -127,15 +143,16 @@ print(const XmlOptions *options, GError **error)
         {"model", options->model ? options->model : "virtio"},
         {"domain", options->domain},
         {"type", access("/dev/kvm", F_OK) == 0 ? "kvm" : "qemu"},
-        {"parent", options->parent},
+        {"parent", NULL, (const char *const *)options->parents},
         {"libvirt-mode", options->mode},
         {"queues", queues},
         {"mtu", mtu},
         {NULL},
     };
 
-    if (g_strcmp0(options->template, "libvirt-network") == 0 && !options->mode)
-        return !ctl_fail(error, "libvirt has no network like %s of its own", options->network);
+    if (g_strcmp0(options->template, "libvirt-network") == 0 &&
+        !check_libvirt_network(options, error))
+        return 1;
     if (options->template)
         return !print_template(options->template, values, error);
     return !(print_template("metadata", values, error) &&

@@ -22,29 +22,35 @@ token_at(const char *text, const TemplateValue *values, gsize *ret_length)
     return NULL;
 }
 
-/* Appends the line unless a token in it has no value. */
-static void
-expand_line(GString *result, const char *line, const TemplateValue *values)
+/* Appends the line unless a token in it has no value; of a token with several texts, the one with
+ * this number is taken. Returns whether there is one more. */
+static gboolean
+expand_line(GString *result, const char *line, const TemplateValue *values, guint number)
 {
     gsize start = result->len, length;
+    gboolean more = FALSE;
 
     while (*line) {
         const TemplateValue *value = token_at(line, values, &length);
         g_autofree char *escaped = NULL;
+        const char *with;
 
         if (!value) {
             g_string_append_c(result, *line++);
             continue;
         }
-        if (!value->value) {
+        with = value->each ? value->each[number] : value->value;
+        if (!with) {
             g_string_truncate(result, start);
-            return;
+            return FALSE;
         }
-        escaped = g_markup_escape_text(value->value, -1);
+        more |= value->each && value->each[number + 1];
+        escaped = g_markup_escape_text(with, -1);
         g_string_append(result, escaped);
         line += length;
     }
     g_string_append_c(result, '\n');
+    return more;
 }
 
 char *
@@ -54,8 +60,10 @@ template_expand_text(const char *text, const TemplateValue *values)
     GString *result = g_string_new(NULL);
 
     for (char **line = lines; *line; line++) {
-        if (line[0][0] || line[1])
-            expand_line(result, *line, values);
+        guint number = 0;
+
+        while ((line[0][0] || line[1]) && expand_line(result, *line, values, number))
+            number++;
     }
     return g_string_free(result, FALSE);
 }

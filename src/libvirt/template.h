@@ -5,10 +5,12 @@
 #include <glib.h>
 
 /* A token of the templates, as {mac}, and its text; value NULL: lines with the token are left out.
- */
+ * With each (NULL-terminated, not empty) in place of value such a line is there once for every
+ * text; of one line, only one token may have it. */
 typedef struct TemplateValue {
     const char *token;
     const char *value;
+    const char *const *each;
 } TemplateValue;
 
 /* The names of the templates, sorted; free with g_strfreev(). */

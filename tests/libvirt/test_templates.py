@@ -58,6 +58,20 @@ def test_libvirt_has_no_source_mode(site):
     assert "libvirt has no network like by-source" in done.stderr
 
 
+def test_libvirts_own_network_of_a_pool(site):
+    site.daemon.network("pool", text="[Network]\nParent=eth0 eth1\nMode=bridge\n")
+    site.daemon.network("tagged", text="[Network]\nParent=eth1\nVLAN=7\nMode=bridge\n")
+    site.daemon.reload()
+    text = site.daemon.domain("xml", "--network", "pool", "--template", "libvirt-network").stdout
+    site.libvirt.virsh("net-define", "/dev/stdin", **with_input(text))
+    told = site.libvirt.virsh("net-dumpxml", "pool").stdout
+    site.libvirt.virsh("net-undefine", "pool")
+    assert re.findall(r"<interface dev='(\w+)'", told) == ["eth0", "eth1"]
+    done = site.daemon.domain("xml", "--network", "tagged", "--template", "libvirt-network", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "libvirt's own macvtap network cannot tag, and tagged has VLAN 7: " in done.stderr
+
+
 def test_hook_that_libvirt_does_not_know(site):
     """libvirt looks for hooks when it starts; whether it knows one that came later shows when it calls it."""
     assert "libvirt knows macvtapd's hook" in site.daemon.ctl("doctor").stdout
@@ -67,6 +81,9 @@ def test_hook_that_libvirt_does_not_know(site):
     site.machine.run("cp", f"{INSIDE_BUILD}/hooks/macvtapd", HOOKS)
     done = site.daemon.ctl("doctor", check=False)
     assert done.returncode == 1 and "reload it" in done.stdout
+    site.machine.run("install", "-d", "-m", "700", "/run/macvtapd-hook")
+    done = site.daemon.domain("hook", user="nobody")
+    assert "ok       only root can see whether libvirt has called macvtapd's hook" in done.stdout
     site.libvirt.create(domain_xml("idle", [Port("vm-net")]))
     assert "libvirt knows macvtapd's hook" in site.daemon.ctl("doctor").stdout
     site.libvirt.virsh("destroy", "idle")

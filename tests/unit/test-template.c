@@ -38,6 +38,24 @@ test_value_with_token(void **state)
 }
 
 static void
+test_several_texts(void **state)
+{
+    static const char *const each[] = {"eth0", "<eth1>", "eth2", NULL};
+    static const TemplateValue values[] = {{"a", "x"}, {"b"}, {"e", NULL, each}, {NULL}};
+    static const char *const rows[][2] = {
+        {"first\n{a} {e}\nlast\n", "first\nx eth0\nx &lt;eth1&gt;\nx eth2\nlast\n"},
+        {"{e}{e}", "eth0eth0\n&lt;eth1&gt;&lt;eth1&gt;\neth2eth2\n"},
+        {"{e} {b}\n", ""},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *text = template_expand_text(rows[i][0], values);
+
+        assert_string_equal(text, rows[i][1]);
+    }
+}
+
+static void
 test_templates(void **state)
 {
     static const TemplateValue all[] = {
@@ -75,6 +93,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_expand_text),
         cmocka_unit_test(test_value_with_token),
+        cmocka_unit_test(test_several_texts),
         cmocka_unit_test(test_templates),
     };
 
