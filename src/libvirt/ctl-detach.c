@@ -99,10 +99,9 @@ forget_port(Detach *detach, DomainXml *domain, const char *target, guint flags, 
 {
     DomainPort *port = find_port(domain, target);
 
-    if (!port)
-        return TRUE;
-    g_ptr_array_remove(domain->ports, port);
-    return ctl_write_ports(detach->domain, domain->ports, flags, error);
+    if (port)
+        g_ptr_array_remove(domain->ports, port);
+    return !port || ctl_write_ports(detach->domain, domain->ports, flags, error);
 }
 
 static gboolean

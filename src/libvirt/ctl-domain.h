@@ -51,8 +51,8 @@ virDomain *ctl_find_domain(Ctl *ctl, const char *name, GError **error);
 /* flags: VIR_DOMAIN_XML_INACTIVE for the configuration, 0 for what is now. */
 DomainXml *ctl_read_domain(virDomain *domain, guint flags, GError **error);
 
-/* The devices of all domains that libvirt has, as they are now and as they are configured: a set of
- * char *. NULL when they cannot be listed; g_hash_table_unref() it. */
+/* The devices of all domains that libvirt, which is connected, has, as they are now and as they are
+ * configured: a set of char *. NULL when they cannot be listed; g_hash_table_unref() it. */
 GHashTable *ctl_collect_targets(Ctl *ctl, GError **error);
 
 /* Writes the ports (of DomainPort) into the domain's metadata; flags: VIR_DOMAIN_AFFECT_…. */

@@ -81,13 +81,9 @@ GHashTable *
 ctl_collect_targets(Ctl *ctl, GError **error)
 {
     g_autoptr(GHashTable) targets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    virConnect *connection = ctl_connect(ctl, error);
     virDomain **domains;
-    int n;
+    int n = virConnectListAllDomains(ctl->connection, &domains, 0);
 
-    if (!connection)
-        return NULL;
-    n = virConnectListAllDomains(connection, &domains, 0);
     if (n < 0) {
         ctl_fail_libvirt(error, "cannot list the domains");
         return NULL;

@@ -8,6 +8,7 @@ import pytest
 import node
 from domain import Console, Port, domain_xml, guest_xml
 from libvirt import Libvirt
+from programs import program
 
 STATION = "10.0.0.254"
 USER = "nobody"
@@ -80,8 +81,13 @@ def test_session_without_runtime_folder(site, session):
     other.start()
     try:
         other.create(domain_xml("mine", [Port("vm-user", "theirs")]))
-        (made,) = site.daemon.ports()
-        assert site.machine.processes("qemu-system-x86_64") == [made["holder"]["pid"]]
+        # Its commands keep the lock there, too.
+        site.machine.run(program("macvtapctl"), "domain", "--connect", other.uri, "attach", "mine", "--network=theirs",
+                         user=USER, env={**site.daemon.environment(), **other.environment()})
+        made = site.daemon.ports()
+        assert {port["interfaceName"] for port in made} == {"vm-user", "vmmine-net0"}
+        assert {port["holder"]["pid"] for port in made} == set(site.machine.processes("qemu-system-x86_64"))
+        assert {port["owner"] for port in made} == {UID}
         other.virsh("destroy", "mine")
     finally:
         other.close()
