@@ -12,25 +12,30 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *const pid_files[] = {"/run/libvirtd.pid", "/run/virtqemud.pid",
                                         "/run/libvirt/libvirtd.pid", "/run/libvirt/virtqemud.pid"};
 
-/* When the machine was started, in seconds of wall time; 0 when /proc does not say. */
+/* When the machine was started, in microseconds of wall time. */
 static gint64
 read_boot_time(void)
 {
-    g_autofree char *text = NULL;
-    const char *line;
+    struct timespec since_boot;
 
-    if (!g_file_get_contents("/proc/stat", &text, NULL, NULL))
-        return 0;
-    line = strstr(text, "\nbtime ");
-    return line ? g_ascii_strtoll(line + strlen("\nbtime "), NULL, 10) : 0;
+    clock_gettime(CLOCK_BOOTTIME, &since_boot);
+    return g_get_real_time() - since_boot.tv_sec * G_USEC_PER_SEC - since_boot.tv_nsec / 1000;
 }
 
-/* The 22nd word of /proc/PID/stat, in ticks since the machine's start; the 2nd may hold blanks. */
+static gint64
+to_microseconds(struct timespec time)
+{
+    return time.tv_sec * G_USEC_PER_SEC + time.tv_nsec / 1000;
+}
+
+/* The end of the tick in which the process began, as above: the 22nd word of /proc/PID/stat, in
+ * ticks since the machine's start; the 2nd may hold blanks. */
 static gboolean
 read_start_time(gint64 pid, gint64 *ret_time)
 {
@@ -47,7 +52,7 @@ read_start_time(gint64 pid, gint64 *ret_time)
                         " %*s %llu",
                         &ticks) != 1)
         return FALSE;
-    *ret_time = read_boot_time() + (gint64)(ticks / (unsigned long long)sysconf(_SC_CLK_TCK));
+    *ret_time = read_boot_time() + (gint64)(ticks + 1) * (G_USEC_PER_SEC / sysconf(_SC_CLK_TCK));
     return TRUE;
 }
 
@@ -81,10 +86,10 @@ ctl_report_hook(void)
                                  " program " MACVTAPD_HOOK_PROGRAM);
     if (!find_libvirt(&pid, &started))
         return ctl_report(TRUE, "libvirt does not run; it will find macvtapd's hook at its start");
-    if (started >= hook.st_ctime)
+    if (started >= to_microseconds(hook.st_ctim))
         return ctl_report(TRUE, "libvirt knows macvtapd's hook");
     if (stat(MACVTAPD_HOOK_STATE "/called", &stamp) == 0) {
-        if (stamp.st_mtime >= hook.st_ctime)
+        if (to_microseconds(stamp.st_mtim) >= to_microseconds(hook.st_ctim))
             return ctl_report(TRUE, "libvirt knows macvtapd's hook");
     } else if (errno == EACCES) {
         return ctl_report(TRUE, "only root can see whether libvirt has called macvtapd's hook since"
