@@ -34,7 +34,10 @@ def units(tmp_path):
     assert program.endswith("/sbin/macvtapd")
     (tmp_path / SERVICE.name).write_text(text.replace(program, shutil.which("true")), encoding="utf-8")
     shutil.copy(SOCKET, tmp_path)
-    return tmp_path / SERVICE.name, tmp_path / SOCKET.name
+    paths = tmp_path / SERVICE.name, tmp_path / SOCKET.name
+    for path in paths:
+        path.chmod(0o644)  # whatever the umask
+    return paths
 
 
 def test_units_are_valid(units):

@@ -158,7 +158,7 @@ class Libvirt:
         return path
 
     def domains(self, *words):
-        return self.virsh("list", "--name", *words).stdout.split()
+        return [name for name in self.virsh("list", "--name", *words).stdout.splitlines() if name]
 
     def state(self, name):
         return self.virsh("domstate", name).stdout.strip()
