@@ -216,7 +216,6 @@ class Runner:
                       may_be_empty=True)
         self.fuzz(FUZZ_LONG)
         os.environ.setdefault("LAB_TIMEOUT", "7200")
-        os.environ.setdefault("LAB_CLOCK", "hpet")
         self.tier("long lab", lambda: self.lab("long", folder="long-lab"))
         self.memcheck()
         self.coverage()
