@@ -194,6 +194,10 @@ def test_daemon_usage(daemon, arguments):
     check_refused(daemon.tool("macvtapd", *arguments, check=False), USAGE)
 
 
+def test_show_what_looks_like_an_option(daemon):
+    check_refused(daemon.ctl("port", "show", "--", "-nosuch", check=False), REFUSED, "there is no port '-nosuch'")
+
+
 @pytest.mark.parametrize("kind, words", [("port", "there is no port 'nosuch'"),
                                          ("network", "there is no network 'nosuch'")])
 def test_show_what_is_not_there(daemon, kind, words):

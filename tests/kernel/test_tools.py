@@ -160,6 +160,13 @@ def test_doctor(daemon, host):
     assert done.returncode == 1 and "vm7 is device-gone" in done.stdout
 
 
+def test_doctor_without_networks(daemon):
+    """Nothing is wrong with who may use none."""
+    (daemon.config / "networks.d" / "lan.network").unlink()
+    daemon.reload()
+    assert "there is no network that you may use" in daemon.ctl("doctor").stdout
+
+
 def problems(daemon):
     """What doctor complains of; each of it counts in its exit status."""
     done = daemon.ctl("doctor", check=False)

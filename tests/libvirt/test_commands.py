@@ -27,6 +27,7 @@ def refused(site, status, *words):
     (["check"], "check takes DOMAIN"),
     (["list", "--", "idle"], "list takes no argument"),
     (["hook", "idle"], "hook takes no argument"),
+    (["check", "--", "-idle", "other"], "check takes DOMAIN"),
     (["xml"], "which network? Give --network NET"),
     (["xml", "lan"], "xml takes --network NET"),
 ], ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "")
@@ -138,6 +139,27 @@ def test_check_of_a_running_domain(site):
     site.daemon.ctl("port", "delete", "vm-one")
     done = site.daemon.domain("check", "without", check=False)
     assert done.returncode == 1 and "the domain has no port of macvtapd" in done.stdout
+
+
+def test_options_of_macvtapctl_itself(site):
+    """They may stand before the word domain: what runs the command gets them."""
+    site.libvirt.define(domain_xml("idle", [Port("vm-net")]))
+    words = ("domain", "--connect", site.libvirt.uri, "list")
+    (listed,) = json.loads(site.daemon.ctl("--json", *words).stdout)["ports"]
+    assert listed["target"] == "vm-net"
+    elsewhere = site.daemon.ctl("--socket", "/nonexistent", *words, check=False)
+    assert elsewhere.returncode == 1 and "cannot connect to /nonexistent" in elsewhere.stderr
+    assert "-idle" in refused(site, 1, "check", "--", "-idle")
+
+
+def test_check_of_wrong_metadata(site):
+    """Nobody but the hook and these commands reads it: libvirt takes whatever it is given."""
+    site.libvirt.define(domain_xml("wrong", [Port("vm-net")], meta=metadata([Port("vm-net"), Port("vm-net")])))
+    done = site.daemon.domain("check", "wrong", check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("PROBLEM")]
+    assert "two ports have the target 'vm-net'" in line
+    assert site.daemon.ports() == []
 
 
 def test_check_of_a_stopped_domain(site):

@@ -487,6 +487,50 @@ test_restore(void **state)
     assert_error_cleared(&error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS, "target");
 }
 
+static guint n_taken; /* of the names that are asked for, the first ones */
+
+static guint
+index_of_the_first(const char *name)
+{
+    return n_taken > 0 ? n_taken-- : 0;
+}
+
+static char *
+restored_target(Fixture *fixture, guint taken)
+{
+    g_autoptr(DomainXml) domain = NULL;
+
+    n_taken = taken;
+    fixture->hook.interface_index = index_of_the_first;
+    assert_true(hook_restore(&fixture->hook, NULL));
+    assert_int_equal(n_taken, 0);
+    check_renamed(&fixture->hook, "null");
+    domain = domain_xml_parse(fixture->hook.output, strlen(fixture->hook.output), NULL);
+    return g_strdup(((const DomainPort *)domain->ports->pdata[0])->target);
+}
+
+/* A new name is neither a device's nor that of another port of the domain. */
+static void
+test_restore_where_new_names_are_taken(void **state)
+{
+    Fixture *fixture = *state;
+    g_autofree char *first = NULL, *second = NULL, *third = NULL, *two = NULL;
+
+    make_hook(fixture, ONE);
+    first = restored_target(fixture, 1);
+    make_hook(fixture, ONE);
+    second = restored_target(fixture, 2);
+    assert_string_not_equal(second, first);
+    two = g_strdup_printf(HEAD "<m:port target='null' network='lan'/>"
+                               "<m:port target='%s' network='lan'/>" MIDDLE INTERFACE(
+                                   "null", "52:54:00:00:00:0a", "")
+                                   INTERFACE("%s", "52:54:00:00:00:0b", "") TAIL,
+                          first, first);
+    make_hook(fixture, two);
+    third = restored_target(fixture, 1);
+    assert_string_equal(third, second);
+}
+
 /* The prepare after a migrate is an incoming migration's, one only. */
 static void
 test_migrate(void **state)
@@ -577,6 +621,7 @@ main(void)
         HOOK_TEST(test_stopped),
         HOOK_TEST(test_release),
         HOOK_TEST(test_restore),
+        HOOK_TEST(test_restore_where_new_names_are_taken),
         HOOK_TEST(test_migrate),
         HOOK_TEST(test_slow),
         cmocka_unit_test(test_port_names),

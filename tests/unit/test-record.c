@@ -228,6 +228,23 @@ test_values_that_cannot_be(void **state)
     }
 }
 
+/* A VLAN's number and its trunk stand together; so either may be wrong beside a good one. */
+static void
+test_vlans_that_cannot_be(void **state)
+{
+    static const Row rows[] = {
+        {"trunk", "\"a/b\""}, {"trunk", "\"\""}, {"vlan", "\"4095\""}, {"vlan", "\"\""}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        json_t *record = good_record(HOLDER_NONE);
+
+        json_object_set_new(record, "vlan", json_string("100"));
+        json_object_set_new(record, "trunk", json_string("eth0"));
+        json_object_set_new(record, rows[i].field, json_loads(rows[i].value, JSON_DECODE_ANY, NULL));
+        expect_refusal(record, rows[i].field);
+    }
+}
+
 /* An upper-case UUID is the same domain, and is kept as all of them are. */
 static void
 test_domain_in_upper_case(void **state)
@@ -272,6 +289,7 @@ main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_every_field_must_be_there),
         cmocka_unit_test(test_values_that_cannot_be),
+        cmocka_unit_test(test_vlans_that_cannot_be),
         cmocka_unit_test(test_domain_in_upper_case),
         cmocka_unit_test(test_what_is_no_record),
     };
