@@ -59,5 +59,11 @@ const char *service_socket(const Service *service);
 long service_resident_kib(const Service *service);
 void service_free(Service *service);
 
+/* echo.c: another process, which sends back what it gets and does nothing else. */
+typedef struct Echo Echo;
+Echo *echo_start(void);
+double echo_time(Echo *echo);
+void echo_free(Echo *echo);
+
 /* helper.c: what QEMU does with helper=, to the end of the process. Returns the descriptor. */
 int helper_attach(char *const *argv, double *ret_us);

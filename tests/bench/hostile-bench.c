@@ -17,10 +17,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PORTS_PER_BLOCK = 30, LISTS_PER_BLOCK = 500 };
+enum { PORTS_PER_BLOCK = 30, LISTS_PER_BLOCK = 500, ECHOES_PER_BLOCK = 500 };
 
 typedef struct Side {
-    GArray *port, *list; /* samples of CreatePort with DeletePort, and of ListPorts */
+    GArray *port, *list, *echo; /* samples of CreatePort with DeletePort, of ListPorts, of an echo */
 } Side;
 
 typedef struct Bench {
@@ -29,6 +29,7 @@ typedef struct Bench {
     gboolean realtime;
     Service *service;
     MacvtapClient *client;
+    Echo *echo;
 } Bench;
 
 static void
@@ -66,6 +67,11 @@ time_block(Bench *bench, Side *side)
         time_port(bench, side->port);
     for (guint i = 0; i < LISTS_PER_BLOCK; i++)
         time_list(bench, side->list);
+    for (guint i = 0; i < ECHOES_PER_BLOCK; i++) {
+        double us = echo_time(bench->echo);
+
+        g_array_append_val(side->echo, us);
+    }
 }
 
 static void
@@ -73,17 +79,20 @@ side_print(const char *name, Side *side, const char *end)
 {
     printf("\"%s\": {", name);
     samples_print("port_us", side->port, ", ");
-    samples_print("list_us", side->list, "}");
+    samples_print("list_us", side->list, ", ");
+    samples_print("echo_us", side->echo, "}");
     printf("%s", end);
     g_array_unref(side->port);
     g_array_unref(side->list);
+    g_array_unref(side->echo);
 }
 
 /* name NULL: all kinds at once. */
 static void
 time_kind(Bench *bench, const char *name)
 {
-    Side alone = {samples_new(), samples_new()}, beside = {samples_new(), samples_new()};
+    Side alone = {samples_new(), samples_new(), samples_new()};
+    Side beside = {samples_new(), samples_new(), samples_new()};
 
     for (int round = 0; round < bench->rounds; round++) {
         HostileCrowd *crowd;
@@ -152,12 +161,14 @@ main(int argc, char **argv)
     ground_make();
     if (bench.realtime && sched_setscheduler(0, SCHED_FIFO, &first) < 0)
         bench_die("SCHED_FIFO", errno);
+    bench.echo = echo_start();
     bench.service = service_start(bench.macvtapd, BENCH_FOLDER);
     bench.client = macvtap_client_connect(service_socket(bench.service), &error);
     if (!bench.client)
         bench_die(error->message, 0);
     measure(&bench);
     macvtap_client_free(bench.client);
+    echo_free(bench.echo);
     service_free(bench.service);
     g_free(bench.macvtapd);
     g_free(bench.kinds);
