@@ -92,6 +92,20 @@ unplug(Detach *detach, const DomainPort *port, guint flags, GError **error)
            ctl_fail_libvirt(error, "libvirt");
 }
 
+/* libvirt's metadata is replaced as a whole, so all of it must have been understood. */
+static gboolean
+check_whole(const DomainXml *domain, guint flags, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+
+    return domain_xml_check_whole(domain, &reason) ||
+           ctl_fail(error, "%s: mend it with virsh %s %s first", reason->message,
+                    flags & VIR_DOMAIN_AFFECT_LIVE
+                        ? "metadata --live --edit --key macvtapd --uri " DOMAIN_XML_NAMESPACE
+                        : "edit",
+                    domain->name);
+}
+
 /* The metadata is what the port's other traces hang on: it goes last but for the port itself. It
  * may say nothing of the port by now. */
 static gboolean
@@ -99,6 +113,8 @@ forget_port(Detach *detach, DomainXml *domain, const char *target, guint flags, 
 {
     DomainPort *port = find_port(domain, target);
 
+    if (!check_whole(domain, flags, error))
+        return FALSE;
     if (port)
         g_ptr_array_remove(domain->ports, port);
     return !port || ctl_write_ports(detach->domain, domain->ports, flags, error);
@@ -118,7 +134,8 @@ detach_config(Detach *detach, GError **error)
     if (!port)
         return ctl_fail(error, "the domain's configuration has no port %s of macvtapd",
                         detach->wanted);
-    return unplug(detach, port, VIR_DOMAIN_AFFECT_CONFIG, error) &&
+    return check_whole(domain, VIR_DOMAIN_AFFECT_CONFIG, error) &&
+           unplug(detach, port, VIR_DOMAIN_AFFECT_CONFIG, error) &&
            forget_port(detach, domain, target, VIR_DOMAIN_AFFECT_CONFIG, error);
 }
 
@@ -170,7 +187,8 @@ detach_live(Ctl *ctl, Detach *detach, GError **error)
         return FALSE;
     if (!port)
         return ctl_fail(error, "the domain has no port %s of macvtapd", detach->wanted);
-    return unplug(detach, port, VIR_DOMAIN_AFFECT_LIVE, error) &&
+    return check_whole(domain, VIR_DOMAIN_AFFECT_LIVE, error) &&
+           unplug(detach, port, VIR_DOMAIN_AFFECT_LIVE, error) &&
            wait_unplugged(detach, target, error) && remove_live(ctl, detach, target, error);
 }
 

@@ -346,6 +346,7 @@ domain_xml_parse(const char *text, gsize length, GError **error)
     if (!read_identity(domain, root, error))
         return NULL;
     read_metadata(domain, root);
+    domain->partial = domain->problem != NULL;
     for (guint i = 0; i < domain->ports->len; i++)
         read_interface(domain, domain->ports->pdata[i], root);
     return g_steal_pointer(&domain);
@@ -358,6 +359,12 @@ domain_xml_check(const DomainXml *domain, GError **error)
         return TRUE;
     g_set_error_literal(error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS, domain->problem);
     return FALSE;
+}
+
+gboolean
+domain_xml_check_whole(const DomainXml *domain, GError **error)
+{
+    return !domain->partial || domain_xml_check(domain, error);
 }
 
 static xmlNode *

@@ -39,6 +39,7 @@ typedef struct DomainXml {
     char *uuid;
     GPtrArray *ports; /* of DomainPort */
     char *problem;    /* why the domain cannot have its ports: one line; NULL: it can */
+    gboolean partial; /* the metadata has more than ports could take, see problem */
 } DomainXml;
 
 /* Whether text names our namespace at all. Cheap: most domains do not. */
@@ -55,6 +56,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainXml, domain_xml_free)
 
 /* Fails with DOMAIN_XML_ERROR_PORTS if there is a problem. */
 gboolean domain_xml_check(const DomainXml *domain, GError **error);
+
+/* Whether the metadata may be written anew from ports; fails with DOMAIN_XML_ERROR_PORTS if that
+ * would lose some of it. A port without its interface is no reason. */
+gboolean domain_xml_check_whole(const DomainXml *domain, GError **error);
 
 /* Adds (as char * of its own) the device of each interface and of each of our ports to a set. */
 void domain_xml_add_targets(const DomainXml *domain, GHashTable *targets);

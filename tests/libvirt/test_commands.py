@@ -162,6 +162,24 @@ def test_check_of_wrong_metadata(site):
     assert site.daemon.ports() == []
 
 
+def test_detach_loses_nothing(site):
+    """It writes the metadata anew from what it has understood; what agrees with no interface it can still remove."""
+    one, two = Port("vm-one"), Port("vm-two")
+    typo = "netwrok=".join(metadata([one, two]).rsplit("network=", 1))
+    site.libvirt.define(domain_xml("wrong", [one, two], meta=typo))
+    line = refused(site, 1, "detach", "wrong", "vm-one")
+    assert "not 'netwrok': mend it with virsh edit wrong first" in line
+    xml = site.libvirt.virsh("dumpxml", "wrong").stdout
+    assert "netwrok" in xml and xml.count("vm-one") == 2
+    site.libvirt.create(domain_xml("idle", [one]))
+    site.libvirt.virsh("metadata", "idle", NAMESPACE, "--key", "m", "--set", "<ports><prot/></ports>", "--live")
+    assert "not 'prot'" in refused(site, 1, "attach", "idle", "--network=lan")
+    site.libvirt.define(domain_xml("alone", [one], meta=metadata([one, two])))
+    site.daemon.domain("detach", "alone", "vm-two")
+    xml = site.libvirt.virsh("dumpxml", "alone").stdout
+    assert "vm-two" not in xml and xml.count("vm-one") == 2
+
+
 def test_check_of_a_stopped_domain(site):
     """Of a domain without ports, one thing is said of them; one whose old ports are still there starts."""
     site.libvirt.define(domain_xml("without"))

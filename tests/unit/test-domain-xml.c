@@ -152,6 +152,24 @@ test_problems(void **state)
     }
 }
 
+/* What may be written back without a loss: all of the metadata, whatever the interfaces are. */
+static void
+test_whole(void **state)
+{
+    g_autoptr(DomainXml) good = parse(DOMAIN(PORTS(PORT), INTERFACE));
+    g_autoptr(DomainXml) alone = parse(DOMAIN(PORTS(PORT), ""));
+    g_autoptr(DomainXml) two = parse(DOMAIN(PORTS(PORT), INTERFACE INTERFACE));
+    g_autoptr(DomainXml) typo =
+        parse(DOMAIN(PORTS(PORT "<macvtapd:port target='a' netwrok='lan'/>"), ""));
+    g_autoptr(GError) error = NULL;
+
+    assert_true(domain_xml_check_whole(good, NULL));
+    assert_true(domain_xml_check_whole(alone, NULL));
+    assert_true(domain_xml_check_whole(two, NULL));
+    assert_false(domain_xml_check_whole(typo, &error));
+    assert_error_cleared(&error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS, "'netwrok'");
+}
+
 static void
 test_no_domain(void **state)
 {
@@ -234,8 +252,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_domain),       cmocka_unit_test(test_targets),
         cmocka_unit_test(test_others_domains), cmocka_unit_test(test_problems),
-        cmocka_unit_test(test_no_domain),      cmocka_unit_test(test_length),
-        cmocka_unit_test(test_rename),         cmocka_unit_test(test_null),
+        cmocka_unit_test(test_whole),          cmocka_unit_test(test_no_domain),
+        cmocka_unit_test(test_length),         cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_null),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
