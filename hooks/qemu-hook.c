@@ -11,6 +11,7 @@
 
 #include "capabilities.h"
 #include "descriptor.h"
+#include "output.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -46,9 +47,10 @@ run(const HookOperation *operation, DomainXml *domain, int state_folder, GError 
     deadline_set_mark(hook.state_folder, mark);
     good = operation->run(&hook, error);
     deadline_set_mark(-1, NULL);
-    if (good && hook.output)
-        g_print("%s", hook.output);
-    return good;
+    if (!good || !hook.output)
+        return good;
+    g_print("%s", hook.output);
+    return output_finish(error);
 }
 
 int
@@ -63,6 +65,7 @@ main(int argc, char **argv)
 
     if (!descriptor_fill_standard())
         return operation && operation->must;
+    output_start();
     /* libvirt's hooks are root's, and this one needs no power of root's over others. Nor is it a
      * reason to fail a domain. */
     capabilities_keep(0, NULL);

@@ -4,6 +4,7 @@
 #include "daemon.h"
 #include "declared.h"
 #include "descriptor.h"
+#include "output.h"
 #include "sandbox.h"
 
 #include <errno.h>
@@ -106,6 +107,20 @@ start(const Options *options, GError **error)
     return g_steal_pointer(&daemon);
 }
 
+static int
+show(const Options *options)
+{
+    g_autofree char *text =
+        options->version ? g_strdup("macvtapd " MACVTAPD_VERSION "\n") : declared_format();
+    g_autoptr(GError) error = NULL;
+
+    g_print("%s", text);
+    if (output_finish(&error))
+        return 0;
+    g_printerr("macvtapd: %s\n", error->message);
+    return 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -119,21 +134,14 @@ main(int argc, char **argv)
     if (!descriptor_fill_standard())
         return 1;
     setlocale(LC_ALL, "");
+    output_start();
     umask(077);
     if (!options_parse(&options, argc, argv, &error)) {
         g_printerr("macvtapd: %s\n", error->message);
         return 2;
     }
-    if (options.version) {
-        g_print("macvtapd %s\n", MACVTAPD_VERSION);
-        return 0;
-    }
-    if (options.privileges) {
-        g_autofree char *text = declared_format();
-
-        g_print("%s", text);
-        return 0;
-    }
+    if (options.version || options.privileges)
+        return show(&options);
     signals = open_signals();
     if (signals < 0) {
         g_printerr("macvtapd: cannot wait for signals: %s\n", g_strerror(errno));

@@ -6,6 +6,7 @@
 #include "ctl-domain.h"
 
 #include "descriptor.h"
+#include "output.h"
 
 #include <libvirt/virterror.h>
 #include <locale.h>
@@ -164,11 +165,12 @@ main(int argc, char **argv)
     if (!descriptor_fill_standard())
         return 1;
     setlocale(LC_ALL, "");
+    output_start();
     g_set_prgname("macvtapctl domain");
     virSetErrorFunc(NULL, be_silent);
     virEventRegisterDefaultImpl();
     status = run(argc, argv, &error);
-    if (!error)
+    if (!error && output_finish(&error))
         return status;
     g_printerr("macvtapctl: %s\n", error->message);
     return error->domain == G_OPTION_ERROR ? 2 : 1;

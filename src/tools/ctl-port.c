@@ -3,6 +3,8 @@
 #include "network-option.h"
 #include "table.h"
 
+#include "output.h"
+
 const char *
 ctl_port_state(const MacvtapPort *port)
 {
@@ -345,5 +347,7 @@ ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error)
             g_print("{\"event\":\"%s\",\"port\":%s}\n", event, json);
         else
             print_event(event, port);
+        if (!output_finish(error))
+            return 1;
     }
 }

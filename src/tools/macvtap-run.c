@@ -12,9 +12,11 @@
 #include "vmm-arguments.h"
 
 #include "descriptor.h"
+#include "output.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -90,6 +92,8 @@ parse(Run *run, int argc, char **argv, GError **error)
         return FALSE;
     if (version) {
         g_print("macvtap-run %s\n", MACVTAPD_VERSION);
+        if (!output_finish(error))
+            return FALSE;
         _exit(0);
     }
     if (run->networks && run->command)
@@ -237,6 +241,8 @@ main(int argc, char **argv)
 
     if (!descriptor_fill_standard())
         return EXIT_OURS;
+    setlocale(LC_ALL, "");
+    output_start();
     if (!parse(&run, argc, argv, &error) || !parse_networks(&run, &error))
         return fail(error);
     status = find_program(run.command[0], &program);

@@ -3,6 +3,7 @@
 
 #include "capabilities.h"
 #include "descriptor.h"
+#include "output.h"
 
 #include <locale.h>
 #include <string.h>
@@ -186,8 +187,9 @@ main(int argc, char **argv)
     if (!descriptor_fill_standard())
         return 1;
     setlocale(LC_ALL, "");
+    output_start();
     status = run(argc, argv, &error);
-    if (!error)
+    if (!error && output_finish(&error))
         return status;
     g_printerr("macvtapctl: %s\n", error->message);
     return error->domain == G_OPTION_ERROR ? 2 : 1;

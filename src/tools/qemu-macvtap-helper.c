@@ -14,8 +14,10 @@
 
 #include "capabilities.h"
 #include "descriptor.h"
+#include "output.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -192,6 +194,8 @@ main(int argc, char **argv)
 
     if (!descriptor_fill_standard())
         return 1;
+    setlocale(LC_ALL, "");
+    output_start();
     if (!parse(&options, argc, argv, &error)) {
         g_printerr("qemu-macvtap-helper: %s\n", error->message);
         return 2;

@@ -12,7 +12,7 @@ import pytest
 from clock import Deadline
 from frames import tap_interface
 from programs import program
-from refusal import REFUSED, USAGE, check_line, check_refused
+from refusal import REFUSED, RUN_OURS, USAGE, check_line, check_refused
 from varlink import VarlinkError
 
 MAC = "52:54:00:00:00:07"
@@ -241,6 +241,24 @@ def test_folder_of_configuration_that_is_not_there(daemon):
     assert daemon.messages().count(told) == 1
     daemon.restart()
     assert daemon.messages().count(told) == 2
+
+
+@pytest.mark.parametrize("name, words, status", [
+    ("macvtapctl", ["--json", "port", "list"], REFUSED), ("macvtapctl", ["network", "show", "lan"], REFUSED),
+    ("macvtapctl", ["--version"], REFUSED), ("macvtapd", ["--privileges"], REFUSED), ("macvtap-run", ["--version"], RUN_OURS),
+])
+def test_output_to_a_full_disk(daemon, name, words, status):
+    options = [] if words[0].startswith("--v") or name == "macvtapd" else ["--socket", str(daemon.socket)]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = daemon.host.run(program(name), *options, *words, stdout=full, stderr=-1, check=False)
+    assert done.returncode == status
+    check_line(done.stderr, name, "cannot write the output: No space left on device")
+
+
+def test_words_are_not_recoded(daemon):
+    environment = {**daemon.environment(), "LC_ALL": "C"}
+    done = daemon.host.run(program("macvtapctl"), "port", "show", "b\u00fcro", check=False, env=environment, encoding="utf-8")
+    check_refused(done, REFUSED, "there is no port 'b\u00fcro'")
 
 
 @pytest.mark.parametrize("name", ["macvtapctl", "macvtap-run", "macvtapd"])

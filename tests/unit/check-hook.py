@@ -25,14 +25,17 @@ OURS = domain(PORT.format("vm1net0"), INTERFACE.format("vm1net0"))
 # The name of a device that every namespace has.
 TAKEN = domain(PORT.format("lo"), INTERFACE.format("lo"))
 CUT = OURS[:-20]
+# The XML declaration is what keeps libxml2 from writing other characters as references.
+FOREIGN = ('<?xml version="1.0" encoding="UTF-8"?>'
+           + TAKEN.replace("<metadata>", "<title>B\u00fcro \u5bb6</title><metadata>"))
 BIG = "<!--" + "x" * 10 * 1024 * 1024 + "-->"
 
 
-def call(operation, text, path="/nobody"):
+def call(operation, text, path="/nobody", stdout=subprocess.PIPE):
     """Exit status, stdout, stderr."""
-    done = subprocess.run([HOOK, "vm1", operation, "begin", "-"], input=text.encode(), capture_output=True,
-                          env={"PATH": "/usr/bin", "LC_ALL": "C", "MACVTAPD_SOCKET": path}, check=False)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    done = subprocess.run([HOOK, "vm1", operation, "begin", "-"], input=text.encode(), stdout=stdout,
+                          stderr=subprocess.PIPE, env={"PATH": "/usr/bin", "LC_ALL": "C", "MACVTAPD_SOCKET": path}, check=False)
+    return done.returncode, (done.stdout or b"").decode(), done.stderr.decode()
 
 
 def fails(text):
@@ -54,6 +57,10 @@ def renames(status, out, err):
     return status == 0 and err == "" and out.count("lo-") == 2 and "'lo'" not in out and '"lo"' not in out
 
 
+def renames_foreign(status, out, err):
+    return renames(status, out, err) and "<title>B\u00fcro \u5bb6</title>" in out
+
+
 OPERATIONS = ("prepare", "start", "started", "stopped", "release", "reconnect", "migrate", "restore", "attach", "new")
 CASES = [(f"another's domain: {operation}", operation, domain(), silent) for operation in OPERATIONS]
 CASES += [(f"another's big domain: {operation}", operation, domain(more=BIG), silent) for operation in ("prepare", "release")]
@@ -69,7 +76,7 @@ CASES += [("too big", "prepare", domain(PORT.format("a"), more=BIG), fails("at m
           ("no interface", "prepare", domain(PORT.format("a")), fails("no interface has <target dev='a'")),
           ("line breaks in a name", "prepare", domain(PORT.format("a&#10;b")), fails("target 'a\\nb'")),
           ("a free name stays", "migrate", OURS, silent), ("a taken name", "restore", TAKEN, renames),
-          ("a taken name", "migrate", TAKEN, renames)]
+          ("a taken name", "migrate", TAKEN, renames), ("a foreign title stays", "migrate", FOREIGN, renames_foreign)]
 
 
 def hang(results):
@@ -98,6 +105,10 @@ def main():
         results.append((f"{name} ({operation})", good(*outcome)))
         if not results[-1][1]:
             print(f"# {outcome}")
+    with open("/dev/full", "wb") as full:
+        for operation in ("migrate", "restore"):
+            outcome = call(operation, TAKEN, stdout=full)
+            results.append((f"the disk is full ({operation})", fails("cannot write the output: No space")(*outcome)))
     hang(results)
     print(f"1..{len(results)}")
     for number, (name, good) in enumerate(results, 1):
