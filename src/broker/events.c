@@ -72,6 +72,7 @@ on_device_removed(Broker *broker, Port *port)
 {
     LinkInfo parent;
 
+    broker_remove_node(broker, port);
     /* The kernel removes every macvtap together with its parent. */
     if (broker->kernel->ops->link_by_index(broker->kernel, port->parent_index, &parent, NULL))
         set_state(broker, port, PORT_STATE_DEVICE_GONE);

@@ -5,7 +5,8 @@
  * Part of a port's life: /dev/tap<index>, for who opens the device by path (libvirt). The kernel's
  * own node comes and goes with the device. One that we had to make is written into the record with
  * its number, so that it can be told from a stranger's when the device is gone; and it goes before
- * the device, so that its number is never another's while it is there. Between its making and the
+ * the device, or as soon as we hear that others have removed that, because the number is another's
+ * then. Between its making and the
  * record, a crash leaves a device that is there and tells the number itself.
  */
 #include "broker-private.h"

@@ -183,6 +183,7 @@ look_at_port(Reconciliation *run, Port *port, GError **error)
     }
     find_parent(run, port, device);
     if (!device) {
+        broker_remove_node(run->broker, port);
         port->state = state_without_device(run, port);
         say(run, "device %s of port %s is gone", port->interface_name, port->name);
     } else {

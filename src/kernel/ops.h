@@ -133,7 +133,8 @@ typedef struct KernelOps {
     /*
      * Makes sure that /dev/tap<index> is the macvtap's node, and that nobody but root and this user
      * may open it. *ret_made is the device's number if the node had to be made, 0 if it was there
-     * (devtmpfs). EBUSY: something else lies there. EOPNOTSUPP: /dev has no access lists.
+     * (devtmpfs). EBUSY: something else lies there. EPERM: somebody has given the node to another
+     * user. EOPNOTSUPP: /dev has no access lists.
      */
     gboolean (*tap_node_ensure)(Kernel *kernel, const LinkInfo *link, uid_t user, guint64 *ret_made,
                                 GError **error);
@@ -143,7 +144,8 @@ typedef struct KernelOps {
     void (*tap_clean_up)(Kernel *kernel);
 
     /* Removes /dev/tap<index> if it is the node of this device number (0: the link's own, which
-     * must be there then); anything else stays, and is no error. */
+     * must be there then); anything else stays, and is no error. Who holds on to the node cannot
+     * open it any more. EPERM: as above; it stays. */
     gboolean (*tap_node_remove)(Kernel *kernel, const LinkInfo *link, guint64 number,
                                 GError **error);
 

@@ -10,9 +10,13 @@
  *
  * The node stays root's and its access list (acl(5)) names who else may open it, as logind does for
  * a seat's devices. So it takes no CAP_CHOWN, which would be the power over every file, and that
- * user cannot hand the device on by its mode. A node that somebody has given away (udev, or a
- * macvtapd that still did) is not ours to change without CAP_FOWNER: one of our own takes its
- * place.
+ * user cannot hand the device on by its mode.
+ *
+ * The number of a device that has gone is soon another's, and an O_PATH descriptor outlives its
+ * name: it opens the node by what the node itself then says. So nothing is unlinked before it is
+ * root's alone again, as devtmpfs does with the kernel's own. A node that somebody has given away
+ * (udev, by chown) is not ours to change without CAP_FOWNER, and so neither to remove: on devtmpfs
+ * the kernel takes it back, if it is left to it.
  */
 #include "linux-private.h"
 
@@ -72,7 +76,7 @@ give_node(int node_fd, uid_t user)
 
     /* Neither call takes an O_PATH descriptor. */
     snprintf(path, sizeof path, "/proc/self/fd/%d", node_fd);
-    /* Of an access list that is there, mode 0600 leaves the owner's part alone. */
+    /* Of an access list that is there, mode 0600 leaves the owner's part alone, in one step. */
     return user == geteuid() ? chmod(path, 0600) == 0 : name_user(path, user);
 }
 
@@ -84,6 +88,26 @@ explain_give(int errnum, const char *name, uid_t user, GError **error)
                                "cannot give /dev/%s to user %u: /dev has no access lists", name,
                                (guint)user);
     return error_set_errno(error, errnum, "cannot give /dev/%s to user %u", name, (guint)user);
+}
+
+static gboolean
+check_ours(int node_fd, const char *name, GError **error)
+{
+    struct stat status;
+
+    return !tap_is_given_away(node_fd) || fstat(node_fd, &status) < 0 ||
+           error_set_errno(error, EPERM,
+                           "/dev/%s is user %u's and cannot be taken back (chown 0:0 /dev/%s)",
+                           name, (guint)status.st_uid, name);
+}
+
+/* Nobody but root may open the node any more, by whatever name or descriptor. */
+static gboolean
+take_back(int node_fd, const char *name, GError **error)
+{
+    return check_ours(node_fd, name, error) &&
+           (give_node(node_fd, geteuid()) ||
+            error_set_errno(error, errno, "cannot take /dev/%s back", name));
 }
 
 gboolean
@@ -102,10 +126,8 @@ tap_make_node(Kernel *base, const LinkInfo *link, uid_t user, guint64 *ret_made,
     node = tap_hold_node(kernel, name, device);
     if (node < 0 && errno != ENOENT && errno != ENODEV)
         return error_set_errno(error, errno, "cannot look at /dev/%s", name);
-    if (node >= 0 && tap_is_given_away(node)) {
-        descriptor_clear(&node);
-        unlinkat(kernel->dev_fd, name, 0);
-    }
+    if (node >= 0 && !check_ours(node, name, error))
+        return FALSE;
     if (node < 0) {
         made = mknodat(kernel->dev_fd, name, S_IFCHR | 0600, device) == 0;
         if (!made && errno == EEXIST)
@@ -139,6 +161,8 @@ tap_remove_node(Kernel *base, const LinkInfo *link, guint64 number, GError **err
     node = tap_hold_node(kernel, name, device);
     if (node < 0 && errno != ENOENT && errno != ENODEV)
         return error_set_errno(error, errno, "cannot look at /dev/%s", name);
+    if (node >= 0 && !take_back(node, name, error))
+        return FALSE;
     if (node < 0 || unlinkat(kernel->dev_fd, name, 0) == 0 || errno == ENOENT)
         return TRUE;
     return error_set_errno(error, errno, "cannot remove /dev/%s", name);

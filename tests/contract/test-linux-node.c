@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define FIXED_INDEX 765431
@@ -181,14 +182,24 @@ ensure(Kernel *kernel, const LinkInfo *link, uid_t user)
     return made;
 }
 
-/* By udev, say. */
 static void
-a_node_that_is_given_away_is_stepped_around_and_replaced(void **state)
+remove_node(Kernel *kernel, const LinkInfo *link, guint64 made)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!kernel->ops->tap_node_remove(kernel, link, made, &error))
+        fail_msg("%s", error->message);
+}
+
+/* By udev, say. Without power over other users' files it is not ours to change; and who had it
+ * would have it for good if it were unlinked as it is. */
+static void
+a_node_that_is_given_away_is_stepped_around_and_stays(void **state)
 {
     struct __user_cap_data_struct capabilities[2] = {{0}};
     MacvtapSpec spec = world_spec("vm1", 1);
     const char *name = "tap" G_STRINGIFY(FIXED_INDEX);
-    struct stat status;
+    struct stat before, after;
 
     spec.index = FIXED_INDEX;
     for (guint i = 0; i < 2; i++) {
@@ -196,21 +207,75 @@ a_node_that_is_given_away_is_stepped_around_and_replaced(void **state)
         Kernel *kernel = i == 0 ? world_kernel : dev.kernel;
         AUTO_FD int folder = i == 0 ? open("/dev", O_PATH | O_CLOEXEC) : dup(dev.fd);
         LinkInfo link = world_create(&spec);
-        guint64 made;
+        g_autoptr(GError) error = NULL;
+        guint64 made = ensure(kernel, &link, 0), none = 0;
 
-        ensure(kernel, &link, 0);
         assert_int_equal(fchownat(folder, name, 107, 108, 0), 0);
+        assert_int_equal(fstatat(folder, name, &before, 0), 0);
         switch_capabilities(capabilities);
         open_and_check(kernel, &link);
-        made = ensure(kernel, &link, 107);
-        assert_true(made != 0);
-        assert_true(ensure(kernel, &link, 108) == 0);
-        open_and_check(kernel, &link);
+        assert_false(kernel->ops->tap_node_ensure(kernel, &link, 107, &none, &error));
+        assert_non_null(strstr(error->message, "is user 107's"));
+        assert_errno(&error, EPERM);
+        assert_false(kernel->ops->tap_node_remove(kernel, &link, made, &error));
+        assert_errno(&error, EPERM);
         switch_capabilities(capabilities);
-        assert_int_equal(fstatat(folder, name, &status, 0), 0);
-        assert_int_equal(status.st_uid, 0);
-        assert_true(kernel->ops->tap_node_remove(kernel, &link, made, NULL));
+        assert_int_equal(fstatat(folder, name, &after, 0), 0);
+        assert_int_equal(after.st_ino, before.st_ino);
+        assert_int_equal(after.st_uid, 107);
+        assert_int_equal(fchownat(folder, name, 0, 0, 0), 0);
+        assert_true(ensure(kernel, &link, 107) == 0);
+        remove_node(kernel, &link, made);
         assert_true(world_kernel->ops->link_delete(world_kernel, &link.index, 1, NULL));
+    }
+}
+
+/* The errno of this user's opening the node that he has got hold of by an O_PATH descriptor. */
+static int
+open_as(uid_t user, int held)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", held);
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        if (syscall(SYS_setgroups, 0, NULL) < 0 || setresgid(user, user, user) < 0 ||
+            setresuid(user, user, user) < 0)
+            _exit(255);
+        _exit(open(path, O_RDWR | O_NONBLOCK) < 0 ? errno : 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* Else he would have the next device with this number, which the kernel gives out again at once.
+ * Whether there is one is not looked at before. */
+static void
+who_held_on_to_a_node_cannot_open_it_any_more(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+
+    for (guint i = 0; i < 3; i++) {
+        g_auto(PrivateDev) dev = private_dev_new();
+        Kernel *kernel = i == 2 ? dev.kernel : world_kernel;
+        LinkInfo link = world_create(&spec);
+        g_autofree char *path = g_strdup_printf("%s/tap%d", i == 2 ? dev.path : "/dev", link.index);
+        guint64 made = ensure(kernel, &link, 107);
+        AUTO_FD int held = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+        assert_int_equal(open_as(107, held), 0);
+        assert_int_equal(open_as(108, held), EACCES);
+        ensure(kernel, &link, 108);
+        assert_int_equal(open_as(108, held), 0);
+        assert_int_equal(open_as(107, held), EACCES);
+        if (i > 0) /* one that is the kernel's too, as for a device without a record */
+            remove_node(kernel, &link, made);
+        else
+            assert_true(kernel->ops->link_delete(kernel, &link.index, 1, NULL));
+        assert_int_equal(open_as(108, held), EACCES);
+        world_kernel->ops->link_delete(world_kernel, &link.index, 1, NULL);
+        assert_int_equal(open_as(108, held), EACCES);
     }
 }
 
@@ -371,7 +436,8 @@ const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(a_node_of_another_namespace_is_stepped_around),
     WORLD_TEST(a_missing_node_is_made_and_removed),
     WORLD_TEST(a_node_that_is_there_is_used),
-    WORLD_TEST(a_node_that_is_given_away_is_stepped_around_and_replaced),
+    WORLD_TEST(a_node_that_is_given_away_is_stepped_around_and_stays),
+    WORLD_TEST(who_held_on_to_a_node_cannot_open_it_any_more),
     WORLD_TEST(a_dev_without_access_lists_is_named),
     WORLD_TEST(anything_else_there_is_stepped_around),
     WORLD_TEST(a_dev_without_devices_is_an_error),

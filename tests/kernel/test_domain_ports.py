@@ -4,6 +4,7 @@ its holder, by whose process or word it ends."""
 import os
 import signal
 import stat
+import subprocess
 
 import pytest
 
@@ -124,12 +125,12 @@ def test_node_is_the_devices_and_the_owners(daemon, host, connection):
     assert not os.path.exists(path)
 
 
-def give_to_others(path):
-    os.chown(path, 65534, 65534)
+def widen(path):
+    os.removexattr(path, "system.posix_acl_access")
     os.chmod(path, 0o666)
 
 
-@pytest.mark.parametrize("harm", [give_to_others, os.unlink], ids=["given-to-others", "removed"])
+@pytest.mark.parametrize("harm", [widen, os.unlink], ids=["opened-to-all", "removed"])
 def test_node_is_as_it_was_after_a_restart(daemon, connection, harm):
     port = create(connection, deviceNode=OWNER)
     before = os.stat(port["deviceNode"])
@@ -142,6 +143,53 @@ def test_node_is_as_it_was_after_a_restart(daemon, connection, harm):
     daemon.restart()
     daemon.ctl("port", "delete", "vm")
     assert not os.path.exists(port["deviceNode"])
+
+
+def test_node_of_another_user_is_told_and_left_to_the_kernel(daemon, connection):
+    """The daemon has no power over it, and who has it would keep it if it were unlinked as it is."""
+    port = create(connection, deviceNode=OWNER)
+    daemon.kill()
+    os.chown(port["deviceNode"], 65534, 65534)
+    before = os.stat(port["deviceNode"])
+    daemon.start()
+    assert f"{port['deviceNode']} is user 65534's and cannot be taken back" in daemon.log.read_text()
+    assert os.stat(port["deviceNode"]).st_ino == before.st_ino
+    os.chown(port["deviceNode"], 0, 0)
+    daemon.restart()
+    assert node.users(port["deviceNode"]) == {0, OWNER["owner"]}
+
+
+REOPEN = """
+import os, sys
+held = os.open(sys.argv[1], os.O_PATH)
+for _ in sys.stdin:
+    try:
+        os.close(os.open(f"/proc/self/fd/{held}", os.O_RDWR | os.O_NONBLOCK))
+        print("opened", flush=True)
+    except OSError as error:
+        print(error.strerror, flush=True)
+"""
+
+
+@pytest.mark.parametrize("made_by", ["kernel", "daemon"])
+def test_who_held_on_to_his_node_does_not_get_the_next_device_of_its_number(daemon, host, connection, made_by):
+    port = create(connection, deviceNode=OWNER)
+    path = port["deviceNode"]
+    if made_by == "daemon":
+        daemon.kill()
+        os.unlink(path)
+        daemon.start()
+    user = host.start("setpriv", f"--reuid={OWNER['owner']}", f"--regid={OWNER['group']}", "--clear-groups",
+                      "/usr/bin/python3", "-c", REOPEN, path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def reopen():
+        user.stdin.write("\n")
+        user.stdin.flush()
+        return user.stdout.readline().strip()
+
+    assert reopen() == "opened"
+    daemon.ctl("port", "delete", "vm")
+    assert reopen() == "Permission denied"  # whether there is such a device or not, which would be "No such device"
 
 
 OWN_NODE = """

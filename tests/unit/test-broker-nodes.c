@@ -75,7 +75,8 @@ test_node_is_given(void **state)
     assert_false(has_node(test, index));
 }
 
-/* One that the kernel did not make goes with its port, whatever became of the device. */
+/* One that the kernel did not make goes with its port, or with the device: the number is another's
+ * then. */
 static void
 test_node_of_our_making(void **state)
 {
@@ -94,12 +95,34 @@ test_node_of_our_making(void **state)
             test_broker_kill(test);
             test_broker_start(test);
         }
+        assert_true(has_node(test, index));
         if (i & 2)
             kernel_fake_remove_link(test->kernel, index);
-        assert_true(has_node(test, index));
+        while (g_main_context_iteration(NULL, FALSE))
+            ;
+        assert_int_equal(has_node(test, index), !(i & 2));
         assert_true(test_broker_delete(test, &root, "web", NULL));
         assert_false(has_node(test, index));
     }
+}
+
+/* While nobody watched. */
+static void
+test_node_without_a_device(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = request_of(107, 108);
+    int index;
+
+    kernel_fake_lose_devtmpfs(test->kernel);
+    index = create(test, &root, &request)->interface_index;
+    test_broker_kill(test);
+    kernel_fake_remove_link(test->kernel, index);
+    assert_true(has_node(test, index));
+    test_broker_start(test);
+    assert_false(has_node(test, index));
+    assert_true(test_broker_delete(test, &root, "web", NULL));
 }
 
 static void
@@ -245,6 +268,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_node_is_given),
         TEST(test_node_of_our_making),
+        TEST(test_node_without_a_device),
         TEST(test_no_node_without_asking),
         TEST(test_path_that_is_taken),
         TEST(test_node_that_cannot_be_made),
