@@ -14,6 +14,8 @@
 
 #include "macvtap.h"
 
+#include <stdlib.h>
+
 /* How long release waits for a macvtapd that did not answer the operation before. */
 #define MILLISECONDS_SLOW 200
 
@@ -32,12 +34,22 @@ find_qemu(const Hook *hook, GError **error)
     return 0;
 }
 
-static gboolean
-has_port(const Hook *hook, const GPtrArray *ports, const char *target)
+static const MacvtapPort *
+find_port(const Hook *hook, const GPtrArray *ports, const char *target)
 {
     const MacvtapPort *port = domain_port_find(ports, target);
 
-    return port && domain_port_is_held(port, hook->domain->uuid);
+    return port && domain_port_is_held(port, hook->domain->uuid) ? port : NULL;
+}
+
+/* Whether it is still tied to libvirt's process, as prepare has left it. One that is tied to QEMU
+ * has been set up, and so has one that attach has tied to nothing. */
+static gboolean
+awaits_start(const MacvtapPort *port, int qemu)
+{
+    g_autofree char *tied = macvtap_port_get_text(port, "holder.pid");
+
+    return qemu != 0 && tied[0] && atoi(tied) != qemu;
 }
 
 /* Goes on to the next port after a failure; the first one is what is told. */
@@ -52,14 +64,16 @@ keep_first(GError *cause, const char *target, GError **error)
     return FALSE;
 }
 
+/* It is tied last: a port that is tied to QEMU needs no setting up (awaits_start()). */
 static gboolean
-run_port(MacvtapClient *client, const DomainPort *port, int pid, GError **error)
+run_port(MacvtapClient *client, const DomainPort *port, gboolean up, int pid, GError **error)
 {
-    return (pid == 0 || macvtap_client_set_holder_pid(client, port->target, pid, error)) &&
-           macvtap_client_set_link(client, port->target, TRUE, error);
+    return (!up || macvtap_client_set_link(client, port->target, TRUE, error)) &&
+           (pid == 0 || macvtap_client_set_holder_pid(client, port->target, pid, error));
 }
 
-/* With a list of macvtapd's ports: only what is the domain's there. */
+/* With a list of macvtapd's ports: only what is the domain's there, and none is set up twice, as an
+ * administrator may have set it down. */
 static gboolean
 run_ports(Hook *hook, MacvtapClient *client, const GPtrArray *made, GError **error)
 {
@@ -69,12 +83,14 @@ run_ports(Hook *hook, MacvtapClient *client, const GPtrArray *made, GError **err
 
     for (guint i = 0; i < ports->len; i++) {
         const DomainPort *port = ports->pdata[i];
+        const MacvtapPort *there = made ? find_port(hook, made, port->target) : NULL;
+        gboolean up = !made || (there && awaits_start(there, pid));
         GError *cause = NULL;
 
-        if (made && !has_port(hook, made, port->target))
+        if (made && !there)
             g_set_error_literal(&cause, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS,
                                 "macvtapd has no such port of this domain");
-        else if (run_port(client, port, pid, &cause))
+        else if (run_port(client, port, up, pid, &cause))
             continue;
         good = keep_first(cause, port->target, error);
     }

@@ -87,6 +87,20 @@ def test_restarts_leave_a_running_guest_alone(site, idle):
     assert site.left() == []
 
 
+def test_a_link_set_down_stays_down(site, idle):
+    """Who has isolated a guest does not see that undone by a new libvirtd."""
+    site.libvirt.virsh("start", "idle")
+    first, second = sorted(by_name(site.daemon.ports()))
+    site.daemon.ctl("port", "set", first, "--link", "down")
+    site.libvirt.kill()
+    site.libvirt.start_and_find()
+    ports = by_name(site.daemon.ports())
+    assert (ports[first]["linkUp"], ports[second]["linkUp"]) == (False, True)
+    assert {port["holder"]["pid"] for port in ports.values()} == {site.libvirt.qemu("idle")}
+    site.libvirt.virsh("destroy", "idle")
+    assert site.left() == []
+
+
 @pytest.mark.parametrize("operation", ["prepare", "start", "started"])
 @pytest.mark.parametrize("comebacks", [COMEBACKS[0], pytest.param(COMEBACKS[1], marks=pytest.mark.long)], ids=name)
 def test_libvirtd_killed_within_a_start(site, idle, operation, comebacks):

@@ -32,11 +32,13 @@
         INTERFACE("null", "52:54:00:00:00:0a", "")                                                 \
             INTERFACE("zero", "52:54:00:00:00:0b", "<driver queues='4'/><mtu size='9000'/>") TAIL
 
-#define HELD_PORT(name, index, mac, domain)                                                        \
+#define HELD_PORT(name, index, mac, domain) TIED_PORT(name, index, mac, domain, "")
+#define TIED_PORT(name, index, mac, domain, pid)                                                   \
     "{'id':'p" index "','name':'" name                                                             \
     "','network':'lan','parent':'eth0','mode':'bridge','interfaceName':'" name                     \
     "','interfaceIndex':" index ",'macAddress':'" mac "','mtu':9000,'queues':1,'vhost':'auto',"    \
-    "'holder':{'type':'domain','domain':'" domain "'},'owner':0,'state':'active','carrier':true,"  \
+    "'holder':{'type':'domain'" pid ",'domain':'" domain                                           \
+    "'},'owner':0,'state':'active','carrier':true,"                                                \
     "'macChanges':0}"
 #define PORT(name, index, mac)                                                                     \
     "{'parameters':{'port':" HELD_PORT(                                                            \
@@ -392,10 +394,11 @@ test_started_goes_on(void **state)
     assert_string_equal(error->message, "interface null: no");
     assert_int_equal(fixture->calls->len, 3);
     assert_call(fixture, 0, "SetPort", "'port':'null'");
-    assert_call(fixture, 0, "", "'holderPid':4711");
+    assert_call(fixture, 0, "", "'linkUp':true");
     assert_call(fixture, 1, "SetPort", "'port':'zero'");
-    assert_call(fixture, 1, "", "'holderPid':4711");
-    assert_call(fixture, 2, "SetPort", "'linkUp':true");
+    assert_call(fixture, 1, "", "'linkUp':true");
+    assert_call(fixture, 2, "SetPort", "'port':'zero'");
+    assert_call(fixture, 2, "", "'holderPid':4711");
     remove_qemu(fixture);
 }
 
@@ -406,8 +409,8 @@ test_reconnect(void **state)
     static const char *const answers[] = {
         "{'parameters':{'ports':[" HELD_PORT(
             "null", "7", "52:54:00:00:00:0a",
-            "5c1ab1ff-1d4f-4b4b-8f0e-2f1d1f0a7c12") "," HELD_PORT("zero", "8", "52:54:00:00:00:0b",
-                                                                  UUID) "]}}",
+            "5c1ab1ff-1d4f-4b4b-8f0e-2f1d1f0a7c12") "," TIED_PORT("zero", "8", "52:54:00:00:00:0b",
+                                                                  UUID, ",'pid':42") "]}}",
         TIED, TIED, NULL};
     Fixture *fixture = *state;
     g_autoptr(GError) error = NULL;
@@ -419,8 +422,33 @@ test_reconnect(void **state)
     assert_int_equal(fixture->calls->len, 3);
     assert_call(fixture, 0, "ListPorts", "");
     assert_call(fixture, 1, "SetPort", "'port':'zero'");
-    assert_call(fixture, 1, "", "'holderPid':4711");
-    assert_call(fixture, 2, "SetPort", "'linkUp':true");
+    assert_call(fixture, 1, "", "'linkUp':true");
+    assert_call(fixture, 2, "SetPort", "'port':'zero'");
+    assert_call(fixture, 2, "", "'holderPid':4711");
+    remove_qemu(fixture);
+}
+
+/* An administrator may have set a link down: of a port that started has been at, and of one that
+ * was attached while QEMU's process could not be told. */
+static void
+test_reconnect_leaves_links(void **state)
+{
+    static const char *const answers[] = {
+        "{'parameters':{'ports':[" TIED_PORT(
+            "null", "7", "52:54:00:00:00:0a", UUID,
+            ",'pid':4711") "," HELD_PORT("zero", "8", "52:54:00:00:00:0b", UUID) "]}}",
+        TIED, TIED, NULL};
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+
+    make_hook(fixture, TWO);
+    make_qemu(fixture);
+    assert_true(run_against(fixture, "reconnect", answers, &error));
+    assert_int_equal(fixture->calls->len, 3);
+    for (guint i = 1; i < 3; i++) {
+        assert_call(fixture, i, "SetPort", "'holderPid':4711");
+        assert_null(strstr(fixture->calls->pdata[i], "linkUp"));
+    }
     remove_qemu(fixture);
 }
 
@@ -521,11 +549,11 @@ test_restore_where_new_names_are_taken(void **state)
     make_hook(fixture, ONE);
     second = restored_target(fixture, 2);
     assert_string_not_equal(second, first);
-    two = g_strdup_printf(HEAD "<m:port target='null' network='lan'/>"
-                               "<m:port target='%s' network='lan'/>" MIDDLE INTERFACE(
-                                   "null", "52:54:00:00:00:0a", "")
-                                   INTERFACE("%s", "52:54:00:00:00:0b", "") TAIL,
-                          first, first);
+    two = g_strdup_printf(
+        HEAD "<m:port target='null' network='lan'/>"
+             "<m:port target='%s' network='lan'/>" MIDDLE INTERFACE("null", "52:54:00:00:00:0a", "")
+                 INTERFACE("%s", "52:54:00:00:00:0b", "") TAIL,
+        first, first);
     make_hook(fixture, two);
     third = restored_target(fixture, 1);
     assert_string_equal(third, second);
@@ -618,6 +646,7 @@ main(void)
         HOOK_TEST(test_started),
         HOOK_TEST(test_started_goes_on),
         HOOK_TEST(test_reconnect),
+        HOOK_TEST(test_reconnect_leaves_links),
         HOOK_TEST(test_stopped),
         HOOK_TEST(test_release),
         HOOK_TEST(test_restore),
