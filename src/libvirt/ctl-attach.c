@@ -100,6 +100,17 @@ has_target(const DomainXml *domain, const char *target)
     return FALSE;
 }
 
+/* libvirt would take a second interface with the device, and the domain would not start. */
+static gboolean
+check_target(const DomainXml *domain, const char *target, GError **error)
+{
+    if (has_target(domain, target))
+        return ctl_fail(error, "the domain has a port %s already", target);
+    return !domain || !domain_xml_has_interface(domain, target) ||
+           ctl_fail(error, "the domain has an interface %s already, which is no port of macvtapd",
+                    target);
+}
+
 static guint
 interface_index(const char *name)
 {
@@ -126,8 +137,9 @@ decide(Attach *attach, GError **error)
         attach->target = choose_target(attach, error);
     if (!attach->target || !interface_name_check_chosen(attach->target, error))
         return FALSE;
-    if (has_target(attach->now, attach->target) || has_target(attach->later, attach->target))
-        return ctl_fail(error, "the domain has a port %s already", attach->target);
+    if (!check_target(attach->now, attach->target, error) ||
+        !check_target(attach->later, attach->target, error))
+        return FALSE;
     attach->client = macvtap_client_connect(attach->ctl->socket, error);
     if (!attach->client || !ctl_find_network(attach->client, attach->network, &network, error))
         return FALSE;

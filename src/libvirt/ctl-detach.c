@@ -51,6 +51,15 @@ find_port(const DomainXml *domain, const char *wanted)
     return NULL;
 }
 
+static gboolean
+fail_no_port(const DomainXml *domain, const char *where, const char *wanted, GError **error)
+{
+    return ctl_fail(error, "%s has no port %s of macvtapd%s", where, wanted,
+                    domain_xml_has_interface(domain, wanted)
+                        ? ", but an interface that its metadata does not name: that one is virsh's"
+                        : "");
+}
+
 /* Whether the domain has the port's interface at this moment; TRUE also when it cannot be read. */
 static gboolean
 is_plugged(const Detach *detach, const char *target)
@@ -79,15 +88,20 @@ wait_unplugged(Detach *detach, const char *target, GError **error)
                     target, detach->seconds);
 }
 
+/* Without its metadata, an interface that stays would keep the domain from starting. */
 static gboolean
-unplug(Detach *detach, const DomainPort *port, guint flags, GError **error)
+unplug(Detach *detach, const DomainXml *domain, const DomainPort *port, guint flags, GError **error)
 {
     g_autofree char *text = g_markup_printf_escaped(
         "<interface type='ethernet'><mac address='%s'/><target dev='%s' managed='no'/></interface>",
         port->mac ? port->mac : "", port->target);
 
     if (!port->interface)
-        return TRUE;
+        return !domain_xml_has_interface(domain, port->target) ||
+               ctl_fail(error,
+                        "interface %s is none that a port can have (macvtapctl domain check %s"
+                        " says why): mend it with virsh edit %s first",
+                        port->target, domain->name, domain->name);
     return virDomainDetachDeviceFlags(detach->domain, text, flags) == 0 ||
            ctl_fail_libvirt(error, "libvirt");
 }
@@ -132,10 +146,9 @@ detach_config(Detach *detach, GError **error)
     if (!domain)
         return FALSE;
     if (!port)
-        return ctl_fail(error, "the domain's configuration has no port %s of macvtapd",
-                        detach->wanted);
+        return fail_no_port(domain, "the domain's configuration", detach->wanted, error);
     return check_whole(domain, VIR_DOMAIN_AFFECT_CONFIG, error) &&
-           unplug(detach, port, VIR_DOMAIN_AFFECT_CONFIG, error) &&
+           unplug(detach, domain, port, VIR_DOMAIN_AFFECT_CONFIG, error) &&
            forget_port(detach, domain, target, VIR_DOMAIN_AFFECT_CONFIG, error);
 }
 
@@ -186,9 +199,9 @@ detach_live(Ctl *ctl, Detach *detach, GError **error)
     if (!domain)
         return FALSE;
     if (!port)
-        return ctl_fail(error, "the domain has no port %s of macvtapd", detach->wanted);
+        return fail_no_port(domain, "the domain", detach->wanted, error);
     return check_whole(domain, VIR_DOMAIN_AFFECT_LIVE, error) &&
-           unplug(detach, port, VIR_DOMAIN_AFFECT_LIVE, error) &&
+           unplug(detach, domain, port, VIR_DOMAIN_AFFECT_LIVE, error) &&
            wait_unplugged(detach, target, error) && remove_live(ctl, detach, target, error);
 }
 

@@ -390,6 +390,14 @@ domain_xml_add_targets(const DomainXml *domain, GHashTable *targets)
     }
 }
 
+gboolean
+domain_xml_has_interface(const DomainXml *domain, const char *target)
+{
+    gboolean again;
+
+    return find_interface(xmlDocGetRootElement(domain->document), target, &again) != NULL;
+}
+
 static gboolean
 is_port(const DomainXml *domain, const char *target)
 {

@@ -64,6 +64,9 @@ gboolean domain_xml_check_whole(const DomainXml *domain, GError **error);
 /* Adds (as char * of its own) the device of each interface and of each of our ports to a set. */
 void domain_xml_add_targets(const DomainXml *domain, GHashTable *targets);
 
+/* Whether an interface of any type has this device, a port or not. */
+gboolean domain_xml_has_interface(const DomainXml *domain, const char *target);
+
 /* The devices of the interfaces that libvirt leaves to others (type='ethernet', managed='no') and
  * that are none of our ports: an array of char *, g_ptr_array_unref() it. */
 GPtrArray *domain_xml_list_others(const DomainXml *domain);

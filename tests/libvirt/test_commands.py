@@ -180,6 +180,19 @@ def test_detach_loses_nothing(site):
     assert "vm-two" not in xml and xml.count("vm-one") == 2
 
 
+def test_interface_that_is_no_port(site):
+    """A second one of its name would keep the domain from starting, and so would one that stays without metadata."""
+    tap = Port("vm-tap")
+    site.libvirt.define(domain_xml("idle", [tap], meta=""))
+    assert "the domain has an interface vm-tap already" in \
+        refused(site, 1, "attach", "idle", "--network=lan", "--target=vm-tap")
+    assert "but an interface that its metadata does not name" in refused(site, 1, "detach", "idle", "vm-tap")
+    assert "vm-tap" in site.libvirt.virsh("dumpxml", "idle").stdout
+    site.libvirt.define(domain_xml("twice", [tap, Port("vm-tap")], meta=metadata([tap])))
+    assert "interface vm-tap is none that a port can have" in refused(site, 1, "detach", "twice", "vm-tap")
+    assert site.libvirt.virsh("dumpxml", "twice").stdout.count("vm-tap") == 3
+
+
 def test_check_of_a_stopped_domain(site):
     """Of a domain without ports, one thing is said of them; one whose old ports are still there starts."""
     site.libvirt.define(domain_xml("without"))

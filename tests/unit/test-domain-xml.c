@@ -72,6 +72,10 @@ test_targets(void **state)
     g_autoptr(GPtrArray) others = domain_xml_list_others(domain);
     g_autoptr(GPtrArray) none = domain_xml_list_others(without);
 
+    assert_true(domain_xml_has_interface(domain, "vnet0"));
+    assert_true(domain_xml_has_interface(domain, "vm1net0"));
+    assert_false(domain_xml_has_interface(domain, "alone"));
+    assert_false(domain_xml_has_interface(without, "vnet0"));
     domain_xml_add_targets(domain, targets);
     domain_xml_add_targets(without, targets);
     assert_int_equal(g_hash_table_size(targets), 5);
