@@ -13,6 +13,7 @@
 #include "descriptor.h"
 #include "hook.h"
 #include "interface-name.h"
+#include "port-options.h"
 #include "target-name.h"
 #include "template.h"
 
@@ -20,8 +21,7 @@
 #include <unistd.h>
 
 typedef struct Attach {
-    char *network, *mac, *target, *model;
-    int queues, mtu;
+    PortOptions options;
     gboolean live, config;
     Ctl *ctl;
     MacvtapClient *client;
@@ -34,10 +34,7 @@ typedef struct Attach {
 static void
 attach_clear(Attach *attach)
 {
-    g_free(attach->network);
-    g_free(attach->mac);
-    g_free(attach->target);
-    g_free(attach->model);
+    port_options_clear(&attach->options);
     macvtap_client_free(attach->client);
     g_clear_pointer(&attach->domain, virDomainFree);
     domain_xml_free(attach->now);
@@ -48,13 +45,14 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Attach, attach_clear)
 static gboolean
 parse(Attach *attach, int *argc, char ***argv, GError **error)
 {
+    PortOptions *options = &attach->options;
     const GOptionEntry entries[] = {
-        {"network", 0, 0, G_OPTION_ARG_STRING, &attach->network, "macvtapd's network", "NET"},
-        {"mac", 0, 0, G_OPTION_ARG_STRING, &attach->mac, "The guest's MAC", "MAC"},
-        {"target", 0, 0, G_OPTION_ARG_STRING, &attach->target, "The device's name", "IFNAME"},
-        {"model", 0, 0, G_OPTION_ARG_STRING, &attach->model, "virtio unless given", "MODEL"},
-        {"queues", 0, 0, G_OPTION_ARG_INT, &attach->queues, "1 to 256", "N"},
-        {"mtu", 0, 0, G_OPTION_ARG_INT, &attach->mtu, "What the guest is told", "BYTES"},
+        {"network", 0, 0, G_OPTION_ARG_STRING, &options->network, "macvtapd's network", "NET"},
+        {"mac", 0, 0, G_OPTION_ARG_STRING, &options->mac, "The guest's MAC", "MAC"},
+        {"target", 0, 0, G_OPTION_ARG_STRING, &options->target, "The device's name", "IFNAME"},
+        {"model", 0, 0, G_OPTION_ARG_STRING, &options->model, "virtio unless given", "MODEL"},
+        {"queues", 0, 0, G_OPTION_ARG_STRING, &options->queues, "1 to 256", "N"},
+        {"mtu", 0, 0, G_OPTION_ARG_STRING, &options->mtu, "What the guest is told", "BYTES"},
         {"live", 0, 0, G_OPTION_ARG_NONE, &attach->live, "Change the running domain", NULL},
         {"config", 0, 0, G_OPTION_ARG_NONE, &attach->config, "Change its configuration", NULL},
         {NULL},
@@ -62,11 +60,10 @@ parse(Attach *attach, int *argc, char ***argv, GError **error)
 
     if (!ctl_parse(entries, argc, argv, 1, "DOMAIN --network NET", error))
         return FALSE;
-    if (attach->network && attach->queues >= 0 && attach->mtu >= 0)
-        return TRUE;
+    if (options->network)
+        return port_options_check(options, error);
     g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                        attach->network ? "queues and MTU are not negative"
-                                        : "which network? Give --network NET");
+                        "which network? Give --network NET");
     return FALSE;
 }
 
@@ -133,23 +130,31 @@ decide(Attach *attach, GError **error)
 {
     g_autoptr(MacvtapNetwork) network = NULL;
 
-    if (!attach->target)
-        attach->target = choose_target(attach, error);
-    if (!attach->target || !interface_name_check_chosen(attach->target, error))
+    if (!attach->options.target)
+        attach->options.target = choose_target(attach, error);
+    if (!attach->options.target || !interface_name_check_chosen(attach->options.target, error))
         return FALSE;
-    if (!check_target(attach->now, attach->target, error) ||
-        !check_target(attach->later, attach->target, error))
+    if (!check_target(attach->now, attach->options.target, error) ||
+        !check_target(attach->later, attach->options.target, error))
         return FALSE;
     attach->client = macvtap_client_connect(attach->ctl->socket, error);
-    if (!attach->client || !ctl_find_network(attach->client, attach->network, &network, error))
+    if (!attach->client ||
+        !ctl_find_network(attach->client, attach->options.network, &network, error))
         return FALSE;
-    if (!attach->mac && !attach->now) {
-        attach->mac = ctl_choose_mac(network);
-        if (!attach->mac)
+    if (!attach->options.mac && !attach->now) {
+        attach->options.mac = ctl_choose_mac(network);
+        if (!attach->options.mac)
             return ctl_fail(error, "network %s gives the parent's MAC: say which with --mac MAC",
-                            attach->network);
+                            attach->options.network);
     }
     return TRUE;
+}
+
+/* 0: not given. */
+static guint
+number(const char *text)
+{
+    return text ? (guint)g_ascii_strtoull(text, NULL, 10) : 0;
 }
 
 static gboolean
@@ -157,12 +162,12 @@ make_port(Attach *attach, GError **error)
 {
     g_autofree char *holder = g_strdup_printf("domain:%s", attach->now->uuid);
     MacvtapRequest request = {
-        .network = attach->network,
-        .name = hook_port_name(attach->target),
-        .interface_name = attach->target,
-        .mac_address = attach->mac,
-        .mtu = (guint)attach->mtu,
-        .queues = (guint)attach->queues,
+        .network = attach->options.network,
+        .name = hook_port_name(attach->options.target),
+        .interface_name = attach->options.target,
+        .mac_address = attach->options.mac,
+        .mtu = number(attach->options.mtu),
+        .queues = number(attach->options.queues),
         .holder = holder,
         .no_descriptors = TRUE,
         .device_node = TRUE,
@@ -175,9 +180,10 @@ make_port(Attach *attach, GError **error)
     if (!port)
         return FALSE;
     attach->port_made = TRUE;
-    g_free(attach->mac);
-    attach->mac = g_strdup(macvtap_port_get_mac_address(port));
-    return pid == 0 || macvtap_client_set_holder_pid(attach->client, attach->target, pid, error);
+    g_free(attach->options.mac);
+    attach->options.mac = g_strdup(macvtap_port_get_mac_address(port));
+    return pid == 0 ||
+           macvtap_client_set_holder_pid(attach->client, attach->options.target, pid, error);
 }
 
 static gboolean
@@ -188,8 +194,8 @@ write_metadata(Attach *attach, DomainXml *domain, guint flags, GError **error)
     if (!domain)
         return TRUE;
     port = g_new0(DomainPort, 1);
-    port->target = g_strdup(attach->target);
-    port->network = g_strdup(attach->network);
+    port->target = g_strdup(attach->options.target);
+    port->network = g_strdup(attach->options.network);
     g_ptr_array_add(domain->ports, port);
     if (ctl_write_ports(attach->domain, domain->ports, flags, error))
         return TRUE;
@@ -200,14 +206,13 @@ write_metadata(Attach *attach, DomainXml *domain, guint flags, GError **error)
 static gboolean
 plug(Attach *attach, GError **error)
 {
-    g_autofree char *queues = attach->queues > 1 ? g_strdup_printf("%d", attach->queues) : NULL;
-    g_autofree char *mtu = attach->mtu > 0 ? g_strdup_printf("%d", attach->mtu) : NULL;
+    const PortOptions *options = &attach->options;
     const TemplateValue values[] = {
-        {"mac", attach->mac},
-        {"target", attach->target},
-        {"model", attach->model ? attach->model : "virtio"},
-        {"queues", queues},
-        {"mtu", mtu},
+        {"mac", options->mac},
+        {"target", options->target},
+        {"model", options->model ? options->model : "virtio"},
+        {"queues", g_strcmp0(options->queues, "1") == 0 ? NULL : options->queues},
+        {"mtu", options->mtu},
         {NULL},
     };
     g_autofree char *text = template_expand("interface", values);
@@ -228,7 +233,7 @@ change(Attach *attach, GError **error)
 static void
 undo_metadata(Attach *attach, DomainXml *domain, guint flags)
 {
-    if (!domain || !has_target(domain, attach->target))
+    if (!domain || !has_target(domain, attach->options.target))
         return;
     g_ptr_array_set_size(domain->ports, (int)domain->ports->len - 1);
     ctl_write_ports(attach->domain, domain->ports, flags, NULL);
@@ -240,7 +245,7 @@ undo(Attach *attach)
     undo_metadata(attach, attach->later, VIR_DOMAIN_AFFECT_CONFIG);
     undo_metadata(attach, attach->now, VIR_DOMAIN_AFFECT_LIVE);
     if (attach->port_made)
-        macvtap_client_delete(attach->client, attach->target, NULL);
+        macvtap_client_delete(attach->client, attach->options.target, NULL);
 }
 
 int
@@ -258,6 +263,7 @@ ctl_attach(Ctl *ctl, int argc, char **argv, GError **error)
         undo(&attach);
         return 1;
     }
-    g_print("port %s on network %s, MAC %s\n", attach.target, attach.network, attach.mac);
+    g_print("port %s on network %s, MAC %s\n", attach.options.target, attach.options.network,
+            attach.options.mac);
     return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl-domain.h"
+#include "port-options.h"
 #include "target-name.h"
 #include "template.h"
 
@@ -9,22 +10,19 @@
 #include <unistd.h>
 
 typedef struct XmlOptions {
-    char *network, *template, *domain, *mac, *target, *model;
+    PortOptions port;
+    char *template, *domain;
     char *mode, *vlan; /* of a network that macvtapd told */
     GStrv parents;
-    int queues, mtu;
     gboolean list;
 } XmlOptions;
 
 static void
 xml_options_clear(XmlOptions *options)
 {
-    g_free(options->network);
+    port_options_clear(&options->port);
     g_free(options->template);
     g_free(options->domain);
-    g_free(options->mac);
-    g_free(options->target);
-    g_free(options->model);
     g_free(options->mode);
     g_free(options->vlan);
     g_strfreev(options->parents);
@@ -35,24 +33,24 @@ static gboolean
 parse(XmlOptions *options, int argc, char **argv, GError **error)
 {
     const GOptionEntry entries[] = {
-        {"network", 0, 0, G_OPTION_ARG_STRING, &options->network, "macvtapd's network", "NET"},
+        {"network", 0, 0, G_OPTION_ARG_STRING, &options->port.network, "macvtapd's network", "NET"},
         {"template", 0, 0, G_OPTION_ARG_STRING, &options->template,
          "Which one; interface and metadata unless given", "NAME"},
         {"domain", 0, 0, G_OPTION_ARG_STRING, &options->domain, "The domain's name (vm1)", "NAME"},
-        {"mac", 0, 0, G_OPTION_ARG_STRING, &options->mac, "The guest's MAC", "MAC"},
-        {"target", 0, 0, G_OPTION_ARG_STRING, &options->target,
+        {"mac", 0, 0, G_OPTION_ARG_STRING, &options->port.mac, "The guest's MAC", "MAC"},
+        {"target", 0, 0, G_OPTION_ARG_STRING, &options->port.target,
          "The device's name (of the domain's)", "IFNAME"},
-        {"model", 0, 0, G_OPTION_ARG_STRING, &options->model, "virtio unless given", "MODEL"},
-        {"queues", 0, 0, G_OPTION_ARG_INT, &options->queues, "1 to 256", "N"},
-        {"mtu", 0, 0, G_OPTION_ARG_INT, &options->mtu, "What the guest is told", "BYTES"},
+        {"model", 0, 0, G_OPTION_ARG_STRING, &options->port.model, "virtio unless given", "MODEL"},
+        {"queues", 0, 0, G_OPTION_ARG_STRING, &options->port.queues, "1 to 256", "N"},
+        {"mtu", 0, 0, G_OPTION_ARG_STRING, &options->port.mtu, "What the guest is told", "BYTES"},
         {"list", 0, 0, G_OPTION_ARG_NONE, &options->list, "Print the templates' names", NULL},
         {NULL},
     };
 
     if (!ctl_parse(entries, &argc, &argv, 0, "--network NET", error))
         return FALSE;
-    if (options->list || options->network)
-        return TRUE;
+    if (options->list || options->port.network)
+        return port_options_check(&options->port, error);
     g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                         "which network? Give --network NET");
     return FALSE;
@@ -82,8 +80,8 @@ take_network(XmlOptions *options, const MacvtapNetwork *network)
 {
     g_autofree char *parents = network ? macvtap_network_get_text(network, "parents") : NULL;
 
-    if (!options->mac)
-        options->mac = ctl_choose_mac(network);
+    if (!options->port.mac)
+        options->port.mac = ctl_choose_mac(network);
     if (!network)
         return;
     options->parents = g_strsplit(parents, " ", -1);
@@ -99,7 +97,7 @@ ask_macvtapd(const Ctl *ctl, XmlOptions *options)
     g_autoptr(MacvtapClient) client = macvtap_client_connect(ctl->socket, &cause);
     g_autoptr(MacvtapNetwork) network = NULL;
 
-    if (client && ctl_find_network(client, options->network, &network, &cause))
+    if (client && ctl_find_network(client, options->port.network, &network, &cause))
         take_network(options, network);
     if (cause)
         g_printerr("macvtapctl: note: %s\n", cause->message);
@@ -121,32 +119,31 @@ static gboolean
 check_libvirt_network(const XmlOptions *options, GError **error)
 {
     if (!options->mode)
-        return ctl_fail(error, "libvirt has no network like %s of its own", options->network);
+        return ctl_fail(error, "libvirt has no network like %s of its own", options->port.network);
     if (options->vlan[0])
         return ctl_fail(error,
                         "libvirt's own macvtap network cannot tag, and %s has VLAN %s: make that"
                         " VLAN's device and give its name to libvirt as <interface dev='…'/>, or"
                         " use a port of macvtapd (no --template)",
-                        options->network, options->vlan);
+                        options->port.network, options->vlan);
     return TRUE;
 }
 
 static int
 print(const XmlOptions *options, GError **error)
 {
-    g_autofree char *queues = options->queues > 1 ? g_strdup_printf("%d", options->queues) : NULL;
-    g_autofree char *mtu = options->mtu > 0 ? g_strdup_printf("%d", options->mtu) : NULL;
+    const PortOptions *port = &options->port;
     const TemplateValue values[] = {
-        {"network", options->network},
-        {"target", options->target},
-        {"mac", options->mac},
-        {"model", options->model ? options->model : "virtio"},
+        {"network", port->network},
+        {"target", port->target},
+        {"mac", port->mac},
+        {"model", port->model ? port->model : "virtio"},
         {"domain", options->domain},
         {"type", access("/dev/kvm", F_OK) == 0 ? "kvm" : "qemu"},
         {"parent", NULL, (const char *const *)options->parents},
         {"libvirt-mode", options->mode},
-        {"queues", queues},
-        {"mtu", mtu},
+        {"queues", g_strcmp0(port->queues, "1") == 0 ? NULL : port->queues},
+        {"mtu", port->mtu},
         {NULL},
     };
 
@@ -176,9 +173,10 @@ ctl_xml(Ctl *ctl, int argc, char **argv, GError **error)
         return print_list();
     if (!options.domain)
         options.domain = g_strdup("vm1");
-    if (!options.target)
-        options.target = target_name_choose(options.domain, geteuid() != 0, NULL, interface_index);
-    if (!interface_name_check_chosen(options.target, error))
+    if (!options.port.target)
+        options.port.target =
+            target_name_choose(options.domain, geteuid() != 0, NULL, interface_index);
+    if (!interface_name_check_chosen(options.port.target, error))
         return 1;
     ask_macvtapd(ctl, &options);
     return print(&options, error);

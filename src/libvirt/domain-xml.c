@@ -119,14 +119,14 @@ text_of(const xmlNode *node)
     return copy;
 }
 
-static gboolean
-is_printable(const char *text)
+gboolean
+domain_xml_network_is_valid(const char *network)
 {
-    for (; *text; text++) {
-        if (!g_ascii_isgraph(*text))
+    for (const char *c = network; *c; c++) {
+        if (!g_ascii_isgraph(*c))
             return FALSE;
     }
-    return TRUE;
+    return network[0] != '\0';
 }
 
 static gboolean
@@ -155,7 +155,7 @@ check_port_texts(DomainXml *domain, const DomainPort *port)
                        port->target ? "network" : "target");
     if (!interface_name_check(port->target, &reason))
         return problem(domain, "metadata: target '%s': %s", target, reason->message);
-    if (!port->network[0] || !is_printable(port->network))
+    if (!domain_xml_network_is_valid(port->network))
         return problem(domain, "metadata: port %s: '%s' cannot be a network's name", target,
                        network);
     for (guint i = 0; i < domain->ports->len; i++) {

@@ -61,6 +61,9 @@ gboolean domain_xml_check(const DomainXml *domain, GError **error);
  * would lose some of it. A port without its interface is no reason. */
 gboolean domain_xml_check_whole(const DomainXml *domain, GError **error);
 
+/* Whether the attribute network may be this. */
+gboolean domain_xml_network_is_valid(const char *network);
+
 /* Adds (as char * of its own) the device of each interface and of each of our ports to a set. */
 void domain_xml_add_targets(const DomainXml *domain, GHashTable *targets);
 
