@@ -5,6 +5,9 @@
  * A pid may be reused, a pidfd may not. The pidfd is opened first, then /proc is read by pid, and
  * only then the pidfd is asked whether its process still lives: as long as it does its pid cannot
  * have gone to another, so what was read belongs to it.
+ *
+ * A pid that is only a thread's ID by now is no process's either: threads get theirs from the same
+ * numbers.
  */
 #include "process.h"
 
@@ -158,11 +161,20 @@ process_shares_pids(pid_t pid, gboolean *ret_shares, GError **error)
     return TRUE;
 }
 
+/* Of pidfd_open(2): older kernels say EINVAL, newer ones ENOENT. */
+static gboolean
+is_of_thread(int errnum)
+{
+    return errnum == EINVAL || errnum == ENOENT;
+}
+
 gboolean
 process_open(pid_t pid, Process *ret_process, GError **error)
 {
     AUTO_FD int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 
+    if (pidfd < 0 && pid > 0 && is_of_thread(errno))
+        return error_set_errno(error, ESRCH, "process %d (it is a thread of another)", (int)pid);
     if (pidfd < 0)
         return error_set_errno(error, errno, "process %d", (int)pid);
     if (!describe(pidfd, pid, ret_process, error))

@@ -17,7 +17,7 @@ typedef struct Process {
 
 /*
  * Opens the living process pid and reads when it began; close process.pidfd after use. Fails with
- * ERRNO_ERROR: ESRCH when there is no such process or it has ended.
+ * ERRNO_ERROR: ESRCH when there is no such process (a thread's ID is none) or it has ended.
  */
 gboolean process_open(pid_t pid, Process *ret_process, GError **error);
 

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import threading
 
 import pytest
 
@@ -194,6 +195,25 @@ def test_pid_that_is_another_process_now(daemon, vmm):
     daemon.start()
     assert daemon.leftovers() == []
     assert process.poll() is None
+
+
+def test_pid_that_is_a_thread_now(daemon, vmm):
+    """It is no process's, so the holder has ended: the daemon starts all the same."""
+    vmm()
+    (port,) = daemon.ports()
+    daemon.stop()
+    end, known, ids = threading.Event(), threading.Event(), []
+    thread = threading.Thread(target=lambda: (ids.append(threading.get_native_id()), known.set(), end.wait()))
+    thread.start()
+    try:
+        known.wait()
+        holder = json.loads(record(daemon, port).read_text(encoding="utf-8"))["holder"]
+        rewrite(record(daemon, port), holder={**holder, "pid": ids[0]})
+        daemon.start()
+        assert daemon.leftovers() == []
+    finally:
+        end.set()
+        thread.join()
 
 
 def test_orphan_device_is_removed(daemon, host):

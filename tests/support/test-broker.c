@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -401,4 +403,32 @@ test_child_end(const TestChild *child)
 {
     test_child_end_as_zombie(child);
     g_assert_cmpint(waitpid(child->pid, NULL, 0), ==, child->pid);
+}
+
+static gpointer
+tell_id_and_wait(gpointer data)
+{
+    const TestThread *thread = data;
+    pid_t id = (pid_t)syscall(SYS_gettid);
+    char byte;
+
+    g_assert_cmpint(write(thread->ends[1], &id, sizeof id), ==, sizeof id);
+    g_assert_cmpint(read(thread->ends[1], &byte, 1), ==, 0);
+    return NULL;
+}
+
+void
+test_thread_begin(TestThread *thread)
+{
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, thread->ends), ==, 0);
+    thread->thread = g_thread_new("waiting", tell_id_and_wait, thread);
+    g_assert_cmpint(read(thread->ends[0], &thread->id, sizeof thread->id), ==, sizeof thread->id);
+}
+
+void
+test_thread_end(TestThread *thread)
+{
+    close(thread->ends[0]);
+    g_thread_join(thread->thread);
+    close(thread->ends[1]);
 }

@@ -92,3 +92,13 @@ TestChild test_child_new(void);
 /* Returns when it has ended: reaped, or (zombie) not yet. */
 void test_child_end(const TestChild *child);
 void test_child_end_as_zombie(const TestChild *child);
+
+/* A thread of this process that lives until its end, and its ID, which is no process's. */
+typedef struct TestThread {
+    pid_t id;
+    GThread *thread;
+    int ends[2];
+} TestThread;
+
+void test_thread_begin(TestThread *thread);
+void test_thread_end(TestThread *thread);

@@ -157,6 +157,30 @@ test_own_process_of_a_user(void **state)
     expect_events(test, "created one\ndeleted one\n");
 }
 
+/* By the next start the holder's pid is a thread's, of a process that has nothing to do with it. */
+static void
+test_pid_that_is_a_thread_now(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    g_autofree char *records = NULL;
+    g_autoptr(Port) port = NULL;
+    PortRequest request;
+    TestThread thread;
+
+    test_thread_begin(&thread);
+    request = held_by(thread.id, NULL);
+    test_broker_refuse(test, &root, &request, PORT_ERROR_HOLDER_INVALID, "a thread");
+    port = port_copy(create_held(test, &root, getpid(), "one"));
+    port->holder.pid = thread.id;
+    test_broker_kill(test);
+    test_broker_write_record(test, port, NULL);
+    test_broker_start(test);
+    records = test_broker_records(test);
+    assert_string_equal(records, "");
+    test_thread_end(&thread);
+}
+
 static void
 end_and_fail(TestBroker *test, const TestChild *child)
 {
@@ -342,6 +366,7 @@ main(void)
         TEST(test_caller_that_has_ended),
         TEST(test_pids_that_cannot_hold),
         TEST(test_own_process_of_a_user),
+        TEST(test_pid_that_is_a_thread_now),
         TEST(test_end_that_fails),
         TEST(test_device_removed),
         TEST(test_device_removed_before_the_event),

@@ -116,6 +116,18 @@ test_what_is_no_process(void **state)
     assert_error_cleared(&error, ERRNO_ERROR, EBADF, "pidfd");
 }
 
+/* Its number was a process's once, perhaps. */
+static void
+test_thread(void **state)
+{
+    TestThread thread;
+
+    test_thread_begin(&thread);
+    assert_int_not_equal(thread.id, getpid());
+    expect_refusal(thread.id, ESRCH);
+    test_thread_end(&thread);
+}
+
 int
 main(void)
 {
@@ -125,6 +137,7 @@ main(void)
         cmocka_unit_test(test_child),
         cmocka_unit_test(test_pidfd_of_an_ended_process),
         cmocka_unit_test(test_what_is_no_process),
+        cmocka_unit_test(test_thread),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
