@@ -2,6 +2,7 @@
 /* Which process a port is tied to: the caller, or one that it names. */
 #include "broker-private.h"
 
+#include "descriptor.h"
 #include "port-error.h"
 
 /* As long as neither has ended, the caller and the holder with its pid are one process. */
@@ -14,6 +15,30 @@ find_caller(Broker *broker, const Caller *caller, Process *ret_process)
         process_has_ended(caller->pidfd))
         return FALSE;
     *ret_process = (Process){.pidfd = -1, .pid = caller->pid, .start_time = start_time};
+    return TRUE;
+}
+
+/* The kernel has told no pidfd (before Linux 6.5), or the caller has ended: its pid may be
+ * another's by now. That of its own user is all that can be told. */
+static gboolean
+open_caller_by_pid(const Caller *caller, Process *ret_process, GError **error)
+{
+    Process process = {.pidfd = -1};
+    uid_t owner;
+
+    if (!process_open(caller->pid, &process, error))
+        return FALSE;
+    if (!process_read_uid(&process, &owner, error)) {
+        descriptor_clear(&process.pidfd);
+        return FALSE;
+    }
+    if (owner != caller->uid) {
+        descriptor_clear(&process.pidfd);
+        return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
+                              "the caller's process %d is not user %u's (any more)",
+                              (int)caller->pid, (guint)caller->uid);
+    }
+    *ret_process = process;
     return TRUE;
 }
 
@@ -33,7 +58,7 @@ open_holder(Broker *broker, const Caller *caller, pid_t named, Process *ret_proc
         return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
                               "the caller's process is not visible to macvtapd");
     if (caller->pidfd < 0)
-        return process_open(caller->pid, ret_process, error);
+        return open_caller_by_pid(caller, ret_process, error);
     return find_caller(broker, caller, ret_process) ||
            process_open_pidfd(caller->pidfd, caller->pid, ret_process, error);
 }

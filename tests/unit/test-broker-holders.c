@@ -128,14 +128,23 @@ test_pids_that_cannot_hold(void **state)
     const Caller root = test_caller(0);
     Caller user = test_caller(getuid() + 1000);
     TestChild child = test_child_new();
-    const PortRequest request = held_by(child.pid, NULL);
+    const PortRequest request = held_by(child.pid, NULL), of_itself = held_by(0, NULL);
+    g_autofree char *not_his = g_strdup_printf("caller's process %d", child.pid);
+    Process process = {.pidfd = -1};
     g_autofree char *whose = g_strdup_printf("process %d is not user %u's", child.pid, user.uid);
 
     g_array_append_val(test_broker_network(test, "lan")->allow_uids, user.uid);
     test_broker_refuse(test, &user, &request, PORT_ERROR_HOLDER_INVALID, whose);
-    /* It may be the holder of its own call, whatever its user is by now. */
+    /* It may be the holder of its own call, whatever its user is by now, if a pidfd tells that it
+     * is the caller; its pid alone could be another's. */
     user.pid = child.pid;
+    test_broker_refuse(test, &user, &of_itself, PORT_ERROR_HOLDER_INVALID, not_his);
+    assert_true(process_open(child.pid, &process, NULL));
+    user.pidfd = process.pidfd;
     create_held(test, &user, 0, "own");
+    descriptor_clear(&process.pidfd);
+    user.pidfd = -1;
+    test_broker_refuse(test, &user, &of_itself, PORT_ERROR_HOLDER_INVALID, not_his);
     assert_true(test_broker_delete(test, &root, "own", NULL));
     test_child_end_as_zombie(&child);
     test_broker_refuse(test, &root, &request, PORT_ERROR_HOLDER_INVALID, "No such process");
