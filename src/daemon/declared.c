@@ -4,6 +4,7 @@
 #include "broker.h"
 #include "config.h"
 #include "file.h"
+#include "hurry.h"
 #include "linux.h"
 #include "varlink-server.h"
 #include "vhost-net.h"
@@ -36,8 +37,9 @@ static const Privileges end_privileges = {
 };
 
 static const Privileges *const single_parts[] = {
-    &file_privileges, &config_privileges,  &vhost_net_privileges, &varlink_server_privileges,
-    &loop_privileges, &library_privileges, &end_privileges,       NULL,
+    &file_privileges,           &config_privileges, &vhost_net_privileges,
+    &varlink_server_privileges, &hurry_privileges,  &loop_privileges,
+    &library_privileges,        &end_privileges,    NULL,
 };
 
 GPtrArray *

@@ -12,6 +12,7 @@
 
 #include "descriptor.h"
 #include "error.h"
+#include "hurry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +59,7 @@ listener_refuse(VarlinkListener *listener, gboolean *ret_empty)
     descriptor_clear(&listener->reserve);
     fd = listener_accept(listener);
     *ret_empty = fd < 0 && errno == EAGAIN;
-    descriptor_clear(&fd);
+    hurry_close(&fd);
     listener->reserve = take_reserve();
     return listener->reserve >= 0;
 }
@@ -163,7 +164,8 @@ varlink_listener_free(VarlinkListener *listener)
         return;
     listener_end_pause(listener);
     varlink_watch_free(listener->watch);
-    descriptor_clear(&listener->fd);
+    /* With those that nobody has accepted. */
+    hurry_close(&listener->fd);
     descriptor_clear(&listener->reserve);
     g_free(listener);
 }

@@ -7,7 +7,10 @@
 #include "varlink-listener.h"
 #include "varlink-service.h"
 
+#include "hurry.h"
+
 #include <string.h>
+#include <unistd.h>
 
 /* openat: a listener's reserve. */
 const Privileges varlink_server_privileges = {
@@ -153,18 +156,32 @@ server_unsent(VarlinkConnection *connection, gssize change, gpointer user_data)
 
 static const VarlinkConnectionEvents server_events = {server_call, server_closed, server_unsent};
 
+/* Users of a user namespace are users like others here (subuid(5)), and enough of them take what
+ * there is for all. Whoever administers us gets in even then: some are kept for root alone. */
 static gboolean
-check_limits(const VarlinkServer *server, uid_t uid, GError **error)
+is_full(const VarlinkServer *server, uid_t uid)
 {
     const VarlinkLimits *limits = &server->limits;
     guint in_all = varlink_server_connection_count(server);
     guint of_uid = varlink_poller_count(server->poller, uid);
+    guint for_root = uid == 0 || uid == geteuid() ? limits->connections / 64 : 0;
 
+    if (in_all >= limits->connections + for_root)
+        return TRUE;
     /* Several users together do not keep out the next one either. */
-    if (in_all >= limits->connections || (in_all >= limits->connections / 4 * 3 && of_uid > 0 &&
-                                          of_uid >= limits->connections_per_uid / 8)) {
+    return in_all >= limits->connections / 4 * 3 && of_uid > 0 &&
+           of_uid >= limits->connections_per_uid / 8;
+}
+
+static gboolean
+check_limits(const VarlinkServer *server, uid_t uid, GError **error)
+{
+    const VarlinkLimits *limits = &server->limits;
+    guint of_uid = varlink_poller_count(server->poller, uid);
+
+    if (is_full(server, uid)) {
         g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_BUSY, "%u connections are open already",
-                    in_all);
+                    varlink_server_connection_count(server));
         return FALSE;
     }
     if (of_uid >= limits->connections_per_uid) {
@@ -178,18 +195,16 @@ check_limits(const VarlinkServer *server, uid_t uid, GError **error)
 gboolean
 varlink_server_add_connection(VarlinkServer *server, int fd, GError **error)
 {
-    AUTO_FD int socket_fd = fd;
     VarlinkConnection *connection;
-    VarlinkPeer peer;
+    VarlinkPeer peer = {.pidfd = -1};
 
-    if (!varlink_peer_read(socket_fd, &peer, error))
-        return FALSE;
-    if (!check_limits(server, peer.uid, error)) {
+    if (!varlink_peer_read(fd, &peer, error) || !check_limits(server, peer.uid, error)) {
         varlink_peer_clear(&peer);
+        hurry_close(&fd);
         return FALSE;
     }
-    connection = varlink_connection_new(server->poller, g_steal_fd(&socket_fd), &peer,
-                                        &server->limits, &server_events, server, error);
+    connection = varlink_connection_new(server->poller, fd, &peer, &server->limits, &server_events,
+                                        server, error);
     return connection && g_hash_table_add(server->connections, connection);
 }
 
@@ -204,7 +219,7 @@ server_accepted(int fd, gpointer user_data)
 static void
 server_turned_away(int fd, gpointer user_data)
 {
-    descriptor_clear(&fd);
+    hurry_close(&fd);
 }
 
 static gboolean

@@ -39,13 +39,15 @@ typedef struct VarlinkServiceInfo {
 
 /* 0 in a field means its default, as in the comment. */
 typedef struct VarlinkLimits {
-    /* In all: 4096. The last quarter is for users with few: an eighth of what each may have. */
+    /* In all: 4096. The last quarter is for users with few: an eighth of what each may have. Root
+     * and our own user have 64 on top, one for each 64 of these. */
     guint connections;
     /* 512; root is not exempt, but has a share of its own like any uid. */
     guint connections_per_uid;
     gsize message_bytes;           /* one message, NUL included: 65536 */
     gsize message_bytes_of_others; /* of a caller that is neither root nor our own user: 4096 */
     guint values;                  /* JSON values in one message, about: 512 */
+    /* Of what is queued, a descriptor counts as 16 KiB. */
     gsize unsent_bytes; /* queued for one connection before it is dropped: 262144. A single reply
                          * may be larger: nothing is queued behind it */
     gsize unsent_bytes_per_uid; /* 16 MiB; the connection whose reply goes above it is dropped */

@@ -10,12 +10,14 @@
  * last byte of the read that brought them, and that message must have begun in the same read.
  *
  * A side that takes none gives recvmsg() no control buffer: then the kernel drops the descriptors
- * itself, without ever putting them into our table, and says MSG_CTRUNC, on which we refuse. From
- * Linux 6.16 on SO_PASSRIGHTS makes the sender's sendmsg() fail with EPERM instead.
+ * itself, without ever putting them into our table, and says MSG_CTRUNC, on which we refuse. Their
+ * files may end by that, which is why it is done in a hurry (hurry.h). From Linux 6.16 on
+ * SO_PASSRIGHTS makes the sender's sendmsg() fail with EPERM instead.
  */
 #include "varlink-transport.h"
 
 #include "error.h"
+#include "hurry.h"
 #include "varlink-error.h"
 
 #include <errno.h>
@@ -47,6 +49,17 @@ outgoing_free(Outgoing *outgoing)
     g_free(outgoing);
 }
 
+/* An accepted socket has its listener's setting of the moment at which the peer connected; older
+ * kernels know no such thing. */
+static gboolean
+may_have_descriptors(int fd)
+{
+    int passes = 1;
+    socklen_t bytes = sizeof passes;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &bytes) < 0 || passes;
+}
+
 void
 varlink_transport_init(VarlinkTransport *transport, int fd, gsize message_bytes,
                        gboolean takes_descriptors)
@@ -57,6 +70,7 @@ varlink_transport_init(VarlinkTransport *transport, int fd, gsize message_bytes,
     g_queue_init(&transport->unsent);
     varlink_frame_init(&transport->frame, message_bytes);
     /* Older kernels have no such option: reading refuses too. */
+    transport->hurried = !takes_descriptors && may_have_descriptors(fd);
     if (!takes_descriptors)
         (void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
 }
@@ -64,11 +78,20 @@ varlink_transport_init(VarlinkTransport *transport, int fd, gsize message_bytes,
 void
 varlink_transport_clear(VarlinkTransport *transport)
 {
-    descriptor_clear(&transport->fd);
+    if (transport->hurried)
+        hurry_close(&transport->fd);
+    else
+        descriptor_clear(&transport->fd);
     varlink_frame_clear(&transport->frame);
     g_clear_pointer(&transport->received, g_array_unref);
     g_queue_clear_full(&transport->unsent, (GDestroyNotify)outgoing_free);
     transport->unsent_bytes = 0;
+}
+
+static gsize
+outgoing_descriptor_bytes(const Outgoing *outgoing)
+{
+    return outgoing->descriptors ? outgoing->descriptors->len * VARLINK_DESCRIPTOR_BYTES : 0;
 }
 
 void
@@ -77,7 +100,7 @@ varlink_transport_queue(VarlinkTransport *transport, char *text, DescriptorArray
     Outgoing *outgoing = g_new(Outgoing, 1);
 
     *outgoing = (Outgoing){.text = text, .length = strlen(text) + 1, .descriptors = descriptors};
-    transport->unsent_bytes += outgoing->length;
+    transport->unsent_bytes += outgoing->length + outgoing_descriptor_bytes(outgoing);
     g_queue_push_tail(&transport->unsent, outgoing);
 }
 
@@ -103,7 +126,6 @@ outgoing_send(Outgoing *outgoing, int fd, int flags)
 {
     struct iovec part = {outgoing->text + outgoing->sent, outgoing->length - outgoing->sent};
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-    gssize sent;
     Control control;
 
     if (outgoing->descriptors && outgoing->descriptors->len > VARLINK_DESCRIPTORS_MAX) {
@@ -112,10 +134,7 @@ outgoing_send(Outgoing *outgoing, int fd, int flags)
     }
     if (outgoing->descriptors && outgoing->descriptors->len > 0)
         attach_descriptors(&header, &control, outgoing->descriptors);
-    sent = RETRY_EINTR(sendmsg(fd, &header, flags | MSG_NOSIGNAL));
-    if (sent > 0)
-        g_clear_pointer(&outgoing->descriptors, g_array_unref);
-    return sent;
+    return RETRY_EINTR(sendmsg(fd, &header, flags | MSG_NOSIGNAL));
 }
 
 static VarlinkProgress
@@ -141,7 +160,8 @@ varlink_transport_write(VarlinkTransport *transport, int flags, GError **error)
         if (sent < 0)
             return fail_socket(error, "cannot send");
         outgoing->sent += sent;
-        transport->unsent_bytes -= sent;
+        transport->unsent_bytes -= (gsize)sent + outgoing_descriptor_bytes(outgoing);
+        g_clear_pointer(&outgoing->descriptors, g_array_unref);
         if (outgoing->sent == outgoing->length)
             outgoing_free(g_queue_pop_head(&transport->unsent));
     }
@@ -165,6 +185,19 @@ fail_protocol(GError **error, const char *what)
 {
     g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_PROTOCOL, "%s", what);
     return VARLINK_PROGRESS_FAILED;
+}
+
+static gssize
+transport_receive(VarlinkTransport *transport, struct msghdr *header, int flags)
+{
+    gssize received;
+
+    if (transport->hurried)
+        hurry_begin();
+    received = RETRY_EINTR(recvmsg(transport->fd, header, flags | MSG_CMSG_CLOEXEC));
+    if (transport->hurried)
+        hurry_end();
+    return received;
 }
 
 /* begin, end: where the read's bytes lie in the stream. */
@@ -202,7 +235,7 @@ varlink_transport_read(VarlinkTransport *transport, int flags, GError **error)
         header.msg_controllen = sizeof control;
     }
     part.iov_base = varlink_frame_reserve(&transport->frame, &part.iov_len);
-    received = RETRY_EINTR(recvmsg(transport->fd, &header, flags | MSG_CMSG_CLOEXEC));
+    received = transport_receive(transport, &header, flags);
     if (received < 0)
         return fail_socket(error, "cannot receive");
     if (received == 0)

@@ -14,11 +14,16 @@
 /* As many as one sendmsg() takes: SCM_MAX_FD in the kernel. */
 #define VARLINK_DESCRIPTORS_MAX 253
 
+/* What a descriptor that waits to be sent counts as, in unsent_bytes: a process may have far fewer
+ * of them than bytes. */
+#define VARLINK_DESCRIPTOR_BYTES 16384
+
 /* The fields are the transport's own, but for fd, which may be polled. */
 typedef struct VarlinkTransport {
     int fd;
     VarlinkFrame frame;
     gboolean takes_descriptors;
+    gboolean hurried; /* descriptors may lie in the socket, and are not to be waited for (hurry.h) */
     DescriptorArray *received;            /* or NULL */
     guint64 received_begin, received_end; /* the stream's part whose read brought them */
     GQueue unsent;                        /* of messages, the first one perhaps sent in part */

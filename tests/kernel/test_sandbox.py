@@ -23,6 +23,7 @@ UNSEEN = {
     "access": "a module", "pread64": "a module", "lseek": "a module", "connect": "a module", "fcntl": "a module",
     "recvfrom": "a frame or a module", "getpid": "a module or abort()", "gettid": "a module or abort()", "getuid": "a module", "getegid": "a module",
     "rt_sigprocmask": "a module or abort()", "rt_sigaction": "abort()", "tgkill": "abort()", "rt_sigreturn": "a signal",
+    "setitimer": "a connection that is refused, or in which descriptors may lie: kernels before 6.16",
     "restart_syscall": "after SIGSTOP", "unlink": "the end", "exit_group": "the end",
 }
 

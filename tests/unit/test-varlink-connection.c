@@ -4,6 +4,7 @@
 
 #include "varlink-error.h"
 
+#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/un.h>
 
@@ -197,6 +198,57 @@ test_descriptors_that_come_are_refused(void **state)
     expect_dropped(&fixture);
     assert_int_equal(fixture.calls, 0);
     fixture_clear(&fixture);
+}
+
+/* A TCP socket with bytes for a peer that does not read, whose end waits an hour for it. */
+static int
+make_lingering(DescriptorArray *peers)
+{
+    const struct linger hour = {.l_onoff = 1, .l_linger = 3600};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    AUTO_FD int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    static char data[65536];
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    descriptor_array_take(peers, accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hour, sizeof hour), 0);
+    while (send(fd, data, sizeof data, MSG_DONTWAIT) > 0)
+        ;
+    assert_int_equal(errno, EAGAIN);
+    return fd;
+}
+
+/* Whoever drops the last descriptor of such a file waits for its end, and that is the server: it
+ * would not come back within an hour, whether it reads past them or closes what they lie in. */
+static void
+test_descriptors_whose_end_takes_long(void **state)
+{
+    static const char text[] = "{\"method\":\"org.example.test.Echo\"}";
+    const int on = 1;
+
+    for (guint behind = 0; behind < 2; behind++) {
+        g_autoptr(GArray) descriptors = descriptor_array_new(), peers = descriptor_array_new();
+        g_autofree char *large = g_strnfill(100000, ' ');
+        Fixture fixture;
+
+        fixture_init(&fixture);
+        setsockopt(fixture.near, SOL_SOCKET, SO_PASSRIGHTS, &on, sizeof on);
+        for (guint i = 0; i < 3; i++)
+            descriptor_array_take(descriptors, make_lingering(peers));
+        /* Behind a message that is too large: what follows is never read. */
+        if (behind)
+            assert_true(send(fixture.client, large, 100000, MSG_DONTWAIT) > 0);
+        assert_int_equal(send_bytes(fixture.client, text, sizeof text, descriptors), sizeof text);
+        g_array_set_size(descriptors, 0);
+        expect_dropped(&fixture);
+        g_array_set_size(peers, 0);
+        fixture_clear(&fixture);
+    }
 }
 
 /* As it is set without the test's help. */
@@ -488,6 +540,7 @@ main(void)
         cmocka_unit_test(test_large_reply),
         cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_descriptors_that_come_are_refused),
+        cmocka_unit_test(test_descriptors_whose_end_takes_long),
         cmocka_unit_test(test_kernel_is_told_to_refuse_descriptors),
         cmocka_unit_test(test_peer),
         cmocka_unit_test(test_connection_limits),

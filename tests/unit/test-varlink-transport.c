@@ -225,6 +225,36 @@ test_partial_writes(void **state)
     fixture_clear(&fixture);
 }
 
+/* What has no room in the socket yet is held here, and counts for more than its bytes. */
+static void
+test_descriptors_that_wait_are_counted(void **state)
+{
+    guint before = count_descriptors(), n = 0;
+    Fixture fixture;
+
+    fixture_init(&fixture, FALSE);
+    do
+        varlink_transport_queue(&fixture.near, strdup("full"), NULL);
+    while (n++ < 100000 && varlink_transport_write(&fixture.near, MSG_DONTWAIT, NULL) ==
+                               VARLINK_PROGRESS_DONE);
+    assert_int_equal(fixture.near.unsent_bytes, sizeof "full");
+    varlink_transport_queue(&fixture.near, strdup("more"), make_descriptors(7));
+    assert_int_equal(varlink_transport_write(&fixture.near, MSG_DONTWAIT, NULL),
+                     VARLINK_PROGRESS_WAIT);
+    assert_int_equal(fixture.near.unsent_bytes,
+                     sizeof "full" + sizeof "more" + 7 * VARLINK_DESCRIPTOR_BYTES);
+    assert_int_equal(count_descriptors(), before + 2 + 7);
+    while (fixture.near.unsent_bytes > 0) {
+        char buffer[65536];
+        guint count;
+
+        assert_true(receive_bytes(fixture.far, buffer, sizeof buffer, &count) > 0);
+        varlink_transport_write(&fixture.near, MSG_DONTWAIT, NULL);
+    }
+    assert_int_equal(count_descriptors(), before + 2);
+    fixture_clear(&fixture);
+}
+
 static void
 test_more_than_253_descriptors_are_refused(void **state)
 {
@@ -250,6 +280,7 @@ main(void)
         cmocka_unit_test(test_end),
         cmocka_unit_test(test_descriptors_leave_with_the_first_byte_and_alone),
         cmocka_unit_test(test_partial_writes),
+        cmocka_unit_test(test_descriptors_that_wait_are_counted),
         cmocka_unit_test(test_more_than_253_descriptors_are_refused),
     };
 
