@@ -7,7 +7,11 @@
 
 struct Api {
     Broker *broker;
+    GHashTable *streams; /* uid → how many it has; none with 0 */
 };
+
+/* Of each user but root. One change is work for each of them, and who made it does not pay for it. */
+#define STREAMS_PER_USER 32
 
 /* A WatchPorts call that streams. */
 typedef struct Stream {
@@ -264,11 +268,26 @@ stream_on_port_event(PortEvent event, const Port *port, gpointer user_data)
         stream_send(stream, event_names[event], port);
 }
 
+/* Returns how many this user has then; none is not kept. */
+static guint
+count_streams(Api *api, uid_t uid, int change)
+{
+    gpointer user = GUINT_TO_POINTER(uid);
+    guint n = GPOINTER_TO_UINT(g_hash_table_lookup(api->streams, user)) + (guint)change;
+
+    if (n > 0)
+        g_hash_table_insert(api->streams, user, GUINT_TO_POINTER(n));
+    else
+        g_hash_table_remove(api->streams, user);
+    return n;
+}
+
 static void
 stream_on_gone(VarlinkCall *call, gpointer user_data)
 {
     Stream *stream = user_data;
 
+    count_streams(stream->api, varlink_call_peer(call)->uid, -1);
     broker_unwatch(stream->api->broker, stream->watch);
     varlink_call_unref(stream->call);
     g_free(stream);
@@ -278,11 +297,21 @@ static void
 on_watch_ports(VarlinkCall *call, gpointer user_data)
 {
     Api *api = user_data;
+    uid_t uid = varlink_call_peer(call)->uid;
     const char *field = NULL;
     Stream *stream;
 
     if (!api_request_nothing(varlink_call_parameters(call), &field)) {
         refuse(call, field, NULL);
+        return;
+    }
+    if (count_streams(api, uid, 1) > STREAMS_PER_USER && uid != 0) {
+        g_autoptr(GError) error = NULL;
+
+        count_streams(api, uid, -1);
+        port_error_set(&error, PORT_ERROR_LIMIT_REACHED, "you watch already %u times",
+                       STREAMS_PER_USER);
+        api_error_send(call, error);
         return;
     }
     stream = g_new0(Stream, 1);
@@ -312,6 +341,7 @@ api_new(VarlinkServer *server, Broker *broker, GError **error)
     g_autoptr(Api) api = g_new0(Api, 1);
 
     api->broker = broker;
+    api->streams = g_hash_table_new(NULL, NULL);
     if (!varlink_server_add_interface(server, api_description(), methods, api, error))
         return NULL;
     return g_steal_pointer(&api);
@@ -320,5 +350,8 @@ api_new(VarlinkServer *server, Broker *broker, GError **error)
 void
 api_free(Api *api)
 {
+    if (!api)
+        return;
+    g_hash_table_unref(api->streams);
     g_free(api);
 }

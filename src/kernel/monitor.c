@@ -13,7 +13,8 @@
 
 #define RECEIVE_SIZE (32 * 1024)        /* bytes; one event is some 2 KiB */
 #define SOCKET_BUFFER (8 * 1024 * 1024) /* bytes; thousands of links that go down at once */
-#define DATAGRAMS_PER_WAKE 128          /* then other sources get their turn */
+#define DATAGRAMS_PER_WAKE 128          /* then other sources get their turn, */
+#define MICROSECONDS_PER_WAKE 2000      /* and after so long, for some changes take much work */
 
 const Privileges monitor_privileges = {
     .part = "link events",
@@ -86,8 +87,10 @@ read_datagram(Monitor *monitor)
 static gboolean
 on_readable(gint fd, GIOCondition condition, gpointer user_data)
 {
+    gint64 end = g_get_monotonic_time() + MICROSECONDS_PER_WAKE;
+
     for (guint i = 0; i < DATAGRAMS_PER_WAKE; i++) {
-        if (!read_datagram(user_data))
+        if (!read_datagram(user_data) || g_get_monotonic_time() >= end)
             break;
     }
     return G_SOURCE_CONTINUE;

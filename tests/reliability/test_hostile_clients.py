@@ -232,6 +232,38 @@ def test_connections_of_several_users(daemons, host, station, room):
     settle(daemon, before)
 
 
+def test_connections_of_more_users_than_there_are_connections(daemons, host, station, room):
+    """A user of a user namespace has many numbers. Root gets in all the same, as often as there is room kept for it."""
+    daemon = daemons(host, wrapper=["prlimit", "--nofile=16384:16384"])
+    daemon.start()
+    serve_one(daemon)
+    before = descriptors(daemon)
+    with contextlib.ExitStack() as stack:
+        users = [stack.enter_context(many(daemon, count, 100000 + user))
+                 for user, count in enumerate([PER_USER] * 6 + [PER_USER // 8] * 16)]
+        assert all(is_open(connection) for connections in users for connection in connections)
+        with connect(daemon, 100100) as another:
+            assert not is_open(another)
+        with many(daemon, 65, 0) as roots:
+            assert [is_open(connection) for connection in roots] == [True] * 64 + [False]
+    settle(daemon, before)
+
+
+def test_watchers_of_one_user(served):
+    """Each is told of each change; so a user has so many, and root as many as it likes."""
+    def watch(connection):
+        connection.send({"method": f"{PORTS}.WatchPorts", "more": True})
+        answer = connection.receive()
+        return answer.get("error") or answer["parameters"]["event"]
+
+    with many(served, 33) as watchers, many(served, 33, 0) as roots:
+        assert list(map(watch, watchers)) == ["ready"] * 32 + [f"{PORTS}.LimitReached"]
+        assert set(map(watch, roots)) == {"ready"}
+        watchers[0].close()
+        serve_one(served)
+        assert watch(watchers[32]) == "ready"
+
+
 def test_comers_and_goers(served):
     """Two thousand connections one after the other, some with half a message, some with a call. Those that come while the
     daemon still has as many of the user's as it allows, because it has not yet seen their ends, are turned away."""
