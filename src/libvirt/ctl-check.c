@@ -122,7 +122,7 @@ ctl_check(Ctl *ctl, int argc, char **argv, GError **error)
     xml = domain ? ctl_read_domain(domain, active ? 0 : VIR_DOMAIN_XML_INACTIVE, error) : NULL;
     if (!xml)
         return 1;
-    problems = ctl_report_hook() + check_metadata(xml) + check_others(xml);
+    problems = ctl_report_hook(ctl_is_session(ctl)) + check_metadata(xml) + check_others(xml);
     client = macvtap_client_connect(ctl->socket, error);
     there = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
     if (!there)

@@ -35,8 +35,8 @@ gboolean ctl_fail_libvirt(GError **error, const char *what);
 /* Prints what was found; returns 1 for a problem, else 0. */
 guint ctl_report(gboolean good, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* Whether libvirt knows the hook: reports it. */
-guint ctl_report_hook(void);
+/* Whether libvirt, the system's or this user's session, knows the hook: reports it. */
+guint ctl_report_hook(gboolean session);
 
 /* Parses a command's options; what is left must be n arguments. */
 gboolean ctl_parse(const GOptionEntry *entries, int *argc, char ***argv, int n,
@@ -44,6 +44,10 @@ gboolean ctl_parse(const GOptionEntry *entries, int *argc, char ***argv, int n,
 
 /* ctl-libvirt.c. The connection is the Ctl's. */
 virConnect *ctl_connect(Ctl *ctl, GError **error);
+
+/* Whether it is this user's own libvirt (qemu:///session): by the connection, or while there is
+ * none by the URI that was asked for. */
+gboolean ctl_is_session(const Ctl *ctl);
 
 /* By name or UUID; free with virDomainFree(). */
 virDomain *ctl_find_domain(Ctl *ctl, const char *name, GError **error);

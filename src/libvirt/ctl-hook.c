@@ -4,9 +4,12 @@
  * calls one (virHookInitialize), so a hook that is the first of its kind is ignored until then. The
  * hook leaves a stamp whenever it is called. A stamp that is newer than the program shows that
  * libvirt knows it; without one the daemon's start is compared with the program's installation.
- * Only root can see the stamp.
+ * Only root can see the stamp of the system's libvirt. A user's session has all of this in the
+ * user's folders.
  */
 #include "ctl-domain.h"
+#include "hook-state.h"
+#include "user-folder.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,8 +18,27 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const pid_files[] = {"/run/libvirtd.pid", "/run/virtqemud.pid",
-                                        "/run/libvirt/libvirtd.pid", "/run/libvirt/virtqemud.pid"};
+/* Its daemon for QEMU. */
+typedef struct Libvirt {
+    const char *name;
+    gint64 pid, started;
+} Libvirt;
+
+/* Where libvirt's daemons may keep their pid files; free with g_strfreev(). */
+static GStrv
+list_pid_folders(gboolean session)
+{
+    static const char *const system[] = {"/run", "/run/libvirt", NULL};
+    GStrv folders = session ? user_folders(geteuid()) : g_strdupv((GStrv)system);
+
+    for (char **folder = folders; session && *folder; folder++) {
+        char *base = *folder;
+
+        *folder = g_build_filename(base, "libvirt", NULL);
+        g_free(base);
+    }
+    return folders;
+}
 
 /* When the machine was started, in microseconds of wall time. */
 static gint64
@@ -56,51 +78,92 @@ read_start_time(gint64 pid, gint64 *ret_time)
     return TRUE;
 }
 
-/* libvirt's daemon for QEMU, and since when it runs. */
 static gboolean
-find_libvirt(gint64 *ret_pid, gint64 *ret_time)
+read_libvirt(const char *folder, Libvirt *libvirt)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(pid_files); i++) {
-        g_autofree char *text = NULL;
-        gint64 pid;
+    static const char *const names[] = {"libvirtd", "virtqemud"};
 
-        if (!g_file_get_contents(pid_files[i], &text, NULL, NULL))
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_strdup_printf("%s/%s.pid", folder, names[i]);
+        g_autofree char *text = NULL;
+
+        if (!g_file_get_contents(path, &text, NULL, NULL))
             continue;
-        pid = g_ascii_strtoll(text, NULL, 10);
-        if (pid <= 0 || !read_start_time(pid, ret_time))
-            continue;
-        *ret_pid = pid;
-        return TRUE;
+        libvirt->name = names[i];
+        libvirt->pid = g_ascii_strtoll(text, NULL, 10);
+        if (libvirt->pid > 0 && read_start_time(libvirt->pid, &libvirt->started))
+            return TRUE;
     }
     return FALSE;
 }
 
-guint
-ctl_report_hook(void)
+static gboolean
+find_libvirt(gboolean session, Libvirt *libvirt)
 {
-    gint64 pid, started;
-    struct stat hook, stamp;
+    g_auto(GStrv) folders = list_pid_folders(session);
+
+    for (char **folder = folders; *folder; folder++) {
+        if (read_libvirt(*folder, libvirt))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* When the hook was called last: 0, or the errno that says why that cannot be seen. */
+static int
+read_stamp(gboolean session, gint64 *ret_time)
+{
+    g_auto(GStrv) folders = hook_state_folders(session ? geteuid() : 0);
+    int problem = ENOENT;
+
+    for (char **folder = folders; *folder; folder++) {
+        g_autofree char *path = g_build_filename(*folder, "called", NULL);
+        struct stat stamp;
+
+        if (stat(path, &stamp) == 0) {
+            *ret_time = to_microseconds(stamp.st_mtim);
+            return 0;
+        }
+        problem = errno;
+    }
+    return problem;
+}
+
+static guint
+report_unknown(gboolean session, const Libvirt *libvirt)
+{
+    g_autofree char *reload = session ? g_strdup_printf("kill -HUP %" G_GINT64_FORMAT, libvirt->pid)
+                                      : g_strdup_printf("systemctl reload %s", libvirt->name);
+
+    return ctl_report(FALSE,
+                      "libvirt (process %" G_GINT64_FORMAT
+                      ") was started before macvtapd's hook was"
+                      " installed and has not called it since: reload it (%s), unless you have",
+                      libvirt->pid, reload);
+}
+
+guint
+ctl_report_hook(gboolean session)
+{
+    Libvirt libvirt;
+    gint64 called = 0;
+    struct stat hook;
+    int problem;
 
     if (stat(MACVTAPD_HOOK_PROGRAM, &hook) < 0 || access(MACVTAPD_HOOK_PROGRAM, X_OK) != 0)
         return ctl_report(FALSE, "macvtapd's hook for libvirt is not installed: there is no"
                                  " program " MACVTAPD_HOOK_PROGRAM);
-    if (!find_libvirt(&pid, &started))
+    if (!find_libvirt(session, &libvirt))
         return ctl_report(TRUE, "libvirt does not run; it will find macvtapd's hook at its start");
-    if (started >= to_microseconds(hook.st_ctim))
+    if (libvirt.started >= to_microseconds(hook.st_ctim))
         return ctl_report(TRUE, "libvirt knows macvtapd's hook");
-    if (stat(MACVTAPD_HOOK_STATE "/called", &stamp) == 0) {
-        if (to_microseconds(stamp.st_mtim) >= to_microseconds(hook.st_ctim))
-            return ctl_report(TRUE, "libvirt knows macvtapd's hook");
-    } else if (errno == EACCES) {
+    problem = read_stamp(session, &called);
+    if (problem == 0 && called >= to_microseconds(hook.st_ctim))
+        return ctl_report(TRUE, "libvirt knows macvtapd's hook");
+    if (problem == EACCES)
         return ctl_report(TRUE, "only root can see whether libvirt has called macvtapd's hook since"
                                 " the hook was installed");
-    }
-    return ctl_report(FALSE,
-                      "libvirt (process %" G_GINT64_FORMAT
-                      ") was started before macvtapd's hook was"
-                      " installed and has not called it since: reload it (systemctl reload"
-                      " libvirtd), unless you have",
-                      pid);
+    return report_unknown(session, &libvirt);
 }
 
 int
@@ -108,5 +171,5 @@ ctl_hook(Ctl *ctl, int argc, char **argv, GError **error)
 {
     if (!ctl_parse(NULL, &argc, &argv, 0, "", error))
         return 2;
-    return ctl_report_hook() > 0;
+    return ctl_report_hook(ctl_is_session(ctl)) > 0;
 }

@@ -4,6 +4,7 @@
 #include "hook-state.h"
 #include "qemu-process.h"
 
+#include <libxml/uri.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -149,15 +150,26 @@ ctl_choose_scope(virDomain *domain, gboolean live, gboolean config, guint *ret_f
     return TRUE;
 }
 
+gboolean
+ctl_is_session(const Ctl *ctl)
+{
+    char *connected = ctl->connection ? virConnectGetURI(ctl->connection) : NULL;
+    const char *text = connected ? connected : ctl->uri;
+    xmlURI *uri = text ? xmlParseURI(text) : NULL;
+    gboolean session = uri && g_strcmp0(uri->path, "/session") == 0;
+
+    if (uri)
+        xmlFreeURI(uri);
+    free(connected);
+    return session;
+}
+
 int
 ctl_find_process(Ctl *ctl, const DomainXml *domain)
 {
-    char *uri = virConnectGetURI(ctl->connection);
-    gboolean session = uri && g_str_has_suffix(uri, "/session");
-    g_auto(GStrv) folders = qemu_process_run_folders(session ? geteuid() : 0);
+    g_auto(GStrv) folders = qemu_process_run_folders(ctl_is_session(ctl) ? geteuid() : 0);
     pid_t pid = 0;
 
-    free(uri);
     if (!qemu_process_find((const char *const *)folders, "/proc", domain->name, domain->uuid, &pid,
                            NULL))
         return 0;

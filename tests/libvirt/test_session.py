@@ -7,8 +7,8 @@ import pytest
 
 import node
 from domain import Console, Port, domain_xml, guest_xml
-from libvirt import Libvirt
-from programs import program
+from libvirt import HOOKS, Libvirt
+from programs import INSIDE_BUILD, program
 
 STATION = "10.0.0.254"
 USER = "nobody"
@@ -92,6 +92,45 @@ def test_session_without_runtime_folder(site, session):
     finally:
         other.close()
     assert site.left() == []
+
+
+def domain_command(site, session, *words, uri=None, **options):
+    """macvtapctl domain … as the user, at the session's libvirt."""
+    return site.machine.run(program("macvtapctl"), "domain", "--connect", uri or session.uri, *words, user=USER,
+                            env={**site.daemon.environment(), **session.environment()}, **options)
+
+
+def test_attached_port_is_tied_to_qemu(site, session):
+    """However the session was named."""
+    session.create(domain_xml("mine"))
+    for number, uri in enumerate(["qemu:///session", f"qemu:///session?socket={FOLDER}/libvirt/libvirt-sock"]):
+        domain_command(site, session, "attach", "mine", "--network=theirs", f"--target=vm-{number}", uri=uri)
+    (qemu,) = site.machine.processes("qemu-system-x86_64")
+    assert [port["holder"].get("pid") for port in site.daemon.ports()] == [qemu, qemu]
+    session.virsh("destroy", "mine")
+    assert site.left() == []
+
+
+def test_check_looks_at_the_sessions_libvirt(site, session):
+    session.define(domain_xml("mine", [Port("vm-user", "theirs")]))
+    site.libvirt.stop()
+    assert "libvirt does not run" in site.daemon.domain("hook").stdout
+    for words in (["check", "mine"], ["hook"]):
+        assert "ok       libvirt knows macvtapd's hook" in domain_command(site, session, *words).stdout
+    # A hook that came later, and was never called.
+    site.machine.run("rm", "-f", f"{HOOKS}/macvtapd", f"{FOLDER}/macvtapd-hook/called")
+    site.machine.run("cp", f"{INSIDE_BUILD}/hooks/macvtapd", HOOKS)
+    done = domain_command(site, session, "check", "mine", check=False)
+    assert done.returncode == 1
+    assert f"reload it (kill -HUP {pid_of(site, session)})" in done.stdout
+    session.virsh("start", "mine")
+    assert "ok       libvirt knows macvtapd's hook" in domain_command(site, session, "check", "mine").stdout
+    session.virsh("destroy", "mine")
+
+
+def pid_of(site, session):
+    """The session's libvirtd in the machine."""
+    return int(site.machine.file(f"{FOLDER}/libvirt/libvirtd.pid"))
 
 
 def test_network_of_others(site, session):

@@ -72,6 +72,17 @@ def test_libvirts_own_network_of_a_pool(site):
     assert "libvirt's own macvtap network cannot tag, and tagged has VLAN 7: " in done.stderr
 
 
+def test_daemon_that_is_to_be_reloaded(site):
+    """libvirt may have a daemon for QEMU alone; the machine's first process is one here."""
+    site.libvirt.stop()
+    site.machine.run("rm", "-f", f"{HOOKS}/macvtapd", "/run/macvtapd-hook/called")
+    site.machine.run("cp", f"{INSIDE_BUILD}/hooks/macvtapd", HOOKS)
+    site.machine.run("sh", "-c", "echo 1 >/run/virtqemud.pid")
+    done = site.daemon.domain("hook", check=False)
+    site.machine.run("rm", "/run/virtqemud.pid")
+    assert done.returncode == 1 and "reload it (systemctl reload virtqemud)" in done.stdout
+
+
 def test_hook_that_libvirt_does_not_know(site):
     """libvirt looks for hooks when it starts; whether it knows one that came later shows when it calls it."""
     assert "libvirt knows macvtapd's hook" in site.daemon.ctl("doctor").stdout
@@ -80,7 +91,7 @@ def test_hook_that_libvirt_does_not_know(site):
     assert done.returncode == 1 and "is not installed" in done.stdout
     site.machine.run("cp", f"{INSIDE_BUILD}/hooks/macvtapd", HOOKS)
     done = site.daemon.ctl("doctor", check=False)
-    assert done.returncode == 1 and "reload it" in done.stdout
+    assert done.returncode == 1 and "reload it (systemctl reload libvirtd)" in done.stdout
     site.machine.run("install", "-d", "-m", "700", "/run/macvtapd-hook")
     done = site.daemon.domain("hook", user="nobody")
     assert "ok       only root can see whether libvirt has called macvtapd's hook" in done.stdout
