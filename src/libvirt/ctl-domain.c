@@ -117,8 +117,12 @@ static int
 run_command(Ctl *ctl, int argc, char **argv, GError **error)
 {
     for (gsize i = 0; argc > 0 && i < G_N_ELEMENTS(commands); i++) {
-        if (g_str_equal(argv[0], commands[i].name))
-            return commands[i].run(ctl, argc, argv, error);
+        g_autofree char *program = g_strdup_printf("macvtapctl domain %s", commands[i].name);
+
+        if (!g_str_equal(argv[0], commands[i].name))
+            continue;
+        g_set_prgname(program); /* for the usage that --help shows */
+        return commands[i].run(ctl, argc, argv, error);
     }
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                 "%s%s%s (see macvtapctl domain --help)",

@@ -23,7 +23,7 @@ static const Command commands[] = {
     {"port", "create", ctl_port_create,
      "--network NET [--name NAME] [--interface IFNAME] [--mac MAC] [--mtu N] [--queues N] [--vhost "
      "WHEN]"
-     " [--holder none|pid:N|domain:UUID]",
+     " [--holder none|pid:N|domain:UUID] [--link up|down] [--incoming]",
      "Make a port"},
     {"port", "set", ctl_port_set, "PORT [--sources MAC[,MAC...]] [--link up|down]",
      "Change the source list of a port in source mode, or set its device up or down"},
@@ -143,6 +143,15 @@ refuse_command(int argc, char **argv, GError **error)
     return 2;
 }
 
+/* As it is called, for the usage that --help shows. */
+static void
+name_program(const Command *command)
+{
+    g_autofree char *name = g_strjoin(" ", "macvtapctl", command->first, command->second, NULL);
+
+    g_set_prgname(name);
+}
+
 static int
 run(int argc, char **argv, GError **error)
 {
@@ -173,9 +182,10 @@ run(int argc, char **argv, GError **error)
     command = find_command(argc, argv, &words);
     if (command && !command->starts_programs && !capabilities_keep(0, error))
         return 1;
-    if (command)
-        return command->run(&ctl, argc - words, argv + words, error);
-    return refuse_command(argc, argv, error);
+    if (!command)
+        return refuse_command(argc, argv, error);
+    name_program(command);
+    return command->run(&ctl, argc - words, argv + words, error);
 }
 
 int

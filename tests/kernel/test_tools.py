@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -265,6 +266,17 @@ def test_words_are_not_recoded(daemon):
 def test_help_and_version(daemon, name):
     assert daemon.tool(name, "--version").stdout.startswith(f"{name} ")
     assert "--socket" in daemon.tool(name, "--help").stdout
+
+
+@pytest.mark.parametrize("words", [
+    "network list", "network show", "port list", "port show", "port create", "port set", "port delete", "monitor", "doctor",
+])
+def test_help_of_a_command(daemon, words):
+    """It names the command, and the table of all commands has its options."""
+    shown = daemon.ctl(*words.split(), "--help").stdout
+    assert f"macvtapctl {words} [OPTION" in shown
+    (line,) = re.findall(rf"^  {words}\b.*$", daemon.ctl("--help").stdout, re.M)
+    assert set(re.findall(r"^ +(--[a-z]+)", shown, re.M)) == set(re.findall(r"--[a-z]+", line))
 
 
 def test_socket_option_comes_before_the_environment(daemon):
