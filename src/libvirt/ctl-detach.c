@@ -3,7 +3,8 @@
  * Theory of operation: a running guest lets go of a device when its system agrees, which libvirt
  * tells by an event. The port must not go before, for then the guest would lose its network while
  * it still has the device; so this waits for the event, and a guest that does not agree keeps its
- * port.
+ * port. The configuration is changed after that, so that whoever repeats the command repeats all of
+ * it; and what one of the two does not have any more is not missed.
  *
  * The metadata is read and written under the user's lock, which is not held while the guest is
  * waited for; what was read before that is read again.
@@ -13,16 +14,18 @@
 
 #include "descriptor.h"
 
+#include <libvirt/virterror.h>
 #include <string.h>
 
 #define SECONDS_DEFAULT 10
+#define SECONDS_MAX (G_MAXINT / 1000) /* libvirt's timers count milliseconds */
 
 typedef struct Detach {
     virDomain *domain;
     gboolean live, config;
     int seconds;
     const char *wanted; /* a target or a MAC */
-    gboolean told;      /* by libvirt that a device is gone */
+    gboolean told;      /* by libvirt that a device is gone, or the domain */
     gboolean over;      /* the time */
 } Detach;
 
@@ -30,6 +33,13 @@ static void
 on_removed(virConnectPtr connection, virDomainPtr domain, const char *alias, void *user_data)
 {
     ((Detach *)user_data)->told = TRUE;
+}
+
+static int
+on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *user_data)
+{
+    ((Detach *)user_data)->told = TRUE;
+    return 0;
 }
 
 static void
@@ -44,8 +54,7 @@ find_port(const DomainXml *domain, const char *wanted)
     for (guint i = 0; i < domain->ports->len; i++) {
         DomainPort *port = domain->ports->pdata[i];
 
-        if (g_str_equal(port->target, wanted) ||
-            (port->mac && g_ascii_strcasecmp(port->mac, wanted) == 0))
+        if (g_str_equal(port->target, wanted) || domain_port_same_mac(port->mac, wanted))
             return port;
     }
     return NULL;
@@ -60,11 +69,21 @@ fail_no_port(const DomainXml *domain, const char *where, const char *wanted, GEr
                         : "");
 }
 
-/* Whether the domain has the port's interface at this moment; TRUE also when it cannot be read. */
+/* Not when libvirt cannot be asked. */
+static gboolean
+has_ended(const Detach *detach)
+{
+    int active = virDomainIsActive(detach->domain);
+
+    return active == 0 || (active < 0 && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN);
+}
+
+/* Whether the domain has the port's interface at this moment; TRUE also when it cannot be read. Of
+ * a domain that has ended, libvirt would show the configuration. */
 static gboolean
 is_plugged(const Detach *detach, const char *target)
 {
-    g_autoptr(DomainXml) now = ctl_read_domain(detach->domain, 0, NULL);
+    g_autoptr(DomainXml) now = has_ended(detach) ? NULL : ctl_read_domain(detach->domain, 0, NULL);
     const DomainPort *port = now ? find_port(now, target) : NULL;
 
     return !now ? virDomainIsActive(detach->domain) == 1 : port && port->interface;
@@ -190,7 +209,7 @@ remove_live(Ctl *ctl, Detach *detach, const char *target, GError **error)
 }
 
 static gboolean
-detach_live(Ctl *ctl, Detach *detach, GError **error)
+unplug_live(Ctl *ctl, Detach *detach, GError **error)
 {
     g_autoptr(DomainXml) domain = ctl_read_domain(detach->domain, 0, error);
     const DomainPort *port = domain ? find_port(domain, detach->wanted) : NULL;
@@ -202,27 +221,69 @@ detach_live(Ctl *ctl, Detach *detach, GError **error)
         return fail_no_port(domain, "the domain", detach->wanted, error);
     return check_whole(domain, VIR_DOMAIN_AFFECT_LIVE, error) &&
            unplug(detach, domain, port, VIR_DOMAIN_AFFECT_LIVE, error) &&
-           wait_unplugged(detach, target, error) && remove_live(ctl, detach, target, error);
+           wait_unplugged(detach, target, error) &&
+           (has_ended(detach) || remove_live(ctl, detach, target, error));
+}
+
+/* A domain that ends meanwhile takes its ports with it: the hook does that. */
+static gboolean
+detach_live(Ctl *ctl, Detach *detach, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    gboolean good = unplug_live(ctl, detach, &cause);
+
+    if (has_ended(detach)) {
+        g_printerr("macvtapctl: note: domain %s does not run any more: its ports ended with it\n",
+                   virDomainGetName(detach->domain));
+        return TRUE;
+    }
+    if (!good)
+        g_propagate_error(error, g_steal_pointer(&cause));
+    return good;
+}
+
+static gboolean
+watch_and_detach_live(Ctl *ctl, Detach *detach, GError **error)
+{
+    int removed = virConnectDomainEventRegisterAny(
+        ctl->connection, detach->domain, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+        VIR_DOMAIN_EVENT_CALLBACK(on_removed), detach, NULL);
+    int lifecycle = virConnectDomainEventRegisterAny(
+        ctl->connection, detach->domain, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+        VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), detach, NULL);
+    gboolean good = removed >= 0 && lifecycle >= 0;
+
+    if (good)
+        good = detach_live(ctl, detach, error);
+    else
+        ctl_fail_libvirt(error, "libvirt tells no events");
+    if (removed >= 0)
+        virConnectDomainEventDeregisterAny(ctl->connection, removed);
+    if (lifecycle >= 0)
+        virConnectDomainEventDeregisterAny(ctl->connection, lifecycle);
+    return good;
+}
+
+/* flags: VIR_DOMAIN_XML_…. TRUE also when that cannot be read, so that it is read again. */
+static gboolean
+has_port(const Detach *detach, guint flags)
+{
+    g_autoptr(DomainXml) domain = ctl_read_domain(detach->domain, flags, NULL);
+
+    return !domain || find_port(domain, detach->wanted);
 }
 
 static gboolean
 run(Ctl *ctl, Detach *detach, guint flags, GError **error)
 {
-    gboolean good;
-    int watch;
+    gboolean live = flags & VIR_DOMAIN_AFFECT_LIVE, config = flags & VIR_DOMAIN_AFFECT_CONFIG;
 
-    if ((flags & VIR_DOMAIN_AFFECT_CONFIG) && !detach_config(detach, error))
-        return FALSE;
-    if (!(flags & VIR_DOMAIN_AFFECT_LIVE))
-        return TRUE;
-    watch = virConnectDomainEventRegisterAny(ctl->connection, detach->domain,
-                                             VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
-                                             VIR_DOMAIN_EVENT_CALLBACK(on_removed), detach, NULL);
-    if (watch < 0)
-        return ctl_fail_libvirt(error, "libvirt tells no events");
-    good = detach_live(ctl, detach, error);
-    virConnectDomainEventDeregisterAny(ctl->connection, watch);
-    return good;
+    if (live && config) {
+        config = has_port(detach, VIR_DOMAIN_XML_INACTIVE);
+        live = !config || has_port(detach, 0);
+    }
+    return (!live || watch_and_detach_live(ctl, detach, error)) &&
+           (!config || detach_config(detach, error));
 }
 
 int
@@ -241,6 +302,11 @@ ctl_detach(Ctl *ctl, int argc, char **argv, GError **error)
 
     if (!ctl_parse(entries, &argc, &argv, 2, "DOMAIN TARGET|MAC", error))
         return 2;
+    if (detach.seconds < 0 || detach.seconds > SECONDS_MAX) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "the timeout is 0 to %d seconds, not %d", SECONDS_MAX, detach.seconds);
+        return 2;
+    }
     detach.wanted = argv[2];
     detach.domain = domain = ctl_find_domain(ctl, argv[1], error);
     if (!domain || !ctl_choose_scope(domain, detach.live, detach.config, &flags, error) ||

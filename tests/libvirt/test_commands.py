@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """macvtapctl domain: what it refuses, in one line that names the cause, and the names that it chooses."""
 import json
+import os
 import re
+import subprocess
 
 import pytest
 
 from clock import Deadline
 from domain import NAMESPACE, Port, domain_xml, metadata
+from programs import program
 
 
 def refused(site, status, *words):
@@ -30,6 +33,8 @@ def refused(site, status, *words):
     (["xml", "--network=lan", "--mtu=-4"], "the MTU must be 68 to 65535, not '-4'"),
     (["attach", "idle", "--nonsense"], "--nonsense"),
     (["detach", "idle"], "detach takes DOMAIN TARGET|MAC"),
+    (["detach", "idle", "vm-net", "--timeout=-1"], "the timeout is 0 to 2147483 seconds, not -1"),
+    (["detach", "idle", "vm-net", "--timeout=2147484"], "the timeout is 0 to 2147483 seconds, not 2147484"),
     (["check"], "check takes DOMAIN"),
     (["list", "--", "idle"], "list takes no argument"),
     (["hook", "idle"], "hook takes no argument"),
@@ -251,6 +256,41 @@ def test_guest_that_does_not_let_go(site):
     assert "the guest has not let go of vm-hot within 1 seconds: it keeps the port" in \
         refused(site, 1, "detach", "idle", "vm-hot", "--timeout", "1")
     assert [port["interfaceName"] for port in site.daemon.ports()] == ["vm-hot"]
+
+
+def test_detach_is_repeated(site):
+    """What a guest that has not let go keeps, the configuration keeps, too; what one has lost is not missed."""
+    site.libvirt.define(domain_xml("idle", [Port("vm-net")]))
+    site.libvirt.virsh("start", "idle")
+    both = ("detach", "idle", "vm-net", "--live", "--config", "--timeout=0")
+    for _ in range(2):
+        refused(site, 1, *both)
+        assert "vm-net" in site.libvirt.virsh("dumpxml", "idle", "--inactive").stdout
+    site.daemon.domain("detach", "idle", "vm-net", "--config")
+    assert "configuration has no port" not in refused(site, 1, *both)
+    assert "the domain has no port vm-none of macvtapd" in refused(site, 1, "detach", "idle", "vm-none", *both[3:])
+    site.libvirt.define(domain_xml("other", [Port("vm-one")]))
+    site.libvirt.virsh("start", "other")
+    site.libvirt.define(site.libvirt.virsh("dumpxml", "other", "--inactive").stdout.replace("vm-one", "vm-two"))
+    site.daemon.domain("detach", "other", "vm-two", "--live", "--config", "--timeout=0")
+    assert "vm-two" not in site.libvirt.virsh("dumpxml", "other", "--inactive").stdout
+
+
+def test_domain_ends_while_its_guest_is_waited_for(site):
+    site.libvirt.define(domain_xml("idle", [Port("vm-net")]))
+    site.libvirt.virsh("start", "idle")
+    environment = {**site.daemon.environment(), "LIBVIRT_LOG_FILTERS": "1:util.event", "LIBVIRT_LOG_OUTPUTS": "1:stderr"}
+    words = ("--connect", site.libvirt.uri, "detach", "idle", "vm-net", "--live", "--timeout=600")
+    process = site.machine.start(program("macvtapctl"), "domain", *words, env=environment, stderr=subprocess.PIPE)
+    said, deadline = b"", Deadline()
+    # libvirt's own word for the wait that our timer would end.
+    while b"running default event implementation" not in said:
+        deadline.wait_readable(process.stderr)
+        said += os.read(process.stderr.fileno(), 65536)
+    site.libvirt.virsh("destroy", "idle")
+    said = process.communicate(timeout=Deadline(60).left())[1]
+    assert process.returncode == 0 and b"domain idle does not run any more" in said, said
+    assert site.daemon.ports() == []
 
 
 def test_macvtapd_is_away(site):
