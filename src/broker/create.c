@@ -18,6 +18,7 @@
 #include "error.h"
 #include "policy.h"
 #include "port-error.h"
+#include "random.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@
  * namespace, where the kernel counted, is never in our way. */
 #define INDEX_MIN (1 << 20)
 #define INDEX_MAX (1 << 30)
-#define INDEX_ATTEMPTS 8
+#define ATTEMPTS 8
 
 /* A creation under way. */
 typedef struct Creation {
@@ -258,7 +259,7 @@ static void
 choose_index(Creation *creation)
 {
     do
-        creation->port->interface_index = g_random_int_range(INDEX_MIN, INDEX_MAX);
+        creation->port->interface_index = random_in_range(INDEX_MIN, INDEX_MAX);
     while (registry_find_index(creation->broker->registry, creation->port->interface_index));
 }
 
@@ -274,28 +275,42 @@ check_interface_name(Creation *creation, GError **error)
                                     "interface name %s is taken by port %s", name, other->name);
 }
 
+/* The ID, and the names that nobody asked for. */
 static gboolean
-choose_names(Creation *creation, GError **error)
+draw_names(Creation *creation, GError **error)
 {
     const PortRequest *request = creation->request;
     Registry *registry = creation->broker->registry;
     Port *port = creation->port;
 
-    do {
+    for (guint attempt = 1; attempt <= ATTEMPTS; attempt++) {
         g_free(port->id);
-        port->id = g_strdup_printf("p%08x%04x", g_random_int(), g_random_int() & 0xffff);
-    } while (registry_find(registry, port->id));
-    port->name = g_strdup(request->name ? request->name : port->id);
+        port->id = g_strdup_printf("p%08x%04x", random_number(), random_number() & 0xffff);
+        snprintf(port->interface_name, sizeof(port->interface_name), "mvt%.12s", port->id + 1);
+        if (registry_find(registry, port->id) || registry_find(registry, port->interface_name))
+            continue;
+        g_free(port->name);
+        port->name = g_strdup(request->name ? request->name : port->id);
+        if (request->interface_name)
+            g_strlcpy(port->interface_name, request->interface_name, sizeof(port->interface_name));
+        return TRUE;
+    }
+    return port_error_set(error, PORT_ERROR_NAME_TAKEN, "every name drawn, as %s, is taken",
+                          port->interface_name);
+}
+
+static gboolean
+choose_names(Creation *creation, GError **error)
+{
+    const PortRequest *request = creation->request;
+    Registry *registry = creation->broker->registry;
+
     if (request->name && registry_find(registry, request->name))
         return port_error_set(error, PORT_ERROR_NAME_TAKEN, "there is a port '%s' already",
                               request->name);
     if (request->interface_name && !check_interface_name(creation, error))
         return FALSE;
-    if (request->interface_name)
-        g_strlcpy(port->interface_name, request->interface_name, sizeof(port->interface_name));
-    else
-        snprintf(port->interface_name, sizeof(port->interface_name), "mvt%.12s", port->id + 1);
-    return TRUE;
+    return draw_names(creation, error);
 }
 
 static void
@@ -433,6 +448,29 @@ choose_mac_again(Creation *creation)
     return creation->others && choose_mac(creation, NULL);
 }
 
+/* A device that is not ours has the interface name that we drew. */
+static gboolean
+draw_names_again(Creation *creation)
+{
+    if (creation->request->interface_name)
+        return FALSE;
+    registry_abort(creation->broker->registry, creation->port->id);
+    return draw_names(creation, NULL);
+}
+
+/* What was chosen and is in the way of the kernel's making the device is chosen anew. */
+static gboolean
+choose_again(Creation *creation, const GError *cause)
+{
+    if (error_is_errno(cause, EBUSY)) {
+        choose_index(creation);
+        return TRUE;
+    }
+    if (error_is_errno(cause, EEXIST))
+        return draw_names_again(creation);
+    return error_is_errno(cause, EADDRINUSE) && choose_mac_again(creation);
+}
+
 /* Steps 2 and the first half of 3; on success the record and the device are there. */
 static gboolean
 record_and_make(Creation *creation, LinkInfo *ret_link, GError **error)
@@ -452,11 +490,7 @@ record_and_make(Creation *creation, LinkInfo *ret_link, GError **error)
         g_clear_error(&cause);
         if (make_device(creation, ret_link, &cause))
             return TRUE;
-        if (attempt == INDEX_ATTEMPTS || creation->is_stuck)
-            break;
-        if (error_is_errno(cause, EBUSY))
-            choose_index(creation);
-        else if (!error_is_errno(cause, EADDRINUSE) || !choose_mac_again(creation))
+        if (attempt == ATTEMPTS || creation->is_stuck || !choose_again(creation, cause))
             break;
     }
     drop_record(creation);

@@ -18,6 +18,7 @@
 #include "keeping.h"
 
 #include "error.h"
+#include "random.h"
 
 #include <errno.h>
 
@@ -58,7 +59,7 @@ find_usurper(Broker *broker, const Port *port)
 static gboolean
 make_way(Broker *broker, const Port *usurper)
 {
-    guint32 low = g_random_int(), high = g_random_int();
+    guint32 low = random_number(), high = random_number();
     /* 02: locally administered, and no multicast address. */
     const MacAddress way = {{0x02, (guint8)(high >> 8), (guint8)high, (guint8)(low >> 16),
                              (guint8)(low >> 8), (guint8)low}};

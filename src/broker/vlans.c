@@ -21,6 +21,7 @@
 
 #include "descriptor.h"
 #include "error.h"
+#include "random.h"
 #include "file.h"
 #include "port-error.h"
 
@@ -311,7 +312,7 @@ choose_index(const Vlans *vlans)
     int index;
 
     do
-        index = g_random_int_range(INDEX_MIN, INDEX_MAX);
+        index = random_in_range(INDEX_MIN, INDEX_MAX);
     while (is_known(vlans, index));
     return index;
 }

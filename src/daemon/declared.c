@@ -6,6 +6,7 @@
 #include "file.h"
 #include "hurry.h"
 #include "linux.h"
+#include "random.h"
 #include "varlink-server.h"
 #include "vhost-net.h"
 
@@ -37,9 +38,16 @@ static const Privileges end_privileges = {
 };
 
 static const Privileges *const single_parts[] = {
-    &file_privileges,           &config_privileges, &vhost_net_privileges,
-    &varlink_server_privileges, &hurry_privileges,  &loop_privileges,
-    &library_privileges,        &end_privileges,    NULL,
+    &file_privileges,
+    &random_privileges,
+    &config_privileges,
+    &vhost_net_privileges,
+    &varlink_server_privileges,
+    &hurry_privileges,
+    &loop_privileges,
+    &library_privileges,
+    &end_privileges,
+    NULL,
 };
 
 GPtrArray *

@@ -16,6 +16,7 @@
 #include "linux-private.h"
 
 #include "error.h"
+#include "random.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
@@ -71,7 +72,7 @@ choose_group(LinuxKernel *kernel, gsize n_links, guint32 *ret_group, GError **er
         return FALSE;
     kernel->groups_serve -= MIN(n_links, kernel->groups_serve);
     do
-        group = GROUP_MIN | g_random_int() >> 2;
+        group = GROUP_MIN | random_number() >> 2;
     while (g_hash_table_contains(kernel->groups, GUINT_TO_POINTER(group)));
     *ret_group = group;
     return TRUE;

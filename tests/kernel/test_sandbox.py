@@ -18,7 +18,7 @@ UNSEEN = {
     "fstat": "from glibc 2.37 on", "renameat2": "machines without renameat",
     "fchmodat": "machines without chmod", "ppoll": "machines without poll", "epoll_pwait": "machines without epoll_wait",
     "brk": "memory", "mmap": "memory", "munmap": "memory", "mremap": "memory", "madvise": "memory", "mprotect": "a module",
-    "futex": "only with a second thread, or to wake one", "getrandom": "memory, from glibc 2.36 on",
+    "futex": "only with a second thread, or to wake one", "getrandom": "from glibc 2.41 on without a call",
     "clock_gettime": "a clock without vDSO", "gettimeofday": "a clock without vDSO",
     "access": "a module", "pread64": "a module", "lseek": "a module", "connect": "a module", "fcntl": "a module",
     "recvfrom": "a frame or a module", "getpid": "a module or abort()", "gettid": "a module or abort()", "getuid": "a module", "getegid": "a module",

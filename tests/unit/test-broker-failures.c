@@ -59,6 +59,42 @@ test_creation(void **state)
     assert_string_equal(test_broker_create(test, 0, "lan", "web")->name, "web");
 }
 
+static guint
+count_links_named(TestBroker *test, const char *prefix)
+{
+    g_autoptr(GArray) links = test->kernel->ops->link_list(test->kernel, NULL);
+    guint count = 0;
+
+    for (guint i = 0; i < links->len; i++)
+        count += g_str_has_prefix(g_array_index(links, LinkInfo, i).name, prefix);
+    return count;
+}
+
+/* Somebody was quicker with names that nobody asked for: others are drawn, so many times. */
+static void
+test_names_that_are_taken(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {.network = (char *)"lan"};
+    g_autofree char *records = NULL;
+    const Port *port;
+
+    for (guint i = 1; i <= 7; i++)
+        kernel_fake_fail(test->kernel, "macvtap_create", i, EEXIST);
+    port = test_broker_create(test, 0, "lan", NULL);
+    assert_string_equal(port->name, port->id);
+    assert_string_equal(port->interface_name + strlen("mvt"), port->id + strlen("p"));
+    assert_int_equal(kernel_fake_heal(test->kernel), 0);
+    assert_int_equal(count_links_named(test, "mvt"), 1);
+    records = test_broker_records(test);
+    assert_string_equal(g_strstrip(records), port->id);
+    for (guint i = 1; i <= 8; i++)
+        kernel_fake_fail(test->kernel, "macvtap_create", i, EEXIST);
+    test_broker_refuse(test, &root, &request, PORT_ERROR_NAME_TAKEN, "is taken");
+    assert_int_equal(kernel_fake_heal(test->kernel), 0);
+}
+
 static void
 test_assignment(void **state)
 {
@@ -323,6 +359,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_creation),
+        TEST(test_names_that_are_taken),
         TEST(test_assignment),
         TEST(test_record_before_device),
         TEST(test_no_record_no_device),
