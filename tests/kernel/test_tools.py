@@ -161,6 +161,12 @@ def test_doctor(daemon, host):
     assert done.returncode == 1 and "vm7 is device-gone" in done.stdout
 
 
+def test_domain_without_the_libvirt_part(daemon, host):
+    done = host.run("env", "MACVTAPD_LIBEXEC=/nonexistent", program("macvtapctl"), "domain", "list", check=False)
+    check_refused(done, REFUSED, "cannot run /nonexistent/macvtapctl-domain: No such file or directory",
+                  "macvtapd's libvirt part is missing")
+
+
 def test_doctor_without_networks(daemon):
     """Nothing is wrong with who may use none."""
     (daemon.config / "networks.d" / "lan.network").unlink()

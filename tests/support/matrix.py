@@ -7,6 +7,7 @@ import contextlib
 
 import figures
 import varlink
+from clock import Deadline
 from injection import injection, points, sample, start_points, traced_start
 from operations import World, differences
 from tracing import Trace, read_calls
@@ -63,6 +64,16 @@ class Matrix:
 class KillMatrix(Matrix):
     """rows: operation, system calls, those that were reached, rounds with ports that stayed."""
 
+    @staticmethod
+    def _answers(daemon):
+        """Whether it does; it may be about to end, when the call at which it was killed came behind its answer."""
+        try:
+            daemon.ports()
+        except (varlink.Closed, ConnectionError):
+            daemon.process.wait(Deadline().left())
+            return False
+        return True
+
     def _kill(self, operation, point):
         """Returns whether the point was reached, whether ports were still there, and what is wrong."""
         world = self.world(operation)
@@ -71,7 +82,7 @@ class KillMatrix(Matrix):
             with contextlib.suppress(varlink.Closed, ConnectionError):
                 world.act(operation)
         world.state()
-        killed = bool(ended) if operation.is_start else not world.daemon.running
+        killed = bool(ended) if operation.is_start else not self._answers(world.daemon)
         if not world.daemon.running:
             world.daemon.start()
         kept = bool(world.daemon.ports())
