@@ -13,7 +13,6 @@
 #include "descriptor.h"
 #include "hook.h"
 #include "interface-name.h"
-#include "port-options.h"
 #include "target-name.h"
 #include "template.h"
 
@@ -28,13 +27,14 @@ typedef struct Attach {
     virDomain *domain;
     guint flags;            /* VIR_DOMAIN_AFFECT_… */
     DomainXml *now, *later; /* of those that are to change */
-    gboolean port_made;
+    char *made;             /* the port's ID; NULL: there is none */
 } Attach;
 
 static void
 attach_clear(Attach *attach)
 {
     port_options_clear(&attach->options);
+    g_free(attach->made);
     macvtap_client_free(attach->client);
     g_clear_pointer(&attach->domain, virDomainFree);
     domain_xml_free(attach->now);
@@ -68,12 +68,16 @@ parse(Attach *attach, int *argc, char ***argv, GError **error)
 }
 
 static gboolean
-open_domain(Attach *attach, const char *name, GError **error)
+find_domain(Attach *attach, const char *name, GError **error)
 {
     attach->domain = ctl_find_domain(attach->ctl, name, error);
-    if (!attach->domain ||
-        !ctl_choose_scope(attach->domain, attach->live, attach->config, &attach->flags, error))
-        return FALSE;
+    return attach->domain && ctl_choose_scope(attach->ctl, attach->domain, attach->live,
+                                              attach->config, &attach->flags, error);
+}
+
+static gboolean
+read_domain(Attach *attach, GError **error)
+{
     if (attach->flags & VIR_DOMAIN_AFFECT_LIVE) {
         attach->now = ctl_read_domain(attach->domain, 0, error);
         if (!attach->now || !domain_xml_check(attach->now, error))
@@ -142,7 +146,7 @@ decide(Attach *attach, GError **error)
         !ctl_find_network(attach->client, attach->options.network, &network, error))
         return FALSE;
     if (!attach->options.mac && !attach->now) {
-        attach->options.mac = ctl_choose_mac(network);
+        attach->options.mac = ctl_choose_mac(&attach->options, network);
         if (!attach->options.mac)
             return ctl_fail(error, "network %s gives the parent's MAC: say which with --mac MAC",
                             attach->options.network);
@@ -179,11 +183,10 @@ make_port(Attach *attach, GError **error)
 
     if (!port)
         return FALSE;
-    attach->port_made = TRUE;
+    attach->made = g_strdup(macvtap_port_get_id(port));
     g_free(attach->options.mac);
     attach->options.mac = g_strdup(macvtap_port_get_mac_address(port));
-    return pid == 0 ||
-           macvtap_client_set_holder_pid(attach->client, attach->options.target, pid, error);
+    return pid == 0 || macvtap_client_set_holder_pid(attach->client, attach->made, pid, error);
 }
 
 static gboolean
@@ -244,8 +247,8 @@ undo(Attach *attach)
 {
     undo_metadata(attach, attach->later, VIR_DOMAIN_AFFECT_CONFIG);
     undo_metadata(attach, attach->now, VIR_DOMAIN_AFFECT_LIVE);
-    if (attach->port_made)
-        macvtap_client_delete(attach->client, attach->options.target, NULL);
+    if (attach->made)
+        macvtap_client_delete(attach->client, attach->made, NULL);
 }
 
 int
@@ -256,8 +259,10 @@ ctl_attach(Ctl *ctl, int argc, char **argv, GError **error)
 
     if (!parse(&attach, &argc, &argv, error))
         return 2;
+    if (!find_domain(&attach, argv[1], error))
+        return 1;
     lock = ctl_lock(error);
-    if (lock < 0 || !open_domain(&attach, argv[1], error) || !decide(&attach, error))
+    if (lock < 0 || !read_domain(&attach, error) || !decide(&attach, error))
         return 1;
     if (!change(&attach, error)) {
         undo(&attach);

@@ -309,7 +309,7 @@ ctl_detach(Ctl *ctl, int argc, char **argv, GError **error)
     }
     detach.wanted = argv[2];
     detach.domain = domain = ctl_find_domain(ctl, argv[1], error);
-    if (!domain || !ctl_choose_scope(domain, detach.live, detach.config, &flags, error) ||
+    if (!domain || !ctl_choose_scope(ctl, domain, detach.live, detach.config, &flags, error) ||
         !run(ctl, &detach, flags, error))
         return 1;
     return 0;

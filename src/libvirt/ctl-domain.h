@@ -4,6 +4,7 @@
 
 #include "domain-xml.h"
 #include "macvtap.h"
+#include "port-options.h"
 
 #include <libvirt/libvirt.h>
 
@@ -67,9 +68,9 @@ gboolean ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags,
 int ctl_lock(GError **error);
 
 /* Which of the two to change, VIR_DOMAIN_AFFECT_LIVE and _CONFIG: those asked for, else what the
- * domain is now. */
-gboolean ctl_choose_scope(virDomain *domain, gboolean live, gboolean config, guint *ret_flags,
-                          GError **error);
+ * domain is now. Fails for who is not root if that is a running domain of the system's libvirt. */
+gboolean ctl_choose_scope(const Ctl *ctl, virDomain *domain, gboolean live, gboolean config,
+                          guint *ret_flags, GError **error);
 
 /* Who holds the port: "domain NAME" where libvirt knows it; free with g_free(). */
 char *ctl_describe_holder(Ctl *ctl, const MacvtapPort *port);
@@ -85,5 +86,6 @@ gboolean ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwor
                           GError **error);
 
 /* A MAC that the network lets a guest have: the parent's, if it must be that, else one of those
- * that it allows. NULL network: any. NULL if the parent's cannot be told; free with g_free(). */
-char *ctl_choose_mac(const MacvtapNetwork *network);
+ * that it allows. network NULL: the options, which were checked, describe one in place, or macvtapd
+ * does not tell. NULL if the parent's cannot be told; free with g_free(). */
+char *ctl_choose_mac(const PortOptions *options, const MacvtapNetwork *network);

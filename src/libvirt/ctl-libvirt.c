@@ -132,9 +132,20 @@ ctl_lock(GError **error)
     return change_lock_take((const char *const *)folders, error);
 }
 
+/* The ports of running domains of root's libvirt are root's, whoever may speak to it. */
+static gboolean
+check_live(const Ctl *ctl, virDomain *domain, GError **error)
+{
+    return geteuid() == 0 || ctl_is_session(ctl) ||
+           ctl_fail(error,
+                    "the ports of %s are root's, as it runs in the system's libvirt: only root may"
+                    " change them live",
+                    virDomainGetName(domain));
+}
+
 gboolean
-ctl_choose_scope(virDomain *domain, gboolean live, gboolean config, guint *ret_flags,
-                 GError **error)
+ctl_choose_scope(const Ctl *ctl, virDomain *domain, gboolean live, gboolean config,
+                 guint *ret_flags, GError **error)
 {
     gboolean active = virDomainIsActive(domain) == 1;
 
@@ -146,6 +157,8 @@ ctl_choose_scope(virDomain *domain, gboolean live, gboolean config, guint *ret_f
                         virDomainGetName(domain));
     if (!live && !config)
         live = active, config = !active;
+    if (live && !check_live(ctl, domain, error))
+        return FALSE;
     *ret_flags = (live ? VIR_DOMAIN_AFFECT_LIVE : 0) | (config ? VIR_DOMAIN_AFFECT_CONFIG : 0);
     return TRUE;
 }

@@ -32,19 +32,23 @@ ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwork **ret_n
 }
 
 static char *
+read_mac(const char *interface)
+{
+    g_autofree char *path = g_strdup_printf("/sys/class/net/%s/address", interface);
+    char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return NULL;
+    return g_strchomp(text);
+}
+
+static char *
 read_parent_mac(const MacvtapNetwork *network)
 {
     g_autofree char *parents = macvtap_network_get_text(network, "parents");
     g_auto(GStrv) names = g_strsplit(parents, " ", 2);
-    g_autofree char *path = NULL;
-    char *text = NULL;
 
-    if (!names[0] || strchr(names[0], '/'))
-        return NULL;
-    path = g_strdup_printf("/sys/class/net/%s/address", names[0]);
-    if (!g_file_get_contents(path, &text, NULL, NULL))
-        return NULL;
-    return g_strchomp(text);
+    return names[0] && !strchr(names[0], '/') ? read_mac(names[0]) : NULL;
 }
 
 /* One of the range, at random. */
@@ -63,12 +67,14 @@ draw_mac(const MacRange *range)
 }
 
 char *
-ctl_choose_mac(const MacvtapNetwork *network)
+ctl_choose_mac(const PortOptions *options, const MacvtapNetwork *network)
 {
     MacRange range = {.base = {{0x52, 0x54, 0x00}}, .prefix_bits = 24};
     g_autofree char *policy = NULL, *allowed = NULL;
     g_auto(GStrv) ranges = NULL;
 
+    if (g_strcmp0(options->mode, "passthru") == 0)
+        return read_mac(options->parent);
     if (!network)
         return draw_mac(&range);
     policy = macvtap_network_get_text(network, "macPolicy");

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl-domain.h"
-#include "port-options.h"
 #include "target-name.h"
 #include "template.h"
 
@@ -81,7 +80,7 @@ take_network(XmlOptions *options, const MacvtapNetwork *network)
     g_autofree char *parents = network ? macvtap_network_get_text(network, "parents") : NULL;
 
     if (!options->port.mac)
-        options->port.mac = ctl_choose_mac(network);
+        options->port.mac = ctl_choose_mac(&options->port, network);
     if (!network)
         return;
     options->parents = g_strsplit(parents, " ", -1);

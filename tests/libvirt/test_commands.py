@@ -293,6 +293,17 @@ def test_domain_ends_while_its_guest_is_waited_for(site):
     assert site.daemon.ports() == []
 
 
+def test_live_commands_are_roots(site):
+    """Whom the system's libvirt lets in has no part in the ports of its domains."""
+    site.libvirt.create(domain_xml("idle", [Port("vm-net")]))
+    site.machine.run("chmod", "777", "/run/libvirt", "/run/libvirt/libvirt-sock")
+    for words in (["attach", "idle", "--network=lan"], ["detach", "idle", "vm-net"]):
+        done = site.machine.run(program("macvtapctl"), "domain", "--connect", site.libvirt.uri, *words, user="nobody",
+                                env=site.daemon.environment(), check=False)
+        assert done.returncode == 1 and "the ports of idle are root's" in done.stderr, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
 def test_macvtapd_is_away(site):
     site.libvirt.create(domain_xml("idle", [Port("vm-net")]))
     site.daemon.stop()

@@ -70,6 +70,18 @@ def test_config(site):
     assert site.daemon.ports() == []
 
 
+def test_mac_of_a_network_described_in_place(site):
+    """In passthru the guest has the parent's, as on a network that inherits it: no other one would start."""
+    mac = site.machine.mac("eth1")
+    site.libvirt.define(domain_xml("idle"))
+    site.daemon.domain("attach", "idle", "--network", "parent=eth1,mode=passthru", "--target", "vm-net")
+    assert f"<mac address='{mac}'/>" in site.libvirt.virsh("dumpxml", "idle").stdout
+    site.daemon.domain("check", "idle")
+    assert f"<mac address='{mac}'/>" in site.daemon.domain("xml", "--network", "mode=passthru,parent=eth1").stdout
+    done = site.daemon.domain("attach", "idle", "--network", "parent=gone0,mode=passthru", check=False)
+    assert done.returncode == 1 and "say which with --mac" in done.stderr
+
+
 def test_attached_ports_end_with_the_domain(site):
     """libvirt's release names no hot-plugged port that the configuration does not have; they go all the same."""
     site.libvirt.create(domain_xml("idle", [Port("vm-net")]))
