@@ -85,14 +85,14 @@ def test_json_is_what_the_api_returns(two_networks):
 
 
 @contextlib.contextmanager
-def monitor_through_us(daemon, *options):
+def monitor_through_us(daemon, *options, stdout=-1):
     """macvtapctl monitor, with the test between it and the daemon, so that it is known when the watch has begun.
     Gives the process and pass_on(), which passes one message of the daemon's on."""
     path = daemon.folder / "between"
     with socket.socket(socket.AF_UNIX) as listener, daemon.connect() as server:
         listener.bind(str(path))
         listener.listen()
-        process = daemon.host.start(program("macvtapctl"), "--socket", path, *options, "monitor", stdout=-1, stderr=-1,
+        process = daemon.host.start(program("macvtapctl"), "--socket", path, *options, "monitor", stdout=stdout, stderr=-1,
                                     text=True, env={**os.environ, "MACVTAPD_SOCKET": "/nonexistent"})
         Deadline().wait_readable(listener)
         client, _ = listener.accept()
@@ -260,6 +260,15 @@ def test_output_to_a_full_disk(daemon, name, words, status):
         done = daemon.host.run(program(name), *options, *words, stdout=full, stderr=-1, check=False)
     assert done.returncode == status
     check_line(done.stderr, name, "cannot write the output: No space left on device")
+
+
+def test_monitor_ends_with_a_full_disk(daemon):
+    with open("/dev/full", "w", encoding="utf-8") as full, monitor_through_us(daemon, stdout=full) as (process, pass_on):
+        daemon.ctl("port", "create", "--network=lan", "--name=vm7")
+        pass_on()
+        assert process.wait(Deadline().left()) == REFUSED
+        check_line(process.stderr.read(), "macvtapctl", "cannot write the output: No space left on device")
+    daemon.ctl("port", "delete", "vm7")
 
 
 def test_words_are_not_recoded(daemon):
