@@ -122,11 +122,19 @@ interface_index(const char *name)
 static char *
 choose_target(const Attach *attach, GError **error)
 {
-    g_autoptr(GHashTable) taken = ctl_collect_targets(attach->ctl, error);
+    g_autoptr(GHashTable) taken = ctl_collect(attach->ctl, domain_xml_add_targets, error);
 
     return taken ? target_name_choose(virDomainGetName(attach->domain), geteuid() != 0, taken,
                                       interface_index)
                  : NULL;
+}
+
+static char *
+choose_mac(const Attach *attach, const MacvtapNetwork *network, GError **error)
+{
+    g_autoptr(GHashTable) taken = ctl_collect(attach->ctl, domain_xml_add_macs, error);
+
+    return taken ? ctl_choose_mac(&attach->options, network, taken, error) : NULL;
 }
 
 static gboolean
@@ -145,13 +153,10 @@ decide(Attach *attach, GError **error)
     if (!attach->client ||
         !ctl_find_network(attach->client, attach->options.network, &network, error))
         return FALSE;
-    if (!attach->options.mac && !attach->now) {
-        attach->options.mac = ctl_choose_mac(&attach->options, network);
-        if (!attach->options.mac)
-            return ctl_fail(error, "network %s gives the parent's MAC: say which with --mac MAC",
-                            attach->options.network);
-    }
-    return TRUE;
+    /* Of a running domain, macvtapd chooses it. */
+    if (!attach->options.mac && !attach->now)
+        attach->options.mac = choose_mac(attach, network, error);
+    return attach->now || attach->options.mac;
 }
 
 /* 0: not given. */

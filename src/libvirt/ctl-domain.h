@@ -56,9 +56,11 @@ virDomain *ctl_find_domain(Ctl *ctl, const char *name, GError **error);
 /* flags: VIR_DOMAIN_XML_INACTIVE for the configuration, 0 for what is now. */
 DomainXml *ctl_read_domain(virDomain *domain, guint flags, GError **error);
 
-/* The devices of all domains that libvirt, which is connected, has, as they are now and as they are
- * configured: a set of char *. NULL when they cannot be listed; g_hash_table_unref() it. */
-GHashTable *ctl_collect_targets(Ctl *ctl, GError **error);
+/* What add (domain_xml_add_…) finds in all domains that libvirt, which is connected, has, as they
+ * are now and as they are configured: a set of char *. NULL when they cannot be listed;
+ * g_hash_table_unref() it. */
+GHashTable *ctl_collect(Ctl *ctl, void (*add)(const DomainXml *domain, GHashTable *set),
+                        GError **error);
 
 /* Writes the ports (of DomainPort) into the domain's metadata; flags: VIR_DOMAIN_AFFECT_…. */
 gboolean ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags, GError **error);
@@ -86,6 +88,8 @@ gboolean ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwor
                           GError **error);
 
 /* A MAC that the network lets a guest have: the parent's, if it must be that, else one of those
- * that it allows. network NULL: the options, which were checked, describe one in place, or macvtapd
- * does not tell. NULL if the parent's cannot be told; free with g_free(). */
-char *ctl_choose_mac(const PortOptions *options, const MacvtapNetwork *network);
+ * that it allows and that is not among taken (NULL: none is). network NULL: the options, which were
+ * checked, describe one in place, or macvtapd does not tell. NULL with an error if the parent's
+ * cannot be told, or none is left; free with g_free(). */
+char *ctl_choose_mac(const PortOptions *options, const MacvtapNetwork *network, GHashTable *taken,
+                     GError **error);

@@ -69,19 +69,10 @@ ctl_read_domain(virDomain *domain, guint flags, GError **error)
     return xml;
 }
 
-static void
-add_targets(virDomain *domain, guint flags, GHashTable *targets)
-{
-    g_autoptr(DomainXml) xml = ctl_read_domain(domain, flags, NULL);
-
-    if (xml)
-        domain_xml_add_targets(xml, targets);
-}
-
 GHashTable *
-ctl_collect_targets(Ctl *ctl, GError **error)
+ctl_collect(Ctl *ctl, void (*add)(const DomainXml *domain, GHashTable *set), GError **error)
 {
-    g_autoptr(GHashTable) targets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GHashTable) set = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     virDomain **domains;
     int n = virConnectListAllDomains(ctl->connection, &domains, 0);
 
@@ -90,12 +81,17 @@ ctl_collect_targets(Ctl *ctl, GError **error)
         return NULL;
     }
     for (int i = 0; i < n; i++) {
-        add_targets(domains[i], 0, targets);
-        add_targets(domains[i], VIR_DOMAIN_XML_INACTIVE, targets);
+        g_autoptr(DomainXml) now = ctl_read_domain(domains[i], 0, NULL);
+        g_autoptr(DomainXml) later = ctl_read_domain(domains[i], VIR_DOMAIN_XML_INACTIVE, NULL);
+
+        if (now)
+            add(now, set);
+        if (later)
+            add(later, set);
         virDomainFree(domains[i]);
     }
     free(domains);
-    return g_steal_pointer(&targets);
+    return g_steal_pointer(&set);
 }
 
 static char *

@@ -5,6 +5,12 @@
 
 #include <string.h>
 
+/* QEMU's, as macvtapd's own. */
+#define DEFAULT_RANGE                                                                              \
+    {                                                                                              \
+        .base = {{0x52, 0x54, 0x00}}, .prefix_bits = 24                                            \
+    }
+
 gboolean
 ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwork **ret_network,
                  GError **error)
@@ -51,38 +57,78 @@ read_parent_mac(const MacvtapNetwork *network)
     return names[0] && !strchr(names[0], '/') ? read_mac(names[0]) : NULL;
 }
 
-/* One of the range, at random. */
-static char *
-draw_mac(const MacRange *range)
+static MacAddress
+mac_in_range(const MacRange *range, guint64 number)
 {
-    char text[MAC_ADDRESS_TEXT_SIZE];
     MacAddress mac = range->base;
 
     for (guint bit = range->prefix_bits; bit < 48; bit++) {
-        if (g_random_boolean())
+        if (number >> (47 - bit) & 1)
             mac.octets[bit / 8] |= (guint8)(0x80 >> bit % 8);
     }
     mac.octets[0] &= range->prefix_bits < 8 ? 0xfe : 0xff;
-    return g_strdup(mac_address_format(&mac, text));
+    return mac;
+}
+
+/* One of the range, from a random one on; of so many one more than are taken is free. */
+static char *
+draw_mac(const MacRange *range, GHashTable *taken)
+{
+    guint64 last = (G_GUINT64_CONSTANT(1) << (48 - range->prefix_bits)) - 1;
+    guint64 start = (guint64)g_random_int() << 32 | g_random_int();
+    guint n = taken ? g_hash_table_size(taken) : 0;
+    char text[MAC_ADDRESS_TEXT_SIZE];
+
+    for (guint64 i = 0; i <= MIN(last, n); i++) {
+        MacAddress mac = mac_in_range(range, start + i);
+
+        mac_address_format(&mac, text);
+        if (n == 0 || !g_hash_table_contains(taken, text))
+            return g_strdup(text);
+    }
+    return NULL;
+}
+
+static char *
+draw_allowed_mac(const MacvtapNetwork *network, GHashTable *taken, GError **error)
+{
+    g_autofree char *allowed = macvtap_network_get_text(network, "allowMacs");
+    g_auto(GStrv) ranges = g_strsplit(allowed, " ", -1);
+    MacRange range = DEFAULT_RANGE;
+    char *mac = ranges[0] ? NULL : draw_mac(&range, taken);
+
+    for (char **one = ranges; *one && !mac; one++) {
+        if (mac_range_parse(*one, &range))
+            mac = draw_mac(&range, taken);
+    }
+    if (!mac)
+        ctl_fail(error,
+                 "each MAC that network %s allows (%s) is another interface's: say which"
+                 " with --mac MAC",
+                 macvtap_network_get_name(network), allowed);
+    return mac;
 }
 
 char *
-ctl_choose_mac(const PortOptions *options, const MacvtapNetwork *network)
+ctl_choose_mac(const PortOptions *options, const MacvtapNetwork *network, GHashTable *taken,
+               GError **error)
 {
-    MacRange range = {.base = {{0x52, 0x54, 0x00}}, .prefix_bits = 24};
-    g_autofree char *policy = NULL, *allowed = NULL;
-    g_auto(GStrv) ranges = NULL;
+    const MacRange range = DEFAULT_RANGE;
+    g_autofree char *policy = network ? macvtap_network_get_text(network, "macPolicy") : NULL;
+    char *mac;
 
     if (g_strcmp0(options->mode, "passthru") == 0)
-        return read_mac(options->parent);
-    if (!network)
-        return draw_mac(&range);
-    policy = macvtap_network_get_text(network, "macPolicy");
-    if (g_str_equal(policy, "inherit"))
-        return read_parent_mac(network);
-    allowed = macvtap_network_get_text(network, "allowMacs");
-    ranges = g_strsplit(allowed, " ", 2);
-    if (ranges[0])
-        mac_range_parse(ranges[0], &range);
-    return draw_mac(&range);
+        mac = read_mac(options->parent);
+    else if (!network)
+        return draw_mac(&range, taken);
+    else if (g_str_equal(policy, "inherit"))
+        mac = read_parent_mac(network);
+    else
+        return draw_allowed_mac(network, taken, error);
+    if (!mac)
+        ctl_fail(error,
+                 "network %s gives the parent's MAC, which cannot be told: say which with"
+                 " --mac MAC",
+                 options->network);
+    return mac;
 }

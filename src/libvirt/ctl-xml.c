@@ -80,7 +80,7 @@ take_network(XmlOptions *options, const MacvtapNetwork *network)
     g_autofree char *parents = network ? macvtap_network_get_text(network, "parents") : NULL;
 
     if (!options->port.mac)
-        options->port.mac = ctl_choose_mac(&options->port, network);
+        options->port.mac = ctl_choose_mac(&options->port, network, NULL, NULL);
     if (!network)
         return;
     options->parents = g_strsplit(parents, " ", -1);

@@ -390,6 +390,18 @@ domain_xml_add_targets(const DomainXml *domain, GHashTable *targets)
     }
 }
 
+void
+domain_xml_add_macs(const DomainXml *domain, GHashTable *macs)
+{
+    for (xmlNode *node = first_interface(domain); node;
+         node = next_element(node->next, "interface", NULL)) {
+        g_autofree char *mac = attribute(child(node, "mac"), "address");
+
+        if (mac)
+            g_hash_table_add(macs, g_ascii_strdown(mac, -1));
+    }
+}
+
 gboolean
 domain_xml_has_interface(const DomainXml *domain, const char *target)
 {

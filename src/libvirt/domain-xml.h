@@ -67,6 +67,9 @@ gboolean domain_xml_network_is_valid(const char *network);
 /* Adds (as char * of its own) the device of each interface and of each of our ports to a set. */
 void domain_xml_add_targets(const DomainXml *domain, GHashTable *targets);
 
+/* Adds (in lower case) the MAC of each interface to a set. */
+void domain_xml_add_macs(const DomainXml *domain, GHashTable *macs);
+
 /* Whether an interface of any type has this device, a port or not. */
 gboolean domain_xml_has_interface(const DomainXml *domain, const char *target);
 

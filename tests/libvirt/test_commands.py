@@ -106,6 +106,21 @@ def test_names_of_two_domains(site):
     assert {port["interfaceName"] for port in site.daemon.ports()} == {"webserver-net0", "webserver-net1"}
 
 
+def test_macs_of_domains_that_do_not_run(site):
+    """No two get the same, however few the network allows."""
+    site.daemon.network("few", text="[Network]\nParent=eth0\nMode=bridge\n"
+                                    "[Port]\nAllowMacs=52:54:00:00:4e:00/47 52:54:00:00:4f:00\n")
+    site.daemon.reload()
+    for name in ("one", "two", "three", "four"):
+        site.libvirt.define(domain_xml(name))
+    for name in ("one", "two", "three"):
+        site.daemon.domain("attach", name, "--network", "few")
+    assert "each MAC that network few allows" in refused(site, 1, "attach", "four", "--network=few")
+    made = "".join(site.libvirt.virsh("dumpxml", name).stdout for name in ("one", "two", "three", "four"))
+    assert sorted(re.findall("mac address='(.*)'", made)) == \
+        ["52:54:00:00:4e:00", "52:54:00:00:4e:01", "52:54:00:00:4f:00"]
+
+
 def test_changes_at_the_same_time(site):
     """libvirt replaces the metadata as a whole: none of the changes may lose what another has written."""
     site.libvirt.define(domain_xml("idle", [Port("vm-old0"), Port("vm-old1")]))

@@ -89,6 +89,20 @@ test_targets(void **state)
 }
 
 static void
+test_macs(void **state)
+{
+    g_autoptr(DomainXml) domain =
+        parse(DOMAIN("", "<interface type='network'><mac address='52:54:00:AB:cd:EF'/></interface>"
+                         "<interface type='ethernet'><mac/></interface><interface/>" INTERFACE));
+    g_autoptr(GHashTable) macs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    domain_xml_add_macs(domain, macs);
+    assert_int_equal(g_hash_table_size(macs), 2);
+    assert_true(g_hash_table_contains(macs, "52:54:00:ab:cd:ef"));
+    assert_true(g_hash_table_contains(macs, "52:54:00:00:00:01"));
+}
+
+static void
 test_others_domains(void **state)
 {
     static const char *const texts[] = {
@@ -254,11 +268,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_domain),       cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_others_domains), cmocka_unit_test(test_problems),
-        cmocka_unit_test(test_whole),          cmocka_unit_test(test_no_domain),
-        cmocka_unit_test(test_length),         cmocka_unit_test(test_rename),
-        cmocka_unit_test(test_null),
+        cmocka_unit_test(test_a_domain),  cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_macs),      cmocka_unit_test(test_others_domains),
+        cmocka_unit_test(test_problems),  cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_no_domain), cmocka_unit_test(test_length),
+        cmocka_unit_test(test_rename),    cmocka_unit_test(test_null),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
