@@ -153,6 +153,8 @@ decide(Attach *attach, GError **error)
     if (!attach->client ||
         !ctl_find_network(attach->client, attach->options.network, &network, error))
         return FALSE;
+    if (network && !ctl_check_limits(&attach->options, network, error))
+        return FALSE;
     /* Of a running domain, macvtapd chooses it. */
     if (!attach->options.mac && !attach->now)
         attach->options.mac = choose_mac(attach, network, error);

@@ -87,6 +87,11 @@ int ctl_find_process(Ctl *ctl, const DomainXml *domain);
 gboolean ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwork **ret_network,
                           GError **error);
 
+/* Whether the network lets a port have the options' queues, MTU and MAC, for who asks macvtapd only
+ * at the domain's start. What depends on the parent is left to that. */
+gboolean ctl_check_limits(const PortOptions *options, const MacvtapNetwork *network,
+                          GError **error);
+
 /* A MAC that the network lets a guest have: the parent's, if it must be that, else one of those
  * that it allows and that is not among taken (NULL: none is). network NULL: the options, which were
  * checked, describe one in place, or macvtapd does not tell. NULL with an error if the parent's

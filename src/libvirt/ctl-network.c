@@ -37,6 +37,47 @@ ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwork **ret_n
     return ctl_fail(error, "there is no network '%s' that you may use", name);
 }
 
+/* limit: the field of the network; it has none if that is missing. */
+static gboolean
+check_limit(const MacvtapNetwork *network, const char *limit, const char *what, const char *wanted,
+            GError **error)
+{
+    g_autofree char *text = macvtap_network_get_text(network, limit);
+    guint64 most = g_ascii_strtoull(text, NULL, 10);
+
+    return !wanted || most == 0 || g_ascii_strtoull(wanted, NULL, 10) <= most ||
+           ctl_fail(error, "network %s allows %s of at most %s, not %s",
+                    macvtap_network_get_name(network), what, text, wanted);
+}
+
+static gboolean
+check_allowed(const MacvtapNetwork *network, const char *wanted, GError **error)
+{
+    g_autofree char *policy = macvtap_network_get_text(network, "macPolicy");
+    g_autofree char *allowed = macvtap_network_get_text(network, "allowMacs");
+    g_auto(GStrv) ranges = g_strsplit(allowed, " ", -1);
+    MacAddress mac;
+    MacRange range;
+
+    if (!wanted || g_str_equal(policy, "any") || g_str_equal(policy, "inherit"))
+        return TRUE;
+    for (char **one = ranges; *one; one++) {
+        if (mac_address_parse(wanted, &mac) && mac_range_parse(*one, &range) &&
+            mac_range_contains(&range, &mac))
+            return TRUE;
+    }
+    return ctl_fail(error, "MAC %s is not among those that network %s allows: %s", wanted,
+                    macvtap_network_get_name(network), allowed);
+}
+
+gboolean
+ctl_check_limits(const PortOptions *options, const MacvtapNetwork *network, GError **error)
+{
+    return check_limit(network, "maxQueues", "queues", options->queues, error) &&
+           check_limit(network, "mtu", "an MTU", options->mtu, error) &&
+           check_allowed(network, options->mac, error);
+}
+
 static char *
 read_mac(const char *interface)
 {

@@ -2,7 +2,8 @@
 /*
  * Theory of operation: a domain that is off gets its port at its next start, and what macvtapd
  * refuses then nobody sees now. So what has one meaning for every network is checked here, as
- * macvtapd does it; what depends on the network or its parent is left to macvtapd.
+ * macvtapd does it; what the network limits, in ctl-network.c; what depends on the parent is left
+ * to macvtapd.
  */
 #include "port-options.h"
 

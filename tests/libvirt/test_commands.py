@@ -121,6 +121,19 @@ def test_macs_of_domains_that_do_not_run(site):
         ["52:54:00:00:4e:00", "52:54:00:00:4e:01", "52:54:00:00:4f:00"]
 
 
+def test_limits_of_the_network(site):
+    """macvtapd would tell of them at the domain's next start only."""
+    site.daemon.network("small", text="[Network]\nParent=eth0\nMode=bridge\nMTU=1400\n"
+                                      "[Port]\nMaxQueues=2\nAllowMacs=52:54:00:00:4e:00/47\n")
+    site.daemon.reload()
+    site.libvirt.define(domain_xml("idle"))
+    for text, word in (("queues of at most 2, not 4", "--queues=4"), ("an MTU of at most 1400, not 1500", "--mtu=1500"),
+                       ("not among those that network small allows", "--mac=52:54:00:00:4e:02")):
+        assert text in refused(site, 1, "attach", "idle", "--network=small", word)
+    site.daemon.domain("attach", "idle", "--network=small", "--queues=2", "--mtu=1400", "--mac=52:54:00:00:4E:01")
+    site.daemon.domain("check", "idle")
+
+
 def test_changes_at_the_same_time(site):
     """libvirt replaces the metadata as a whole: none of the changes may lose what another has written."""
     site.libvirt.define(domain_xml("idle", [Port("vm-old0"), Port("vm-old1")]))
