@@ -86,7 +86,7 @@ test_no_port_is_made(void **state)
 
     lose_folder(test);
     assert_false(broker_create_port(test->broker, &root, &request, &grant, &error));
-    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "");
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "record");
     assert_int_equal(kernel_fake_link_count(test->kernel), n_links);
 }
 
