@@ -182,11 +182,11 @@ class World:
             folder = f"/proc/{self.daemon.process.pid}/fd"
             return sorted(os.readlink(f"{folder}/{name}").split("[")[0].split(":")[0] for name in os.listdir(folder))
 
-    def _wait_removed(self):
-        """Ports that are ending are listed no more."""
+    def _wait_removed(self, listed):
+        """Ports that are ending are listed no more, and their records come to say so with the piece that removes them."""
         watch, deadline = FolderWatch(self.daemon.state / "ports"), Deadline(ANSWER)
         try:
-            while any(name.endswith(".deleting") for name in self.daemon.records()):
+            while set(self.daemon.records()) - listed:
                 deadline.wait_readable(watch.fileno())
                 watch.drain()
         except TimeoutError:
@@ -196,9 +196,9 @@ class World:
 
     def problems(self):
         """What does not fit together: the ports that are listed, their records, and their devices."""
-        self._wait_removed()
         with self.daemon.connect() as connection:
             ports = connection.ports("ListPorts")["ports"]
+        self._wait_removed({port["id"] for port in ports})
         devices = self.macvtaps()
         found = [f"record {name} of no port" for name in set(self.daemon.records()) - {port["id"] for port in ports}]
         found += [f"device {name} of no port" for name in set(devices) - {port["interfaceName"] for port in ports}]
