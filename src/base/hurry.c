@@ -17,8 +17,6 @@ const Privileges hurry_privileges = {
         SYSTEM_CALLS({"setitimer"}, {"rt_sigaction"}, {"rt_sigprocmask"}, {"rt_sigreturn"}),
 };
 
-static guint depth;
-
 static void
 on_alarm(int number)
 {
@@ -52,8 +50,6 @@ hurry_begin(void)
 {
     static gboolean ready;
 
-    if (depth++ > 0)
-        return;
     if (!ready)
         take_alarms();
     ready = TRUE;
@@ -63,8 +59,7 @@ hurry_begin(void)
 void
 hurry_end(void)
 {
-    if (--depth == 0)
-        set_timer(0);
+    set_timer(0);
 }
 
 void

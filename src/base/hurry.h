@@ -12,7 +12,7 @@
 extern const Privileges hurry_privileges;
 
 /* From here to hurry_end() no such wait lasts longer than some milliseconds: SIGALRM comes again
- * and again. May be nested. For one thread; no other use of SIGALRM or ITIMER_REAL beside it. */
+ * and again. Not to be nested. For one thread; no other use of SIGALRM or ITIMER_REAL beside it. */
 void hurry_begin(void);
 void hurry_end(void);
 

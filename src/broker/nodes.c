@@ -6,8 +6,8 @@
  * own node comes and goes with the device. One that we had to make is written into the record with
  * its number, so that it can be told from a stranger's when the device is gone; and it goes before
  * the device, or as soon as we hear that others have removed that, because the number is another's
- * then. Between its making and the
- * record, a crash leaves a device that is there and tells the number itself.
+ * then. Between its making and the record, a crash leaves a device that is there and tells the
+ * number itself.
  */
 #include "broker-private.h"
 

@@ -21,9 +21,9 @@
 
 #include "descriptor.h"
 #include "error.h"
-#include "random.h"
 #include "file.h"
 #include "port-error.h"
+#include "random.h"
 
 #include <dirent.h>
 #include <errno.h>
