@@ -32,6 +32,7 @@ add_rest(json_t *object, const Port *port)
 
     json_object_set_new(object, "linkUp", json_boolean(port->link_up));
     json_object_set_new(object, "carrier", json_boolean(port->carrier));
+    json_object_set_new(object, "openQueues", json_integer(port->open_queues));
     json_object_set_new(object, "incoming", json_boolean(port->incoming));
     if (port->vlan) {
         json_object_set_new(object, "trunk", json_string(port->trunk));

@@ -156,20 +156,20 @@ convert_holder(json_t *object, Holder *holder, const char **ret_field, GError **
 {
     HolderValues values = {0};
 
-    *holder = (Holder){.type = HOLDER_PROCESS};
+    *holder = (Holder){.type = HOLDER_DESCRIPTORS};
     if (!object)
         return TRUE;
     if (!dispatch(object, holder_fields, &values, ret_field))
         return FALSE;
     if (!holder_type_parse(values.type.text, &holder->type))
         return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "a holder is a process, a domain or none, not '%s'",
+                              "a holder is descriptors, process, domain or none, not '%s'",
                               values.type.text);
-    if ((values.pid.given && holder->type == HOLDER_NONE) ||
+    if ((values.pid.given && holder->type != HOLDER_PROCESS && holder->type != HOLDER_DOMAIN) ||
         values.domain.given != (holder->type == HOLDER_DOMAIN))
         return port_error_set(
             error, PORT_ERROR_INVALID_REQUEST,
-            "only a process or a domain has a pid, and a domain, and nothing else, has a UUID");
+            "'pid' is for a process or a domain as the holder, 'domain' is a domain's UUID");
     return convert_pid(&values.pid, &holder->pid, error) &&
            (!values.domain.given || convert_uuid(values.domain.text, holder->domain, error));
 }

@@ -69,6 +69,16 @@ gboolean broker_replace_sources(Broker *broker, Port *port, const GArray *source
 gboolean broker_open_holder(Broker *broker, const Caller *caller, Holder *holder, Process *process,
                             GError **error);
 
+/* queues.c: begins to watch queues, and takes up those of an earlier daemon. */
+gboolean broker_watch_queues(Broker *broker, GError **error);
+gboolean broker_has_open_queues(Broker *broker, const Port *port);
+
+/* Fills in how many queues of the port are open. */
+void broker_observe_queues(Broker *broker, Port *port);
+
+/* Gives up the queues of what is no port: after a start, once the registry is complete. */
+void broker_forget_stray_queues(Broker *broker);
+
 /* nodes.c: /dev/tap<index> of a port that asked for it. Making it fails with ERRNO_ERROR, EBUSY
  * when something else lies there; the port is one under creation. */
 gboolean broker_check_node(const Caller *caller, const PortRequest *request, GError **error);

@@ -506,6 +506,7 @@ undo(Creation *creation)
     holders_remove(broker->holders, creation->port->id);
     incoming_end(broker, creation->port);
     g_array_set_size(creation->taps, 0);
+    broker->kernel->ops->queue_forget(broker->kernel, creation->port->id);
     remove_device(creation);
     drop_record(creation);
 }
@@ -545,6 +546,7 @@ finish(Creation *creation, const LinkInfo *link, GError **error)
     if ((creation->port->incoming && !incoming_await(broker, creation->port, &cause)) ||
         !registry_commit(broker->registry, creation->port, &cause))
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
+    broker_observe_queues(broker, creation->port);
     return TRUE;
 }
 

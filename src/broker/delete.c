@@ -105,6 +105,7 @@ forget_port(Broker *broker, Port *port, GError **error)
     }
     /* Only now: the end of its holder is another chance for a record that could not be removed. */
     holders_remove(broker->holders, copy->id);
+    broker->kernel->ops->queue_forget(broker->kernel, copy->id);
     broker_emit(broker, PORT_EVENT_DELETED, copy);
     return TRUE;
 }

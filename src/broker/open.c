@@ -38,8 +38,8 @@ broker_open_descriptors(Broker *broker, const Port *port, const LinkInfo *link, 
 {
     g_autoptr(GError) cause = NULL;
 
-    if (broker->kernel->ops->tap_open(broker->kernel, link, n_queues, port->queues > 1, taps,
-                                      &cause))
+    if (broker->kernel->ops->tap_open(broker->kernel, link, port->id, n_queues, port->queues > 1,
+                                      taps, &cause))
         return TRUE;
     return port_error_set(error, PORT_ERROR_SYSTEM, "port %s: %s", port->name, cause->message);
 }
@@ -78,6 +78,8 @@ broker_open_port(Broker *broker, const Caller *caller, const char *text, guint n
         !broker_check_grant(n_queues, vhosts, error) ||
         !broker_open_descriptors(broker, port, &link, n_queues, taps, error))
         return FALSE;
+    broker_observe_queues(broker, port);
+    broker_emit(broker, PORT_EVENT_CHANGED, port);
     ret_grant->port = port;
     ret_grant->taps = g_steal_pointer(&taps);
     ret_grant->vhosts = g_steal_pointer(&vhosts);

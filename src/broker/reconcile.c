@@ -14,9 +14,10 @@
  *   VLAN device of ours, no port    it goes (see vlans.c)
  * A port's parent is the link that the device lies on, by whatever name. Without a device it is the
  * one that the record has by its index, or by its name when it is a record from before the index.
- * A holder lives if its process does; those of type none, and a domain whose process is not known,
- * count as living. One that cannot be looked at, or not be watched, has not ended, nor would its end
- * be seen: nothing is served then. A device node of our making goes with its port.
+ * A holder lives if its process does, or if one of its descriptors is open; those of type none, and
+ * a domain whose process is not known, count as living. One that cannot be looked at, or not be
+ * watched, has not ended, nor would its end be seen: nothing is served then. A device node of our
+ * making goes with its port.
  */
 #include "broker-private.h"
 #include "incoming.h"
@@ -93,7 +94,8 @@ find_holder(Reconciliation *run, const Port *port, gboolean *ret_lives, GError *
     Process process = {.pidfd = -1};
     g_autoptr(GError) cause = NULL;
 
-    *ret_lives = TRUE;
+    *ret_lives =
+        port->holder.type != HOLDER_DESCRIPTORS || broker_has_open_queues(run->broker, port);
     if (port->holder.pid == 0)
         return TRUE;
     if (process_open(port->holder.pid, &process, &cause)) {
@@ -174,7 +176,11 @@ look_at_port(Reconciliation *run, Port *port, GError **error)
     if (!find_holder(run, port, &lives, error))
         return FALSE;
     if (!lives) {
-        say(run, "holder of port %s has ended: the port is removed", port->name);
+        say(run,
+            port->holder.type == HOLDER_DESCRIPTORS
+                ? "removing port %s: its last descriptor was closed"
+                : "removing port %s: its holder has ended",
+            port->name);
         broker_remove_node(run->broker, port);
         if (device)
             g_array_append_val(run->unwanted, device->index);
@@ -182,6 +188,7 @@ look_at_port(Reconciliation *run, Port *port, GError **error)
         return TRUE;
     }
     find_parent(run, port, device);
+    broker_observe_queues(run->broker, port);
     if (!device) {
         broker_remove_node(run->broker, port);
         port->state = state_without_device(run, port);
@@ -246,7 +253,8 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
 
     if (!registry_load(broker->registry, &unfinished, &messages, error))
         return FALSE;
-    broker->kernel->ops->tap_clean_up(broker->kernel);
+    if (!broker_watch_queues(broker, error))
+        return FALSE;
     links = broker->kernel->ops->link_list(broker->kernel, error);
     if (!links || !vlans_load(broker->vlans, links, error))
         return FALSE;
@@ -262,6 +270,7 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
     look_for_orphans(&run, unfinished);
     if (!remove_all(&run, unfinished, ended, error) || !broker_sweep_vlans(broker, error))
         return FALSE;
+    broker_forget_stray_queues(broker);
     broker_apply_sources(broker);
     *ret_messages = g_steal_pointer(&messages);
     return TRUE;

@@ -137,8 +137,9 @@ set_holder(json_t *object, const char *text, GError **error)
 
     if (!text)
         return TRUE;
-    if (g_str_equal(text, "none")) {
-        json_object_set_new(object, "holder", json_pack("{s:s}", "type", "none"));
+    if (g_str_equal(text, "none") || g_str_equal(text, "descriptors") ||
+        g_str_equal(text, "process")) {
+        json_object_set_new(object, "holder", json_pack("{s:s}", "type", text));
     } else if (g_str_has_prefix(text, "pid:") &&
                g_ascii_string_to_unsigned(text + 4, 10, 1, G_MAXINT, &pid, NULL)) {
         json_object_set_new(object, "holder",
@@ -148,7 +149,7 @@ set_holder(json_t *object, const char *text, GError **error)
                             json_pack("{s:s, s:s}", "type", "domain", "domain", text + 7));
     } else {
         g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED,
-                    "a holder is none, pid:N or domain:UUID, not '%s'", text);
+                    "a holder is descriptors, process, pid:N, domain:UUID or none, not '%s'", text);
         return FALSE;
     }
     return TRUE;

@@ -7,8 +7,8 @@
  *     g_autoptr(MacvtapPort) port = macvtap_client_create(client, &request, &error);
  *     int fd = macvtap_port_steal_tap(port, 0);
  *
- * The calls block. A client may be used by one thread at a time. The port of this example ends with
- * the process that called macvtap_client_connect().
+ * The calls block. A client may be used by one thread at a time. The port of this example ends when
+ * the last copy of fd is closed, in whatever process.
  */
 #pragma once
 
@@ -53,7 +53,8 @@ typedef struct MacvtapRequest {
     guint mtu;                  /* bytes */
     guint queues;               /* 1 to 256 */
     const char *vhost;          /* "auto", "require" or "off" */
-    const char *holder; /* "pid:N", "domain:UUID" or "none"; NULL: the process that connected */
+    const char *holder; /* "descriptors" (as for NULL), "process" (that connected), "pid:N",
+                           "domain:UUID" or "none"; with no_descriptors not "descriptors" */
     gboolean no_descriptors;      /* make the device only */
     gboolean device_node;         /* for who opens /dev/tap<index> by path: this user, */
     guint node_owner, node_group; /* of this group, may open it, and root */
@@ -124,7 +125,7 @@ guint macvtap_port_get_mtu(const MacvtapPort *port);           /* bytes */
 guint macvtap_port_get_queues(const MacvtapPort *port);
 guint macvtap_port_get_owner(const MacvtapPort *port); /* user ID */
 
-/* "none", "pid:N" or "domain:UUID"; free with g_free(). */
+/* "descriptors", "pid:N", "domain:UUID" or "none"; free with g_free(). */
 char *macvtap_port_get_holder(const MacvtapPort *port);
 
 /* The text of the field with this name in the API's Port, "" when it is not there;

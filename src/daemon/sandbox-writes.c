@@ -68,7 +68,9 @@ allow_all(int ruleset, guint64 truncate, const char *state, const char *socket_p
 
     return allow(ruleset, state, WRITE | truncate | REMOVE | LANDLOCK_ACCESS_FS_MAKE_REG) &&
            /* queues, vhost-net, and nodes of our own */
-           allow(ruleset, "/dev", WRITE | REMOVE | LANDLOCK_ACCESS_FS_MAKE_CHAR) &&
+           allow(ruleset, "/dev",
+                 WRITE | REMOVE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
+                     LANDLOCK_ACCESS_FS_REMOVE_DIR) &&
            allow(ruleset, "/proc/sys/net/ipv6/conf", WRITE) &&
            (!socket_folder || allow(ruleset, socket_folder, REMOVE));
 }

@@ -87,12 +87,6 @@ fake_node_remove(Kernel *base, const LinkInfo *link, guint64 number, GError **er
     return TRUE;
 }
 
-void
-fake_clean_up(Kernel *base)
-{
-    fake_kernel(base)->n_clean_ups++;
-}
-
 gboolean
 kernel_fake_node(Kernel *base, int index, uid_t *ret_user)
 {
@@ -102,12 +96,6 @@ kernel_fake_node(Kernel *base, int index, uid_t *ret_user)
         return FALSE;
     *ret_user = node->user;
     return TRUE;
-}
-
-guint
-kernel_fake_clean_up_count(Kernel *kernel)
-{
-    return fake_kernel(kernel)->n_clean_ups;
 }
 
 guint

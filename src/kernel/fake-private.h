@@ -29,10 +29,12 @@ typedef struct FakeKernel {
     GArray *failures;    /* of FakeFailure */
     GHashTable *nodes;   /* ifindex -> FakeNode: what lies at /dev/tap<index> */
     gboolean has_no_devtmpfs;
-    guint n_clean_ups;
     guint64 last_number;
-    GHashTable *watches;  /* ifindex -> FakeWatch */
-    GPtrArray *listeners; /* of FakeListener */
+    GHashTable *watches;        /* ifindex -> FakeWatch */
+    GPtrArray *listeners;       /* of FakeListener */
+    GPtrArray *queues;          /* of FakeQueue */
+    QueueHandler queue_handler; /* NULL: nobody watches */
+    gpointer queue_data;
     int next_index;
 } FakeKernel;
 
@@ -58,8 +60,17 @@ void fake_node_appear(FakeKernel *kernel, FakeLink *link);
 void fake_node_vanish(FakeKernel *kernel, const FakeLink *link);
 gboolean fake_node_ensure(Kernel *base, const LinkInfo *link, uid_t user, guint64 *ret_made,
                           GError **error);
-void fake_clean_up(Kernel *base);
 gboolean fake_node_remove(Kernel *base, const LinkInfo *link, guint64 number, GError **error);
+
+/* fake-queue.c */
+gboolean fake_tap_open(Kernel *base, const LinkInfo *link, const char *owner, guint n_queues,
+                       gboolean multi_queue, DescriptorArray *queues, GError **error);
+gboolean fake_queue_watch(Kernel *base, QueueHandler handler, gpointer user_data, GError **error);
+guint fake_queue_count(Kernel *base, const char *owner);
+GPtrArray *fake_queue_owners(Kernel *base);
+void fake_queue_forget(Kernel *base, const char *owner);
+void fake_queue_free(gpointer data);
+void fake_queues_end_watch(FakeKernel *kernel);
 
 /* fake-transmit.c */
 gboolean fake_watch_transmit(Kernel *base, int index, TransmitHandler handler, gpointer user_data,

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QUEUES_MAX 256 /* MAX_TAP_QUEUES of linux/if_tap.h */
 
 FakeLink *
 fake_find(FakeKernel *kernel, int index)
@@ -181,34 +180,6 @@ fake_is_wireless(Kernel *base, const LinkInfo *link)
     return found && found->is_wireless;
 }
 
-static gboolean
-fake_tap_open(Kernel *base, const LinkInfo *link, guint n_queues, gboolean multi_queue,
-              DescriptorArray *queues, GError **error)
-{
-    FakeKernel *kernel = fake_kernel(base);
-    FakeLink *found = fake_find(kernel, link->index);
-    guint before = queues->len;
-
-    if (fake_fails(kernel, "tap_open", error))
-        return FALSE;
-    if (!found || strcmp(found->info.name, link->name) != 0 ||
-        strcmp(found->info.kind, "macvtap") != 0)
-        return error_set_errno(error, ENODEV, "link %d is not macvtap %s", link->index, link->name);
-    if (n_queues > QUEUES_MAX)
-        return error_set_errno(error, EBUSY, "cannot open a queue of %s", link->name);
-    for (guint i = 0; i < n_queues; i++) {
-        int ends[2];
-
-        if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) {
-            g_array_set_size(queues, before);
-            return error_set_errno(error, errno, "cannot open a queue of %s", link->name);
-        }
-        close(ends[1]);
-        descriptor_array_take(queues, ends[0]);
-    }
-    return TRUE;
-}
-
 static void
 fake_free(Kernel *base)
 {
@@ -220,6 +191,7 @@ fake_free(Kernel *base)
     g_hash_table_unref(kernel->nodes);
     g_hash_table_unref(kernel->watches);
     g_ptr_array_unref(kernel->listeners);
+    g_ptr_array_unref(kernel->queues);
     g_free(kernel);
 }
 
@@ -237,7 +209,10 @@ static const KernelOps fake_ops = {
     .link_set_up = fake_set_up,
     .link_delete = fake_delete,
     .tap_open = fake_tap_open,
-    .tap_clean_up = fake_clean_up,
+    .queue_watch = fake_queue_watch,
+    .queue_count = fake_queue_count,
+    .queue_owners = fake_queue_owners,
+    .queue_forget = fake_queue_forget,
     .tap_node_ensure = fake_node_ensure,
     .tap_node_remove = fake_node_remove,
     .watch_transmit = fake_watch_transmit,
@@ -259,6 +234,7 @@ kernel_fake_new(void)
     kernel->nodes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     kernel->watches = g_hash_table_new_full(NULL, NULL, NULL, fake_watch_free);
     kernel->listeners = g_ptr_array_new_with_free_func(fake_listener_free);
+    kernel->queues = g_ptr_array_new_with_free_func(fake_queue_free);
     kernel->next_index = 1;
     return &kernel->kernel;
 }

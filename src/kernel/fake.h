@@ -29,7 +29,7 @@ void kernel_fake_fail(Kernel *kernel, const char *operation, guint nth, int errn
 /* Nothing fails any more that was yet to fail. Returns how many failures have not come about. */
 guint kernel_fake_heal(Kernel *kernel);
 
-/* How many links there are. Descriptors of tap_open are pipes that stand in for queues. */
+/* How many links there are. Descriptors of tap_open are sockets that stand in for queues. */
 guint kernel_fake_link_count(Kernel *kernel);
 
 /* What link_statistics gives from now on; what link_is_wireless says TRUE of. */
@@ -47,9 +47,6 @@ gboolean kernel_fake_node(Kernel *kernel, int index, uid_t *ret_user);
 
 /* How many there are. */
 guint kernel_fake_node_count(Kernel *kernel);
-
-/* How often tap_clean_up() was called. */
-guint kernel_fake_clean_up_count(Kernel *kernel);
 
 /* Puts something that is no node of a link of ours there. */
 void kernel_fake_put_node(Kernel *kernel, int index);

@@ -223,8 +223,7 @@ link_remove(Kernel *base, const int *indexes, gsize n_indexes, GError **error)
 {
     LinuxKernel *kernel = linux_kernel(base);
 
-    if (kernel->node_stays)
-        tap_remove_own(base);
+    queues_clean_up(kernel->queues);
     if (n_indexes == 0)
         return TRUE;
     if (n_indexes == 1)

@@ -4,6 +4,7 @@
 
 #include "linux.h"
 #include "netlink.h"
+#include "queue.h"
 
 typedef struct LinuxKernel {
     Kernel kernel; /* first member: the operations */
@@ -13,8 +14,7 @@ typedef struct LinuxKernel {
     int ipv6_fd;         /* /proc/sys/net/ipv6/conf, -1 if the kernel has no IPv6 */
     GPtrArray *monitors; /* of GSource */
     GHashTable *watches; /* ifindex -> GSource */
-    char node_name[32];  /* of our own node in /dev, see tap.c */
-    gboolean node_stays; /* it could not be removed, which is tried again with each removal */
+    Queues *queues;
     GHashTable *groups;  /* link-delete.c: the groups in use, or NULL, */
     gsize groups_serve;  /* and for how many links that are removed this will do */
 } LinuxKernel;
@@ -69,9 +69,6 @@ gboolean tap_read_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_d
 int tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device);
 gboolean tap_is_given_away(int node_fd);
 
-/* tap.c. Sets kernel->node_name, what the node of our own in /dev is called. */
-gboolean tap_name_own(LinuxKernel *kernel, GError **error);
-
 /* macvtap.c, vlan.c, link-delete.c, tap.c, tap-node.c, transmit.c, announcement.c, monitor.c: the
  * operations of ops.h */
 gboolean macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error);
@@ -80,11 +77,14 @@ gboolean macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sou
 gboolean macvtap_change_mode(Kernel *kernel, int index, MacvtapMode mode, GError **error);
 gboolean vlan_make(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link, GError **error);
 gboolean link_remove(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error);
-gboolean tap_open_queues(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean multi_queue,
-                         DescriptorArray *queues, GError **error);
+gboolean tap_open_queues(Kernel *kernel, const LinkInfo *link, const char *owner, guint n_queues,
+                         gboolean multi_queue, DescriptorArray *queues, GError **error);
+gboolean tap_watch_queues(Kernel *kernel, QueueHandler handler, gpointer user_data, GError **error);
+guint tap_count_queues(Kernel *kernel, const char *owner);
+GPtrArray *tap_list_owners(Kernel *kernel);
+void tap_forget_queues(Kernel *kernel, const char *owner);
 gboolean tap_make_node(Kernel *kernel, const LinkInfo *link, uid_t user, guint64 *ret_made,
                        GError **error);
-void tap_remove_own(Kernel *kernel);
 gboolean tap_remove_node(Kernel *kernel, const LinkInfo *link, guint64 number, GError **error);
 gboolean transmit_watch(Kernel *kernel, int index, TransmitHandler handler, gpointer user_data,
                         GError **error);

@@ -8,7 +8,7 @@
 
 const Privileges *const linux_privileges[] = {
     &netlink_privileges,  &monitor_privileges,      &sysfs_privileges,
-    &ipv6_privileges,     &tap_privileges,          &tap_node_privileges,
+    &ipv6_privileges,     &tap_privileges,          &queue_privileges,  &tap_node_privileges,
     &transmit_privileges, &announcement_privileges, NULL,
 };
 
@@ -21,6 +21,7 @@ linux_free(Kernel *base)
     g_hash_table_unref(kernel->watches);
     g_clear_pointer(&kernel->groups, g_hash_table_unref);
     netlink_free(kernel->netlink);
+    queues_free(kernel->queues);
     descriptor_clear(&kernel->sysfs_fd);
     descriptor_clear(&kernel->dev_fd);
     descriptor_clear(&kernel->ipv6_fd);
@@ -41,7 +42,10 @@ static const KernelOps linux_ops = {
     .link_set_up = link_change_up,
     .link_delete = link_remove,
     .tap_open = tap_open_queues,
-    .tap_clean_up = tap_remove_own,
+    .queue_watch = tap_watch_queues,
+    .queue_count = tap_count_queues,
+    .queue_owners = tap_list_owners,
+    .queue_forget = tap_forget_queues,
     .tap_node_ensure = tap_make_node,
     .tap_node_remove = tap_remove_node,
     .watch_transmit = transmit_watch,
@@ -76,7 +80,10 @@ kernel_linux_new(int sysfs_fd, int dev_fd, GError **error)
         return NULL;
     }
     kernel->netlink = netlink_new(error);
-    if (!kernel->netlink || !tap_name_own(kernel, error))
+    if (!kernel->netlink)
+        return NULL;
+    kernel->queues = queues_new(kernel->dev_fd, error);
+    if (!kernel->queues)
         return NULL;
     return g_steal_pointer(&owner);
 }

@@ -65,6 +65,9 @@ typedef void (*LinkEventHandler)(LinkEventType type, const LinkInfo *link, gpoin
 
 typedef void (*TransmitHandler)(int index, gpointer user_data);
 
+/* owners: NULL-terminated; of each at least one queue has been closed, see queue_count(). */
+typedef void (*QueueHandler)(const char *const *owners, gpointer user_data);
+
 /* index: the link that the announcement of this MAC came in on. */
 typedef void (*AnnouncementHandler)(int index, const MacAddress *mac, gpointer user_data);
 
@@ -123,12 +126,29 @@ typedef struct KernelOps {
     /*
      * Opens n_queues queues of the macvtap and appends their descriptors to queues: non-blocking,
      * close-on-exec, TAP | NO_PI | VNET_HDR, MULTI_QUEUE when multi_queue. Each is verified
-     * (invariant 2): the node's st_rdev is the device's in sysfs, and TUNGETIFF gives the link's
-     * name. A node of another device, or none, at /dev/tap<index> is stepped around by a node of
-     * our own in /dev. On failure queues is as it was.
+     * (invariant 2): the number of the node that it is opened through is the device's in sysfs, and
+     * TUNGETIFF gives the link's name. They count as owner's (a name of letters and digits) until
+     * the last copy of each is closed, in whatever process. On failure queues is as it was.
      */
-    gboolean (*tap_open)(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean multi_queue,
-                         DescriptorArray *queues, GError **error);
+    gboolean (*tap_open)(Kernel *kernel, const LinkInfo *link, const char *owner, guint n_queues,
+                         gboolean multi_queue, DescriptorArray *queues, GError **error);
+
+    /*
+     * Calls handler from the thread-default main context when queues of tap_open() have been closed.
+     * Takes up those that an earlier daemon of this network namespace has opened and that are still
+     * open, and removes what it has left otherwise. Once for each kernel.
+     */
+    gboolean (*queue_watch)(Kernel *kernel, QueueHandler handler, gpointer user_data,
+                            GError **error);
+
+    /* How many queues of this owner are open. */
+    guint (*queue_count)(Kernel *kernel, const char *owner);
+
+    /* Who has open queues: a GPtrArray of text, owned; free with g_ptr_array_unref(). */
+    GPtrArray *(*queue_owners)(Kernel *kernel);
+
+    /* Nothing is reported of this owner's queues any more; there may be none. */
+    void (*queue_forget)(Kernel *kernel, const char *owner);
 
     /*
      * Makes sure that /dev/tap<index> is the macvtap's node, and that nobody but root and this user
@@ -138,10 +158,6 @@ typedef struct KernelOps {
      */
     gboolean (*tap_node_ensure)(Kernel *kernel, const LinkInfo *link, uid_t user, guint64 *ret_made,
                                 GError **error);
-
-    /* Removes what a daemon that was killed within tap_open has left in /dev. There must be no other
-     * daemon in this network namespace. */
-    void (*tap_clean_up)(Kernel *kernel);
 
     /* Removes /dev/tap<index> if it is the node of this device number (0: the link's own, which
      * must be there then); anything else stays, and is no error. Who holds on to the node cannot

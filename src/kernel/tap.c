@@ -4,14 +4,9 @@
  *
  * /dev/tap<index> is one name for the whole machine, but indexes repeat across network namespaces:
  * the node of that name may be another guest's device, or anything that somebody put there. What
- * counts is the device number, which sysfs tells for our link in our namespace. The node is taken
- * hold of with O_PATH, which opens no device, and its number is compared; only then the queues are
- * opened, through that very descriptor. If the node is not ours, one with the right number is made
- * under a name of our own, which is gone again before the device is opened. It must lie in /dev:
- * /run is usually mounted nodev. The name is that of the network namespace, in which there is one
- * daemon: so the next one finds what a killed one has left. The same if the node is ours and has
- * been given to somebody: its mode may then keep out a daemon that has no power over other users'
- * files.
+ * counts is the device number, which sysfs tells for our link in our namespace. So each queue is
+ * opened through a node with that number that we make (queue.c), and the queue itself is asked for
+ * the name of its link. The nodes must lie in /dev: /run is usually mounted nodev.
  */
 #include "linux-private.h"
 
@@ -19,7 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -29,13 +23,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* CAP_MKNOD: make_node(). */
 const Privileges tap_privileges = {
     .part = "queues",
-    .capabilities = CAPABILITY(CAP_MKNOD),
-    .system_calls =
-        SYSTEM_CALLS({"openat"}, {"read"}, {"close"}, {"newfstatat"}, {"fstat"}, {"geteuid"},
-                     {"mknodat"}, {"unlinkat"}, {"ioctl", 2, TUNSETIFF}, {"ioctl", 2, TUNGETIFF}),
+    .system_calls = SYSTEM_CALLS({"openat"}, {"read"}, {"close"}, {"newfstatat"}, {"fstat"},
+                                 {"geteuid"}, {"ioctl", 2, TUNSETIFF}, {"ioctl", 2, TUNGETIFF}),
 };
 
 /* Says why sysfs has no such device. */
@@ -93,47 +84,6 @@ tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device)
 }
 
 gboolean
-tap_name_own(LinuxKernel *kernel, GError **error)
-{
-    static const char path[] = "/proc/thread-self/ns/net";
-    struct stat status;
-
-    if (stat(path, &status) < 0)
-        return error_set_errno(error, errno, "cannot look at %s", path);
-    snprintf(kernel->node_name, sizeof kernel->node_name, ".macvtapd-%llu",
-             (unsigned long long)status.st_ino);
-    return TRUE;
-}
-
-void
-tap_remove_own(Kernel *base)
-{
-    LinuxKernel *kernel = linux_kernel(base);
-
-    kernel->node_stays = unlinkat(kernel->dev_fd, kernel->node_name, 0) < 0 && errno != ENOENT;
-}
-
-static int
-make_node(LinuxKernel *kernel, dev_t device, GError **error)
-{
-    const char *name = kernel->node_name;
-    int fd, saved;
-
-    tap_remove_own(&kernel->kernel);
-    if (mknodat(kernel->dev_fd, name, S_IFCHR | 0600, device) < 0) {
-        error_set_errno(error, errno, "cannot make a device node in /dev");
-        return -1;
-    }
-    errno = ENODEV;
-    fd = tap_hold_node(kernel, name, device);
-    saved = errno;
-    tap_remove_own(&kernel->kernel);
-    if (fd < 0)
-        error_set_errno(error, saved, "cannot use a device node of our own in /dev");
-    return fd;
-}
-
-gboolean
 tap_is_given_away(int node_fd)
 {
     struct stat status;
@@ -162,7 +112,7 @@ set_up_queue(int fd, const LinkInfo *link, gboolean multi_queue, GError **error)
 }
 
 static int
-open_queue(int node_fd, const LinkInfo *link, gboolean multi_queue, GError **error)
+open_node(int node_fd, const LinkInfo *link, gboolean multi_queue, GError **error)
 {
     char path[sizeof "/proc/self/fd/" + 10];
     AUTO_FD int fd = -1;
@@ -178,34 +128,66 @@ open_queue(int node_fd, const LinkInfo *link, gboolean multi_queue, GError **err
     return g_steal_fd(&fd);
 }
 
+static int
+open_queue(LinuxKernel *kernel, const LinkInfo *link, const char *owner, dev_t device,
+           gboolean multi_queue, GError **error)
+{
+    g_autofree char *name = NULL;
+    AUTO_FD int node = queues_make_node(kernel->queues, owner, device, &name, error);
+    AUTO_FD int fd = -1;
+
+    if (node < 0)
+        return -1;
+    fd = open_node(node, link, multi_queue, error);
+    if (fd >= 0 && queues_add(kernel->queues, owner, name, node, fd, error))
+        return g_steal_fd(&fd);
+    queues_drop_node(kernel->queues, name);
+    return -1;
+}
+
 gboolean
-tap_open_queues(Kernel *base, const LinkInfo *link, guint n_queues, gboolean multi_queue,
-                DescriptorArray *queues, GError **error)
+tap_open_queues(Kernel *base, const LinkInfo *link, const char *owner, guint n_queues,
+                gboolean multi_queue, DescriptorArray *queues, GError **error)
 {
     LinuxKernel *kernel = linux_kernel(base);
-    char name[sizeof "tap" + 10];
     guint before = queues->len;
-    AUTO_FD int node = -1;
     dev_t device;
 
     if (!tap_read_number(kernel, link, &device, error))
         return FALSE;
-    snprintf(name, sizeof name, "tap%d", link->index);
-    node = tap_hold_node(kernel, name, device);
-    if (node >= 0 && tap_is_given_away(node))
-        descriptor_clear(&node);
-    if (node < 0)
-        node = make_node(kernel, device, error);
-    if (node < 0)
-        return FALSE;
     for (guint i = 0; i < n_queues; i++) {
-        int fd = open_queue(node, link, multi_queue, error);
+        int fd = open_queue(kernel, link, owner, device, multi_queue, error);
 
         if (fd < 0) {
             g_array_set_size(queues, before);
+            queues_forget_last(kernel->queues, owner, i);
             return FALSE;
         }
         descriptor_array_take(queues, fd);
     }
     return TRUE;
+}
+
+gboolean
+tap_watch_queues(Kernel *base, QueueHandler handler, gpointer user_data, GError **error)
+{
+    return queues_watch(linux_kernel(base)->queues, handler, user_data, error);
+}
+
+guint
+tap_count_queues(Kernel *base, const char *owner)
+{
+    return queues_count(linux_kernel(base)->queues, owner);
+}
+
+GPtrArray *
+tap_list_owners(Kernel *base)
+{
+    return queues_owners(linux_kernel(base)->queues);
+}
+
+void
+tap_forget_queues(Kernel *base, const char *owner)
+{
+    queues_forget(linux_kernel(base)->queues, owner);
 }

@@ -9,8 +9,9 @@ static const char *const type_names[] = {
     [HOLDER_NONE] = "none",
     [HOLDER_PROCESS] = "process",
     [HOLDER_DOMAIN] = "domain",
+    [HOLDER_DESCRIPTORS] = "descriptors",
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(type_names) == HOLDER_DOMAIN + 1);
+G_STATIC_ASSERT(G_N_ELEMENTS(type_names) == HOLDER_DESCRIPTORS + 1);
 
 const char *
 holder_type_name(HolderType type)
@@ -90,6 +91,8 @@ holder_format(const Holder *holder)
         return g_strdup_printf("pid:%d", (int)holder->pid);
     case HOLDER_DOMAIN:
         return g_strdup_printf("domain:%s", holder->domain);
+    case HOLDER_DESCRIPTORS:
+        return g_strdup("descriptors");
     case HOLDER_NONE:
         break;
     }

@@ -9,6 +9,8 @@ typedef enum HolderType {
     HOLDER_NONE,    /* lives until deleted */
     HOLDER_PROCESS, /* ends with the process */
     HOLDER_DOMAIN, /* ends with the libvirt domain, and with its VMM's process once that is known */
+    HOLDER_DESCRIPTORS, /* ends when the last descriptor of its queues is closed, by whatever
+                           process */
 } HolderType;
 
 /* Room for a UUID's 36 characters and its NUL. */
@@ -30,7 +32,7 @@ gboolean holder_type_parse(const char *text, HolderType *ret_type);
 /* Parses "none", "pid:N" or "domain:UUID" as macvtapctl takes them; PORT_ERROR_INVALID_REQUEST. */
 gboolean holder_parse(const char *text, Holder *ret_holder, GError **error);
 
-/* "none", "pid:N" or "domain:UUID"; free with g_free(). */
+/* "none", "pid:N", "domain:UUID" or "descriptors"; free with g_free(). */
 char *holder_format(const Holder *holder);
 
 gboolean uuid_is_valid(const char *text);

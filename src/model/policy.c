@@ -67,6 +67,15 @@ check_names(const Caller *caller, const PortRequest *request, GError **error)
 }
 
 static gboolean
+check_holder(const PortRequest *request, GError **error)
+{
+    return !request->no_descriptors || request->holder.type != HOLDER_DESCRIPTORS ||
+           port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                          "a port without descriptors needs another holder: a process, a domain,"
+                          " or none");
+}
+
+static gboolean
 check_queues(const Network *network, guint queues, GError **error)
 {
     if (queues < 1 || queues > NETWORK_QUEUES_MAX)
@@ -168,8 +177,8 @@ policy_check_request(const Network *network, const Caller *caller, const PortReq
     if (network->problem)
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID, "network '%s' cannot be used: %s",
                               network->name, network->problem);
-    if (!check_names(caller, request, error) || !check_queues(network, queues, error) ||
-        !decide_vhost(network, asked, &vhost, error))
+    if (!check_names(caller, request, error) || !check_holder(request, error) ||
+        !check_queues(network, queues, error) || !decide_vhost(network, asked, &vhost, error))
         return FALSE;
     if (request->has_mac && !check_mac(network, &request->mac, error))
         return FALSE;

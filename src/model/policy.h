@@ -20,6 +20,7 @@ gboolean policy_may_use(const Network *network, const Caller *caller);
  * require is refused, as VHOST_UNAVAILABLE when the network is the one that says off.
  * MTU: the network's MTU= is also the most that a caller may ask for (MTU_TOO_LARGE).
  * The interface's name: only root may choose any (ACCESS_DENIED), see interface_name_is_users().
+ * The holder: without descriptors it cannot be the descriptors.
  * A name of an id's shape is refused, so that it cannot be taken for another port.
  */
 gboolean policy_check_request(const Network *network, const Caller *caller,

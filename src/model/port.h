@@ -54,6 +54,7 @@ typedef struct Port {
 
     /* What is seen now; not part of the record. */
     PortState state;
+    guint open_queues; /* whose descriptors somebody has; libvirt's, opened by path, do not count */
     gboolean is_ending; /* its removal is under way: to callers it is no port any more */
     gboolean link_up;                          /* the device is set up (IFF_UP) */
     gboolean is_new;                           /* the events of its making are still to come */

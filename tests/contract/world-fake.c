@@ -27,6 +27,12 @@ world_setup(void **state)
     return 0;
 }
 
+void
+world_restart(void)
+{
+    kernel_fake_end_watchers(world_kernel);
+}
+
 int
 world_teardown(void **state)
 {

@@ -55,6 +55,7 @@ world_teardown(void **state)
             test_link_delete(names[i]);
     }
     assert_int_equal(world_link_count(), 1); /* lo */
+    world_forget_queues(world_kernel);
     g_clear_pointer(&world_kernel, kernel_free);
     if (has_own_dev) {
         has_own_dev = FALSE;
@@ -62,6 +63,13 @@ world_teardown(void **state)
         rmdir(dev);
     }
     return 0;
+}
+
+void
+world_restart(void)
+{
+    kernel_free(world_kernel);
+    world_kernel = world_kernel_new();
 }
 
 void
@@ -208,9 +216,10 @@ world_transmit(const char *name)
     LinkInfo link = world_link(name);
     guint8 frame[10 + 60] = {0}; /* after a virtio_net_hdr */
 
-    assert_true(world_kernel->ops->tap_open(world_kernel, &link, 1, FALSE, queues, NULL));
+    assert_true(world_kernel->ops->tap_open(world_kernel, &link, "frame", 1, FALSE, queues, NULL));
     wire_text_frame(frame + 10, &everybody, "contract");
     assert_int_equal(write(descriptor_array_get(queues, 0), frame, sizeof frame), sizeof frame);
+    world_kernel->ops->queue_forget(world_kernel, "frame");
 }
 
 static int

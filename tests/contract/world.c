@@ -109,3 +109,12 @@ assert_errno(GError **error, int errnum)
         fail_msg("expected '%s', got: %s", g_strerror(errnum), (*error)->message);
     g_clear_error(error);
 }
+
+void
+world_forget_queues(Kernel *kernel)
+{
+    g_autoptr(GPtrArray) owners = kernel->ops->queue_owners(kernel);
+
+    for (guint i = 0; i < owners->len; i++)
+        kernel->ops->queue_forget(kernel, owners->pdata[i]);
+}

@@ -60,6 +60,12 @@ void world_put_node(int index);
 /* The sources of a macvtap: six octets each, sorted. */
 GByteArray *world_sources(const char *name);
 
+/* Gives up every queue, and so removes its node. */
+void world_forget_queues(Kernel *kernel);
+
+/* The daemon ends, as by SIGKILL, and another begins. */
+void world_restart(void);
+
 /* A spec for a macvtap of this name on up0: bridge mode, MAC 52:54:00:00:00:last. */
 MacvtapSpec world_spec(const char *name, guint8 last);
 

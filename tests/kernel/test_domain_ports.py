@@ -240,7 +240,7 @@ def test_domains_process_ended_while_no_daemon_ran(daemon, connection, process):
     process.wait()
     daemon.start()
     assert [port["name"] for port in daemon.ports()] == ["waits"]
-    assert "holder of port dead has ended" in daemon.messages()
+    assert "removing port dead: its holder has ended" in daemon.messages()
     daemon.ctl("port", "delete", "waits")
 
 

@@ -208,7 +208,8 @@ const Port *
 test_broker_create(TestBroker *test, uid_t uid, const char *network, const char *name)
 {
     const Caller caller = test_caller(uid);
-    const PortRequest request = {.network = (char *)network, .name = (char *)name};
+    const PortRequest request = {
+        .network = (char *)network, .name = (char *)name, .no_descriptors = TRUE};
     g_autoptr(GError) error = NULL;
     g_auto(PortGrant) grant = {0};
 

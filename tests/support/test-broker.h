@@ -48,7 +48,7 @@ void test_settle(void);
 /* This process as a caller of this uid. */
 Caller test_caller(uid_t uid);
 
-/* Makes a port held by nothing, and closes its descriptors. */
+/* Makes a port without descriptors that nothing holds. */
 const Port *test_broker_create(TestBroker *test, uid_t uid, const char *network, const char *name);
 
 /* What broker_delete_port() and broker_end_domain() do, to its end. */

@@ -101,8 +101,8 @@ test_create_defaults(void **state)
         assert_false(request.no_descriptors || request.link_down || request.has_node ||
                      request.incoming);
         assert_int_equal(request.mtu, 0);
-        /* The caller itself. */
-        assert_int_equal(request.holder.type, HOLDER_PROCESS);
+        /* The process without a pid is the caller itself. */
+        assert_int_equal(request.holder.type, i < 2 ? HOLDER_DESCRIPTORS : HOLDER_PROCESS);
         assert_int_equal(request.holder.pid, 0);
     }
 }
@@ -175,6 +175,8 @@ test_create_values(void **state)
         {"{\"network\":\"lan\",\"holder\":{\"type\":\"vm\"}}", NULL, "'vm'"},
         {"{\"network\":\"lan\",\"holder\":{\"type\":\"none\"}}"},
         {"{\"network\":\"lan\",\"holder\":{\"type\":\"none\",\"pid\":1}}", NULL, "pid"},
+        {"{\"network\":\"lan\",\"holder\":{\"type\":\"descriptors\"}}"},
+        {"{\"network\":\"lan\",\"holder\":{\"type\":\"descriptors\",\"pid\":1}}", NULL, "pid"},
         {"{\"network\":\"lan\",\"holder\":{\"type\":\"domain\"}}", NULL, "UUID"},
         {"{\"network\":\"lan\",\"holder\":{\"type\":\"domain\",\"domain\":\"vm7\"}}", NULL,
          "'vm7'"},

@@ -31,21 +31,19 @@ test_life_of_a_port(void **state)
 {
     ApiFixture *fixture = *state;
     guint descriptors = test_count_descriptors();
+    g_auto(VarlinkReply) created = {0};
     json_t *port, *ports;
 
     {
-        g_auto(VarlinkReply) reply = {0};
-
-        api_call_well(fixture, "CreatePort", "{'network':'lan','name':'web','queues':2}", &reply);
-        check_grant(&reply, 2, 2);
-        /* The daemon keeps none of what it sent; its pidfd of us is the one more. */
-        assert_int_equal(test_count_descriptors(), descriptors + 4 + 1);
-        port = json_object_get(reply.parameters, "port");
+        api_call_well(fixture, "CreatePort", "{'network':'lan','name':'web','queues':2}", &created);
+        check_grant(&created, 2, 2);
+        /* The daemon keeps none of what it sent; the fake has the other ends of the two queues. */
+        assert_int_equal(test_count_descriptors(), descriptors + 4 + 2);
+        port = json_object_get(created.parameters, "port");
         assert_string_equal(api_text_of(port, "name"), "web");
         assert_string_equal(api_text_of(port, "state"), "active");
-        assert_string_equal(api_text_of(json_object_get(port, "holder"), "type"), "process");
-        assert_int_equal(
-            json_integer_value(json_object_get(json_object_get(port, "holder"), "pid")), getpid());
+        assert_string_equal(api_text_of(json_object_get(port, "holder"), "type"), "descriptors");
+        assert_int_equal(json_integer_value(json_object_get(port, "openQueues")), 2);
         assert_int_equal(json_integer_value(json_object_get(port, "owner")), getuid());
     }
     {
@@ -74,6 +72,7 @@ test_life_of_a_port(void **state)
         api_call_well(fixture, "ListPorts", "{}", &reply);
         assert_int_equal(json_array_size(json_object_get(reply.parameters, "ports")), 0);
     }
+    varlink_reply_clear(&created);
     assert_int_equal(test_count_descriptors(), descriptors);
 }
 
@@ -84,7 +83,7 @@ test_forms_of_a_port(void **state)
         const char *parameters;
         guint n_taps, n_vhosts;
     } rows[] = {
-        {"{'network':'lan','openDescriptors':false}", 0, 0},
+        {"{'network':'lan','openDescriptors':false,'holder':{'type':'none'}}", 0, 0},
         {"{'network':'lan','vhost':'off'}", 1, 0},
         {"{'network':'lan','holder':{'type':'none'}}", 1, 1},
         {"{'network':'lan','holder':{'type':'domain',"
@@ -348,7 +347,8 @@ test_more_queues_than_a_reply_carries(void **state)
         g_auto(VarlinkReply) reply = {0};
 
         api_call_well(fixture, "CreatePort",
-                      "{'network':'lan','name':'big','queues':256,'openDescriptors':false}",
+                      "{'network':'lan','name':'big','queues':256,'openDescriptors':false,"
+                      "'holder':{'type':'none'}}",
                       &reply);
     }
     api_expect_error(fixture, "OpenPort", "{'port':'big'}", "LimitReached", "253");

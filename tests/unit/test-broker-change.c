@@ -30,6 +30,7 @@ create(TestBroker *test, const char *name, gboolean down)
                                  .name = (char *)name,
                                  .has_mac = TRUE,
                                  .mac = {{0x52, 0x54, 0, 0, 0, (guint8)name[0]}},
+                                 .no_descriptors = TRUE,
                                  .link_down = down};
     g_autoptr(GError) error = NULL;
     g_auto(PortGrant) grant = {0};

@@ -38,8 +38,10 @@ static const Port *
 create(TestBroker *test, const char *name, const char *uuid, pid_t pid)
 {
     const Caller root = test_caller(0);
-    const PortRequest request = {
-        .network = (char *)"lan", .name = (char *)name, .holder = domain_holder(uuid, pid)};
+    const PortRequest request = {.network = (char *)"lan",
+                                 .name = (char *)name,
+                                 .no_descriptors = TRUE,
+                                 .holder = domain_holder(uuid, pid)};
     g_autoptr(GError) error = NULL;
     g_auto(PortGrant) grant = {0};
 
@@ -194,8 +196,10 @@ test_domain_of_a_user(void **state)
 {
     TestBroker *test = *state;
     const Caller user = test_caller(getuid() + 1000);
-    const PortRequest request = {
-        .network = (char *)"lan", .name = (char *)"own", .holder = domain_holder(FIRST, 0)};
+    const PortRequest request = {.network = (char *)"lan",
+                                 .name = (char *)"own",
+                                 .no_descriptors = TRUE,
+                                 .holder = domain_holder(FIRST, 0)};
     const PortChange link = {.port = (char *)"own", .has_link_up = TRUE};
     const PortChange foreign = {.port = (char *)"own", .holder_pid = getpid()};
     g_autoptr(GError) error = NULL;

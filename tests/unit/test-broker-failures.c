@@ -133,12 +133,12 @@ spy_create(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError *
 }
 
 static gboolean
-spy_tap_open(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean multi_queue,
-             DescriptorArray *queues, GError **error)
+spy_tap_open(Kernel *kernel, const LinkInfo *link, const char *owner, guint n_queues,
+             gboolean multi_queue, DescriptorArray *queues, GError **error)
 {
     g_free(spy.records);
     spy.records = test_broker_records(spy.test);
-    return spy.real->tap_open(kernel, link, n_queues, multi_queue, queues, error);
+    return spy.real->tap_open(kernel, link, owner, n_queues, multi_queue, queues, error);
 }
 
 static gboolean
@@ -202,8 +202,8 @@ test_no_record_no_device(void **state)
 
 /* The record's last step fails: a folder lies where the final name must go. */
 static gboolean
-block_final_name(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean multi_queue,
-                 DescriptorArray *queues, GError **error)
+block_final_name(Kernel *kernel, const LinkInfo *link, const char *owner, guint n_queues,
+                 gboolean multi_queue, DescriptorArray *queues, GError **error)
 {
     g_autofree char *path =
         g_build_filename(spy.test->state, "ports", port_alias_id(link->alias), NULL);
@@ -211,7 +211,7 @@ block_final_name(Kernel *kernel, const LinkInfo *link, guint n_queues, gboolean 
     assert_int_equal(mkdir(path, 0700), 0);
     g_free(spy.records);
     spy.records = g_strdup(path);
-    return spy.real->tap_open(kernel, link, n_queues, multi_queue, queues, error);
+    return spy.real->tap_open(kernel, link, owner, n_queues, multi_queue, queues, error);
 }
 
 static void

@@ -27,6 +27,7 @@ held_by(pid_t pid, const char *name)
 {
     return (PortRequest){.network = (char *)"lan",
                          .name = (char *)name,
+                         .no_descriptors = TRUE,
                          .holder = {.type = HOLDER_PROCESS, .pid = pid}};
 }
 

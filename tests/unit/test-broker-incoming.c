@@ -25,8 +25,10 @@ static const Port *
 create(TestBroker *test, const char *network, gboolean incoming)
 {
     const Caller root = test_caller(0);
-    const PortRequest request = {
-        .network = (char *)network, .name = (char *)"web", .incoming = incoming};
+    const PortRequest request = {.network = (char *)network,
+                                 .name = (char *)"web",
+                                 .no_descriptors = TRUE,
+                                 .incoming = incoming};
     g_autoptr(GError) error = NULL;
     g_auto(PortGrant) grant = {0};
 

@@ -244,7 +244,7 @@ test_ended_holders(void **state)
     add_own_device(test, with);
     test_broker_write_record(test, without, NULL);
     restart(test);
-    expect_message(test, 0, 2, "holder of port vm1 has ended: the port is removed");
+    expect_message(test, 0, 2, "removing port vm1: its holder has ended");
     expect_message(test, 1, 2, "vm2");
     expect_records(test, "");
     assert_int_equal(count_devices(test), 0);
@@ -263,7 +263,7 @@ test_reused_pid(void **state)
     test_broker_write_record(test, port, NULL);
     add_own_device(test, port);
     restart(test);
-    expect_message(test, 0, 1, "holder of port vm1 has ended");
+    expect_message(test, 0, 1, "removing port vm1: its holder has ended");
     expect_records(test, "");
     assert_int_equal(count_devices(test), 0);
 }
@@ -550,17 +550,6 @@ test_state_folder_that_cannot_be_used(void **state)
     assert_int_equal(unlink(ports), 0);
 }
 
-/* What a daemon killed within tap_open() has left is looked for once by each start. */
-static void
-test_clean_up(void **state)
-{
-    TestBroker *test = *state;
-
-    assert_int_equal(kernel_fake_clean_up_count(test->kernel), 1);
-    restart(test);
-    assert_int_equal(kernel_fake_clean_up_count(test->kernel), 2);
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int
@@ -586,7 +575,6 @@ main(void)
         TEST(test_foreign_and_duplicate_records),
         TEST(test_duplicate_interfaces),
         TEST(test_damaged_creating),
-        TEST(test_clean_up),
         TEST(test_creating_beside_final),
         TEST(test_second_broker),
         TEST(test_state_folder_that_cannot_be_used),

@@ -151,6 +151,7 @@ test_holders(void **state)
 {
     static const char *const rows[][2] = {
         {"none", "{'type':'none'}"},
+        {"descriptors", "{'type':'descriptors'}"},
         {"pid:1", "{'type':'process','pid':1}"},
         {"domain:x", "{'type':'domain','domain':'x'}"},
     };
@@ -185,7 +186,7 @@ test_holders(void **state)
         g_autoptr(GError) error = NULL;
 
         assert_null(macvtap_client_create(fixture->client, &request, &error));
-        assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED, "a holder is none");
+        assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED, "a holder is descriptors");
         expect_nothing(fixture->service);
     }
 }

@@ -82,7 +82,7 @@ fails_each_operation_and_leaves_nothing(void **state)
     assert_false(ops->link_set_mac(kernel, 1, &mac, NULL));
     assert_false(ops->monitor(kernel, ignore, NULL, NULL));
     assert_true(ops->macvtap_create(kernel, &spec, &link, NULL));
-    assert_false(ops->tap_open(kernel, &link, 1, FALSE, queues, NULL));
+    assert_false(ops->tap_open(kernel, &link, "p1", 1, FALSE, queues, NULL));
     assert_int_equal(queues->len, 0);
     assert_int_equal(kernel_fake_link_count(kernel), 2);
 }

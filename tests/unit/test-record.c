@@ -100,6 +100,8 @@ test_round_trip(void **state)
     check_round_trip(port);
     port->parent_index = port->trunk_index = G_MAXINT;
     check_round_trip(port);
+    port->holder = (Holder){.type = HOLDER_DESCRIPTORS};
+    check_round_trip(port);
 }
 
 /* A good record, changed. */

@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * A queue is an open file description, and whoever has a copy of its descriptor keeps it open. To
+ * see its end, each queue is opened exactly once, through a device node of its own in a folder of
+ * /dev that only root can enter. inotify(7) reports the end of the description as IN_CLOSE_WRITE of
+ * that node, whatever process closed the last copy.
+ *
+ * A daemon that starts later cannot have seen what closed before. So each queue is locked (an OFD
+ * lock, fcntl(2)) before it is handed out, and /proc/locks tells which nodes still have an open
+ * queue. The kernel reports the close a moment before it drops the lock (__fput(),
+ * fs/file_table.c): a queue that is just closing when the daemon starts looks open and reports
+ * nothing more. Hence the looks that follow the start, on a schedule with an end. They also follow
+ * when events were lost.
+ *
+ * An O_PATH descriptor of the node opens nothing and keeps nothing alive. Only root can open the
+ * node once more, through /proc/PID/fd; the first IN_OPEN after ours says so, and from then on only
+ * the lock counts for that queue.
+ *
+ * Nodes are called OWNER.N. The folder carries the number of the network namespace, in which there
+ * is one daemon, and goes with its last node.
+ */
+#include "queue.h"
+
+#include "queue-locks.h"
+
+#include "descriptor.h"
+#include "error.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const Privileges queue_privileges = {
+    .part = "ends of queues",
+    .capabilities = CAPABILITY(CAP_MKNOD),
+    .system_calls = SYSTEM_CALLS({"mkdirat"}, {"mknodat"}, {"unlinkat"}, {"openat"}, {"newfstatat"},
+                                 {"fstat"}, {"read"}, {"close"}, {"fcntl", 2, F_OFD_SETLK},
+                                 {"inotify_add_watch"}, {"inotify_rm_watch"}),
+};
+
+#define FOLDER_MODE 0700
+#define NAME_SIZE 96
+#define EVENT_BUFFER 16384
+
+/* When to look at the locks again, in milliseconds after the look before. */
+static const guint look_delays[] = {0, 100, 1000};
+
+typedef struct Queue {
+    char *owner;
+    char *name; /* of its node */
+    FileKey key;
+    int watch;
+    gboolean is_reopened; /* somebody else opened the node: the close may be his */
+} Queue;
+
+struct Queues {
+    int dev_fd; /* borrowed */
+    char folder_name[32];
+    int folder_fd; /* -1: there is no folder */
+    int inotify_fd;
+    GHashTable *by_watch; /* inotify's number -> Queue, owned */
+    GHashTable *by_owner; /* owner -> GPtrArray of Queue */
+    GPtrArray *stale;     /* names of nodes that could not be removed yet */
+    GSource *events;
+    GSource *look;
+    guint next_look; /* index in look_delays */
+    QueueHandler handler;
+    gpointer user_data;
+};
+
+static void
+queue_free(gpointer data)
+{
+    Queue *queue = data;
+
+    g_free(queue->owner);
+    g_free(queue->name);
+    g_free(queue);
+}
+
+static gboolean
+name_folder(Queues *queues, GError **error)
+{
+    static const char path[] = "/proc/thread-self/ns/net";
+    struct stat status;
+
+    if (stat(path, &status) < 0)
+        return error_set_errno(error, errno, "cannot look at %s", path);
+    snprintf(queues->folder_name, sizeof queues->folder_name, "macvtapd-%llu",
+             (unsigned long long)status.st_ino);
+    return TRUE;
+}
+
+Queues *
+queues_new(int dev_fd, GError **error)
+{
+    Queues *queues = g_new0(Queues, 1);
+
+    queues->dev_fd = dev_fd;
+    queues->folder_fd = -1;
+    queues->by_watch = g_hash_table_new_full(NULL, NULL, NULL, queue_free);
+    queues->by_owner =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
+    queues->stale = g_ptr_array_new_with_free_func(g_free);
+    queues->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (queues->inotify_fd >= 0 && name_folder(queues, error))
+        return queues;
+    if (queues->inotify_fd < 0)
+        error_set_errno(error, errno, "cannot watch queues (inotify)");
+    queues_free(queues);
+    return NULL;
+}
+
+static void
+clear_source(GSource **source)
+{
+    if (!*source)
+        return;
+    g_source_destroy(*source);
+    g_clear_pointer(source, g_source_unref);
+}
+
+void
+queues_free(Queues *queues)
+{
+    if (!queues)
+        return;
+    clear_source(&queues->events);
+    clear_source(&queues->look);
+    g_hash_table_unref(queues->by_owner);
+    g_hash_table_unref(queues->by_watch);
+    g_ptr_array_unref(queues->stale);
+    descriptor_clear(&queues->inotify_fd);
+    descriptor_clear(&queues->folder_fd);
+    g_free(queues);
+}
+
+/* Opens the folder if it is there and is a folder of ours; -1 and errno otherwise. */
+static int
+open_folder(Queues *queues)
+{
+    AUTO_FD int fd = (int)RETRY_EINTR(openat(queues->dev_fd, queues->folder_name,
+                                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status;
+
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return -1;
+    if (status.st_uid != geteuid() || (status.st_mode & 07777) != FOLDER_MODE) {
+        errno = EPERM;
+        return -1;
+    }
+    return g_steal_fd(&fd);
+}
+
+/* The folder goes with its last node; an administrator may have removed it as well. */
+static gboolean
+has_folder(Queues *queues)
+{
+    struct stat status;
+
+    if (queues->folder_fd >= 0 && fstat(queues->folder_fd, &status) == 0 && status.st_nlink == 0)
+        descriptor_clear(&queues->folder_fd);
+    return queues->folder_fd >= 0;
+}
+
+static gboolean
+ensure_folder(Queues *queues, GError **error)
+{
+    if (has_folder(queues))
+        return TRUE;
+    if (mkdirat(queues->dev_fd, queues->folder_name, FOLDER_MODE) < 0 && errno != EEXIST)
+        return error_set_errno(error, errno, "cannot make the folder /dev/%s", queues->folder_name);
+    queues->folder_fd = open_folder(queues);
+    if (queues->folder_fd < 0)
+        return error_set_errno(error, errno, "cannot use the folder /dev/%s", queues->folder_name);
+    return TRUE;
+}
+
+static void
+drop_empty_folder(Queues *queues)
+{
+    if (queues->folder_fd < 0 || g_hash_table_size(queues->by_watch) > 0 || queues->stale->len > 0)
+        return;
+    if (unlinkat(queues->dev_fd, queues->folder_name, AT_REMOVEDIR) == 0)
+        descriptor_clear(&queues->folder_fd);
+}
+
+static void
+remove_node(Queues *queues, const char *name)
+{
+    if (unlinkat(queues->folder_fd, name, 0) < 0 && errno != ENOENT)
+        g_ptr_array_add(queues->stale, g_strdup(name));
+}
+
+void
+queues_clean_up(Queues *queues)
+{
+    for (guint i = queues->stale->len; i > 0; i--) {
+        if (unlinkat(queues->folder_fd, queues->stale->pdata[i - 1], 0) == 0 || errno == ENOENT)
+            g_ptr_array_remove_index_fast(queues->stale, i - 1);
+    }
+    drop_empty_folder(queues);
+}
+
+void
+queues_drop_node(Queues *queues, const char *name)
+{
+    remove_node(queues, name);
+    queues_clean_up(queues);
+}
+
+static char *
+make_named_node(Queues *queues, const char *owner, dev_t device, GError **error)
+{
+    char name[NAME_SIZE];
+
+    for (guint i = queues_count(queues, owner);; i++) {
+        snprintf(name, sizeof name, "%s.%u", owner, i);
+        if (mknodat(queues->folder_fd, name, S_IFCHR | 0600, device) == 0)
+            return g_strdup(name);
+        if (errno != EEXIST) {
+            error_set_errno(error, errno, "cannot make a device node in /dev/%s",
+                            queues->folder_name);
+            queues_clean_up(queues);
+            return NULL;
+        }
+    }
+}
+
+int
+queues_make_node(Queues *queues, const char *owner, dev_t device, char **ret_name, GError **error)
+{
+    g_autofree char *name = NULL;
+    AUTO_FD int fd = -1;
+    struct stat status;
+
+    if (!ensure_folder(queues, error))
+        return -1;
+    name = make_named_node(queues, owner, device, error);
+    if (!name)
+        return -1;
+    fd = (int)RETRY_EINTR(openat(queues->folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (fd < 0 || fstat(fd, &status) < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != device) {
+        error_set_errno(error, fd < 0 ? errno : ENODEV, "cannot use a device node in /dev/%s",
+                        queues->folder_name);
+        queues_drop_node(queues, name);
+        return -1;
+    }
+    *ret_name = g_steal_pointer(&name);
+    return g_steal_fd(&fd);
+}
+
+static gboolean
+lock_queue(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    return RETRY_EINTR(fcntl(fd, F_OFD_SETLK, &lock)) == 0;
+}
+
+/* inotify's number of a watch on the node; -1 and errno. */
+static int
+watch_node(Queues *queues, int node_fd)
+{
+    char path[sizeof "/proc/self/fd/" + 10];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", node_fd);
+    return inotify_add_watch(queues->inotify_fd, path, IN_CLOSE_WRITE | IN_OPEN);
+}
+
+static GPtrArray *
+queues_of(Queues *queues, const char *owner)
+{
+    GPtrArray *list = g_hash_table_lookup(queues->by_owner, owner);
+
+    if (!list) {
+        list = g_ptr_array_new();
+        g_hash_table_insert(queues->by_owner, g_strdup(owner), list);
+    }
+    return list;
+}
+
+static Queue *
+add_queue(Queues *queues, const char *owner, const char *name, int watch, const struct stat *status)
+{
+    Queue *queue = g_new0(Queue, 1);
+
+    queue->owner = g_strdup(owner);
+    queue->name = g_strdup(name);
+    queue->key = (FileKey){.device = status->st_dev, .inode = status->st_ino};
+    queue->watch = watch;
+    g_hash_table_insert(queues->by_watch, GINT_TO_POINTER(watch), queue);
+    g_ptr_array_add(queues_of(queues, owner), queue);
+    return queue;
+}
+
+gboolean
+queues_add(Queues *queues, const char *owner, const char *name, int node_fd, int fd, GError **error)
+{
+    struct stat status;
+    int watch;
+
+    if (fstat(node_fd, &status) < 0 || !lock_queue(fd))
+        return error_set_errno(error, errno, "cannot lock a queue");
+    watch = watch_node(queues, node_fd);
+    if (watch < 0 && errno == ENOSPC)
+        return error_set_errno(error, errno,
+                               "cannot watch one more queue; raise fs.inotify.max_user_watches");
+    if (watch < 0)
+        return error_set_errno(error, errno, "cannot watch a queue");
+    add_queue(queues, owner, name, watch, &status);
+    return TRUE;
+}
+
+/* The queue has ended, or nobody cares any more: its node goes. */
+static void
+remove_queue(Queues *queues, Queue *queue)
+{
+    GPtrArray *list = g_hash_table_lookup(queues->by_owner, queue->owner);
+
+    g_ptr_array_remove_fast(list, queue);
+    if (list->len == 0)
+        g_hash_table_remove(queues->by_owner, queue->owner);
+    inotify_rm_watch(queues->inotify_fd, queue->watch);
+    remove_node(queues, queue->name);
+    g_hash_table_remove(queues->by_watch, GINT_TO_POINTER(queue->watch));
+}
+
+/* A set of owners, some of whose queues have ended. */
+static GHashTable *
+owners_new(void)
+{
+    return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+}
+
+static void
+end_queue(Queues *queues, Queue *queue, GHashTable *owners)
+{
+    g_hash_table_add(owners, g_strdup(queue->owner));
+    remove_queue(queues, queue);
+}
+
+static void
+tell_owners(Queues *queues, GHashTable *owners)
+{
+    g_autofree gpointer *list = g_hash_table_get_keys_as_array(owners, NULL);
+
+    queues_clean_up(queues);
+    if (list[0] && queues->handler)
+        queues->handler((const char *const *)list, queues->user_data);
+}
+
+/* Ends the queues whose lock has gone. FALSE: the locks cannot be read, and all stay. */
+static gboolean
+end_unlocked(Queues *queues, GHashTable *owners, GError **error)
+{
+    g_autoptr(GHashTable) locked = file_keys_new();
+    g_autoptr(GList) all = NULL;
+
+    if (!locks_read(locked, error))
+        return FALSE;
+    all = g_hash_table_get_values(queues->by_watch);
+    for (GList *link = all; link; link = link->next) {
+        Queue *queue = link->data;
+
+        if (!g_hash_table_contains(locked, &queue->key))
+            end_queue(queues, queue, owners);
+    }
+    return TRUE;
+}
+
+static gboolean on_look(gpointer user_data);
+
+static void
+schedule_look(Queues *queues)
+{
+    clear_source(&queues->look);
+    if (queues->next_look >= G_N_ELEMENTS(look_delays))
+        return;
+    queues->look = g_timeout_source_new(look_delays[queues->next_look++]);
+    g_source_set_callback(queues->look, on_look, queues, NULL);
+    g_source_set_name(queues->look, "look at locks");
+    g_source_attach(queues->look, g_main_context_get_thread_default());
+}
+
+static void
+begin_looks(Queues *queues)
+{
+    queues->next_look = 0;
+    schedule_look(queues);
+}
+
+static gboolean
+on_look(gpointer user_data)
+{
+    Queues *queues = user_data;
+    g_autoptr(GHashTable) owners = owners_new();
+
+    end_unlocked(queues, owners, NULL);
+    schedule_look(queues);
+    tell_owners(queues, owners);
+    return G_SOURCE_REMOVE;
+}
+
+/* Somebody else has the node open, too. One event of this is enough: he could make any number. */
+static void
+on_reopened(Queues *queues, Queue *queue)
+{
+    char path[NAME_SIZE + 64];
+
+    queue->is_reopened = TRUE;
+    snprintf(path, sizeof path, "/proc/self/fd/%d/%s", queues->folder_fd, queue->name);
+    inotify_add_watch(queues->inotify_fd, path, IN_CLOSE_WRITE);
+}
+
+static void
+handle_event(Queues *queues, const struct inotify_event *event, GHashTable *owners)
+{
+    Queue *queue = g_hash_table_lookup(queues->by_watch, GINT_TO_POINTER(event->wd));
+
+    if (event->mask & IN_Q_OVERFLOW)
+        begin_looks(queues);
+    if (!queue)
+        return;
+    if (event->mask & IN_OPEN)
+        on_reopened(queues, queue);
+    if (!(event->mask & IN_CLOSE_WRITE))
+        return;
+    if (queue->is_reopened)
+        begin_looks(queues);
+    else
+        end_queue(queues, queue, owners);
+}
+
+static gboolean
+on_events(gint fd, GIOCondition condition, gpointer user_data)
+{
+    Queues *queues = user_data;
+    char buffer[EVENT_BUFFER] __attribute__((aligned(__alignof__(struct inotify_event))));
+    gssize n = RETRY_EINTR(read(fd, buffer, sizeof buffer));
+    g_autoptr(GHashTable) owners = owners_new();
+
+    for (gssize at = 0; at < n;) {
+        const struct inotify_event *event = (const struct inotify_event *)(buffer + at);
+
+        handle_event(queues, event, owners);
+        at += (gssize)sizeof *event + event->len;
+    }
+    tell_owners(queues, owners);
+    return G_SOURCE_CONTINUE;
+}
+
+/* OWNER.N */
+static char *
+owner_of_node(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot && dot > name ? g_strndup(name, (gsize)(dot - name)) : NULL;
+}
+
+static gboolean
+take_up_node(Queues *queues, const char *name)
+{
+    AUTO_FD int node =
+        (int)RETRY_EINTR(openat(queues->folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    g_autofree char *owner = owner_of_node(name);
+    struct stat status;
+    int watch;
+
+    if (node < 0 || !owner || fstat(node, &status) < 0 || !S_ISCHR(status.st_mode))
+        return unlinkat(queues->folder_fd, name, 0) == 0 || errno == ENOENT;
+    watch = watch_node(queues, node);
+    if (watch >= 0)
+        add_queue(queues, owner, name, watch, &status);
+    return watch >= 0;
+}
+
+static gboolean
+take_up_nodes(Queues *queues, GError **error)
+{
+    DIR *folder = fdopendir(dup(queues->folder_fd));
+    const struct dirent *entry;
+    gboolean good = folder != NULL;
+
+    while (good && (entry = readdir(folder))) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            good = take_up_node(queues, entry->d_name);
+    }
+    if (!good)
+        error_set_errno(error, errno, "cannot take up the queues in /dev/%s", queues->folder_name);
+    if (folder)
+        closedir(folder);
+    return good;
+}
+
+/* What an earlier daemon has opened. */
+static gboolean
+recover(Queues *queues, GError **error)
+{
+    g_autoptr(GHashTable) owners = owners_new();
+
+    queues->folder_fd = open_folder(queues);
+    if (queues->folder_fd < 0 && errno == ENOENT)
+        return TRUE;
+    if (queues->folder_fd < 0)
+        return error_set_errno(error, errno, "cannot use the folder /dev/%s", queues->folder_name);
+    /* The watches are there before the locks are read: what closes later is reported. */
+    if (!take_up_nodes(queues, error) || !end_unlocked(queues, owners, error))
+        return FALSE;
+    queues_clean_up(queues);
+    begin_looks(queues);
+    return TRUE;
+}
+
+gboolean
+queues_watch(Queues *queues, QueueHandler handler, gpointer user_data, GError **error)
+{
+    if (g_hash_table_size(queues->by_watch) == 0 && !recover(queues, error))
+        return FALSE;
+    queues->handler = handler;
+    queues->user_data = user_data;
+    queues->events = g_unix_fd_source_new(queues->inotify_fd, G_IO_IN);
+    /* It never runs nested; this spares the loop two wake-ups of itself (GLib blocks others). */
+    g_source_set_can_recurse(queues->events, TRUE);
+    g_source_set_callback(queues->events, G_SOURCE_FUNC(on_events), queues, NULL);
+    g_source_set_name(queues->events, "ends of queues");
+    g_source_attach(queues->events, g_main_context_get_thread_default());
+    return TRUE;
+}
+
+guint
+queues_count(Queues *queues, const char *owner)
+{
+    const GPtrArray *list = g_hash_table_lookup(queues->by_owner, owner);
+
+    return list ? list->len : 0;
+}
+
+GPtrArray *
+queues_owners(Queues *queues)
+{
+    GPtrArray *owners = g_ptr_array_new_with_free_func(g_free);
+    GHashTableIter iter;
+    gpointer owner;
+
+    g_hash_table_iter_init(&iter, queues->by_owner);
+    while (g_hash_table_iter_next(&iter, &owner, NULL))
+        g_ptr_array_add(owners, g_strdup(owner));
+    return owners;
+}
+
+void
+queues_forget_last(Queues *queues, const char *owner, guint n)
+{
+    GPtrArray *list;
+
+    while (n-- > 0 && (list = g_hash_table_lookup(queues->by_owner, owner)))
+        remove_queue(queues, list->pdata[list->len - 1]);
+    queues_clean_up(queues);
+}
+
+void
+queues_forget(Queues *queues, const char *owner)
+{
+    queues_forget_last(queues, owner, queues_count(queues, owner));
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The queues of macvtaps that are open, in whatever process: each has a device node of its own, by
+ * which its end is seen. See queue.c. Only for the Linux implementation.
+ */
+#pragma once
+
+#include "ops.h"
+#include "privileges.h"
+
+#include <sys/types.h>
+
+extern const Privileges queue_privileges;
+
+typedef struct Queues Queues;
+
+/* dev_fd: /dev, borrowed. */
+Queues *queues_new(int dev_fd, GError **error);
+void queues_free(Queues *queues);
+
+/*
+ * Makes a node for a new queue of this owner and returns an O_PATH descriptor of it, or -1. Either
+ * queues_add() takes the node over, or queues_drop_node() removes it. ret_name: its name, free with
+ * g_free().
+ */
+int queues_make_node(Queues *queues, const char *owner, dev_t device, char **ret_name,
+                     GError **error);
+void queues_drop_node(Queues *queues, const char *name);
+
+/* Removes what could not be removed before. */
+void queues_clean_up(Queues *queues);
+
+/* Locks and watches the queue fd, which was opened through the node behind node_fd. On failure the
+ * node is the caller's to drop. */
+gboolean queues_add(Queues *queues, const char *owner, const char *name, int node_fd, int fd,
+                    GError **error);
+
+/* As queues_forget(), but only those n that were added last. */
+void queues_forget_last(Queues *queues, const char *owner, guint n);
+
+/* The operations of ops.h with the same names. */
+gboolean queues_watch(Queues *queues, QueueHandler handler, gpointer user_data, GError **error);
+guint queues_count(Queues *queues, const char *owner);
+GPtrArray *queues_owners(Queues *queues);
+void queues_forget(Queues *queues, const char *owner);
