@@ -518,7 +518,8 @@ recover(Queues *queues, GError **error)
     if (!take_up_nodes(queues, error) || !end_unlocked(queues, owners, error))
         return FALSE;
     queues_clean_up(queues);
-    begin_looks(queues);
+    if (g_hash_table_size(queues->by_watch) > 0)
+        begin_looks(queues);
     return TRUE;
 }
 

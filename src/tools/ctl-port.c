@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "macvtapctl.h"
 #include "network-option.h"
+#include "queue-users.h"
 #include "table.h"
 
 #include "output.h"
@@ -47,6 +48,20 @@ print_field(const MacvtapPort *port, const char *label, const char *field)
         g_print("%-10s %s\n", label, text);
 }
 
+/* The processes are looked for only here: it takes a look at every process's descriptors. */
+static void
+print_open_queues(const MacvtapPort *port)
+{
+    g_autofree char *open = macvtap_port_get_text(port, "openQueues");
+    g_autofree char *users = NULL;
+
+    if (!open[0] || g_str_equal(open, "0"))
+        return;
+    users = queue_users_describe(macvtap_port_get_id(port));
+    g_print("open       %s queue%s%s%s\n", open, g_str_equal(open, "1") ? "" : "s",
+            users[0] ? ", in " : "", users);
+}
+
 static void
 print_port(const MacvtapPort *port)
 {
@@ -64,6 +79,7 @@ print_port(const MacvtapPort *port)
     g_print("holder     %s, owner %u\n", holder, macvtap_port_get_owner(port));
     if (g_str_has_prefix(holder, "domain:"))
         print_field(port, "process", "holder.pid");
+    print_open_queues(port);
     g_print("state      %s\n", macvtap_port_get_state(port));
     g_print("link       %s\n", g_str_equal(up, "no") ? "down" : "up");
     print_field(port, "carrier", "carrier");
@@ -197,7 +213,7 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
         {"queues", 0, 0, G_OPTION_ARG_STRING, &options.queues, "1 to 256", "N"},
         {"vhost", 0, 0, G_OPTION_ARG_STRING, &options.vhost, "auto, require or off", "WHEN"},
         {"holder", 0, 0, G_OPTION_ARG_STRING, &options.holder,
-         "none (as if left out), pid:N or domain:UUID", "HOLDER"},
+         "none (default), pid:N or domain:UUID", "HOLDER"},
         {"link", 0, 0, G_OPTION_ARG_STRING, &options.link, "Leave the device down", "up|down"},
         {"incoming", 0, 0, G_OPTION_ARG_NONE, &options.incoming,
          "The guest comes by migration from another host", NULL},

@@ -197,7 +197,8 @@ import json, os, socket, sys
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(sys.argv[1])
 for owner, group in ((0, 0), (os.getuid(), 0), (os.getuid(), os.getgid())):
-    parameters = {"network": "lan", "deviceNode": {"owner": owner, "group": group}, "openDescriptors": False}
+    parameters = {"network": "lan", "deviceNode": {"owner": owner, "group": group}, "openDescriptors": False,
+                  "holder": {"type": "process"}}
     call = {"method": "org.macvtapd.Ports.CreatePort", "parameters": parameters}
     connection.sendall(json.dumps(call).encode() + bytes(1))
     reply = json.loads(connection.recv(65536)[:-1])

@@ -82,7 +82,7 @@ def test_program_gets_a_port(daemon, host, example):
     told = json.loads(process.stdout.readline())
     (port,) = daemon.ports()
     assert (told["taps"], told["listed"], told["port"]) == (2, 1, port)
-    assert port["holder"] == {"type": "process", "pid": process.pid}
+    assert (port["holder"], port["openQueues"]) == ({"type": "descriptors"}, 2)
     assert os.readlink(f"/proc/{process.pid}/fd/{told['fd']}").startswith("/dev/")
     process.stdin.close()
     assert process.wait() == 0

@@ -81,7 +81,7 @@ def test_run_becomes_the_vmm(daemon, vmm):
     process = vmm()
     assert process.said == process.pid
     (port,) = daemon.ports()
-    assert port["holder"] == {"type": "process", "pid": process.pid}
+    assert port["holder"] == {"type": "descriptors"}
     children = f"/proc/{process.pid}/task/{process.pid}/children"
     with open(children, encoding="ascii") as stream:
         assert stream.read() == ""
@@ -118,7 +118,7 @@ def test_port_deleted_under_a_living_holder(daemon, vmm):
 
 
 def test_daemon_keeps_no_descriptor(daemon):
-    """Neither of a port that it has handed over, nor of one that is gone."""
+    """Neither of a port that it has handed over, nor of one that is gone; of the nodes' folder while there are any."""
     folder = f"/proc/{daemon.process.pid}/fd"
     with daemon.connect() as connection:
         def held():
@@ -129,7 +129,7 @@ def test_daemon_keeps_no_descriptor(daemon):
         before = held()
         port = connection.ports("CreatePort", network="lan", queues=4, vhost="off", holder={"type": "none"})["port"]
         assert len(connection.take_descriptors()) == 4
-        assert held() == before
+        assert held() == sorted([*before, f"/dev/{os.path.basename(daemon.host.queue_folder)}"])
         connection.ports("DeletePort", port=port["id"])
         assert held() == before
 
@@ -172,9 +172,21 @@ def test_ports_without_a_process_survive(daemon, holder, how):
     daemon.ctl("port", "delete", "vm")
 
 
+@pytest.fixture(params=["descriptors", "process"])
+def held(request, daemon, host, vmm):
+    """A port that ends with a process: by its descriptors, or by its pid."""
+    if request.param == "descriptors":
+        process = vmm()
+    else:
+        process = host.start("sleep", "infinity")
+        create(daemon, f"--holder=pid:{process.pid}")
+    process.reason = {"descriptors": "its last descriptor was closed", "process": "its holder has ended"}[request.param]
+    return process
+
+
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_holder_ends_while_no_daemon_runs(daemon, host, vmm, how):
-    process = vmm()
+def test_holder_ends_while_no_daemon_runs(daemon, host, held, how):
+    process = held
     getattr(daemon, how)()
     process.kill()
     process.wait()
@@ -182,13 +194,13 @@ def test_holder_ends_while_no_daemon_runs(daemon, host, vmm, how):
     daemon.start()
     assert daemon.leftovers() == []
     assert daemon.ports() == []
-    assert "has ended" in daemon.messages()
+    assert process.reason in daemon.messages()
 
 
-def test_pid_that_is_another_process_now(daemon, vmm):
+def test_pid_that_is_another_process_now(daemon, host):
     """The record's start time is not that of the process with this pid: the holder has ended."""
-    process = vmm()
-    (port,) = daemon.ports()
+    process = host.start("sleep", "infinity")
+    port = create(daemon, f"--holder=pid:{process.pid}")
     daemon.stop()
     holder = json.loads(record(daemon, port).read_text(encoding="utf-8"))["holder"]
     rewrite(record(daemon, port), holder={**holder, "startTime": holder["startTime"] + 1})
@@ -197,10 +209,9 @@ def test_pid_that_is_another_process_now(daemon, vmm):
     assert process.poll() is None
 
 
-def test_pid_that_is_a_thread_now(daemon, vmm):
+def test_pid_that_is_a_thread_now(daemon, host):
     """It is no process's, so the holder has ended: the daemon starts all the same."""
-    vmm()
-    (port,) = daemon.ports()
+    port = create(daemon, f"--holder=pid:{host.start('sleep', 'infinity').pid}")
     daemon.stop()
     end, known, ids = threading.Event(), threading.Event(), []
     thread = threading.Thread(target=lambda: (ids.append(threading.get_native_id()), known.set(), end.wait()))
@@ -486,7 +497,7 @@ def watch(connection):
 
 
 # What the daemon sees rather than keeps: it changes on its own.
-SEEN = {"state", "linkUp", "carrier", "statistics"}
+SEEN = {"state", "linkUp", "carrier", "openQueues", "statistics"}
 
 
 def kept(port):

@@ -13,7 +13,6 @@ import badrequests
 import figures
 from badrequests import Generator, Interface
 from programs import SOURCE
-from refusal import nodes_in_dev
 from varlink import Closed, Connection
 
 SEED = 20261
@@ -176,7 +175,7 @@ def check(daemon, count):
         assert count_descriptors(daemon) == before
     assert daemon.running
     assert "warning" not in daemon.messages(), daemon.messages()
-    assert daemon.leftovers() == [] and nodes_in_dev(daemon) == []
+    assert daemon.settle() == []
     outcomes = {outcome for counter in tally.counts.values() for outcome in counter}
     assert outcomes - {"done", "closed", "no reply"} <= declared_errors(interface)
     assert tally.total() == count

@@ -182,25 +182,28 @@ class Daemon:
         return sorted(os.listdir(folder)) if folder.is_dir() else []
 
     def leftovers(self):
-        """What must not be there when no port is: devices, records."""
-        return [f"device {name}" for name in self.host.macvtaps()] + [f"record {name}" for name in self.records()]
+        """What must not be there when no port is: devices, records, nodes of queues."""
+        return [f"device {name}" for name in self.host.macvtaps()] + [f"record {name}" for name in self.records()] + \
+               [f"node {name}" for name in self.host.queue_nodes()]
 
     def settle(self, deadline=None):
         """Wait until nothing is left, by the kernel's and the folder's own messages. Returns what is left if the
         deadline passes, or at once if no daemon runs that could still remove it."""
         deadline = deadline or Deadline()
         records = self.state / "ports"
-        monitor, watch = LinkMonitor(self.host), FolderWatch(records if records.is_dir() else self.state)
+        watches = [LinkMonitor(self.host), FolderWatch(records if records.is_dir() else self.state)]
+        with contextlib.suppress(FileNotFoundError):
+            watches.append(FolderWatch(self.host.queue_folder))
         try:
             while self.running and self.leftovers():
-                deadline.wait_readable(monitor.fileno(), watch.fileno())
-                monitor.drain()
-                watch.drain()
+                deadline.wait_readable(*(watch.fileno() for watch in watches))
+                for watch in watches:
+                    watch.drain()
         except TimeoutError:
             pass
         finally:
-            monitor.close()
-            watch.close()
+            for watch in watches:
+                watch.close()
         return self.leftovers()
 
     def close(self):

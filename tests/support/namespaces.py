@@ -8,7 +8,9 @@ test run that is killed leaves no namespace. Everything started in a host is kil
 import contextlib
 import ctypes
 import json
+import os
 import pwd
+import shutil
 import signal
 import socket
 import struct
@@ -82,6 +84,17 @@ class Host:
     @property
     def pid(self):
         return self._keeper.pid
+
+    @property
+    def queue_folder(self):
+        """Where a macvtapd in this host keeps the nodes of the open queues, seen from the test."""
+        return self.path(f"/dev/macvtapd-{os.stat(f'/proc/{self.pid}/ns/net').st_ino}")
+
+    def queue_nodes(self):
+        try:
+            return sorted(os.listdir(self.queue_folder))
+        except FileNotFoundError:
+            return []
 
     def path(self, inside):
         """Where a file of the host's own mount namespace is seen from the test's."""
@@ -168,6 +181,8 @@ class Host:
                 if stream:
                     stream.close()
         self._children = []
+        if self._keeper.poll() is None:  # /dev is the machine's: what a killed daemon has left would stay
+            shutil.rmtree(self.queue_folder, ignore_errors=True)
         if self._keeper.stdin:
             with contextlib.suppress(BrokenPipeError):
                 self._keeper.stdin.close()

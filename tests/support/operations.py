@@ -20,7 +20,6 @@ from domain import Port, domain_xml
 from frames import set_mac
 from namespaces import Host, LinkMonitor
 from programs import program
-from refusal import nodes_in_dev
 
 ANSWER = 10  # seconds after which a call hangs, and after which what has not gone stays
 DOMAIN = "123e4567-e89b-12d3-a456-426614174000"
@@ -53,7 +52,7 @@ class World:
             self.daemon.network(name, text=f"[Network]\nParent=eth0\n{keys}\n")
         self.daemon.network("probe", "eth1")
         self.daemon.network("assign1", text="[Network]\nParent=eth1\nMode=passthru\n[Port]\nMac=assign\n")
-        self._holders, self._indexes = [], set()
+        self._holders, self._indexes, self._held = [], set(), []
         self.connection = None
         self.port = None  # what the operation is about, as the API tells it
         self.done = None  # what the hook gave
@@ -89,6 +88,21 @@ class World:
         self.port = self.call("CreatePort", network=network, **parameters)["port"]
         return self.port
 
+    def hold(self, method, **parameters):
+        """As call(), but who calls keeps the descriptors."""
+        try:
+            reply = self.connection.ports(method, _deadline=Deadline(ANSWER), **parameters)
+        finally:
+            self._held += self.connection.take_descriptors()
+        self.port = reply["port"]
+
+    def let_go(self, count=None):
+        """Closes that many of the descriptors, or all."""
+        closed = self._held[:count]
+        self._held = self._held[len(closed):]
+        for descriptor in closed:
+            os.close(descriptor)
+
     def hook(self, operation, text):
         self.done = self.host.run(program("hook"), "vm1", operation, "begin", "-", input=text, stdin=None, check=False,
                                   env={**self.daemon.environment(), "LC_ALL": "C"})
@@ -118,6 +132,7 @@ class World:
     def end(self):
         """Everybody lets go of their ports, and macvtapd is done with them."""
         self.end_holders()
+        self.let_go()
         with self.daemon.connect() as connection:
             connection.ports("EndDomain", domain=DOMAIN)
             for port in connection.ports("ListPorts")["ports"]:
@@ -130,20 +145,23 @@ class World:
 
     def _settle(self):
         deadline = Deadline(ANSWER)
-        monitor, watch = LinkMonitor(self.host), FolderWatch(self.daemon.state / "ports")
+        watches = [LinkMonitor(self.host), FolderWatch(self.daemon.state / "ports"),
+                   FolderWatch(self.host.path("/dev"))]
+        with contextlib.suppress(FileNotFoundError):
+            watches.append(FolderWatch(self.host.queue_folder))
         ended = os.pidfd_open(self.daemon.process.pid)
         try:
-            while self.macvtaps() or self.daemon.records():
-                if ended in deadline.wait_readable(monitor.fileno(), watch.fileno(), ended):
+            while self.macvtaps() or self.daemon.records() or self.host.queue_nodes():
+                if ended in deadline.wait_readable(*(watch.fileno() for watch in watches), ended):
                     return
-                monitor.drain()
-                watch.drain()
+                for watch in watches:
+                    watch.drain()
         except TimeoutError:
             pass  # what is left is told by the comparison
         finally:
             os.close(ended)
-            monitor.close()
-            watch.close()
+            for watch in watches:
+                watch.close()
 
     # -- what is there ---------------------------------------------------------------------------------------
 
@@ -170,9 +188,9 @@ class World:
         """Of a /dev that others use as well: only what has an index of this world's."""
         names = os.listdir(self.host.path("/dev"))
         if self.own_dev:
-            return sorted(names)
+            return sorted(names) + self.host.queue_nodes()
         ours = {f"tap{index}" for index in self._indexes}
-        return sorted(ours & set(names)) + nodes_in_dev(self.daemon)
+        return sorted(ours & set(names)) + self.host.queue_nodes()
 
     def descriptors(self):
         """What the daemon has open while this one is its only caller."""
@@ -221,6 +239,7 @@ class World:
 
     def close(self):
         self.end_holders()
+        self.let_go()
         self.daemon.close()
         self.host.close()
         self._station.close()
@@ -269,6 +288,25 @@ def _open(world):
 
 def _delete(world):
     world.call("DeletePort", port=world.port["id"])
+
+
+def _create_held(network, **parameters):
+    return lambda world: world.hold("CreatePort", network=network, vhost="off", holder={"type": "descriptors"}, **parameters)
+
+
+def _open_held(world):
+    world.hold("OpenPort", port=world.port["id"])
+
+
+def _two_held(world):
+    for _ in range(2):
+        _create_held("lan", queues=2)(world)
+
+
+def _let_descriptors_go(world):
+    world.let_go(3)
+    world.call("ListNetworks")
+    world.call("ListNetworks")
 
 
 def _set(**change):
@@ -340,6 +378,8 @@ def _crash(world):
     world.create("lan", holder=stays)
     world.create("assign1", holder=ends)
     world.create("lan", holder={"type": "domain", "domain": DOMAIN, "pid": ends["pid"]}, deviceNode=NODE)
+    _create_held("lan", queues=2)(world)  # two of its queues are closed by the next start, and then it is over,
+    _create_held("lan", queues=2)(world)  # of this one it is one queue
     for suffix in (".creating", ".deleting"):
         port = world.create("lan", holder=stays)
         (records / port["id"]).rename(records / f"{port['id']}{suffix}")
@@ -348,6 +388,7 @@ def _crash(world):
     (records / ".p000000000001.new").write_bytes(b"{")
     world.daemon.kill()
     world.end_holder(ends)
+    world.let_go(3)
 
 
 OPERATIONS = [
@@ -358,7 +399,10 @@ OPERATIONS = [
     Operation("create: for a domain, with a node", _create_for_domain),
     Operation("create: the same, in a /dev without nodes", _create_for_domain, own_dev=True),
     Operation("create: for an incoming guest", lambda world: _create_for_domain(world, incoming=True)),
+    Operation("create: held by its descriptors", _create_held("lan", queues=2)),
+    Operation("create: held by its descriptors, in a /dev without nodes", _create_held("lan", queues=2), own_dev=True),
     Operation("open", _open, _create("lan", queues=2)),
+    Operation("open: of a port that descriptors hold", _open_held, _create_held("lan", queues=2)),
     Operation("open: in a /dev without nodes", _open, _create("lan"), own_dev=True),
     Operation("open: a node that was given away", _open, _create_for_domain),
     Operation("set: holder", _tie, _create_for_domain),
@@ -369,6 +413,7 @@ OPERATIONS = [
     Operation("delete: with a node, in a /dev without nodes", _delete, _create_for_domain, own_dev=True),
     Operation("end of a domain with three ports",
               lambda world: world.call("EndDomain", domain=DOMAIN), _three_of_a_domain),
+    Operation("the last descriptor of a port is closed", _let_descriptors_go, _two_held, may_be_told=True),
     Operation("end of a process with three ports", _let_holders_end, _three_of_a_process, may_be_told=True),
     Operation("the guest takes another MAC, and may not", _take_another_mac, _create("lan"), may_be_told=True),
     Operation("the guest takes another MAC, and may (assign)", _take_another_mac, _create("assign"), may_be_told=True),

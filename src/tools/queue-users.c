@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation: macvtapd opens each queue through a node /dev/macvtapd-NAMESPACE/ID.N, and
+ * /proc/PID/fd shows that path for every copy of the descriptor, whatever the process has for its
+ * /dev. The daemon itself cannot look there: it has no power over other users' processes.
+ */
+#include "queue-users.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FOLDER_PREFIX "macvtapd-"
+#define PATH_SIZE 64
+
+static gboolean
+is_number(const char *text)
+{
+    return text[0] && text[strspn(text, "0123456789")] == '\0';
+}
+
+/* ".../macvtapd-NAMESPACE/ID.N" */
+static gboolean
+is_queue_of(const char *target, const char *port_id)
+{
+    g_autofree char *folder = g_path_get_dirname(target);
+    g_autofree char *folder_name = g_path_get_basename(folder);
+    const char *name = strrchr(target, '/');
+
+    if (!name || !g_str_has_prefix(folder_name, FOLDER_PREFIX) ||
+        !is_number(folder_name + strlen(FOLDER_PREFIX)))
+        return FALSE;
+    name++;
+    return g_str_has_prefix(name, port_id) && name[strlen(port_id)] == '.';
+}
+
+/* A file of that name that is no device proves nothing: anybody can make one. */
+static gboolean
+has_queue(const char *pid, const char *port_id)
+{
+    char folder_path[PATH_SIZE];
+    g_autoptr(GDir) folder = NULL;
+    const char *number;
+
+    snprintf(folder_path, sizeof folder_path, "/proc/%.16s/fd", pid);
+    folder = g_dir_open(folder_path, 0, NULL);
+    while (folder && (number = g_dir_read_name(folder))) {
+        g_autofree char *path = g_build_filename(folder_path, number, NULL);
+        g_autofree char *target = g_file_read_link(path, NULL);
+        struct stat status;
+
+        if (target && is_queue_of(target, port_id) && stat(path, &status) == 0 &&
+            S_ISCHR(status.st_mode))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static char *
+read_command(const char *pid)
+{
+    char path[PATH_SIZE];
+    g_autofree char *text = NULL;
+
+    snprintf(path, sizeof path, "/proc/%.16s/comm", pid);
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return g_strdup("?");
+    return g_strescape(g_strchomp(text), NULL);
+}
+
+char *
+queue_users_describe(const char *port_id)
+{
+    g_autoptr(GDir) processes = g_dir_open("/proc", 0, NULL);
+    g_autoptr(GString) text = g_string_new(NULL);
+    const char *pid;
+
+    while (processes && (pid = g_dir_read_name(processes))) {
+        g_autofree char *command = NULL;
+
+        if (!is_number(pid) || !has_queue(pid, port_id))
+            continue;
+        command = read_command(pid);
+        g_string_append_printf(text, "%s%s [%s]", text->len ? ", " : "", command, pid);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which processes have the queues of a port open: what keeps it, its name and its MAC. */
+#pragma once
+
+#include <glib.h>
+
+/*
+ * The processes that have a descriptor of a queue of the port with this ID, as "COMMAND [PID], …";
+ * "" when there is none that the caller may look at (root: all of them in its PID namespace).
+ * Reads /proc/PID/fd of every process (proc(5)). Free with g_free().
+ */
+char *queue_users_describe(const char *port_id);
