@@ -175,14 +175,20 @@ has_folder(Queues *queues)
 static gboolean
 ensure_folder(Queues *queues, GError **error)
 {
+    gboolean is_new;
+
     if (has_folder(queues))
         return TRUE;
-    if (mkdirat(queues->dev_fd, queues->folder_name, FOLDER_MODE) < 0 && errno != EEXIST)
+    is_new = mkdirat(queues->dev_fd, queues->folder_name, FOLDER_MODE) == 0;
+    if (!is_new && errno != EEXIST)
         return error_set_errno(error, errno, "cannot make the folder /dev/%s", queues->folder_name);
     queues->folder_fd = open_folder(queues);
-    if (queues->folder_fd < 0)
-        return error_set_errno(error, errno, "cannot use the folder /dev/%s", queues->folder_name);
-    return TRUE;
+    if (queues->folder_fd >= 0)
+        return TRUE;
+    error_set_errno(error, errno, "cannot use the folder /dev/%s", queues->folder_name);
+    if (is_new)
+        unlinkat(queues->dev_fd, queues->folder_name, AT_REMOVEDIR);
+    return FALSE;
 }
 
 static void
@@ -468,6 +474,7 @@ owner_of_node(const char *name)
     return dot && dot > name ? g_strndup(name, (gsize)(dot - name)) : NULL;
 }
 
+/* FALSE and errno: nobody can tell what it is. */
 static gboolean
 take_up_node(Queues *queues, const char *name)
 {
@@ -477,8 +484,10 @@ take_up_node(Queues *queues, const char *name)
     struct stat status;
     int watch;
 
-    if (node < 0 || !owner || fstat(node, &status) < 0 || !S_ISCHR(status.st_mode))
-        return unlinkat(queues->folder_fd, name, 0) == 0 || errno == ENOENT;
+    if (node < 0 || fstat(node, &status) < 0)
+        return FALSE;
+    if (!owner || !S_ISCHR(status.st_mode))
+        return unlinkat(queues->folder_fd, name, 0) == 0;
     watch = watch_node(queues, node);
     if (watch >= 0)
         add_queue(queues, owner, name, watch, &status);
@@ -486,16 +495,32 @@ take_up_node(Queues *queues, const char *name)
 }
 
 static gboolean
+take_up_all(Queues *queues, DIR *folder)
+{
+    const struct dirent *entry;
+
+    for (;;) {
+        errno = 0;
+        entry = readdir(folder);
+        if (!entry)
+            return errno == 0;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (!take_up_node(queues, entry->d_name))
+            return FALSE;
+    }
+}
+
+static gboolean
 take_up_nodes(Queues *queues, GError **error)
 {
-    DIR *folder = fdopendir(dup(queues->folder_fd));
-    const struct dirent *entry;
-    gboolean good = folder != NULL;
+    AUTO_FD int fd = fcntl(queues->folder_fd, F_DUPFD_CLOEXEC, 0);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    gboolean good;
 
-    while (good && (entry = readdir(folder))) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            good = take_up_node(queues, entry->d_name);
-    }
+    if (folder)
+        g_steal_fd(&fd);
+    good = folder && take_up_all(queues, folder);
     if (!good)
         error_set_errno(error, errno, "cannot take up the queues in /dev/%s", queues->folder_name);
     if (folder)

@@ -5,6 +5,7 @@
 #include "descriptor.h"
 #include "output.h"
 
+#include <linux/capability.h>
 #include <locale.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ typedef struct Command {
     const char *first, *second; /* second NULL: a command of one word */
     int (*run)(Ctl *ctl, int argc, char **argv, GError **error);
     const char *arguments, *help;
+    guint64 capabilities;     /* that it needs, if the user has them */
     gboolean starts_programs; /* libvirt's, which must have what the user has */
 } Command;
 
@@ -19,7 +21,8 @@ static const Command commands[] = {
     {"network", "list", ctl_network_list, "", "The networks you may use"},
     {"network", "show", ctl_network_show, "NET", "One network and its ports"},
     {"port", "list", ctl_port_list, "[--network NET]", "Your ports"},
-    {"port", "show", ctl_port_show, "PORT", "One port, by id, name or interface"},
+    {"port", "show", ctl_port_show, "PORT", "One port, by id, name or interface",
+     .capabilities = CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH)},
     {"port", "create", ctl_port_create,
      "--network NET [--name NAME] [--interface IFNAME] [--mac MAC] [--mtu N] [--queues N] [--vhost "
      "WHEN]"
@@ -29,7 +32,7 @@ static const Command commands[] = {
      "Change the source list of a port in source mode, or set its device up or down"},
     {"port", "delete", ctl_port_delete, "PORT...", "Remove ports"},
     {"domain", NULL, ctl_domain, "attach|detach|list|check|hook|xml ...",
-     "Ports in libvirt's domains (see macvtapctl domain --help)", TRUE},
+     "Ports in libvirt's domains (see macvtapctl domain --help)", .starts_programs = TRUE},
     {"monitor", NULL, ctl_monitor, "", "Show changes as they happen"},
     {"doctor", NULL, ctl_doctor, "", "Look for what would keep a VM from its network"},
 };
@@ -180,7 +183,7 @@ run(int argc, char **argv, GError **error)
         return 0;
     }
     command = find_command(argc, argv, &words);
-    if (command && !command->starts_programs && !capabilities_keep(0, error))
+    if (command && !command->starts_programs && !capabilities_keep(command->capabilities, error))
         return 1;
     if (!command)
         return refuse_command(argc, argv, error);

@@ -11,16 +11,25 @@ from previous import previous_daemon
 from programs import program
 
 # What the daemon sees rather than keeps.
-SEEN = {"state", "linkUp", "carrier", "statistics"}
+SEEN = {"state", "linkUp", "carrier", "openQueues", "statistics"}
+
+# The last one whose ports hung on a process by default.
+BASELINE = "fd0da01"
 
 
-@pytest.fixture(scope="module")
-def previous():
-    return previous_daemon()
+@pytest.fixture(scope="module", params=[None, pytest.param(BASELINE, marks=pytest.mark.long)],
+                ids=["before", BASELINE])
+def previous(request):
+    return previous_daemon(request.param)
+
+
+# Networks beside lan, and the parents that they are on.
+NETWORKS = {"vepa": "eth0", "private": "eth0", "source": "eth0", "passthru": "eth1"}
 
 
 class Site:
-    """A daemon with ports in use: of a process, of a domain, of nobody, and a tap that a guest sends through."""
+    """A daemon with ports in use, in every mode: of a process, of a domain, of nobody, and a tap that a guest sends
+    through."""
 
     def __init__(self, daemon, host, station):
         self.daemon = daemon
@@ -29,6 +38,13 @@ class Site:
         with daemon.connect() as connection:
             self.guest = connection.ports("CreatePort", network="lan", name="guest", holder={"type": "none"}, queues=1)
             self.tap = Tap(connection.descriptors.pop(0))
+            # As a VMM was started before: its queues are open, and its process is the holder.
+            connection.ports("CreatePort", network="lan", name="started", vhost="off", queues=2,
+                             holder={"type": "process", "pid": self.process.pid})
+            self.queues = connection.take_descriptors()
+            for network in NETWORKS:
+                connection.ports("CreatePort", network=network, name=f"in-{network}", openDescriptors=False,
+                                 holder={"type": "none"})
             connection.ports("CreatePort", network="lan", name="held", openDescriptors=False,
                              holder={"type": "process", "pid": self.process.pid})
             connection.ports("CreatePort", network="lan", name="domain", openDescriptors=False,
@@ -57,23 +73,32 @@ class Site:
         """Each port ends as if the daemon had always been there."""
         self.process.kill()
         self.process.wait()
-        for name in ("guest", "domain"):
+        for name in ("guest", "domain", *(f"in-{network}" for network in NETWORKS)):
             self.daemon.ctl("port", "delete", name)
-        self.tap.close()
+        self.close()
         assert self.daemon.settle() == []
+
+    def close(self):
+        self.tap.close()
+        while self.queues:
+            os.close(self.queues.pop())
 
 
 @pytest.fixture
-def site(daemons, host, station, previous, request):
+def site(daemons, host, station, hosts, previous, request):
     daemon = daemons(host)
+    host.connect("eth1", hosts("other"), "eth0")
     daemon.network("lan", "eth0")
+    for mode, parent in NETWORKS.items():
+        daemon.network(mode, text=f"[Network]\nParent={parent}\nMode={mode}\n"
+                       + ("Sources=52:54:00:00:00:01\n" if mode == "source" else ""))
     daemon.program = previous
     if getattr(request, "param", "own") == "handed-in":
         daemon.listen()
     daemon.start()
     made = Site(daemon, host, station)
     yield made
-    made.tap.close()
+    made.close()
     made.wire.close()
 
 
@@ -138,7 +163,7 @@ def test_record_of_a_later_format_is_set_aside(site):
     daemon.start()
     messages = daemon.messages()
     assert "version 2, and this macvtapd knows version 1" in messages and f"ip link delete {port['interfaceName']}" in messages
-    assert set(site.ports()) == {"held", "domain"} and site.devices() == site.links
+    assert set(site.ports()) == set(site.before) - {"guest"} and site.devices() == site.links
     site.exchange(b"its guest goes on")
     aside = record.with_name(f"{port['id']}.damaged")
     assert aside.read_text(encoding="utf-8") == later

@@ -42,6 +42,8 @@ ERRNOS = {
     "getrandom": ["EINTR", "EAGAIN"],
     "getsockname": ["ENOBUFS"],
     "getsockopt": ["ENOMEM", "EMFILE", "ENOBUFS"],
+    "inotify_add_watch": ["ENOSPC", "ENOMEM"],
+    "inotify_init1": _DESCRIPTORS,
     "ioctl": ["ENOMEM", "EIO", "EBUSY", "EPERM", "ENODEV", "EINTR"],
     "listen": ["EADDRINUSE"],
     "mkdir": _FOLDER,
@@ -75,7 +77,7 @@ ERRNOS = {
     "writev": ["ENOSPC", "EIO", "EINTR", "EPERM"],
 }
 # A close() that is said to fail has not closed: strace takes the call away. The kernel's always does.
-_NEVER_FAIL = {"close", "getpid", "gettid", "getuid", "geteuid", "getgid", "getegid", "umask", "munmap", "rt_sigprocmask",
+_NEVER_FAIL = {"close", "inotify_rm_watch", "getpid", "gettid", "getuid", "geteuid", "getgid", "getegid", "umask", "munmap", "rt_sigprocmask",
                "rt_sigaction", "madvise", "lseek", "statfs"}
 # GLib ends the process when there is no memory, which is a kill like any other.
 _MEMORY = {"brk", "mmap", "mprotect", "mremap", "futex"}
