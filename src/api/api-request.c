@@ -100,13 +100,14 @@ static const Field holder_fields[] = {
 };
 
 typedef struct CreateValues {
-    FieldValue network, name, interface_name, mac_address, mtu, queues, vhost, holder,
+    FieldValue network, name, guest_name, interface_name, mac_address, mtu, queues, vhost, holder,
         open_descriptors, link_up, device_node, incoming;
 } CreateValues;
 
 static const Field create_fields[] = {
     {"network", FIELD_STRING, TRUE, offsetof(CreateValues, network)},
     {"name", FIELD_STRING, FALSE, offsetof(CreateValues, name)},
+    {"guestName", FIELD_STRING, FALSE, offsetof(CreateValues, guest_name)},
     {"interfaceName", FIELD_STRING, FALSE, offsetof(CreateValues, interface_name)},
     {"macAddress", FIELD_STRING, FALSE, offsetof(CreateValues, mac_address)},
     {"mtu", FIELD_INTEGER, FALSE, offsetof(CreateValues, mtu)},
@@ -245,6 +246,7 @@ api_request_create(json_t *parameters, PortRequest *request, const char **ret_fi
                               "vhost is auto, require or off, not '%s'", values.vhost.text);
     request->network = g_strdup(values.network.text);
     request->name = g_strdup(values.name.text);
+    request->guest_name = g_strdup(values.guest_name.text);
     request->interface_name = g_strdup(values.interface_name.text);
     request->no_descriptors = values.open_descriptors.given && !values.open_descriptors.truth;
     request->link_down = values.link_up.given && !values.link_up.truth;

@@ -38,7 +38,8 @@ typedef struct Creation {
     Network *network; /* a reference */
     LinkInfo parent, trunk;
     Process holder; /* pidfd -1 unless the holder has a process */
-    Port *port;     /* ours until it is committed */
+    MacAddress wanted_mac;
+    Port *port; /* ours until it is committed */
     DescriptorArray *taps, *vhosts;
     GArray *others;    /* of LinkInfo, once a generated MAC was found in use by a device that is not
                           ours */
@@ -150,6 +151,75 @@ counts_as_well(const Port *port, gpointer user_data)
            registry_count(creation->broker->registry) >= PORTS_MAX;
 }
 
+static MacOrigin
+mac_origin(const Creation *creation)
+{
+    return (MacOrigin){
+        .seed = creation->broker->mac_seed,
+        .name = creation->request->name,
+        .uid = creation->caller->uid,
+        .guest_name = creation->request->guest_name,
+    };
+}
+
+/* Whether a port of the network has the MAC, on whatever parent: those of a pool are one network to
+ * the guests. A port that is ending counts if ending_too. */
+static gboolean
+network_has_mac(const Creation *creation, const MacAddress *mac, gboolean ending_too)
+{
+    const GSList *ports = registry_find_mac(creation->broker->registry, mac);
+
+    for (; ports; ports = ports->next) {
+        const Port *port = ports->data;
+
+        if (g_str_equal(port->network, creation->network->name) && (ending_too || !port->is_ending))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
+mac_is_kept(const MacAddress *mac, gpointer user_data)
+{
+    return network_has_mac(user_data, mac, FALSE);
+}
+
+static gboolean
+was_callers(const Port *port, gpointer user_data)
+{
+    const Creation *creation = user_data;
+
+    return port->owner == creation->caller->uid &&
+           g_str_equal(port->network, creation->network->name);
+}
+
+static gboolean
+has_wanted_mac(const Port *port, gpointer user_data)
+{
+    const Creation *creation = user_data;
+
+    return mac_address_equal(&port->mac, &creation->wanted_mac);
+}
+
+/* A guest that is started anew at once gets the MAC that it had, so the port that it had goes
+ * first; and others of the same user with it, for they may all be started anew. */
+static void
+free_wanted_mac(Creation *creation)
+{
+    Removals *removals = creation->broker->removals;
+    const MacOrigin origin = mac_origin(creation);
+
+    if (creation->request->name || creation->request->has_mac ||
+        creation->network->mac == MAC_POLICY_INHERIT ||
+        !policy_generate_mac(creation->network, &origin, mac_is_kept, creation,
+                             &creation->wanted_mac, NULL))
+        return;
+    if (network_has_mac(creation, &creation->wanted_mac, TRUE))
+        removals_hurry(removals, was_callers, creation);
+    if (network_has_mac(creation, &creation->wanted_mac, TRUE))
+        removals_hurry(removals, has_wanted_mac, creation);
+}
+
 static gboolean
 is_named(const Port *port, const char *text)
 {
@@ -164,7 +234,7 @@ is_in_the_way(const Port *port, gpointer user_data)
     const PortRequest *request = creation->request;
     const Network *network = creation->network;
 
-    if (is_named(port, request->name) || is_named(port, request->interface_name) ||
+    if (is_named(port, policy_port_name(request)) || is_named(port, request->interface_name) ||
         (request->has_mac && mac_address_equal(&port->mac, &request->mac)))
         return TRUE;
     /* Passthru excludes all others from a parent. */
@@ -183,6 +253,7 @@ make_room(Creation *creation, GError **error)
 
     while (removals_hurry(removals, is_in_the_way, creation))
         ;
+    free_wanted_mac(creation);
     for (;;) {
         GError *cause = NULL;
 
@@ -205,7 +276,8 @@ mac_is_taken(const MacAddress *mac, gpointer user_data)
         if (mac_address_equal(&g_array_index(creation->others, LinkInfo, i).mac, mac))
             return TRUE;
     }
-    return parent_has_mac(creation->broker, &creation->parent, mac);
+    return parent_has_mac(creation->broker, &creation->parent, mac) ||
+           (!creation->request->name && network_has_mac(creation, mac, TRUE));
 }
 
 static gboolean
@@ -229,6 +301,7 @@ static gboolean
 choose_mac(Creation *creation, GError **error)
 {
     const PortRequest *request = creation->request;
+    const MacOrigin origin = mac_origin(creation);
     gboolean passthru = creation->network->mode == MACVTAP_MODE_PASSTHRU;
 
     if (creation->network->mac == MAC_POLICY_INHERIT)
@@ -239,8 +312,8 @@ choose_mac(Creation *creation, GError **error)
         return passthru ||
                parent_check_mac(creation->broker, &creation->parent, &request->mac, error);
     }
-    return policy_generate_mac(creation->network, creation->broker->mac_seed, creation->port->name,
-                               mac_is_taken, creation, &creation->port->mac, error);
+    return policy_generate_mac(creation->network, &origin, mac_is_taken, creation,
+                               &creation->port->mac, error);
 }
 
 static gboolean
@@ -275,13 +348,18 @@ check_interface_name(Creation *creation, GError **error)
                                     "interface name %s is taken by port %s", name, other->name);
 }
 
-/* The ID, and the names that nobody asked for. */
+/* The ID, and the names that nobody asked for. A guest's name is a wish: another port may have it.
+ */
 static gboolean
 draw_names(Creation *creation, GError **error)
 {
     const PortRequest *request = creation->request;
     Registry *registry = creation->broker->registry;
+    const char *name = policy_port_name(request);
     Port *port = creation->port;
+
+    if (!request->name && name && registry_find(registry, name))
+        name = NULL;
 
     for (guint attempt = 1; attempt <= ATTEMPTS; attempt++) {
         g_free(port->id);
@@ -290,7 +368,7 @@ draw_names(Creation *creation, GError **error)
         if (registry_find(registry, port->id) || registry_find(registry, port->interface_name))
             continue;
         g_free(port->name);
-        port->name = g_strdup(request->name ? request->name : port->id);
+        port->name = g_strdup(name ? name : port->id);
         if (request->interface_name)
             g_strlcpy(port->interface_name, request->interface_name, sizeof(port->interface_name));
         return TRUE;

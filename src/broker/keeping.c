@@ -143,7 +143,7 @@ keeping_on_mac(Broker *broker, Port *port, const MacAddress *mac)
     if (mac_address_equal(&port->mac, &now.mac))
         return FALSE;
     if (may_change(port)) {
-        port->mac = now.mac;
+        registry_set_mac(broker->registry, port, &now.mac);
         save(broker, port);
     } else {
         keep(broker, port, mac);

@@ -302,31 +302,24 @@ parent_bond(Broker *broker, const LinkInfo *parent, char *active_slave, gsize si
     return bond.index;
 }
 
-typedef struct MacSearch {
-    int parent;
-    const MacAddress *mac;
-    const Port *found;
-} MacSearch;
-
-static void
-match_mac(Port *port, gpointer user_data)
+static const Port *
+find_port_with_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac)
 {
-    MacSearch *search = user_data;
+    const GSList *ports = registry_find_mac(broker->registry, mac);
 
-    if (mac_address_equal(&port->mac, search->mac) && is_there(port) &&
-        port->parent_index == search->parent)
-        search->found = port;
+    for (; ports; ports = ports->next) {
+        const Port *port = ports->data;
+
+        if (is_there(port) && port->parent_index == parent->index)
+            return port;
+    }
+    return NULL;
 }
 
 gboolean
 parent_has_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac)
 {
-    MacSearch search = {.parent = parent->index, .mac = mac};
-
-    if (mac_address_equal(&parent->mac, mac))
-        return TRUE;
-    registry_foreach(broker->registry, match_mac, &search);
-    return search.found != NULL;
+    return mac_address_equal(&parent->mac, mac) || find_port_with_mac(broker, parent, mac);
 }
 
 gboolean
@@ -340,17 +333,16 @@ parent_has_child(Broker *broker, const LinkInfo *parent, const MacAddress *mac)
 gboolean
 parent_check_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac, GError **error)
 {
-    MacSearch search = {.parent = parent->index, .mac = mac};
+    const Port *port = find_port_with_mac(broker, parent, mac);
     char text[MAC_ADDRESS_TEXT_SIZE];
 
     mac_address_format(mac, text);
     if (mac_address_equal(&parent->mac, mac))
         return port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s is the parent %s's own", text,
                               parent->name);
-    registry_foreach(broker->registry, match_mac, &search);
-    if (search.found)
+    if (port)
         return port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s is port %s's on %s", text,
-                              search.found->name, parent->name);
+                              port->name, parent->name);
     return TRUE;
 }
 

@@ -44,8 +44,46 @@ struct Registry {
     GHashTable *by_name;
     GHashTable *by_interface;
     GHashTable *by_index; /* ifindex -> link */
+    GHashTable *by_mac;   /* MAC -> GSList of Port */
     GHashTable *owners;   /* uid -> number of ports */
 };
+
+static guint
+mac_hash(gconstpointer key)
+{
+    guint32 low;
+
+    /* Of the six octets the last four differ, where any do. */
+    memcpy(&low, ((const MacAddress *)key)->octets + 2, sizeof(low));
+    return low;
+}
+
+static gboolean
+mac_equal(gconstpointer a, gconstpointer b)
+{
+    return mac_address_equal(a, b);
+}
+
+/* A list's key is its first port's MAC, so the list goes in anew when that port changes. */
+static void
+add_mac(Registry *registry, Port *port)
+{
+    GSList *ports = g_hash_table_lookup(registry->by_mac, &port->mac);
+
+    g_hash_table_replace(registry->by_mac, &port->mac, g_slist_prepend(ports, port));
+}
+
+static void
+remove_mac(Registry *registry, Port *port)
+{
+    GSList *ports = g_hash_table_lookup(registry->by_mac, &port->mac);
+
+    ports = g_slist_remove(ports, port);
+    if (ports)
+        g_hash_table_replace(registry->by_mac, &((Port *)ports->data)->mac, ports);
+    else
+        g_hash_table_remove(registry->by_mac, &port->mac);
+}
 
 static void
 tables_add(Registry *registry, Port *port)
@@ -60,6 +98,7 @@ tables_add(Registry *registry, Port *port)
     g_hash_table_insert(registry->by_name, port->name, link);
     g_hash_table_insert(registry->by_interface, port->interface_name, link);
     g_hash_table_insert(registry->by_index, GINT_TO_POINTER(port->interface_index), link);
+    add_mac(registry, port);
     g_hash_table_insert(registry->owners, owner, GUINT_TO_POINTER(owned + 1));
 }
 
@@ -74,6 +113,7 @@ tables_remove(Registry *registry, Port *port)
     g_hash_table_remove(registry->by_name, port->name);
     g_hash_table_remove(registry->by_interface, port->interface_name);
     g_hash_table_remove(registry->by_index, GINT_TO_POINTER(port->interface_index));
+    remove_mac(registry, port);
     if (owned > 1)
         g_hash_table_insert(registry->owners, owner, GUINT_TO_POINTER(owned - 1));
     else
@@ -122,6 +162,7 @@ registry_new(int state_fd, GError **error)
     registry->by_name = g_hash_table_new(g_str_hash, g_str_equal);
     registry->by_interface = g_hash_table_new(g_str_hash, g_str_equal);
     registry->by_index = g_hash_table_new(NULL, NULL);
+    registry->by_mac = g_hash_table_new(mac_hash, mac_equal);
     registry->owners = g_hash_table_new(NULL, NULL);
     return registry;
 }
@@ -130,6 +171,12 @@ static void
 free_port(gpointer port)
 {
     port_free(port);
+}
+
+static void
+free_list(gpointer key, gpointer list, gpointer user_data)
+{
+    g_slist_free(list);
 }
 
 void
@@ -141,6 +188,8 @@ registry_free(Registry *registry)
     g_hash_table_unref(registry->by_name);
     g_hash_table_unref(registry->by_interface);
     g_hash_table_unref(registry->by_index);
+    g_hash_table_foreach(registry->by_mac, free_list, NULL);
+    g_hash_table_unref(registry->by_mac);
     g_hash_table_unref(registry->owners);
     g_queue_free_full(registry->ports, free_port);
     descriptor_clear(&registry->folder_fd);
@@ -420,6 +469,20 @@ registry_find_index(Registry *registry, int interface_index)
     GList *link = g_hash_table_lookup(registry->by_index, GINT_TO_POINTER(interface_index));
 
     return link ? link->data : NULL;
+}
+
+void
+registry_set_mac(Registry *registry, Port *port, const MacAddress *mac)
+{
+    remove_mac(registry, port);
+    port->mac = *mac;
+    add_mac(registry, port);
+}
+
+const GSList *
+registry_find_mac(Registry *registry, const MacAddress *mac)
+{
+    return g_hash_table_lookup(registry->by_mac, mac);
 }
 
 GPtrArray *

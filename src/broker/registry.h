@@ -57,6 +57,13 @@ gboolean registry_forget(Registry *registry, Port *port, GError **error);
 Port *registry_find(Registry *registry, const char *text);
 Port *registry_find_index(Registry *registry, int interface_index);
 
+/* The ports with this MAC on whatever parent, a list of borrowed Port that belongs to the registry.
+ */
+const GSList *registry_find_mac(Registry *registry, const MacAddress *mac);
+
+/* Gives a port in the tables another MAC; its record is the caller's to write. */
+void registry_set_mac(Registry *registry, Port *port, const MacAddress *mac);
+
 /* All ports in the order of their making, as a GPtrArray of borrowed Port; free with
  * g_ptr_array_unref(). */
 GPtrArray *registry_list(Registry *registry);

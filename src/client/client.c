@@ -171,6 +171,7 @@ macvtap_client_create(MacvtapClient *client, const MacvtapRequest *request, GErr
 
     set_text(parameters, "network", request->network);
     set_text(parameters, "name", request->name);
+    set_text(parameters, "guestName", request->guest_name);
     set_text(parameters, "interfaceName", request->interface_name);
     set_text(parameters, "macAddress", request->mac_address);
     set_text(parameters, "vhost", request->vhost);

@@ -46,8 +46,10 @@ const char *macvtap_client_get_refusal(const MacvtapClient *client);
 /* What to ask for; NULL and 0 mean "as the network has it". Set every field you do not use to zero.
  */
 typedef struct MacvtapRequest {
-    const char *network;        /* a network's name, or for root "parent=eth0,mode=bridge" */
-    const char *name;           /* the port's own name */
+    const char *network;    /* a network's name, or for root "parent=eth0,mode=bridge" */
+    const char *name;       /* the port's own name */
+    const char *guest_name; /* the guest's, as of QEMU's -name: without name the MAC derives from
+                               user, network and this, and the port is called so if it can be */
     const char *interface_name; /* of the device, at most 15 bytes */
     const char *mac_address;    /* "52:54:00:00:00:01" */
     guint mtu;                  /* bytes */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Theory of operation: a generated MAC is the network's range with the free bits taken from
- * SHA-256(seed, network, name, counter). The first counters give independent candidates, which is
- * all that a range with room ever needs. A small or full range is then walked from the first
- * candidate on, so that its last free address is found; the walk is bounded because a caller waits
- * for it.
+ * SHA-256(seed, network, name, counter), or for a port without a name from SHA-256(seed, uid,
+ * network, guest's name, counter): one part more, so that the two never hash the same bytes. The
+ * first counters give independent candidates, which is all that a range with room ever needs. A
+ * small or full range is then walked from the first candidate on, so that its last free address is
+ * found; the walk is bounded because a caller waits for it.
  */
 #include "policy.h"
 
@@ -46,18 +47,20 @@ mac_in_range(const MacRange *range, guint64 number)
 }
 
 static guint64
-hash_candidate(const char *seed, const char *network, const char *name, guint counter)
+hash_candidate(const MacOrigin *origin, const char *network, guint counter)
 {
     g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
     g_autofree char *count = g_strdup_printf("%u", counter);
-    const char *parts[] = {seed, network, name, count};
+    g_autofree char *uid = g_strdup_printf("%u", (guint)origin->uid);
+    const char *named[] = {origin->seed, network, origin->name, count, NULL};
+    const char *unnamed[] = {origin->seed, uid, network, origin->guest_name ?: "", count, NULL};
     guint8 digest[32];
     gsize length = sizeof(digest);
     guint64 number = 0;
 
     /* With each NUL, so that ("ab", "c") and ("a", "bc") differ. */
-    for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
-        g_checksum_update(checksum, (const guchar *)parts[i], (gssize)strlen(parts[i]) + 1);
+    for (const char **part = origin->name ? named : unnamed; *part; part++)
+        g_checksum_update(checksum, (const guchar *)*part, (gssize)strlen(*part) + 1);
     g_checksum_get_digest(checksum, digest, &length);
     for (guint i = 0; i < 6; i++)
         number = number << 8 | digest[i];
@@ -71,15 +74,15 @@ is_free(const MacAddress *mac, PolicyMacTaken taken, gpointer user_data)
 }
 
 static gboolean
-generate_in_range(const MacRange *range, const char *seed, const char *network, const char *name,
+generate_in_range(const MacRange *range, const MacOrigin *origin, const char *network,
                   PolicyMacTaken taken, gpointer user_data, MacAddress *ret_mac)
 {
     guint64 size = G_GUINT64_CONSTANT(1) << (48 - range->prefix_bits);
-    guint64 start = hash_candidate(seed, network, name, 0);
+    guint64 start = hash_candidate(origin, network, 0);
     MacAddress mac;
 
     for (guint i = 0; i < HASHED_CANDIDATES; i++) {
-        mac = mac_in_range(range, i == 0 ? start : hash_candidate(seed, network, name, i));
+        mac = mac_in_range(range, i == 0 ? start : hash_candidate(origin, network, i));
         if (is_free(&mac, taken, user_data)) {
             *ret_mac = mac;
             return TRUE;
@@ -96,15 +99,15 @@ generate_in_range(const MacRange *range, const char *seed, const char *network, 
 }
 
 gboolean
-policy_generate_mac(const Network *network, const char *seed, const char *name,
-                    PolicyMacTaken taken, gpointer user_data, MacAddress *ret_mac, GError **error)
+policy_generate_mac(const Network *network, const MacOrigin *origin, PolicyMacTaken taken,
+                    gpointer user_data, MacAddress *ret_mac, GError **error)
 {
     MacRange range = {.base = {{0x52, 0x54, 0x00}}, .prefix_bits = 24};
     g_autofree char *shown = NULL;
 
     if (network->allow_macs->len > 0)
         range = g_array_index(network->allow_macs, MacRange, 0);
-    if (generate_in_range(&range, seed, network->name, name, taken, user_data, ret_mac))
+    if (generate_in_range(&range, origin, network->name, taken, user_data, ret_mac))
         return TRUE;
     shown = mac_range_format(&range);
     return port_error_set(error, PORT_ERROR_MAC_CONFLICT,

@@ -49,6 +49,23 @@ check_interface_name(const Caller *caller, const char *name, GError **error)
 }
 
 static gboolean
+check_guest_name(const char *name, GError **error)
+{
+    gsize length = name ? strlen(name) : 0;
+
+    if (length > GUEST_NAME_MAX)
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "a guest's name has at most %d bytes, not %" G_GSIZE_FORMAT,
+                              GUEST_NAME_MAX, length);
+    for (const char *c = name; c && *c; c = g_utf8_next_char(c)) {
+        if (g_unichar_iscntrl(g_utf8_get_char(c)))
+            return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                                  "a guest's name has no control characters");
+    }
+    return TRUE;
+}
+
+static gboolean
 check_names(const Caller *caller, const PortRequest *request, GError **error)
 {
     g_autofree char *shown = g_strescape(request->name ? request->name : "", NULL);
@@ -63,7 +80,19 @@ check_names(const Caller *caller, const PortRequest *request, GError **error)
     if (request->name && port_id_is_valid(request->name))
         return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
                               "'%s' cannot be a port's name: it looks like a port's id", shown);
-    return !request->interface_name || check_interface_name(caller, request->interface_name, error);
+    return (!request->interface_name ||
+            check_interface_name(caller, request->interface_name, error)) &&
+           check_guest_name(request->guest_name, error);
+}
+
+const char *
+policy_port_name(const PortRequest *request)
+{
+    const char *guest = request->guest_name;
+
+    if (request->name)
+        return request->name;
+    return guest && network_name_is_valid(guest) && !port_id_is_valid(guest) ? guest : NULL;
 }
 
 static gboolean

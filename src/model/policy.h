@@ -21,21 +21,33 @@ gboolean policy_may_use(const Network *network, const Caller *caller);
  * MTU: the network's MTU= is also the most that a caller may ask for (MTU_TOO_LARGE).
  * The interface's name: only root may choose any (ACCESS_DENIED), see interface_name_is_users().
  * The holder: without descriptors it cannot be the descriptors.
- * A name of an id's shape is refused, so that it cannot be taken for another port.
+ * A name of an id's shape is refused, so that it cannot be taken for another port. The guest's name
+ * is any text of one line.
  */
 gboolean policy_check_request(const Network *network, const Caller *caller,
                               const PortRequest *request, guint *ret_queues, VhostPolicy *ret_vhost,
                               GError **error);
 
+/* The name that a port without a name of its own goes by: its guest's, if that can be a port's
+ * name; else NULL. Borrowed from the request. */
+const char *policy_port_name(const PortRequest *request);
+
 /* Says whether a MAC is taken on the parent that is being decided about. */
 typedef gboolean (*PolicyMacTaken)(const MacAddress *mac, gpointer user_data);
 
+/* What a generated MAC derives from, besides the network: the port's name, or without one (NULL)
+ * who asks and for which guest. All borrowed. */
+typedef struct MacOrigin {
+    const char *seed; /* the machine's own text, so that two hosts do not generate the same */
+    const char *name;
+    uid_t uid;
+    const char *guest_name; /* NULL: "" */
+} MacOrigin;
+
 /*
- * The MAC of a generated port: stable for the same (seed, network, name), within the network's
- * first AllowMacs range (or any in 52:54:00:…), unicast, and not taken; further candidates are as
- * stable as the first. seed is the machine's own text, so that two hosts do not generate the same.
- * FALSE when the whole range is taken (PORT_ERROR_MAC_CONFLICT).
+ * The MAC of a generated port: stable for the same origin and network, within the network's first
+ * AllowMacs range (or any in 52:54:00:…), unicast, and not taken; further candidates are as stable
+ * as the first. FALSE when the whole range is taken (PORT_ERROR_MAC_CONFLICT).
  */
-gboolean policy_generate_mac(const Network *network, const char *seed, const char *name,
-                             PolicyMacTaken taken, gpointer user_data, MacAddress *ret_mac,
-                             GError **error);
+gboolean policy_generate_mac(const Network *network, const MacOrigin *origin, PolicyMacTaken taken,
+                             gpointer user_data, MacAddress *ret_mac, GError **error);

@@ -104,6 +104,7 @@ port_request_clear(PortRequest *request)
 {
     g_free(request->network);
     g_free(request->name);
+    g_free(request->guest_name);
     g_free(request->interface_name);
     *request = (PortRequest){0};
 }

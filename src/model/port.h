@@ -12,6 +12,9 @@
 /* The longest port name in bytes. Names follow network_name_is_valid(). */
 #define PORT_NAME_MAX 64
 
+/* The longest name of a guest in bytes. */
+#define GUEST_NAME_MAX 255
+
 typedef enum PortState {
     PORT_STATE_CREATING, /* only in records: a crash came before the device was whole */
     PORT_STATE_ACTIVE,
@@ -56,10 +59,10 @@ typedef struct Port {
     PortState state;
     guint open_queues; /* whose descriptors somebody has; libvirt's, opened by path, do not count */
     gboolean is_ending; /* its removal is under way: to callers it is no port any more */
-    gboolean link_up;                          /* the device is set up (IFF_UP) */
-    gboolean is_new;                           /* the events of its making are still to come */
-    gboolean carrier;                          /* of the device, which is its parent's */
-    int bond_index;                            /* the bond that parent is or lies on; 0: none */
+    gboolean link_up;   /* the device is set up (IFF_UP) */
+    gboolean is_new;    /* the events of its making are still to come */
+    gboolean carrier;   /* of the device, which is its parent's */
+    int bond_index;     /* the bond that parent is or lies on; 0: none */
     char active_slave[INTERFACE_NAME_MAX + 1]; /* of that bond; "": none, or a mode without one */
     guint mac_changes;   /* how often the MAC was put back after the guest's side had changed it */
     gboolean mac_astray; /* it could not be put back yet */
@@ -87,6 +90,7 @@ const char *port_alias_id(const char *alias);
 typedef struct PortRequest {
     char *network;
     char *name;
+    char *guest_name; /* the guest's own name (QEMU's -name): what a port without name goes by */
     char *interface_name;
     gboolean has_mac;
     MacAddress mac;

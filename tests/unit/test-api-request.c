@@ -47,7 +47,8 @@ static void
 test_create_takes_everything(void **state)
 {
     json_t *parameters = parse(
-        "{\"network\":\"lan\",\"name\":\"web\",\"interfaceName\":\"tap0\","
+        "{\"network\":\"lan\",\"name\":\"web\",\"guestName\":\"Web 1\","
+        "\"interfaceName\":\"tap0\","
         "\"macAddress\":\"52:54:00:AA:bb:cc\",\"mtu\":1400,\"queues\":4,"
         "\"vhost\":\"require\",\"openDescriptors\":false,"
         "\"incoming\":true,\"linkUp\":false,\"deviceNode\":{\"owner\":7,\"group\":4294967294},"
@@ -60,6 +61,7 @@ test_create_takes_everything(void **state)
     json_decref(parameters);
     assert_string_equal(request.network, "lan");
     assert_string_equal(request.name, "web");
+    assert_string_equal(request.guest_name, "Web 1");
     assert_string_equal(request.interface_name, "tap0");
     assert_true(request.has_mac && mac_address_equal(&request.mac, &mac));
     assert_int_equal(request.mtu, 1400);
@@ -96,6 +98,7 @@ test_create_defaults(void **state)
         assert_true(api_request_create(parameters, &request, &field, NULL));
         json_decref(parameters);
         assert_null(request.name);
+        assert_null(request.guest_name);
         assert_null(request.interface_name);
         assert_false(request.has_mac || request.has_queues || request.has_vhost);
         assert_false(request.no_descriptors || request.link_down || request.has_node ||
@@ -118,6 +121,7 @@ test_create_fields(void **state)
         {"{\"network\":\"lan\",\"Network\":\"lan\"}", "Network"},
         {"{\"network\":\"lan\",\"\":1}", ""},
         {"{\"network\":\"lan\",\"name\":1}", "name"},
+        {"{\"network\":\"lan\",\"guestName\":1}", "guestName"},
         {"{\"network\":\"lan\",\"interfaceName\":[]}", "interfaceName"},
         {"{\"network\":\"lan\",\"macAddress\":{}}", "macAddress"},
         {"{\"network\":\"lan\",\"mtu\":\"1500\"}", "mtu"},

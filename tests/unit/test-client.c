@@ -93,6 +93,7 @@ test_create(void **state)
     Fixture *fixture = *state;
     const MacvtapRequest request = {.network = "lan",
                                     .name = "web",
+                                    .guest_name = "Web 1",
                                     .interface_name = "tap0",
                                     .mac_address = "52:54:00:00:00:01",
                                     .mtu = 1500,
@@ -114,12 +115,13 @@ test_create(void **state)
     answer_with(fixture, GRANT(PORT, "[0,1]", "[2,3]"), 4);
     port = macvtap_client_create(fixture->client, &request, &error);
     assert_no_error(error);
-    expect_call(fixture,
-                "{'method':'org.macvtapd.Ports.CreatePort','parameters':{'network':'lan',"
-                "'name':'web','interfaceName':'tap0','macAddress':'52:54:00:00:00:01',"
-                "'vhost':'auto','mtu':1500,'queues':2,'openDescriptors':false,"
-                "'linkUp':false,'incoming':true,'deviceNode':{'owner':107,'group':4294967294},"
-                "'holder':{'type':'process','pid':42}}}");
+    expect_call(
+        fixture,
+        "{'method':'org.macvtapd.Ports.CreatePort','parameters':{'network':'lan',"
+        "'name':'web','guestName':'Web 1','interfaceName':'tap0','macAddress':'52:54:00:00:00:01',"
+        "'vhost':'auto','mtu':1500,'queues':2,'openDescriptors':false,"
+        "'linkUp':false,'incoming':true,'deviceNode':{'owner':107,'group':4294967294},"
+        "'holder':{'type':'process','pid':42}}}");
     assert_string_equal(macvtap_port_get_id(port), "p000000000001");
     assert_string_equal(macvtap_port_get_name(port), "web");
     assert_string_equal(macvtap_port_get_network(port), "lan");

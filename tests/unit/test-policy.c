@@ -324,13 +324,16 @@ is_taken(const MacAddress *address, gpointer user_data)
            (taken->macs && g_hash_table_contains(taken->macs, mac_address_format(address, text)));
 }
 
+static const MacOrigin web = {.seed = "seed", .name = "web"};
+
 static MacAddress
 generate(const Network *network, const char *seed, const char *name, Taken *taken)
 {
+    const MacOrigin origin = {.seed = seed, .name = name};
     MacAddress result;
     g_autoptr(GError) error = NULL;
 
-    assert_true(policy_generate_mac(network, seed, name, is_taken, taken, &result, &error));
+    assert_true(policy_generate_mac(network, &origin, is_taken, taken, &result, &error));
     assert_no_error(error);
     return result;
 }
@@ -411,7 +414,7 @@ fill_range(const char *range, guint size)
         assert_true(mac_range_contains(&g_array_index(network->allow_macs, MacRange, 0), &next));
         assert_true(g_hash_table_add(macs, mac_address_format(&next, text)));
     }
-    assert_false(policy_generate_mac(network, "seed", "web", is_taken, &taken, &result, &error));
+    assert_false(policy_generate_mac(network, &web, is_taken, &taken, &result, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_MAC_CONFLICT, range);
 }
 
@@ -432,7 +435,7 @@ test_generate_gives_up_in_a_full_range(void **state)
     MacAddress result = mac("02:00:00:00:00:09"), before = result;
     GError *error = NULL;
 
-    assert_false(policy_generate_mac(*state, "seed", "web", is_taken, &all, &result, &error));
+    assert_false(policy_generate_mac(*state, &web, is_taken, &all, &result, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_MAC_CONFLICT,
                          "no free MAC address is left for network 'lan' in 52:54:00:00:00:00/24");
     assert_true(mac_address_equal(&result, &before));

@@ -203,6 +203,34 @@ test_foreach(void **state)
     assert_int_equal(counted, 2);
 }
 
+static guint
+count_macs(Fixture *fixture, guint8 last)
+{
+    return g_slist_length(
+        (GSList *)registry_find_mac(fixture->registry, &(MacAddress){{2, 0, 0, 0, 0, last}}));
+}
+
+static void
+test_ports_by_mac(void **state)
+{
+    Fixture *fixture = *state;
+    Port *ports[3];
+
+    for (guint i = 0; i < 3; i++) {
+        ports[i] = commit(fixture, i, 0);
+        registry_set_mac(fixture->registry, ports[i], &(MacAddress){{2, 0, 0, 0, 0, 1}});
+    }
+    assert_int_equal(count_macs(fixture, 1), 3);
+    registry_set_mac(fixture->registry, ports[2], &(MacAddress){{2, 0, 0, 0, 0, 2}});
+    assert_int_equal(count_macs(fixture, 1), 2);
+    assert_ptr_equal(registry_find_mac(fixture->registry, &ports[2]->mac)->data, ports[2]);
+    assert_true(registry_forget(fixture->registry, ports[1], NULL));
+    assert_int_equal(count_macs(fixture, 1), 1);
+    assert_true(registry_forget(fixture->registry, ports[0], NULL));
+    assert_int_equal(count_macs(fixture, 1), 0);
+    assert_int_equal(count_macs(fixture, 2), 1);
+}
+
 static void
 test_failures_change_nothing(void **state)
 {
@@ -301,6 +329,7 @@ main(void)
         TEST(test_modes_of_the_files),
         TEST(test_tables),
         TEST(test_foreach),
+        TEST(test_ports_by_mac),
         TEST(test_failures_change_nothing),
         TEST(test_files_that_are_no_records),
         TEST(test_record_that_is_too_large),
