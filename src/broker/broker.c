@@ -57,6 +57,13 @@ broker_free(Broker *broker)
 }
 
 void
+broker_set_mac_seed(Broker *broker, const char *seed)
+{
+    g_free(broker->mac_seed);
+    broker->mac_seed = g_strdup(seed);
+}
+
+void
 broker_set_networks(Broker *broker, GHashTable *networks)
 {
     g_hash_table_unref(broker->networks);

@@ -39,6 +39,9 @@ Broker *broker_new(const BrokerSetup *setup, GError **error);
 void broker_free(Broker *broker);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Broker, broker_free)
 
+/* From now on generated MACs derive from this text, which is copied. Ports keep what they have. */
+void broker_set_mac_seed(Broker *broker, const char *seed);
+
 /* Replaces the networks by this table (name -> Network), which is taken. Ports keep what they have.
  */
 void broker_set_networks(Broker *broker, GHashTable *networks);

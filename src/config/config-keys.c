@@ -182,13 +182,20 @@ set_allow_groups(const ConfigKey *key, ConfigTarget *target, const char *value, 
     return TRUE;
 }
 
+static gboolean
+set_seed(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
+{
+    target->settings->seed = g_strdup(value);
+    return TRUE;
+}
+
 #define NUMBER(section, name, member, min, max)                                                    \
     {                                                                                              \
         section, name, set_number, G_STRUCT_OFFSET(Network, member), min, max, NULL                \
     }
 
 /* The three sections of a network file. MTU: Linux's ETH_MIN_MTU and ETH_MAX_MTU. */
-static const ConfigKey keys[] = {
+static const ConfigKey network_keys[] = {
     {"Network", "Parent", set_parent},
     {"Network", "VLAN", set_vlan, .expected = "N or OUTER.INNER, each 1 to 4094"},
     {"Network", "Mode", set_mode, .expected = "bridge, vepa, private, passthru or source"},
@@ -208,24 +215,32 @@ static const ConfigKey keys[] = {
     {"Access", "AllowGroups", set_allow_groups, .expected = "a group or gid of this system"},
     NUMBER("Access", "MaxPorts", max_ports, 0, G_MAXUINT32),
     NUMBER("Access", "MaxPortsPerUser", max_ports_per_user, 0, G_MAXUINT32),
+    {NULL},
 };
+const ConfigKey *const config_network_keys = network_keys;
+
+static const ConfigKey daemon_keys[] = {
+    {"Daemon", "Seed", set_seed},
+    {NULL},
+};
+const ConfigKey *const config_daemon_keys = daemon_keys;
 
 gboolean
-config_section_exists(const char *section)
+config_section_exists(const ConfigKey *keys, const char *section)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
-        if (g_str_equal(keys[i].section, section))
+    for (; keys->section; keys++) {
+        if (g_str_equal(keys->section, section))
             return TRUE;
     }
     return FALSE;
 }
 
 const ConfigKey *
-config_key_find(const char *section, const char *name)
+config_key_find(const ConfigKey *keys, const char *section, const char *name)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
-        if (g_str_equal(keys[i].section, section) && g_str_equal(keys[i].name, name))
-            return &keys[i];
+    for (; keys->section; keys++) {
+        if (g_str_equal(keys->section, section) && g_str_equal(keys->name, name))
+            return keys;
     }
     return NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Private to the config room: the keys of a network file and what their values may be. */
+/* Private to the config room: the keys of each kind of file and what their values may be. */
 #pragma once
 
 #include "config.h"
@@ -9,18 +9,22 @@
 
 /* What is filled in, key by key. */
 typedef struct ConfigTarget {
-    Network *network;           /* borrowed */
-    const ConfigLookup *lookup; /* borrowed */
+    Network *network;           /* borrowed; of network keys */
+    const ConfigLookup *lookup; /* borrowed; of network keys */
+    DaemonSettings *settings;   /* borrowed; of daemon keys */
     gboolean has_mode;
     gboolean has_mac;
 } ConfigTarget;
 
 typedef struct ConfigKey ConfigKey;
 
-gboolean config_section_exists(const char *section);
+/* The keys of a NAME.network, and those of macvtapd.conf. */
+extern const ConfigKey *const config_network_keys, *const config_daemon_keys;
+
+gboolean config_section_exists(const ConfigKey *keys, const char *section);
 
 /* The key of that name in section, or NULL. */
-const ConfigKey *config_key_find(const char *section, const char *name);
+const ConfigKey *config_key_find(const ConfigKey *keys, const char *section, const char *name);
 
 /*
  * Sets what key stands for to value, which is stripped and not empty. Fails with

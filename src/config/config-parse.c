@@ -13,15 +13,15 @@
 #include <string.h>
 
 static gboolean
-check_known(const char *file_name, const GPtrArray *entries, GError **error)
+check_known(const char *file_name, const GPtrArray *entries, const ConfigKey *keys, GError **error)
 {
     for (guint i = 0; i < entries->len; i++) {
         const ConfigEntry *entry = g_ptr_array_index(entries, i);
         g_autofree char *shown = g_strescape(entry->key ? entry->key : entry->section, NULL);
 
-        if (!config_section_exists(entry->section))
+        if (!config_section_exists(keys, entry->section))
             return config_refuse(error, file_name, entry->line, "unknown section [%.64s]", shown);
-        if (entry->key && !config_key_find(entry->section, entry->key))
+        if (entry->key && !config_key_find(keys, entry->section, entry->key))
             return config_refuse(error, file_name, entry->line,
                                  "unknown key '%.64s' in section [%s]", shown, entry->section);
     }
@@ -29,8 +29,8 @@ check_known(const char *file_name, const GPtrArray *entries, GError **error)
 }
 
 static gboolean
-set_value(const char *file_name, GKeyFile *file, const ConfigEntry *entry, ConfigTarget *target,
-          GError **error)
+set_value(const char *file_name, GKeyFile *file, const ConfigEntry *entry, const ConfigKey *keys,
+          ConfigTarget *target, GError **error)
 {
     g_autoptr(GError) reason = NULL;
     g_autofree char *value = g_key_file_get_string(file, entry->section, entry->key, &reason);
@@ -43,15 +43,15 @@ set_value(const char *file_name, GKeyFile *file, const ConfigEntry *entry, Confi
     g_strstrip(value);
     if (value[0] == '\0')
         return TRUE;
-    if (!config_key_set(config_key_find(entry->section, entry->key), target, value, &reason))
+    if (!config_key_set(config_key_find(keys, entry->section, entry->key), target, value, &reason))
         return config_refuse(error, file_name, entry->line, "%s%s", reason->message,
                              strchr(value, '#') ? " (a comment needs a line of its own)" : "");
     return TRUE;
 }
 
 static gboolean
-set_values(const char *file_name, const char *clean, const GPtrArray *entries, ConfigTarget *target,
-           GError **error)
+set_values(const char *file_name, const char *clean, const GPtrArray *entries,
+           const ConfigKey *keys, ConfigTarget *target, GError **error)
 {
     g_autoptr(GKeyFile) file = g_key_file_new();
     gsize length = strlen(clean);
@@ -62,10 +62,46 @@ set_values(const char *file_name, const char *clean, const GPtrArray *entries, C
     for (guint i = 0; i < entries->len; i++) {
         const ConfigEntry *entry = g_ptr_array_index(entries, i);
 
-        if (entry->key && !set_value(file_name, file, entry, target, error))
+        if (entry->key && !set_value(file_name, file, entry, keys, target, error))
             return FALSE;
     }
     return TRUE;
+}
+
+/* Sets what the text says and returns its heads and keys; NULL with *error. */
+static GPtrArray *
+parse_text(const char *file_name, const char *text, gsize length, const ConfigKey *keys,
+           ConfigTarget *target, GError **error)
+{
+    g_autofree char *clean = NULL;
+    g_autoptr(GPtrArray) entries = config_scan(file_name, text, length, &clean, error);
+
+    if (!entries || !check_known(file_name, entries, keys, error) ||
+        !set_values(file_name, clean, entries, keys, target, error))
+        return NULL;
+    return g_steal_pointer(&entries);
+}
+
+gboolean
+config_parse_daemon(const char *file_name, const char *text, gsize length,
+                    DaemonSettings *ret_settings, GError **error)
+{
+    g_auto(DaemonSettings) settings = {0};
+    ConfigTarget target = {.settings = &settings};
+    g_autoptr(GPtrArray) entries =
+        parse_text(file_name, text, length, config_daemon_keys, &target, error);
+
+    if (!entries)
+        return FALSE;
+    *ret_settings = settings;
+    settings = (DaemonSettings){0};
+    return TRUE;
+}
+
+void
+daemon_settings_clear(DaemonSettings *settings)
+{
+    g_clear_pointer(&settings->seed, g_free);
 }
 
 /* The line to show for a message that starts with "KEY=": the key's, else [Network]'s. */
@@ -85,12 +121,11 @@ config_parse_network(const char *name, const char *file_name, const char *text, 
 {
     g_autoptr(Network) network = network_new(name);
     ConfigTarget target = {.network = network, .lookup = lookup};
-    g_autofree char *clean = NULL;
-    g_autoptr(GPtrArray) entries = config_scan(file_name, text, length, &clean, error);
+    g_autoptr(GPtrArray) entries =
+        parse_text(file_name, text, length, config_network_keys, &target, error);
     g_autoptr(GError) reason = NULL;
 
-    if (!entries || !check_known(file_name, entries, error) ||
-        !set_values(file_name, clean, entries, &target, error))
+    if (!entries)
         return NULL;
     if (!target.has_mode) {
         config_refuse(error, file_name, line_of_message(entries, "Mode="), "Mode= is missing");

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define SUFFIX ".network"
+#define DAEMON_FILE "macvtapd.conf"
 
 /* The network of a file, broken if need be. */
 static Network *
@@ -88,4 +89,23 @@ config_read_networks(const char *path, const ConfigLookup *lookup, GError **erro
     networks = read_folder(folder, folder_path, lookup, error);
     closedir(folder);
     return networks;
+}
+
+gboolean
+config_read_daemon(const char *path, DaemonSettings *ret_settings, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    g_autofree char *text = NULL;
+    AUTO_FD int folder_fd = folder_open(path, &reason);
+    gsize length;
+
+    if (folder_fd >= 0 &&
+        file_read_at(folder_fd, DAEMON_FILE, CONFIG_FILE_MAX, &text, &length, &reason))
+        return config_parse_daemon(DAEMON_FILE, text, length, ret_settings, error);
+    if (!error_is_errno(reason, ENOENT)) {
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return FALSE;
+    }
+    *ret_settings = (DaemonSettings){0};
+    return TRUE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * DIR/networks.d/NAME.network: key files (GKeyFile, systemd's manner: '#' comments, lists separated
- * by spaces, empty = default).
+ * DIR/macvtapd.conf and DIR/networks.d/NAME.network: key files (GKeyFile, systemd's manner: '#'
+ * comments, lists separated by spaces, empty = default).
  */
 #pragma once
 
@@ -35,3 +35,18 @@ Network *config_parse_network(const char *name, const char *file_name, const cha
  * folder the table is empty.
  */
 GHashTable *config_read_networks(const char *path, const ConfigLookup *lookup, GError **error);
+
+/* What macvtapd.conf says of the daemon itself. */
+typedef struct DaemonSettings {
+    char *seed; /* what generated MACs derive from; NULL: not given */
+} DaemonSettings;
+
+void daemon_settings_clear(DaemonSettings *settings);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DaemonSettings, daemon_settings_clear)
+
+/* Parses the text of macvtapd.conf, as config_parse_network() does; clear the result. */
+gboolean config_parse_daemon(const char *file_name, const char *text, gsize length,
+                             DaemonSettings *ret_settings, GError **error);
+
+/* Reads path/macvtapd.conf; without the file nothing is given. */
+gboolean config_read_daemon(const char *path, DaemonSettings *ret_settings, GError **error);

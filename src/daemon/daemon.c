@@ -20,6 +20,7 @@
 
 struct Daemon {
     char *config;
+    char *machine_id;
     char *socket_path; /* NULL unless the socket file is ours to remove */
     int dev_fd;
     Kernel *kernel;
@@ -84,15 +85,14 @@ make_state_folder(const char *state, GError **error)
 static gboolean
 open_broker(Daemon *daemon, const char *state, GError **error)
 {
-    g_autofree char *machine_id = read_machine_id(error);
     BrokerSetup setup = {
         .kernel = daemon->kernel,
-        .mac_seed = machine_id,
+        .mac_seed = daemon->machine_id,
         .open_vhost = open_vhost,
         .vhost_data = daemon,
     };
 
-    if (!machine_id || !make_state_folder(state, error))
+    if (!make_state_folder(state, error))
         return FALSE;
     setup.state_fd = folder_open(state, error);
     if (setup.state_fd < 0)
@@ -101,6 +101,17 @@ open_broker(Daemon *daemon, const char *state, GError **error)
     if (!daemon->broker)
         g_prefix_error(error, "state folder %s: ", state);
     return daemon->broker != NULL;
+}
+
+static gboolean
+load_settings(Daemon *daemon, GError **error)
+{
+    g_auto(DaemonSettings) settings = {0};
+
+    if (!config_read_daemon(daemon->config, &settings, error))
+        return FALSE;
+    broker_set_mac_seed(daemon->broker, settings.seed ?: daemon->machine_id);
+    return TRUE;
 }
 
 static gboolean
@@ -205,7 +216,9 @@ daemon_new(const Options *options, GError **error)
 
     daemon->dev_fd = -1;
     daemon->config = g_strdup(options->config);
-    if (!open_kernel(daemon, error) || !open_broker(daemon, options->state, error) ||
+    daemon->machine_id = read_machine_id(error);
+    if (!daemon->machine_id || !open_kernel(daemon, error) ||
+        !open_broker(daemon, options->state, error) || !load_settings(daemon, error) ||
         !load_networks(daemon, error) || !serve(daemon, options->socket, error) ||
         !lock_namespace(daemon, error) || !reconcile(daemon, error))
         return NULL;
@@ -226,6 +239,7 @@ daemon_free(Daemon *daemon)
     descriptor_clear(&daemon->dev_fd);
     g_free(daemon->socket_path);
     g_free(daemon->config);
+    g_free(daemon->machine_id);
     g_free(daemon);
 }
 
@@ -238,10 +252,12 @@ daemon_socket_path(const Daemon *daemon)
 void
 daemon_reload(Daemon *daemon)
 {
-    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) settings = NULL, networks = NULL;
 
-    if (load_networks(daemon, &error))
+    if (!load_settings(daemon, &settings))
+        g_warning("the daemon's own settings stay as they were: %s", settings->message);
+    if (load_networks(daemon, &networks))
         g_message("networks have been read again");
     else
-        g_warning("networks stay as they were: %s", error->message);
+        g_warning("networks stay as they were: %s", networks->message);
 }

@@ -4,6 +4,7 @@
 #include "config-scan.h"
 #include "config.h"
 #include "error.h"
+#include "port-error.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -244,6 +245,62 @@ test_what_may_not_be_read(void **state)
     assert_int_equal(g_chmod(folder, 0755), 0);
 }
 
+static char *
+read_seed(const char *path, const char *text, GError **error)
+{
+    g_autofree char *file = g_build_filename(path, "macvtapd.conf", NULL);
+    g_auto(DaemonSettings) settings = {0};
+
+    assert_true(!text || g_file_set_contents(file, text, -1, NULL));
+    return config_read_daemon(path, &settings, error) ? g_strdup(settings.seed ?: "none") : NULL;
+}
+
+static void
+test_the_daemons_own_settings(void **state)
+{
+    static const char *const good[][2] = {
+        {NULL, "none"},
+        {"", "none"},
+        {"# Seed=x\n[Daemon]\n", "none"},
+        {"[Daemon]\nSeed=\n", "none"},
+        {"[Daemon]\n  Seed = host 7, rack b \n", "host 7, rack b"},
+    };
+    static const char *const bad[][2] = {
+        {"[Daemon]\nSeeds=x\n", "macvtapd.conf:2: unknown key 'Seeds' in section [Daemon]"},
+        {"\n[Network]\nParent=eth0\n", "macvtapd.conf:2: unknown section [Network]"},
+        {"Seed=x\n", "macvtapd.conf:1: key 'Seed' stands before any [section]"},
+        {"[Daemon]\nSeed=x\nSeed=y\n", "macvtapd.conf:3: key 'Seed'"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *seed = read_seed(*state, good[i][0], &error);
+
+        assert_no_error(error);
+        assert_string_equal(seed, good[i][1]);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+
+        assert_null(read_seed(*state, bad[i][0], &error));
+        assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_NETWORK_INVALID, bad[i][1]);
+    }
+}
+
+static void
+test_settings_that_cannot_be_read(void **state)
+{
+    g_autofree char *file = g_build_filename(*state, "macvtapd.conf", NULL);
+    g_autofree char *nowhere = g_build_filename(*state, "nowhere", NULL);
+    g_autofree char *none = read_seed(nowhere, NULL, NULL);
+    g_autoptr(GError) error = NULL;
+
+    assert_string_equal(none, "none");
+    assert_int_equal(symlink("networks.d", file), 0);
+    assert_null(read_seed(*state, NULL, &error));
+    assert_non_null(strstr(error->message, "macvtapd.conf is a symbolic link"));
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int
@@ -257,6 +314,8 @@ main(void)
         CASE(test_without_the_folder_there_are_no_networks),
         CASE(test_something_else_in_its_place_is_an_error),
         CASE(test_what_may_not_be_read),
+        CASE(test_the_daemons_own_settings),
+        CASE(test_settings_that_cannot_be_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
