@@ -34,6 +34,8 @@ add_rest(json_t *object, const Port *port)
     json_object_set_new(object, "carrier", json_boolean(port->carrier));
     json_object_set_new(object, "openQueues", json_integer(port->open_queues));
     json_object_set_new(object, "incoming", json_boolean(port->incoming));
+    if (port->from_container)
+        json_object_set_new(object, "fromContainer", json_true());
     if (port->vlan) {
         json_object_set_new(object, "trunk", json_string(port->trunk));
         json_object_set_new(object, "vlan", json_string(port->vlan));

@@ -7,10 +7,11 @@
 
 struct Api {
     Broker *broker;
-    GHashTable *streams; /* uid → how many it has; none with 0 */
+    GHashTable *streams; /* caller_account() → how many it has; none with 0 */
 };
 
-/* Of each user but root. One change is work for each of them, and who made it does not pay for it. */
+/* Of each user but root. One change is work for each of them, and who made it does not pay for it.
+ */
 #define STREAMS_PER_USER 32
 
 /* A WatchPorts call that streams. */
@@ -27,6 +28,7 @@ caller_of(VarlinkCall *call)
 
     return (Caller){
         .uid = peer->uid,
+        .from_container = peer->rootless,
         .gid = peer->gid,
         .pid = peer->pid,
         .pidfd = peer->pidfd,
@@ -270,9 +272,9 @@ stream_on_port_event(PortEvent event, const Port *port, gpointer user_data)
 
 /* Returns how many this user has then; none is not kept. */
 static guint
-count_streams(Api *api, uid_t uid, int change)
+count_streams(Api *api, const Caller *caller, int change)
 {
-    gpointer user = GUINT_TO_POINTER(uid);
+    gpointer user = GUINT_TO_POINTER(caller_account(caller));
     guint n = GPOINTER_TO_UINT(g_hash_table_lookup(api->streams, user)) + (guint)change;
 
     if (n > 0)
@@ -286,8 +288,9 @@ static void
 stream_on_gone(VarlinkCall *call, gpointer user_data)
 {
     Stream *stream = user_data;
+    Caller caller = caller_of(call);
 
-    count_streams(stream->api, varlink_call_peer(call)->uid, -1);
+    count_streams(stream->api, &caller, -1);
     broker_unwatch(stream->api->broker, stream->watch);
     varlink_call_unref(stream->call);
     g_free(stream);
@@ -297,7 +300,7 @@ static void
 on_watch_ports(VarlinkCall *call, gpointer user_data)
 {
     Api *api = user_data;
-    uid_t uid = varlink_call_peer(call)->uid;
+    Caller caller = caller_of(call);
     const char *field = NULL;
     Stream *stream;
 
@@ -305,10 +308,10 @@ on_watch_ports(VarlinkCall *call, gpointer user_data)
         refuse(call, field, NULL);
         return;
     }
-    if (count_streams(api, uid, 1) > STREAMS_PER_USER && uid != 0) {
+    if (count_streams(api, &caller, 1) > STREAMS_PER_USER && !caller_is_root(&caller)) {
         g_autoptr(GError) error = NULL;
 
-        count_streams(api, uid, -1);
+        count_streams(api, &caller, -1);
         port_error_set(&error, PORT_ERROR_LIMIT_REACHED, "you watch already %u times",
                        STREAMS_PER_USER);
         api_error_send(call, error);

@@ -74,7 +74,7 @@ broker_set_networks(Broker *broker, GHashTable *networks)
 gboolean
 broker_may_see(const Caller *caller, const Port *port)
 {
-    return caller->uid == 0 || caller->uid == port->owner;
+    return caller_is_root(caller) || caller_owns(caller, port);
 }
 
 Port *
@@ -128,7 +128,7 @@ broker_list_networks(Broker *broker, const Caller *caller)
 
     g_hash_table_iter_init(&iter, broker->networks);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        if (caller->uid == 0 || policy_may_use(value, caller))
+        if (policy_may_use(value, caller))
             g_ptr_array_add(networks, value);
     }
     g_ptr_array_sort(networks, compare_networks);

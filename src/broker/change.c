@@ -98,7 +98,7 @@ broker_change_port(Broker *broker, const Caller *caller, const PortChange *chang
 
     if (!port)
         return NULL;
-    if (change->sources && caller->uid != 0) {
+    if (change->sources && !caller_is_root(caller)) {
         port_error_set(error, PORT_ERROR_ACCESS_DENIED, "only root may change a port's sources");
         return NULL;
     }

@@ -65,9 +65,13 @@ resolve_network(Creation *creation, GError **error)
     Network *network;
 
     if (network_spec_is_adhoc(name)) {
-        if (creation->caller->uid != 0)
+        if (!caller_is_root(creation->caller))
             return port_error_set(error, PORT_ERROR_ACCESS_DENIED,
-                                  "only root may name an ad-hoc network (%s)", name);
+                                  "only root may name an ad-hoc network%s (%s)",
+                                  creation->caller->from_container ? ", and not over the container"
+                                                                     " socket"
+                                                                   : "",
+                                  name);
         creation->network = network_parse_adhoc(name, error);
         return creation->network != NULL;
     }
@@ -78,7 +82,7 @@ resolve_network(Creation *creation, GError **error)
     if (network->problem)
         return port_error_set(
             error, PORT_ERROR_NETWORK_INVALID, "network %s cannot be used: %s", name,
-            creation->caller->uid == 0 ? network->problem : "its file has an error");
+            caller_is_root(creation->caller) ? network->problem : "its file has an error");
     if (!policy_may_use(network, creation->caller))
         return port_error_set(
             error, PORT_ERROR_ACCESS_DENIED,
@@ -90,7 +94,7 @@ resolve_network(Creation *creation, GError **error)
 
 typedef struct NetworkLoad {
     const char *network;
-    uid_t owner;
+    uid_t account;
     guint n_ports, n_owned;
 } NetworkLoad;
 
@@ -102,14 +106,14 @@ count_in_network(Port *port, gpointer user_data)
     if (!g_str_equal(port->network, load->network))
         return;
     load->n_ports++;
-    load->n_owned += port->owner == load->owner;
+    load->n_owned += port_account(port) == load->account;
 }
 
 static gboolean
 check_network_limits(Creation *creation, GError **error)
 {
     const Network *network = creation->network;
-    NetworkLoad load = {.network = network->name, .owner = creation->caller->uid};
+    NetworkLoad load = {.network = network->name, .account = caller_account(creation->caller)};
 
     if (network->max_ports == 0 && network->max_ports_per_user == 0)
         return TRUE;
@@ -121,7 +125,8 @@ check_network_limits(Creation *creation, GError **error)
     if (network->max_ports_per_user != 0 && load.n_owned >= network->max_ports_per_user)
         return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
                               "user %u has its %u ports on network %s (MaxPortsPerUser=)",
-                              (guint)load.owner, network->max_ports_per_user, network->name);
+                              (guint)creation->caller->uid, network->max_ports_per_user,
+                              network->name);
     return TRUE;
 }
 
@@ -129,14 +134,15 @@ static gboolean
 check_limits(Creation *creation, GError **error)
 {
     Registry *registry = creation->broker->registry;
-    uid_t uid = creation->caller->uid;
+    const Caller *caller = creation->caller;
 
     if (registry_count(registry) >= PORTS_MAX)
         return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "this daemon has its %d ports",
                               PORTS_MAX);
-    if (uid != 0 && registry_count_owner(registry, uid) >= PORTS_PER_USER_MAX)
+    if (!caller_is_root(caller) &&
+        registry_count_account(registry, caller_account(caller)) >= PORTS_PER_USER_MAX)
         return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "user %u has its %d ports",
-                              (guint)uid, PORTS_PER_USER_MAX);
+                              (guint)caller->uid, PORTS_PER_USER_MAX);
     return check_network_limits(creation, error);
 }
 
@@ -146,7 +152,7 @@ counts_as_well(const Port *port, gpointer user_data)
 {
     const Creation *creation = user_data;
 
-    return port->owner == creation->caller->uid ||
+    return port_account(port) == caller_account(creation->caller) ||
            g_str_equal(port->network, creation->network->name) ||
            registry_count(creation->broker->registry) >= PORTS_MAX;
 }
@@ -157,7 +163,7 @@ mac_origin(const Creation *creation)
     return (MacOrigin){
         .seed = creation->broker->mac_seed,
         .name = creation->request->name,
-        .uid = creation->caller->uid,
+        .uid = caller_account(creation->caller),
         .guest_name = creation->request->guest_name,
     };
 }
@@ -189,7 +195,7 @@ was_callers(const Port *port, gpointer user_data)
 {
     const Creation *creation = user_data;
 
-    return port->owner == creation->caller->uid &&
+    return port_account(port) == caller_account(creation->caller) &&
            g_str_equal(port->network, creation->network->name);
 }
 
@@ -449,6 +455,7 @@ decide(Creation *creation, GError **error)
     port->mac_policy = creation->network->mac;
     port->nopromisc = creation->network->nopromisc;
     port->owner = creation->caller->uid;
+    port->from_container = creation->caller->from_container;
     port->incoming = creation->request->incoming && port->mode == MACVTAP_MODE_BRIDGE;
     port->has_node = creation->request->has_node;
     port->node_owner = creation->request->node_owner;

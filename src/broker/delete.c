@@ -220,7 +220,7 @@ broker_delete_port(Broker *broker, const Caller *caller, const char *text, Broke
 static gboolean
 may_end(const Caller *caller, const Port *port)
 {
-    return port->owner == caller->uid || (caller->uid == 0 && port->holder.pid == 0);
+    return caller_owns(caller, port) || (caller_is_root(caller) && port->holder.pid == 0);
 }
 
 void

@@ -47,6 +47,9 @@ open_holder(Broker *broker, const Caller *caller, pid_t named, Process *ret_proc
 {
     gboolean shares = TRUE;
 
+    if (named != 0 && caller->from_container)
+        return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
+                              "over the container socket a process holds its own ports only");
     if (named != 0 && !process_shares_pids(caller->pid, &shares, error))
         return FALSE;
     if (!shares)
@@ -87,7 +90,8 @@ broker_open_holder(Broker *broker, const Caller *caller, Holder *holder, Process
         return TRUE;
     if (!open_holder(broker, caller, holder->pid, process, &cause))
         return port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: %s", cause->message);
-    if (caller->uid != 0 && holder->pid != 0 && !check_named_holder(process, caller->uid, error))
+    if (!caller_is_root(caller) && holder->pid != 0 &&
+        !check_named_holder(process, caller->uid, error))
         return FALSE;
     holder->pid = process->pid;
     holder->start_time = process->start_time;

@@ -29,7 +29,7 @@
 gboolean
 incoming_check(const Caller *caller, const PortRequest *request, GError **error)
 {
-    return !request->incoming || caller->uid == 0 ||
+    return !request->incoming || caller_is_root(caller) ||
            port_error_set(error, PORT_ERROR_ACCESS_DENIED,
                           "only root may make a port for an incoming migration");
 }

@@ -25,7 +25,7 @@ device_of(const Port *port)
 gboolean
 broker_check_node(const Caller *caller, const PortRequest *request, GError **error)
 {
-    if (!request->has_node || caller->uid == 0 ||
+    if (!request->has_node || caller_is_root(caller) ||
         (request->node_owner == caller->uid && request->node_group == caller->gid))
         return TRUE;
     return port_error_set(error, PORT_ERROR_ACCESS_DENIED,

@@ -50,6 +50,8 @@ add_optional(json_t *object, const Port *port)
     }
     if (port->sources)
         json_object_set_new(object, "sources", sources_to_json(port->sources));
+    if (port->from_container)
+        json_object_set_new(object, "container", json_true());
     if (port->incoming)
         json_object_set_new(object, "incoming", json_integer((json_int_t)port->sent_before));
     if (port->has_node)
@@ -89,7 +91,7 @@ record_format(const Port *port, gsize *ret_length)
 
 /* The texts and numbers of a record as they stand there, before they are checked. */
 typedef struct RawRecord {
-    int nopromisc;
+    int nopromisc, container;
     const char *id, *name, *network, *parent, *mode, *interface_name, *mac, *mac_policy, *vhost,
         *holder_type, *domain, *trunk, *vlan;
     json_t *sources, *node;
@@ -115,16 +117,16 @@ raw_record_unpack(json_t *object, RawRecord *raw, GError **error)
     if (json_unpack_ex(
             object, &problem, 0,
             "{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:I, s?s, s?s, s?o,"
-            " s?o, s?I, s?I, s?I, s:{s:s, s?I, s?I, s?s}}",
+            " s?o, s?I, s?I, s?I, s?b, s:{s:s, s?I, s?I, s?s}}",
             "id", &raw->id, "name", &raw->name, "network", &raw->network, "parent", &raw->parent,
             "mode", &raw->mode, "noPromisc", &raw->nopromisc, "interfaceName", &raw->interface_name,
             "interfaceIndex", &raw->interface_index, "macAddress", &raw->mac, "macPolicy",
             &raw->mac_policy, "mtu", &raw->mtu, "queues", &raw->queues, "vhost", &raw->vhost,
             "owner", &raw->owner, "trunk", &raw->trunk, "vlan", &raw->vlan, "sources",
             &raw->sources, "deviceNode", &raw->node, "incoming", &raw->incoming, "parentIndex",
-            &raw->parent_index, "trunkIndex", &raw->trunk_index, "holder", "type",
-            &raw->holder_type, "pid", &raw->pid, "startTime", &raw->start_time, "domain",
-            &raw->domain) < 0)
+            &raw->parent_index, "trunkIndex", &raw->trunk_index, "container", &raw->container,
+            "holder", "type", &raw->holder_type, "pid", &raw->pid, "startTime", &raw->start_time,
+            "domain", &raw->domain) < 0)
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", problem.text);
     return TRUE;
 }
@@ -281,6 +283,7 @@ record_parse(const char *text, gsize length, GError **error)
     port->mtu = (guint32)raw.mtu;
     port->queues = (guint)raw.queues;
     port->owner = (uid_t)raw.owner;
+    port->from_container = raw.container;
     port->incoming = raw.incoming >= 0;
     port->sent_before = port->incoming ? (guint64)raw.incoming : 0;
     port->state = PORT_STATE_ACTIVE;

@@ -45,7 +45,7 @@ struct Registry {
     GHashTable *by_interface;
     GHashTable *by_index; /* ifindex -> link */
     GHashTable *by_mac;   /* MAC -> GSList of Port */
-    GHashTable *owners;   /* uid -> number of ports */
+    GHashTable *accounts; /* port_account() -> number of ports */
 };
 
 static guint
@@ -89,8 +89,8 @@ static void
 tables_add(Registry *registry, Port *port)
 {
     GList *link;
-    gpointer owner = GUINT_TO_POINTER(port->owner);
-    guint owned = GPOINTER_TO_UINT(g_hash_table_lookup(registry->owners, owner));
+    gpointer account = GUINT_TO_POINTER(port_account(port));
+    guint owned = GPOINTER_TO_UINT(g_hash_table_lookup(registry->accounts, account));
 
     g_queue_push_tail(registry->ports, port);
     link = g_queue_peek_tail_link(registry->ports);
@@ -99,15 +99,15 @@ tables_add(Registry *registry, Port *port)
     g_hash_table_insert(registry->by_interface, port->interface_name, link);
     g_hash_table_insert(registry->by_index, GINT_TO_POINTER(port->interface_index), link);
     add_mac(registry, port);
-    g_hash_table_insert(registry->owners, owner, GUINT_TO_POINTER(owned + 1));
+    g_hash_table_insert(registry->accounts, account, GUINT_TO_POINTER(owned + 1));
 }
 
 static void
 tables_remove(Registry *registry, Port *port)
 {
     GList *link = g_hash_table_lookup(registry->by_id, port->id);
-    gpointer owner = GUINT_TO_POINTER(port->owner);
-    guint owned = GPOINTER_TO_UINT(g_hash_table_lookup(registry->owners, owner));
+    gpointer account = GUINT_TO_POINTER(port_account(port));
+    guint owned = GPOINTER_TO_UINT(g_hash_table_lookup(registry->accounts, account));
 
     g_hash_table_remove(registry->by_id, port->id);
     g_hash_table_remove(registry->by_name, port->name);
@@ -115,9 +115,9 @@ tables_remove(Registry *registry, Port *port)
     g_hash_table_remove(registry->by_index, GINT_TO_POINTER(port->interface_index));
     remove_mac(registry, port);
     if (owned > 1)
-        g_hash_table_insert(registry->owners, owner, GUINT_TO_POINTER(owned - 1));
+        g_hash_table_insert(registry->accounts, account, GUINT_TO_POINTER(owned - 1));
     else
-        g_hash_table_remove(registry->owners, owner);
+        g_hash_table_remove(registry->accounts, account);
     g_queue_delete_link(registry->ports, link);
     port_free(port);
 }
@@ -163,7 +163,7 @@ registry_new(int state_fd, GError **error)
     registry->by_interface = g_hash_table_new(g_str_hash, g_str_equal);
     registry->by_index = g_hash_table_new(NULL, NULL);
     registry->by_mac = g_hash_table_new(mac_hash, mac_equal);
-    registry->owners = g_hash_table_new(NULL, NULL);
+    registry->accounts = g_hash_table_new(NULL, NULL);
     return registry;
 }
 
@@ -190,7 +190,7 @@ registry_free(Registry *registry)
     g_hash_table_unref(registry->by_index);
     g_hash_table_foreach(registry->by_mac, free_list, NULL);
     g_hash_table_unref(registry->by_mac);
-    g_hash_table_unref(registry->owners);
+    g_hash_table_unref(registry->accounts);
     g_queue_free_full(registry->ports, free_port);
     descriptor_clear(&registry->folder_fd);
     g_free(registry);
@@ -510,7 +510,7 @@ registry_count(const Registry *registry)
 }
 
 guint
-registry_count_owner(const Registry *registry, uid_t owner)
+registry_count_account(const Registry *registry, uid_t account)
 {
-    return GPOINTER_TO_UINT(g_hash_table_lookup(registry->owners, GUINT_TO_POINTER(owner)));
+    return GPOINTER_TO_UINT(g_hash_table_lookup(registry->accounts, GUINT_TO_POINTER(account)));
 }

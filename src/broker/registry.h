@@ -73,4 +73,6 @@ void registry_foreach(Registry *registry, void (*visit)(Port *port, gpointer use
                       gpointer user_data);
 
 guint registry_count(const Registry *registry);
-guint registry_count_owner(const Registry *registry, uid_t owner);
+
+/* Of this port_account(). */
+guint registry_count_account(const Registry *registry, uid_t account);

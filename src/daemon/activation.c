@@ -15,6 +15,8 @@
 /* The first descriptor that a service manager hands in (SD_LISTEN_FDS_START). */
 #define FIRST_HANDED_IN 3
 
+#define CONTAINERS_NAME "containers"
+
 static gboolean
 is_listening_unix(int fd)
 {
@@ -27,26 +29,58 @@ is_listening_unix(int fd)
            getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening;
 }
 
-/* The socket handed in, -1 when there is none, -2 with *error. */
-static int
-take_handed_in(GError **error)
+static gboolean
+fail_handed_in(GError **error)
+{
+    g_set_error_literal(error, ERRNO_ERROR, EINVAL,
+                        "one listening AF_UNIX socket must be handed in, and perhaps a second with"
+                        " the name '" CONTAINERS_NAME "', nothing else");
+    return FALSE;
+}
+
+/* What is not called so is the main socket: the service manager has a name for it, too. */
+static gboolean
+take_one(int fd, const char *name, int *fds, GError **error)
+{
+    DaemonSocket which = g_strcmp0(name, CONTAINERS_NAME) == 0 ? SOCKET_CONTAINERS : SOCKET_MAIN;
+
+    if (fds[which] >= 0 || !is_listening_unix(fd))
+        return fail_handed_in(error);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fds[which] = fd;
+    return TRUE;
+}
+
+static guint64
+count_handed_in(void)
 {
     const char *pid = g_getenv("LISTEN_PID"), *fds = g_getenv("LISTEN_FDS");
     gboolean for_us = pid && fds && g_ascii_strtoull(pid, NULL, 10) == (guint64)getpid();
-    guint64 n = for_us ? g_ascii_strtoull(fds, NULL, 10) : 0;
+
+    return for_us ? g_ascii_strtoull(fds, NULL, 10) : 0;
+}
+
+gboolean
+activation_take(int ret_fds[static DAEMON_SOCKETS], GError **error)
+{
+    guint64 n = count_handed_in();
+    g_auto(GStrv) names = g_strsplit(g_getenv("LISTEN_FDNAMES") ?: "", ":", -1);
+    guint n_names = g_strv_length(names);
+    int fds[DAEMON_SOCKETS] = {-1, -1};
 
     g_unsetenv("LISTEN_PID");
     g_unsetenv("LISTEN_FDS");
     g_unsetenv("LISTEN_FDNAMES");
-    if (n == 0)
-        return -1;
-    if (n != 1 || !is_listening_unix(FIRST_HANDED_IN)) {
-        g_set_error_literal(error, ERRNO_ERROR, EINVAL,
-                            "one listening AF_UNIX socket must be handed in, nothing else");
-        return -2;
+    if (n > DAEMON_SOCKETS)
+        return fail_handed_in(error);
+    for (guint i = 0; i < n; i++) {
+        if (!take_one(FIRST_HANDED_IN + (int)i, i < n_names ? names[i] : NULL, fds, error))
+            return FALSE;
     }
-    fcntl(FIRST_HANDED_IN, F_SETFD, FD_CLOEXEC);
-    return FIRST_HANDED_IN;
+    if (fds[SOCKET_CONTAINERS] >= 0 && fds[SOCKET_MAIN] < 0)
+        return fail_handed_in(error);
+    memcpy(ret_fds, fds, sizeof fds);
+    return TRUE;
 }
 
 static gboolean
@@ -79,18 +113,11 @@ remove_stale(const struct sockaddr_un *address, GError **error)
 }
 
 int
-activation_listen(const char *path, gboolean *ret_owned, GError **error)
+activation_listen(const char *path, GError **error)
 {
-    int handed_in = take_handed_in(error);
     struct sockaddr_un address;
     AUTO_FD int fd = -1;
 
-    if (handed_in == -2)
-        return -1;
-    if (handed_in >= 0) {
-        *ret_owned = FALSE;
-        return handed_in;
-    }
     if (!set_address(&address, path, error) || !remove_stale(&address, error))
         return -1;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -99,7 +126,6 @@ activation_listen(const char *path, gboolean *ret_owned, GError **error)
         error_set_errno(error, errno, "cannot listen at %s", path);
         return -1;
     }
-    *ret_owned = TRUE;
     return g_steal_fd(&fd);
 }
 

@@ -21,7 +21,7 @@
 struct Daemon {
     char *config;
     char *machine_id;
-    char *socket_path; /* NULL unless the socket file is ours to remove */
+    GPtrArray *socket_paths; /* of the socket files that are ours to remove, and NULL */
     int dev_fd;
     Kernel *kernel;
     Broker *broker;
@@ -73,13 +73,13 @@ open_kernel(Daemon *daemon, GError **error)
 
 /* Users must reach the socket in it. */
 static gboolean
-make_state_folder(const char *state, GError **error)
+make_folder(const char *path, const char *what, GError **error)
 {
     mode_t before = umask(022);
-    int r = g_mkdir_with_parents(state, 0755);
+    int r = g_mkdir_with_parents(path, 0755);
 
     umask(before);
-    return r == 0 || error_set_errno(error, errno, "cannot make the state folder %s", state);
+    return r == 0 || error_set_errno(error, errno, "cannot make the %s folder %s", what, path);
 }
 
 static gboolean
@@ -92,7 +92,7 @@ open_broker(Daemon *daemon, const char *state, GError **error)
         .vhost_data = daemon,
     };
 
-    if (!make_state_folder(state, error))
+    if (!make_folder(state, "state", error))
         return FALSE;
     setup.state_fd = folder_open(state, error);
     if (setup.state_fd < 0)
@@ -163,8 +163,48 @@ limit_connections(void)
     return limits;
 }
 
+/* A socket's file in place of one that was not handed in. */
 static gboolean
-serve(Daemon *daemon, const char *path, GError **error)
+listen_at(Daemon *daemon, const char *path, VarlinkRoot root, GError **error)
+{
+    int fd = activation_listen(path, error);
+
+    if (fd < 0)
+        return FALSE;
+    g_ptr_array_insert(daemon->socket_paths, 0, g_strdup(path));
+    return varlink_server_listen(daemon->server, fd, root, error);
+}
+
+/* The folder stays when the daemon ends: a container that has it finds the next one's socket in it.
+ */
+static gboolean
+listen_for_containers(Daemon *daemon, const char *path, GError **error)
+{
+    g_autofree char *folder = path ? g_path_get_dirname(path) : NULL;
+
+    return !path || (make_folder(folder, "container socket's", error) &&
+                     listen_at(daemon, path, VARLINK_NOBODY_IS_ROOT, error));
+}
+
+/* A service manager that hands in the main socket alone has been told to have no other. */
+static gboolean
+listen_on_all(Daemon *daemon, const Options *options, GError **error)
+{
+    int fds[DAEMON_SOCKETS];
+
+    if (!activation_take(fds, error))
+        return FALSE;
+    if (fds[SOCKET_MAIN] < 0)
+        return listen_at(daemon, options->socket, VARLINK_ROOT_IS_ROOT, error) &&
+               listen_for_containers(daemon, options->container_socket, error);
+    return varlink_server_listen(daemon->server, fds[SOCKET_MAIN], VARLINK_ROOT_IS_ROOT, error) &&
+           (fds[SOCKET_CONTAINERS] < 0 ||
+            varlink_server_listen(daemon->server, fds[SOCKET_CONTAINERS], VARLINK_NOBODY_IS_ROOT,
+                                  error));
+}
+
+static gboolean
+serve(Daemon *daemon, const Options *options, GError **error)
 {
     const VarlinkServiceInfo info = {
         .vendor = "macvtapd",
@@ -173,21 +213,12 @@ serve(Daemon *daemon, const char *path, GError **error)
         .url = "https://github.com/macvtapd/macvtapd",
     };
     const VarlinkLimits limits = limit_connections();
-    gboolean owned = FALSE;
-    int fd;
 
     daemon->server = varlink_server_new(&info, &limits, error);
     if (!daemon->server)
         return FALSE;
     daemon->api = api_new(daemon->server, daemon->broker, error);
-    if (!daemon->api)
-        return FALSE;
-    fd = activation_listen(path, &owned, error);
-    if (fd < 0)
-        return FALSE;
-    if (owned)
-        daemon->socket_path = g_strdup(path);
-    return varlink_server_listen(daemon->server, fd, error);
+    return daemon->api && listen_on_all(daemon, options, error);
 }
 
 static gboolean
@@ -215,11 +246,13 @@ daemon_new(const Options *options, GError **error)
     g_autoptr(Daemon) daemon = g_new0(Daemon, 1);
 
     daemon->dev_fd = -1;
+    daemon->socket_paths = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(daemon->socket_paths, NULL);
     daemon->config = g_strdup(options->config);
     daemon->machine_id = read_machine_id(error);
     if (!daemon->machine_id || !open_kernel(daemon, error) ||
         !open_broker(daemon, options->state, error) || !load_settings(daemon, error) ||
-        !load_networks(daemon, error) || !serve(daemon, options->socket, error) ||
+        !load_networks(daemon, error) || !serve(daemon, options, error) ||
         !lock_namespace(daemon, error) || !reconcile(daemon, error))
         return NULL;
     return g_steal_pointer(&daemon);
@@ -230,23 +263,23 @@ daemon_free(Daemon *daemon)
 {
     if (!daemon)
         return;
-    if (daemon->socket_path)
-        unlink(daemon->socket_path);
+    for (const char *const *path = daemon_socket_paths(daemon); *path; path++)
+        unlink(*path);
     varlink_server_free(daemon->server);
     api_free(daemon->api);
     broker_free(daemon->broker);
     kernel_free(daemon->kernel);
     descriptor_clear(&daemon->dev_fd);
-    g_free(daemon->socket_path);
+    g_ptr_array_unref(daemon->socket_paths);
     g_free(daemon->config);
     g_free(daemon->machine_id);
     g_free(daemon);
 }
 
-const char *
-daemon_socket_path(const Daemon *daemon)
+const char *const *
+daemon_socket_paths(const Daemon *daemon)
 {
-    return daemon->socket_path;
+    return (const char *const *)daemon->socket_paths->pdata;
 }
 
 void

@@ -18,8 +18,9 @@ Daemon *daemon_new(const Options *options, GError **error);
 void daemon_free(Daemon *daemon);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Daemon, daemon_free)
 
-/* The socket file that was made and goes with the daemon; NULL if the socket was handed in. */
-const char *daemon_socket_path(const Daemon *daemon);
+/* The socket files that were made and go with the daemon, NULL-terminated; none of those that were
+ * handed in. */
+const char *const *daemon_socket_paths(const Daemon *daemon);
 
 /* Reads the network files again; when that fails the old ones stay. Says what happened. */
 void daemon_reload(Daemon *daemon);

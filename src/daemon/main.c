@@ -101,7 +101,7 @@ start(const Options *options, GError **error)
     if (!capabilities_keep(declared_capabilities(), error))
         return NULL;
     daemon = daemon_new(options, error);
-    if (!daemon || !sandbox_confine_writes(options->state, daemon_socket_path(daemon), error) ||
+    if (!daemon || !sandbox_confine_writes(options->state, daemon_socket_paths(daemon), error) ||
         !sandbox_confine_calls(error))
         return NULL;
     return g_steal_pointer(&daemon);

@@ -1,11 +1,41 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "options.h"
 
+#include <string.h>
+
 static void
 set_default(char **field, const char *value)
 {
     if (!*field)
         *field = g_strdup(value);
+}
+
+static gboolean
+is_in_folder(const char *path, const char *folder)
+{
+    g_autofree char *whole = g_canonicalize_filename(path, NULL);
+    gsize length = strlen(folder);
+
+    return g_str_equal(folder, "/") ||
+           (strncmp(whole, folder, length) == 0 && (whole[length] == '/' || whole[length] == 0));
+}
+
+/* Containers get its folder, and nothing else must be in that. */
+static gboolean
+check_container_socket(const Options *options, GError **error)
+{
+    g_autofree char *path = NULL, *folder = NULL;
+
+    if (!options->container_socket)
+        return TRUE;
+    path = g_canonicalize_filename(options->container_socket, NULL);
+    folder = g_path_get_dirname(path);
+    if (!is_in_folder(options->socket, folder) && !is_in_folder(options->state, folder))
+        return TRUE;
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                "the container socket %s needs a folder of its own, without %s and %s in it", path,
+                options->socket, options->state);
+    return FALSE;
 }
 
 gboolean
@@ -19,6 +49,10 @@ options_parse(Options *ret_options, int argc, char **argv, GError **error)
          "Folder of the records (/run/macvtapd)", "DIR"},
         {"socket", 0, 0, G_OPTION_ARG_FILENAME, &options.socket,
          "Where to listen (/run/macvtapd/socket)", "PATH"},
+        {"container-socket", 0, 0, G_OPTION_ARG_FILENAME, &options.container_socket,
+         "Where to listen for containers, \"\" for nowhere (/run/macvtapd-containers/socket, with"
+         " --socket nowhere)",
+         "PATH"},
         {"privileges", 0, 0, G_OPTION_ARG_NONE, &options.privileges,
          "Show the capabilities and system calls that each part keeps", NULL},
         {"version", 0, 0, G_OPTION_ARG_NONE, &options.version, "Show the version", NULL},
@@ -37,7 +71,14 @@ options_parse(Options *ret_options, int argc, char **argv, GError **error)
     }
     set_default(&options.config, "/etc/macvtapd");
     set_default(&options.state, "/run/macvtapd");
+    /* A daemon beside the host's own must not take that one's. */
+    if (!options.socket)
+        set_default(&options.container_socket, "/run/macvtapd-containers/socket");
     set_default(&options.socket, "/run/macvtapd/socket");
+    if (options.container_socket && !options.container_socket[0])
+        g_clear_pointer(&options.container_socket, g_free);
+    if (!check_container_socket(&options, error))
+        return FALSE;
     *ret_options = options;
     options = (Options){0};
     return TRUE;
@@ -49,4 +90,5 @@ options_clear(Options *options)
     g_clear_pointer(&options->config, g_free);
     g_clear_pointer(&options->state, g_free);
     g_clear_pointer(&options->socket, g_free);
+    g_clear_pointer(&options->container_socket, g_free);
 }

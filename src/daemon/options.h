@@ -4,9 +4,10 @@
 #include <glib.h>
 
 typedef struct Options {
-    char *config; /* the folder that has networks.d */
-    char *state;  /* the state folder */
-    char *socket; /* where to listen, unless a socket is handed in */
+    char *config;           /* the folder that has networks.d */
+    char *state;            /* the state folder */
+    char *socket;           /* where to listen, unless a socket is handed in */
+    char *container_socket; /* likewise, for containers; NULL: nowhere */
     gboolean version;
     gboolean privileges; /* show what the daemon keeps of root's power */
 } Options;

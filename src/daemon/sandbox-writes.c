@@ -62,21 +62,30 @@ allow(int ruleset, const char *path, guint64 access)
 }
 
 static gboolean
-allow_all(int ruleset, guint64 truncate, const char *state, const char *socket_path)
+allow_sockets(int ruleset, const char *const *paths)
 {
-    g_autofree char *socket_folder = socket_path ? g_path_get_dirname(socket_path) : NULL;
+    for (; *paths; paths++) {
+        g_autofree char *folder = g_path_get_dirname(*paths);
 
+        if (!allow(ruleset, folder, REMOVE))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+allow_all(int ruleset, guint64 truncate, const char *state, const char *const *socket_paths)
+{
     return allow(ruleset, state, WRITE | truncate | REMOVE | LANDLOCK_ACCESS_FS_MAKE_REG) &&
            /* queues, vhost-net, and nodes of our own */
            allow(ruleset, "/dev",
                  WRITE | REMOVE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
                      LANDLOCK_ACCESS_FS_REMOVE_DIR) &&
-           allow(ruleset, "/proc/sys/net/ipv6/conf", WRITE) &&
-           (!socket_folder || allow(ruleset, socket_folder, REMOVE));
+           allow(ruleset, "/proc/sys/net/ipv6/conf", WRITE) && allow_sockets(ruleset, socket_paths);
 }
 
 gboolean
-sandbox_confine_writes(const char *state, const char *socket_path, GError **error)
+sandbox_confine_writes(const char *state, const char *const *socket_paths, GError **error)
 {
     struct landlock_ruleset_attr attributes;
     AUTO_FD int ruleset = -1;
@@ -94,7 +103,7 @@ sandbox_confine_writes(const char *state, const char *socket_path, GError **erro
     ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
     if (ruleset >= 0 &&
         allow_all(ruleset, attributes.handled_access_fs & LANDLOCK_ACCESS_FS_TRUNCATE, state,
-                  socket_path) &&
+                  socket_paths) &&
         syscall(SYS_landlock_restrict_self, ruleset, 0) == 0)
         return TRUE;
     return error_set_errno(error, errno, "cannot limit what is written");

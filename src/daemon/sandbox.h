@@ -6,10 +6,10 @@
 
 /*
  * From now on files are written only in the state folder, in /dev, in the kernel's settings of IPv6
- * and, if it is not NULL, in the folder of socket_path, where only files are removed. A kernel
+ * and in the folders of socket_paths (NULL-terminated), where only files are removed. A kernel
  * without Landlock is no error.
  */
-gboolean sandbox_confine_writes(const char *state, const char *socket_path, GError **error);
+gboolean sandbox_confine_writes(const char *state, const char *const *socket_paths, GError **error);
 
 /* From now on only declared system calls are carried out: others fail with EPERM, those that no
  * part of a daemon like this has any use for end the process. */

@@ -13,7 +13,7 @@
 gboolean
 policy_may_use(const Network *network, const Caller *caller)
 {
-    if (caller->uid == 0)
+    if (caller_is_root(caller))
         return TRUE;
     if (network->adhoc)
         return FALSE;
@@ -41,7 +41,7 @@ check_interface_name(const Caller *caller, const char *name, GError **error)
 
     if (!interface_name_check_chosen(name, &reason))
         return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s", reason->message);
-    return caller->uid == 0 || interface_name_is_users(name) ||
+    return caller_is_root(caller) || interface_name_is_users(name) ||
            port_error_set(error, PORT_ERROR_ACCESS_DENIED,
                           "interface name '%s' is root's to choose: user %u may choose one that "
                           "begins with " INTERFACE_NAME_USERS,

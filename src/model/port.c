@@ -93,6 +93,18 @@ port_alias_id(const char *alias)
     return port_id_is_valid(id) ? id : NULL;
 }
 
+uid_t
+port_account_of(uid_t owner, gboolean from_container)
+{
+    return owner == 0 && from_container ? (uid_t)-1 : owner;
+}
+
+uid_t
+port_account(const Port *port)
+{
+    return port_account_of(port->owner, port->from_container);
+}
+
 char *
 port_node_path(const Port *port)
 {

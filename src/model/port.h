@@ -46,7 +46,8 @@ typedef struct Port {
     guint queues;         /* that may be opened, 1 to 256 */
     VhostPolicy vhost;
     Holder holder;
-    uid_t owner;       /* who asked for it */
+    uid_t owner;             /* who asked for it, */
+    gboolean from_container; /* and over the container socket */
     GArray *sources;   /* of MacAddress: the port's own list in source mode; NULL: its network's */
     gboolean has_node; /* /dev/tap<interface_index> is kept for who opens the device by path: */
     uid_t node_owner;
@@ -72,6 +73,11 @@ Port *port_new(void);
 Port *port_copy(const Port *port);
 void port_free(Port *port);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Port, port_free)
+
+/* Whose limits a port counts for: its owner's. Root of a container has them like any other user,
+ * and apart from the host's root: (uid_t)-1, which is nobody's. */
+uid_t port_account_of(uid_t owner, gboolean from_container);
+uid_t port_account(const Port *port);
 
 /* The path of the port's device node; free with g_free(). */
 char *port_node_path(const Port *port);

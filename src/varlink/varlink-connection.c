@@ -274,9 +274,8 @@ varlink_connection_new(VarlinkPoller *poller, int fd, VarlinkPeer *peer,
 
     connection->references = 1;
     varlink_transport_init(&connection->transport, fd,
-                           peer->uid == 0 || peer->uid == geteuid()
-                               ? limits->message_bytes
-                               : limits->message_bytes_of_others,
+                           varlink_peer_is_trusted(peer) ? limits->message_bytes
+                                                         : limits->message_bytes_of_others,
                            FALSE);
     connection->peer = *peer;
     *peer = (VarlinkPeer){.pidfd = -1};
@@ -284,8 +283,8 @@ varlink_connection_new(VarlinkPoller *poller, int fd, VarlinkPeer *peer,
     connection->value_limit = limits->values;
     connection->events = events;
     connection->user_data = user_data;
-    connection->watch =
-        varlink_watch_new(poller, fd, connection->peer.uid, connection_turn, connection, error);
+    connection->watch = varlink_watch_new(poller, fd, varlink_peer_account(&connection->peer),
+                                          connection_turn, connection, error);
     if (!connection->watch)
         g_clear_pointer(&connection, varlink_connection_unref);
     return connection;

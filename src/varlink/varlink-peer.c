@@ -86,3 +86,21 @@ varlink_peer_clear(VarlinkPeer *peer)
     descriptor_clear(&peer->pidfd);
     g_clear_pointer(&peer->groups, g_array_unref);
 }
+
+static gboolean
+is_root_or_us(const VarlinkPeer *peer)
+{
+    return peer->uid == 0 || peer->uid == geteuid();
+}
+
+gboolean
+varlink_peer_is_trusted(const VarlinkPeer *peer)
+{
+    return is_root_or_us(peer) && !peer->rootless;
+}
+
+uid_t
+varlink_peer_account(const VarlinkPeer *peer)
+{
+    return is_root_or_us(peer) && peer->rootless ? (uid_t)-1 : peer->uid;
+}

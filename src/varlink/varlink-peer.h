@@ -8,6 +8,7 @@
 
 typedef struct VarlinkPeer {
     uid_t uid;
+    gboolean rootless; /* it came in where nobody is root (VARLINK_NOBODY_IS_ROOT) */
     gid_t gid;
     pid_t pid;      /* SO_PEERCRED; 0: not visible in our pid namespace */
     int pidfd;      /* SO_PEERPIDFD (Linux 6.5); -1 where the kernel has none. Owned by the peer */
@@ -17,3 +18,10 @@ typedef struct VarlinkPeer {
 /* Reads the peer of socket_fd. On success free with varlink_peer_clear(). */
 gboolean varlink_peer_read(int socket_fd, VarlinkPeer *ret_peer, GError **error);
 void varlink_peer_clear(VarlinkPeer *peer);
+
+/* Whether it is root or our own user, who may have more than others. */
+gboolean varlink_peer_is_trusted(const VarlinkPeer *peer);
+
+/* Whose limits it counts for: its uid's. Where nobody is root, root and our own user are one user
+ * by themselves, (uid_t)-1: else they could use up what root outside is to have. */
+uid_t varlink_peer_account(const VarlinkPeer *peer);

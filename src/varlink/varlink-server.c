@@ -33,7 +33,8 @@ struct VarlinkServer {
     GPtrArray *listeners;    /* of VarlinkListener */
     GHashTable *connections; /* a set, holding a reference to each */
     VarlinkPoller *poller;
-    GHashTable *unsent_per_uid; /* uid → how many bytes are queued; none with 0 */
+    GHashTable
+        *unsent_per_uid; /* varlink_peer_account() → how many bytes are queued; none with 0 */
     gsize unsent_in_all;
 };
 
@@ -142,7 +143,7 @@ static gboolean
 server_unsent(VarlinkConnection *connection, gssize change, gpointer user_data)
 {
     VarlinkServer *server = user_data;
-    gpointer uid = GUINT_TO_POINTER(varlink_connection_peer(connection)->uid);
+    gpointer uid = GUINT_TO_POINTER(varlink_peer_account(varlink_connection_peer(connection)));
     gsize of_uid = GPOINTER_TO_SIZE(g_hash_table_lookup(server->unsent_per_uid, uid)) + change;
 
     server->unsent_in_all += change;
@@ -159,12 +160,12 @@ static const VarlinkConnectionEvents server_events = {server_call, server_closed
 /* Users of a user namespace are users like others here (subuid(5)), and enough of them take what
  * there is for all. Whoever administers us gets in even then: some are kept for root alone. */
 static gboolean
-is_full(const VarlinkServer *server, uid_t uid)
+is_full(const VarlinkServer *server, const VarlinkPeer *peer)
 {
     const VarlinkLimits *limits = &server->limits;
     guint in_all = varlink_server_connection_count(server);
-    guint of_uid = varlink_poller_count(server->poller, uid);
-    guint for_root = uid == 0 || uid == geteuid() ? limits->connections / 64 : 0;
+    guint of_uid = varlink_poller_count(server->poller, varlink_peer_account(peer));
+    guint for_root = varlink_peer_is_trusted(peer) ? limits->connections / 64 : 0;
 
     if (in_all >= limits->connections + for_root)
         return TRUE;
@@ -174,31 +175,34 @@ is_full(const VarlinkServer *server, uid_t uid)
 }
 
 static gboolean
-check_limits(const VarlinkServer *server, uid_t uid, GError **error)
+check_limits(const VarlinkServer *server, const VarlinkPeer *peer, GError **error)
 {
     const VarlinkLimits *limits = &server->limits;
-    guint of_uid = varlink_poller_count(server->poller, uid);
+    guint of_uid = varlink_poller_count(server->poller, varlink_peer_account(peer));
 
-    if (is_full(server, uid)) {
+    if (is_full(server, peer)) {
         g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_BUSY, "%u connections are open already",
                     varlink_server_connection_count(server));
         return FALSE;
     }
     if (of_uid >= limits->connections_per_uid) {
         g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_BUSY,
-                    "%u connections of uid %u are open already", limits->connections_per_uid, uid);
+                    "%u connections of uid %u are open already", limits->connections_per_uid,
+                    peer->uid);
         return FALSE;
     }
     return TRUE;
 }
 
 gboolean
-varlink_server_add_connection(VarlinkServer *server, int fd, GError **error)
+varlink_server_add_connection(VarlinkServer *server, int fd, VarlinkRoot root, GError **error)
 {
     VarlinkConnection *connection;
     VarlinkPeer peer = {.pidfd = -1};
+    gboolean good = varlink_peer_read(fd, &peer, error);
 
-    if (!varlink_peer_read(fd, &peer, error) || !check_limits(server, peer.uid, error)) {
+    peer.rootless = root == VARLINK_NOBODY_IS_ROOT;
+    if (!good || !check_limits(server, &peer, error)) {
         varlink_peer_clear(&peer);
         hurry_close(&fd);
         return FALSE;
@@ -212,7 +216,14 @@ varlink_server_add_connection(VarlinkServer *server, int fd, GError **error)
 static void
 server_accepted(int fd, gpointer user_data)
 {
-    (void)varlink_server_add_connection(user_data, fd, NULL);
+    (void)varlink_server_add_connection(user_data, fd, VARLINK_ROOT_IS_ROOT, NULL);
+}
+
+/* VarlinkAcceptFunc */
+static void
+server_accepted_rootless(int fd, gpointer user_data)
+{
+    (void)varlink_server_add_connection(user_data, fd, VARLINK_NOBODY_IS_ROOT, NULL);
 }
 
 /* VarlinkAcceptFunc */
@@ -236,9 +247,11 @@ server_add_listener(VarlinkServer *server, int listen_fd, VarlinkAcceptFunc acce
 }
 
 gboolean
-varlink_server_listen(VarlinkServer *server, int listen_fd, GError **error)
+varlink_server_listen(VarlinkServer *server, int listen_fd, VarlinkRoot root, GError **error)
 {
-    return server_add_listener(server, listen_fd, server_accepted, error);
+    return server_add_listener(
+        server, listen_fd,
+        root == VARLINK_ROOT_IS_ROOT ? server_accepted : server_accepted_rootless, error);
 }
 
 gboolean

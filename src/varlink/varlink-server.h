@@ -70,15 +70,23 @@ gboolean varlink_server_add_interface(VarlinkServer *server, const char *descrip
                                       const VarlinkMethod *methods, gpointer user_data,
                                       GError **error);
 
+/* What the uid 0 of a socket's peers means. */
+typedef enum VarlinkRoot {
+    VARLINK_ROOT_IS_ROOT,
+    VARLINK_NOBODY_IS_ROOT, /* see VarlinkPeer */
+} VarlinkRoot;
+
 /* Accepts on a listening AF_UNIX stream socket, whose ownership is taken. */
-gboolean varlink_server_listen(VarlinkServer *server, int listen_fd, GError **error);
+gboolean varlink_server_listen(VarlinkServer *server, int listen_fd, VarlinkRoot root,
+                               GError **error);
 
 /* Accepts there too, and closes each connection at once: for who only asks who listens
  * (SO_PEERCRED, unix(7)). The socket is taken. */
 gboolean varlink_server_turn_away(VarlinkServer *server, int listen_fd, GError **error);
 
 /* Serves one connected AF_UNIX stream socket (taken), as socketpair tests and fuzzers need it. */
-gboolean varlink_server_add_connection(VarlinkServer *server, int fd, GError **error);
+gboolean varlink_server_add_connection(VarlinkServer *server, int fd, VarlinkRoot root,
+                                       GError **error);
 
 guint varlink_server_connection_count(const VarlinkServer *server);
 

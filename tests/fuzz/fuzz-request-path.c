@@ -71,7 +71,8 @@ connect_caller(Ground *ground, guint number)
                     0);
     if (as_user)
         g_assert_cmpint(seteuid(0), ==, 0);
-    g_assert_true(varlink_server_add_connection(ground->server, pair[0], NULL));
+    g_assert_true(
+        varlink_server_add_connection(ground->server, pair[0], VARLINK_ROOT_IS_ROOT, NULL));
     client->fd = pair[1];
     client->reads = TRUE;
 }

@@ -13,7 +13,8 @@ from privileges import declared_calls, declared_capabilities, is_sanitized
 from programs import BUILD
 
 SERVICE = BUILD / "src/daemon/macvtapd.service"
-SOCKET = pathlib.Path(__file__).resolve().parents[2] / "src/daemon/units/macvtapd.socket"
+UNITS = pathlib.Path(__file__).resolve().parents[2] / "src/daemon/units"
+SOCKETS = [UNITS / "macvtapd.socket", UNITS / "macvtapd-containers.socket"]
 EXPOSURE_MAX = 2.0  # of 10
 
 
@@ -28,13 +29,12 @@ def analyze(*arguments):
 
 @pytest.fixture
 def units(tmp_path):
-    """The units, of a service whose program is there."""
+    """The units, of a service whose program is there; the service is the first."""
     text = SERVICE.read_text(encoding="utf-8")
     (program,) = setting("ExecStart")
     assert program.endswith("/sbin/macvtapd")
     (tmp_path / SERVICE.name).write_text(text.replace(program, shutil.which("true")), encoding="utf-8")
-    shutil.copy(SOCKET, tmp_path)
-    paths = tmp_path / SERVICE.name, tmp_path / SOCKET.name
+    paths = [tmp_path / SERVICE.name, *(pathlib.Path(shutil.copy(socket, tmp_path)) for socket in SOCKETS)]
     for path in paths:
         path.chmod(0o644)  # whatever the umask
     return paths

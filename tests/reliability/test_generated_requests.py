@@ -44,14 +44,14 @@ def count_descriptors(daemon):
 class Caller:
     """Sends messages one by one, on connections of one user."""
 
-    def __init__(self, daemon, uid):
-        self._daemon = daemon
+    def __init__(self, daemon, uid, path=None):
+        self._path = path or daemon.socket
         self._uid = uid
         self._connection = None
 
     def _connect(self):
         with effective_user(self._uid):
-            self._connection = Connection(self._daemon.socket)
+            self._connection = Connection(self._path)
 
     def outcome(self, data):
         """What came of one message: "done", "closed", "no reply", or an error's name."""
@@ -144,14 +144,13 @@ def world(daemons, host, station, hosts):
     return daemon.start()
 
 
-def send_all(daemon, interface, count):
-    """count distinct requests, half of them by each user. Returns (tally, [resident KiB after each batch])."""
+def send_all(daemon, interface, count, callers):
+    """count distinct requests, by one caller after the other. Returns (tally, [resident KiB after each batch])."""
     generator, tally, memory = Generator(interface, SEED), Tally(), []
-    callers = {"root": Caller(daemon, 0), "nobody": Caller(daemon, NOBODY)}
     for number in range(count):
         if number % BATCH == 0:
             make_ports(daemon)
-        who = "nobody" if number % 2 else "root"
+        who = list(callers)[number % len(callers)]
         method, data = next(generator)
         outcome = callers[who].outcome(data)
         tally.add(who, method, outcome)
@@ -164,13 +163,14 @@ def send_all(daemon, interface, count):
     return tally, memory
 
 
-def check(daemon, count):
+def check(daemon, count, callers=None):
+    callers = callers or {"root": Caller(daemon, 0), "nobody": Caller(daemon, NOBODY)}
     with open(SOURCE / "src/api/org.macvtapd.Ports.varlink", encoding="utf-8") as stream:
         interface = Interface(stream.read())
     with daemon.connect() as connection:  # what is made on first use is there
         connection.ports("ListPorts")
         before = count_descriptors(daemon)
-        tally, memory = send_all(daemon, interface, count)
+        tally, memory = send_all(daemon, interface, count, callers)
         assert connection.ports("ListPorts") == {"ports": []}
         assert count_descriptors(daemon) == before
     assert daemon.running
@@ -185,6 +185,48 @@ def check(daemon, count):
 def test_sample(world):
     tally, _ = check(world, 1500)
     assert tally.total("done") > 20 and tally.total("closed") > 100
+
+
+class Witness:
+    """What root of the host sees of all ports meanwhile."""
+
+    def __init__(self, daemon):
+        self._connection = daemon.connect()
+        self._connection.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
+        assert self._connection.reply() == {"event": "ready"}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._connection.close()
+
+    def events(self, until):
+        """All up to the end of the port of this name."""
+        while True:
+            reply = self._connection.reply()
+            yield reply["event"], reply["port"]
+            if reply["event"] == "deleted" and reply["port"]["name"] == until:
+                return
+
+
+def test_sample_over_the_container_socket(world):
+    """Root of a container makes nothing but what any user may, and does nothing to what is not its own."""
+    world.stop()
+    world.network("lan", "eth0", AllowUsers="nobody root")
+    world.open_to_containers().start()
+    with Witness(world) as witness:
+        tally, _ = check(world, 750, {"root of a container": Caller(world, 0, world.container_socket)})
+        world.ctl("port", "create", "--network=lan", "--name=last")
+        world.ctl("port", "delete", "last")
+        events = list(witness.events("last"))
+    made = [port for event, port in events if event == "created" and port.get("fromContainer")]
+    assert len(made) >= 5 and tally.total("done") > 20
+    assert {port["network"] for port in made} == {"lan"}
+    assert all(port["interfaceName"].startswith(("vm", "mvt")) and not port["incoming"] for port in made)
+    # Those that root and nobody of the host had were there at each batch's end, unchanged.
+    for name in ("roots", "nobodys"):
+        assert [event for event, port in events if port["name"] == name] == ["created", "deleted"] * 3
 
 
 @pytest.mark.long

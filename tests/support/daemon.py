@@ -37,6 +37,7 @@ class Daemon:
         self.config = self.folder / "config"
         self.state = self.folder / "state"
         self.socket = self.folder / "socket"
+        self.container_socket = self.folder / "containers" / "socket"  # see open_to_containers()
         self.log = self.folder / "stderr"
         (self.config / "networks.d").mkdir(parents=True)
         self.state.mkdir()
@@ -57,6 +58,11 @@ class Daemon:
         path = self.config / "networks.d" / f"{name}.network"
         path.write_text(text, encoding="utf-8")
         return path
+
+    def open_to_containers(self):
+        """Have the next start listen at container_socket, too."""
+        self._arguments += ["--container-socket", self.container_socket]
+        return self
 
     # -- process ---------------------------------------------------------------------------------------------
 
@@ -173,6 +179,10 @@ class Daemon:
     def connect(self):
         """A raw Varlink connection, as root."""
         return varlink.Connection(self.socket)
+
+    def connect_from_container(self):
+        """The same over the container socket, where nobody is root."""
+        return varlink.Connection(self.container_socket)
 
     # -- what is left ----------------------------------------------------------------------------------------
 

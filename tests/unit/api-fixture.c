@@ -11,7 +11,8 @@ api_connect(ApiFixture *fixture)
     int pair[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    assert_true(varlink_server_add_connection(fixture->server, pair[0], NULL));
+    assert_true(
+        varlink_server_add_connection(fixture->server, pair[0], VARLINK_ROOT_IS_ROOT, NULL));
     return varlink_client_new_from_fd(pair[1]);
 }
 

@@ -74,13 +74,11 @@ static void
 expect_own_socket(const char *path)
 {
     g_autoptr(GError) error = NULL;
-    gboolean owned = FALSE;
-    AUTO_FD int fd = activation_listen(path, &owned, &error);
+    AUTO_FD int fd = activation_listen(path, &error);
     struct stat status;
 
     assert_no_error(error);
     assert_true(fd >= 0);
-    assert_true(owned);
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
     assert_int_equal(lstat(path, &status), 0);
@@ -93,11 +91,9 @@ static void
 expect_refusal(const char *path, int errnum, const char *text)
 {
     g_autoptr(GError) error = NULL;
-    gboolean owned = 7;
 
-    assert_true(activation_listen(path, &owned, &error) < 0);
+    assert_true(activation_listen(path, &error) < 0);
     assert_error_cleared(&error, ERRNO_ERROR, errnum, text);
-    assert_int_equal(owned, 7);
 }
 
 static void
@@ -169,69 +165,97 @@ test_paths_that_cannot_be(void **state)
     expect_refusal(missing, ENOENT, missing);
 }
 
-/* Runs the child's part with so many descriptors handed in, the first of which is fd; the child
- * fails by its exit status. */
+/* Runs the child's part with so many descriptors handed in, of which all are fd, and tells what it
+ * took: bit 0 the main socket, bit 1 the containers'. */
 static int
-run_activated(Fixture *fixture, int fd, const char *fds, gboolean for_us)
+run_activated(int fd, const char *fds, const char *names, gboolean for_us)
 {
     pid_t child = fork();
-    gboolean owned = 7;
     int status;
 
     if (child == 0) {
         g_autofree char *pid = g_strdup_printf("%d", (int)getpid() + (for_us ? 0 : 1));
-        int listening;
+        int taken[DAEMON_SOCKETS] = {-7, -7};
+        gboolean good;
 
-        dup2(fd, 3);
+        for (int i = 3; i < 6; i++)
+            dup2(fd, i);
         g_setenv("LISTEN_PID", pid, TRUE);
         g_setenv("LISTEN_FDS", fds, TRUE);
-        g_setenv("LISTEN_FDNAMES", "varlink", TRUE);
-        listening = activation_listen(fixture->path, &owned, NULL);
+        if (names)
+            g_setenv("LISTEN_FDNAMES", names, TRUE);
+        good = activation_take(taken, NULL);
         if (g_getenv("LISTEN_PID") || g_getenv("LISTEN_FDS") || g_getenv("LISTEN_FDNAMES"))
             _exit(100);
-        if (listening == 3 && (owned || !(fcntl(3, F_GETFD) & FD_CLOEXEC)))
-            _exit(101);
-        if (listening < 0 && owned != 7)
-            _exit(102);
-        if (listening >= 0 && listening != 3 && owned)
-            unlink(fixture->path);
-        _exit(listening < 0 ? 99 : listening == 3 ? 3 : 4);
+        for (int i = 0; i < DAEMON_SOCKETS; i++) {
+            if (!good && taken[i] != -7)
+                _exit(101);
+            if (good && taken[i] != -1 && !(fcntl(taken[i], F_GETFD) & FD_CLOEXEC))
+                _exit(102);
+        }
+        _exit(!good ? 99 : (taken[SOCKET_MAIN] > 0) | (taken[SOCKET_CONTAINERS] > 0) << 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
 }
 
-enum { HANDED_IN = 3, OWN = 4, REFUSED = 99 };
+enum { NOTHING = 0, MAIN = 1, BOTH = 3, REFUSED = 99 };
 
 static void
 test_handed_in(void **state)
 {
     Fixture *fixture = *state;
-    g_autofree char *path = g_build_filename(fixture->folder, "given", NULL);
-    AUTO_FD int given = make_socket(SOCK_STREAM, path);
+    AUTO_FD int given = make_socket(SOCK_STREAM, fixture->path);
 
     /* Not listening yet. */
-    assert_int_equal(run_activated(fixture, given, "1", TRUE), REFUSED);
+    assert_int_equal(run_activated(given, "1", NULL, TRUE), REFUSED);
     assert_int_equal(listen(given, 1), 0);
-    assert_int_equal(run_activated(fixture, given, "1", TRUE), HANDED_IN);
-    assert_int_equal(run_activated(fixture, given, "2", TRUE), REFUSED);
-    assert_int_equal(run_activated(fixture, given, "0", TRUE), OWN);
+    assert_int_equal(run_activated(given, "1", NULL, TRUE), MAIN);
+    assert_int_equal(run_activated(given, "0", NULL, TRUE), NOTHING);
     /* For a child of the service manager that is not this process. */
-    assert_int_equal(run_activated(fixture, given, "1", FALSE), OWN);
-    unlink(path);
+    assert_int_equal(run_activated(given, "1", NULL, FALSE), NOTHING);
+}
+
+/* A name that is missing or another's makes no socket the containers', and none is root's twice. */
+static void
+test_handed_in_by_name(void **state)
+{
+    Fixture *fixture = *state;
+    AUTO_FD int given = make_socket(SOCK_STREAM, fixture->path);
+    static const struct {
+        const char *fds, *names;
+        int taken;
+    } rows[] = {
+        {"1", "varlink", MAIN},
+        {"1", "macvtapd.socket", MAIN},
+        {"2", "macvtapd.socket:containers", BOTH},
+        {"2", "containers:macvtapd.socket", BOTH},
+        {"1", "containers", REFUSED},
+        {"2", NULL, REFUSED},
+        {"2", "macvtapd.socket", REFUSED},
+        {"2", "containers:containers", REFUSED},
+        {"2", "macvtapd.socket:macvtapd.socket", REFUSED},
+        {"2", "macvtapd.socket:containers2", REFUSED},
+        {"3", "macvtapd.socket:containers:other", REFUSED},
+    };
+
+    assert_int_equal(listen(given, 1), 0);
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if (run_activated(given, rows[i].fds, rows[i].names, TRUE) != rows[i].taken)
+            fail_msg("%s named %s", rows[i].fds, rows[i].names);
+    }
 }
 
 static void
 test_handed_in_what_is_no_socket(void **state)
 {
-    Fixture *fixture = *state;
     AUTO_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     AUTO_FD int internet = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    assert_int_equal(run_activated(fixture, null, "1", TRUE), REFUSED);
+    assert_int_equal(run_activated(null, "1", NULL, TRUE), REFUSED);
     if (internet >= 0 && listen(internet, 1) == 0)
-        assert_int_equal(run_activated(fixture, internet, "1", TRUE), REFUSED);
+        assert_int_equal(run_activated(internet, "1", NULL, TRUE), REFUSED);
 }
 
 static void
@@ -292,6 +316,7 @@ main(void)
         TEST(test_what_is_no_socket),
         TEST(test_paths_that_cannot_be),
         TEST(test_handed_in),
+        TEST(test_handed_in_by_name),
         TEST(test_handed_in_what_is_no_socket),
         TEST(test_notify),
         cmocka_unit_test(test_notify_abstract),

@@ -26,7 +26,47 @@ test_defaults(void **state)
     assert_string_equal(options.config, "/etc/macvtapd");
     assert_string_equal(options.state, "/run/macvtapd");
     assert_string_equal(options.socket, "/run/macvtapd/socket");
+    assert_string_equal(options.container_socket, "/run/macvtapd-containers/socket");
     assert_false(options.version);
+}
+
+static void
+test_container_socket(void **state)
+{
+    static const char *const rows[][2] = {
+        {"--socket /x/socket", NULL},
+        {"--container-socket=", NULL},
+        {"--container-socket /c/socket", "/c/socket"},
+        {"--socket /x/socket --container-socket /x-c/socket", "/x-c/socket"},
+        {"--state /x-s --socket /x-m/socket --container-socket /x/socket", "/x/socket"},
+        {"--state /x/s --socket /x/socket --container-socket /x/c/socket", "/x/c/socket"},
+    };
+    static const char *const bad[] = {
+        "--container-socket /run/macvtapd/containers",
+        "--container-socket /run/socket",
+        "--container-socket /socket",
+        "--container-socket /run/../run/./macvtapd/containers",
+        "--state /x/state --socket /y/socket --container-socket /x/socket",
+        "--state /x/state --socket /y/socket --container-socket /x/state/socket",
+        "--socket /x/socket --container-socket /x/socket",
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(Options) options = {0};
+
+        assert_true(parse(rows[i][0], &options, NULL));
+        if (g_strcmp0(options.container_socket, rows[i][1]) != 0)
+            fail_msg("%s: %s", rows[i][0], options.container_socket);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_auto(Options) options = {0};
+        g_autoptr(GError) error = NULL;
+
+        if (parse(bad[i], &options, &error))
+            fail_msg("%s", bad[i]);
+        assert_error_cleared(&error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                             "needs a folder of its own");
+    }
 }
 
 static void
@@ -76,9 +116,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_all),
-        cmocka_unit_test(test_last_one_wins),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_container_socket),
+        cmocka_unit_test(test_all),      cmocka_unit_test(test_last_one_wins),
         cmocka_unit_test(test_refusals),
     };
 

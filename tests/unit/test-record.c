@@ -46,6 +46,7 @@ check_round_trip(const Port *port)
     assert_true(read->holder.start_time == port->holder.start_time);
     assert_string_equal(read->holder.domain, port->holder.domain);
     assert_int_equal(read->owner, port->owner);
+    assert_int_equal(read->from_container, port->from_container);
     assert_int_equal(read->has_node, port->has_node);
     assert_int_equal(read->node_owner, port->node_owner);
     assert_int_equal(read->node_group, port->node_group);
@@ -73,6 +74,7 @@ test_round_trip(void **state)
     port->mtu = 65535;
     port->queues = 256;
     port->owner = G_MAXUINT32 - 1;
+    port->from_container = TRUE;
     port->holder = (Holder){.type = HOLDER_PROCESS, .pid = G_MAXINT, .start_time = G_MAXINT64};
     check_round_trip(port);
     port->holder =
@@ -242,7 +244,8 @@ test_vlans_that_cannot_be(void **state)
 
         json_object_set_new(record, "vlan", json_string("100"));
         json_object_set_new(record, "trunk", json_string("eth0"));
-        json_object_set_new(record, rows[i].field, json_loads(rows[i].value, JSON_DECODE_ANY, NULL));
+        json_object_set_new(record, rows[i].field,
+                            json_loads(rows[i].value, JSON_DECODE_ANY, NULL));
         expect_refusal(record, rows[i].field);
     }
 }

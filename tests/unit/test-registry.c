@@ -171,13 +171,13 @@ test_tables(void **state)
     assert_int_equal(list->len, 3);
     assert_ptr_equal(list->pdata[0], one);
     assert_ptr_equal(list->pdata[2], three);
-    assert_int_equal(registry_count_owner(fixture->registry, 1000), 2);
-    assert_int_equal(registry_count_owner(fixture->registry, 0), 1);
-    assert_int_equal(registry_count_owner(fixture->registry, 1), 0);
+    assert_int_equal(registry_count_account(fixture->registry, 1000), 2);
+    assert_int_equal(registry_count_account(fixture->registry, 0), 1);
+    assert_int_equal(registry_count_account(fixture->registry, 1), 0);
     assert_true(registry_forget(fixture->registry, one, NULL));
-    assert_int_equal(registry_count_owner(fixture->registry, 1000), 1);
+    assert_int_equal(registry_count_account(fixture->registry, 1000), 1);
     assert_true(registry_forget(fixture->registry, two, NULL));
-    assert_int_equal(registry_count_owner(fixture->registry, 1000), 0);
+    assert_int_equal(registry_count_account(fixture->registry, 1000), 0);
     assert_int_equal(registry_count(fixture->registry), 1);
     assert_null(registry_find(fixture->registry, "vm2"));
     assert_null(registry_find(fixture->registry, "tap2"));

@@ -151,8 +151,9 @@ writes(const char *folder)
     g_autofree char *run_folder = g_build_filename(folder, "run", NULL);
     g_autofree char *other = g_build_filename(folder, "other", NULL);
     g_autofree char *moved = g_build_filename(state, "moved", NULL);
+    const char *const socket_paths[] = {socket_path, NULL};
 
-    if (!sandbox_confine_writes(state, socket_path, NULL))
+    if (!sandbox_confine_writes(state, socket_paths, NULL))
         return BAD;
     if (can_write(folder, "probe"))
         return ABSENT; /* no Landlock */

@@ -300,7 +300,8 @@ test_connection_limits(void **state)
         settle();
         fixture_init_with(&fixture, &limits[i]);
         make_pair(pair);
-        assert_false(varlink_server_add_connection(fixture.server, pair[0], &error));
+        assert_false(
+            varlink_server_add_connection(fixture.server, pair[0], VARLINK_ROOT_IS_ROOT, &error));
         assert_true(g_error_matches(error, VARLINK_ERROR, VARLINK_ERROR_BUSY));
         expect_closed(pair[1]);
         descriptor_clear(&pair[1]);
@@ -327,7 +328,8 @@ test_last_connections_are_for_others(void **state)
     for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
         clients[i] = connect_client(&fixture);
     make_pair(pair);
-    assert_false(varlink_server_add_connection(fixture.server, pair[0], NULL));
+    assert_false(
+        varlink_server_add_connection(fixture.server, pair[0], VARLINK_ROOT_IS_ROOT, NULL));
     expect_closed(pair[1]);
     for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
         descriptor_clear(&clients[i]);
@@ -465,7 +467,7 @@ test_listening(void **state)
     listener = make_listener(&address, &length);
     /* As a service manager may hand it over. */
     setsockopt(listener, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
-    assert_true(varlink_server_listen(fixture.server, listener, NULL));
+    assert_true(varlink_server_listen(fixture.server, listener, VARLINK_ROOT_IS_ROOT, NULL));
     second = dial(&address, length);
     third = dial(&address, length);
     settle();
@@ -479,6 +481,44 @@ test_listening(void **state)
     fixture_clear(&fixture);
 }
 
+/* Root and our own user of such a socket are a user by themselves, with what any user may have. */
+static void
+test_where_nobody_is_root(void **state)
+{
+    const VarlinkLimits limits = {.connections_per_uid = 1, .message_bytes_of_others = 100};
+    g_autofree char *blanks = g_strnfill(100, ' ');
+    g_autofree char *long_text =
+        g_strdup_printf("{\"method\":\"org.example.test.Echo\"%s}", blanks);
+    struct sockaddr_un address;
+    socklen_t length;
+    Fixture fixture;
+    int first, second;
+
+    settle();
+    fixture_init_with(&fixture, &limits);
+    assert_true(varlink_server_listen(fixture.server, make_listener(&address, &length),
+                                      VARLINK_NOBODY_IS_ROOT, NULL));
+    first = dial(&address, length);
+    settle();
+    second = dial(&address, length);
+    settle();
+    assert_int_equal(varlink_server_connection_count(fixture.server), 2);
+    expect_closed(second);
+    send_text(first, "{\"method\":\"org.example.test.Later\"}");
+    settle();
+    assert_true(varlink_call_peer(fixture.kept)->rootless);
+    assert_int_equal(varlink_call_peer(fixture.kept)->uid, getuid());
+    varlink_call_reply(fixture.kept, NULL, NULL);
+    settle();
+    expect_text(first, "{\"parameters\":{}}");
+    send_text(first, long_text);
+    settle();
+    expect_closed(first);
+    descriptor_clear(&first);
+    descriptor_clear(&second);
+    fixture_clear(&fixture);
+}
+
 static void
 test_listening_on_something_else_fails(void **state)
 {
@@ -488,7 +528,7 @@ test_listening_on_something_else_fails(void **state)
 
     fixture_init(&fixture);
     make_pair(pair);
-    assert_false(varlink_server_listen(fixture.server, pair[0], &error));
+    assert_false(varlink_server_listen(fixture.server, pair[0], VARLINK_ROOT_IS_ROOT, &error));
     assert_non_null(error);
     expect_closed(pair[1]);
     descriptor_clear(&pair[1]);
@@ -506,7 +546,8 @@ test_out_of_descriptors(void **state)
     int second, third, probe;
 
     fixture_init(&fixture);
-    assert_true(varlink_server_listen(fixture.server, make_listener(&address, &length), NULL));
+    assert_true(varlink_server_listen(fixture.server, make_listener(&address, &length),
+                                      VARLINK_ROOT_IS_ROOT, NULL));
     second = dial(&address, length);
     third = dial(&address, length);
     getrlimit(RLIMIT_NOFILE, &original);
@@ -549,6 +590,7 @@ main(void)
         cmocka_unit_test(test_limits_of_unread_replies),
         cmocka_unit_test(test_turns_of_two_connections),
         cmocka_unit_test(test_listening),
+        cmocka_unit_test(test_where_nobody_is_root),
         cmocka_unit_test(test_listening_on_something_else_fails),
         cmocka_unit_test(test_out_of_descriptors),
     };

@@ -102,7 +102,8 @@ connect_client(Fixture *fixture)
 
     make_pair(pair);
     fixture->near = pair[0];
-    assert_true(varlink_server_add_connection(fixture->server, pair[0], NULL));
+    assert_true(
+        varlink_server_add_connection(fixture->server, pair[0], VARLINK_ROOT_IS_ROOT, NULL));
     return pair[1];
 }
 
