@@ -500,7 +500,8 @@ make_device(Creation *creation, LinkInfo *ret_link, GError **error)
         .nopromisc = port->nopromisc,
         .set_mac = port->mode != MACVTAP_MODE_PASSTHRU,
         .mac = port->mac,
-        .mtu = port->mtu == creation->parent.mtu ? 0 : port->mtu,
+        /* A macvlan has an MTU of its own, and the device lies on what is below it. */
+        .mtu = port->mtu == creation->parent.mtu && !creation->parent.is_macvlan ? 0 : port->mtu,
         .tx_queue_length = network->tx_queue_length,
         .broadcast_queue_length = network->broadcast_queue_length,
         .sources = network->sources ? (const MacAddress *)network->sources->data : NULL,

@@ -8,6 +8,11 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 
+/* The kind of the datapath's device and of a bridge's internal interfaces, and the name that
+ * ovs-vswitchd gives the former. */
+#define OPEN_VSWITCH "openvswitch"
+#define OVS_SYSTEM "ovs-system"
+
 /* The name of the link with this index, for messages; free with g_free(). */
 static char *
 link_name(Broker *broker, int index)
@@ -19,14 +24,48 @@ link_name(Broker *broker, int index)
     return g_strdup_printf("interface %d", index);
 }
 
+/* The one interface of Open vSwitch that is a bridge's own, if there is but one. The kernel does
+ * not tell which bridge a NIC belongs to: all have the same master. */
+static gboolean
+find_switch_interface(Broker *broker, LinkInfo *ret_link)
+{
+    g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, NULL);
+    guint n_found = 0;
+
+    for (guint i = 0; links && i < links->len; i++) {
+        const LinkInfo *link = &g_array_index(links, LinkInfo, i);
+
+        if (!g_str_equal(link->kind, OPEN_VSWITCH) || g_str_equal(link->name, OVS_SYSTEM))
+            continue;
+        *ret_link = *link;
+        n_found++;
+    }
+    return n_found == 1;
+}
+
+/* what: how the link stands to Open vSwitch. */
+static gboolean
+refuse_switched(Broker *broker, const LinkInfo *link, const char *what, GError **error)
+{
+    LinkInfo inner;
+
+    if (find_switch_interface(broker, &inner))
+        return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
+                              "%s %s; use %s, an internal interface of its bridge, as the parent",
+                              link->name, what, inner.name);
+    return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
+                          "%s %s; use an internal interface of its bridge as the parent (there is"
+                          " one with the bridge's name)",
+                          link->name, what);
+}
+
 static gboolean
 refuse_slave(Broker *broker, const LinkInfo *link, GError **error)
 {
     g_autofree char *master = link_name(broker, link->master_index);
 
-    if (g_str_equal(link->master_kind, "bridge"))
-        return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE, "%s is a port of bridge %s",
-                              link->name, master);
+    if (g_str_equal(link->master_kind, OPEN_VSWITCH) && g_str_equal(master, OVS_SYSTEM))
+        return refuse_switched(broker, link, "belongs to Open vSwitch", error);
     return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
                           "%s is a port of %s %s; use %s as the parent", link->name,
                           link->master_kind[0] ? link->master_kind : "master", master, master);
@@ -44,6 +83,67 @@ has_slave(Broker *broker, const LinkInfo *bond)
     return FALSE;
 }
 
+static gboolean
+refuse_macvtap(Broker *broker, const LinkInfo *link, GError **error)
+{
+    LinkInfo lower;
+
+    if (broker->kernel->ops->link_by_index(broker->kernel, link->lower_index, &lower, NULL))
+        return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
+                              "%s is a macvtap itself; use %s, which it lies on, as the parent",
+                              link->name, lower.name);
+    return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
+                          "%s is a macvtap itself, and what it lies on is in another network"
+                          " namespace",
+                          link->name);
+}
+
+/*
+ * The kernel puts a macvtap that is made on a macvlan beside it, on the link below
+ * (macvlan_common_newlink()). So that is the parent; but where it is in another network namespace,
+ * as a container's is, the macvlan stands for it.
+ */
+static gboolean
+find_below_macvlan(Broker *broker, LinkInfo *link, GError **error)
+{
+    LinkInfo lower;
+
+    if (!link->is_macvlan)
+        return TRUE;
+    if (!g_str_equal(link->kind, "macvlan"))
+        return refuse_macvtap(broker, link, error);
+    if (link->mode == MACVTAP_MODE_PASSTHRU)
+        return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
+                              "%s is a macvlan in passthru mode, which shares what it lies on with"
+                              " no port",
+                              link->name);
+    if (link->lower_index == 0)
+        return TRUE;
+    if (!broker->kernel->ops->link_by_index(broker->kernel, link->lower_index, &lower, NULL))
+        return port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "%s has just been removed",
+                              link->name);
+    *link = lower;
+    return TRUE;
+}
+
+/* A macvlan takes from the wire what is for its own MAC, tagged or not: a port on a VLAN device
+ * above it, with a MAC of its own, would hear nothing. */
+static gboolean
+check_below_vlan(Broker *broker, const LinkInfo *link, GError **error)
+{
+    LinkInfo lower = *link;
+
+    while (g_str_equal(lower.kind, "vlan") && lower.lower_index != 0) {
+        if (!broker->kernel->ops->link_by_index(broker->kernel, lower.lower_index, &lower, NULL))
+            return TRUE;
+    }
+    return lower.index == link->index || !g_str_equal(lower.kind, "macvlan") ||
+           lower.mode == MACVTAP_MODE_PASSTHRU ||
+           port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
+                          "%s lies on macvlan %s, which takes frames for its own MAC only",
+                          link->name, lower.name);
+}
+
 /* Whether macvtaps, or a VLAN device that carries them, can be made on link. */
 static gboolean
 check_link(Broker *broker, const LinkInfo *link, GError **error)
@@ -51,9 +151,9 @@ check_link(Broker *broker, const LinkInfo *link, GError **error)
     if (link->hardware_type != ARPHRD_ETHER)
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE, "%s is not an Ethernet interface",
                               link->name);
-    if (link->is_macvlan)
-        return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
-                              "%s is a %s itself and cannot be a parent", link->name, link->kind);
+    if (g_str_equal(link->kind, OPEN_VSWITCH) && g_str_equal(link->name, OVS_SYSTEM))
+        return refuse_switched(broker, link, "is Open vSwitch's own device and carries no frames",
+                               error);
     if (link->master_index != 0 && !g_str_equal(link->master_kind, "vrf"))
         return refuse_slave(broker, link, error);
     if (broker->kernel->ops->link_is_wireless(broker->kernel, link))
@@ -67,7 +167,7 @@ check_link(Broker *broker, const LinkInfo *link, GError **error)
     if (g_str_equal(link->kind, "bond") && !link->carrier && !has_slave(broker, link))
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE, "bond %s has no slaves",
                               link->name);
-    return TRUE;
+    return check_below_vlan(broker, link, error);
 }
 
 /* What is known of a parent while ours on it are counted. */
@@ -153,6 +253,24 @@ check_free(Broker *broker, const Network *network, const LinkInfo *device, GErro
            check_child(device, &child, network->mode, error);
 }
 
+/* What the network wants that a macvlan which stands for its parent cannot give. */
+static gboolean
+check_macvlan(const Network *network, const LinkInfo *link, GError **error)
+{
+    if (!link->is_macvlan)
+        return TRUE;
+    if (network->mode == MACVTAP_MODE_PASSTHRU)
+        return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
+                              "passthru needs an interface for itself, and %s is a macvlan, which"
+                              " shares one in another network namespace",
+                              link->name);
+    return !network->vlan ||
+           port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
+                          "VLAN=%s cannot be made on %s: it is a macvlan, which takes frames for"
+                          " its own MAC only; let the macvlan be one of a VLAN device",
+                          network->vlan, link->name);
+}
+
 static gboolean
 look_up(Broker *broker, const char *name, LinkInfo *ret_link, GError **error)
 {
@@ -163,6 +281,15 @@ look_up(Broker *broker, const char *name, LinkInfo *ret_link, GError **error)
     if (error_is_errno(cause, ENODEV))
         return port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "there is no interface %s", name);
     return port_error_set(error, PORT_ERROR_SYSTEM, "cannot look at %s: %s", name, cause->message);
+}
+
+/* The parent that a member of the network's pool names. */
+static gboolean
+find_parent(Broker *broker, const Network *network, const char *name, LinkInfo *ret_link,
+            GError **error)
+{
+    return look_up(broker, name, ret_link, error) && find_below_macvlan(broker, ret_link, error) &&
+           check_macvlan(network, ret_link, error) && check_link(broker, ret_link, error);
 }
 
 /* One member of the network's pool that could be had. */
@@ -212,8 +339,8 @@ broker_parent_problems(Broker *broker, const Network *network)
         g_autoptr(GError) problem = NULL;
         LinkInfo link;
 
-        if (look_up(broker, network->parents[i], &link, &problem) &&
-            check_link(broker, &link, &problem) && check_mtu(network, &link, &problem))
+        if (find_parent(broker, network, network->parents[i], &link, &problem) &&
+            check_mtu(network, &link, &problem))
             continue;
         g_strv_builder_add(builder, problem->message);
         any = TRUE;
@@ -230,8 +357,7 @@ list_candidates(Broker *broker, const Network *network, GError **problems)
         GError *problem = NULL;
         Candidate candidate;
 
-        if (look_up(broker, network->parents[i], &candidate.link, &problem) &&
-            check_link(broker, &candidate.link, &problem)) {
+        if (find_parent(broker, network, network->parents[i], &candidate.link, &problem)) {
             Load load = {.index = candidate.link.index};
 
             registry_foreach(broker->registry, count_port, &load);
@@ -346,13 +472,29 @@ parent_check_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac, 
     return TRUE;
 }
 
-static gboolean
+/* What the kernel's EINVAL means: what is seen to be in the way, or it is where we cannot see. */
+static void
 explain_invalid(Broker *broker, const LinkInfo *parent, const Port *port, GError **error)
 {
-    LinkInfo child;
+    LinkInfo child, now;
 
-    return find_child(broker, parent, 0, NULL, &child) &&
-           !check_child(parent, &child, port->mode, error);
+    if (find_child(broker, parent, 0, NULL, &child) &&
+        !check_child(parent, &child, port->mode, error))
+        return;
+    if (broker->kernel->ops->link_by_index(broker->kernel, parent->index, &now, NULL) &&
+        port->mtu > now.mtu)
+        port_error_set(error, PORT_ERROR_MTU_TOO_LARGE, "MTU %u is above %s's %u", port->mtu,
+                       now.name, now.mtu);
+    else if (port->mode == MACVTAP_MODE_PASSTHRU)
+        port_error_set(error, PORT_ERROR_PARENT_BUSY,
+                       "passthru needs %s for itself, and a macvlan or macvtap in another network"
+                       " namespace (a container's) is on it",
+                       parent->name);
+    else
+        port_error_set(error, PORT_ERROR_PARENT_BUSY,
+                       "a passthru macvlan or macvtap in another network namespace (a container's)"
+                       " holds %s",
+                       parent->name);
 }
 
 static void
@@ -386,7 +528,12 @@ parent_explain(Broker *broker, const LinkInfo *parent, const Port *port, GError 
         port_error_set(error, PORT_ERROR_PARENT_BUSY,
                        "%s is in use in a way that excludes macvtap: %s", parent->name,
                        cause->message);
-    } else if (!error_is_errno(cause, EINVAL) || !explain_invalid(broker, parent, port, error)) {
+    } else if (error_is_errno(cause, EINVAL)) {
+        explain_invalid(broker, parent, port, error);
+    } else if (error_is_errno(cause, ENOPKG)) {
+        port_error_set(error, PORT_ERROR_SYSTEM,
+                       "this kernel has no macvtap module: see that `modprobe macvtap` succeeds");
+    } else {
         port_error_set(error, PORT_ERROR_SYSTEM, "cannot create a macvtap on %s: %s", parent->name,
                        cause->message);
     }

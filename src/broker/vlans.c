@@ -341,6 +341,10 @@ make_device(Vlans *vlans, const LinkInfo *trunk, VlanSpec *spec, LinkInfo *ret_d
         unlinkat(vlans->folder_fd, vlan->file, 0);
         if (attempt < ATTEMPTS && (error_is_errno(cause, EEXIST) || error_is_errno(cause, EBUSY)))
             continue;
+        if (error_is_errno(cause, ENOPKG))
+            return port_error_set(error, PORT_ERROR_SYSTEM,
+                                  "VLAN= needs the kernel's module 8021q: see that `modprobe"
+                                  " 8021q` succeeds");
         return port_error_set(error, PORT_ERROR_SYSTEM, "cannot make VLAN %u on %s: %s", spec->id,
                               trunk->name, cause->message);
     }

@@ -15,6 +15,15 @@ is_up(const FakeLink *link)
     return (link->info.flags & IFF_UP) != 0;
 }
 
+/* A macvlan whose own parent is in another network namespace stands for that here: all macvlans
+ * without a lower link are taken to be beside each other. */
+static gboolean
+lies_on(const FakeLink *link, const FakeLink *parent)
+{
+    return link->info.is_macvlan &&
+           link->info.lower_index == (parent->info.is_macvlan ? 0 : parent->info.index);
+}
+
 /* macvlan_addr_busy(): the parent's own, or that of a macvlan of it that is up. */
 static gboolean
 mac_is_busy(FakeKernel *kernel, const FakeLink *parent, const MacAddress *mac)
@@ -24,8 +33,7 @@ mac_is_busy(FakeKernel *kernel, const FakeLink *parent, const MacAddress *mac)
     for (guint i = 0; i < kernel->links->len; i++) {
         const FakeLink *link = kernel->links->pdata[i];
 
-        if (link->info.is_macvlan && is_up(link) && link->info.lower_index == parent->info.index &&
-            mac_address_equal(&link->info.mac, mac))
+        if (lies_on(link, parent) && is_up(link) && mac_address_equal(&link->info.mac, mac))
             return TRUE;
     }
     return FALSE;
@@ -38,7 +46,7 @@ modes_conflict(FakeKernel *kernel, const FakeLink *parent, MacvtapMode mode)
     for (guint i = 0; i < kernel->links->len; i++) {
         const FakeLink *link = kernel->links->pdata[i];
 
-        if (link->info.is_macvlan && link->info.lower_index == parent->info.index &&
+        if (lies_on(link, parent) &&
             (mode == MACVTAP_MODE_PASSTHRU || link->info.mode == MACVTAP_MODE_PASSTHRU))
             return TRUE;
     }
@@ -101,7 +109,7 @@ describe(const MacvtapSpec *spec, const FakeLink *parent)
         .flags = IFF_BROADCAST | IFF_MULTICAST | IFF_NOARP | (spec->down ? 0 : IFF_UP) |
                  (spec->all_multicast ? IFF_ALLMULTI : 0),
         .hardware_type = ARPHRD_ETHER,
-        .lower_index = parent->info.index,
+        .lower_index = parent->info.is_macvlan ? 0 : parent->info.index,
         .is_macvlan = TRUE,
         .mode = spec->mode,
     };
@@ -120,7 +128,9 @@ find_parent(FakeKernel *kernel, int index)
     FakeLink *parent = fake_find(kernel, index);
 
     /* A macvlan on a macvlan is put on the latter's own parent. */
-    return parent && parent->info.is_macvlan ? fake_find(kernel, parent->info.lower_index) : parent;
+    if (parent && parent->info.is_macvlan && parent->info.lower_index)
+        return fake_find(kernel, parent->info.lower_index);
+    return parent;
 }
 
 static gboolean

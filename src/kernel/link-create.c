@@ -120,6 +120,9 @@ explain_create_failure(LinuxKernel *kernel, const LinkDress *dress, const Netlin
 {
     LinkInfo other;
 
+    /* rtnl_newlink() says both, where it knows no such kind and request_module() did not help. */
+    if (result->errnum == EOPNOTSUPP && strcmp(result->text, "Unknown device type") == 0)
+        return error_set_errno(error, ENOPKG, "%s (%s)", what, result->text);
     if (result->errnum != EEXIST)
         return netlink_result_error(result, what, error);
     if (link_get_by_name(&kernel->kernel, dress->name, &other, NULL))
@@ -144,7 +147,7 @@ remove_unanswered(LinuxKernel *kernel, const LinkDress *dress)
     LinkInfo link;
 
     if (link_get_by_index(&kernel->kernel, dress->index, &link, NULL) && link.alias[0] == '\0' &&
-        link.lower_index == dress->parent_index && strcmp(link.name, dress->name) == 0)
+        strcmp(link.name, dress->name) == 0)
         link_remove(&kernel->kernel, &link.index, 1, NULL);
 }
 

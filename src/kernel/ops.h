@@ -85,7 +85,8 @@ typedef struct KernelOps {
      * nothing is left. EEXIST: name taken. EBUSY: index taken, or the parent is a bridge port.
      * EINVAL: passthru conflict, or MTU above the parent's. EADDRINUSE: another macvlan of the
      * parent that is up, or the parent, has the MAC; of a device that stays down link_set_up()
-     * says so.
+     * says so. ENOPKG: the kernel has no macvtap. On a macvlan the device is beside that, on the
+     * link below.
      */
     gboolean (*macvtap_create)(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link,
                                GError **error);
@@ -94,7 +95,7 @@ typedef struct KernelOps {
      * Makes a VLAN device with its alias, without any IPv6 address or ARP of the host's, and sets
      * it up; on a parent that is down it is down until the parent goes up. On failure nothing is
      * left. EEXIST: name taken, or the parent has this VLAN already. EBUSY: index taken. ERANGE:
-     * no such VLAN id. EOPNOTSUPP: the parent takes no VLANs (lo), or the kernel has none.
+     * no such VLAN id. EOPNOTSUPP: the parent takes no VLANs (lo). ENOPKG: the kernel has none.
      */
     gboolean (*vlan_create)(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link,
                             GError **error);

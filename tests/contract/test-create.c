@@ -330,6 +330,31 @@ on_a_macvtap_is_on_its_parent(void **state)
     assert_int_equal(world_create(&spec).lower_index, first.lower_index);
 }
 
+static void
+on_a_macvlan_is_beside_it(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link;
+
+    world_make_macvlan_of_elsewhere("mv0");
+    spec.parent_index = world_link("mv0").index;
+    assert_true(world_link("mv0").is_macvlan);
+    assert_int_equal(world_link("mv0").lower_index, 0);
+    link = world_create(&spec);
+    assert_int_equal(link.lower_index, 0);
+    assert_true(link.carrier);
+    spec = world_spec("vm2", 1);
+    spec.parent_index = world_link("mv0").index;
+    world_create_fails(&spec, EADDRINUSE);
+    spec.mac = world_link("mv0").mac;
+    world_create_fails(&spec, EADDRINUSE);
+    spec.set_mac = FALSE;
+    spec.mode = MACVTAP_MODE_PASSTHRU;
+    world_create_fails(&spec, EINVAL);
+    world_remove("mv0");
+    assert_int_equal(world_link("vm1").index, link.index);
+}
+
 const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(gives_the_finished_device),
     WORLD_TEST(knows_every_mode),
@@ -355,5 +380,6 @@ const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(a_mac_is_free_as_long_as_its_device_is_down),
     WORLD_TEST(passthru_that_is_down_leaves_the_parent_alone),
     WORLD_TEST(on_a_macvtap_is_on_its_parent),
+    WORLD_TEST(on_a_macvlan_is_beside_it),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);

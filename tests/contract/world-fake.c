@@ -108,6 +108,20 @@ world_make_bond(void)
 }
 
 void
+world_make_macvlan_of_elsewhere(const char *name)
+{
+    LinkInfo link = world_link("up0");
+
+    link.index = 0;
+    g_strlcpy(link.name, name, sizeof link.name);
+    strcpy(link.kind, "macvlan");
+    link.mac.octets[5]++;
+    link.is_macvlan = TRUE;
+    link.mode = MACVTAP_MODE_BRIDGE;
+    kernel_fake_add_link(world_kernel, &link);
+}
+
+void
 world_set_carrier(const char *name, gboolean carrier)
 {
     LinkInfo link = world_link(name);

@@ -24,6 +24,8 @@
 static char dev[] = "/tmp/test-world-XXXXXX";
 static gboolean has_own_dev;
 
+static int elsewhere = -1; /* a further network namespace, with a link "low0" */
+
 Kernel *
 world_kernel_new(void)
 {
@@ -45,6 +47,19 @@ world_setup(void **state)
     return 0;
 }
 
+/* And all that lies on it, here too. */
+static void
+remove_elsewhere(void)
+{
+    int before = test_namespace_switch(elsewhere);
+
+    test_link_delete("low0");
+    close(test_namespace_switch(before));
+    close(before);
+    close(elsewhere);
+    elsewhere = -1;
+}
+
 int
 world_teardown(void **state)
 {
@@ -54,6 +69,8 @@ world_teardown(void **state)
         if (if_nametoindex(names[i]))
             test_link_delete(names[i]);
     }
+    if (elsewhere >= 0)
+        remove_elsewhere();
     assert_int_equal(world_link_count(), 1); /* lo */
     world_forget_queues(world_kernel);
     g_clear_pointer(&world_kernel, kernel_free);
@@ -174,6 +191,20 @@ world_make_bond(void)
     test_bond_add("bond0");
     test_bond_enslave("bond0", "up0");
     test_bond_enslave("bond0", "up2");
+}
+
+void
+world_make_macvlan_of_elsewhere(const char *name)
+{
+    int before;
+
+    elsewhere = test_namespace_new();
+    before = test_namespace_switch(elsewhere);
+    test_veth_add("low0", "low1");
+    test_macvlan_give(name, "low0", before);
+    close(test_namespace_switch(before));
+    close(before);
+    test_link_set_up(name, TRUE);
 }
 
 void

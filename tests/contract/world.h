@@ -36,6 +36,9 @@ void world_remove(const char *name);
 /* "bond0" in mode active-backup with the slaves up0 (active) and, new, up2. */
 void world_make_bond(void);
 
+/* A macvlan in bridge mode, up, on a link with carrier in another network namespace. */
+void world_make_macvlan_of_elsewhere(const char *name);
+
 /* Pulls and plugs the cable of up0 or up2. */
 void world_set_carrier(const char *name, gboolean carrier);
 

@@ -40,7 +40,7 @@ REQUESTS = {
     "unknown-network": ({"network": "nosuch"}, "NetworkNotFound", ["there is no network 'nosuch'"]),
     "empty-network": ({"network": ""}, "NetworkNotFound", ["no network"]),
     "parent-missing": ({"network": "on-nosuch0"}, "ParentNotFound", ["on-nosuch0", "there is no interface nosuch0"]),
-    "parent-is-bridge-port": ({"network": "on-slave"}, "ParentUnusable", ["slave is a port of bridge br0"]),
+    "parent-is-bridge-port": ({"network": "on-slave"}, "ParentUnusable", ["slave is a port of bridge br0; use br0 as the parent"]),
     "parent-down": ({"network": "on-asleep"}, "ParentUnusable", ["parent asleep is down"]),
     "parent-not-ethernet": ({"network": "on-lo"}, "ParentUnusable", ["lo is not an Ethernet interface"]),
     "parent-is-a-port": ({"network": "parent=vm0,mode=bridge"}, "ParentUnusable", ["vm0 is a macvtap itself"]),

@@ -10,6 +10,7 @@
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/bridge.h>
+#include <netlink/route/link/macvlan.h>
 #include <netlink/route/link/macvtap.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/socket.h>
@@ -154,6 +155,17 @@ test_macvtap_add(const char *name, const char *parent, int index)
         rtnl_link_set_ifindex(link, index);
     add_link(link, name);
     return (int)if_nametoindex(name);
+}
+
+void
+test_macvlan_give(const char *name, const char *parent, int namespace)
+{
+    g_autoptr(TestLink) link = rtnl_link_macvlan_alloc();
+
+    rtnl_link_set_link(link, (int)if_nametoindex(parent));
+    rtnl_link_macvlan_set_mode(link, rtnl_link_macvlan_str2mode("bridge"));
+    rtnl_link_set_ns_fd(link, namespace);
+    add_link(link, name);
 }
 
 static void

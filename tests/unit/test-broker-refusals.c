@@ -216,15 +216,109 @@ test_parents(void **state)
     change_parent(test, set_down);
     refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "parent eth0 is down");
     change_parent(test, set_bridge_port);
-    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "eth0 is a port of bridge br0");
+    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE,
+           "eth0 is a port of bridge br0; use br0 as the parent");
     change_parent(test, set_bond_port);
-    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "use br0 as the parent");
+    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE,
+           "eth0 is a port of bond br0; use br0 as the parent");
     change_parent(test, set_vanished_master);
     refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "interface 99");
     change_parent(test, set_in_vrf);
     test_broker_create(test, 0, "lan", NULL);
     change_parent(test, set_not_ethernet);
     refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "eth0 is not an Ethernet interface");
+}
+
+static void
+set_switched(LinkInfo *link)
+{
+    g_strlcpy(link->master_kind, "openvswitch", sizeof(link->master_kind));
+    link->master_index = 2;
+}
+
+/* The master is the datapath, and what the kernel tells does not name the bridge. */
+static void
+test_open_vswitch(void **state)
+{
+    TestBroker *test = *state;
+    const LinkInfo datapath = {.name = "ovs-system", .kind = "openvswitch"},
+                   inner = {.name = "br0", .kind = "openvswitch", .flags = IFF_UP},
+                   other = {.name = "br1", .kind = "openvswitch", .flags = IFF_UP},
+                   third = {.name = "dp0", .kind = "openvswitch", .flags = IFF_UP};
+    const PortRequest request = {.network = (char *)"lan"}, system = {.network = (char *)"system"};
+    LinkInfo link;
+
+    assert_int_equal(kernel_fake_add_link(test->kernel, &datapath), 2);
+    change_parent(test, set_switched);
+    test_broker_add_network(test, "system", "ovs-system", MACVTAP_MODE_BRIDGE);
+    test_broker_add_network(test, "inner", "br0", MACVTAP_MODE_BRIDGE);
+    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE,
+           "eth0 belongs to Open vSwitch; use an internal interface of its bridge as the parent");
+    kernel_fake_add_link(test->kernel, &inner);
+    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE,
+           "eth0 belongs to Open vSwitch; use br0, an internal interface of its bridge, as the"
+           " parent");
+    refuse(test, &system, PORT_ERROR_PARENT_UNUSABLE,
+           "ovs-system is Open vSwitch's own device and carries no frames; use br0");
+    assert_string_equal(test_broker_create(test, 0, "inner", NULL)->parent, "br0");
+    kernel_fake_add_link(test->kernel, &other);
+    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "use an internal interface of its bridge");
+    refuse(test, &system, PORT_ERROR_PARENT_UNUSABLE, "use an internal interface of its bridge");
+    /* A datapath of another name is one of ovs-dpctl(8)'s: its device is its internal interface. */
+    assert_true(test_broker_find_link(test, "eth0", &link));
+    link.master_index = kernel_fake_add_link(test->kernel, &third);
+    kernel_fake_change_link(test->kernel, &link);
+    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "use dp0 as the parent");
+}
+
+static void
+add_macvlan(TestBroker *test, const char *name, const char *lower, MacvtapMode mode)
+{
+    LinkInfo link = {.kind = "macvlan", .flags = IFF_UP, .is_macvlan = TRUE, .mode = mode};
+    LinkInfo below;
+
+    g_strlcpy(link.name, name, sizeof(link.name));
+    link.mac = (MacAddress){{0x02, 0, 0, 0, 0x33, (guint8)strlen(name)}};
+    if (lower) {
+        assert_true(test_broker_find_link(test, lower, &below));
+        link.lower_index = below.index;
+    }
+    kernel_fake_add_link(test->kernel, &link);
+}
+
+static void
+test_macvlans_as_parents(void **state)
+{
+    TestBroker *test = *state;
+    const PortRequest pass = {.network = (char *)"pass"}, own = {.network = (char *)"own"},
+                      on_vlan = {.network = (char *)"on-vlan"}, tagged = {.network = (char *)"tag"};
+    LinkInfo vlan = {.name = "c0.7", .kind = "vlan", .flags = IFF_UP, .vlan_id = 7}, container;
+
+    add_macvlan(test, "shim", "eth0", MACVTAP_MODE_BRIDGE);
+    add_macvlan(test, "c0", NULL, MACVTAP_MODE_BRIDGE);
+    test_broker_add_parent(test, "eth1");
+    add_macvlan(test, "owner", "eth1", MACVTAP_MODE_PASSTHRU);
+    assert_true(test_broker_find_link(test, "c0", &container));
+    vlan.lower_index = container.index;
+    kernel_fake_add_link(test->kernel, &vlan);
+    test_broker_add_network(test, "shim", "shim", MACVTAP_MODE_BRIDGE);
+    test_broker_add_network(test, "c0", "c0", MACVTAP_MODE_BRIDGE);
+    test_broker_add_network(test, "pass", "c0", MACVTAP_MODE_PASSTHRU);
+    test_broker_add_network(test, "own", "owner", MACVTAP_MODE_BRIDGE);
+    test_broker_add_network(test, "on-vlan", "c0.7", MACVTAP_MODE_BRIDGE);
+    test_broker_add_network(test, "tag", "c0", MACVTAP_MODE_BRIDGE)->vlan = g_strdup("100");
+    assert_string_equal(test_broker_create(test, 0, "shim", NULL)->parent, "eth0");
+    assert_string_equal(test_broker_create(test, 0, "c0", NULL)->parent, "c0");
+    refuse(test, &pass, PORT_ERROR_PARENT_UNUSABLE, "passthru needs an interface for itself");
+    refuse(test, &own, PORT_ERROR_PARENT_UNUSABLE, "owner is a macvlan in passthru mode");
+    refuse(test, &tagged, PORT_ERROR_PARENT_UNUSABLE, "VLAN=100 cannot be made on c0");
+    refuse(test, &on_vlan, PORT_ERROR_PARENT_UNUSABLE, "c0.7 lies on macvlan c0");
+    assert_true(test_broker_find_link(test, "c0", &container));
+    kernel_fake_remove_link(test->kernel, container.index);
+    test_settle();
+    test_broker_kill(test);
+    test_broker_start(test);
+    assert_int_equal(test->messages->len, 0);
 }
 
 static void
@@ -505,6 +599,8 @@ main(void)
         TEST(test_names),
         TEST(test_interface_name_of_a_gone_device),
         TEST(test_parents),
+        TEST(test_open_vswitch),
+        TEST(test_macvlans_as_parents),
         TEST(test_parent_problems),
         TEST(test_check_network),
         TEST(test_passthru_is_exclusive),
