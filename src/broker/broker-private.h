@@ -34,6 +34,7 @@ struct Broker {
 /* events.c */
 void broker_emit(Broker *broker, PortEvent event, const Port *port);
 void broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_data);
+void broker_on_address(int index, const char *address, gpointer user_data);
 
 /* delete.c: a port to be removed, and what became of it. */
 typedef struct PortRemoval {

@@ -34,6 +34,7 @@ broker_new(const BrokerSetup *setup, GError **error)
     if (!broker->holders)
         return NULL;
     if (!broker->kernel->ops->monitor(broker->kernel, broker_on_link_event, broker, error) ||
+        !broker->kernel->ops->watch_addresses(broker->kernel, broker_on_address, broker, error) ||
         !broker->kernel->ops->watch_announcements(broker->kernel, incoming_on_announcement, broker,
                                                   error))
         return NULL;

@@ -279,3 +279,19 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
     if (type == LINK_EVENT_REMOVED)
         keeping_on_removal(broker);
 }
+
+/* A network manager or a DHCP client of the host has taken the guest's device for one of its own.
+ * It is told once: a client goes on trying. */
+void
+broker_on_address(int index, const char *address, gpointer user_data)
+{
+    Broker *broker = user_data;
+    Port *port = registry_find_index(broker->registry, index);
+
+    if (!port || port->is_ending || port->has_host_address)
+        return;
+    port->has_host_address = TRUE;
+    g_warning("port %s: the host has the address %s on the guest's device %s: a program of the host"
+              " has configured it, and must be told to leave it alone (macvtapctl doctor says how)",
+              port->name, address, port->interface_name);
+}

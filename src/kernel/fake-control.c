@@ -66,6 +66,7 @@ kernel_fake_end_watchers(Kernel *base)
 
     g_ptr_array_set_size(kernel->monitors, 0);
     g_ptr_array_set_size(kernel->listeners, 0);
+    g_ptr_array_set_size(kernel->address_watches, 0);
     g_hash_table_remove_all(kernel->watches);
     fake_queues_end_watch(kernel);
 }

@@ -30,8 +30,10 @@ typedef struct FakeKernel {
     GHashTable *nodes;   /* ifindex -> FakeNode: what lies at /dev/tap<index> */
     gboolean has_no_devtmpfs;
     guint64 last_number;
-    GHashTable *watches;        /* ifindex -> FakeWatch */
-    GPtrArray *listeners;       /* of FakeListener */
+    GHashTable *watches;  /* ifindex -> FakeWatch */
+    GPtrArray *listeners; /* of FakeListener */
+    GPtrArray *addresses; /* of FakeAddress */
+    GPtrArray *address_watches;
     GPtrArray *queues;          /* of FakeQueue */
     QueueHandler queue_handler; /* NULL: nobody watches */
     gpointer queue_data;
@@ -80,6 +82,12 @@ void fake_watch_free(gpointer data);
 gboolean fake_watch_announcements(Kernel *base, AnnouncementHandler handler, gpointer user_data,
                                   GError **error);
 void fake_listener_free(gpointer data);
+
+/* fake-address.c */
+gboolean fake_watch_addresses(Kernel *base, AddressHandler handler, gpointer user_data,
+                              GError **error);
+void fake_address_watch_free(gpointer data);
+void fake_addresses_vanish(FakeKernel *kernel, int index);
 
 /* fake-monitor.c. fake_tell() queues the event for every monitor. */
 void fake_tell(FakeKernel *kernel, LinkEventType type, const LinkInfo *link);

@@ -93,6 +93,7 @@ fake_remove(FakeKernel *kernel, FakeLink *link)
         fake_macvlan_removed(kernel, link);
     fake_bond_removed(kernel, link);
     fake_node_vanish(kernel, link);
+    fake_addresses_vanish(kernel, link->info.index);
     link_free(link);
     fake_tell(kernel, LINK_EVENT_REMOVED, &removed);
 }
@@ -192,6 +193,8 @@ fake_free(Kernel *base)
     g_hash_table_unref(kernel->watches);
     g_ptr_array_unref(kernel->listeners);
     g_ptr_array_unref(kernel->queues);
+    g_ptr_array_unref(kernel->addresses);
+    g_ptr_array_unref(kernel->address_watches);
     g_free(kernel);
 }
 
@@ -218,6 +221,7 @@ static const KernelOps fake_ops = {
     .watch_transmit = fake_watch_transmit,
     .unwatch_transmit = fake_unwatch_transmit,
     .watch_announcements = fake_watch_announcements,
+    .watch_addresses = fake_watch_addresses,
     .monitor = fake_monitor,
     .free = fake_free,
 };
@@ -235,6 +239,8 @@ kernel_fake_new(void)
     kernel->watches = g_hash_table_new_full(NULL, NULL, NULL, fake_watch_free);
     kernel->listeners = g_ptr_array_new_with_free_func(fake_listener_free);
     kernel->queues = g_ptr_array_new_with_free_func(fake_queue_free);
+    kernel->addresses = g_ptr_array_new_with_free_func(g_free);
+    kernel->address_watches = g_ptr_array_new_with_free_func(fake_address_watch_free);
     kernel->next_index = 1;
     return &kernel->kernel;
 }

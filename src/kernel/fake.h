@@ -42,6 +42,9 @@ void kernel_fake_transmit(Kernel *kernel, int index);
 /* A guest is announced from the wire at the link; its upper links do not hear it. */
 void kernel_fake_announce(Kernel *kernel, int index, const MacAddress *mac);
 
+/* Somebody gives the link this address ("192.0.2.1/24"). */
+void kernel_fake_add_address(Kernel *kernel, int index, const char *address);
+
 /* Who has /dev/tap<index>; FALSE when nothing is there. */
 gboolean kernel_fake_node(Kernel *kernel, int index, uid_t *ret_user);
 

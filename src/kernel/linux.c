@@ -7,9 +7,12 @@
 #include <fcntl.h>
 
 const Privileges *const linux_privileges[] = {
-    &netlink_privileges,  &monitor_privileges,      &sysfs_privileges,
-    &ipv6_privileges,     &tap_privileges,          &queue_privileges,  &tap_node_privileges,
-    &transmit_privileges, &announcement_privileges, NULL,
+    &netlink_privileges,      &monitor_privileges,
+    &sysfs_privileges,        &ipv6_privileges,
+    &tap_privileges,          &queue_privileges,
+    &tap_node_privileges,     &transmit_privileges,
+    &announcement_privileges, &address_privileges,
+    NULL,
 };
 
 static void
@@ -51,6 +54,7 @@ static const KernelOps linux_ops = {
     .watch_transmit = transmit_watch,
     .unwatch_transmit = transmit_unwatch,
     .watch_announcements = announcement_watch,
+    .watch_addresses = address_watch,
     .monitor = monitor_start,
     .free = linux_free,
 };

@@ -71,6 +71,9 @@ typedef void (*QueueHandler)(const char *const *owners, gpointer user_data);
 /* index: the link that the announcement of this MAC came in on. */
 typedef void (*AnnouncementHandler)(int index, const MacAddress *mac, gpointer user_data);
 
+/* index: the link that has the address, as "192.0.2.1/24" (the callee's for the time of the call). */
+typedef void (*AddressHandler)(int index, const char *address, gpointer user_data);
+
 typedef struct KernelOps {
     /* ENODEV when there is no such link. */
     gboolean (*link_by_name)(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
@@ -181,6 +184,11 @@ typedef struct KernelOps {
      * which give the host what they get, as a macvtap does while no queue of it is open. */
     gboolean (*watch_announcements)(Kernel *kernel, AnnouncementHandler handler, gpointer user_data,
                                     GError **error);
+
+    /* Calls handler from the thread-default main context for each IP address that a link has or gets
+     * from now on; for one that it has, more than once at times. */
+    gboolean (*watch_addresses)(Kernel *kernel, AddressHandler handler, gpointer user_data,
+                                GError **error);
 
     /* Calls handler from the thread-default main context for each link event from now on. */
     gboolean (*monitor)(Kernel *kernel, LinkEventHandler handler, gpointer user_data,

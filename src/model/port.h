@@ -67,6 +67,8 @@ typedef struct Port {
     char active_slave[INTERFACE_NAME_MAX + 1]; /* of that bond; "": none, or a mode without one */
     guint mac_changes;   /* how often the MAC was put back after the guest's side had changed it */
     gboolean mac_astray; /* it could not be put back yet */
+    /* The host was seen to have an address on the device. */
+    gboolean has_host_address;
 } Port;
 
 Port *port_new(void);

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "macvtapctl.h"
+#include "ctl-doctor.h"
 
 #include <unistd.h>
 
-/* Says what was found; a problem counts. */
-static guint report(gboolean good, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static guint
-report(gboolean good, const char *format, ...)
+guint
+doctor_report(gboolean good, const char *format, ...)
 {
     g_autofree char *text = NULL;
     va_list arguments;
@@ -30,8 +27,8 @@ check_parents(const MacvtapNetwork *network)
     gboolean others = n < g_strv_length(names);
 
     for (guint i = 0; i < n; i++)
-        report(FALSE, "network %s: %s%s", macvtap_network_get_name(network), problems[i],
-               others ? " (its other parents are used)" : "");
+        doctor_report(FALSE, "network %s: %s%s", macvtap_network_get_name(network), problems[i],
+                      others ? " (its other parents are used)" : "");
     return n;
 }
 
@@ -48,10 +45,10 @@ check_networks(GPtrArray *networks)
 
         problems += unusable;
         if (problem)
-            problems += report(FALSE, "network %s: %s", name, problem);
+            problems += doctor_report(FALSE, "network %s: %s", name, problem);
         else if (unusable == 0)
-            report(TRUE, "network %s: %s, %u ports", name, macvtap_network_get_mode(network),
-                   macvtap_network_get_n_ports(network));
+            doctor_report(TRUE, "network %s: %s, %u ports", name, macvtap_network_get_mode(network),
+                          macvtap_network_get_n_ports(network));
     }
     if (networks->len == 0)
         g_print("%-8s there is no network that you may use\n", "note");
@@ -67,8 +64,8 @@ check_ports(GPtrArray *ports)
         const MacvtapPort *port = ports->pdata[i];
 
         if (!g_str_equal(macvtap_port_get_state(port), "active"))
-            problems += report(FALSE, "port %s is %s", macvtap_port_get_name(port),
-                               macvtap_port_get_state(port));
+            problems += doctor_report(FALSE, "port %s is %s", macvtap_port_get_name(port),
+                                      macvtap_port_get_state(port));
     }
     return problems;
 }
@@ -87,10 +84,11 @@ ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error)
     ports = networks ? macvtap_client_list_ports(client, NULL, error) : NULL;
     if (!ports)
         return 1;
-    report(TRUE, "macvtapd answers");
-    problems = check_networks(networks) + check_ports(ports);
+    doctor_report(TRUE, "macvtapd answers");
+    problems = doctor_check_kernel(networks) + check_networks(networks) + check_ports(ports) +
+               doctor_check_host(ports);
     if (access("/dev/vhost-net", F_OK) == 0)
-        report(TRUE, "/dev/vhost-net is there");
+        doctor_report(TRUE, "/dev/vhost-net is there");
     else
         g_print("%-8s no /dev/vhost-net: guests do without vhost (modprobe vhost_net)\n", "note");
     problems += ctl_doctor_libvirt();

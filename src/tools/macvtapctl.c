@@ -15,6 +15,7 @@ typedef struct Command {
     const char *arguments, *help;
     guint64 capabilities;     /* that it needs, if the user has them */
     gboolean starts_programs; /* libvirt's, which must have what the user has */
+    guint64 capabilities;     /* of CAPABILITY(): what it keeps of root's power, none else */
 } Command;
 
 static const Command commands[] = {
@@ -34,7 +35,9 @@ static const Command commands[] = {
     {"domain", NULL, ctl_domain, "attach|detach|list|check|hook|xml ...",
      "Ports in libvirt's domains (see macvtapctl domain --help)", .starts_programs = TRUE},
     {"monitor", NULL, ctl_monitor, "", "Show changes as they happen"},
-    {"doctor", NULL, ctl_doctor, "", "Look for what would keep a VM from its network"},
+    {"doctor", NULL, ctl_doctor, "", "Look for what would keep a VM from its network",
+     /* to see whose a socket is */
+     .capabilities = CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH)},
 };
 
 gboolean

@@ -154,6 +154,12 @@ world_announce(const MacAddress *mac, gboolean to_all)
 }
 
 void
+world_add_address(const char *name, const char *address)
+{
+    kernel_fake_add_address(world_kernel, world_link(name).index, address);
+}
+
+void
 world_transmit(const char *name)
 {
     kernel_fake_transmit(world_kernel, world_link(name).index);

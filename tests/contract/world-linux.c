@@ -240,6 +240,12 @@ world_announce(const MacAddress *mac, gboolean to_all)
 }
 
 void
+world_add_address(const char *name, const char *address)
+{
+    test_address_add(name, address);
+}
+
+void
 world_transmit(const char *name)
 {
     const MacAddress everybody = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};

@@ -46,6 +46,9 @@ void world_set_carrier(const char *name, gboolean carrier);
  * alone, which is no announcement. */
 void world_announce(const MacAddress *mac, gboolean to_all);
 
+/* The host's, as "192.0.2.1/24". */
+void world_add_address(const char *name, const char *address);
+
 /* Whoever has a queue of this macvtap sends a frame. */
 void world_transmit(const char *name);
 

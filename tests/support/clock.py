@@ -5,7 +5,7 @@ import os
 import select
 import time
 
-_IN_MOVED_FROM, _IN_MOVED_TO, _IN_CREATE, _IN_DELETE = 0x40, 0x80, 0x100, 0x200
+_IN_MODIFY, _IN_MOVED_FROM, _IN_MOVED_TO, _IN_CREATE, _IN_DELETE = 0x2, 0x40, 0x80, 0x100, 0x200
 
 # The lab's processor is emulated, and guests in it are emulated twice.
 FACTOR = 8 if os.environ.get("MACVTAPD_LAB") or os.environ.get("MACVTAPD_MEMCHECK") else 1
@@ -31,12 +31,12 @@ class Deadline:
 
 
 class FolderWatch:
-    """Readable when an entry of the folder comes or goes."""
+    """Readable when an entry of the folder comes or goes; with contents=True also when a file there is written to."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, contents=False):
         libc = ctypes.CDLL(None, use_errno=True)
         self._descriptor = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        mask = _IN_CREATE | _IN_DELETE | _IN_MOVED_FROM | _IN_MOVED_TO
+        mask = _IN_CREATE | _IN_DELETE | _IN_MOVED_FROM | _IN_MOVED_TO | (_IN_MODIFY if contents else 0)
         if libc.inotify_add_watch(self._descriptor, os.fsencode(folder), mask) < 0:
             os.close(self._descriptor)
             raise OSError(ctypes.get_errno(), f"inotify {folder}")

@@ -2,10 +2,12 @@
 /* What changes while a port lives: its link, its sources; and who may change it. */
 #include "unit.h"
 
+#include "said.h"
 #include "test-broker.h"
 
 #include <errno.h>
 #include <net/if.h>
+#include <string.h>
 #include <unistd.h>
 
 static int
@@ -156,6 +158,34 @@ test_events_of_the_making(void **state)
     expect_events(test, "changed web\n");
 }
 
+/* Said once for a port, whatever comes after. */
+static void
+test_address_of_the_host(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = create(test, "web", FALSE);
+    LinkInfo eth0;
+
+    assert_true(test_broker_find_link(test, "eth0", &eth0));
+    said_begin();
+    kernel_fake_add_address(test->kernel, eth0.index, "192.0.2.1/24");
+    test_settle();
+    assert_string_equal(said->str, "");
+    kernel_fake_add_address(test->kernel, port->interface_index, "192.0.2.2/24");
+    kernel_fake_add_address(test->kernel, port->interface_index, "fe80::2/64");
+    test_settle();
+    assert_non_null(strstr(said->str, "port web: the host has the address 192.0.2.2/24 on the"
+                                      " guest's device "));
+    assert_null(strstr(said->str, "fe80::2"));
+    /* A broker that starts is told of what is there. */
+    g_string_truncate(said, 0);
+    test_broker_kill(test);
+    test_broker_start(test);
+    test_settle();
+    assert_non_null(strstr(said->str, "port web: the host has the address 192.0.2.2/24"));
+    said_end();
+}
+
 static void
 add_stranger(TestBroker *test, guint8 last)
 {
@@ -261,6 +291,7 @@ main(void)
         TEST(test_link_set_by_others),
         TEST(test_events_that_are_late),
         TEST(test_events_of_the_making),
+        TEST(test_address_of_the_host),
         TEST(test_mac_in_use_is_told_at_once),
         TEST(test_mac_taken_meanwhile),
         TEST(test_refusals),

@@ -17,10 +17,11 @@
 #define CALLS_MAX 4 /* of one operation, within one use case */
 
 static const char *const operations[] = {
-    "link_by_name", "link_by_index",       "link_list",        "macvtap_create",
-    "vlan_create",  "macvtap_set_sources", "macvtap_set_mode", "link_set_mac",
-    "link_set_up",  "link_delete",         "tap_open",         "tap_node_ensure",
-    "monitor",      "tap_node_remove",     "watch_transmit",   "watch_announcements",
+    "link_by_name",    "link_by_index",       "link_list",        "macvtap_create",
+    "vlan_create",     "macvtap_set_sources", "macvtap_set_mode", "link_set_mac",
+    "link_set_up",     "link_delete",         "tap_open",         "tap_node_ensure",
+    "monitor",         "tap_node_remove",     "watch_transmit",   "watch_announcements",
+    "watch_addresses",
 };
 #define N_FAILURES (G_N_ELEMENTS(operations) * CALLS_MAX)
 

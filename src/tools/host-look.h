@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What doctor reads of the machine below root, a path before /proc and /lib; "" for the machine's
+ * own. */
+#pragma once
+
+#include <glib.h>
+#include <sys/types.h>
+
+typedef enum HostModule {
+    HOST_MODULE_WORKS,    /* loaded, or part of the kernel */
+    HOST_MODULE_LOADABLE, /* the kernel loads it when it is first needed */
+    HOST_MODULE_MISSING,
+    HOST_MODULE_UNKNOWN, /* not loaded, and the running kernel's modules are not there to be seen */
+} HostModule;
+
+/* name: "macvtap" or "8021q"; release: uname(2)'s. */
+HostModule host_look_module(const char *root, const char *release, const char *name);
+
+typedef struct HostProcess {
+    pid_t pid;
+    char name[16];    /* proc_pid_comm(5) */
+    gboolean is_here; /* in our network namespace, or nobody can tell */
+} HostProcess;
+
+/* All processes, of HostProcess; g_array_unref() it. */
+GArray *host_list_processes(const char *root);
+
+/* The inodes (guint64) of packet sockets of our network namespace that get IP or ARP from this link
+ * alone, as those of DHCP clients do; g_array_unref() it. */
+GArray *host_list_packet_sockets(const char *root, int index);
+
+/* The process that has the socket of this inode, or NULL: none, or it may not be looked into. */
+const HostProcess *host_find_socket(const char *root, const GArray *processes, guint64 inode);

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The host leaves the devices of ports alone; when a program of it does not, the log and doctor tell."""
+import shutil
+import subprocess
+
+import pytest
+
+from clock import Deadline, FolderWatch
+from namespaces import die_with_parent
+
+ETH_P_ALL, ETH_P_IP, ETH_P_ARP, ETH_P_LLDP = 0x0003, 0x0800, 0x0806, 0x88CC
+
+LISTENER = """
+import socket, sys
+listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+listener.bind((sys.argv[1], int(sys.argv[2])))
+print("listening", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def port(daemon):
+    made = daemon.ctl_json("port", "create", "--network=lan", "--name=vm7")
+    yield made
+    daemon.ctl("port", "delete", "vm7")
+
+
+def problems(daemon, **options):
+    done = daemon.ctl("doctor", check=False, **options)
+    found = [line.split(None, 1)[1] for line in done.stdout.splitlines() if line.startswith("PROBLEM")]
+    assert done.returncode == bool(found), done
+    return found
+
+
+def wait_said(daemon, words):
+    """Wait until the log has a line with these words; returns those lines."""
+    deadline, watch = Deadline(), FolderWatch(daemon.folder, contents=True)
+    try:
+        while words not in daemon.messages():
+            deadline.wait_readable(watch.fileno())
+            watch.drain()
+    finally:
+        watch.close()
+    return [line for line in daemon.messages().splitlines() if words in line]
+
+
+def program_called(name, daemon, host, *arguments):
+    """Something that listens like a DHCP client, called as one: the name that /proc has is its file's."""
+    path = daemon.folder / name
+    shutil.copy("/usr/bin/python3", path)
+    process = host.start(path, "-c", LISTENER, *map(str, arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"listening\n"
+    return process
+
+
+def test_nothing_to_tell(daemon, port):
+    assert problems(daemon) == []
+
+
+@pytest.mark.parametrize("address", ["169.254.7.7/16", "2001:db8::7/64"])
+def test_address(daemon, host, port, address):
+    device = port["interfaceName"]
+    if ":" in address:
+        host.run("sysctl", "-q", "-w", f"net/ipv6/conf/{device}/disable_ipv6=0")
+    host.ip("addr", "add", address, "dev", device, *(["nodad"] if ":" in address else []))
+    (line,) = wait_said(daemon, f"port vm7: the host has the address {address} on the guest's device {device}")
+    assert line.startswith("macvtapd: warning: ")
+    host.ip("addr", "add", "10.9.9.9/24", "dev", device)
+    host.ip("addr", "add", "10.9.9.10/24", "dev", "eth0")
+    found = problems(daemon)
+    assert any(f"port vm7: the host has the address {address.split('/')[0]} on" in line for line in found)
+    assert any("the host has IPv6 on the guest's device" in line for line in found) == (":" in address)
+    assert len(found) == (3 if ":" in address else 2)
+    # Once for a port; and the daemon has read on since.
+    daemon.ctl("port", "create", "--network=lan", "--name=vm8")
+    other = daemon.ctl_json("port", "show", "vm8")["interfaceName"]
+    host.ip("addr", "add", "10.9.9.11/24", "dev", other)
+    wait_said(daemon, "port vm8: the host has the address 10.9.9.11/24")
+    daemon.ctl("port", "delete", "vm8")
+    assert daemon.messages().count("port vm7:") == 1
+
+
+def test_address_of_before_the_daemons_start(daemon, host, port):
+    daemon.stop()
+    host.ip("addr", "add", "10.9.9.9/24", "dev", port["interfaceName"])
+    daemon.start()
+    wait_said(daemon, "port vm7: the host has the address 10.9.9.9/24")
+
+
+def test_ipv6_is_on(daemon, host, port):
+    host.run("sysctl", "-q", "-w", f"net/ipv6/conf/{port['interfaceName']}/disable_ipv6=0")
+    (line,) = problems(daemon)
+    assert line.startswith(f"port vm7: the host has IPv6 on the guest's device {port['interfaceName']}; ")
+
+
+CURES = {
+    "dhcpcd": "add the line `denyinterfaces mvt*` to /etc/dhcpcd.conf",
+    "systemd-network": "05-macvtapd.network",
+    "NetworkManager": "unmanaged-devices=interface-name:mvt*",
+    "udhcpc": "end it",
+}
+
+
+@pytest.mark.parametrize("name", CURES)
+def test_dhcp_client(daemon, host, port, name):
+    client = program_called(name, daemon, host, port["interfaceName"], ETH_P_IP)
+    (line,) = problems(daemon)
+    assert f"port vm7: {name} (process {client.pid}) listens on the guest's device" in line and CURES[name] in line
+    if name != "udhcpc":
+        host.ip("addr", "add", "10.9.9.9/24", "dev", port["interfaceName"])
+        assert any("has the address" in line and CURES[name] in line for line in problems(daemon))
+
+
+def test_who_sees_whose_it_is(daemon, host):
+    """Who is not root is told nothing that may be wrong."""
+    made = daemon.ctl_json("port", "create", "--network=lan", "--name=vm9", user="nobody")
+    program_called("dhcpcd", daemon, host, made["interfaceName"], ETH_P_IP)
+    assert problems(daemon, user="nobody") == []
+    assert len(problems(daemon)) == 1
+    daemon.ctl("port", "delete", "vm9")
+
+
+def test_who_may_listen(daemon, host, port):
+    device = port["interfaceName"]
+    program_called("tcpdump", daemon, host, device, ETH_P_ALL)
+    program_called("lldpd", daemon, host, device, ETH_P_LLDP)
+    program_called("dhclient", daemon, host, "eth0", ETH_P_ALL)
+    assert problems(daemon) == []
+
+
+def test_cure_names_the_ports_own_name(daemon, host):
+    daemon.ctl("port", "create", "--network=lan", "--name=web", "--interface=web0")
+    program_called("dhcpcd", daemon, host, "web0", ETH_P_ARP)
+    (line,) = problems(daemon)
+    assert "`denyinterfaces web0`" in line
+    daemon.ctl("port", "delete", "web")
+
+
+def test_busybox_client(daemon, host, port):
+    """A real one."""
+    client = host.start("busybox", "udhcpc", "-f", "-t", "100", "-i", port["interfaceName"], "-s", "/bin/true",
+                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    while b"discover" not in client.stdout.readline():
+        assert client.poll() is None
+    (line,) = problems(daemon)
+    assert f"(process {client.pid}) listens on the guest's device {port['interfaceName']}" in line
+
+
+def test_another_namespaces_doctor(daemon, station, port):
+    """Through the socket of a container, say: its links are others."""
+    station.ip("link", "add", port["interfaceName"], "type", "bridge")
+    station.ip("addr", "add", "10.9.9.9/24", "dev", port["interfaceName"])
+    done = station.run("/run/build/src/tools/macvtapctl", "doctor", env=daemon.environment(), check=False)
+    assert "guest's device" not in done.stdout
+
+
+def test_kernel_without_macvtap(daemon, host):
+    assert "the kernel has macvtap" in daemon.ctl("doctor").stdout
+    empty = daemon.folder / "devices"
+    empty.write_text("Character devices:\n  1 mem\n", encoding="utf-8")
+    release = subprocess.run(["uname", "-r"], capture_output=True, text=True, check=True,
+                             preexec_fn=die_with_parent).stdout.strip()
+    host.run("mount", "--bind", empty, "/proc/devices")
+    done = daemon.ctl("doctor", check=False)
+    assert any(words in done.stdout for words in (
+        f"kernel {release} has no macvtap: install one", "nobody can tell whether the kernel has macvtap",
+        "the kernel has macvtap, and loads its module when it is needed"))
