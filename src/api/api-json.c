@@ -78,8 +78,8 @@ api_json_statistics(const LinkStatistics *statistics)
         (json_int_t)statistics->tx_dropped);
 }
 
-static json_t *
-strings_to_json(const char *const *strings)
+json_t *
+api_json_strings(const char *const *strings)
 {
     json_t *array = json_array();
 
@@ -114,9 +114,9 @@ api_json_network(const Network *network, guint n_ports, const char *const *paren
         json_object_set_new(object, "problem", json_string(network->problem));
         return object;
     }
-    json_object_set_new(object, "parents", strings_to_json((const char *const *)network->parents));
+    json_object_set_new(object, "parents", api_json_strings((const char *const *)network->parents));
     if (parent_problems)
-        json_object_set_new(object, "parentProblems", strings_to_json(parent_problems));
+        json_object_set_new(object, "parentProblems", api_json_strings(parent_problems));
     if (network->vlan)
         json_object_set_new(object, "vlan", json_string(network->vlan));
     json_object_set_new(object, "mode", json_string(macvtap_mode_name(network->mode)));

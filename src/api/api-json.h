@@ -10,3 +10,6 @@
 json_t *api_json_port(const Port *port);
 json_t *api_json_statistics(const LinkStatistics *statistics);
 json_t *api_json_network(const Network *network, guint n_ports, const char *const *parent_problems);
+
+/* A list of strings. */
+json_t *api_json_strings(const char *const *strings);

@@ -78,8 +78,9 @@ on_list_networks(VarlinkCall *call, gpointer user_data)
     Api *api = user_data;
     Caller caller = caller_of(call);
     g_autoptr(GPtrArray) networks = NULL;
+    g_auto(GStrv) changes = NULL;
     const char *field = NULL;
-    json_t *array;
+    json_t *array, *reply;
 
     if (!api_request_nothing(varlink_call_parameters(call), &field)) {
         refuse(call, field, NULL);
@@ -96,7 +97,11 @@ on_list_networks(VarlinkCall *call, gpointer user_data)
             array, api_json_network(network, broker_count_ports(api->broker, network->name),
                                     (const char *const *)problems));
     }
-    varlink_call_reply(call, json_pack("{s:o}", "networks", array), NULL);
+    changes = broker_list_file_changes(api->broker, &caller);
+    reply = json_pack("{s:o}", "networks", array);
+    if (changes)
+        json_object_set_new(reply, "fileChanges", api_json_strings((const char *const *)changes));
+    varlink_call_reply(call, reply, NULL);
 }
 
 static void

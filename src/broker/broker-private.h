@@ -25,6 +25,8 @@ struct Broker {
     char *mac_seed;
     BrokerOpenVhost open_vhost;
     gpointer vhost_data;
+    BrokerListChanges list_changes;
+    gpointer changes_data;
     Removals *removals;
     GHashTable *removed; /* set of the ifindexes that we removed, until the kernel's event of it */
     GArray *watches;
@@ -85,7 +87,8 @@ void broker_forget_stray_queues(Broker *broker);
 gboolean broker_check_node(const Caller *caller, const PortRequest *request, GError **error);
 gboolean broker_make_node(Broker *broker, Port *port, const LinkInfo *device, GError **error);
 
-/* After a start, because udev or an administrator may have given the node of an adopted port to others, or removed it. */
+/* After a start, because udev or an administrator may have given the node of an adopted port to
+ * others, or removed it. */
 gboolean broker_keep_node(Broker *broker, Port *port, const LinkInfo *device, GError **error);
 
 /* Removes what broker_make_node() made. The device is there, or the port is in the tables. The

@@ -29,6 +29,8 @@ broker_new(const BrokerSetup *setup, GError **error)
     broker->mac_seed = g_strdup(setup->mac_seed);
     broker->open_vhost = setup->open_vhost;
     broker->vhost_data = setup->vhost_data;
+    broker->list_changes = setup->list_changes;
+    broker->changes_data = setup->changes_data;
     broker->networks = g_hash_table_new(g_str_hash, g_str_equal);
     broker->holders = holders_new(broker_on_holders_ended, broker, error);
     if (!broker->holders)
@@ -134,6 +136,14 @@ broker_list_networks(Broker *broker, const Caller *caller)
     }
     g_ptr_array_sort(networks, compare_networks);
     return networks;
+}
+
+GStrv
+broker_list_file_changes(Broker *broker, const Caller *caller)
+{
+    if (caller->uid != 0 || !broker->list_changes)
+        return NULL;
+    return broker->list_changes(broker->networks, broker->changes_data);
 }
 
 typedef struct PortCount {

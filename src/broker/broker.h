@@ -24,12 +24,18 @@ typedef struct Broker Broker;
 typedef gboolean (*BrokerOpenVhost)(guint n, DescriptorArray *descriptors, gpointer user_data,
                                     GError **error);
 
+/* What has changed in the networks' files since they were read (config_list_changes() with its path
+ * bound). */
+typedef GStrv (*BrokerListChanges)(GHashTable *networks, gpointer user_data);
+
 typedef struct BrokerSetup {
     Kernel *kernel;       /* borrowed; must outlive the broker */
     int state_fd;         /* the state folder; taken */
     const char *mac_seed; /* this machine's text for generated MACs, copied */
     BrokerOpenVhost open_vhost;
     gpointer vhost_data;
+    BrokerListChanges list_changes; /* NULL: nobody can tell */
+    gpointer changes_data;
 } BrokerSetup;
 
 /* Starts with no network and the registry empty: broker_set_networks(), then broker_reconcile(). */
@@ -103,6 +109,10 @@ gboolean broker_check_network(Broker *broker, const char *name, GError **error);
 /* The networks that the caller may use, sorted by name, as a GPtrArray of borrowed const Network.
  */
 GPtrArray *broker_list_networks(Broker *broker, const Caller *caller);
+
+/* What has changed in the networks' files since, a line each, for root; NULL: nothing. Free with
+ * g_strfreev(). */
+GStrv broker_list_file_changes(Broker *broker, const Caller *caller);
 
 /* Which of a usable network's parents cannot be used now, and why, a line for each; NULL: none. One
  * that its ports have taken up (passthru) is in use, not unusable. Free with g_strfreev(). */

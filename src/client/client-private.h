@@ -20,4 +20,7 @@ MacvtapPort *macvtap_port_new(json_t *json, DescriptorArray *descriptors, json_t
 /* A JSON value for people: "" for NULL, lists joined by blanks. Free with g_free(). */
 char *client_json_text(json_t *value);
 
+/* The strings of a list; none for NULL. Free with g_strfreev(). */
+char **client_json_lines(json_t *array);
+
 MacvtapNetwork *macvtap_network_new(json_t *json, GError **error);

@@ -336,6 +336,16 @@ macvtap_client_list_networks(MacvtapClient *client, GError **error)
     return g_steal_pointer(&networks);
 }
 
+char **
+macvtap_client_list_file_changes(MacvtapClient *client, GError **error)
+{
+    g_auto(VarlinkReply) reply = {0};
+
+    if (!call(client, "ListNetworks", NULL, &reply, error))
+        return NULL;
+    return client_json_lines(json_object_get(reply.parameters, "fileChanges"));
+}
+
 static gboolean
 receive_event(MacvtapClient *client, VarlinkReply *ret_reply, GError **error)
 {

@@ -29,3 +29,17 @@ client_json_text(json_t *value)
     }
     return g_string_free(text, FALSE);
 }
+
+char **
+client_json_lines(json_t *array)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    gsize i;
+    json_t *line;
+
+    json_array_foreach (array, i, line) {
+        if (json_is_string(line))
+            g_strv_builder_add(builder, json_string_value(line));
+    }
+    return g_strv_builder_end(builder);
+}

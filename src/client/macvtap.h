@@ -97,6 +97,10 @@ GPtrArray *macvtap_client_list_ports(MacvtapClient *client, const char *network,
 /* A GPtrArray of MacvtapNetwork. */
 GPtrArray *macvtap_client_list_networks(MacvtapClient *client, GError **error);
 
+/* For root: a line for each network's file that is new, has changed or has gone since macvtapd read
+ * them; there may be none. g_strfreev() it. */
+char **macvtap_client_list_file_changes(MacvtapClient *client, GError **error);
+
 /*
  * Watches ports: from now on the client is good for macvtap_client_next_event() only. Changes from
  * the time of its return on are told. macvtap_client_get_fd() becomes readable when there is an

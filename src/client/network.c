@@ -63,15 +63,7 @@ macvtap_network_get_text(const MacvtapNetwork *network, const char *field)
 char **
 macvtap_network_get_parent_problems(const MacvtapNetwork *network)
 {
-    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-    gsize i;
-    json_t *line;
-
-    json_array_foreach (json_object_get(network->json, "parentProblems"), i, line) {
-        if (json_is_string(line))
-            g_strv_builder_add(builder, json_string_value(line));
-    }
-    return g_strv_builder_end(builder);
+    return client_json_lines(json_object_get(network->json, "parentProblems"));
 }
 
 char *

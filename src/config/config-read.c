@@ -8,16 +8,48 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SUFFIX ".network"
 #define DAEMON_FILE "macvtapd.conf"
 
-/* The network of a file, broken if need be. */
-static Network *
-read_network(int folder_fd, const char *file_name, const ConfigLookup *lookup)
+static gboolean
+is_network_file(const char *file_name)
+{
+    return file_name[0] != '.' && g_str_has_suffix(file_name, SUFFIX);
+}
+
+/* What the network of the file is called, or would be; free with g_free(). */
+static char *
+name_network(const char *file_name)
 {
     g_autofree char *name = g_strndup(file_name, strlen(file_name) - strlen(SUFFIX));
+
+    return network_name_is_valid(name) ? g_steal_pointer(&name) : g_strescape(name, NULL);
+}
+
+/* The file as it is now; the contents of no two are the same to it. */
+static NetworkFile
+look_at_file(int folder_fd, const char *file_name)
+{
+    struct stat status;
+
+    if (fstatat(folder_fd, file_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return (NetworkFile){0};
+    return (NetworkFile){
+        .inode = status.st_ino,
+        .size = (guint64)status.st_size,
+        .seconds = (guint64)status.st_mtim.tv_sec,
+        .nanoseconds = (guint64)status.st_mtim.tv_nsec,
+    };
+}
+
+static Network *
+parse_file(int folder_fd, const char *file_name, const ConfigLookup *lookup)
+{
+    g_autofree char *name = name_network(file_name);
     g_autofree char *shown = g_strescape(file_name, NULL);
     g_autofree char *text = NULL;
     g_autoptr(GError) error = NULL;
@@ -25,17 +57,28 @@ read_network(int folder_fd, const char *file_name, const ConfigLookup *lookup)
     gsize length;
 
     if (!network_name_is_valid(name)) {
-        g_autofree char *escaped = g_strescape(name, NULL);
         g_autofree char *problem = g_strdup_printf(
             "the file's name '%s' has no network name before " SUFFIX
             ": 1 to %d of letters, digits, '-', '_' and '.', not starting with '.' or '-'",
             shown, NETWORK_NAME_MAX);
 
-        return network_new_broken(escaped, problem);
+        return network_new_broken(name, problem);
     }
     if (file_read_at(folder_fd, file_name, CONFIG_FILE_MAX, &text, &length, &error))
         network = config_parse_network(name, file_name, text, length, lookup, &error);
     return network ? network : network_new_broken(name, error->message);
+}
+
+/* The network of a file, broken if need be. */
+static Network *
+read_network(int folder_fd, const char *file_name, const ConfigLookup *lookup)
+{
+    /* Before it is read: a change in between shows later. */
+    NetworkFile file = look_at_file(folder_fd, file_name);
+    Network *network = parse_file(folder_fd, file_name, lookup);
+
+    network->file = file;
+    return network;
 }
 
 static GHashTable *
@@ -52,7 +95,7 @@ read_folder(DIR *folder, const char *path, const ConfigLookup *lookup, GError **
         entry = readdir(folder);
         if (!entry)
             break;
-        if (entry->d_name[0] == '.' || !g_str_has_suffix(entry->d_name, SUFFIX))
+        if (!is_network_file(entry->d_name))
             continue;
         network = read_network(dirfd(folder), entry->d_name, lookup);
         g_hash_table_replace(networks, network->name, network);
@@ -108,4 +151,71 @@ config_read_daemon(const char *path, DaemonSettings *ret_settings, GError **erro
     }
     *ret_settings = (DaemonSettings){0};
     return TRUE;
+}
+
+/* The files that are there now: name of the network -> NetworkFile. */
+static GHashTable *
+look_at_folder(const char *path)
+{
+    g_autoptr(GHashTable) files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_autofree char *folder_path = g_build_filename(path, "networks.d", NULL);
+    DIR *folder = opendir(folder_path);
+    struct dirent *entry;
+
+    if (!folder)
+        return errno == ENOENT ? g_steal_pointer(&files) : NULL;
+    while ((entry = readdir(folder))) {
+        NetworkFile file;
+
+        if (!is_network_file(entry->d_name))
+            continue;
+        file = look_at_file(dirfd(folder), entry->d_name);
+        g_hash_table_replace(files, name_network(entry->d_name), g_memdup2(&file, sizeof file));
+    }
+    closedir(folder);
+    return g_steal_pointer(&files);
+}
+
+static gint
+compare_lines(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void
+add_lines(GPtrArray *lines, GHashTable *files, GHashTable *networks)
+{
+    GHashTableIter iter;
+    gpointer name, value;
+
+    g_hash_table_iter_init(&iter, files);
+    while (g_hash_table_iter_next(&iter, &name, &value)) {
+        const Network *network = g_hash_table_lookup(networks, name);
+
+        if (!network)
+            g_ptr_array_add(lines, g_strdup_printf("network %s: its file is new", (char *)name));
+        else if (memcmp(&network->file, value, sizeof(NetworkFile)) != 0)
+            g_ptr_array_add(lines,
+                            g_strdup_printf("network %s: its file has changed", (char *)name));
+    }
+    g_hash_table_iter_init(&iter, networks);
+    while (g_hash_table_iter_next(&iter, &name, NULL)) {
+        if (!g_hash_table_contains(files, name))
+            g_ptr_array_add(lines, g_strdup_printf("network %s: its file has gone", (char *)name));
+    }
+}
+
+GStrv
+config_list_changes(const char *path, GHashTable *networks)
+{
+    g_autoptr(GHashTable) files = look_at_folder(path);
+    g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+
+    if (files)
+        add_lines(lines, files, networks);
+    if (lines->len == 0)
+        return NULL;
+    g_ptr_array_sort(lines, compare_lines);
+    g_ptr_array_add(lines, NULL);
+    return (GStrv)g_ptr_array_steal(lines, NULL);
 }

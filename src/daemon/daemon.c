@@ -37,6 +37,14 @@ open_vhost(guint n, DescriptorArray *descriptors, gpointer user_data, GError **e
     return vhost_net_open(daemon->dev_fd, n, descriptors, error);
 }
 
+static GStrv
+list_changes(GHashTable *networks, gpointer user_data)
+{
+    const Daemon *daemon = user_data;
+
+    return config_list_changes(daemon->config, networks);
+}
+
 /* What makes this machine's generated MACs its own (machine-id(5)); "" where there is none. That it
  * cannot be read now must not give every port another MAC. */
 static char *
@@ -90,6 +98,8 @@ open_broker(Daemon *daemon, const char *state, GError **error)
         .mac_seed = daemon->machine_id,
         .open_vhost = open_vhost,
         .vhost_data = daemon,
+        .list_changes = list_changes,
+        .changes_data = daemon,
     };
 
     if (!make_folder(state, "state", error))

@@ -36,6 +36,11 @@ typedef enum MulticastPolicy {
 /* The longest network name in bytes: it must fit ifalias, file names and messages. */
 #define NETWORK_NAME_MAX 64
 
+/* A file as it was when it was read (stat(2)); all zero: there was none. */
+typedef struct NetworkFile {
+    guint64 inode, size, seconds, nanoseconds; /* the last three: in bytes, and of its mtime */
+} NetworkFile;
+
 /*
  * What the administrator defined: immutable once made, reference-counted (g_atomic_rc_box). An
  * ad-hoc network has the text that named it as its name and is used by root only.
@@ -45,6 +50,7 @@ typedef struct Network {
     char *problem; /* NULL, or why the network cannot be used (its file's error); then only name is
                       set */
     gboolean adhoc;
+    NetworkFile file;
 
     /* [Network] */
     GStrv parents; /* at least one; several are a pool */

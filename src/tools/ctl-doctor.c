@@ -55,6 +55,19 @@ check_networks(GPtrArray *networks)
     return problems;
 }
 
+/* What an administrator has written and macvtapd has not read. */
+static guint
+check_files(MacvtapClient *client)
+{
+    g_auto(GStrv) changes = macvtap_client_list_file_changes(client, NULL);
+    guint problems = 0;
+
+    for (guint i = 0; changes && changes[i]; i++)
+        problems += doctor_report(
+            FALSE, "%s since macvtapd read the networks: systemctl reload macvtapd", changes[i]);
+    return problems;
+}
+
 static guint
 check_ports(GPtrArray *ports)
 {
@@ -85,8 +98,8 @@ ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error)
     if (!ports)
         return 1;
     doctor_report(TRUE, "macvtapd answers");
-    problems = doctor_check_kernel(networks) + check_networks(networks) + check_ports(ports) +
-               doctor_check_host(ports);
+    problems = doctor_check_kernel(networks) + check_networks(networks) + check_files(client) +
+               check_ports(ports) + doctor_check_host(ports);
     if (access("/dev/vhost-net", F_OK) == 0)
         doctor_report(TRUE, "/dev/vhost-net is there");
     else

@@ -182,6 +182,21 @@ def problems(daemon):
     return found
 
 
+def test_doctor_tells_of_files_that_were_not_read(daemon):
+    advice = "since macvtapd read the networks: systemctl reload macvtapd"
+    daemon.network("lan", "eth0", AllowUsers="daemon")
+    daemon.network("new", "eth0")
+    assert problems(daemon) == [f"network lan: its file has changed {advice}", f"network new: its file is new {advice}"]
+    assert "read the networks" not in daemon.ctl("doctor", user="nobody").stdout
+    with daemon.connect() as connection:
+        assert len(connection.ports("ListNetworks")["fileChanges"]) == 2
+        daemon.reload()
+        assert "fileChanges" not in connection.ports("ListNetworks")
+    assert problems(daemon) == []
+    (daemon.config / "networks.d" / "new.network").unlink()
+    assert problems(daemon) == [f"network new: its file has gone {advice}"]
+
+
 def test_doctor_looks_at_parents(daemon, host, hosts):
     host.connect("eth1", hosts("other"), "eth0")
     assert problems(daemon) == []

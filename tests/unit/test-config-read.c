@@ -7,6 +7,7 @@
 #include "port-error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -301,6 +302,51 @@ test_settings_that_cannot_be_read(void **state)
     assert_non_null(strstr(error->message, "macvtapd.conf is a symbolic link"));
 }
 
+static void
+expect_changes(const char *path, GHashTable *networks, const char *expected)
+{
+    g_auto(GStrv) changes = config_list_changes(path, networks);
+    g_autofree char *text = changes ? g_strjoinv("\n", changes) : g_strdup("");
+
+    assert_string_equal(text, expected);
+}
+
+static void
+test_changes_since(void **state)
+{
+    const char *path = *state;
+    g_autoptr(GHashTable) networks = NULL, again = NULL;
+    g_autofree char *lan = file_path(path, "lan.network"), *dmz = file_path(path, "dmz.network");
+    g_autofree char *folder = g_build_filename(path, "networks.d", NULL);
+    struct stat before;
+    struct timespec times[2];
+
+    put(path, "lan.network", GOOD);
+    put(path, "dmz.network", GOOD);
+    put(path, "a b.network", GOOD);
+    put(path, "broken.network", "nonsense\n");
+    networks = read_networks(path);
+    expect_changes(path, networks, "");
+    /* The same length, and the same time: another file. */
+    assert_int_equal(stat(lan, &before), 0);
+    put(path, "lan.network", "[Network]\nParent=eth1\nMode=bridge\n");
+    times[0] = before.st_atim;
+    times[1] = before.st_mtim;
+    assert_int_equal(utimensat(AT_FDCWD, lan, times, 0), 0);
+    put(path, "new.network", GOOD);
+    put(path, "new.network~", GOOD);
+    assert_int_equal(g_remove(dmz), 0);
+    expect_changes(path, networks,
+                   "network dmz: its file has gone\nnetwork lan: its file has changed\n"
+                   "network new: its file is new");
+    again = read_networks(path);
+    expect_changes(path, again, "");
+    remove_folder(folder);
+    expect_changes(path, again,
+                   "network a b: its file has gone\nnetwork broken: its file has gone\n"
+                   "network lan: its file has gone\nnetwork new: its file has gone");
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int
@@ -316,6 +362,7 @@ main(void)
         CASE(test_what_may_not_be_read),
         CASE(test_the_daemons_own_settings),
         CASE(test_settings_that_cannot_be_read),
+        CASE(test_changes_since),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
