@@ -58,6 +58,7 @@ def test_nothing_to_tell(daemon, port):
     assert problems(daemon) == []
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("address", ["169.254.7.7/16", "2001:db8::7/64"])
 def test_address(daemon, host, port, address):
     device = port["interfaceName"]

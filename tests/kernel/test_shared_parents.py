@@ -69,6 +69,7 @@ def check_frames(tap, mac, station, wire="eth0"):
         tap.expect(b"to the guest")
 
 
+@pytest.mark.lab
 def test_macvlan_of_a_container(inside, container, station):
     port, tap = create(inside, "lan")
     assert (port["parent"], port["state"], port["carrier"], port["mtu"]) == ("eth0", "active", True, 1500)
@@ -110,6 +111,7 @@ def test_container_follows_the_wire(inside, container, station, host, watcher):
     inside.ctl("port", "delete", "vm")
 
 
+@pytest.mark.lab
 def test_host_removes_what_the_container_lies_on(inside, host, watcher):
     port = inside.ctl_json("port", "create", "--network=lan", "--name=vm")
     assert watcher.reply()["event"] == "created"
