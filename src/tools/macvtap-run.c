@@ -2,42 +2,40 @@
 /*
  * Theory of operation
  *
- * macvtap-run asks for its ports with itself as their holder, lets the descriptors through
- * execve(2) and becomes the VMM: same process, so the pidfd that macvtapd watches is the VMM's, and
- * nothing stays in between. If anything fails it exits, and its ports end with it. It gives up none
- * of its caller's power, unlike our other programs: the VMM is to have what the user has.
+ * macvtap-run asks for its ports, lets their descriptors through execve(2) and becomes the VMM:
+ * same process, and nothing stays in between. If anything fails it exits, and its ports end with
+ * it. A VM must not start with another network than the one asked for, and a guest whose MAC is not
+ * the port's is as good as unplugged: what the command says is looked at before a port is made, and
+ * again when the port's MAC is known. It gives up none of its caller's power, unlike our other
+ * programs: the VMM is to have what the user has.
  */
 #include "macvtap.h"
 #include "network-option.h"
+#include "qemu-options.h"
 #include "vmm-arguments.h"
+#include "vmm-command.h"
+#include "vmm-start.h"
 
 #include "descriptor.h"
 #include "output.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <locale.h>
-#include <string.h>
 #include <unistd.h>
 
-/* As env(1) and the shell: our own failure, cannot be executed, not found. */
 #define EXIT_OURS 125
-#define EXIT_NOT_EXECUTABLE 126
-#define EXIT_NOT_FOUND 127
 
 typedef struct Run {
     char *socket;
-    GStrv networks;
     GStrv command;
     GArray *options;  /* of NetworkOption */
     GPtrArray *ports; /* of MacvtapPort */
+    gboolean replace, dry_run, verbose, version;
 } Run;
 
 static void
 run_clear(Run *run)
 {
     g_free(run->socket);
-    g_strfreev(run->networks);
     g_strfreev(run->command);
     g_clear_pointer(&run->options, g_array_unref);
     g_ptr_array_unref(run->ports);
@@ -57,88 +55,169 @@ free_port(gpointer port)
 }
 
 static int
-fail(const GError *error)
+fail(const GError *error, int status)
 {
     g_printerr("macvtap-run: %s\n", error->message);
-    return EXIT_OURS;
+    return status;
 }
 
-static gboolean
-parse(Run *run, int argc, char **argv, GError **error)
+static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
 {
-    gboolean version = FALSE;
+    va_list arguments;
+
+    va_start(arguments, format);
+    *error = g_error_new_valist(G_OPTION_ERROR, G_OPTION_ERROR_FAILED, format, arguments);
+    va_end(arguments);
+    return FALSE;
+}
+
+/* A --network or a --port: their order is that of the positions in tokens. */
+static gboolean
+take_port_option(const char *name, const char *value, gpointer data, GError **error)
+{
+    Run *run = data;
+    NetworkOption option;
+    gboolean parsed = g_str_equal(name, "--port") || g_str_equal(name, "-p")
+                          ? port_option_parse(value, &option, error)
+                          : network_option_parse(value, &option, error);
+
+    g_array_append_val(run->options, option);
+    return parsed;
+}
+
+static const char summary[] = "Start a VMM with ports on the physical network.";
+static const char description[] =
+    "In CMD's arguments {netdev}, {device}, {fd}, {fds} (3:4), {fds,} (3,4), {fd:N}, {vhostfd}\n"
+    "and so on, {mac}, {mtu} and {ifname} are replaced, with several networks as {fd:NET} or "
+    "{fd:0}.\n"
+    "If none is there, -netdev and -device are appended to the QEMU in CMD, also behind nice,\n"
+    "taskset, env, timeout and the like.\n\n"
+    "Keys of --network: name, ifname, mac, queues, mtu, vhost=auto|require|off; model and bus of\n"
+    "QEMU's -device; incoming=yes for a guest that comes by migration; check-mac=no when the "
+    "guest\n"
+    "gets its MAC from elsewhere. Keys of --port: queues, model, bus, check-mac.\n\n"
+    "Exit status: CMD's; 125 when macvtap-run fails, 126 when CMD cannot be executed, 127 when it\n"
+    "is not found.";
+
+static gboolean
+parse_options(Run *run, int argc, char **argv, GError **error)
+{
     const GOptionEntry entries[] = {
         {"socket", 0, 0, G_OPTION_ARG_FILENAME, &run->socket, "macvtapd's socket", "PATH"},
-        {"network", 'n', 0, G_OPTION_ARG_STRING_ARRAY, &run->networks,
-         "A port on NET; keys: name, ifname, mac, queues, mtu, vhost", "NET[,KEY=VALUE…]"},
-        {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Show the version", NULL},
+        {"network", 'n', 0, G_OPTION_ARG_CALLBACK, take_port_option, "A port on NET",
+         "NET[,KEY=VALUE…]"},
+        {"port", 'p', 0, G_OPTION_ARG_CALLBACK, take_port_option, "A port that is there",
+         "PORT[,KEY=VALUE…]"},
+        {"replace", 0, 0, G_OPTION_ARG_NONE, &run->replace,
+         "Delete your ports that have the name= of one of the --networks first", NULL},
+        {"dry-run", 0, 0, G_OPTION_ARG_NONE, &run->dry_run,
+         "Make no port, print the command; what is not known yet is in capitals", NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &run->verbose,
+         "Say which ports there are, and what is executed", NULL},
+        {"version", 0, 0, G_OPTION_ARG_NONE, &run->version, "Show the version", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &run->command, NULL,
          "-- CMD [ARG…]"},
         {NULL},
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    GOptionGroup *group = g_option_group_new("run", "", "", run, NULL);
 
-    g_option_context_set_summary(context, "Start a VMM with ports on the physical network.");
-    g_option_context_set_description(context, "In CMD's arguments {netdev}, {device}, {fd}, {fds}, "
-                                              "{vhostfd}, {vhostfds}, {mac}, {mtu} and {ifname}\n"
-                                              "are replaced, with several networks as {fd:NET} or "
-                                              "{fd:0}. If none is there and CMD is a QEMU,\n"
-                                              "-netdev and -device are appended. Exit status: "
-                                              "CMD's; 125 when macvtap-run fails, 126 when CMD\n"
-                                              "cannot be executed, 127 when it is not found.");
+    g_option_group_add_entries(group, entries);
+    g_option_context_set_main_group(context, group);
+    g_option_context_set_summary(context, summary);
+    g_option_context_set_description(context, description);
     g_option_context_set_strict_posix(context, TRUE);
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, error))
-        return FALSE;
-    if (version) {
-        g_print("macvtap-run %s\n", MACVTAPD_VERSION);
-        if (!output_finish(error))
-            return FALSE;
-        _exit(0);
-    }
-    if (run->networks && run->command)
+    return g_option_context_parse(context, &argc, &argv, error);
+}
+
+static gboolean
+check_options(const Run *run, GError **error)
+{
+    gboolean named = FALSE;
+
+    if (!run->command)
+        return refuse(error, "which command? Give -- CMD [ARG…]");
+    if (run->options->len == 0)
+        return refuse(error, "which network? Give --network=NET");
+    for (guint i = 0; i < run->options->len; i++)
+        named |= g_array_index(run->options, NetworkOption, i).name != NULL;
+    return !run->replace || named ||
+           refuse(error, "--replace needs a port's name: --network=NET,name=NAME");
+}
+
+/* It may have gone by itself in the meantime. */
+static gboolean
+delete_port(MacvtapClient *client, const char *id, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (macvtap_client_delete(client, id, &cause) ||
+        g_strcmp0(macvtap_client_get_refusal(client), "PortNotFound") == 0)
         return TRUE;
-    g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                        run->command ? "which network? Give --network=NET"
-                                     : "which command? Give -- CMD [ARG…]");
+    g_propagate_error(error, g_steal_pointer(&cause));
     return FALSE;
 }
 
+/* Of several users' ports root sees all: another's is left to the refusal of its name. */
 static gboolean
-parse_networks(Run *run, GError **error)
+delete_namesake(MacvtapClient *client, const char *name, GError **error)
 {
-    run->options = g_array_new(FALSE, TRUE, sizeof(NetworkOption));
-    g_array_set_clear_func(run->options, clear_option);
-    for (guint i = 0; run->networks[i]; i++) {
-        NetworkOption option;
-        gboolean parsed = network_option_parse(run->networks[i], &option, error);
+    g_autoptr(GPtrArray) ports = macvtap_client_list_ports(client, NULL, error);
 
-        g_array_append_val(run->options, option);
-        if (!parsed)
-            return FALSE;
+    for (guint i = 0; ports && i < ports->len; i++) {
+        const MacvtapPort *port = ports->pdata[i];
+
+        if (g_str_equal(macvtap_port_get_name(port), name) &&
+            macvtap_port_get_owner(port) == geteuid())
+            return delete_port(client, macvtap_port_get_id(port), error);
     }
-    return TRUE;
+    return ports != NULL;
+}
+
+static MacvtapPort *
+make_port(const Run *run, MacvtapClient *client, const NetworkOption *option,
+          const char *guest_name, GError **error)
+{
+    MacvtapRequest request = {
+        .network = option->network,
+        .name = option->name,
+        .guest_name = guest_name,
+        .interface_name = option->interface_name,
+        .mac_address = option->mac,
+        .mtu = option->mtu,
+        .queues = option->queues,
+        .vhost = option->vhost,
+        .incoming = option->incoming,
+    };
+
+    if (option->port)
+        return macvtap_client_open(client, option->port, option->queues, error);
+    if (run->replace && option->name && !delete_namesake(client, option->name, error))
+        return NULL;
+    return macvtap_client_create(client, &request, error);
+}
+
+/* As QEMU's -name has it, so that a guest keeps its MAC; NULL: it is not known. */
+static char *
+find_guest_name(const char *const *command)
+{
+    const char *closer;
+    int qemu = vmm_command_find_qemu(command, &closer);
+
+    return qemu >= 0 ? qemu_options_guest_name(command + qemu) : NULL;
 }
 
 static gboolean
-create_ports(Run *run, GError **error)
+make_ports(Run *run, GError **error)
 {
+    g_autofree char *guest_name = find_guest_name((const char *const *)run->command);
     g_autoptr(MacvtapClient) client = macvtap_client_connect(run->socket, error);
 
     if (!client)
         return FALSE;
     for (guint i = 0; i < run->options->len; i++) {
-        const NetworkOption *option = &g_array_index(run->options, NetworkOption, i);
-        MacvtapRequest request = {
-            .network = option->network,
-            .name = option->name,
-            .interface_name = option->interface_name,
-            .mac_address = option->mac,
-            .mtu = option->mtu,
-            .queues = option->queues,
-            .vhost = option->vhost,
-        };
-        MacvtapPort *port = macvtap_client_create(client, &request, error);
+        MacvtapPort *port = make_port(run, client, &g_array_index(run->options, NetworkOption, i),
+                                      guest_name, error);
 
         if (!port)
             return FALSE;
@@ -147,108 +226,61 @@ create_ports(Run *run, GError **error)
     return TRUE;
 }
 
-/* Lets a descriptor through execve(2). */
+/* To standard output, and everything that can be said against it before a port is made. */
 static gboolean
-pass_on(int fd, GArray *numbers, GError **error)
+print_plan(GStrv planned, GError **error)
 {
-    g_array_append_val(numbers, fd);
-    if (fd >= 0 && fcntl(fd, F_SETFD, 0) == 0)
-        return TRUE;
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "descriptor %d: %s", fd,
-                g_strerror(errno));
-    return FALSE;
-}
+    g_autofree char *text = vmm_arguments_quote((const char *const *)planned);
 
-static gboolean
-describe_port(const Run *run, guint i, VmmPort *vmm_port, GError **error)
-{
-    MacvtapPort *port = run->ports->pdata[i];
-
-    *vmm_port = (VmmPort){
-        .network = g_array_index(run->options, NetworkOption, i).network,
-        .mac = macvtap_port_get_mac_address(port),
-        .interface_name = macvtap_port_get_interface_name(port),
-        .mtu = macvtap_port_get_mtu(port),
-        .taps = descriptor_array_new(),
-        .vhosts = descriptor_array_new(),
-    };
-    for (guint j = 0; j < macvtap_port_get_n_taps(port); j++) {
-        if (!pass_on(macvtap_port_steal_tap(port, j), vmm_port->taps, error))
-            return FALSE;
-    }
-    for (guint j = 0; j < macvtap_port_get_n_vhosts(port); j++) {
-        if (!pass_on(macvtap_port_steal_vhost(port, j), vmm_port->vhosts, error))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-static void
-clear_vmm_port(gpointer data)
-{
-    VmmPort *port = data;
-
-    g_clear_pointer(&port->taps, g_array_unref);
-    g_clear_pointer(&port->vhosts, g_array_unref);
+    g_print("%s\n", text);
+    return output_finish(error);
 }
 
 static int
-become_vmm(const Run *run, const char *program)
+start(Run *run, GError **error)
 {
-    g_autoptr(GArray) described = g_array_new(FALSE, TRUE, sizeof(VmmPort));
-    VmmPort *ports;
-    g_autoptr(GError) error = NULL;
-    g_auto(GStrv) arguments = NULL;
+    VmmStart vmm = {run->options, (const char *const *)run->command, run->ports, run->verbose};
+    g_autofree char *program = NULL;
+    g_auto(GStrv) planned = NULL;
+    int status = vmm_start_find_program(run->command[0], &program, error);
 
-    g_array_set_clear_func(described, clear_vmm_port);
-    g_array_set_size(described, run->ports->len);
-    ports = (VmmPort *)described->data;
-    for (guint i = 0; i < run->ports->len; i++) {
-        if (!describe_port(run, i, &ports[i], &error))
-            return fail(error);
-    }
-    arguments =
-        vmm_arguments_expand((const char *const *)run->command, ports, run->ports->len, &error);
-    if (!arguments)
-        return fail(error);
-    execv(program, arguments);
-    g_printerr("macvtap-run: cannot execute %s: %s\n", program, g_strerror(errno));
-    return errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+    if (status != 0)
+        return status;
+    planned = vmm_start_plan(&vmm, error);
+    if (!planned)
+        return EXIT_OURS;
+    if (run->dry_run)
+        return print_plan(planned, error) ? 0 : EXIT_OURS;
+    if (!make_ports(run, error))
+        return EXIT_OURS;
+    return vmm_start_become(&vmm, program, EXIT_OURS, error);
 }
 
-/* Before anything is made: is there a program at all? */
 static int
-find_program(const char *command, char **ret_program)
+show_version(GError **error)
 {
-    *ret_program = g_find_program_in_path(command);
-    if (*ret_program)
-        return 0;
-    if (strchr(command, '/') && g_file_test(command, G_FILE_TEST_EXISTS)) {
-        g_printerr("macvtap-run: %s cannot be executed\n", command);
-        return EXIT_NOT_EXECUTABLE;
-    }
-    g_printerr("macvtap-run: there is no program %s\n", command);
-    return EXIT_NOT_FOUND;
+    g_print("macvtap-run %s\n", MACVTAPD_VERSION);
+    return output_finish(error) ? 0 : EXIT_OURS;
 }
 
 int
 main(int argc, char **argv)
 {
-    g_auto(Run) run = {.ports = g_ptr_array_new_with_free_func(free_port)};
+    g_auto(Run) run = {.ports = g_ptr_array_new_with_free_func(free_port),
+                       .options = g_array_new(FALSE, TRUE, sizeof(NetworkOption))};
     g_autoptr(GError) error = NULL;
-    g_autofree char *program = NULL;
     int status;
 
+    g_array_set_clear_func(run.options, clear_option);
     if (!descriptor_fill_standard())
         return EXIT_OURS;
     setlocale(LC_ALL, "");
     output_start();
-    if (!parse(&run, argc, argv, &error) || !parse_networks(&run, &error))
-        return fail(error);
-    status = find_program(run.command[0], &program);
-    if (status != 0)
-        return status;
-    if (!create_ports(&run, &error))
-        return fail(error);
-    return become_vmm(&run, program);
+    if (!parse_options(&run, argc, argv, &error))
+        return fail(error, EXIT_OURS);
+    if (run.version)
+        status = show_version(&error);
+    else
+        status = check_options(&run, &error) ? start(&run, &error) : EXIT_OURS;
+    return error ? fail(error, status) : status;
 }

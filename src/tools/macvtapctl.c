@@ -14,8 +14,7 @@ typedef struct Command {
     int (*run)(Ctl *ctl, int argc, char **argv, GError **error);
     const char *arguments, *help;
     guint64 capabilities;     /* that it needs, if the user has them */
-    gboolean starts_programs; /* libvirt's, which must have what the user has */
-    guint64 capabilities;     /* of CAPABILITY(): what it keeps of root's power, none else */
+    gboolean starts_programs; /* libvirt's or a VMM, which must have what the user has */
 } Command;
 
 static const Command commands[] = {
@@ -32,6 +31,8 @@ static const Command commands[] = {
     {"port", "set", ctl_port_set, "PORT [--sources MAC[,MAC...]] [--link up|down]",
      "Change the source list of a port in source mode, or set its device up or down"},
     {"port", "delete", ctl_port_delete, "PORT...", "Remove ports"},
+    {"port", "open", ctl_port_open, "PORT[,KEY=VALUE...] -- CMD [ARG...]",
+     "Start CMD with the queues of a port, as macvtap-run --port does", .starts_programs = TRUE},
     {"domain", NULL, ctl_domain, "attach|detach|list|check|hook|xml ...",
      "Ports in libvirt's domains (see macvtapctl domain --help)", .starts_programs = TRUE},
     {"monitor", NULL, ctl_monitor, "", "Show changes as they happen"},
@@ -208,5 +209,5 @@ main(int argc, char **argv)
     if (!error && output_finish(&error))
         return status;
     g_printerr("macvtapctl: %s\n", error->message);
-    return error->domain == G_OPTION_ERROR ? 2 : 1;
+    return error->domain == G_OPTION_ERROR ? 2 : MAX(status, 1);
 }

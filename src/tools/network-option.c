@@ -47,9 +47,61 @@ set_text(char **field, const char *key, const char *value, GError **error)
     return TRUE;
 }
 
+/* What QEMU would read as the end of the value has no place in a driver's or a bus's name. */
+static gboolean
+set_word(char **field, const char *key, const char *value, GError **error)
+{
+    if (!value[0] || value[strspn(value, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_.-")])
+        return refuse(error, "'%s' cannot be a %s", value, key);
+    return set_text(field, key, value, error);
+}
+
+static gboolean
+parse_yes(gboolean *field, gboolean *given, const char *key, const char *value, GError **error)
+{
+    if (*given)
+        return refuse(error, "'%s' is given twice", key);
+    if (!g_str_equal(value, "yes") && !g_str_equal(value, "no"))
+        return refuse(error, "%s must be yes or no, not '%s'", key, value);
+    *field = g_str_equal(value, "yes");
+    *given = TRUE;
+    return TRUE;
+}
+
+/* The keys of both options. *ret_taken: it is one of them. */
+static gboolean
+take_common_pair(NetworkOption *option, const char *key, const char *value, gboolean *ret_taken,
+                 GError **error)
+{
+    gboolean check = !option->other_mac;
+
+    *ret_taken = TRUE;
+    if (g_str_equal(key, "model"))
+        return set_word(&option->model, key, value, error);
+    if (g_str_equal(key, "bus"))
+        return set_word(&option->bus, key, value, error);
+    if (g_str_equal(key, "check-mac")) {
+        if (!parse_yes(&check, &option->has_check_mac, key, value, error))
+            return FALSE;
+        option->other_mac = !check;
+        return TRUE;
+    }
+    if (g_str_equal(key, "queues"))
+        return option->queues ? refuse(error, "'%s' is given twice", key)
+                              : option_parse_queues(value, &option->queues, error);
+    *ret_taken = FALSE;
+    return TRUE;
+}
+
 static gboolean
 take_pair(NetworkOption *option, GString *adhoc, const char *key, const char *value, GError **error)
 {
+    gboolean taken;
+
+    if (!take_common_pair(option, key, value, &taken, error))
+        return FALSE;
+    if (taken)
+        return TRUE;
     if (g_str_equal(key, "parent") || g_str_equal(key, "mode") || g_str_equal(key, "vlan")) {
         g_string_append_printf(adhoc, "%s%s=%s", adhoc->len ? "," : "", key, value);
         return TRUE;
@@ -62,16 +114,28 @@ take_pair(NetworkOption *option, GString *adhoc, const char *key, const char *va
         return set_text(&option->mac, key, value, error);
     if (g_str_equal(key, "vhost"))
         return set_text(&option->vhost, key, value, error);
-    if ((g_str_equal(key, "queues") && option->queues) || (g_str_equal(key, "mtu") && option->mtu))
-        return refuse(error, "'%s' is given twice", key);
-    if (g_str_equal(key, "queues"))
-        return option_parse_queues(value, &option->queues, error);
+    if (g_str_equal(key, "incoming"))
+        return parse_yes(&option->incoming, &option->has_incoming, key, value, error);
     if (g_str_equal(key, "mtu"))
-        return option_parse_mtu(value, &option->mtu, error);
+        return option->mtu ? refuse(error, "'%s' is given twice", key)
+                           : option_parse_mtu(value, &option->mtu, error);
     return refuse(error,
                   "unknown key '%s' (there are parent, mode, vlan, name, ifname, mac, queues,"
-                  " mtu, vhost)",
+                  " mtu, vhost, model, bus, incoming, check-mac)",
                   key);
+}
+
+/* Splits "KEY=VALUE" in place. */
+static gboolean
+split_pair(char *word, const char *option, const char *text, char **ret_value, GError **error)
+{
+    char *equals = strchr(word, '=');
+
+    if (!equals)
+        return refuse(error, "'%s' in --%s=%s is not key=value", word, option, text);
+    *equals = '\0';
+    *ret_value = equals + 1;
+    return TRUE;
 }
 
 gboolean
@@ -82,16 +146,14 @@ network_option_parse(const char *text, NetworkOption *ret_option, GError **error
 
     memset(ret_option, 0, sizeof(*ret_option));
     for (guint i = 0; words[i]; i++) {
-        char *equals = strchr(words[i], '=');
+        char *value = NULL;
 
-        if (!equals && i == 0) {
+        if (i == 0 && !strchr(words[i], '=')) {
             ret_option->network = g_strdup(words[i]);
             continue;
         }
-        if (!equals)
-            return refuse(error, "'%s' in --network=%s is not key=value", words[i], text);
-        *equals = '\0';
-        if (!take_pair(ret_option, adhoc, words[i], equals + 1, error))
+        if (!split_pair(words[i], "network", text, &value, error) ||
+            !take_pair(ret_option, adhoc, words[i], value, error))
             return FALSE;
     }
     if (ret_option->network && adhoc->len > 0)
@@ -103,14 +165,47 @@ network_option_parse(const char *text, NetworkOption *ret_option, GError **error
     return TRUE;
 }
 
+gboolean
+port_option_parse(const char *text, NetworkOption *ret_option, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(text, ",", -1);
+
+    memset(ret_option, 0, sizeof(*ret_option));
+    if (!words[0] || !words[0][0])
+        return refuse(error, "--port=%s names no port", text);
+    ret_option->port = g_strdup(words[0]);
+    for (guint i = 1; words[i]; i++) {
+        gboolean taken;
+        char *value = NULL;
+
+        if (!split_pair(words[i], "port", text, &value, error) ||
+            !take_common_pair(ret_option, words[i], value, &taken, error))
+            return FALSE;
+        if (!taken)
+            return refuse(error,
+                          "unknown key '%s' (of a port that is there: queues, model, bus,"
+                          " check-mac)",
+                          words[i]);
+    }
+    return TRUE;
+}
+
+const char *
+network_option_label(const NetworkOption *option)
+{
+    return option->port ? option->port : option->network;
+}
+
 void
 network_option_clear(NetworkOption *option)
 {
     g_free(option->network);
+    g_free(option->port);
     g_free(option->name);
     g_free(option->interface_name);
     g_free(option->mac);
     g_free(option->vhost);
-    g_free(option->holder);
+    g_free(option->model);
+    g_free(option->bus);
     memset(option, 0, sizeof(*option));
 }

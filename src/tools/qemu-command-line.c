@@ -3,11 +3,14 @@
  * Theory of operation
  *
  * QEMU tells its helper nothing of the -netdev that it is started for, so the MAC can be known only
- * of a QEMU with one network device. With two, each may have a mac= of its own, or the default of
- * the place that it comes to (…:56, …:57): a guess would give a guest a port that does not take in
- * its frames.
+ * of a QEMU with one network device, whose backend is on the command line and starts a helper. With
+ * two, each may have a mac= of its own, or the default of the place that it comes to (…:56, …:57).
+ * What comes from elsewhere (a file, -set, -global, QMP) is not seen here. A guess would give a
+ * guest a port that does not take in its frames.
  */
 #include "qemu-command-line.h"
+
+#include "qemu-options.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -19,36 +22,48 @@
 /* What the values of one option say, as far as it matters here. */
 typedef struct Options {
     char *first; /* a first value without a key: the driver, or the kind of network */
-    char *type, *netdev, *mac, *macaddr;
+    char *type, *driver, *id, *netdev, *mac, *macaddr, *helper, *property, *host_mtu;
 } Options;
+
+/* What was found of the whole command line. */
+typedef struct Search {
+    guint n_devices;       /* connected to a backend, or with a MAC */
+    guint n_unconnected;   /* other network devices, which take a default MAC too */
+    guint n_backends;      /* that start a helper */
+    char *mac, *netdev;    /* of the device */
+    guint host_mtu;        /* of the device; 0: none */
+    const char *wanted;    /* a MAC, or NULL */
+    guint wanted_mtu;      /* the host_mtu of the device that has it */
+    char *backend;         /* the id of the -netdev, or NULL: of a -nic or -net */
+    const char *elsewhere; /* the option by which anything can have come */
+    gboolean mac_is_set;   /* by -set: it counts more than mac= */
+    gboolean has_global;   /* by -global: it counts where there is no mac= */
+} Search;
 
 static void
 options_clear(Options *options)
 {
     g_free(options->first);
     g_free(options->type);
+    g_free(options->driver);
+    g_free(options->id);
     g_free(options->netdev);
     g_free(options->mac);
     g_free(options->macaddr);
+    g_free(options->helper);
+    g_free(options->property);
+    g_free(options->host_mtu);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 
-/* The value up to the next ',' that is not doubled, which *text is moved behind (QEMU's
- * util/qemu-option.c, get_opt_value). Free with g_free(). */
-static char *
-take_value(const char **text)
+static void
+search_clear(Search *search)
 {
-    g_autoptr(GString) value = g_string_new(NULL);
-    const char *c = *text;
-
-    for (; *c && (*c != ',' || c[1] == ','); c++) {
-        if (*c == ',')
-            c++;
-        g_string_append_c(value, *c);
-    }
-    *text = *c ? c + 1 : c;
-    return g_string_free(g_steal_pointer(&value), FALSE);
+    g_free(search->mac);
+    g_free(search->netdev);
+    g_free(search->backend);
 }
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Search, search_clear)
 
 /* As in QEMU, the last of several values counts. value is consumed. */
 static void
@@ -59,9 +74,14 @@ set_value(Options *options, const char *key, gsize key_length, char *value)
         char **place;
     } known[] = {
         {"type", &options->type},
+        {"driver", &options->driver},
+        {"id", &options->id},
         {"netdev", &options->netdev},
         {"mac", &options->mac},
         {"macaddr", &options->macaddr},
+        {"helper", &options->helper},
+        {"property", &options->property},
+        {"host_mtu", &options->host_mtu},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(known); i++) {
@@ -85,9 +105,9 @@ read_keys(Options *options, const char *text)
             const char *key = text;
 
             text += length + 1;
-            set_value(options, key, length, take_value(&text));
+            set_value(options, key, length, qemu_option_value(&text));
         } else {
-            g_autofree char *word = take_value(&text);
+            g_autofree char *word = qemu_option_value(&text);
 
             if (first)
                 options->first = g_steal_pointer(&word);
@@ -95,9 +115,19 @@ read_keys(Options *options, const char *text)
     }
 }
 
+static void
+set_json_value(Options *options, const char *key, const json_t *value)
+{
+    if (json_is_string(value))
+        set_value(options, key, strlen(key), g_strdup(json_string_value(value)));
+    else if (json_is_integer(value))
+        set_value(options, key, strlen(key),
+                  g_strdup_printf("%" JSON_INTEGER_FORMAT, json_integer_value(value)));
+}
+
 /* A -device '{"driver":"virtio-net-pci","netdev":"n0"}'; QEMU takes '…' for "…" in it too. */
 static gboolean
-read_json(Options *options, const char *text, GError **error)
+read_json(Options *options, const char *option, const char *text, GError **error)
 {
     g_autofree char *quoted = g_strdup(text);
     json_t *root, *value;
@@ -111,94 +141,225 @@ read_json(Options *options, const char *text, GError **error)
 
         json_decref(root);
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "cannot read QEMU's -device '%.64s': say which MAC the device has with "
+                    "cannot read QEMU's -%s '%.64s': say which MAC the device has with "
                     "--mac=MAC",
-                    shown);
+                    option, shown);
         return FALSE;
     }
-    json_object_foreach (root, key, value) {
-        if (json_is_string(value))
-            set_value(options, key, strlen(key), g_strdup(json_string_value(value)));
-    }
+    json_object_foreach (root, key, value)
+        set_json_value(options, key, value);
     json_decref(root);
     return TRUE;
 }
 
-static gboolean
-kind_is(const Options *options, const char *kind)
-{
-    return g_strcmp0(options->type ? options->type : options->first, kind) == 0;
-}
-
-/* Whether "-option argument" makes a network device; *ret_mac is its MAC then, or NULL. */
-static gboolean
-makes_network_device(const char *option, const Options *options, const char **ret_mac)
-{
-    if (g_str_equal(option, "net")) {
-        *ret_mac = options->macaddr;
-        return kind_is(options, "nic");
-    }
-    *ret_mac = options->mac;
-    if (g_str_equal(option, "nic"))
-        return !kind_is(options, "none");
-    /* One without netdev= is connected to nothing, or later. */
-    return options->netdev || options->mac;
-}
-
-/* The name of the option that argument is, if it is one of those that make devices, or NULL. */
 static const char *
-device_option(const char *argument)
+kind_of(const Options *options)
 {
-    static const char *const names[] = {"device", "nic", "net"};
-    const char *name = argument;
+    const char *kind = options->type ? options->type : options->first;
 
-    if (*name++ != '-')
-        return NULL;
-    name += *name == '-';
+    return kind ? kind : "";
+}
+
+static void
+take_text(char **place, const char *text)
+{
+    g_free(*place);
+    *place = g_strdup(text);
+}
+
+/* The names of QEMU's network devices (-device help). One without netdev= takes a default MAC. */
+static gboolean
+is_network_driver(const char *driver)
+{
+    static const char *const beginnings[] = {
+        "virtio-net", "e1000",   "igb",     "i825",   "i82801",  "ne2k_",
+        "rtl8139",    "vmxnet3", "pcnet",   "tulip",  "usb-net", "spapr-vlan",
+        "sungem",     "sunhme",  "lan9118", "rocker", "pvrdma"};
+
+    for (guint i = 0; driver && i < G_N_ELEMENTS(beginnings); i++) {
+        if (g_str_has_prefix(driver, beginnings[i]))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static guint
+read_mtu(const char *text)
+{
+    guint64 number;
+
+    return text && g_ascii_string_to_unsigned(text, 10, 0, 65535, &number, NULL) ? (guint)number
+                                                                                 : 0;
+}
+
+static void
+count_device(Search *search, const Options *options, const char *mac)
+{
+    search->n_devices++;
+    take_text(&search->mac, mac);
+    take_text(&search->netdev, options->netdev);
+    search->host_mtu = read_mtu(options->host_mtu);
+    if (search->wanted && mac && g_ascii_strcasecmp(mac, search->wanted) == 0)
+        search->wanted_mtu = search->host_mtu;
+}
+
+/* The backends that start a helper: always with "bridge", with "tap" if it is named (net/tap.c). id
+ * NULL: of a -nic or -net. */
+static void
+count_backend(Search *search, const Options *options, const char *id)
+{
+    const char *kind = kind_of(options);
+
+    if (!g_str_equal(kind, "bridge") && !(g_str_equal(kind, "tap") && options->helper))
+        return;
+    search->n_backends++;
+    take_text(&search->backend, id);
+}
+
+/* -set group.id.name=value */
+static void
+take_set(Search *search, const char *text)
+{
+    const char *end = strchr(text, '=');
+    g_autofree char *name = g_strndup(text, end ? (gsize)(end - text) : strlen(text));
+
+    if (g_str_has_suffix(name, ".mac") || g_str_has_suffix(name, ".macaddr") ||
+        g_str_has_suffix(name, ".netdev") || g_str_has_suffix(name, ".driver"))
+        search->mac_is_set = TRUE;
+}
+
+/* -global driver.property=value, or with each of the three as a key */
+static void
+take_global(Search *search, const char *text, const Options *options)
+{
+    const char *end = strchr(text, '=');
+    g_autofree char *name = g_strndup(text, end ? (gsize)(end - text) : strlen(text));
+
+    search->has_global |=
+        g_str_has_suffix(name, ".mac") || g_strcmp0(options->property, "mac") == 0;
+}
+
+static void
+take_device(Search *search, const Options *options)
+{
+    /* One without netdev= is connected to nothing, or later. */
+    if (options->netdev || options->mac)
+        count_device(search, options, options->mac);
+    else if (is_network_driver(options->driver ? options->driver : options->first))
+        search->n_unconnected++;
+}
+
+static void
+take_options(Search *search, const char *option, const char *text, const Options *options)
+{
+    if (g_str_equal(option, "set")) {
+        take_set(search, text);
+    } else if (g_str_equal(option, "global")) {
+        take_global(search, text, options);
+    } else if (g_str_equal(option, "readconfig")) {
+        search->elsewhere = "-readconfig";
+    } else if (g_str_equal(option, "device")) {
+        take_device(search, options);
+    } else if (g_str_equal(option, "netdev")) {
+        count_backend(search, options, options->id);
+    } else if (g_str_equal(option, "net") && g_str_equal(kind_of(options), "nic")) {
+        count_device(search, options, options->macaddr);
+    } else if (g_str_equal(option, "net")) {
+        count_backend(search, options, NULL);
+    } else if (!g_str_equal(kind_of(options), "none")) {
+        count_backend(search, options, NULL);
+        count_device(search, options, options->mac);
+    }
+}
+
+/* The name of the option that argument is, if it is one of those that matter, or NULL. */
+static const char *
+known_option(const char *argument)
+{
+    static const char *const names[] = {"device", "netdev", "nic",       "net",
+                                        "set",    "global", "readconfig"};
+
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
-        if (g_str_equal(name, names[i]))
+        if (qemu_option_is(argument, names[i]))
             return names[i];
     }
     return NULL;
 }
 
-/* Counts the network device that "-option argument" makes, if it does, and takes its MAC. */
 static gboolean
-take_device(const char *option, const char *argument, guint *devices, char **mac, GError **error)
+take_argument(Search *search, const char *option, const char *text, GError **error)
 {
     g_auto(Options) options = {0};
-    const char *found = NULL;
 
-    if (argument[0] != '{')
-        read_keys(&options, argument);
-    else if (!read_json(&options, argument, error))
+    if (text[0] != '{')
+        read_keys(&options, text);
+    else if (!read_json(&options, option, text, error))
         return FALSE;
-    if (!makes_network_device(option, &options, &found))
-        return TRUE;
-    if (++*devices > 1) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                    "QEMU has several network devices: say which MAC this one has with --mac=MAC");
-        return FALSE;
-    }
-    *mac = g_strdup(found);
+    take_options(search, option, text, &options);
     return TRUE;
 }
 
-char *
-qemu_command_line_mac(const char *text, gsize length, GError **error)
+static gboolean
+search_arguments(Search *search, const char *text, gsize length, GError **error)
 {
-    g_autofree char *mac = NULL;
     const char *option = NULL;
-    guint devices = 0;
 
     for (gsize i = 0; i < length;) {
         gsize size = strnlen(text + i, length - i);
         g_autofree char *argument = g_strndup(text + i, size);
 
-        if (option && !take_device(option, argument, &devices, &mac, error))
-            return NULL;
-        option = option ? NULL : device_option(argument);
+        if (option && !take_argument(search, option, argument, error))
+            return FALSE;
+        option = option ? NULL : known_option(argument);
         i += size + 1;
     }
-    return mac ? g_steal_pointer(&mac) : g_strdup(QEMU_DEFAULT_MAC);
+    return TRUE;
+}
+
+static const char *
+why_unsure(const Search *search)
+{
+    if (search->n_devices > 1)
+        return "QEMU has several network devices: say which MAC this one has with --mac=MAC";
+    if (search->elsewhere)
+        return "QEMU has read a file with -readconfig, which may have network devices: say which"
+               " MAC this one has with --mac=MAC";
+    if (search->n_backends != 1 || search->n_devices == 0 ||
+        (search->backend && g_strcmp0(search->backend, search->netdev) != 0))
+        return "QEMU's command line does not have the network device of this helper: say which MAC"
+               " it has with --mac=MAC";
+    if (search->mac_is_set)
+        return "QEMU's -set changes a network device: say which MAC this one has with --mac=MAC";
+    if (!search->mac && search->has_global)
+        return "QEMU's -global gives network devices a MAC: say which this one has with --mac=MAC";
+    if (!search->mac && search->n_unconnected > 0)
+        return "QEMU has a network device that is not connected, so it is not sure which has the"
+               " default MAC: say which this one has with --mac=MAC";
+    return NULL;
+}
+
+char *
+qemu_command_line_mac(const char *text, gsize length, GError **error)
+{
+    g_auto(Search) search = {0};
+    const char *why;
+
+    if (!search_arguments(&search, text, length, error))
+        return NULL;
+    why = why_unsure(&search);
+    if (why) {
+        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, why);
+        return NULL;
+    }
+    return search.mac ? g_steal_pointer(&search.mac) : g_strdup(QEMU_DEFAULT_MAC);
+}
+
+guint
+qemu_command_line_host_mtu(const char *text, gsize length, const char *mac)
+{
+    g_auto(Search) search = {.wanted = mac};
+
+    if (!search_arguments(&search, text, length, NULL))
+        return 0;
+    return search.wanted_mtu == 0 && search.n_devices == 1 ? search.host_mtu : search.wanted_mtu;
 }

@@ -7,7 +7,7 @@
  * one byte with one descriptor and exit status 0. The socket's peer credentials name the QEMU that
  * made the pair, whatever shell stands in between: it becomes the port's holder. QEMU's guest sends
  * from the MAC of its -device, and a macvtap takes in only its own: the port gets that MAC, from
- * --mac or, if QEMU has no other network device, from its command line.
+ * --mac or, if there it is sure, from QEMU's command line.
  */
 #include "macvtap.h"
 #include "qemu-command-line.h"
@@ -23,9 +23,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* The Ethernet MTU, which a guest assumes unless it is told otherwise (RFC 894). */
+#define DEFAULT_MTU 1500
+
 typedef struct Options {
-    char *network, *bridge, *mac, *socket;
+    char *network, *bridge, *port, *mac, *socket;
     gboolean mac_is_found; /* on QEMU's command line, rather than given with --mac */
+    gboolean incoming;
     int fd;
 } Options;
 
@@ -34,6 +38,7 @@ options_clear(Options *options)
 {
     g_free(options->network);
     g_free(options->bridge);
+    g_free(options->port);
     g_free(options->mac);
     g_free(options->socket);
 }
@@ -56,8 +61,12 @@ parse(Options *options, int argc, char **argv, GError **error)
         FALSE; /* our queues always have the vnet header; QEMU asks the descriptor */
     const GOptionEntry entries[] = {
         {"network", 0, 0, G_OPTION_ARG_STRING, &options->network, "The network", "NET"},
+        {"port", 0, 0, G_OPTION_ARG_STRING, &options->port, "A port that is there, instead",
+         "PORT"},
         {"mac", 0, 0, G_OPTION_ARG_STRING, &options->mac,
          "The guest's MAC; otherwise what QEMU's -device says", "MAC"},
+        {"incoming", 0, 0, G_OPTION_ARG_NONE, &options->incoming,
+         "The guest comes by migration from another host", NULL},
         {"socket", 0, 0, G_OPTION_ARG_FILENAME, &options->socket, "macvtapd's socket", "PATH"},
         {"fd", 0, 0, G_OPTION_ARG_INT, &options->fd, "QEMU's socket", "N"},
         {"use-vnet", 0, 0, G_OPTION_ARG_NONE, &use_vnet, "Sent by QEMU", NULL},
@@ -77,7 +86,10 @@ parse(Options *options, int argc, char **argv, GError **error)
         return refuse(error, "unknown argument '%s'", argv[1]);
     if (options->fd < 0)
         return refuse(error, "no --fd=N: this program is started by QEMU");
-    if (!options->network && !options->bridge)
+    if (options->port && (options->network || options->incoming))
+        return refuse(error, "--port=PORT is of a port that is there: it takes no --%s",
+                      options->network ? "network" : "incoming");
+    if (!options->network && !options->bridge && !options->port)
         return refuse(error, "which network? Give --network=NET");
     return TRUE;
 }
@@ -96,18 +108,30 @@ find_qemu(int fd, pid_t *ret_pid, GError **error)
     return TRUE;
 }
 
+/* What QEMU was started with, as /proc has it. */
+typedef struct CommandLine {
+    char *text;
+    gsize length;
+} CommandLine;
+
+static void
+command_line_clear(CommandLine *line)
+{
+    g_free(line->text);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CommandLine, command_line_clear)
+
+/* Without --mac it must be readable. */
 static gboolean
-find_mac(Options *options, pid_t qemu, GError **error)
+find_mac(Options *options, pid_t qemu, CommandLine *line, GError **error)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)qemu);
-    g_autofree char *text = NULL;
-    gsize length;
 
+    if (!g_file_get_contents(path, &line->text, &line->length, options->mac ? NULL : error))
+        return options->mac != NULL;
     if (options->mac)
         return TRUE;
-    if (!g_file_get_contents(path, &text, &length, error))
-        return FALSE;
-    options->mac = qemu_command_line_mac(text, length, error);
+    options->mac = qemu_command_line_mac(line->text, line->length, error);
     options->mac_is_found = options->mac != NULL;
     return options->mac_is_found;
 }
@@ -121,6 +145,7 @@ create_port(const Options *options, MacvtapClient *client, pid_t qemu, GError **
         .mac_address = options->mac,
         .holder = holder,
         .queues = 1,
+        .incoming = options->incoming,
     };
     g_autoptr(GError) cause = NULL;
     MacvtapPort *port = macvtap_client_create(client, &request, &cause);
@@ -164,25 +189,60 @@ send_descriptor(int socket_fd, int fd, GError **error)
     return n == 1 || refuse(error, "cannot hand the descriptor to QEMU: %s", g_strerror(errno));
 }
 
+/* Its MAC was chosen when it was made: QEMU's device must have the same. */
+static MacvtapPort *
+open_port(const Options *options, MacvtapClient *client, GError **error)
+{
+    g_autoptr(MacvtapPort) port = macvtap_client_open(client, options->port, 1, error);
+
+    if (!port || g_ascii_strcasecmp(g_strdelimit(options->mac, "-", ':'),
+                                    macvtap_port_get_mac_address(port)) == 0)
+        return g_steal_pointer(&port);
+    refuse(error, "port %s has the MAC %s, and QEMU's device %s: give the device mac=%s",
+           options->port, macvtap_port_get_mac_address(port), options->mac,
+           macvtap_port_get_mac_address(port));
+    return NULL;
+}
+
+/* QEMU tells its guest an MTU only by its device's own option. */
+static void
+warn_of_mtu(const MacvtapPort *port, const CommandLine *line)
+{
+    guint mtu = macvtap_port_get_mtu(port);
+
+    if (mtu == DEFAULT_MTU ||
+        (line->text && qemu_command_line_host_mtu(line->text, line->length,
+                                                  macvtap_port_get_mac_address(port)) == mtu))
+        return;
+    g_printerr("qemu-macvtap-helper: the MTU of network %s is %u, and QEMU does not tell the guest:"
+               " give its virtio device host_mtu=%u\n",
+               macvtap_port_get_network(port), mtu, mtu);
+}
+
 static gboolean
 serve(Options *options, GError **error)
 {
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(MacvtapPort) port = NULL;
+    g_auto(CommandLine) line = {0};
     pid_t qemu = 0;
 
-    if (!find_qemu(options->fd, &qemu, error) || !find_mac(options, qemu, error))
+    if (!find_qemu(options->fd, &qemu, error) || !find_mac(options, qemu, &line, error))
         return FALSE;
     client = macvtap_client_connect(options->socket, error);
     if (!client)
         return FALSE;
-    port = create_port(options, client, qemu, error);
+    port = options->port ? open_port(options, client, error)
+                         : create_port(options, client, qemu, error);
     if (!port)
         return FALSE;
-    if (send_descriptor(options->fd, macvtap_port_steal_tap(port, 0), error))
+    if (send_descriptor(options->fd, macvtap_port_steal_tap(port, 0), error)) {
+        warn_of_mtu(port, &line);
         return TRUE;
+    }
     /* QEMU may live on without it. */
-    macvtap_client_delete(client, macvtap_port_get_id(port), NULL);
+    if (!options->port)
+        macvtap_client_delete(client, macvtap_port_get_id(port), NULL);
     return FALSE;
 }
 

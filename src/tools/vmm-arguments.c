@@ -1,25 +1,88 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmm-arguments.h"
 
+#include "qemu-options.h"
+#include "vmm-command.h"
+
 #include <string.h>
 
-/* The Ethernet MTU, which a guest assumes unless it is told otherwise (RFC 894). */
-#define DEFAULT_MTU 1500
+typedef enum Token {
+    TOKEN_NETDEV,
+    TOKEN_DEVICE,
+    TOKEN_FD,
+    TOKEN_FDS,
+    TOKEN_FDS_COMMA,
+    TOKEN_VHOSTFD,
+    TOKEN_VHOSTFDS,
+    TOKEN_VHOSTFDS_COMMA,
+    TOKEN_MAC,
+    TOKEN_MTU,
+    TOKEN_IFNAME,
+    TOKEN_NONE,
+} Token;
 
-gboolean
-vmm_is_qemu(const char *path)
+static const char *const token_names[] = {
+    [TOKEN_NETDEV] = "netdev",
+    [TOKEN_DEVICE] = "device",
+    [TOKEN_FD] = "fd",
+    [TOKEN_FDS] = "fds",
+    [TOKEN_FDS_COMMA] = "fds,",
+    [TOKEN_VHOSTFD] = "vhostfd",
+    [TOKEN_VHOSTFDS] = "vhostfds",
+    [TOKEN_VHOSTFDS_COMMA] = "vhostfds,",
+    [TOKEN_MAC] = "mac",
+    [TOKEN_MTU] = "mtu",
+    [TOKEN_IFNAME] = "ifname",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(token_names) == TOKEN_NONE);
+
+#define NO_QUEUE (-1)
+
+/* What one expansion works on. */
+typedef struct Expansion {
+    const VmmPort *ports;
+    guint n_ports;
+    VmmUse *uses;
+    const char *const *qemu; /* QEMU's part of the command, or NULL */
+    const char *device;      /* what suits the machine; NULL: not looked for yet */
+    gboolean found;          /* a token */
+} Expansion;
+
+static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
 {
-    g_autofree char *name = g_path_get_basename(path);
+    va_list arguments;
 
-    return g_str_has_prefix(name, "qemu-system-") || g_str_equal(name, "qemu-kvm") ||
-           g_str_equal(name, "kvm");
+    va_start(arguments, format);
+    if (error)
+        *error = g_error_new_valist(G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, format, arguments);
+    va_end(arguments);
+    return FALSE;
+}
+
+static const char *
+port_kind(const VmmPort *port)
+{
+    return port->is_port ? "port" : "the port on network";
 }
 
 static void
-append_numbers(GString *text, const GArray *numbers)
+append_number(GString *text, const VmmPort *port, gboolean vhost, guint queue)
 {
-    for (guint i = 0; i < numbers->len; i++)
-        g_string_append_printf(text, "%s%d", i ? ":" : "", g_array_index(numbers, int, i));
+    const GArray *numbers = vhost ? port->vhosts : port->taps;
+
+    if (port->is_plan)
+        g_string_append_printf(text, "%s%u", vhost ? "VHOSTFD" : "FD", queue);
+    else
+        g_string_append_printf(text, "%d", g_array_index(numbers, int, queue));
+}
+
+static void
+append_numbers(GString *text, const VmmPort *port, gboolean vhost, const char *separator)
+{
+    for (guint i = 0; i < (vhost ? port->vhosts : port->taps)->len; i++) {
+        g_string_append(text, i ? separator : "");
+        append_number(text, port, vhost, i);
+    }
 }
 
 /* QEMU takes fd= with vhostfd=, or fds= with vhostfds= (net/tap.c, net_init_tap). */
@@ -29,43 +92,49 @@ append_netdev(GString *text, const VmmPort *port, guint position)
     gboolean many = port->taps->len > 1;
 
     g_string_append_printf(text, "tap,id=macvtap%u,%s=", position, many ? "fds" : "fd");
-    append_numbers(text, port->taps);
+    append_numbers(text, port, FALSE, ":");
     if (port->vhosts->len > 0) {
         g_string_append(text, many ? ",vhost=on,vhostfds=" : ",vhost=on,vhostfd=");
-        append_numbers(text, port->vhosts);
+        append_numbers(text, port, TRUE, ":");
     }
 }
 
-static void
-append_device(GString *text, const VmmPort *port, guint position)
+static const char *
+find_device(Expansion *expansion, const VmmPort *port, GError **error)
 {
-    g_string_append_printf(text, "virtio-net-pci,netdev=macvtap%u,mac=%s", position, port->mac);
-    /* One vector for each direction of each queue, one for control, one for configuration. */
-    if (port->taps->len > 1)
-        g_string_append_printf(text, ",mq=on,vectors=%u", 2 * port->taps->len + 2);
-    if (port->mtu != DEFAULT_MTU)
-        g_string_append_printf(text, ",host_mtu=%u", port->mtu);
+    if (port->model && !g_str_equal(port->model, "virtio"))
+        return port->model;
+    if (!expansion->device)
+        expansion->device = expansion->qemu ? qemu_options_network_device(expansion->qemu, error)
+                                            : "virtio-net-pci";
+    return expansion->device;
 }
 
-typedef enum Token {
-    TOKEN_NETDEV,
-    TOKEN_DEVICE,
-    TOKEN_FD,
-    TOKEN_FDS,
-    TOKEN_VHOSTFD,
-    TOKEN_VHOSTFDS,
-    TOKEN_MAC,
-    TOKEN_MTU,
-    TOKEN_IFNAME,
-    TOKEN_NONE,
-} Token;
+static gboolean
+append_device(Expansion *expansion, GString *text, guint position, GError **error)
+{
+    const VmmPort *port = &expansion->ports[position];
+    const char *device = find_device(expansion, port, error);
+    gboolean is_virtio;
 
-static const char *const token_names[] = {
-    [TOKEN_NETDEV] = "netdev", [TOKEN_DEVICE] = "device",   [TOKEN_FD] = "fd",
-    [TOKEN_FDS] = "fds",       [TOKEN_VHOSTFD] = "vhostfd", [TOKEN_VHOSTFDS] = "vhostfds",
-    [TOKEN_MAC] = "mac",       [TOKEN_MTU] = "mtu",         [TOKEN_IFNAME] = "ifname",
-};
-G_STATIC_ASSERT(G_N_ELEMENTS(token_names) == TOKEN_NONE);
+    if (!device)
+        return FALSE;
+    is_virtio = g_str_has_prefix(device, "virtio-net");
+    g_string_append_printf(text, "%s,netdev=macvtap%u,mac=%s", device, position,
+                           port->mac ? port->mac : "MAC");
+    if (port->bus)
+        g_string_append_printf(text, ",bus=%s", port->bus);
+    if (is_virtio && port->taps->len > 1)
+        g_string_append(text, ",mq=on");
+    /* One vector for each direction of each queue, one for control, one for configuration. */
+    if (g_str_has_prefix(device, "virtio-net-pci") && port->taps->len > 1)
+        g_string_append_printf(text, ",vectors=%u", 2 * port->taps->len + 2);
+    if (is_virtio && port->mtu != 0 && port->mtu != VMM_DEFAULT_MTU)
+        g_string_append_printf(text, ",host_mtu=%u", port->mtu);
+    expansion->uses[position].mac = TRUE;
+    expansion->uses[position].mtu |= is_virtio;
+    return TRUE;
+}
 
 /* The token that "{…}" at text holds; its length with the braces, and the part behind ':' or NULL.
  */
@@ -91,126 +160,302 @@ find_token(const char *text, gsize *ret_length, char **ret_which)
     return TOKEN_NONE;
 }
 
-static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    if (error)
-        *error = g_error_new_valist(G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, format, arguments);
-    va_end(arguments);
-    return FALSE;
-}
-
+/* The port that which names, as "LABEL" or, if there is no such label, as "N". */
 static gboolean
-find_port(const char *which, const VmmPort *ports, guint n_ports, guint *ret_position,
-          GError **error)
+find_port(const Expansion *expansion, const char *which, guint *ret_position, GError **error)
 {
-    guint found = 0, n_found = 0;
+    guint n_found = 0;
     guint64 number;
 
-    if (!which) {
-        *ret_position = 0;
-        return n_ports == 1 ||
-               refuse(error, "there are %u networks: say which, as {fd:NET} or {fd:0}", n_ports);
-    }
-    for (guint i = 0; i < n_ports; i++) {
-        if (g_str_equal(ports[i].network, which)) {
-            found = i;
-            n_found++;
-        }
+    for (guint i = 0; i < expansion->n_ports; i++) {
+        if (!g_str_equal(expansion->ports[i].label, which))
+            continue;
+        *ret_position = i;
+        n_found++;
     }
     if (n_found > 1)
         return refuse(error, "there are %u ports on network %s: say which by number, from 0",
                       n_found, which);
-    if (n_found == 0) {
-        if (n_ports == 0 || !g_ascii_string_to_unsigned(which, 10, 0, n_ports - 1, &number, NULL))
-            return refuse(error, "there is no --network '%s' on this command line", which);
-        found = (guint)number;
+    if (n_found == 1)
+        return TRUE;
+    if (expansion->n_ports == 0 ||
+        !g_ascii_string_to_unsigned(which, 10, 0, expansion->n_ports - 1, &number, NULL))
+        return refuse(error, "there is no --network or --port '%s' on this command line", which);
+    *ret_position = (guint)number;
+    return TRUE;
+}
+
+/* "LABEL:QUEUE", "N:QUEUE", or with one port "QUEUE"; FALSE: it is none of these, or error is set.
+ */
+static gboolean
+find_queue(const Expansion *expansion, const char *which, guint *ret_position, int *ret_queue,
+           GError **error)
+{
+    const char *colon = strrchr(which, ':');
+    const char *digits = colon ? colon + 1 : which;
+    g_autofree char *label = colon ? g_strndup(which, (gsize)(colon - which)) : NULL;
+    guint64 number;
+
+    if ((!colon && expansion->n_ports != 1) ||
+        !g_ascii_string_to_unsigned(digits, 10, 0, 255, &number, NULL))
+        return FALSE;
+    *ret_queue = (int)number;
+    *ret_position = 0;
+    return !label || find_port(expansion, label, ret_position, error);
+}
+
+static gboolean
+has_label(const Expansion *expansion, const char *which)
+{
+    for (guint i = 0; i < expansion->n_ports; i++) {
+        if (g_str_equal(expansion->ports[i].label, which))
+            return TRUE;
     }
-    *ret_position = found;
+    return FALSE;
+}
+
+static gboolean
+resolve_token(const Expansion *expansion, Token token, const char *which, guint *ret_position,
+              int *ret_queue, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    *ret_position = 0;
+    *ret_queue = NO_QUEUE;
+    if (!which)
+        return expansion->n_ports == 1 ||
+               refuse(error, "there are %u networks: say which, as {%s:NET} or {%s:0}",
+                      expansion->n_ports, token_names[token], token_names[token]);
+    if ((token == TOKEN_FD || token == TOKEN_VHOSTFD) && !has_label(expansion, which)) {
+        if (find_queue(expansion, which, ret_position, ret_queue, &cause))
+            return TRUE;
+        if (cause) {
+            g_propagate_error(error, g_steal_pointer(&cause));
+            return FALSE;
+        }
+    }
+    return find_port(expansion, which, ret_position, error);
+}
+
+static gboolean
+append_descriptor(GString *text, Token token, const VmmPort *port, int queue, GError **error)
+{
+    gboolean vhost = token == TOKEN_VHOSTFD;
+
+    if (queue == NO_QUEUE && port->taps->len > 1)
+        return refuse(error, "{%s}: %s %s has %u queues; use {%ss}", token_names[token],
+                      port_kind(port), port->label, port->taps->len, token_names[token]);
+    if (!port->is_plan && queue >= (int)port->taps->len)
+        return refuse(error, "{%s:%d}: %s %s has %u queue%s, counted from 0", token_names[token],
+                      queue, port_kind(port), port->label, port->taps->len,
+                      port->taps->len > 1 ? "s" : "");
+    append_number(text, port, vhost, queue == NO_QUEUE ? 0 : (guint)queue);
     return TRUE;
 }
 
 static gboolean
-append_token(GString *text, Token token, const VmmPort *port, guint position, GError **error)
+is_vhost(Token token)
 {
-    if ((token == TOKEN_VHOSTFD || token == TOKEN_VHOSTFDS) && port->vhosts->len == 0)
-        return refuse(error, "{%s}: the port on network %s has no vhost-net", token_names[token],
-                      port->network);
-    if (((token == TOKEN_FD) || (token == TOKEN_VHOSTFD)) && port->taps->len > 1)
-        return refuse(error, "{%s}: the port on network %s has %u queues; use {%ss}",
-                      token_names[token], port->network, port->taps->len, token_names[token]);
+    return token == TOKEN_VHOSTFD || token == TOKEN_VHOSTFDS || token == TOKEN_VHOSTFDS_COMMA;
+}
+
+static gboolean
+append_token(Expansion *expansion, GString *text, Token token, guint position, int queue,
+             GError **error)
+{
+    const VmmPort *port = &expansion->ports[position];
+    VmmUse *use = &expansion->uses[position];
+
+    if (is_vhost(token) && port->vhosts->len == 0 && !port->is_plan)
+        return refuse(error, "{%s}: %s %s has no vhost-net", token_names[token], port_kind(port),
+                      port->label);
+    use->descriptor |= token == TOKEN_NETDEV || token == TOKEN_FD || token == TOKEN_FDS ||
+                       token == TOKEN_FDS_COMMA;
+    use->mac |= token == TOKEN_MAC;
+    use->mtu |= token == TOKEN_MTU;
     if (token == TOKEN_NETDEV)
         append_netdev(text, port, position);
     else if (token == TOKEN_DEVICE)
-        append_device(text, port, position);
-    else if (token == TOKEN_FD || token == TOKEN_FDS)
-        append_numbers(text, port->taps);
-    else if (token == TOKEN_VHOSTFD || token == TOKEN_VHOSTFDS)
-        append_numbers(text, port->vhosts);
-    else if (token == TOKEN_MTU)
+        return append_device(expansion, text, position, error);
+    else if (token == TOKEN_FD || token == TOKEN_VHOSTFD)
+        return append_descriptor(text, token, port, queue, error);
+    else if (token == TOKEN_MAC)
+        g_string_append(text, port->mac ? port->mac : "MAC");
+    else if (token == TOKEN_IFNAME)
+        g_string_append(text, port->interface_name ? port->interface_name : "IFNAME");
+    else if (token != TOKEN_MTU)
+        append_numbers(text, port, is_vhost(token),
+                       token == TOKEN_FDS_COMMA || token == TOKEN_VHOSTFDS_COMMA ? "," : ":");
+    else if (port->mtu != 0)
         g_string_append_printf(text, "%u", port->mtu);
     else
-        g_string_append(text, token == TOKEN_MAC ? port->mac : port->interface_name);
+        g_string_append(text, "MTU");
     return TRUE;
 }
 
 static char *
-expand_one(const char *argument, const VmmPort *ports, guint n_ports, gboolean *found,
-           GError **error)
+expand_one(Expansion *expansion, const char *argument, GError **error)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
     while (*argument) {
         g_autofree char *which = NULL;
         gsize length = 0;
-        guint position = 0;
+        guint position;
+        int queue;
         Token token = *argument == '{' ? find_token(argument, &length, &which) : TOKEN_NONE;
 
         if (token == TOKEN_NONE) {
             g_string_append_c(text, *argument++);
             continue;
         }
-        if (!find_port(which, ports, n_ports, &position, error) ||
-            !append_token(text, token, &ports[position], position, error))
+        if (!resolve_token(expansion, token, which, &position, &queue, error) ||
+            !append_token(expansion, text, token, position, queue, error))
             return NULL;
         argument += length;
-        *found = TRUE;
+        expansion->found = TRUE;
     }
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-static void
-append_pairs(GPtrArray *arguments, const VmmPort *ports, guint n_ports)
+/* A VM with another network than the one asked for must not start. */
+static gboolean
+append_pairs(Expansion *expansion, GPtrArray *arguments, GError **error)
 {
-    for (guint i = 0; i < n_ports; i++) {
-        GString *netdev = g_string_new(NULL), *device = g_string_new(NULL);
+    if (!expansion->qemu)
+        return refuse(error,
+                      "no QEMU is seen in the command, and no token is used: put {netdev} and"
+                      " {device}, or {fd} and {mac}, where its VMM takes them");
+    for (guint i = 0; i < expansion->n_ports; i++) {
+        g_autoptr(GString) netdev = g_string_new(NULL);
+        g_autoptr(GString) device = g_string_new(NULL);
 
-        append_netdev(netdev, &ports[i], i);
-        append_device(device, &ports[i], i);
+        append_netdev(netdev, &expansion->ports[i], i);
+        if (!append_device(expansion, device, i, error))
+            return FALSE;
+        expansion->uses[i].descriptor = TRUE;
         g_ptr_array_add(arguments, g_strdup("-netdev"));
-        g_ptr_array_add(arguments, g_string_free(netdev, FALSE));
+        g_ptr_array_add(arguments, g_strdup(netdev->str));
         g_ptr_array_add(arguments, g_strdup("-device"));
-        g_ptr_array_add(arguments, g_string_free(device, FALSE));
+        g_ptr_array_add(arguments, g_strdup(device->str));
     }
+    return TRUE;
+}
+
+static gboolean
+refuse_closer(const char *closer, GError **error)
+{
+    return refuse(error,
+                  "%s closes the port's descriptors: start it the other way round, %s %s USER"
+                  " macvtap-run …",
+                  closer, closer, g_str_equal(closer, "pkexec") ? "--user" : "-u");
 }
 
 GStrv
-vmm_arguments_expand(const char *const *argv, const VmmPort *ports, guint n_ports, GError **error)
+vmm_arguments_expand(const char *const *command, const VmmPort *ports, guint n_ports, VmmUse *uses,
+                     GError **error)
 {
     g_autoptr(GPtrArray) arguments = g_ptr_array_new_with_free_func(g_free);
-    gboolean found = FALSE;
+    Expansion expansion = {.ports = ports, .n_ports = n_ports, .uses = uses};
+    const char *closer;
+    int qemu = vmm_command_find_qemu(command, &closer);
 
-    for (guint i = 0; argv[i]; i++) {
-        char *argument = expand_one(argv[i], ports, n_ports, &found, error);
+    memset(uses, 0, n_ports * sizeof(*uses));
+    if (closer) {
+        refuse_closer(closer, error);
+        return NULL;
+    }
+    expansion.qemu = qemu >= 0 ? command + qemu : NULL;
+    for (guint i = 0; command[i]; i++) {
+        char *argument = expand_one(&expansion, command[i], error);
 
         if (!argument)
             return NULL;
         g_ptr_array_add(arguments, argument);
     }
-    if (!found && vmm_is_qemu(argv[0]))
-        append_pairs(arguments, ports, n_ports);
+    if (!expansion.found && !append_pairs(&expansion, arguments, error))
+        return NULL;
     g_ptr_array_add(arguments, NULL);
     return (GStrv)g_ptr_array_free(g_steal_pointer(&arguments), FALSE);
+}
+
+/* The 12 hex digits of a MAC at text, joined in any way that is in use (52:54:…, 52-54-…,
+ * 5254.0000.…, 5254…), in lower case. */
+static gboolean
+read_mac(const char *text, char digits[static 13])
+{
+    guint n = 0;
+
+    for (; n < 12; text++) {
+        if (g_ascii_isxdigit(*text))
+            digits[n++] = g_ascii_tolower(*text);
+        else if (n == 0 || n % 2 != 0 || !*text || !strchr(":-.", *text) ||
+                 !g_ascii_isxdigit(text[1]))
+            return FALSE;
+    }
+    digits[12] = '\0';
+    return !g_ascii_isxdigit(*text);
+}
+
+/* mac NULL: any. */
+static gboolean
+has_mac(const char *const *arguments, const char *mac)
+{
+    char wanted[13], found[13];
+
+    if (mac && !read_mac(mac, wanted))
+        return FALSE;
+    for (guint i = 1; arguments[0] && arguments[i]; i++) {
+        for (const char *c = arguments[i]; *c; c++) {
+            if ((c == arguments[i] || !g_ascii_isxdigit(c[-1])) && read_mac(c, found) &&
+                (!mac || g_str_equal(wanted, found)))
+                return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+static gboolean
+refuse_other_mac(const VmmPort *port, GError **error)
+{
+    return refuse(
+        error,
+        "the MAC of %s %s%s%s%s is nowhere in the command, and nothing that is sent to a"
+        " guest with another one reaches it: use {mac} or {device}, or say check-mac=no at"
+        " --%s=%s",
+        port_kind(port), port->label, port->mac ? " (" : "", port->mac ? port->mac : "",
+        port->mac ? ")" : "", port->is_port ? "port" : "network", port->label);
+}
+
+gboolean
+vmm_arguments_check(const char *const *arguments, const VmmPort *ports, guint n_ports,
+                    const VmmUse *uses, GError **error)
+{
+    for (guint i = 0; i < n_ports; i++) {
+        if (!uses[i].descriptor)
+            return refuse(
+                error,
+                "the descriptor of %s %s is not used: put {netdev}, {fd} or {fds} into the"
+                " arguments",
+                port_kind(&ports[i]), ports[i].label);
+        if (!uses[i].mac && !ports[i].other_mac && !has_mac(arguments, ports[i].mac))
+            return refuse_other_mac(&ports[i], error);
+    }
+    return TRUE;
+}
+
+char *
+vmm_arguments_quote(const char *const *arguments)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; arguments[i]; i++) {
+        const char *word = arguments[i];
+        g_autofree char *quoted = g_shell_quote(word);
+        gboolean plain =
+            word[0] && !word[strspn(word, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_@%+=:,./-")];
+
+        g_string_append_printf(text, "%s%s", i ? " " : "", plain ? word : quoted);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
 }

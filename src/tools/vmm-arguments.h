@@ -6,23 +6,47 @@
 
 /* One port as a VMM gets it. */
 typedef struct VmmPort {
-    const char *network; /* as in --network, for {token:NET} */
-    const char *mac;
-    const char *interface_name;
-    guint mtu;      /* bytes */
-    GArray *taps;   /* of int: descriptor numbers in the VMM; at least one */
-    GArray *vhosts; /* of int: as many, or none */
+    const char *label;          /* what its --network or --port says, for {token:LABEL} */
+    gboolean is_port;           /* it is a --port */
+    gboolean is_plan;           /* it is not made yet: what is unknown is written in capitals */
+    const char *mac;            /* NULL: not known yet */
+    const char *interface_name; /* NULL: not known yet */
+    const char *model;          /* of QEMU's device; NULL: what suits the machine */
+    const char *bus;            /* of QEMU's device; NULL: QEMU's choice */
+    guint mtu;                  /* bytes; 0: not known yet */
+    gboolean other_mac;         /* the command need not have its MAC */
+    GArray *taps;               /* of int: descriptor numbers in the VMM; at least one */
+    GArray *vhosts;             /* of int: as many, or none */
 } VmmPort;
 
-/*
- * Replaces the tokens in argv (NULL-terminated) and returns a new one (g_strfreev): {netdev},
- * {device}, {fd}, {fds}, {vhostfd}, {vhostfds}, {mac}, {mtu}, {ifname}, each also as {token:NET} or
- * {token:N} (the Nth --network, from 0). Other braces stay as they are. If there is none and
- * argv[0] is a QEMU, -netdev and -device pairs are appended. Fails (G_OPTION_ERROR) for a token
- * that fits no port, or several.
- */
-GStrv vmm_arguments_expand(const char *const *argv, const VmmPort *ports, guint n_ports,
-                           GError **error);
+/* The Ethernet MTU, which a guest assumes unless it is told otherwise (RFC 894). */
+#define VMM_DEFAULT_MTU 1500
 
-/* Whether path is a QEMU system emulator by its name: qemu-system-*, qemu-kvm, kvm. */
-gboolean vmm_is_qemu(const char *path);
+/* What a command takes from one port. */
+typedef struct VmmUse {
+    gboolean descriptor, mac; /* {netdev} or {fd…}; {device} or {mac} */
+    gboolean mtu;             /* {mtu}, or a {device} with host_mtu= */
+} VmmUse;
+
+/*
+ * Replaces the tokens in command (NULL-terminated) and returns a new one (g_strfreev): {netdev},
+ * {device}, {fd}, {fds} (3:4), {fds,} (3,4), {fd:N} (the Nth queue, from 0), {vhostfd…} likewise,
+ * {mac}, {mtu}, {ifname}. {token:LABEL} or {token:N} says which port when there are several (the
+ * Nth, from 0), {fd:LABEL:N} which of its queues. Other braces stay as they are. If there is no
+ * token and a QEMU stands in the command, -netdev and -device pairs are appended, and if none does
+ * it fails. uses[i] tells what port i is used for. Fails (G_OPTION_ERROR) also for a token that
+ * fits no port, or several, and for a device that the machine does not have.
+ */
+GStrv vmm_arguments_expand(const char *const *command, const VmmPort *ports, guint n_ports,
+                           VmmUse *uses, GError **error);
+
+/*
+ * Whether a VMM with these expanded arguments has each port's descriptor, and its MAC, in whatever
+ * spelling: a guest with another one does not hear what is sent to the port. A plan without a MAC
+ * passes if there is any. FALSE: *error (G_OPTION_ERROR) says what is missing.
+ */
+gboolean vmm_arguments_check(const char *const *arguments, const VmmPort *ports, guint n_ports,
+                             const VmmUse *uses, GError **error);
+
+/* The command as a shell would take it, words quoted where they must be. Free with g_free(). */
+char *vmm_arguments_quote(const char *const *arguments);

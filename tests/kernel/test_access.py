@@ -210,7 +210,7 @@ def test_watchers_hear_of_their_own_ports(access):
 
 def test_caller_without_a_right_holds_nothing_of_the_host(access):
     """What an allowed user gets is the queue: the device is not his to change by the descriptor's interface."""
-    done = as_user(access, ALICE, "--network", "alices", "--", "sh", "-c", "ip link set {ifname} down",
+    done = as_user(access, ALICE, "--network", "alices", "--", "sh", "-c", "ip link set {ifname} down # {fd} {mac}",
                    tool="macvtap-run")
     assert done.returncode != 0 and "ermitted" in done.stderr
     assert access.settle() == []

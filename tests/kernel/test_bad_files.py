@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from programs import VMM
 from refusal import REFUSED, RUN_OURS, NothingLeft, check_refused
 
 GOOD = "[Network]\nParent=eth0\nMode=bridge\n"
@@ -52,7 +53,7 @@ def check_only_good_is_usable(daemon, words):
     with NothingLeft(daemon):
         done = daemon.ctl("port", "create", "--network=bad", check=False)
         line = check_refused(done, REFUSED, "network bad cannot be used", *words)
-        done = daemon.tool("macvtap-run", "--network=bad", "--", "true", check=False)
+        done = daemon.tool("macvtap-run", "--network=bad", "--", *VMM, check=False)
         check_refused(done, RUN_OURS, *words)
         # What stands in the file is the administrator's business.
         done = daemon.ctl("port", "create", "--network=bad", user="nobody", check=False)

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from programs import VMM
 from refusal import REFUSED, RUN_NOT_EXECUTABLE, RUN_NOT_FOUND, RUN_OURS, USAGE, NothingLeft, check_line, check_refused
 from varlink import VarlinkError
 
@@ -122,7 +123,7 @@ def test_request(world, name):
             tokens = request["network"]
         if tokens is not None:
             tokens += "".join(f",{API_FIELDS[key]}={value}" for key, value in request.items() if key != "network")
-            check_refused(world.tool("macvtap-run", "--network", tokens, "--", "true", check=False), RUN_OURS, *words)
+            check_refused(world.tool("macvtap-run", "--network", tokens, "--", *VMM, check=False), RUN_OURS, *words)
 
 
 def test_second_passthru_port_and_the_reverse(world):
@@ -159,7 +160,7 @@ def test_queues_are_no_number(world, queues):
     with NothingLeft(world):
         check_refused(world.ctl("port", "create", "--network=lan", f"--queues={queues}", check=False), USAGE,
                       f"queues must be 1 to 256, not '{queues}'")
-        check_refused(world.tool("macvtap-run", f"--network=lan,queues={queues}", "--", "true", check=False), RUN_OURS,
+        check_refused(world.tool("macvtap-run", f"--network=lan,queues={queues}", "--", *VMM, check=False), RUN_OURS,
                       "1 to 256")
 
 
@@ -170,7 +171,7 @@ def test_queues_are_no_number(world, queues):
 ])
 def test_run_network_nonsense(world, network, words):
     with NothingLeft(world):
-        check_refused(world.tool("macvtap-run", "--network", network, "--", "true", check=False), RUN_OURS, words)
+        check_refused(world.tool("macvtap-run", "--network", network, "--", *VMM, check=False), RUN_OURS, words)
 
 
 @pytest.mark.parametrize("arguments", [
@@ -221,7 +222,7 @@ def test_daemon_not_running(daemon, stale):
     words = ["macvtapd (is it running?)", daemon.socket]
     check_refused(daemon.ctl("port", "list", check=False), REFUSED, *words)
     check_refused(daemon.ctl("monitor", check=False), REFUSED, *words)
-    check_refused(daemon.tool("macvtap-run", "-n", "lan", "--", "true", check=False), RUN_OURS, *words)
+    check_refused(daemon.tool("macvtap-run", "-n", "lan", "--", *VMM, check=False), RUN_OURS, *words)
     assert daemon.leftovers() == []
 
 
@@ -237,20 +238,22 @@ def test_vmm_missing_or_not_executable(daemon, tmp_path):
         for command, status in (("nonexistent-vmm", RUN_NOT_FOUND), (daemon.folder / "nosuch", RUN_NOT_FOUND),
                                 (plain, RUN_NOT_EXECUTABLE), (daemon.folder, RUN_NOT_EXECUTABLE)):
             check_refused(daemon.tool("macvtap-run", "-n", "lan", "--", command, check=False), status, command)
-    check_refused(daemon.tool("macvtap-run", "-n", "lan", "--", script, check=False), RUN_NOT_FOUND, script)
-    check_refused(daemon.tool("macvtap-run", "-n", "lan", "--", plain, user="nobody", check=False), RUN_NOT_EXECUTABLE,
-                  plain)
+    check_refused(daemon.tool("macvtap-run", "-n", "lan", "--", script, *VMM[1:], check=False), RUN_NOT_FOUND, script)
+    check_refused(daemon.tool("macvtap-run", "-n", "lan", "--", plain, *VMM[1:], user="nobody", check=False),
+                  RUN_NOT_EXECUTABLE, plain)
     assert daemon.settle() == []
 
 
 def test_run_with_one_bad_network_keeps_no_port_of_the_good(daemon):
-    done = daemon.tool("macvtap-run", "-n", "lan", "-n", "nosuch", "--", "true", check=False)
+    done = daemon.tool("macvtap-run", "-n", "lan", "-n", "nosuch", "--", "true", "{netdev:0}", "{device:0}",
+                       "{netdev:1}", "{device:1}", check=False)
     check_refused(done, RUN_OURS, "there is no network 'nosuch'")
     assert daemon.settle() == []
 
 
 @pytest.mark.parametrize("command, words", [
-    (["echo", "{fd:2}"], "'2'"), (["echo", "{fd:dmz}"], "'dmz'"), (["echo", "{vhostfd}"], "has no vhost-net"),
+    (["echo", "{mac}", "{fd:2}"], "has 1 queue"), (["echo", "{fd:dmz}"], "'dmz'"),
+    (["echo", "{mac}", "{fd}", "{vhostfd}"], "has no vhost-net"),
 ])
 def test_run_tokens_that_name_nothing(daemon, command, words):
     check_refused(daemon.tool("macvtap-run", "-n", "lan,vhost=off", "--", *command, check=False), RUN_OURS, words)
@@ -271,11 +274,11 @@ def test_caller_not_allowed(daemon):
     words = ["user 65534 may not use network closed", "AllowUsers="]
     with NothingLeft(daemon):
         check_refused(daemon.ctl("port", "create", "--network=closed", user="nobody", check=False), REFUSED, *words)
-        check_refused(daemon.tool("macvtap-run", "-n", "closed", "--", "true", user="nobody", check=False), RUN_OURS,
+        check_refused(daemon.tool("macvtap-run", "-n", "closed", "--", *VMM, user="nobody", check=False), RUN_OURS,
                       *words)
         done = daemon.ctl("port", "create", "--network=parent=eth0,mode=bridge", user="nobody", check=False)
         check_refused(done, REFUSED, "only root may name an ad-hoc network")
-        done = daemon.tool("macvtap-run", "-n", "parent=eth0,mode=bridge", "--", "true", user="nobody", check=False)
+        done = daemon.tool("macvtap-run", "-n", "parent=eth0,mode=bridge", "--", *VMM, user="nobody", check=False)
         check_refused(done, RUN_OURS, "only root may name an ad-hoc network")
 
 

@@ -19,8 +19,10 @@ MAC = "52:54:00:00:00:01"
 def vmm(daemon):
     """vmm() starts a stand-in for a VMM by macvtap-run; it says its pid when it has its port, and then stays."""
     def start(*networks, user=None):
-        options = [word for network in networks or ["lan"] for word in ("--network", network)]
-        process = daemon.host.start(program("macvtap-run"), *options, "--", "sh", "-c", "echo $$; exec cat",
+        networks = networks or ["lan"]
+        options = [word for network in networks for word in ("--network", network)]
+        given = [f"{{{token}:{number}}}" for number in range(len(networks)) for token in ("fds", "mac")]
+        process = daemon.host.start(program("macvtap-run"), *options, "--", "sh", "-c", "echo $$; exec cat", *given,
                                     user=user, env=daemon.environment(), stdin=-1, stdout=-1)
         process.said = int(process.stdout.readline())
         return process

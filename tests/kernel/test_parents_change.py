@@ -96,7 +96,7 @@ def test_parent_gone_under_a_living_holder_and_back(daemon, host, station, watch
 
 def test_parent_gone_under_an_open_tap(daemon, host, watcher):
     """A VMM keeps descriptors that are dead, and its port goes with it."""
-    vmm = host.start(program("macvtap-run"), "--network=lan,name=vm", "--", "sh", "-c", "echo; exec cat",
+    vmm = host.start(program("macvtap-run"), "--network=lan,name=vm", "--", "sh", "-c", "echo; exec cat # {fd} {mac}",
                      env=daemon.environment(), stdin=-1, stdout=-1)
     vmm.stdout.readline()
     assert watcher.reply()["event"] == "created"

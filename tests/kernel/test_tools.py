@@ -12,7 +12,7 @@ import pytest
 
 from clock import Deadline
 from frames import tap_interface
-from programs import program
+from programs import VMM, program
 from refusal import REFUSED, RUN_OURS, USAGE, check_line, check_refused
 from varlink import VarlinkError
 
@@ -299,7 +299,8 @@ def test_help_and_version(daemon, name):
 
 
 @pytest.mark.parametrize("words", [
-    "network list", "network show", "port list", "port show", "port create", "port set", "port delete", "monitor", "doctor",
+    "network list", "network show", "port list", "port show", "port create", "port set", "port delete", "port open", "monitor",
+    "doctor",
 ])
 def test_help_of_a_command(daemon, words):
     """It names the command, and the table of all commands has its options."""
@@ -312,7 +313,7 @@ def test_help_of_a_command(daemon, words):
 def test_socket_option_comes_before_the_environment(daemon):
     path = str(daemon.socket)
     environment = {**os.environ, "MACVTAPD_SOCKET": "/nonexistent"}
-    tools = {"macvtapctl": ["network", "list"], "macvtap-run": ["-n", "lan", "--", "true"]}
+    tools = {"macvtapctl": ["network", "list"], "macvtap-run": ["-n", "lan", "--", *VMM]}
     for name, arguments in tools.items():
         daemon.host.run(program(name), "--socket", path, *arguments, env=environment)
         done = daemon.host.run(program(name), *arguments, env=environment, check=False)
@@ -343,16 +344,16 @@ def test_tokens(daemon):
 
 def test_what_is_no_token_stays(daemon):
     words = ["{}", "{nonsense}", "{", "}", '{"driver":"virtio"}', "{FD}", "{fd"]
-    done = run(daemon, ["lan"], "printf", "%s\\n", *words)
-    assert done.stdout.splitlines() == words
+    done = run(daemon, ["lan"], "printf", "%s\\n", *words, "{fd}", "{mac}")
+    assert done.stdout.splitlines()[:-2] == words
     assert daemon.settle() == []
 
 
 def test_tokens_of_several_networks(two_networks):
     daemon = two_networks
     done = run(daemon, ["lan,vhost=off", f"dmz,mac={MAC},queues=2,vhost=off"], "echo", "{fd:lan}", "{fd:0}", "{fds:dmz}",
-               "{fds:1}", "{mac:dmz}", "{netdev:dmz}", "{device:1}")
-    lan, lan_again, dmz, dmz_again, mac, netdev, device = done.stdout.split()
+               "{fds:1}", "{mac:dmz}", "{netdev:dmz}", "{device:1}", "{mac:lan}")
+    lan, lan_again, dmz, dmz_again, mac, netdev, device, _ = done.stdout.split()
     assert lan == lan_again and dmz == dmz_again and mac == MAC
     numbers = [int(number) for number in dmz.split(":")]
     assert len({int(lan), *numbers}) == 3
@@ -380,9 +381,9 @@ print(json.dumps({"names": names, "arguments": sys.argv[1:]}))
 def test_vmm_has_its_descriptors_and_no_others(two_networks):
     daemon = two_networks
     done = run(daemon, ["lan,ifname=vm-lan,vhost=off", "dmz,ifname=vm-dmz,queues=2,vhost=off"], "/usr/bin/python3", "-c",
-               CHECK_DESCRIPTORS, "{fd:lan}", "{fds:dmz}", user=None)
+               CHECK_DESCRIPTORS, "{fd:lan}", "{fds:dmz}", "{mac:lan}", "{mac:dmz}", user=None)
     told = json.loads(done.stdout)
-    lan, dmz = told["arguments"]
+    lan, dmz = told["arguments"][:2]
     first, second = dmz.split(":")
     assert told["names"] == {lan: "vm-lan", first: "vm-dmz", second: "vm-dmz"}
     assert daemon.settle() == []
@@ -407,40 +408,40 @@ def test_qemu_gets_its_arguments_by_itself(two_networks, name):
     assert words[6] == "-netdev" and words[7].startswith("tap,id=macvtap1,fds=") and ":" in words[7]
     assert words[8] == "-device" and words[9].endswith(",mq=on,vectors=6,host_mtu=1300")
     # A token says that the user knows better.
-    done = run(daemon, ["lan"], qemu, "-netdev", "{netdev}")
-    assert done.stdout.splitlines()[0] == "-netdev" and len(done.stdout.splitlines()) == 2
+    done = run(daemon, ["lan"], qemu, "-netdev", "{netdev}", "{mac}")
+    assert done.stdout.splitlines()[0] == "-netdev" and len(done.stdout.splitlines()) == 3
     assert daemon.settle() == []
 
 
 def test_other_programs_get_no_arguments(daemon):
-    done = run(daemon, ["lan"], fake_qemu(daemon, "cloud-hypervisor"), "--kernel", "x")
-    assert done.stdout.splitlines() == ["--kernel", "x"]
+    done = run(daemon, [f"lan,mac={MAC}"], fake_qemu(daemon, "cloud-hypervisor"), "--net", "fd=[{fds,}],mac={mac}")
+    assert re.fullmatch(r"--net\nfd=\[\d+\],mac=" + MAC + r"\n", done.stdout)
     assert daemon.settle() == []
 
 
 @pytest.mark.stock
 def test_vhost_tokens(daemon):
-    words = run(daemon, ["lan,vhost=require,queues=2"], "echo", "{netdev}", "{fds}", "{vhostfds}").stdout.split()
+    words = run(daemon, ["lan,vhost=require,queues=2"], "echo", "{netdev}", "{fds}", "{vhostfds}", "{mac}").stdout.split()
     assert words[0] == f"tap,id=macvtap0,fds={words[1]},vhost=on,vhostfds={words[2]}"
-    words = run(daemon, ["lan"], "echo", "{netdev}", "{fd}", "{vhostfd}").stdout.split()
+    words = run(daemon, ["lan"], "echo", "{netdev}", "{fd}", "{vhostfd}", "{mac}").stdout.split()
     assert words[0] == f"tap,id=macvtap0,fd={words[1]},vhost=on,vhostfd={words[2]}"
     assert daemon.settle() == []
 
 
 @pytest.mark.parametrize("status", [0, 1, 7, 255])
 def test_exit_status_is_the_vmms(daemon, status):
-    assert run(daemon, ["lan"], "sh", "-c", f"exit {status}", check=False).returncode == status
+    assert run(daemon, ["lan"], "sh", "-c", f"exit {status}", *VMM[1:], check=False).returncode == status
     assert daemon.settle() == []
 
 
 def test_end_by_a_signal_is_the_vmms(daemon):
-    done = run(daemon, ["lan"], "sh", "-c", "kill -TERM $$", check=False)
+    done = run(daemon, ["lan"], "sh", "-c", "kill -TERM $$", *VMM[1:], check=False)
     assert done.returncode == -signal.SIGTERM
     assert daemon.settle() == []
 
 
 def test_vmm_of_a_user(daemon):
-    done = run(daemon, [f"lan,mac={MAC}"], "sh", "-c", "id -u; echo {mac}", user="nobody")
+    done = run(daemon, [f"lan,mac={MAC}"], "sh", "-c", "id -u; echo {mac}", "{fd}", user="nobody")
     assert done.stdout.split() == ["65534", MAC]
     assert daemon.settle() == []
 
@@ -474,7 +475,7 @@ def closed(daemon, how, name, *arguments, **options):
 @pytest.mark.parametrize("how", CLOSED)
 def test_no_tap_becomes_a_standard_descriptor(daemon, how):
     told = daemon.folder / "told"
-    command = f"readlink /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 > {told}.part; echo {{fd}} >> {told}.part; " \
+    command = f"readlink /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 > {told}.part; echo {{fd}} >> {told}.part; : {{mac}}; " \
               f"mv {told}.part {told}"
     closed(daemon, how, "macvtap-run", "-n", "lan", "--", "sh", "-c", command)
     *standard, fd = told.read_text(encoding="utf-8").split()

@@ -24,7 +24,7 @@ class Vmm:
 
     def __init__(self, daemon, network):
         self.process = daemon.host.start(program("macvtap-run"), "--network", network, "--", "sh", "-c",
-                                         "echo $1; exec cat", "vmm", "{fd}", env=daemon.environment(),
+                                         "echo $1; exec cat", "vmm", "{fd}", "{mac}", env=daemon.environment(),
                                          stdin=-1, stdout=-1)
         self._tap = int(self.process.stdout.readline())
 

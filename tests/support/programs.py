@@ -14,6 +14,9 @@ _ROOMS = {"macvtapd": "src/daemon", "macvtapctl": "src/tools", "macvtap-run": "s
 _FILES = {"hook": "macvtapd"}
 
 
+# A command for macvtap-run that takes a port as a VMM does, and ends at once.
+VMM = ("true", "{netdev}", "{device}")
+
 # Hosts show the two folders here, because an unprivileged user may not reach them at their own paths.
 INSIDE_BUILD = "/run/build"
 INSIDE_IMAGES = "/run/images"

@@ -21,7 +21,9 @@ test_a_name(void **state)
     assert_null(option.interface_name);
     assert_null(option.mac);
     assert_null(option.vhost);
-    assert_null(option.holder);
+    assert_null(option.port);
+    assert_null(option.model);
+    assert_false(option.other_mac);
     assert_int_equal(option.queues, 0);
     assert_int_equal(option.mtu, 0);
 }
@@ -32,7 +34,8 @@ test_every_key(void **state)
     g_auto(NetworkOption) option = {0};
 
     assert_true(network_option_parse("lan,vhost=off,mtu=9000,queues=256,mac=52:54:00:00:00:01,"
-                                     "ifname=tap0,name=web",
+                                     "ifname=tap0,name=web,model=e1000,bus=rp.0,incoming=yes,"
+                                     "check-mac=no",
                                      &option, NULL));
     assert_string_equal(option.network, "lan");
     assert_string_equal(option.name, "web");
@@ -41,6 +44,10 @@ test_every_key(void **state)
     assert_string_equal(option.vhost, "off");
     assert_int_equal(option.queues, 256);
     assert_int_equal(option.mtu, 9000);
+    assert_string_equal(option.model, "e1000");
+    assert_string_equal(option.bus, "rp.0");
+    assert_true(option.incoming);
+    assert_true(option.other_mac);
 }
 
 static void
@@ -91,6 +98,14 @@ test_refusals(void **state)
         {"lan,queues=18446744073709551617", "queues must be"},
         {"lan,mtu=67", "the MTU must be 68 to 65535"},
         {"lan,mtu=65536", "not '65536'"},
+        {"lan,incoming=1", "incoming must be yes or no, not '1'"},
+        {"lan,check-mac=", "check-mac must be yes or no, not ''"},
+        {"lan,incoming=no,incoming=yes", "'incoming' is given twice"},
+        {"lan,check-mac=yes,check-mac=yes", "'check-mac' is given twice"},
+        {"lan,model=", "'' cannot be a model"},
+        {"lan,model=a b", "'a b' cannot be a model"},
+        {"lan,bus=a/b", "'a/b' cannot be a bus"},
+        {"lan,model=a,model=b", "'model' is given twice"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -98,6 +113,43 @@ test_refusals(void **state)
         g_autoptr(GError) error = NULL;
 
         if (network_option_parse(rows[i][0], &option, &error))
+            fail_msg("'%s' is taken", rows[i][0]);
+        assert_error_cleared(&error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, rows[i][1]);
+    }
+}
+
+static void
+test_a_port(void **state)
+{
+    g_auto(NetworkOption) plain = {0}, option = {0};
+
+    assert_true(port_option_parse("web", &plain, NULL));
+    assert_string_equal(plain.port, "web");
+    assert_null(plain.network);
+    assert_string_equal(network_option_label(&plain), "web");
+    assert_true(port_option_parse("a=b,queues=2,model=e1000,bus=x,check-mac=no", &option, NULL));
+    assert_string_equal(option.port, "a=b");
+    assert_int_equal(option.queues, 2);
+    assert_string_equal(option.model, "e1000");
+    assert_true(option.other_mac);
+}
+
+static void
+test_refused_ports(void **state)
+{
+    static const char *const rows[][2] = {
+        {"", "--port= names no port"},
+        {",queues=2", "names no port"},
+        {"web,2", "'2' in --port=web,2 is not key=value"},
+        {"web,mac=52:54:00:00:00:01", "unknown key 'mac' (of a port that is there: queues"},
+        {"web,queues=0", "queues must be 1 to 256"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(NetworkOption) option = {0};
+        g_autoptr(GError) error = NULL;
+
+        if (port_option_parse(rows[i][0], &option, &error))
             fail_msg("'%s' is taken", rows[i][0]);
         assert_error_cleared(&error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, rows[i][1]);
     }
@@ -123,9 +175,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_name),  cmocka_unit_test(test_every_key),
-        cmocka_unit_test(test_adhoc),   cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_a_name),        cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_adhoc),         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_numbers),       cmocka_unit_test(test_a_port),
+        cmocka_unit_test(test_refused_ports),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

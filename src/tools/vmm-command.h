@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Where in a command the VMM stands: pure text. */
+#pragma once
+
+#include <glib.h>
+
+/* Whether path is a QEMU system emulator by its name: qemu-system-*, qemu-kvm, kvm. */
+gboolean vmm_is_qemu(const char *path);
+
+/*
+ * The position in command (NULL-terminated) of the QEMU that it starts: at its head, or behind
+ * programs that become or start what follows their own arguments (nice, taskset, env, timeout,
+ * chrt, numactl, setpriv, ip netns exec…), in any combination. -1: there is no QEMU there.
+ * *ret_closer: the program before it that closes descriptors (static: "sudo"), else NULL.
+ */
+int vmm_command_find_qemu(const char *const *command, const char **ret_closer);

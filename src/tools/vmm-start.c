@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmm-start.h"
+
+#include "vmm-arguments.h"
+
+#include "descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static void
+clear_vmm_port(gpointer data)
+{
+    VmmPort *port = data;
+
+    g_clear_pointer(&port->taps, g_array_unref);
+    g_clear_pointer(&port->vhosts, g_array_unref);
+}
+
+/* A VmmPort for each option, with what the option says. */
+static GArray *
+describe_options(const VmmStart *start)
+{
+    GArray *ports = g_array_new(FALSE, TRUE, sizeof(VmmPort));
+
+    g_array_set_clear_func(ports, clear_vmm_port);
+    for (guint i = 0; i < start->options->len; i++) {
+        const NetworkOption *option = &g_array_index(start->options, NetworkOption, i);
+        VmmPort port = {
+            .label = network_option_label(option),
+            .is_port = option->port != NULL,
+            .mac = option->mac,
+            .interface_name = option->interface_name,
+            .model = option->model,
+            .bus = option->bus,
+            .mtu = option->mtu,
+            .other_mac = option->other_mac,
+            .taps = descriptor_array_new(),
+            .vhosts = descriptor_array_new(),
+        };
+
+        g_array_append_val(ports, port);
+    }
+    return ports;
+}
+
+static void
+plan_port(const NetworkOption *option, VmmPort *port)
+{
+    const int unknown = -1;
+
+    port->is_plan = TRUE;
+    for (guint i = 0; i < MAX(option->queues, 1); i++) {
+        g_array_append_val(port->taps, unknown);
+        if (g_strcmp0(option->vhost, "require") == 0)
+            g_array_append_val(port->vhosts, unknown);
+    }
+}
+
+static GStrv
+expand_and_check(const VmmStart *start, const GArray *ports, VmmUse *uses, GError **error)
+{
+    const VmmPort *described = (const VmmPort *)ports->data;
+    g_auto(GStrv) arguments =
+        vmm_arguments_expand(start->command, described, ports->len, uses, error);
+
+    if (!arguments ||
+        !vmm_arguments_check((const char *const *)arguments, described, ports->len, uses, error))
+        return NULL;
+    return g_steal_pointer(&arguments);
+}
+
+GStrv
+vmm_start_plan(const VmmStart *start, GError **error)
+{
+    g_autoptr(GArray) ports = describe_options(start);
+    g_autofree VmmUse *uses = g_new0(VmmUse, ports->len);
+
+    for (guint i = 0; i < ports->len; i++)
+        plan_port(&g_array_index(start->options, NetworkOption, i),
+                  &g_array_index(ports, VmmPort, i));
+    return expand_and_check(start, ports, uses, error);
+}
+
+/* Lets a descriptor through execve(2). */
+static gboolean
+pass_on(int fd, GArray *numbers, GError **error)
+{
+    g_array_append_val(numbers, fd);
+    if (fd >= 0 && fcntl(fd, F_SETFD, 0) == 0)
+        return TRUE;
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "descriptor %d: %s", fd,
+                g_strerror(errno));
+    return FALSE;
+}
+
+static gboolean
+take_port(MacvtapPort *port, VmmPort *vmm_port, GError **error)
+{
+    vmm_port->mac = macvtap_port_get_mac_address(port);
+    vmm_port->interface_name = macvtap_port_get_interface_name(port);
+    vmm_port->mtu = macvtap_port_get_mtu(port);
+    for (guint i = 0; i < macvtap_port_get_n_taps(port); i++) {
+        if (!pass_on(macvtap_port_steal_tap(port, i), vmm_port->taps, error))
+            return FALSE;
+    }
+    for (guint i = 0; i < macvtap_port_get_n_vhosts(port); i++) {
+        if (!pass_on(macvtap_port_steal_vhost(port, i), vmm_port->vhosts, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* A card that is not virtio has no way to tell its guest. */
+static void
+warn_of_mtu(const VmmPort *port, const VmmUse *use)
+{
+    const char *kind = port->is_port ? "port" : "network";
+
+    if (port->mtu != VMM_DEFAULT_MTU && !use->mtu)
+        g_printerr("%s: the MTU of %s %s is %u, and the command does not tell the guest: set it"
+                   " there, or use a virtio device with host_mtu={mtu}\n",
+                   g_get_prgname(), kind, port->label, port->mtu);
+}
+
+static void
+say_port(const MacvtapPort *port, const VmmPort *vmm_port)
+{
+    g_printerr("%s: port %s on network %s: %s, MAC %s, MTU %u, %u queue%s%s\n", g_get_prgname(),
+               macvtap_port_get_name(port), macvtap_port_get_network(port),
+               vmm_port->interface_name, vmm_port->mac, vmm_port->mtu, vmm_port->taps->len,
+               vmm_port->taps->len > 1 ? "s" : "", vmm_port->vhosts->len > 0 ? ", vhost-net" : "");
+}
+
+static void
+say_start(const VmmStart *start, const GArray *ports, GStrv arguments)
+{
+    g_autofree char *command = vmm_arguments_quote((const char *const *)arguments);
+
+    for (guint i = 0; i < ports->len; i++)
+        say_port(start->ports->pdata[i], &g_array_index(ports, VmmPort, i));
+    g_printerr("%s: starts %s\n", g_get_prgname(), command);
+}
+
+int
+vmm_start_become(const VmmStart *start, const char *program, int failure, GError **error)
+{
+    g_autoptr(GArray) ports = describe_options(start);
+    g_autofree VmmUse *uses = g_new0(VmmUse, ports->len);
+    g_auto(GStrv) arguments = NULL;
+    int status;
+
+    for (guint i = 0; i < ports->len; i++) {
+        if (!take_port(start->ports->pdata[i], &g_array_index(ports, VmmPort, i), error))
+            return failure;
+    }
+    arguments = expand_and_check(start, ports, uses, error);
+    if (!arguments)
+        return failure;
+    for (guint i = 0; i < ports->len; i++)
+        warn_of_mtu(&g_array_index(ports, VmmPort, i), &uses[i]);
+    if (start->verbose)
+        say_start(start, ports, arguments);
+    execv(program, arguments);
+    status = errno == ENOENT ? VMM_START_NOT_FOUND : VMM_START_NOT_EXECUTABLE;
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "cannot execute %s: %s", program,
+                g_strerror(errno));
+    return status;
+}
+
+int
+vmm_start_find_program(const char *command, char **ret_program, GError **error)
+{
+    g_autofree char *program = g_find_program_in_path(command);
+
+    if (program) {
+        *ret_program = g_steal_pointer(&program);
+        return 0;
+    }
+    if (strchr(command, '/') && g_file_test(command, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s cannot be executed", command);
+        return VMM_START_NOT_EXECUTABLE;
+    }
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "there is no program %s", command);
+    return VMM_START_NOT_FOUND;
+}

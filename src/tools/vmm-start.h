@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a program with ports becomes the VMM that they are for. */
+#pragma once
+
+#include "macvtap.h"
+#include "network-option.h"
+
+/* As env(1) and the shell: cannot be executed, not found. */
+#define VMM_START_NOT_EXECUTABLE 126
+#define VMM_START_NOT_FOUND 127
+
+/* What is to be started, and with what. */
+typedef struct VmmStart {
+    const GArray *options; /* of NetworkOption: one for each port */
+    const char *const *command;
+    GPtrArray *ports; /* of MacvtapPort, in the same order; its descriptors are stolen */
+    gboolean verbose; /* say on stderr what the ports are, and what is executed */
+} VmmStart;
+
+/* The path of the program that command names, in *ret_program (g_free() it). Otherwise 126 or 127,
+ * and *error says what is wrong. */
+int vmm_start_find_program(const char *command, char **ret_program, GError **error);
+
+/*
+ * Before any port is made: the command as far as it is known, with capitals for what is not. NULL
+ * with *error (G_OPTION_ERROR): it would not do, whatever the ports will be. Free with
+ * g_strfreev().
+ */
+GStrv vmm_start_plan(const VmmStart *start, GError **error);
+
+/* Executes program with the ports' descriptors. Returns only when that fails: with failure, 126 or
+ * 127, and *error says why. */
+int vmm_start_become(const VmmStart *start, const char *program, int failure, GError **error);
