@@ -66,17 +66,21 @@ def test_one_byte_and_one_descriptor(daemon, maker, options, br, user):
     assert daemon.settle() == []
 
 
+HELPER = ("-netdev", "tap,id=n,helper=h")
+
+
 @pytest.mark.parametrize("options, arguments, mac", [
-    ("", ["-device", f"virtio-net-pci,netdev=n,mac={MAC}"], MAC),
-    ("", ["-device", f"virtio-net-pci,mac={MAC},netdev=n"], MAC),
-    ("", ["-device", json.dumps({"driver": "virtio-net-pci", "netdev": "n", "mac": MAC})], MAC),
-    ("", ["-nic", f"tap,model=virtio,mac={MAC}"], MAC),
-    ("", ["-device", "qemu-xhci", "-device", f"e1000,mac={MAC}", "-nic", "none"], MAC),
-    ("", ["-device", "virtio-net-pci,netdev=n"], "52:54:00:12:34:56"),
-    ("", [], "52:54:00:12:34:56"),
-    (f"--mac={OTHER_MAC}", ["-device", f"virtio-net-pci,netdev=n,mac={MAC}"], OTHER_MAC),
+    ("", [*HELPER, "-device", f"virtio-net-pci,netdev=n,mac={MAC}"], MAC),
+    ("", ["-device", f"virtio-net-pci,mac={MAC},netdev=n", *HELPER], MAC),
+    ("", [*HELPER, "-device", json.dumps({"driver": "virtio-net-pci", "netdev": "n", "mac": MAC})], MAC),
+    ("", ["-nic", f"tap,helper=h,model=virtio,mac={MAC}"], MAC),
+    ("", ["-device", "qemu-xhci", "-device", f"e1000,netdev=n,mac={MAC}", "-nic", "none", "-netdev", "bridge,id=n"], MAC),
+    ("", [*HELPER, "-device", "virtio-net-pci,netdev=n"], "52:54:00:12:34:56"),
+    ("", ["-net", "nic", "-net", "bridge,br=lan"], "52:54:00:12:34:56"),
+    (f"--mac={OTHER_MAC}", [*HELPER, "-device", f"virtio-net-pci,netdev=n,mac={MAC}"], OTHER_MAC),
     (f"--mac={OTHER_MAC}", ["-device", f"e1000,mac={MAC}", "-device", "e1000,mac=52:54:00:00:00:0b"], OTHER_MAC),
-    ("", ["-name", f"mac={MAC}", "-device", f"e1000,mac={OTHER_MAC}"], OTHER_MAC),
+    (f"--mac={OTHER_MAC}", ["-readconfig", "f"], OTHER_MAC),
+    ("", ["-name", f"mac={MAC}", *HELPER, "-device", f"e1000,netdev=n,mac={OTHER_MAC}"], OTHER_MAC),
 ])
 def test_mac_is_that_of_qemus_device(daemon, maker, options, arguments, mac):
     process = maker(f"--network=lan {options}", *arguments)
@@ -86,19 +90,29 @@ def test_mac_is_that_of_qemus_device(daemon, maker, options, arguments, mac):
 
 
 @pytest.mark.parametrize("options, arguments, words", [
-    ("--network=nosuch", [], "there is no network 'nosuch'"),
+    (f"--network=nosuch --mac={MAC}", [], "there is no network 'nosuch'"),
     ("--network=lan", ["-device", f"e1000,mac={MAC}", "-device", f"e1000,mac={OTHER_MAC}"], "several network devices"),
     ("--network=lan", ["-device", f"e1000,netdev=a,mac={MAC}", "-device", "e1000,netdev=b"], "several network devices"),
     ("--network=lan", ["-nic", "tap", "-nic", "tap"], "several network devices: say which MAC this one has with --mac"),
+    ("--network=lan", [], "say which MAC it has with --mac=MAC"),
+    ("--network=lan", ["-nodefaults", *HELPER], "say which MAC it has with --mac=MAC"),
+    ("--network=lan", ["-nic", "user", "-qmp", "stdio"], "say which MAC it has with --mac=MAC"),
+    ("--network=lan", ["-readconfig", "f", *HELPER, "-device", f"e1000,netdev=n,mac={MAC}"], "with --mac=MAC"),
+    ("--network=lan", [*HELPER, "-device", "e1000,netdev=n,id=d", "-set", f"device.d.mac={MAC}"], "with --mac=MAC"),
+    ("--network=lan", [*HELPER, "-device", "e1000,netdev=n", "-global", f"e1000.mac={MAC}"], "with --mac=MAC"),
+    ("--network=lan", [*HELPER, "-device", "e1000", "-device", "e1000,netdev=n"], "with --mac=MAC"),
+    (f"--network=lan --port=x --mac={MAC}", [], "--port=PORT is of a port that is there: it takes no --network"),
+    (f"--port=x --incoming --mac={MAC}", [], "it takes no --incoming"),
+    (f"--port=nosuch --mac={MAC}", [], "there is no port 'nosuch'"),
     ("--network=lan", ["-device", '{"mac"'], "say which MAC the device has with --mac"),
     ("--network=lan --mac=53:54:00:00:00:01", [], "multicast"),
     ("--network=lan --mac=nonsense", [], "'nonsense' is not a MAC address"),
-    ("--network=lan --socket=/nonexistent", [], "is it running?"),
+    (f"--network=lan --mac={MAC} --socket=/nonexistent", [], "is it running?"),
 ])
 def test_refused(daemon, maker, options, arguments, words):
     process = maker(options, *arguments)
     told = process.told
-    assert (told["bytes"], told["names"], told["status"]) == (0, [], 1)
+    assert (told["bytes"], told["names"], told["status"]) == (0, [], 2 if "--port=x" in options else 1)
     (line,) = told["error"].splitlines()
     assert line.startswith("qemu-macvtap-helper: ") and words in line
     assert daemon.leftovers() == []
@@ -106,10 +120,10 @@ def test_refused(daemon, maker, options, arguments, words):
 
 def test_mac_that_another_has(daemon, maker):
     """Two QEMUs without mac= have the same; the second is told what to do, but not when it has said the MAC itself."""
-    first = maker("--network=lan", "-nic", "tap")
+    first = maker("--network=lan", "-nic", "tap,helper=h")
     check_given(daemon, first, "52:54:00:12:34:56")
     words = "; give QEMU's device a mac= of its own, or say which MAC it has with --mac=MAC"
-    told = maker("--network=lan", "-nic", "tap").told
+    told = maker("--network=lan", "-nic", "tap,helper=h").told
     assert told["status"] == 1 and "MAC 52:54:00:12:34:56 is port" in told["error"] and words in told["error"]
     told = maker("--network=lan --mac=52:54:00:12:34:56").told
     assert told["status"] == 1 and "MAC 52:54:00:12:34:56 is port" in told["error"] and words not in told["error"]
@@ -120,14 +134,56 @@ def test_mac_that_another_has(daemon, maker):
 def test_not_allowed(daemon, maker):
     daemon.network("closed", "eth0")
     daemon.reload()
-    told = maker("--network=closed", user="nobody").told
+    told = maker(f"--network=closed --mac={MAC}", user="nobody").told
     assert told["status"] == 1 and "may not use network closed" in told["error"]
     assert daemon.leftovers() == []
 
 
 def test_qemu_that_does_not_take_it_keeps_no_port(daemon, maker):
-    process = maker("--network=lan", DEAF="1")
+    process = maker(f"--network=lan --mac={MAC}", DEAF="1")
     assert process.told["status"] == 1
     assert "cannot hand the descriptor to QEMU" in process.told["error"]
     assert process.poll() is None
     assert daemon.leftovers() == []
+
+
+@pytest.mark.parametrize("options, arguments, told", [
+    ("", [*HELPER, "-device", f"virtio-net-pci,netdev=n,mac={MAC}"], True),
+    ("", [*HELPER, "-device", f"virtio-net-pci,netdev=n,mac={MAC},host_mtu=9000"], True),
+    ("", [*HELPER, "-device", f"virtio-net-pci,netdev=n,mac={MAC},host_mtu=1400"], False),
+    ("", ["-nic", f"tap,helper=h,mac={MAC}"], True),
+    (f"--mac={MAC}", ["-qmp", "stdio"], True),
+    (f"--mac={MAC}", ["-device", "e1000,netdev=a", "-device", f"virtio-net-pci,netdev=b,mac={MAC},host_mtu=1400"], False),
+])
+def test_mtu_that_does_not_reach_the_guest_is_told(daemon, maker, options, arguments, told):
+    daemon.network("small", text="[Network]\nParent=eth0\nMode=bridge\nMTU=1400\n")
+    daemon.reload()
+    process = maker(f"--network=small {options}", *arguments)
+    assert process.told["status"] == 0
+    lines = process.told["error"].splitlines()
+    assert len(lines) == told
+    assert all("the MTU of network small is 1400" in line and line.endswith("host_mtu=1400") for line in lines)
+    process.kill()
+    assert daemon.settle() == []
+
+
+def test_port_made_by_hand(daemon, maker):
+    daemon.ctl("port", "create", "--network=lan", "--name=web", f"--mac={MAC}")
+    (port,) = daemon.ports()
+    for options, arguments in ((f"--mac={MAC.upper()}", []), ("", ["-nic", f"tap,helper=h,mac={MAC}"])):
+        process = maker(f"--port=web {options}", *arguments)
+        assert process.told == {"bytes": 1, "names": [port["interfaceName"]], "status": 0, "error": ""}
+        process.kill()
+    told = maker("--port=web", "-nic", f"tap,helper=h,mac={OTHER_MAC}").told
+    assert told["status"] == 1 and told["names"] == []
+    assert f"port web has the MAC {MAC}, and QEMU's device {OTHER_MAC}: give the device mac={MAC}" in told["error"]
+    assert [port["name"] for port in daemon.ports()] == ["web"]
+    daemon.ctl("port", "delete", "web")
+
+
+def test_incoming(daemon, maker):
+    process = maker(f"--network=lan --incoming --mac={MAC}")
+    (port,) = daemon.ports()
+    assert process.told["status"] == 0 and port["incoming"]
+    process.kill()
+    assert daemon.settle() == []

@@ -460,6 +460,219 @@ def test_descriptor_is_the_ports(daemon, host):
         connection.ports("DeletePort", port=port["port"]["id"])
 
 
+def refused_without_a_port(daemon, networks, command, *words, options=()):
+    """macvtap-run says one line and exits with 125, and nothing was made that a watcher sees."""
+    with daemon.connect() as watcher:
+        watcher.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
+        assert watcher.reply() == {"event": "ready"}
+        arguments = [word for network in networks for word in ("--network", network)]
+        done = daemon.tool("macvtap-run", *options, *arguments, "--", *command, check=False)
+        check_refused(done, RUN_OURS, *words)
+        daemon.ctl("port", "create", "--network=lan", "--name=mark")
+        assert watcher.reply()["port"]["name"] == "mark"
+        daemon.ctl("port", "delete", "mark")
+
+
+@pytest.mark.parametrize("networks, command, words", [
+    (["lan"], ["true"], "no QEMU is seen in the command, and no token is used"),
+    (["lan"], ["sh", "-c", "exec qemu-system-x86_64"], "no QEMU is seen in the command"),
+    (["lan"], ["SUDO", "-u", "nobody", "qemu-system-x86_64"], "sudo -u USER macvtap-run …"),
+    (["lan"], ["nice", "-n", "5", "SUDO", "true", "{netdev}", "{device}"], "sudo -u USER macvtap-run …"),
+    (["lan"], ["true", "{mac}"], "the descriptor of the port on network lan is not used"),
+    (["lan"], ["true", "{device}"], "the descriptor of the port on network lan is not used"),
+    (["lan"], ["true", "{netdev}"], "is nowhere in the command"),
+    (["lan"], ["true", "{fds}"], "check-mac=no at --network=lan"),
+    ([f"lan,mac={MAC}"], ["true", "{fd}", "mac=52:54:00:00:00:08"], f"({MAC}) is nowhere in the command"),
+    (["lan", "lan"], ["true", "{netdev:0}", "{device:0}"], "the descriptor of the port on network lan is not used"),
+    (["lan"], ["true", "{netdev:dmz}"], "there is no --network or --port 'dmz'"),
+    (["lan,queues=2"], ["true", "{fd}"], "has 2 queues; use {fds}"),
+    (["lan"], ["QEMU", "-M", "none"], "machine none has no bus for virtio-net"),
+])
+def test_no_vm_without_its_network(daemon, networks, command, words):
+    """Each of these used to start a VM that had no network, or a guest that did not hear."""
+    names = {"SUDO": fake_qemu(daemon, "sudo"), "QEMU": fake_qemu(daemon)}
+    refused_without_a_port(daemon, networks, [names.get(word, word) for word in command], words)
+
+
+def test_mac_of_the_command_is_another_than_the_ports(daemon):
+    """There is a MAC in the command: whether it is the port's can be said when the port is there."""
+    done = run(daemon, ["lan"], "true", "{netdev}", "mac=52:54:00:00:00:08", check=False)
+    check_refused(done, RUN_OURS, "is nowhere in the command")
+    assert daemon.settle() == []
+    for words in (["lan,check-mac=no"], "{fd}"), ([f"lan,mac={MAC}"], "{fd},52-54-00-00-00-07"):
+        run(daemon, words[0], "true", words[1])
+    assert daemon.settle() == []
+
+
+# How a wrapper of the kernel tier's fake QEMU is called, and packages that may be missing are not in it.
+WRAPPERS = [
+    "nice -n 5", "taskset -c 0", "taskset 1", "env -i A=b", "timeout -k 1 60", "chrt -o 0", "setpriv --nnp --reuid 1",
+    "nohup", "setsid -w", "ionice -c 3", "stdbuf -oL", "prlimit --core=0", "numactl -l",
+    "ip netns exec NAME", "nohup nice -n 1 ionice -c2 -n 7 taskset -c 0 env A=b timeout 60 stdbuf -o0",
+]
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_qemu_behind_another_program(daemon, wrapper):
+    """The real programs, with a QEMU that only says what it was given."""
+    name = f"macvtapd-{os.getpid()}"
+    host = daemon.host
+    script = f'ip netns add {name} && "$@"; status=$?; ip netns del {name}; exit $status' if "NAME" in wrapper else '"$@"'
+    words = wrapper.replace("NAME", name).split()
+    done = host.run("sh", "-c", script, "sh", program("macvtap-run"), "-n", f"lan,mac={MAC},vhost=off", "--", *words,
+                    fake_qemu(daemon), "-m", "128", env=daemon.environment())
+    *_, option, netdev, other_option, device = done.stdout.splitlines()
+    assert (option, other_option) == ("-netdev", "-device"), done.stdout
+    assert re.fullmatch(r"tap,id=macvtap0,fd=\d+", netdev)
+    assert device == f"virtio-net-pci,netdev=macvtap0,mac={MAC}"
+    assert daemon.settle() == []
+
+
+@pytest.mark.parametrize("options, machine, device", [
+    ("", ["-M", "microvm"], f"virtio-net-device,netdev=macvtap0,mac={MAC}"),
+    (",queues=2", ["-M", "microvm"], f"virtio-net-device,netdev=macvtap0,mac={MAC},mq=on"),
+    (",model=e1000", ["-M", "microvm"], f"e1000,netdev=macvtap0,mac={MAC}"),
+    (",bus=rp0,mtu=1400", ["-M", "q35"], f"virtio-net-pci,netdev=macvtap0,mac={MAC},bus=rp0,host_mtu=1400"),
+    ("", ["-machine", "isapc"], f"ne2k_isa,netdev=macvtap0,mac={MAC}"),
+])
+def test_device_suits_the_machine(daemon, options, machine, device):
+    done = run(daemon, [f"lan,mac={MAC},vhost=off{options}"], fake_qemu(daemon), *machine)
+    assert done.stdout.splitlines()[-1] == device
+    assert daemon.settle() == []
+
+
+def test_mtu_that_the_guest_is_not_told(daemon):
+    for command, told in ((["QEMU", "-netdev", "{netdev}", "-device", "e1000,netdev=macvtap0,mac={mac}"], True),
+                          (["QEMU", "-netdev", "{netdev}", "-device", "{device}"], False),
+                          (["QEMU", "{fd},{mac},{mtu}"], False), (["QEMU"], False)):
+        line = [fake_qemu(daemon) if word == "QEMU" else word for word in command]
+        done = run(daemon, ["lan,mtu=1400"], *line)
+        assert bool(done.stderr) == told
+        if told:
+            check_line(done.stderr, "macvtap-run", "the MTU of network lan is 1400", "host_mtu={mtu}")
+    assert daemon.settle() == []
+
+
+def test_dry_run_and_verbose(daemon):
+    daemon.ctl("port", "create", "--network=lan", "--name=web", f"--mac={MAC}")
+    before = daemon.ports()
+    done = daemon.tool("macvtap-run", "--dry-run", "-n", "lan,queues=2", "-p", "web", "--", "nice", "qemu-system-x86_64",
+                       "-name", "a b")
+    assert done.stdout == ("nice qemu-system-x86_64 -name 'a b' -netdev tap,id=macvtap0,fds=FD0:FD1 -device "
+                           "virtio-net-pci,netdev=macvtap0,mac=MAC,mq=on,vectors=6 -netdev tap,id=macvtap1,fd=FD0 -device "
+                           "virtio-net-pci,netdev=macvtap1,mac=MAC\n")
+    assert daemon.ports() == before
+    daemon.ctl("port", "delete", "web")
+    done = daemon.tool("macvtap-run", "-v", "-n", f"lan,mac={MAC},name=web,vhost=off", "--", "echo", "{fd}", "{mac}")
+    port, started = done.stderr.splitlines()
+    assert port.startswith("macvtap-run: port web on network lan: mvt") and f"MAC {MAC}, MTU 1500, 1 queue" in port
+    assert started == f"macvtap-run: starts echo {done.stdout.strip()}"
+    assert daemon.settle() == []
+
+
+def test_guest_keeps_its_mac_by_its_name(daemon):
+    """Without name=, QEMU's -name decides, also behind another program."""
+    qemu = fake_qemu(daemon)
+    macs = [re.search(r"mac=([0-9a-f:]+)", run(daemon, ["lan"], *words).stdout).group(1) for words in (
+        [qemu, "-name", "web"], ["nice", qemu, "-name", "guest=web,debug-threads=on"], [qemu, "-name", "db"])]
+    assert macs[0] == macs[1] != macs[2]
+    assert daemon.settle() == []
+
+
+# -- ports that are there --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def web(daemon):
+    """A port made by hand, with two queues."""
+    daemon.ctl("port", "create", "--network=lan", "--name=web", f"--mac={MAC}", "--queues=2", "--interface=vm-web",
+               "--vhost=off")
+    yield "web"
+    daemon.ctl("port", "delete", "web")
+
+
+TELL = "import fcntl, sys; print([fcntl.ioctl(int(n), 0x800454D2, bytes(40))[:16].rstrip(bytes(1)).decode()" \
+       " for n in sys.argv[1].split(',')], sys.argv[2:])"
+
+
+@pytest.mark.parametrize("start", [
+    ["macvtap-run", "--port", "PORT", "--"], ["macvtapctl", "port", "open", "PORT", "--"], ["macvtapctl", "port", "open", "PORT"],
+])
+def test_port_made_by_hand_is_used(daemon, web, start):
+    for port in (web, "vm-web", "web,check-mac=no"):
+        words = [word.replace("PORT", port) for word in start]
+        done = daemon.tool(*words, "/usr/bin/python3", "-c", TELL, "{fds,}", "{mac}", "{ifname}", "{mtu}")
+        assert done.stdout.strip() == f"['vm-web', 'vm-web'] ['{MAC}', 'vm-web', '1500']"
+    words = [word.replace("PORT", "web,queues=1,model=e1000") for word in start]
+    done = daemon.tool(*words, fake_qemu(daemon))
+    assert re.fullmatch(rf"-netdev\ntap,id=macvtap0,fd=\d+\n-device\ne1000,netdev=macvtap0,mac={MAC}\n", done.stdout)
+    assert [port["name"] for port in daemon.ports()] == ["web"]
+
+
+def test_port_beside_a_network(daemon, web):
+    """Positions count in the order of the command line."""
+    done = daemon.tool("macvtap-run", "-p", web, "-n", "lan,ifname=vm-lan,vhost=off", "-n", "lan,ifname=vm-two", "--",
+                       "/usr/bin/python3", "-c", TELL, "{fds,:web},{fd:1},{fd:0:1},{fd:2}", "{mac:0}", "{mac:1}", "{mac:2}")
+    assert done.stdout.startswith(f"['vm-web', 'vm-web', 'vm-lan', 'vm-web', 'vm-two'] ['{MAC}', ")
+
+
+def test_refused_ports(daemon, web):
+    for words in (["--port", "nosuch"], ["--port", "web,mac=x"], ["--port", "web,queues=3"]):
+        done = daemon.tool("macvtap-run", *words, "--", "true", "{fds}", "{mac}", check=False)
+        check_refused(done, RUN_OURS)
+    done = daemon.tool("macvtap-run", "--port", "web", "--", "true", "{fds}", "mac=52:54:00:00:00:08", check=False)
+    check_refused(done, RUN_OURS, f"the MAC of port web ({MAC}) is nowhere in the command", "check-mac=no at --port=web")
+    for words, status in (([], USAGE), (["web"], USAGE), (["web", "--"], USAGE), (["web", "--", "true"], USAGE),
+                          (["nosuch", "--", *VMM], REFUSED), (["web", "--", "no-such-vmm"], 127)):
+        check_refused(daemon.ctl("port", "open", *words, check=False), status)
+    assert [port["name"] for port in daemon.ports()] == ["web"]
+
+
+def test_port_open_gives_up_no_power(daemon, web):
+    """What it starts has what the user has, as behind macvtap-run."""
+    command = ["sh", "-c", "grep CapEff /proc/self/status", "{fds}", "{mac}"]
+    expected = daemon.host.run(*command).stdout
+    assert daemon.ctl("port", "open", web, "--", *command).stdout == expected
+    assert daemon.tool("macvtap-run", "-p", web, "--", *command).stdout == expected
+
+
+def test_replace(daemon, monitor):
+    """A port of that name of the same owner goes first; there may be none."""
+    command = ["--replace", "-n", "lan,name=web", "--", "sh", "-c", "echo {mac}; exec cat", "{fd}"]
+    first = daemon.host.start(program("macvtap-run"), *command, env=daemon.environment(), stdin=-1, stdout=-1)
+    mac = first.stdout.readline()
+    (port,) = daemon.ports()
+    done = daemon.tool("macvtap-run", *command[1:], check=False)
+    check_refused(done, RUN_OURS, "there is a port 'web' already")
+    second = daemon.host.start(program("macvtap-run"), *command, env=daemon.environment(), stdin=-1, stdout=-1)
+    assert second.stdout.readline() == mac
+    (new,) = daemon.ports()
+    assert (new["name"], new["macAddress"]) == ("web", port["macAddress"]) and new["id"] != port["id"]
+    assert first.poll() is None
+    first.kill()
+    done = daemon.tool("macvtap-run", *command, user="nobody", check=False)
+    check_refused(done, RUN_OURS, "'web'")
+    assert [port["id"] for port in daemon.ports()] == [new["id"]]
+    second.kill()
+    assert daemon.settle() == []
+
+
+def test_root_replaces_no_port_of_a_user(daemon):
+    daemon.ctl("port", "create", "--network=lan", "--name=web", user="nobody")
+    done = daemon.tool("macvtap-run", "--replace", "-n", "lan,name=web", "--", *VMM, check=False)
+    check_refused(done, RUN_OURS, "there is a port 'web' already")
+    daemon.ctl("port", "delete", "web")
+    check_refused(daemon.tool("macvtap-run", "--replace", "-n", "lan", "--", *VMM, check=False), RUN_OURS,
+                  "--replace needs a port's name")
+
+
+def test_incoming(daemon):
+    done = run(daemon, ["lan,incoming=yes,name=guest"], "sh", "-c", f"{program('macvtapctl')} --json port show guest", "{fd}",
+               "{mac}")
+    assert json.loads(done.stdout)["incoming"] is True
+    assert daemon.settle() == []
+
+
 # -- closed standard descriptors -------------------------------------------------------------------------------
 
 CLOSED = ("<&- >&-", "<&- >&- 2>&-")

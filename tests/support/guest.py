@@ -16,14 +16,16 @@ KERNEL_WORDS = ("console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable no_ti
                 " initcall_blacklist=crypto_kdf108_init,init_kprobe_trace,load_system_certificate_list")
 
 
-def qemu_command(ip, ping=(), name="guest", netdev=None, device="virtio-net-pci", mac=None, vectors=None, extra=(),
-                 keep=None):
+def qemu_command(ip, ping=(), name="guest", netdev=None, device="virtio-net-pci", mac=None, extra=(), keep=None,
+                 machine="q35"):
     """The command line of a guest. Without netdev it has no network arguments: macvtap-run adds them.
     keep: an address that it pings for ever when it is done."""
     words = [f"guest.name={name}", f"guest.ip={ip}", f"guest.ping={','.join(ping)}",
              f"guest.tries={120 * FACTOR}"]
     words += [f"guest.keep={keep}"] if keep else []
-    line = ["qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", "128", "-nodefaults", "-no-user-config",
+    # It has no timer by which the kernel could find out how fast QEMU's time stamp counter is.
+    words += ["tsc_early_khz=1000000"] if machine.startswith("microvm") else []
+    line = ["qemu-system-x86_64", "-accel", "tcg", "-M", machine, "-m", "128", "-nodefaults", "-no-user-config",
             "-display", "none", "-serial", "stdio", "-no-reboot",
             "-kernel", image("kernel"), "-initrd", image("guest"),
             "-append", " ".join([KERNEL_WORDS, *words])]
@@ -101,12 +103,14 @@ class Guest:
         self.process.stdout.close()
 
 
-def run_with_macvtap_run(daemon, networks, ip, ping=(), name="guest", user=None, extra=(), keep=None):
-    """macvtap-run --network … -- qemu-system-x86_64 …: it adds -netdev and -device, or fills tokens in extra."""
-    line = [program("macvtap-run")]
+def run_with_macvtap_run(daemon, networks, ip, ping=(), name="guest", user=None, extra=(), keep=None, machine="q35",
+                         options=(), wrapper=()):
+    """macvtap-run --network … -- qemu-system-x86_64 …: it adds -netdev and -device, or fills tokens in extra. options:
+    more of macvtap-run's; wrapper: what starts QEMU."""
+    line = [program("macvtap-run"), *options]
     for network in networks:
         line += ["--network", network]
-    line += ["--", *qemu_command(ip, ping, name, extra=extra, keep=keep)]
+    line += ["--", *wrapper, *qemu_command(ip, ping, name, extra=extra, keep=keep, machine=machine)]
     return Guest(daemon.host, line, user=user, env=daemon.environment())
 
 
