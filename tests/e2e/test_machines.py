@@ -5,6 +5,7 @@ import os
 import pytest
 
 import guest
+from programs import image, program
 
 A = "10.0.0.1"
 STATION = "10.0.0.254"
@@ -75,3 +76,16 @@ def test_behind_each_program(daemon, guests, wrapper):
 def test_machine(daemon, guests, machine, network, extra):
     check_reaches(daemon, guests(guest.run_with_macvtap_run, daemon, [network], f"{A}/24", [STATION], machine=machine,
                                  extra=extra))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("networks", [["lan"], ["lan,queues=2,mtu=1400"]])
+def test_arm(daemon, guests, networks):
+    """Debian's arm64 kernel on aarch64's machine virt."""
+    words = f"console=ttyAMA0 panic=-1 quiet guest.name=arm guest.ip={A}/24 guest.ping={STATION}"
+    line = ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-smp", "2", "-m", "256", "-nodefaults",
+            "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", image("arm64_kernel"),
+            "-initrd", image("arm64_guest"), "-append", words]
+    options = [word for network in networks for word in ("-n", network)]
+    check_reaches(daemon, guests(guest.Guest, daemon.host, [program("macvtap-run"), *options, "--", *line],
+                                 env=daemon.environment()))

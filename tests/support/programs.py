@@ -49,9 +49,10 @@ def run_under_memcheck():
 
 
 @functools.cache
-def images():
-    """Paths by name: kernel, modules, version, guest, lab. Made when they are missing."""
-    done = subprocess.run([SOURCE / "tests/support/images"], stdout=subprocess.PIPE, text=True, check=True)
+def images(*more):
+    """Paths by name: kernel, modules, version, guest, lab; with "arm64" also arm64_kernel, arm64_guest. Made when they
+    are missing."""
+    done = subprocess.run([SOURCE / "tests/support/images", *more], stdout=subprocess.PIPE, text=True, check=True)
     return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 
@@ -61,4 +62,5 @@ def image_folder():
 
 def image(name):
     """The path of an image inside a Host."""
-    return f"{INSIDE_IMAGES}/{os.path.relpath(images()[name], image_folder())}"
+    made = images("arm64") if name.startswith("arm64_") else images()
+    return f"{INSIDE_IMAGES}/{os.path.relpath(made[name], image_folder())}"
