@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A port ends with the last of its descriptors, in whatever process that is, and with nothing else."""
 import array
+import fcntl
 import os
 import signal
 import socket
+import struct
 import sys
 
 import pytest
@@ -12,6 +14,9 @@ from clock import Deadline
 from frames import PacketSocket, Tap, frame, open_tap
 from programs import program
 from varlink import VarlinkError
+
+
+F_OFD_SETLK = 37  # linux/fcntl.h
 
 
 @pytest.fixture
@@ -246,6 +251,18 @@ def test_restarts(daemon, connection, how):
     assert {port["name"]: port["openQueues"] for port in daemon.ports()} == {"b": 1, "c": 2}
     assert "removing port a: its last descriptor was closed" in daemon.messages()
     close(held["b"][1:] + held["c"])
+    assert daemon.settle() == []
+
+
+def test_lock_that_its_user_drops(daemon, connection):
+    """It is what a daemon that starts later goes by; to the one that runs it is nothing."""
+    _, (own,) = create(connection, "own")
+    _, (other,) = create(connection, "other")
+    fcntl.fcntl(own, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_UNLCK, 0, 0, 0, 0))
+    assert alive(daemon) == ["other", "own"]
+    daemon.restart()
+    assert alive(daemon) == ["other"]
+    close([own, other])
     assert daemon.settle() == []
 
 
