@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "macvtapctl.h"
 #include "network-option.h"
+#include "port-refusal.h"
 #include "queue-users.h"
 #include "table.h"
 
@@ -244,6 +245,8 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
     request.incoming = options.incoming;
     client = ctl_connect(ctl, error);
     port = client ? macvtap_client_create(client, &request, error) : NULL;
+    if (client && !port)
+        port_refusal_name_users(client, options.name, options.mac, error);
     if (!port)
         return 1;
     if (ctl->json)

@@ -11,6 +11,7 @@
  */
 #include "macvtap.h"
 #include "network-option.h"
+#include "port-refusal.h"
 #include "qemu-options.h"
 #include "vmm-arguments.h"
 #include "vmm-command.h"
@@ -189,12 +190,16 @@ make_port(const Run *run, MacvtapClient *client, const NetworkOption *option,
         .vhost = option->vhost,
         .incoming = option->incoming,
     };
+    MacvtapPort *port;
 
     if (option->port)
         return macvtap_client_open(client, option->port, option->queues, error);
     if (run->replace && option->name && !delete_namesake(client, option->name, error))
         return NULL;
-    return macvtap_client_create(client, &request, error);
+    port = macvtap_client_create(client, &request, error);
+    if (!port)
+        port_refusal_name_users(client, option->name, option->mac, error);
+    return port;
 }
 
 /* As QEMU's -name has it, so that a guest keeps its MAC; NULL: it is not known. */

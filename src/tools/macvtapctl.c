@@ -17,17 +17,20 @@ typedef struct Command {
     gboolean starts_programs; /* libvirt's or a VMM, which must have what the user has */
 } Command;
 
+/* To see which processes have a descriptor: /proc/PID/fd of others. */
+#define LOOK_AT_PROCESSES (CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH))
+
 static const Command commands[] = {
     {"network", "list", ctl_network_list, "", "The networks you may use"},
     {"network", "show", ctl_network_show, "NET", "One network and its ports"},
     {"port", "list", ctl_port_list, "[--network NET]", "Your ports"},
     {"port", "show", ctl_port_show, "PORT", "One port, by id, name or interface",
-     .capabilities = CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH)},
+     .capabilities = LOOK_AT_PROCESSES},
     {"port", "create", ctl_port_create,
      "--network NET [--name NAME] [--interface IFNAME] [--mac MAC] [--mtu N] [--queues N] [--vhost "
      "WHEN]"
      " [--holder none|pid:N|domain:UUID] [--link up|down] [--incoming]",
-     "Make a port"},
+     "Make a port", .capabilities = LOOK_AT_PROCESSES},
     {"port", "set", ctl_port_set, "PORT [--sources MAC[,MAC...]] [--link up|down]",
      "Change the source list of a port in source mode, or set its device up or down"},
     {"port", "delete", ctl_port_delete, "PORT...", "Remove ports"},
@@ -37,8 +40,7 @@ static const Command commands[] = {
      "Ports in libvirt's domains (see macvtapctl domain --help)", .starts_programs = TRUE},
     {"monitor", NULL, ctl_monitor, "", "Show changes as they happen"},
     {"doctor", NULL, ctl_doctor, "", "Look for what would keep a VM from its network",
-     /* to see whose a socket is */
-     .capabilities = CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH)},
+     .capabilities = LOOK_AT_PROCESSES},
 };
 
 gboolean

@@ -4,12 +4,13 @@
  *
  * The helper of -netdev tap,helper= and -netdev bridge,helper= (QEMU's net/tap.c,
  * net_bridge_run_helper): QEMU makes a socket pair, starts us with one end as --fd=N, and waits for
- * one byte with one descriptor and exit status 0. The socket's peer credentials name the QEMU that
- * made the pair, whatever shell stands in between: it becomes the port's holder. QEMU's guest sends
- * from the MAC of its -device, and a macvtap takes in only its own: the port gets that MAC, from
- * --mac or, if there it is sure, from QEMU's command line.
+ * one byte with one descriptor and exit status 0. The port lives as long as QEMU keeps that
+ * descriptor open. QEMU's guest sends from the MAC of its -device, and a macvtap takes in only its
+ * own: the port gets that MAC, from --mac or, if there it is sure, from the command line of the
+ * QEMU that made the pair. The socket's peer credentials name it, whatever shell stands in between.
  */
 #include "macvtap.h"
+#include "port-refusal.h"
 #include "qemu-command-line.h"
 
 #include "capabilities.h"
@@ -137,22 +138,22 @@ find_mac(Options *options, pid_t qemu, CommandLine *line, GError **error)
 }
 
 static MacvtapPort *
-create_port(const Options *options, MacvtapClient *client, pid_t qemu, GError **error)
+create_port(const Options *options, MacvtapClient *client, GError **error)
 {
-    g_autofree char *holder = g_strdup_printf("pid:%d", (int)qemu);
     MacvtapRequest request = {
         .network = options->network ? options->network : options->bridge,
         .mac_address = options->mac,
-        .holder = holder,
         .queues = 1,
         .incoming = options->incoming,
     };
     g_autoptr(GError) cause = NULL;
     MacvtapPort *port = macvtap_client_create(client, &request, &cause);
+    gboolean is_conflict = g_strcmp0(macvtap_client_get_refusal(client), "MacConflict") == 0;
 
+    if (!port)
+        port_refusal_name_users(client, NULL, options->mac, &cause);
     /* The user has not said this MAC: it is the device's default, or another device's. */
-    if (!port && options->mac_is_found &&
-        g_strcmp0(macvtap_client_get_refusal(client), "MacConflict") == 0)
+    if (!port && options->mac_is_found && is_conflict)
         refuse(error,
                "%s; give QEMU's device a mac= of its own, or say which MAC it has with --mac=MAC",
                cause->message);
@@ -232,18 +233,11 @@ serve(Options *options, GError **error)
     client = macvtap_client_connect(options->socket, error);
     if (!client)
         return FALSE;
-    port = options->port ? open_port(options, client, error)
-                         : create_port(options, client, qemu, error);
-    if (!port)
+    port = options->port ? open_port(options, client, error) : create_port(options, client, error);
+    if (!port || !send_descriptor(options->fd, macvtap_port_steal_tap(port, 0), error))
         return FALSE;
-    if (send_descriptor(options->fd, macvtap_port_steal_tap(port, 0), error)) {
-        warn_of_mtu(port, &line);
-        return TRUE;
-    }
-    /* QEMU may live on without it. */
-    if (!options->port)
-        macvtap_client_delete(client, macvtap_port_get_id(port), NULL);
-    return FALSE;
+    warn_of_mtu(port, &line);
+    return TRUE;
 }
 
 int

@@ -16,6 +16,7 @@ from programs import program
 from varlink import VarlinkError
 
 
+MAC = "52:54:00:00:00:78"
 F_OFD_SETLK = 37  # linux/fcntl.h
 
 
@@ -82,7 +83,7 @@ os.read(int(sys.argv[1]), 1)
 @pytest.mark.parametrize("launcher", [[], ["setsid", "-f"], ["sh", "-c", '"$@" & exit', "sh"]], ids=["", "setsid", "shell"])
 def test_vmm_that_daemonizes(daemon, host, launcher):
     stays, gate = os.pipe()
-    process = host.start(program("macvtap-run"), "--network=lan,name=vm",
+    process = host.start(program("macvtap-run"), "--network=lan,name=vm,check-mac=no",
                          "--", *launcher, sys.executable, "-c", DAEMONIZE, str(stays), "{fd}", env=daemon.environment(),
                          stdin=-1, stdout=-1, pass_fds=[stays])
     child = int(process.stdout.readline())
@@ -161,6 +162,7 @@ def test_caller_in_another_pid_namespace(daemon, host):
 
 def test_queue_by_queue(daemon, connection, station):
     port, descriptors = create(connection, queues=3)
+    connection.ports("ListNetworks")  # the daemon has closed its own copies
     close(descriptors[:2])
     with Tap(descriptors[2]) as tap, PacketSocket(station, "eth0") as wire:
         wire.send(frame(port["macAddress"], wire.mac, b"to the last queue"))
@@ -204,6 +206,15 @@ def test_unplugged_and_plugged_again(daemon, connection):
     assert daemon.settle() == []
 
 
+def test_deleted_under_open_descriptors(daemon, connection, host):
+    """Nothing is left, whatever is still open; and what is closed later is nobody's."""
+    _, descriptors = create(connection, queues=2)
+    daemon.ctl("port", "delete", "vm")
+    assert daemon.leftovers() == []
+    close(descriptors)
+    assert daemon.ports() == []
+
+
 def test_watchers_hear_of_it(daemon, connection):
     with daemon.connect() as watcher:
         watcher.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
@@ -229,6 +240,40 @@ def test_show_names_the_processes(daemon, host):
     shown = daemon.ctl("port", "show", "vm").stdout
     assert f"open       1 queue, in python3 [{child}]" in shown
     process.stdin.close()
+    assert daemon.settle() == []
+
+
+def test_refusal_names_the_processes(daemon, host):
+    """What keeps a name or a MAC, to who may know it; of another user's port there is nothing to say."""
+    process = host.start(program("macvtap-run"), f"--network=lan,name=vm,mac={MAC}", "--", "sh", "-c", "echo; exec cat", "{fd}",
+                         "{mac}", env=daemon.environment(), stdin=-1, stdout=-1)
+    process.stdout.readline()
+    for again in ("name=vm", f"mac={MAC}"):
+        done = daemon.tool("macvtap-run", f"--network=lan,{again}", "--", "true", "{fd}", "{mac}", check=False)
+        (line,) = done.stderr.splitlines()
+        assert done.returncode == 125 and line.endswith(f"; its queues are open in cat [{process.pid}]")
+        done = daemon.tool("macvtap-run", f"--network=lan,{again}", "--", "true", "{fd}", "{mac}", user="nobody", check=False)
+        assert done.returncode == 125 and "open in" not in done.stderr
+    done = daemon.ctl("port", "create", "--network=lan", "--name=vm", check=False)
+    assert f"cat [{process.pid}]" in done.stderr
+    process.stdin.close()
+    assert daemon.settle() == []
+
+
+def test_replaced_by_its_owner(daemon, host):
+    """QEMU hangs and keeps the name: --replace takes it."""
+    run = [program("macvtap-run"), "--replace", "--network=lan,name=vm", "--", "sh", "-c", "echo; exec cat", "{fd}", "{mac}"]
+    first = host.start(*run, env=daemon.environment(), stdin=-1, stdout=-1)
+    first.stdout.readline()
+    (before,) = daemon.ports()
+    second = host.start(*run, env=daemon.environment(), stdin=-1, stdout=-1)
+    second.stdout.readline()
+    (after,) = daemon.ports()
+    assert (after["name"], after["macAddress"]) == (before["name"], before["macAddress"]) and after["id"] != before["id"]
+    first.kill()
+    first.wait()
+    assert daemon.ports() == [after]
+    second.kill()
     assert daemon.settle() == []
 
 

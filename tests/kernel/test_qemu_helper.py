@@ -46,7 +46,7 @@ def maker(daemon):
 def check_given(daemon, process, mac):
     (port,) = daemon.ports()
     assert process.told == {"bytes": 1, "names": [port["interfaceName"]], "status": 0, "error": ""}
-    assert port["holder"] == {"type": "process", "pid": process.pid}
+    assert (port["holder"], port["openQueues"]) == ({"type": "descriptors"}, 1)
     assert port["macAddress"] == mac
     return port
 
@@ -120,13 +120,14 @@ def test_refused(daemon, maker, options, arguments, words):
 
 def test_mac_that_another_has(daemon, maker):
     """Two QEMUs without mac= have the same; the second is told what to do, but not when it has said the MAC itself."""
-    first = maker("--network=lan", "-nic", "tap,helper=h")
+    first = maker("--network=lan", "-nic", "tap,helper=h", user="nobody")
     check_given(daemon, first, "52:54:00:12:34:56")
     words = "; give QEMU's device a mac= of its own, or say which MAC it has with --mac=MAC"
     told = maker("--network=lan", "-nic", "tap,helper=h").told
     assert told["status"] == 1 and "MAC 52:54:00:12:34:56 is port" in told["error"] and words in told["error"]
-    told = maker("--network=lan --mac=52:54:00:12:34:56").told
+    told = maker("--network=lan --mac=52:54:00:12:34:56", user="nobody").told
     assert told["status"] == 1 and "MAC 52:54:00:12:34:56 is port" in told["error"] and words not in told["error"]
+    assert f"its queues are open in python3 [{first.pid}]" in told["error"]
     first.kill()
     assert daemon.settle() == []
 
@@ -140,11 +141,11 @@ def test_not_allowed(daemon, maker):
 
 
 def test_qemu_that_does_not_take_it_keeps_no_port(daemon, maker):
-    process = maker(f"--network=lan --mac={MAC}", DEAF="1")
+    process = maker(f"--network=lan --mac={MAC}", DEAF="1")  # it is gone with the helper, which had the descriptor last
     assert process.told["status"] == 1
     assert "cannot hand the descriptor to QEMU" in process.told["error"]
     assert process.poll() is None
-    assert daemon.leftovers() == []
+    assert daemon.settle() == []
 
 
 @pytest.mark.parametrize("options, arguments, told", [

@@ -217,6 +217,14 @@ block_final_name(Kernel *kernel, const LinkInfo *link, const char *owner, guint 
 }
 
 static void
+expect_no_queues(TestBroker *test)
+{
+    g_autoptr(GPtrArray) owners = test->kernel->ops->queue_owners(test->kernel);
+
+    assert_int_equal(owners->len, 0);
+}
+
+static void
 test_record_that_cannot_be_final(void **state)
 {
     TestBroker *test = *state;
@@ -232,6 +240,7 @@ test_record_that_cannot_be_final(void **state)
     spy.ops.link_delete = spy.real->link_delete;
     assert_false(broker_create_port(test->broker, &root, &request, &grant, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "cannot make the record");
+    expect_no_queues(test);
     assert_int_equal(remove(spy.records), 0);
     spy_end(test);
     assert_int_equal(kernel_fake_link_count(test->kernel), links);
