@@ -242,27 +242,42 @@ make_named_node(Queues *queues, const char *owner, dev_t device, GError **error)
     }
 }
 
+/* An O_PATH descriptor of the node; -1 and errno, ENODEV if it is another device's. */
+static int
+hold_node(Queues *queues, const char *name, dev_t device)
+{
+    AUTO_FD int fd =
+        (int)RETRY_EINTR(openat(queues->folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status;
+
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return -1;
+    if (!S_ISCHR(status.st_mode) || status.st_rdev != device) {
+        errno = ENODEV;
+        return -1;
+    }
+    return g_steal_fd(&fd);
+}
+
 int
 queues_make_node(Queues *queues, const char *owner, dev_t device, char **ret_name, GError **error)
 {
     g_autofree char *name = NULL;
-    AUTO_FD int fd = -1;
-    struct stat status;
+    int fd;
 
     if (!ensure_folder(queues, error))
         return -1;
     name = make_named_node(queues, owner, device, error);
     if (!name)
         return -1;
-    fd = (int)RETRY_EINTR(openat(queues->folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    if (fd < 0 || fstat(fd, &status) < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != device) {
-        error_set_errno(error, fd < 0 ? errno : ENODEV, "cannot use a device node in /dev/%s",
-                        queues->folder_name);
-        queues_drop_node(queues, name);
-        return -1;
+    fd = hold_node(queues, name, device);
+    if (fd >= 0) {
+        *ret_name = g_steal_pointer(&name);
+        return fd;
     }
-    *ret_name = g_steal_pointer(&name);
-    return g_steal_fd(&fd);
+    error_set_errno(error, errno, "cannot use a device node in /dev/%s", queues->folder_name);
+    queues_drop_node(queues, name);
+    return -1;
 }
 
 static gboolean
