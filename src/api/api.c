@@ -4,9 +4,11 @@
 #include "api-error.h"
 #include "api-json.h"
 #include "api-request.h"
+#include "trail.h"
 
 struct Api {
     Broker *broker;
+    Trail *trail;
     GHashTable *streams; /* caller_account() → how many it has; none with 0 */
 };
 
@@ -45,6 +47,19 @@ refuse(VarlinkCall *call, const char *field, const GError *error)
         api_error_send(call, error);
     else
         varlink_call_invalid_parameter(call, field);
+}
+
+/* The same of a request for something, which leaves a trail; refusal has no reason yet. */
+static void
+refuse_grant(Api *api, VarlinkCall *call, TrailRefusal refusal, const char *field,
+             const GError *error)
+{
+    Caller caller = caller_of(call);
+    g_autofree char *what = field ? g_strdup_printf("parameter %s", field) : NULL;
+
+    refusal.reason = error ? error->message : what;
+    trail_refused(api->trail, &caller, &refusal);
+    refuse(call, field, error);
 }
 
 static json_t *
@@ -146,12 +161,16 @@ on_create_port(VarlinkCall *call, gpointer user_data)
     g_autoptr(GError) error = NULL;
     const char *field = NULL;
 
-    if (!api_request_create(varlink_call_parameters(call), &request, &field, &error))
-        refuse(call, field, error);
-    else if (!broker_create_port(api->broker, &caller, &request, &grant, &error))
-        api_error_send(call, error);
-    else
-        reply_grant(call, &grant);
+    if (!api_request_create(varlink_call_parameters(call), &request, &field, &error) ||
+        !broker_create_port(api->broker, &caller, &request, &grant, &error)) {
+        refuse_grant(
+            api, call,
+            (TrailRefusal){.verb = "create", .network = request.network, .port = request.name},
+            field, error);
+        return;
+    }
+    trail_created(api->trail, &caller, grant.port);
+    reply_grant(call, &grant);
 }
 
 static void
@@ -162,15 +181,16 @@ on_open_port(VarlinkCall *call, gpointer user_data)
     g_auto(PortGrant) grant = {0};
     g_autoptr(GError) error = NULL;
     const char *field = NULL;
-    SimpleRequest request;
+    SimpleRequest request = {0};
 
-    if (!api_request_open(varlink_call_parameters(call), &request, &field, &error))
-        refuse(call, field, error);
-    else if (!broker_open_port(api->broker, &caller, request.port, (guint)request.queues, &grant,
-                               &error))
-        api_error_send(call, error);
-    else
-        reply_grant(call, &grant);
+    if (!api_request_open(varlink_call_parameters(call), &request, &field, &error) ||
+        !broker_open_port(api->broker, &caller, request.port, (guint)request.queues, &grant,
+                          &error)) {
+        refuse_grant(api, call, (TrailRefusal){.verb = "open", .port = request.port}, field, error);
+        return;
+    }
+    trail_opened(api->trail, &caller, grant.port, grant.taps->len);
+    reply_grant(call, &grant);
 }
 
 static void
@@ -181,28 +201,65 @@ on_set_port(VarlinkCall *call, gpointer user_data)
     g_auto(PortChange) change = {0};
     g_autoptr(GError) error = NULL;
     const char *field = NULL;
-    const Port *port;
+    const Port *port = NULL;
 
-    if (!api_request_change(varlink_call_parameters(call), &change, &field, &error)) {
-        refuse(call, field, error);
-        return;
-    }
-    port = broker_change_port(api->broker, &caller, &change, &error);
+    if (api_request_change(varlink_call_parameters(call), &change, &field, &error))
+        port = broker_change_port(api->broker, &caller, &change, &error);
     if (port)
         varlink_call_reply(call, json_pack("{s:o}", "port", api_json_port(port)), NULL);
     else
-        api_error_send(call, error);
+        refuse_grant(api, call, (TrailRefusal){.verb = "change", .port = change.port}, field,
+                     error);
+}
+
+/* A call that is answered when ports have gone. */
+typedef struct Ending {
+    TrailEnding trail_ending; /* first, see there */
+    Trail *trail;             /* these two are references */
+    VarlinkCall *call;
+    char *port; /* as the caller named it; NULL: its domain's */
+} Ending;
+
+/* Who asks is read apart: a call that is refused need not cost that. */
+static Ending *
+ending_new(Api *api, VarlinkCall *call, const char *port)
+{
+    Ending *ending = g_new0(Ending, 1);
+
+    ending->trail_ending.domain = !port;
+    ending->trail = trail_ref(api->trail);
+    ending->call = varlink_call_ref(call);
+    ending->port = g_strdup(port);
+    return ending;
 }
 
 static void
-on_port_removed(guint n_ports, const GError *error, gpointer user_data)
+ending_free(Ending *ending)
 {
-    g_autoptr(VarlinkCall) call = user_data;
+    trail_asker_clear(&ending->trail_ending.asker);
+    trail_unref(ending->trail);
+    varlink_call_unref(ending->call);
+    g_free(ending->port);
+    g_free(ending);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Ending, ending_free)
 
-    if (error)
-        api_error_send(call, error);
-    else
-        varlink_call_reply(call, NULL, NULL);
+/* BrokerRemoved */
+static void
+on_removed(guint n_ports, const GError *error, gpointer user_data)
+{
+    g_autoptr(Ending) ending = user_data;
+    const TrailRefusal refusal = {
+        .verb = "delete", .port = ending->port, .reason = error ? error->message : NULL};
+
+    if (error) {
+        trail_refused_later(ending->trail, &ending->trail_ending.asker, &refusal);
+        api_error_send(ending->call, error);
+    } else if (ending->port) {
+        varlink_call_reply(ending->call, NULL, NULL);
+    } else {
+        varlink_call_reply(ending->call, json_pack("{s:I}", "ports", (json_int_t)n_ports), NULL);
+    }
 }
 
 static void
@@ -212,25 +269,18 @@ on_delete_port(VarlinkCall *call, gpointer user_data)
     Caller caller = caller_of(call);
     g_autoptr(GError) error = NULL;
     const char *field = NULL;
-    SimpleRequest request;
+    g_autoptr(Ending) ending = NULL;
+    SimpleRequest request = {0};
 
-    if (!api_request_delete(varlink_call_parameters(call), &request, &field))
-        refuse(call, field, NULL);
-    else if (broker_delete_port(api->broker, &caller, request.port, on_port_removed, call, &error))
-        varlink_call_ref(call);
-    else
-        api_error_send(call, error);
-}
-
-static void
-on_domain_removed(guint n_ports, const GError *error, gpointer user_data)
-{
-    g_autoptr(VarlinkCall) call = user_data;
-
-    if (error)
-        api_error_send(call, error);
-    else
-        varlink_call_reply(call, json_pack("{s:I}", "ports", (json_int_t)n_ports), NULL);
+    if (api_request_delete(varlink_call_parameters(call), &request, &field)) {
+        ending = ending_new(api, call, request.port);
+        if (broker_delete_port(api->broker, &caller, request.port, on_removed, ending, &error)) {
+            trail_asker_read(&caller, &ending->trail_ending.asker);
+            g_steal_pointer(&ending);
+            return;
+        }
+    }
+    refuse_grant(api, call, (TrailRefusal){.verb = "delete", .port = request.port}, field, error);
 }
 
 static void
@@ -241,11 +291,15 @@ on_end_domain(VarlinkCall *call, gpointer user_data)
     g_autoptr(GError) error = NULL;
     char domain[UUID_TEXT_SIZE];
     const char *field = NULL;
+    Ending *ending;
 
-    if (api_request_end_domain(varlink_call_parameters(call), domain, &field, &error))
-        broker_end_domain(api->broker, &caller, domain, on_domain_removed, varlink_call_ref(call));
-    else
+    if (!api_request_end_domain(varlink_call_parameters(call), domain, &field, &error)) {
         refuse(call, field, error);
+        return;
+    }
+    ending = ending_new(api, call, NULL);
+    trail_asker_read(&caller, &ending->trail_ending.asker);
+    broker_end_domain(api->broker, &caller, domain, on_removed, ending);
 }
 
 static const char *const event_names[] = {
@@ -266,7 +320,7 @@ stream_send(Stream *stream, const char *event, const Port *port)
 }
 
 static void
-stream_on_port_event(PortEvent event, const Port *port, gpointer user_data)
+stream_on_port_event(PortEvent event, const Port *port, const PortEnd *end, gpointer user_data)
 {
     Stream *stream = user_data;
     Caller caller = caller_of(stream->call);
@@ -350,6 +404,7 @@ api_new(VarlinkServer *server, Broker *broker, GError **error)
 
     api->broker = broker;
     api->streams = g_hash_table_new(NULL, NULL);
+    api->trail = trail_new(broker);
     if (!varlink_server_add_interface(server, api_description(), methods, api, error))
         return NULL;
     return g_steal_pointer(&api);
@@ -360,6 +415,8 @@ api_free(Api *api)
 {
     if (!api)
         return;
+    trail_close(api->trail);
+    trail_unref(api->trail);
     g_hash_table_unref(api->streams);
     g_free(api);
 }

@@ -35,12 +35,14 @@ struct Broker {
 
 /* events.c */
 void broker_emit(Broker *broker, PortEvent event, const Port *port);
+void broker_emit_end(Broker *broker, const Port *port, const PortEnd *end);
 void broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_data);
 void broker_on_address(int index, const char *address, gpointer user_data);
 
 /* delete.c: a port to be removed, and what became of it. */
 typedef struct PortRemoval {
     Port *port; /* in the registry; freed when it is gone */
+    PortEnd end;
     gboolean gone;
     GError *error; /* it may have gone all the same */
 } PortRemoval;

@@ -156,7 +156,8 @@ count_port(Port *port, gpointer user_data)
 {
     PortCount *count = user_data;
 
-    count->n_ports += !port->is_ending && g_str_equal(port->network, count->network);
+    count->n_ports +=
+        !port->is_ending && (!count->network || g_str_equal(port->network, count->network));
 }
 
 guint

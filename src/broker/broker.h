@@ -118,7 +118,7 @@ GStrv broker_list_file_changes(Broker *broker, const Caller *caller);
  * that its ports have taken up (passthru) is in use, not unusable. Free with g_strfreev(). */
 GStrv broker_parent_problems(Broker *broker, const Network *network);
 
-/* How many ports the network has. */
+/* How many ports the network has, or all together (NULL). */
 guint broker_count_ports(Broker *broker, const char *network);
 
 typedef enum PortEvent {
@@ -127,7 +127,21 @@ typedef enum PortEvent {
     PORT_EVENT_DELETED,
 } PortEvent;
 
-typedef void (*BrokerWatcher)(PortEvent event, const Port *port, gpointer user_data);
+/* Why a port has ended. */
+typedef enum PortEndReason {
+    PORT_END_ASKED,  /* by broker_delete_port() or broker_end_domain() */
+    PORT_END_HOLDER, /* its holder has ended */
+} PortEndReason;
+
+typedef struct PortEnd {
+    PortEndReason reason;
+    gpointer user_data; /* ASKED: what the first who asked gave with BrokerRemoved, which is called
+                           after this; else NULL */
+} PortEnd;
+
+/* end: of PORT_EVENT_DELETED; else NULL. */
+typedef void (*BrokerWatcher)(PortEvent event, const Port *port, const PortEnd *end,
+                              gpointer user_data);
 
 /* Calls watcher for every event of every port; returns a number for broker_unwatch(). */
 guint broker_watch(Broker *broker, BrokerWatcher watcher, gpointer user_data);

@@ -93,7 +93,7 @@ broker_sweep_vlans(Broker *broker, GError **error)
 
 /* The port's device has gone: so does everything else of it. */
 static gboolean
-forget_port(Broker *broker, Port *port, GError **error)
+forget_port(Broker *broker, Port *port, const PortEnd *end, GError **error)
 {
     g_autoptr(Port) copy = port_copy(port);
 
@@ -106,7 +106,7 @@ forget_port(Broker *broker, Port *port, GError **error)
     /* Only now: the end of its holder is another chance for a record that could not be removed. */
     holders_remove(broker->holders, copy->id);
     broker->kernel->ops->queue_forget(broker->kernel, copy->id);
-    broker_emit(broker, PORT_EVENT_DELETED, copy);
+    broker_emit_end(broker, copy, end);
     return TRUE;
 }
 
@@ -145,7 +145,7 @@ end_removal(Broker *broker, PortRemoval *removal, const GError *failure)
         return;
     }
     g_clear_error(&cause);
-    removal->gone = forget_port(broker, removal->port, &cause);
+    removal->gone = forget_port(broker, removal->port, &removal->end, &cause);
     if (!removal->gone)
         port_error_set(&removal->error, PORT_ERROR_SYSTEM, "%s", cause->message);
 }

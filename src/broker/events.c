@@ -34,18 +34,30 @@ broker_unwatch(Broker *broker, guint number)
     }
 }
 
-void
-broker_emit(Broker *broker, PortEvent event, const Port *port)
+static void
+tell_watchers(Broker *broker, PortEvent event, const Port *port, const PortEnd *end)
 {
     /* A watcher may end its own watch, or any that comes later, while it is told. */
     for (guint i = 0; broker->watches && i < broker->watches->len;) {
         Watch watch = g_array_index(broker->watches, Watch, i);
 
-        watch.watcher(event, port, watch.user_data);
+        watch.watcher(event, port, end, watch.user_data);
         if (i < broker->watches->len &&
             g_array_index(broker->watches, Watch, i).number == watch.number)
             i++;
     }
+}
+
+void
+broker_emit(Broker *broker, PortEvent event, const Port *port)
+{
+    tell_watchers(broker, event, port, NULL);
+}
+
+void
+broker_emit_end(Broker *broker, const Port *port, const PortEnd *end)
+{
+    tell_watchers(broker, PORT_EVENT_DELETED, port, end);
 }
 
 void

@@ -195,3 +195,51 @@ process_open_pidfd(int pidfd, pid_t pid, Process *ret_process, GError **error)
     copy = -1;
     return TRUE;
 }
+
+/* The path in systemd's own hierarchy (cgroup v1) or in the only one (v2). Borrowed; it goes up to
+ * the line's end. NULL: there is none. */
+static const char *
+find_cgroup(const char *cgroups)
+{
+    const char *found = strstr(cgroups, ":name=systemd:");
+
+    if (found)
+        return found + strlen(":name=systemd:");
+    for (found = cgroups; found; found = strchr(found, '\n')) {
+        found += *found == '\n';
+        if (g_str_has_prefix(found, "0::"))
+            return found + strlen("0::");
+    }
+    return NULL;
+}
+
+/* A path goes through slices to the unit; what lies below that the unit's own processes have made.
+ */
+char *
+process_unit(const char *cgroups)
+{
+    const char *path = find_cgroup(cgroups);
+    g_autofree char *line = path ? g_strndup(path, strcspn(path, "\n")) : NULL;
+    g_auto(GStrv) parts = g_strsplit(line ? line : "", "/", -1);
+
+    for (char **part = parts; *part; part++) {
+        if (g_str_has_suffix(*part, ".service") || g_str_has_suffix(*part, ".scope"))
+            return g_strdup(*part);
+        if (**part && !g_str_has_suffix(*part, ".slice"))
+            break;
+    }
+    return g_strdup("");
+}
+
+void
+process_describe(pid_t pid, int pidfd, char **ret_command, char **ret_unit)
+{
+    char command[64] = "", cgroups[4096] = "";
+    gboolean good = pid > 0 && read_proc(pid, "comm", command, sizeof(command)) &&
+                    read_proc(pid, "cgroup", cgroups, sizeof(cgroups));
+
+    if (!good || (pidfd >= 0 && process_has_ended(pidfd)))
+        command[0] = cgroups[0] = '\0';
+    *ret_command = g_strdup(g_strchomp(command));
+    *ret_unit = process_unit(cgroups);
+}

@@ -31,5 +31,14 @@ gboolean process_read_uid(const Process *process, uid_t *ret_uid, GError **error
  * it calls process N is another one here. FALSE: nobody can tell now. */
 gboolean process_shares_pids(pid_t pid, gboolean *ret_shares, GError **error);
 
+/*
+ * What the process is called (its comm) and which systemd unit it is in, each "" where that is not
+ * to be had: bytes that it chose itself. pidfd -1: pid may be another's by now. Free with g_free().
+ */
+void process_describe(pid_t pid, int pidfd, char **ret_command, char **ret_unit);
+
+/* The unit in the text of /proc/PID/cgroup, or ""; free with g_free(). */
+char *process_unit(const char *cgroups);
+
 /* Whether the process has ended; it may not have been waited for yet. */
 gboolean process_has_ended(int pidfd);

@@ -176,11 +176,6 @@ look_at_port(Reconciliation *run, Port *port, GError **error)
     if (!find_holder(run, port, &lives, error))
         return FALSE;
     if (!lives) {
-        say(run,
-            port->holder.type == HOLDER_DESCRIPTORS
-                ? "removing port %s: its last descriptor was closed"
-                : "removing port %s: its holder has ended",
-            port->name);
         broker_remove_node(run->broker, port);
         if (device)
             g_array_append_val(run->unwanted, device->index);
@@ -237,8 +232,11 @@ remove_all(Reconciliation *run, GPtrArray *unfinished, GPtrArray *ended, GError 
     for (guint i = 0; i < unfinished->len; i++)
         registry_abort(broker->registry, ((const Port *)unfinished->pdata[i])->id);
     for (guint i = 0; i < ended->len; i++) {
+        g_autoptr(Port) copy = port_copy(ended->pdata[i]);
+
         if (!registry_forget(broker->registry, ended->pdata[i], error))
             return FALSE;
+        broker_emit_end(broker, copy, &(PortEnd){.reason = PORT_END_HOLDER});
     }
     return TRUE;
 }

@@ -185,6 +185,15 @@ warn_of_failure(GPtrArray *piece, const PortRemoval *each)
     }
 }
 
+static PortEnd
+end_of(const Leaving *leaving)
+{
+    const Waiter *first = leaving->waiters ? leaving->waiters->pdata[0] : NULL;
+
+    return (PortEnd){.reason = first ? PORT_END_ASKED : PORT_END_HOLDER,
+                     .user_data = first ? first->user_data : NULL};
+}
+
 /* Removes these (of Leaving, taken out); TRUE if any has gone. */
 static gboolean
 remove_piece(Removals *removals, GPtrArray *piece)
@@ -192,8 +201,10 @@ remove_piece(Removals *removals, GPtrArray *piece)
     g_autofree PortRemoval *each = g_new0(PortRemoval, piece->len);
     gboolean is_last = g_hash_table_size(removals->leaving) == 0, any = FALSE;
 
-    for (guint i = 0; i < piece->len; i++)
+    for (guint i = 0; i < piece->len; i++) {
         each[i].port = ((const Leaving *)piece->pdata[i])->port;
+        each[i].end = end_of(piece->pdata[i]);
+    }
     broker_remove_ports(removals->broker, each, piece->len, is_last);
     warn_of_failure(piece, each);
     for (guint i = 0; i < piece->len; i++) {

@@ -10,6 +10,7 @@
 #include "file.h"
 #include "linux.h"
 #include "namespace-lock.h"
+#include "trail.h"
 #include "varlink-server.h"
 #include "vhost-net.h"
 
@@ -21,6 +22,7 @@
 struct Daemon {
     char *config;
     char *machine_id;
+    guint n_networks;
     GPtrArray *socket_paths; /* of the socket files that are ours to remove, and NULL */
     int dev_fd;
     Kernel *kernel;
@@ -142,6 +144,7 @@ load_networks(Daemon *daemon, GError **error)
         if (network->problem)
             g_warning("network %s cannot be used: %s", network->name, network->problem);
     }
+    daemon->n_networks = g_hash_table_size(networks);
     broker_set_networks(daemon->broker, networks);
     return TRUE;
 }
@@ -293,6 +296,12 @@ daemon_socket_paths(const Daemon *daemon)
 }
 
 void
+daemon_say_started(Daemon *daemon)
+{
+    trail_started(daemon->n_networks, broker_count_ports(daemon->broker, NULL));
+}
+
+void
 daemon_reload(Daemon *daemon)
 {
     g_autoptr(GError) settings = NULL, networks = NULL;
@@ -300,7 +309,7 @@ daemon_reload(Daemon *daemon)
     if (!load_settings(daemon, &settings))
         g_warning("the daemon's own settings stay as they were: %s", settings->message);
     if (load_networks(daemon, &networks))
-        g_message("networks have been read again");
+        trail_reloaded(daemon->n_networks);
     else
         g_warning("networks stay as they were: %s", networks->message);
 }

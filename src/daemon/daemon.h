@@ -22,5 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Daemon, daemon_free)
  * handed in. */
 const char *const *daemon_socket_paths(const Daemon *daemon);
 
+/* Tells the log that the daemon serves from now on. */
+void daemon_say_started(Daemon *daemon);
+
 /* Reads the network files again; when that fails the old ones stay. Says what happened. */
 void daemon_reload(Daemon *daemon);

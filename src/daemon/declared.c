@@ -6,6 +6,7 @@
 #include "file.h"
 #include "hurry.h"
 #include "linux.h"
+#include "log.h"
 #include "random.h"
 #include "varlink-server.h"
 #include "vhost-net.h"
@@ -13,8 +14,7 @@
 #include <linux/capability.h>
 #include <sys/socket.h>
 
-/* GLib's main loop, the signals (signalfd), the log (stderr), and the word to the service manager.
- */
+/* GLib's main loop, the signals (signalfd), and the word to the service manager. */
 static const Privileges loop_privileges = {
     .part = "loop",
     .system_calls = SYSTEM_CALLS({"poll"}, {"ppoll"}, {"read"}, {"write"}, {"socket", 1, AF_UNIX},
@@ -44,6 +44,7 @@ static const Privileges *const single_parts[] = {
     &vhost_net_privileges,
     &varlink_server_privileges,
     &hurry_privileges,
+    &log_privileges,
     &loop_privileges,
     &library_privileges,
     &end_privileges,

@@ -4,10 +4,10 @@
 #include "daemon.h"
 #include "declared.h"
 #include "descriptor.h"
+#include "log.h"
 #include "output.h"
 #include "sandbox.h"
 
-#include <errno.h>
 #include <glib-unix.h>
 #include <locale.h>
 #include <malloc.h>
@@ -77,20 +77,6 @@ return_large_blocks(void)
     mallopt(M_MMAP_THRESHOLD, 32 * 1024);
 }
 
-/* The log is stderr, a line each: the service manager adds time and name. */
-static GLogWriterOutput
-write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
-{
-    gboolean problem = level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING);
-
-    for (gsize i = 0; i < n_fields; i++) {
-        if (g_str_equal(fields[i].key, "MESSAGE") && !(level & G_LOG_LEVEL_DEBUG))
-            g_printerr("macvtapd: %s%s\n", problem ? "warning: " : "",
-                       (const char *)fields[i].value);
-    }
-    return G_LOG_WRITER_HANDLED;
-}
-
 /* Of root's power only what is declared is there from the first, and nothing that only a start
  * needs when the first call comes. */
 static Daemon *
@@ -142,23 +128,24 @@ main(int argc, char **argv)
     }
     if (options.version || options.privileges)
         return show(&options);
+    log_start();
     signals = open_signals();
     if (signals < 0) {
-        g_printerr("macvtapd: cannot wait for signals: %s\n", g_strerror(errno));
+        log_failure("cannot wait for signals");
         return 1;
     }
     raise_descriptor_limit();
     return_large_blocks();
-    g_log_set_writer_func(write_log, NULL, NULL);
     daemon = start(&options, &error);
     if (!daemon) {
-        g_printerr("macvtapd: %s\n", error->message);
+        log_failure(error->message);
         return 1;
     }
+    daemon_say_started(daemon);
     running = (Running){.loop = loop, .daemon = daemon};
     g_unix_fd_add(signals, G_IO_IN, on_signal, &running);
     if (!activation_notify("READY=1", &error)) {
-        g_printerr("macvtapd: %s\n", error->message);
+        log_failure(error->message);
         return 1;
     }
     g_main_loop_run(loop);

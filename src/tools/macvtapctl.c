@@ -38,6 +38,8 @@ static const Command commands[] = {
      "Start CMD with the queues of a port, as macvtap-run --port does", .starts_programs = TRUE},
     {"domain", NULL, ctl_domain, "attach|detach|list|check|hook|xml ...",
      "Ports in libvirt's domains (see macvtapctl domain --help)", .starts_programs = TRUE},
+    {"log", NULL, ctl_log, "[--port PORT] [--follow|-f] [-n N]",
+     "Who got which port, who was refused one, and why ports ended (by journalctl)"},
     {"monitor", NULL, ctl_monitor, "", "Show changes as they happen"},
     {"doctor", NULL, ctl_doctor, "", "Look for what would keep a VM from its network",
      .capabilities = LOOK_AT_PROCESSES},

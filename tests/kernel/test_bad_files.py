@@ -72,7 +72,7 @@ def test_network_file(daemons, host, station, name):
     daemon = make_daemon(daemons, host)
     make(daemon.config / "networks.d" / "bad.network")
     daemon.start()
-    (warning,) = daemon.messages().splitlines()
+    (warning,) = daemon.complaints().splitlines()
     assert warning.startswith("macvtapd: warning: network bad cannot be used: ")
     assert all(word in warning for word in words), warning
     check_only_good_is_usable(daemon, words)
@@ -93,7 +93,7 @@ def test_name_that_is_no_network(daemons, host, station):
     daemon.network("a b", "eth0")
     daemon.network("-x", "eth0")
     daemon.start()
-    assert len(daemon.messages().splitlines()) == 2
+    assert len(daemon.complaints().splitlines()) == 2
     with NothingLeft(daemon):
         for name in ("a b", "-x"):
             done = daemon.ctl("port", "create", f"--network={name}", check=False)
@@ -105,7 +105,7 @@ def test_files_that_are_no_network_files_are_left_alone(daemons, host, station):
     for name in ("good.network~", ".hidden.network", "README"):
         (daemon.config / "networks.d" / name).write_text("nonsense", encoding="utf-8")
     daemon.start()
-    assert daemon.messages() == ""
+    assert daemon.complaints() == ""
     assert [network["name"] for network in daemon.ctl_json("network", "list")["networks"]] == ["good"]
 
 

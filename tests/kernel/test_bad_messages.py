@@ -25,7 +25,7 @@ def connection(daemon):
         with daemon.connect() as another:
             assert another.ports("ListPorts") == {"ports": []}
         assert daemon.running
-        assert daemon.messages() == ""
+        assert daemon.complaints() == ""
 
 
 def whole(message):

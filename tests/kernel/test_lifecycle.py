@@ -155,7 +155,7 @@ def test_ports_of_living_holders_stay(daemon, host, station, vmm, how):
 def test_stop_is_clean(daemon):
     daemon.ctl("port", "create", "--network=lan", "--name=vm")
     assert daemon.stop() == 0
-    assert daemon.messages() == ""
+    assert daemon.complaints() == ""
     assert not daemon.socket.exists()
     daemon.start()
     daemon.ctl("port", "delete", "vm")
@@ -182,7 +182,7 @@ def held(request, daemon, host, vmm):
     else:
         process = host.start("sleep", "infinity")
         create(daemon, f"--holder=pid:{process.pid}")
-    process.reason = {"descriptors": "its last descriptor was closed", "process": "its holder has ended"}[request.param]
+    process.reason = {"descriptors": "its last descriptor is closed", "process": f"process {process.pid} has ended"}[request.param]
     return process
 
 
@@ -196,7 +196,7 @@ def test_holder_ends_while_no_daemon_runs(daemon, host, held, how):
     daemon.start()
     assert daemon.leftovers() == []
     assert daemon.ports() == []
-    assert process.reason in daemon.messages()
+    assert process.reason in daemon.trail()[-2]
 
 
 def test_pid_that_is_another_process_now(daemon, host):

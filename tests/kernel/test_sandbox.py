@@ -40,7 +40,7 @@ def test_only_what_is_declared_is_kept(daemon):
     assert {name: int(now[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == \
         {"CapInh": 0, "CapPrm": mask, "CapEff": mask, "CapBnd": mask, "CapAmb": 0}
     assert (now["NoNewPrivs"], now["Seccomp"], now["Threads"]) == ("1", "0" if is_sanitized() else "2", "1")
-    assert daemon.messages() == ""
+    assert daemon.complaints() == ""
 
 
 @pytest.mark.native("the daemon puts no filter on its system calls, which are not all ours")

@@ -60,7 +60,7 @@ def served(daemon):
         yield daemon
         serve_one(daemon)
         settle(daemon, before)
-    assert daemon.messages() == ""
+    assert daemon.complaints() == ""
 
 
 # -- callers -------------------------------------------------------------------------------------------------

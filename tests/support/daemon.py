@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,11 @@ import varlink
 from clock import PATIENCE, Deadline, FolderWatch
 from namespaces import LinkMonitor
 from programs import program
+
+
+# The lines that each start, reload, grant, refusal and end leaves.
+TRAIL = re.compile(r"macvtapd: (started: |networks have been read again: |refused "
+                   r"|port \S+ (created on|opened by|ended on) )")
 
 
 class Ended(AssertionError):
@@ -130,6 +136,14 @@ class Daemon:
 
     def messages(self):
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    def trail(self):
+        """The lines of the trail, without the daemon's name."""
+        return [line.removeprefix("macvtapd: ") for line in self.messages().splitlines() if TRAIL.match(line)]
+
+    def complaints(self):
+        """What it has said besides."""
+        return "".join(line for line in self.messages().splitlines(keepends=True) if not TRAIL.match(line))
 
     def stop(self):
         """SIGTERM; returns the exit status."""

@@ -29,7 +29,7 @@ open_vhost(guint n, DescriptorArray *descriptors, gpointer user_data, GError **e
 }
 
 static void
-on_event(PortEvent event, const Port *port, gpointer user_data)
+on_event(PortEvent event, const Port *port, const PortEnd *end, gpointer user_data)
 {
     static const char *const names[] = {"created", "changed", "deleted"};
     TestBroker *test = user_data;
@@ -68,10 +68,8 @@ test_broker_try_start(TestBroker *test, GError **error)
         return FALSE;
     broker_set_networks(test->broker, network_table(test));
     g_clear_pointer(&test->messages, g_ptr_array_unref);
-    if (!broker_reconcile(test->broker, &test->messages, error))
-        return FALSE;
     broker_watch(test->broker, on_event, test);
-    return TRUE;
+    return broker_reconcile(test->broker, &test->messages, error);
 }
 
 void

@@ -153,12 +153,10 @@ test_restarts(void **state)
     g_array_set_size(lives.taps, 1);
     g_array_set_size(dies.taps, 0);
     test_broker_start(test);
-    assert_int_equal(test->messages->len, 1);
-    assert_string_equal(test->messages->pdata[0],
-                        "removing port dies: its last descriptor was closed");
+    assert_int_equal(test->messages->len, 0);
+    expect_events(test, "deleted dies\n");
     assert_null(find(test, "dies"));
     assert_int_equal(find(test, "lives")->open_queues, 1);
-    g_free(test_broker_take_events(test));
     g_array_set_size(lives.taps, 0);
     expect_events(test, "deleted lives\n");
     expect_nothing_left(test);

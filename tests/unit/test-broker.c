@@ -364,7 +364,7 @@ typedef struct Watcher {
 } Watcher;
 
 static void
-on_event(PortEvent event, const Port *port, gpointer user_data)
+on_event(PortEvent event, const Port *port, const PortEnd *end, gpointer user_data)
 {
     Watcher *watcher = user_data;
 

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How many refusals are told to the log: what a user can cause without end must not fill it. Counts
+ * in windows of a minute; the clock is the caller's.
+ */
+#pragma once
+
+#include <glib.h>
+#include <sys/types.h>
+
+typedef struct TrailBound TrailBound;
+
+typedef enum TrailVerdict {
+    TRAIL_TELL,
+    TRAIL_TELL_NO_MORE, /* the first of this user that is left out */
+    TRAIL_LEAVE_OUT,
+} TrailVerdict;
+
+/* In a window: refusals of one user that are told, and of all users together. */
+#define TRAIL_PER_USER 20
+#define TRAIL_IN_ALL 400
+
+#define TRAIL_WINDOW (60 * G_USEC_PER_SEC)
+
+/* The user that those stand for who come when TRAIL_IN_ALL have been told already: no uid. */
+#define TRAIL_OTHERS ((uid_t)-2)
+
+/* Tells how many refusals of a user were left out. */
+typedef void (*TrailLeftOut)(uid_t user, guint n, gpointer user_data);
+
+TrailBound *trail_bound_new(void);
+void trail_bound_free(TrailBound *bound);
+
+/* A refusal of this user at this time (microseconds). What was left out in a window that is over is
+ * told first. */
+TrailVerdict trail_bound_ask(TrailBound *bound, uid_t user, gint64 now, TrailLeftOut left_out,
+                             gpointer user_data);
+
+/* Ends the window, and tells what was left out in it. */
+void trail_bound_end(TrailBound *bound, TrailLeftOut left_out, gpointer user_data);

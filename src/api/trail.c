@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "trail.h"
+
+#include "trail-bound.h"
+
+#include "process.h"
+
+#include <string.h>
+
+/* Bytes of a text after which it is cut: a caller may send one of 64 KiB. */
+#define TEXT_MAX 500
+
+struct Trail {
+    Broker *broker; /* NULL: closed */
+    guint watch;
+    TrailBound *bound;
+    GHashTable *lost; /* set of ids: ports whose device is gone, which has been told */
+};
+
+/* MESSAGE_ID of each kind of line: what a reader of the journal finds them by. They never change.
+ */
+typedef enum LineKind {
+    LINE_STARTED,
+    LINE_RELOADED,
+    LINE_CREATED,
+    LINE_OPENED,
+    LINE_REFUSED,
+    LINE_LEFT_OUT,
+    LINE_ENDED,
+    LINE_LOST,
+} LineKind;
+
+static const struct {
+    const char *message_id;
+    GLogLevelFlags level;
+    const char *priority; /* syslog(3) */
+} kinds[] = {
+    [LINE_STARTED] = {"a376975d834c4bb89c1987ec8475428f", G_LOG_LEVEL_MESSAGE, "5"},
+    [LINE_RELOADED] = {"b93264c1ef7443ff954e113dba2fc41b", G_LOG_LEVEL_MESSAGE, "5"},
+    [LINE_CREATED] = {"a1e445fe57984a188b692d2470598850", G_LOG_LEVEL_INFO, "6"},
+    [LINE_OPENED] = {"5b4a09ef204d444ba4ca15a17330fa3a", G_LOG_LEVEL_INFO, "6"},
+    [LINE_REFUSED] = {"676f3ed1c2a74235aff3d3d4398ac5e9", G_LOG_LEVEL_MESSAGE, "5"},
+    [LINE_LEFT_OUT] = {"7411156a58884e14ae1c0f0798e25b60", G_LOG_LEVEL_MESSAGE, "5"},
+    [LINE_ENDED] = {"27c4025e16d84b519209abc3a4fbd637", G_LOG_LEVEL_INFO, "6"},
+    [LINE_LOST] = {"97eee1a86be14599a6c39d85991f89c7", G_LOG_LEVEL_WARNING, "4"},
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == LINE_LOST + 1);
+
+/* text in one line that does nothing to a terminal. Free with g_free(). */
+static char *
+clean(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    g_autoptr(GString) line = g_string_new(NULL);
+
+    for (const char *c = valid; *c && line->len < TEXT_MAX; c = g_utf8_next_char(c)) {
+        gunichar character = g_utf8_get_char(c);
+
+        if (g_unichar_isprint(character))
+            g_string_append_unichar(line, character);
+        else
+            g_string_append_printf(line, character < 0x100 ? "\\x%02x" : "\\u%04x", character);
+    }
+    if (line->len >= TEXT_MAX)
+        g_string_append(line, "…");
+    return g_string_free(g_steal_pointer(&line), FALSE);
+}
+
+/* A line being made. */
+typedef struct Line {
+    LineKind kind;
+    GArray *fields;   /* of GLogField, whose values are */
+    GPtrArray *texts; /* these */
+} Line;
+
+static void
+line_clear(Line *line)
+{
+    g_array_unref(line->fields);
+    g_ptr_array_unref(line->texts);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Line, line_clear)
+
+/* key: a literal; text: taken. */
+static void
+line_take(Line *line, const char *key, char *text)
+{
+    const GLogField field = {.key = key, .value = text, .length = -1};
+
+    g_ptr_array_add(line->texts, text);
+    g_array_append_val(line->fields, field);
+}
+
+/* Does nothing with a text that is not known. */
+static void
+line_add(Line *line, const char *key, const char *text)
+{
+    if (text && text[0])
+        line_take(line, key, clean(text));
+}
+
+static void
+line_add_number(Line *line, const char *key, gint64 number)
+{
+    line_take(line, key, g_strdup_printf("%" G_GINT64_FORMAT, number));
+}
+
+static void
+line_begin(Line *line, LineKind kind)
+{
+    *line = (Line){.kind = kind,
+                   .fields = g_array_new(FALSE, FALSE, sizeof(GLogField)),
+                   .texts = g_ptr_array_new_with_free_func(g_free)};
+    line_add(line, "MESSAGE_ID", kinds[kind].message_id);
+    line_add(line, "PRIORITY", kinds[kind].priority);
+}
+
+static void line_say(Line *line, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* What a stranger has written into the text must be clean already, or is made so. */
+static void
+line_say(Line *line, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    message = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    line_take(line, "MESSAGE", g_steal_pointer(&message));
+    g_log_structured_array(kinds[line->kind].level, (const GLogField *)line->fields->data,
+                           line->fields->len);
+}
+
+static void
+line_add_asker(Line *line, const TrailAsker *asker)
+{
+    line_add_number(line, "MACVTAPD_UID", asker->uid);
+    if (asker->pid != 0)
+        line_add_number(line, "MACVTAPD_PID", asker->pid);
+    line_add(line, "MACVTAPD_COMMAND", asker->command);
+    line_add(line, "MACVTAPD_UNIT", asker->unit);
+    if (asker->from_container)
+        line_add(line, "MACVTAPD_SOCKET", "container");
+}
+
+static void
+line_add_port(Line *line, const Port *port)
+{
+    char mac[MAC_ADDRESS_TEXT_SIZE];
+
+    line_add(line, "MACVTAPD_NETWORK", port->network);
+    line_add(line, "MACVTAPD_PORT", port->name);
+    line_add(line, "MACVTAPD_PORT_ID", port->id);
+    line_add(line, "MACVTAPD_INTERFACE", port->interface_name);
+    line_add(line, "MACVTAPD_MAC", mac_address_format(&port->mac, mac));
+}
+
+void
+trail_asker_read(const Caller *caller, TrailAsker *ret_asker)
+{
+    g_autofree char *command = NULL, *unit = NULL;
+
+    process_describe(caller->pid, caller->pidfd, &command, &unit);
+    *ret_asker = (TrailAsker){
+        .uid = caller->uid,
+        .account = caller_account(caller),
+        .from_container = caller->from_container,
+        .pid = caller->pid,
+        .command = clean(command),
+        .unit = clean(unit),
+    };
+}
+
+void
+trail_asker_clear(TrailAsker *asker)
+{
+    g_clear_pointer(&asker->command, g_free);
+    g_clear_pointer(&asker->unit, g_free);
+}
+
+/* "uid 1000 (qemu-system-x86, process 812, user@1000.service)"; free with g_free(). */
+static char *
+name_asker(const TrailAsker *asker)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    const char *separator = " (";
+
+    g_string_printf(text, "uid %u%s", (guint)asker->uid,
+                    asker->from_container ? " of a container" : "");
+    if (asker->command[0]) {
+        g_string_append_printf(text, "%s%s", separator, asker->command);
+        separator = ", ";
+    }
+    if (asker->pid != 0) {
+        g_string_append_printf(text, "%sprocess %d", separator, (int)asker->pid);
+        separator = ", ";
+    }
+    if (asker->unit[0]) {
+        g_string_append_printf(text, "%s%s", separator, asker->unit);
+        separator = ", ";
+    }
+    g_string_append(text, separator[0] == ',' ? ")" : "");
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+void
+trail_created(Trail *trail, const Caller *caller, const Port *port)
+{
+    g_auto(TrailAsker) asker = {0};
+    g_autofree char *who = NULL;
+    char mac[MAC_ADDRESS_TEXT_SIZE];
+    g_auto(Line) line = {0};
+
+    line_begin(&line, LINE_CREATED);
+    trail_asker_read(caller, &asker);
+    who = name_asker(&asker);
+    line_add_asker(&line, &asker);
+    line_add_port(&line, port);
+    line_say(&line, "port %s created on %s for %s: %s, MAC %s", port->name, port->network, who,
+             port->interface_name, mac_address_format(&port->mac, mac));
+}
+
+void
+trail_opened(Trail *trail, const Caller *caller, const Port *port, guint n_queues)
+{
+    g_auto(TrailAsker) asker = {0};
+    g_autofree char *who = NULL;
+    g_auto(Line) line = {0};
+
+    line_begin(&line, LINE_OPENED);
+    trail_asker_read(caller, &asker);
+    who = name_asker(&asker);
+    line_add_asker(&line, &asker);
+    line_add_port(&line, port);
+    line_say(&line, "port %s opened by %s: %u queue%s", port->name, who, n_queues,
+             n_queues == 1 ? "" : "s");
+}
+
+static void
+tell_left_out(uid_t user, guint n, gpointer user_data)
+{
+    g_auto(Line) line = {0};
+
+    line_begin(&line, LINE_LEFT_OUT);
+    line_add_number(&line, "MACVTAPD_COUNT", n);
+    if (user == TRAIL_OTHERS) {
+        line_say(&line, "refused %u more requests of other users than are logged in a minute", n);
+        return;
+    }
+    if (user != (uid_t)-1)
+        line_add_number(&line, "MACVTAPD_UID", user);
+    line_say(&line, "refused uid %u%s %u more requests than are logged in a minute",
+             user == (uid_t)-1 ? 0 : (guint)user, user == (uid_t)-1 ? " of a container" : "", n);
+}
+
+static void
+tell_refusal(const TrailAsker *asker, const TrailRefusal *refusal, const char *more)
+{
+    g_autofree char *who = name_asker(asker), *network = clean(refusal->network ?: "");
+    g_autofree char *port = clean(refusal->port ?: ""), *reason = clean(refusal->reason);
+    g_auto(Line) line = {0};
+
+    line_begin(&line, LINE_REFUSED);
+    line_add_asker(&line, asker);
+    line_add(&line, "MACVTAPD_NETWORK", network);
+    line_add(&line, "MACVTAPD_PORT", port);
+    line_add(&line, "MACVTAPD_REASON", reason);
+    line_say(&line, "refused %s to %s %s%s%s%s: %s%s", who, refusal->verb,
+             port[0] ? "port " : "a port", port, network[0] ? " on " : "", network, reason, more);
+}
+
+static gboolean
+is_told(Trail *trail, uid_t account, const char **ret_more)
+{
+    TrailVerdict verdict =
+        trail->broker
+            ? trail_bound_ask(trail->bound, account, g_get_monotonic_time(), tell_left_out, NULL)
+            : TRAIL_LEAVE_OUT;
+
+    *ret_more = verdict == TRAIL_TELL_NO_MORE
+                    ? " (further ones within a minute are counted, not logged)"
+                    : "";
+    return verdict != TRAIL_LEAVE_OUT;
+}
+
+void
+trail_refused(Trail *trail, const Caller *caller, const TrailRefusal *refusal)
+{
+    g_auto(TrailAsker) asker = {0};
+    const char *more;
+
+    if (!is_told(trail, caller_account(caller), &more))
+        return;
+    trail_asker_read(caller, &asker);
+    tell_refusal(&asker, refusal, more);
+}
+
+void
+trail_refused_later(Trail *trail, const TrailAsker *asker, const TrailRefusal *refusal)
+{
+    const char *more;
+
+    if (is_told(trail, asker->account, &more))
+        tell_refusal(asker, refusal, more);
+}
+
+/* Why the port has ended, when nobody asked. Free with g_free(). */
+static char *
+explain_holder(const Holder *holder)
+{
+    const char *of_domain = holder->type == HOLDER_DOMAIN ? " of its domain" : "";
+
+    if (holder->pid != 0)
+        return g_strdup_printf("process %d%s has ended", (int)holder->pid, of_domain);
+    return g_strdup("its last descriptor is closed");
+}
+
+static char *
+explain_end(const Port *port, const PortEnd *end, const char *who)
+{
+    const TrailEnding *ending = end->user_data;
+
+    if (!ending)
+        return explain_holder(&port->holder);
+    if (ending->domain)
+        return g_strdup_printf("its domain has ended, says %s", who);
+    return g_strdup_printf("deleted by %s", who);
+}
+
+static void
+tell_end(const Port *port, const PortEnd *end)
+{
+    const TrailEnding *ending = end->user_data;
+    g_autofree char *who = ending ? name_asker(&ending->asker) : NULL;
+    g_autofree char *reason = explain_end(port, end, who);
+    g_auto(Line) line = {0};
+
+    line_begin(&line, LINE_ENDED);
+    if (ending)
+        line_add_asker(&line, &ending->asker);
+    line_add_port(&line, port);
+    line_add(&line, "MACVTAPD_REASON", reason);
+    line_say(&line, "port %s ended on %s (%s): %s", port->name, port->network, port->interface_name,
+             reason);
+}
+
+static void
+tell_loss(const Port *port)
+{
+    const char *what = port->state == PORT_STATE_PARENT_GONE ? "parent" : "device";
+    g_autofree char *parent = clean(port->parent);
+    g_autofree char *reason = NULL;
+    g_auto(Line) line = {0};
+
+    line_begin(&line, LINE_LOST);
+    reason = g_strdup_printf("its %s %s was removed by others", what,
+                             what[0] == 'p' ? parent : port->interface_name);
+    line_add_port(&line, port);
+    line_add(&line, "MACVTAPD_REASON", reason);
+    line_say(&line, "port %s lost: %s", port->name, reason);
+}
+
+/* BrokerWatcher */
+static void
+on_port_event(PortEvent event, const Port *port, const PortEnd *end, gpointer user_data)
+{
+    Trail *trail = user_data;
+
+    if (event == PORT_EVENT_DELETED) {
+        g_hash_table_remove(trail->lost, port->id);
+        tell_end(port, end);
+    } else if (event == PORT_EVENT_CHANGED && port->state != PORT_STATE_ACTIVE &&
+               g_hash_table_add(trail->lost, g_strdup(port->id))) {
+        tell_loss(port);
+    }
+}
+
+Trail *
+trail_new(Broker *broker)
+{
+    Trail *trail = g_rc_box_new0(Trail);
+
+    trail->broker = broker;
+    trail->bound = trail_bound_new();
+    trail->lost = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    trail->watch = broker_watch(broker, on_port_event, trail);
+    return trail;
+}
+
+Trail *
+trail_ref(Trail *trail)
+{
+    return g_rc_box_acquire(trail);
+}
+
+static void
+trail_clear(gpointer data)
+{
+    Trail *trail = data;
+
+    trail_bound_free(trail->bound);
+    g_hash_table_unref(trail->lost);
+}
+
+void
+trail_unref(Trail *trail)
+{
+    g_rc_box_release_full(trail, trail_clear);
+}
+
+void
+trail_close(Trail *trail)
+{
+    if (!trail || !trail->broker)
+        return;
+    broker_unwatch(trail->broker, trail->watch);
+    trail->broker = NULL;
+    trail_bound_end(trail->bound, tell_left_out, NULL);
+}
+
+void
+trail_started(guint n_networks, guint n_ports)
+{
+    g_auto(Line) line = {0};
+
+    line_begin(&line, LINE_STARTED);
+    line_say(&line, "started: networks: %u, ports: %u", n_networks, n_ports);
+}
+
+void
+trail_reloaded(guint n_networks)
+{
+    g_auto(Line) line = {0};
+
+    line_begin(&line, LINE_RELOADED);
+    line_say(&line, "networks have been read again: %u", n_networks);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The trail in the log: a line with fields (systemd.journal-fields(7), here MACVTAPD_…) for each
+ * port that is granted, refused or ends, and for the daemon's start and reload. Reading leaves
+ * none.
+ */
+#pragma once
+
+#include "broker.h"
+
+#include <glib.h>
+
+/* Reference-counted, because who waits for a port's end may outlive the service. */
+typedef struct Trail Trail;
+
+/* Follows the broker's events until trail_close(). */
+Trail *trail_new(Broker *broker);
+Trail *trail_ref(Trail *trail);
+void trail_unref(Trail *trail);
+
+/* Says what is still to be said. Nothing is told from now on; the broker may go. NULL is fine. */
+void trail_close(Trail *trail);
+
+/* Who asked, in texts that may go into the log; they stay true when he has gone. */
+typedef struct TrailAsker {
+    uid_t uid, account; /* of caller_account() */
+    gboolean from_container;
+    pid_t pid;
+    char *command, *unit; /* "": not known */
+} TrailAsker;
+
+void trail_asker_read(const Caller *caller, TrailAsker *ret_asker);
+void trail_asker_clear(TrailAsker *asker);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TrailAsker, trail_asker_clear)
+
+/* A port that was made, and one that was opened, n_queues more of it. */
+void trail_created(Trail *trail, const Caller *caller, const Port *port);
+void trail_opened(Trail *trail, const Caller *caller, const Port *port, guint n_queues);
+
+/* What was refused, of whom, and why: verb "create" of a network, "open", "change", "delete" of a
+ * port. network and port: as the caller named them, NULL where not given. */
+typedef struct TrailRefusal {
+    const char *verb, *network, *port, *reason;
+} TrailRefusal;
+
+void trail_refused(Trail *trail, const Caller *caller, const TrailRefusal *refusal);
+void trail_refused_later(Trail *trail, const TrailAsker *asker, const TrailRefusal *refusal);
+
+/* What broker_delete_port() and broker_end_domain() are given for their end must begin with this:
+ * the trail of the port's end says so. */
+typedef struct TrailEnding {
+    TrailAsker asker;
+    gboolean domain; /* its domain has ended, it says */
+} TrailEnding;
+
+void trail_started(guint n_networks, guint n_ports);
+void trail_reloaded(guint n_networks);

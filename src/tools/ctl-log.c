@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What macvtapd has written into the journal: journalctl shows it, and this knows what to ask for.
+ */
+#include "macvtapctl.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define OF_DAEMON "_SYSTEMD_UNIT=macvtapd.service"
+
+static void
+take_word(GPtrArray *words, char *word)
+{
+    g_ptr_array_add(words, word);
+}
+
+static void
+add_word(GPtrArray *words, const char *word)
+{
+    take_word(words, g_strdup(word));
+}
+
+/* Lines of the port: by whichever of its names it was meant. Matches of one group must all be, and
+ * "+" stands between groups of which one is enough (journalctl(1)). */
+static void
+add_port(GPtrArray *words, const char *port)
+{
+    static const char *const fields[] = {"MACVTAPD_PORT", "MACVTAPD_PORT_ID", "MACVTAPD_INTERFACE"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(fields); i++) {
+        if (i > 0)
+            add_word(words, "+");
+        add_word(words, OF_DAEMON);
+        take_word(words, g_strdup_printf("%s=%s", fields[i], port));
+    }
+}
+
+static gboolean
+has_journal(void)
+{
+    return access("/run/log/journal", F_OK) == 0 || access("/var/log/journal", F_OK) == 0;
+}
+
+static gboolean
+fail(GError **error, const char *cause)
+{
+    g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_UNREACHABLE,
+                "%s: macvtapd's log is where its standard error goes", cause);
+    return FALSE;
+}
+
+static gboolean
+become_journalctl(GPtrArray *words, GError **error)
+{
+    g_autofree char *cause = NULL;
+
+    if (!has_journal())
+        return fail(error, "this machine keeps no journal");
+    g_ptr_array_add(words, NULL);
+    execvp(words->pdata[0], (char **)words->pdata);
+    cause = g_strdup_printf("cannot run journalctl (%s)", g_strerror(errno));
+    return fail(error, cause);
+}
+
+int
+ctl_log(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    g_autofree char *port = NULL;
+    gboolean follow = FALSE;
+    int lines = -1;
+    const GOptionEntry entries[] = {
+        {"port", 0, 0, G_OPTION_ARG_STRING, &port, "Of this port only: its name, id or interface",
+         "PORT"},
+        {"follow", 'f', 0, G_OPTION_ARG_NONE, &follow, "Go on with what comes", NULL},
+        {"lines", 'n', 0, G_OPTION_ARG_INT, &lines, "The last N lines", "N"},
+        {NULL},
+    };
+    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+
+    if (!ctl_parse(entries, &argc, &argv, 0, 0, "", error))
+        return 2;
+    if (lines < -1) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "-n takes a number of lines");
+        return 2;
+    }
+    add_word(words, "journalctl");
+    if (follow)
+        add_word(words, "--follow");
+    if (lines >= 0)
+        take_word(words, g_strdup_printf("--lines=%d", lines));
+    if (ctl->json)
+        add_word(words, "--output=json");
+    if (port)
+        add_port(words, port);
+    else
+        add_word(words, OF_DAEMON);
+    become_journalctl(words, error);
+    return 1;
+}
