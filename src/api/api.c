@@ -12,8 +12,7 @@ struct Api {
     GHashTable *streams; /* caller_account() → how many it has; none with 0 */
 };
 
-/* Of each user but root. One change is work for each of them, and who made it does not pay for it.
- */
+/* Of each user but root. One change is work for each of them, and who made it does not pay for it. */
 #define STREAMS_PER_USER 32
 
 /* A WatchPorts call that streams. */

@@ -89,8 +89,7 @@ void broker_forget_stray_queues(Broker *broker);
 gboolean broker_check_node(const Caller *caller, const PortRequest *request, GError **error);
 gboolean broker_make_node(Broker *broker, Port *port, const LinkInfo *device, GError **error);
 
-/* After a start, because udev or an administrator may have given the node of an adopted port to
- * others, or removed it. */
+/* After a start, because udev or an administrator may have given the node of an adopted port to others, or removed it. */
 gboolean broker_keep_node(Broker *broker, Port *port, const LinkInfo *device, GError **error);
 
 /* Removes what broker_make_node() made. The device is there, or the port is in the tables. The

@@ -24,7 +24,7 @@ check_module(const char *name, const char *what, const char *who)
         return doctor_report(TRUE, "the kernel has %s, and loads its module when it is needed",
                              what);
     case HOST_MODULE_UNKNOWN:
-        g_print("%-8s nobody can tell whether the kernel has %s: the module %s is not loaded, and"
+        g_print("%-8s cannot tell whether the kernel has %s: the module %s is not loaded, and"
                 " there is no /lib/modules/%s\n",
                 "note", what, name, machine.release);
         return 0;
@@ -112,10 +112,10 @@ report_taken(const GArray *processes, const MacvtapPort *port, const char *what)
 
     return doctor_report(
         FALSE,
-        "port %s: the host has %s on the guest's device %s; %s. The port is clean again"
-        " when it is next made",
+        "port %s: the host has %s on the guest's device %s; %s. A port that is made after that is"
+        " free of it",
         macvtap_port_get_name(port), what, interface,
-        cure ? cure : "find what has configured it, and have it leave the device alone");
+        cure ? cure : "find the program that has put it there, and have it leave the device alone");
 }
 
 static guint

@@ -20,7 +20,9 @@ def container(hosts, host, station):
 
 
 def add_macvlan(host, other, mode):
-    host.ip("link", "add", "link", "eth0", "name", "eth0", "netns", str(other.pid), "type", "macvlan", "mode", mode)
+    # Debian's kernel wants a name that is free in the host too.
+    host.ip("link", "add", "link", "eth0", "name", "new0", "netns", str(other.pid), "type", "macvlan", "mode", mode)
+    other.ip("link", "set", "new0", "name", "eth0")
     other.ip("link", "set", "eth0", "up")
 
 
