@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests on a bridge-mode network: attached in every direct way, by root and by a user that AllowUsers names."""
+import json
 import os
 import re
 import signal
@@ -85,6 +86,71 @@ def test_helper_does_not_guess_among_network_devices(daemon, devices):
     told = qemu.communicate("quit\n")[1]
     assert qemu.returncode == 1
     assert "QEMU has several network devices: say which MAC this one has with --mac=MAC" in told
+    assert daemon.settle() == []
+
+
+HELPER = f"{program('qemu-macvtap-helper')} --network=lan"
+STOPPED = ["qemu-system-x86_64", "-S", "-no-user-config", "-display", "none", "-vga", "none", "-monitor", "stdio"]
+
+
+def monitor_says(qemu, command, pattern):
+    """What the pattern finds in QEMU's answer to a command, which is read until it is there."""
+    qemu.stdin.write(f"{command}\n")
+    qemu.stdin.flush()
+    while True:
+        line = qemu.stdout.readline()
+        assert line, qemu.stderr.read()
+        found = re.search(pattern, line)
+        if found:
+            return found.group(1)
+
+
+@pytest.mark.parametrize("arguments", [
+    ["-nic", f"tap,helper={HELPER}"],
+    ["-nic", f"bridge,br=lan,helper={program('qemu-macvtap-helper')}"],
+    ["-nic", f"tap,model=e1000,mac={MAC},helper={HELPER}"],
+    ["-net", "nic", "-net", f"tap,helper={HELPER}"],
+    ["-net", "nic,model=rtl8139,macaddr=52:54:00:00:00:51", "-net", f"bridge,helper={HELPER}"],
+    ["-netdev", json.dumps({"type": "tap", "id": "n", "helper": HELPER}),
+     "-device", json.dumps({"driver": "virtio-net-pci", "netdev": "n", "mac": MAC})],
+    ["-netdev", f"bridge,id=n,helper={HELPER}", "-device", "vmxnet3,netdev=n"],
+    ["-global", f"e1000.mac={MAC}", "-device", "e1000,netdev=n,id=d,mac=52:54:00:00:00:51", "-set", "device.d.romfile=",
+     "-netdev", f"tap,id=n,helper={HELPER}"],
+])
+def test_helpers_port_has_the_mac_in_every_form(daemon, arguments):
+    qemu = daemon.host.start(*STOPPED, *arguments, stdin=-1, stdout=-1, stderr=-1, text=True, env=daemon.environment())
+    mac = monitor_says(qemu, "info network", r"macaddr=([0-9a-f:]+)")
+    assert [port["macAddress"] for port in daemon.ports()] == [mac]
+    qemu.communicate("quit\n")
+    assert daemon.settle() == []
+
+
+@pytest.mark.parametrize("arguments", [
+    ["-readconfig", "FILE", "-netdev", f"tap,id=n,helper={HELPER}"],
+    ["-netdev", f"tap,id=n,helper={HELPER}", "-device", "e1000,netdev=n,id=d", "-set", f"device.d.mac={MAC}"],
+    ["-netdev", f"tap,id=n,helper={HELPER}", "-device", "e1000,netdev=n", "-global", f"e1000.mac={MAC}"],
+    ["-nodefaults", "-netdev", f"tap,id=n,helper={HELPER}"],
+])
+def test_helper_does_not_guess_what_it_does_not_see(daemon, arguments):
+    """Each made a port with QEMU's default MAC for a guest that had another."""
+    config = daemon.folder / "device"
+    config.write_text(f'[device "d"]\n  driver = "e1000"\n  netdev = "n"\n  mac = "{MAC}"\n', encoding="utf-8")
+    line = [str(config) if word == "FILE" else word for word in arguments]
+    done = daemon.host.run(*STOPPED, *line, check=False, env=daemon.environment())
+    assert done.returncode == 1
+    assert re.search(r"^qemu-macvtap-helper: .*--mac=MAC$", done.stderr, re.M)
+    assert daemon.leftovers() == []
+
+
+def test_helper_while_qemu_runs(daemon):
+    """netdev_add: the command line does not say which device it is for."""
+    qemu = daemon.host.start(*STOPPED, "-nic", "user", stdin=-1, stdout=-1, stderr=-1, text=True, env=daemon.environment())
+    monitor_says(qemu, "info status", "(VM status)")
+    told, error = qemu.communicate(f'netdev_add "tap,id=a,helper={HELPER}"\n'
+                                   f'netdev_add "tap,id=b,helper={HELPER} --mac={MAC}"\ninfo network\nquit\n')
+    (line,) = [line for line in error.splitlines() if line.startswith("qemu-macvtap-helper")]
+    assert line.endswith("--mac=MAC")
+    assert re.search(r"^ *b: .*type=tap", told, re.M) and not re.search(r"^ *a: .*type=tap", told, re.M)
     assert daemon.settle() == []
 
 
