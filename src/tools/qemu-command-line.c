@@ -35,6 +35,7 @@ typedef struct Search {
     const char *wanted;    /* a MAC, or NULL */
     guint wanted_mtu;      /* the host_mtu of the device that has it */
     char *backend;         /* the id of the -netdev, or NULL: of a -nic or -net */
+    char *helper;          /* what the backend starts; NULL: QEMU's default */
     const char *elsewhere; /* the option by which anything can have come */
     gboolean mac_is_set;   /* by -set: it counts more than mac= */
     gboolean has_global;   /* by -global: it counts where there is no mac= */
@@ -62,6 +63,7 @@ search_clear(Search *search)
     g_free(search->mac);
     g_free(search->netdev);
     g_free(search->backend);
+    g_free(search->helper);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Search, search_clear)
 
@@ -214,6 +216,7 @@ count_backend(Search *search, const Options *options, const char *id)
         return;
     search->n_backends++;
     take_text(&search->backend, id);
+    take_text(&search->helper, options->helper);
 }
 
 /* -set group.id.name=value */
@@ -316,8 +319,18 @@ search_arguments(Search *search, const char *text, gsize length, GError **error)
     return TRUE;
 }
 
+/* Whether the backend's helper is told something else than which. A script may be told nothing. */
+static gboolean
+is_for_another(const Search *search, const char *which)
+{
+    const char *helper = search->helper;
+
+    return helper && (strstr(helper, "--network") || strstr(helper, "--port")) &&
+           !strstr(helper, which);
+}
+
 static const char *
-why_unsure(const Search *search)
+why_unsure(const Search *search, const char *which)
 {
     if (search->n_devices > 1)
         return "QEMU has several network devices: say which MAC this one has with --mac=MAC";
@@ -325,7 +338,8 @@ why_unsure(const Search *search)
         return "QEMU has read a file with -readconfig, which may have network devices: say which"
                " MAC this one has with --mac=MAC";
     if (search->n_backends != 1 || search->n_devices == 0 ||
-        (search->backend && g_strcmp0(search->backend, search->netdev) != 0))
+        (search->backend && g_strcmp0(search->backend, search->netdev) != 0) ||
+        is_for_another(search, which))
         return "QEMU's command line does not have the network device of this helper: say which MAC"
                " it has with --mac=MAC";
     if (search->mac_is_set)
@@ -339,14 +353,14 @@ why_unsure(const Search *search)
 }
 
 char *
-qemu_command_line_mac(const char *text, gsize length, GError **error)
+qemu_command_line_mac(const char *text, gsize length, const char *which, GError **error)
 {
     g_auto(Search) search = {0};
     const char *why;
 
     if (!search_arguments(&search, text, length, error))
         return NULL;
-    why = why_unsure(&search);
+    why = why_unsure(&search, which);
     if (why) {
         g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, why);
         return NULL;

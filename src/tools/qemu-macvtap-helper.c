@@ -127,12 +127,15 @@ static gboolean
 find_mac(Options *options, pid_t qemu, CommandLine *line, GError **error)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)qemu);
+    const char *which = options->port      ? options->port
+                        : options->network ? options->network
+                                           : options->bridge;
 
     if (!g_file_get_contents(path, &line->text, &line->length, options->mac ? NULL : error))
         return options->mac != NULL;
     if (options->mac)
         return TRUE;
-    options->mac = qemu_command_line_mac(line->text, line->length, error);
+    options->mac = qemu_command_line_mac(line->text, line->length, which, error);
     options->mac_is_found = options->mac != NULL;
     return options->mac_is_found;
 }

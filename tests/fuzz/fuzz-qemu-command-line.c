@@ -8,7 +8,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *mac = qemu_command_line_mac((const char *)data, size, &error);
+    g_autofree char *mac = qemu_command_line_mac((const char *)data, size, "lan", &error);
 
     g_assert_true((mac == NULL) == (error != NULL));
     g_assert_true(size > 0 || !mac);

@@ -15,7 +15,7 @@ find(const char *command, GError **error)
 
     for (gsize i = 0; i < length; i++)
         text[i] = command[i] == '|' ? '\0' : command[i];
-    return qemu_command_line_mac(text, length, error);
+    return qemu_command_line_mac(text, length, "lan", error);
 }
 
 /* command: arguments joined by '|', as /proc/PID/cmdline has them by NUL. */
@@ -56,6 +56,8 @@ test_macs(void **state)
         "qemu|-netdev|bridge,id=n,br=lan|-device|e1000,netdev=n,mac=" MAC,
         "qemu|-nic|tap,helper=h,mac=" MAC ",model=virtio",
         "qemu|-nic|bridge,br=lan,mac=" MAC,
+        "qemu|-nic|tap,helper=h --network=lan,mac=" MAC,
+        "qemu|-nic|tap,helper=h --port lan --mac=x,mac=" MAC,
         "qemu|-net|nic,macaddr=" MAC "|-net|bridge,helper=h",
         "qemu|-net|nic,model=e1000,macaddr=" MAC "|-net|tap,helper=h",
         "qemu|" HELPER "|-device|{\"driver\":\"virtio-net-pci\",\"mac\":\"" MAC
@@ -157,6 +159,8 @@ test_not_sure(void **state)
          "does not have the network device"},
         {"qemu|" HELPER "|-device|virtio-net-pci,mac=" MAC, "does not have the network device"},
         {"qemu|" HELPER "|-nic|user", "does not have the network device"},
+        {"qemu|-nic|tap,helper=h --network=dmz,mac=" MAC, "does not have the network device"},
+        {"qemu|-nic|tap,helper=h --port dmz,mac=" MAC, "does not have the network device"},
         {"qemu|" HELPER "|-netdev|bridge,id=b|-device|e1000,netdev=n", "does not have the network"},
         {"qemu|" HELPER "|-device|virtio-net-pci,netdev=a,,mac=" MAC, "does not have the network"},
         {"qemu|-readconfig|f|" HELPER "|-device|virtio-net-pci,netdev=n", "-readconfig"},
@@ -225,7 +229,7 @@ test_cut_texts(void **state)
     for (gsize length = 0; length < sizeof(text); length++) {
         g_autofree char *copy = g_memdup2(text, length);
         g_autoptr(GError) error = NULL;
-        g_autofree char *mac = qemu_command_line_mac(copy, length, &error);
+        g_autofree char *mac = qemu_command_line_mac(copy, length, "lan", &error);
 
         assert_true((mac == NULL) == (error != NULL));
     }
@@ -238,7 +242,7 @@ test_long_command_line(void **state)
     gsize length = 1 << 21;
     g_autofree char *text = g_malloc0(length);
 
-    assert_null(qemu_command_line_mac(text, length, NULL));
+    assert_null(qemu_command_line_mac(text, length, "lan", NULL));
 }
 
 int
