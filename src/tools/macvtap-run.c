@@ -89,14 +89,13 @@ take_port_option(const char *name, const char *value, gpointer data, GError **er
 static const char summary[] = "Start a VMM with ports on the physical network.";
 static const char description[] =
     "In CMD's arguments {netdev}, {device}, {fd}, {fds} (3:4), {fds,} (3,4), {fd:N}, {vhostfd}\n"
-    "and so on, {mac}, {mtu} and {ifname} are replaced, with several networks as {fd:NET} or "
+    "and so on, {mac}, {mtu} and {ifname} are replaced, with several networks as {fd:NET} or\n"
     "{fd:0}.\n"
     "If none is there, -netdev and -device are appended to the QEMU in CMD, also behind nice,\n"
     "taskset, env, timeout and the like.\n\n"
     "Keys of --network: name, ifname, mac, queues, mtu, vhost=auto|require|off; model and bus of\n"
-    "QEMU's -device; incoming=yes for a guest that comes by migration; check-mac=no when the "
-    "guest\n"
-    "gets its MAC from elsewhere. Keys of --port: queues, model, bus, check-mac.\n\n"
+    "QEMU's -device; incoming=yes for a guest that comes by migration; check-mac=no when the\n"
+    "guest gets its MAC from elsewhere. Keys of --port: queues, model, bus, check-mac.\n\n"
     "Exit status: CMD's; 125 when macvtap-run fails, 126 when CMD cannot be executed, 127 when it\n"
     "is not found.";
 
@@ -139,7 +138,7 @@ check_options(const Run *run, GError **error)
     if (!run->command)
         return refuse(error, "which command? Give -- CMD [ARG…]");
     if (run->options->len == 0)
-        return refuse(error, "which network? Give --network=NET");
+        return refuse(error, "which network? Give --network=NET, or --port=PORT");
     for (guint i = 0; i < run->options->len; i++)
         named |= g_array_index(run->options, NetworkOption, i).name != NULL;
     return !run->replace || named ||
@@ -231,7 +230,6 @@ make_ports(Run *run, GError **error)
     return TRUE;
 }
 
-/* To standard output, and everything that can be said against it before a port is made. */
 static gboolean
 print_plan(GStrv planned, GError **error)
 {

@@ -241,14 +241,14 @@ static gboolean
 append_descriptor(GString *text, Token token, const VmmPort *port, int queue, GError **error)
 {
     gboolean vhost = token == TOKEN_VHOSTFD;
+    guint n = (vhost ? port->vhosts : port->taps)->len;
 
     if (queue == NO_QUEUE && port->taps->len > 1)
         return refuse(error, "{%s}: %s %s has %u queues; use {%ss}", token_names[token],
                       port_kind(port), port->label, port->taps->len, token_names[token]);
-    if (!port->is_plan && queue >= (int)port->taps->len)
+    if (!port->is_plan && queue >= (int)n)
         return refuse(error, "{%s:%d}: %s %s has %u queue%s, counted from 0", token_names[token],
-                      queue, port_kind(port), port->label, port->taps->len,
-                      port->taps->len > 1 ? "s" : "");
+                      queue, port_kind(port), port->label, n, n > 1 ? "s" : "");
     append_number(text, port, vhost, queue == NO_QUEUE ? 0 : (guint)queue);
     return TRUE;
 }

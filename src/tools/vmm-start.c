@@ -113,13 +113,28 @@ take_port(MacvtapPort *port, VmmPort *vmm_port, GError **error)
     return TRUE;
 }
 
+/* Whether an argument has the MTU in digits, as host_mtu=9000. */
+static gboolean
+says_mtu(GStrv arguments, guint mtu)
+{
+    g_autofree char *digits = g_strdup_printf("%u", mtu);
+
+    for (guint i = 0; arguments[i]; i++) {
+        const char *option = strstr(arguments[i], "mtu");
+
+        if (option && strstr(option, digits))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* A card that is not virtio has no way to tell its guest. */
 static void
-warn_of_mtu(const VmmPort *port, const VmmUse *use)
+warn_of_mtu(const VmmPort *port, const VmmUse *use, GStrv arguments)
 {
     const char *kind = port->is_port ? "port" : "network";
 
-    if (port->mtu != VMM_DEFAULT_MTU && !use->mtu)
+    if (port->mtu != VMM_DEFAULT_MTU && !use->mtu && !says_mtu(arguments, port->mtu))
         g_printerr("%s: the MTU of %s %s is %u, and the command does not tell the guest: set it"
                    " there, or use a virtio device with host_mtu={mtu}\n",
                    g_get_prgname(), kind, port->label, port->mtu);
@@ -160,7 +175,7 @@ vmm_start_become(const VmmStart *start, const char *program, int failure, GError
     if (!arguments)
         return failure;
     for (guint i = 0; i < ports->len; i++)
-        warn_of_mtu(&g_array_index(ports, VmmPort, i), &uses[i]);
+        warn_of_mtu(&g_array_index(ports, VmmPort, i), &uses[i], arguments);
     if (start->verbose)
         say_start(start, ports, arguments);
     execv(program, arguments);

@@ -544,7 +544,8 @@ def test_device_suits_the_machine(daemon, options, machine, device):
 def test_mtu_that_the_guest_is_not_told(daemon):
     for command, told in ((["QEMU", "-netdev", "{netdev}", "-device", "e1000,netdev=macvtap0,mac={mac}"], True),
                           (["QEMU", "-netdev", "{netdev}", "-device", "{device}"], False),
-                          (["QEMU", "{fd},{mac},{mtu}"], False), (["QEMU"], False)):
+                          (["QEMU", "{fd},{mac},{mtu}"], False), (["QEMU"], False),
+                          (["QEMU", "{fd}", "-device", "virtio-net-pci,mac={mac},host_mtu=1400"], False)):
         line = [fake_qemu(daemon) if word == "QEMU" else word for word in command]
         done = run(daemon, ["lan,mtu=1400"], *line)
         assert bool(done.stderr) == told
