@@ -135,7 +135,7 @@ def test_mtu_of_a_macvlan(inside, container):
     tap.close()
     assert port["mtu"] == 1400 and container.link(port["interfaceName"])["mtu"] == 1400
     inside.ctl("port", "delete", port["id"])
-    assert inside.messages() == ""
+    assert inside.complaints() == ""
 
 
 def test_what_a_macvlan_cannot_do(inside, container, hosts):
