@@ -37,6 +37,7 @@ typedef struct Search {
     char *backend;         /* the id of the -netdev, or NULL: of a -nic or -net */
     char *helper;          /* what the backend starts; NULL: QEMU's default */
     const char *elsewhere; /* the option by which anything can have come */
+    gboolean plugged;      /* the device is a -device, which comes after those of the machine */
     gboolean mac_is_set;   /* by -set: it counts more than mac= */
     gboolean has_global;   /* by -global: it counts where there is no mac= */
 } Search;
@@ -246,6 +247,7 @@ static void
 take_device(Search *search, const Options *options)
 {
     /* One without netdev= is connected to nothing, or later. */
+    search->plugged = TRUE;
     if (options->netdev || options->mac)
         count_device(search, options, options->mac);
     else if (is_network_driver(options->driver ? options->driver : options->first))
@@ -329,6 +331,18 @@ is_for_another(const Search *search, const char *which)
            !strstr(helper, which);
 }
 
+/* Whether the machine is known to make no network device by itself. */
+static gboolean
+machine_is_bare(const char *text, gsize length)
+{
+    g_autoptr(GPtrArray) command = g_ptr_array_new_with_free_func(g_free);
+
+    for (gsize i = 0; i < length; i += strnlen(text + i, length - i) + 1)
+        g_ptr_array_add(command, g_strndup(text + i, length - i));
+    g_ptr_array_add(command, NULL);
+    return qemu_options_machine_is_bare((const char *const *)command->pdata);
+}
+
 static const char *
 why_unsure(const Search *search, const char *which)
 {
@@ -361,6 +375,9 @@ qemu_command_line_mac(const char *text, gsize length, const char *which, GError 
     if (!search_arguments(&search, text, length, error))
         return NULL;
     why = why_unsure(&search, which);
+    if (!why && !search.mac && search.plugged && !machine_is_bare(text, length))
+        why = "QEMU's machine may have a network device that takes the default MAC: say which MAC"
+              " this one has with --mac=MAC";
     if (why) {
         g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, why);
         return NULL;

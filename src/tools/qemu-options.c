@@ -37,6 +37,14 @@ static const MachineRow machine_rows[] = {
     {"*", "*", "virtio-net-pci"},
 };
 
+/* Machines that have no network device which nobody asked for. */
+static const struct {
+    const char *architecture, *machine;
+} bare_machines[] = {
+    {"x86_64*", "*"}, {"i386", "*"},     {"s390x", "*"},    {"*", "virt"},       {"*", "virt-*"},
+    {"ppc64*", ""},   {"*", "pseries*"}, {"*", "sbsa-ref"}, {"*", "vexpress-*"},
+};
+
 char *
 qemu_option_value(const char **text)
 {
@@ -146,4 +154,18 @@ qemu_options_network_device(const char *const *command, GError **error)
                     machine ? "machine " : "default machine for ",
                     machine ? machine : architecture);
     return row->device;
+}
+
+gboolean
+qemu_options_machine_is_bare(const char *const *command)
+{
+    g_autofree char *architecture = find_architecture(command[0]);
+    g_autofree char *machine = find_last(command, "machine", "M", "type");
+
+    for (guint i = 0; i < G_N_ELEMENTS(bare_machines); i++) {
+        if (g_pattern_match_simple(bare_machines[i].architecture, architecture) &&
+            g_pattern_match_simple(bare_machines[i].machine, machine ? machine : ""))
+            return TRUE;
+    }
+    return FALSE;
 }

@@ -23,3 +23,7 @@ char *qemu_options_guest_name(const char *const *command);
  * has. NULL with *error (G_OPTION_ERROR) for a machine that is known to take no such card.
  */
 const char *qemu_options_network_device(const char *const *command, GError **error);
+
+/* Whether the machine of this QEMU (as above) is known to make no network device by itself, which
+ * would take QEMU's first default MAC. */
+gboolean qemu_options_machine_is_bare(const char *const *command);

@@ -75,7 +75,7 @@ HELPER = ("-netdev", "tap,id=n,helper=h")
     ("", [*HELPER, "-device", json.dumps({"driver": "virtio-net-pci", "netdev": "n", "mac": MAC})], MAC),
     ("", ["-nic", f"tap,helper=h,model=virtio,mac={MAC}"], MAC),
     ("", ["-device", "qemu-xhci", "-device", f"e1000,netdev=n,mac={MAC}", "-nic", "none", "-netdev", "bridge,id=n"], MAC),
-    ("", [*HELPER, "-device", "virtio-net-pci,netdev=n"], "52:54:00:12:34:56"),
+    ("", ["-M", "virt", *HELPER, "-device", "virtio-net-pci,netdev=n"], "52:54:00:12:34:56"),
     ("", ["-net", "nic", "-net", "bridge,br=lan"], "52:54:00:12:34:56"),
     (f"--mac={OTHER_MAC}", [*HELPER, "-device", f"virtio-net-pci,netdev=n,mac={MAC}"], OTHER_MAC),
     (f"--mac={OTHER_MAC}", ["-device", f"e1000,mac={MAC}", "-device", "e1000,mac=52:54:00:00:00:0b"], OTHER_MAC),

@@ -88,23 +88,31 @@ static void
 test_none_is_qemus_own(void **state)
 {
     static const char *const commands[] = {
-        "qemu|" HELPER "|-device|virtio-net-pci,netdev=n",
-        "qemu|-device|driver=virtio-net-pci,netdev=n|" HELPER,
-        "qemu|--device|virtio-net-pci,netdev=n|--netdev|tap,id=n,helper=h",
-        "qemu|" HELPER "|-device|{\"driver\":\"virtio-net-pci\",\"netdev\":\"n\"}",
-        "qemu|-nic|tap,helper=h",
-        "qemu|-nic|bridge",
-        "qemu|-net|nic|-net|tap,helper=h",
-        "qemu|-net|nic,mac=" MAC "|-net|bridge",
-        "qemu|-nodefaults|" HELPER "|-device|virtio-net-pci,netdev=n",
-        "qemu|" HELPER "|-device|virtio-net-pci,netdev=n|---device|virtio-net-pci,mac=" MAC,
-        "qemu|" HELPER "|-device|virtio-net-pci,netdev=n|-append|device|virtio-net-pci,mac=" MAC,
-        "qemu|-device|virtio-rng-pci|" HELPER "|-device|virtio-net-pci,netdev=n|-device|qemu-xhci",
-        "qemu|" HELPER "|-device|virtio-net-pci,netdev=n,xmac=" MAC,
-        "qemu|" HELPER "|-device|virtio-net-pci,netdev=n,mac2=" MAC,
-        "qemu|-global|virtio-net-pci.romfile=|-set|device.x.y=z|" HELPER
+        "qemu-system-x86_64|" HELPER "|-device|virtio-net-pci,netdev=n",
+        "qemu-system-x86_64|-device|driver=virtio-net-pci,netdev=n|" HELPER,
+        "qemu-system-x86_64|--device|virtio-net-pci,netdev=n|--netdev|tap,id=n,helper=h",
+        "qemu-system-x86_64|" HELPER "|-device|{\"driver\":\"virtio-net-pci\",\"netdev\":\"n\"}",
+        "qemu-system-x86_64|-nic|tap,helper=h",
+        "qemu-system-x86_64|-nic|bridge",
+        "qemu-system-x86_64|-net|nic|-net|tap,helper=h",
+        "qemu-system-x86_64|-net|nic,mac=" MAC "|-net|bridge",
+        "qemu-system-x86_64|-nodefaults|" HELPER "|-device|virtio-net-pci,netdev=n",
+        "qemu-system-x86_64|" HELPER
+        "|-device|virtio-net-pci,netdev=n|---device|virtio-net-pci,mac=" MAC,
+        "qemu-system-x86_64|" HELPER
+        "|-device|virtio-net-pci,netdev=n|-append|device|virtio-net-pci,mac=" MAC,
+        "qemu-system-x86_64|-device|virtio-rng-pci|" HELPER
+        "|-device|virtio-net-pci,netdev=n|-device|qemu-xhci",
+        "qemu-system-x86_64|" HELPER "|-device|virtio-net-pci,netdev=n,xmac=" MAC,
+        "qemu-system-x86_64|" HELPER "|-device|virtio-net-pci,netdev=n,mac2=" MAC,
+        "qemu-system-x86_64|-global|virtio-net-pci.romfile=|-set|device.x.y=z|" HELPER
         "|-device|virtio-net-pci,netdev=n",
-        "qemu|-netdev|user,id=u,net=mac=" MAC "|" HELPER "|-device|virtio-net-pci,netdev=n",
+        "qemu-system-aarch64|-M|xlnx-versal-virt|-nic|tap,helper=h",
+        "qemu-system-aarch64|-M|virt|" HELPER "|-device|virtio-net-pci,netdev=n",
+        "qemu-system-x86_64|" HELPER "|-device|virtio-net-pci,netdev=n",
+        "qemu-system-s390x|" HELPER "|-device|virtio-net-ccw,netdev=n",
+        "qemu-system-x86_64|-netdev|user,id=u,net=mac=" MAC "|" HELPER
+        "|-device|virtio-net-pci,netdev=n",
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
@@ -172,6 +180,10 @@ test_not_sure(void **state)
         {"qemu|-global|e1000.mac=" MAC "|" HELPER "|-device|e1000,netdev=n", "-global"},
         {"qemu|-global|driver=e1000,property=mac,value=" MAC "|" HELPER "|-device|e1000,netdev=n",
          "-global"},
+        {"qemu-system-aarch64|-M|xlnx-versal-virt|" HELPER "|-device|virtio-net-device,netdev=n",
+         "QEMU's machine may have a network device"},
+        {"qemu-system-arm|" HELPER "|-device|virtio-net-device,netdev=n",
+         "QEMU's machine may have"},
         {"qemu|-device|rtl8139|" HELPER "|-device|e1000,netdev=n", "not connected"},
         {"qemu|" HELPER "|-device|e1000,netdev=n|-device|driver=virtio-net-pci", "not connected"},
     };

@@ -73,12 +73,40 @@ test_network_device(void **state)
     }
 }
 
+static void
+test_bare_machines(void **state)
+{
+    static const char *const bare[] = {"qemu-system-x86_64",
+                                       "/usr/bin/qemu-system-i386 -M isapc",
+                                       "qemu-system-aarch64 -M virt,gic-version=3",
+                                       "qemu-system-arm -machine type=virt-7.2",
+                                       "qemu-system-s390x",
+                                       "qemu-system-ppc64"};
+    static const char *const others[] = {"qemu-system-aarch64 -M xlnx-versal-virt",
+                                         "qemu-system-aarch64", "qemu-system-arm -M xlnx-zcu102",
+                                         "qemu-system-ppc64 -M mac99"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(bare); i++) {
+        g_auto(GStrv) words = g_strsplit(bare[i], " ", -1);
+
+        if (!qemu_options_machine_is_bare((const char *const *)words))
+            fail_msg("%s", bare[i]);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+        g_auto(GStrv) words = g_strsplit(others[i], " ", -1);
+
+        if (qemu_options_machine_is_bare((const char *const *)words))
+            fail_msg("%s", others[i]);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_guest_name),
         cmocka_unit_test(test_network_device),
+        cmocka_unit_test(test_bare_machines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
