@@ -8,7 +8,7 @@ import socket
 import pytest
 
 import guest
-from clock import Deadline
+from guest import BOOT
 from namespaces import Switch
 from pinger import Pinger
 from programs import SOURCE
@@ -31,13 +31,13 @@ class Qmp:
 
     def __init__(self, path):
         self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(BOOT)
         self._socket.connect(str(path))
         self._file = self._socket.makefile("rw", encoding="utf-8")
         self._file.readline()
         self.call("qmp_capabilities")
 
     def _next(self):
-        Deadline().wait_readable(self._socket)
         return json.loads(self._file.readline())
 
     def call(self, command, **arguments):
