@@ -331,6 +331,7 @@ def run_caller(host, daemon, script, uid=NOBODY, **options):
 
 
 CREATE = f'{{"method":"{PORTS}.CreatePort","parameters":{{"network":"lan"}}}}'
+HOLD = CREATE.replace('"lan"', '"lan","holder":{"type":"process"}')
 
 
 @pytest.mark.parametrize("script", [
@@ -380,7 +381,7 @@ def test_pid_that_is_anothers_now(served, host, seen):
         if os.fork():
             os._exit(0)
         sys.stdin.readline()
-        s.sendall(b'{CREATE}\\0')
+        s.sendall(b'{HOLD}\\0')
         print(s.recv(65536).decode(), flush=True)""", stdin=-1, stdout=-1, bufsize=0)
     if not seen:
         served.process.send_signal(signal.SIGSTOP)
