@@ -66,6 +66,22 @@ def test_one_byte_and_one_descriptor(daemon, maker, options, br, user):
     assert daemon.settle() == []
 
 
+@pytest.mark.lab
+def test_in_a_pid_namespace(daemon, host):
+    """QEMU and its helper are in a container: what macvtapd sees of their pids is nothing that a port hangs on."""
+    process = host.start("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "/usr/bin/python3", "-c", MAKER,
+                         f"{program('qemu-macvtap-helper')} --network=lan --mac={MAC}", "--br=br0", stdin=-1, stdout=-1,
+                         env=daemon.environment())
+    told = json.loads(process.stdout.readline())
+    (port,) = daemon.ports()
+    assert told == {"bytes": 1, "names": [port["interfaceName"]], "status": 0, "error": ""}
+    daemon.restart()
+    assert [kept["id"] for kept in daemon.ports()] == [port["id"]]
+    process.stdin.close()
+    process.wait()
+    assert daemon.settle() == []
+
+
 HELPER = ("-netdev", "tap,id=n,helper=h")
 
 
