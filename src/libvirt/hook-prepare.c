@@ -116,7 +116,6 @@ hook_port_name(const char *target)
     return like_id ? NULL : target;
 }
 
-/* holder NULL: this process. */
 static MacvtapPort *
 make_port(MacvtapClient *client, const DomainPort *wanted, const char *holder, gboolean incoming,
           GError **error)
@@ -206,7 +205,7 @@ hook_try(Hook *hook, MacvtapClient *client, const GPtrArray *there)
 
         if (domain_port_find_old(there, hook->domain->uuid, wanted))
             continue;
-        port = make_port(client, wanted, NULL, FALSE, &cause);
+        port = make_port(client, wanted, "process", FALSE, &cause);
         if (port)
             g_ptr_array_add(made, port);
         if (port && check_port(hook, wanted, port, &cause))
