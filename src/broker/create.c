@@ -37,9 +37,9 @@ typedef struct Creation {
     const PortRequest *request;
     Network *network; /* a reference */
     LinkInfo parent, trunk;
-    Process holder; /* pidfd -1 unless the holder has a process */
-    MacAddress wanted_mac;
-    Port *port; /* ours until it is committed */
+    Process holder;        /* pidfd -1 unless the holder has a process */
+    MacAddress wanted_mac; /* see free_wanted_mac() */
+    Port *port;            /* ours until it is committed */
     DescriptorArray *taps, *vhosts;
     GArray *others;    /* of LinkInfo, once a generated MAC was found in use by a device that is not
                           ours */
@@ -215,7 +215,7 @@ free_wanted_mac(Creation *creation)
     Removals *removals = creation->broker->removals;
     const MacOrigin origin = mac_origin(creation);
 
-    if (creation->request->name || creation->request->has_mac ||
+    if (!removals_pending(removals) || creation->request->name || creation->request->has_mac ||
         creation->network->mac == MAC_POLICY_INHERIT ||
         !policy_generate_mac(creation->network, &origin, mac_is_kept, creation,
                              &creation->wanted_mac, NULL))
@@ -354,8 +354,7 @@ check_interface_name(Creation *creation, GError **error)
                                     "interface name %s is taken by port %s", name, other->name);
 }
 
-/* The ID, and the names that nobody asked for. A guest's name is a wish: another port may have it.
- */
+/* The ID, and the names that nobody asked for. A guest's name is only a wish. */
 static gboolean
 draw_names(Creation *creation, GError **error)
 {
@@ -366,7 +365,6 @@ draw_names(Creation *creation, GError **error)
 
     if (!request->name && name && registry_find(registry, name))
         name = NULL;
-
     for (guint attempt = 1; attempt <= ATTEMPTS; attempt++) {
         g_free(port->id);
         port->id = g_strdup_printf("p%08x%04x", random_number(), random_number() & 0xffff);

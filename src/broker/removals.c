@@ -343,6 +343,12 @@ removals_retry(Removals *removals)
     removals_begin_ended(removals, (const char *const *)failed->pdata);
 }
 
+gboolean
+removals_pending(const Removals *removals)
+{
+    return g_hash_table_size(removals->leaving) > 0;
+}
+
 static void
 take_matches(Removals *removals, GQueue *queue, RemovalsMatch match, gpointer user_data,
              GPtrArray *piece)

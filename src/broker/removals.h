@@ -25,6 +25,9 @@ void removals_begin_ended(Removals *removals, const char *const *port_ids);
 /* Begins again with those that could not be removed when their holder had ended. */
 void removals_retry(Removals *removals);
 
+/* Whether any port is ending. */
+gboolean removals_pending(const Removals *removals);
+
 typedef gboolean (*RemovalsMatch)(const Port *port, gpointer user_data);
 
 /* Removes now, as one piece, ports that are ending and match. FALSE: none has gone. */

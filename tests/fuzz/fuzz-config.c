@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A network file's text. Beyond not crashing: what is taken is whole and passes the model's checks
+ * A network file's text, and macvtapd.conf's. Beyond not crashing: what is taken is whole and passes the model's checks
  * again, what is refused has a message of one printable line that names file and line.
  */
 #include "fuzz-target.h"
@@ -39,13 +39,26 @@ check_taken(Network *network)
 }
 
 static void
-check_message(const GError *error)
+check_message(const GError *error, const char *prefix)
 {
     g_assert_error(error, PORT_ERROR, PORT_ERROR_NETWORK_INVALID);
-    g_assert_true(g_str_has_prefix(error->message, "lan.network:"));
+    g_assert_true(g_str_has_prefix(error->message, prefix));
     g_assert_cmpuint(strlen(error->message), <, 400);
     for (const char *c = error->message; *c; c++)
         g_assert_false(g_ascii_iscntrl(*c));
+}
+
+/* The same text as the daemon's own settings. */
+static void
+parse_settings(const char *text, gsize length)
+{
+    g_auto(DaemonSettings) settings = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (!config_parse_daemon("macvtapd.conf", text, length, &settings, &error))
+        check_message(error, "macvtapd.conf:");
+    else
+        g_assert_true(!settings.seed || settings.seed[0]);
 }
 
 int
@@ -59,6 +72,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (network)
         check_taken(network);
     else
-        check_message(error);
+        check_message(error, "lan.network:");
+    parse_settings((const char *)data, size);
     return 0;
 }

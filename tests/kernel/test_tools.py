@@ -703,3 +703,25 @@ def test_messages_are_not_written_into_the_connection(daemon):
     daemon.ctl("port", "create", "--network=lan", "--name=vm7")
     done = closed(daemon, "2>&-", "macvtapctl", "port", "delete", "nosuch", "vm7", check=False)
     assert done.returncode == REFUSED and daemon.ports() == []
+
+
+# -- MACs that stay ------------------------------------------------------------------------------------------
+
+
+def test_first_command_of_the_readme_has_the_same_mac_at_each_start(daemon, host):
+    """Also at once after the end of the one before, and when the daemon was another meanwhile; two at a time differ."""
+    run = ["--network=lan", "--", "echo", "{mac}"]
+    macs = [daemon.tool("macvtap-run", *run, user="nobody").stdout.strip() for _ in range(5)]
+    daemon.restart()
+    macs.append(daemon.tool("macvtap-run", *run, user="nobody").stdout.strip())
+    assert len(set(macs)) == 1 and macs[0].startswith("52:54:00:")
+    first = host.start(program("macvtap-run"), "--socket", daemon.socket, "--network=lan", "--", "sh", "-c",
+                       "echo {mac}; read line", user="nobody", stdin=-1, stdout=-1)
+    assert first.stdout.readline().decode().strip() == macs[0]
+    second = daemon.tool("macvtap-run", *run, user="nobody").stdout.strip()
+    assert second != macs[0]
+    assert daemon.tool("macvtap-run", *run, user="nobody").stdout.strip() == second
+    first.stdin.close()
+    first.wait()
+    # Another user's is another, too.
+    assert daemon.tool("macvtap-run", *run).stdout.strip() not in (macs[0], second)
