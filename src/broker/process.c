@@ -235,10 +235,10 @@ void
 process_describe(pid_t pid, int pidfd, char **ret_command, char **ret_unit)
 {
     char command[64] = "", cgroups[4096] = "";
-    gboolean good = pid > 0 && read_proc(pid, "comm", command, sizeof(command)) &&
-                    read_proc(pid, "cgroup", cgroups, sizeof(cgroups));
 
-    if (!good || (pidfd >= 0 && process_has_ended(pidfd)))
+    if (pid > 0 && read_proc(pid, "comm", command, sizeof(command)))
+        read_proc(pid, "cgroup", cgroups, sizeof(cgroups));
+    if (pidfd >= 0 && process_has_ended(pidfd))
         command[0] = cgroups[0] = '\0';
     *ret_command = g_strdup(g_strchomp(command));
     *ret_unit = process_unit(cgroups);
