@@ -659,6 +659,7 @@ broker_create_port(Broker *broker, const Caller *caller, const PortRequest *requ
     };
     LinkInfo link;
 
+    broker->kernel->ops->queue_catch_up(broker->kernel);
     removals_retry(broker->removals);
     if (!decide(&creation, error) || !record_and_make(&creation, &link, error)) {
         sweep_after_failure(&creation);

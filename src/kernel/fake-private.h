@@ -68,6 +68,7 @@ gboolean fake_node_remove(Kernel *base, const LinkInfo *link, guint64 number, GE
 gboolean fake_tap_open(Kernel *base, const LinkInfo *link, const char *owner, guint n_queues,
                        gboolean multi_queue, DescriptorArray *queues, GError **error);
 gboolean fake_queue_watch(Kernel *base, QueueHandler handler, gpointer user_data, GError **error);
+void fake_queue_catch_up(Kernel *base);
 guint fake_queue_count(Kernel *base, const char *owner);
 GPtrArray *fake_queue_owners(Kernel *base);
 void fake_queue_forget(Kernel *base, const char *owner);

@@ -146,6 +146,25 @@ fake_queue_watch(Kernel *base, QueueHandler handler, gpointer user_data, GError 
     return TRUE;
 }
 
+static FakeQueue *
+find_closed(FakeKernel *kernel)
+{
+    for (guint i = 0; i < kernel->queues->len; i++) {
+        if (is_closed(kernel->queues->pdata[i]))
+            return kernel->queues->pdata[i];
+    }
+    return NULL;
+}
+
+void
+fake_queue_catch_up(Kernel *base)
+{
+    FakeQueue *queue;
+
+    while (fake_kernel(base)->queue_handler && (queue = find_closed(fake_kernel(base))))
+        on_hangup(queue->fd, G_IO_HUP, queue);
+}
+
 guint
 fake_queue_count(Kernel *base, const char *owner)
 {

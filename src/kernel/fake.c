@@ -213,6 +213,7 @@ static const KernelOps fake_ops = {
     .link_delete = fake_delete,
     .tap_open = fake_tap_open,
     .queue_watch = fake_queue_watch,
+    .queue_catch_up = fake_queue_catch_up,
     .queue_count = fake_queue_count,
     .queue_owners = fake_queue_owners,
     .queue_forget = fake_queue_forget,

@@ -80,6 +80,7 @@ gboolean link_remove(Kernel *kernel, const int *indexes, gsize n_indexes, GError
 gboolean tap_open_queues(Kernel *kernel, const LinkInfo *link, const char *owner, guint n_queues,
                          gboolean multi_queue, DescriptorArray *queues, GError **error);
 gboolean tap_watch_queues(Kernel *kernel, QueueHandler handler, gpointer user_data, GError **error);
+void tap_catch_up(Kernel *kernel);
 guint tap_count_queues(Kernel *kernel, const char *owner);
 GPtrArray *tap_list_owners(Kernel *kernel);
 void tap_forget_queues(Kernel *kernel, const char *owner);

@@ -46,6 +46,7 @@ static const KernelOps linux_ops = {
     .link_delete = link_remove,
     .tap_open = tap_open_queues,
     .queue_watch = tap_watch_queues,
+    .queue_catch_up = tap_catch_up,
     .queue_count = tap_count_queues,
     .queue_owners = tap_list_owners,
     .queue_forget = tap_forget_queues,

@@ -462,12 +462,12 @@ handle_event(Queues *queues, const struct inotify_event *event, GHashTable *owne
         end_queue(queues, queue, owners);
 }
 
+/* FALSE: there was none. */
 static gboolean
-on_events(gint fd, GIOCondition condition, gpointer user_data)
+handle_events(Queues *queues)
 {
-    Queues *queues = user_data;
     char buffer[EVENT_BUFFER] __attribute__((aligned(__alignof__(struct inotify_event))));
-    gssize n = RETRY_EINTR(read(fd, buffer, sizeof buffer));
+    gssize n = RETRY_EINTR(read(queues->inotify_fd, buffer, sizeof buffer));
     g_autoptr(GHashTable) owners = owners_new();
 
     for (gssize at = 0; at < n;) {
@@ -477,7 +477,21 @@ on_events(gint fd, GIOCondition condition, gpointer user_data)
         at += (gssize)sizeof *event + event->len;
     }
     tell_owners(queues, owners);
+    return n > 0;
+}
+
+static gboolean
+on_events(gint fd, GIOCondition condition, gpointer user_data)
+{
+    handle_events(user_data);
     return G_SOURCE_CONTINUE;
+}
+
+void
+queues_catch_up(Queues *queues)
+{
+    while (handle_events(queues))
+        ;
 }
 
 /* OWNER.N */

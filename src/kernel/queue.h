@@ -40,6 +40,7 @@ void queues_forget_last(Queues *queues, const char *owner, guint n);
 
 /* The operations of ops.h with the same names. */
 gboolean queues_watch(Queues *queues, QueueHandler handler, gpointer user_data, GError **error);
+void queues_catch_up(Queues *queues);
 guint queues_count(Queues *queues, const char *owner);
 GPtrArray *queues_owners(Queues *queues);
 void queues_forget(Queues *queues, const char *owner);

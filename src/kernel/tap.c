@@ -174,6 +174,12 @@ tap_watch_queues(Kernel *base, QueueHandler handler, gpointer user_data, GError 
     return queues_watch(linux_kernel(base)->queues, handler, user_data, error);
 }
 
+void
+tap_catch_up(Kernel *base)
+{
+    queues_catch_up(linux_kernel(base)->queues);
+}
+
 guint
 tap_count_queues(Kernel *base, const char *owner)
 {

@@ -101,6 +101,23 @@ each_that_is_closed_is_told(void **state)
 }
 
 static void
+what_is_closed_is_told_on_demand(void **state)
+{
+    DescriptorArray *queues = NULL;
+
+    watch();
+    queues = open_queues("vm1", 1, 2);
+    world_kernel->ops->queue_catch_up(world_kernel);
+    assert_string_equal(told->str, "");
+    g_array_unref(queues);
+    world_kernel->ops->queue_catch_up(world_kernel);
+    assert_int_equal(count("vm1"), 0);
+    assert_true(g_str_has_prefix(told->str, "vm1 "));
+    g_string_truncate(told, 0);
+    assert_silent();
+}
+
+static void
 only_the_last_copy_is_the_end(void **state)
 {
     DescriptorArray *queues = NULL;
@@ -230,9 +247,10 @@ failing_leaves_no_queue(void **state)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 const struct CMUnitTest contract_tests[] = {
-    TEST(each_that_is_closed_is_told),   TEST(only_the_last_copy_is_the_end),
-    TEST(it_may_end_in_another_process), TEST(owners_are_told_apart),
-    TEST(who_is_forgotten_is_not_told),  TEST(the_device_may_go_first),
-    TEST(the_next_daemon_takes_them_up), TEST(failing_leaves_no_queue),
+    TEST(each_that_is_closed_is_told),   TEST(what_is_closed_is_told_on_demand),
+    TEST(only_the_last_copy_is_the_end), TEST(it_may_end_in_another_process),
+    TEST(owners_are_told_apart),         TEST(who_is_forgotten_is_not_told),
+    TEST(the_device_may_go_first),       TEST(the_next_daemon_takes_them_up),
+    TEST(failing_leaves_no_queue),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);

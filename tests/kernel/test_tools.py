@@ -710,13 +710,13 @@ def test_messages_are_not_written_into_the_connection(daemon):
 
 def test_first_command_of_the_readme_has_the_same_mac_at_each_start(daemon, host):
     """Also at once after the end of the one before, and when the daemon was another meanwhile; two at a time differ."""
-    run = ["--network=lan", "--", "echo", "{mac}"]
+    run = ["--network=lan", "--", "sh", "-c", "echo $0", "{mac}", "{fd}"]
     macs = [daemon.tool("macvtap-run", *run, user="nobody").stdout.strip() for _ in range(5)]
     daemon.restart()
     macs.append(daemon.tool("macvtap-run", *run, user="nobody").stdout.strip())
     assert len(set(macs)) == 1 and macs[0].startswith("52:54:00:")
     first = host.start(program("macvtap-run"), "--socket", daemon.socket, "--network=lan", "--", "sh", "-c",
-                       "echo {mac}; read line", user="nobody", stdin=-1, stdout=-1)
+                       "echo {mac}; read line", "{fd}", user="nobody", stdin=-1, stdout=-1)
     assert first.stdout.readline().decode().strip() == macs[0]
     second = daemon.tool("macvtap-run", *run, user="nobody").stdout.strip()
     assert second != macs[0]

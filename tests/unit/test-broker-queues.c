@@ -162,6 +162,22 @@ test_restarts(void **state)
     expect_nothing_left(test);
 }
 
+/* The VMM has ended and starts again at once: the end of the first is seen before the second is
+ * judged. */
+static void
+test_name_is_free_at_once(void **state)
+{
+    TestBroker *test = *state;
+
+    for (guint i = 0; i < 3; i++) {
+        g_auto(PortGrant) grant = create_held(test, HOLDER_DESCRIPTORS, "web", 2);
+
+        g_array_set_size(grant.taps, 0);
+    }
+    test_settle();
+    expect_nothing_left(test);
+}
+
 /* The device is gone, and with the descriptors nobody asks for it any more. */
 static void
 test_device_that_is_gone(void **state)
@@ -257,6 +273,7 @@ main(void)
         TEST(test_further_queues_hold_it_too),
         TEST(test_other_holders_do_not_care),
         TEST(test_restarts),
+        TEST(test_name_is_free_at_once),
         TEST(test_device_that_is_gone),
         TEST(test_removal_that_fails_is_tried_again),
         TEST(test_failed_creation_leaves_no_queue),
