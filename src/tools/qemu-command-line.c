@@ -144,9 +144,8 @@ read_json(Options *options, const char *option, const char *text, GError **error
 
         json_decref(root);
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "cannot read QEMU's -%s '%.64s': say which MAC the device has with "
-                    "--mac=MAC",
-                    option, shown);
+                    "cannot read QEMU's -%s '%.64s'; name the device's MAC with --mac=MAC", option,
+                    shown);
         return FALSE;
     }
     json_object_foreach (root, key, value)
@@ -347,22 +346,23 @@ static const char *
 why_unsure(const Search *search, const char *which)
 {
     if (search->n_devices > 1)
-        return "QEMU has several network devices: say which MAC this one has with --mac=MAC";
+        return "QEMU has several network devices; name this one's MAC with --mac=MAC";
     if (search->elsewhere)
-        return "QEMU has read a file with -readconfig, which may have network devices: say which"
-               " MAC this one has with --mac=MAC";
+        return "QEMU was given -readconfig, and the file may define network devices; name this "
+               "one's"
+               " MAC with --mac=MAC";
     if (search->n_backends != 1 || search->n_devices == 0 ||
         (search->backend && g_strcmp0(search->backend, search->netdev) != 0) ||
         is_for_another(search, which))
-        return "QEMU's command line does not have the network device of this helper: say which MAC"
-               " it has with --mac=MAC";
+        return "QEMU's command line does not define this helper's network device; name its MAC with"
+               " --mac=MAC";
     if (search->mac_is_set)
-        return "QEMU's -set changes a network device: say which MAC this one has with --mac=MAC";
+        return "QEMU's -set changes a network device; name this one's MAC with --mac=MAC";
     if (!search->mac && search->has_global)
-        return "QEMU's -global gives network devices a MAC: say which this one has with --mac=MAC";
+        return "QEMU's -global sets the MAC of network devices; name this one's MAC with --mac=MAC";
     if (!search->mac && search->n_unconnected > 0)
-        return "QEMU has a network device that is not connected, so it is not sure which has the"
-               " default MAC: say which this one has with --mac=MAC";
+        return "QEMU has a network device that is not connected, so this one may not have the"
+               " default MAC; name its MAC with --mac=MAC";
     return NULL;
 }
 
@@ -376,8 +376,8 @@ qemu_command_line_mac(const char *text, gsize length, const char *which, GError 
         return NULL;
     why = why_unsure(&search, which);
     if (!why && !search.mac && search.plugged && !machine_is_bare(text, length))
-        why = "QEMU's machine may have a network device that takes the default MAC: say which MAC"
-              " this one has with --mac=MAC";
+        why = "QEMU's machine may have a network device that takes the default MAC; name this"
+              " one's MAC with --mac=MAC";
     if (why) {
         g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, why);
         return NULL;

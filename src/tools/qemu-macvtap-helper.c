@@ -157,8 +157,7 @@ create_port(const Options *options, MacvtapClient *client, GError **error)
         port_refusal_name_users(client, NULL, options->mac, &cause);
     /* The user has not said this MAC: it is the device's default, or another device's. */
     if (!port && options->mac_is_found && is_conflict)
-        refuse(error,
-               "%s; give QEMU's device a mac= of its own, or say which MAC it has with --mac=MAC",
+        refuse(error, "%s; give QEMU's device a mac= of its own, or name its MAC with --mac=MAC",
                cause->message);
     else if (!port)
         g_propagate_error(error, g_steal_pointer(&cause));

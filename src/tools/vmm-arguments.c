@@ -324,8 +324,8 @@ append_pairs(Expansion *expansion, GPtrArray *arguments, GError **error)
 {
     if (!expansion->qemu)
         return refuse(error,
-                      "no QEMU is seen in the command, and no token is used: put {netdev} and"
-                      " {device}, or {fd} and {mac}, where its VMM takes them");
+                      "the command starts no QEMU and uses no token; put {netdev} and {device}, or"
+                      " {fd} and {mac}, into the VMM's arguments");
     for (guint i = 0; i < expansion->n_ports; i++) {
         g_autoptr(GString) netdev = g_string_new(NULL);
         g_autoptr(GString) device = g_string_new(NULL);
@@ -345,9 +345,7 @@ append_pairs(Expansion *expansion, GPtrArray *arguments, GError **error)
 static gboolean
 refuse_closer(const char *closer, GError **error)
 {
-    return refuse(error,
-                  "%s closes the port's descriptors: start it the other way round, %s %s USER"
-                  " macvtap-run …",
+    return refuse(error, "%s closes the port's descriptors; run '%s %s USER macvtap-run …' instead",
                   closer, closer, g_str_equal(closer, "pkexec") ? "--user" : "-u");
 }
 
@@ -418,13 +416,12 @@ has_mac(const char *const *arguments, const char *mac)
 static gboolean
 refuse_other_mac(const VmmPort *port, GError **error)
 {
-    return refuse(
-        error,
-        "the MAC of %s %s%s%s%s is nowhere in the command, and nothing that is sent to a"
-        " guest with another one reaches it: use {mac} or {device}, or say check-mac=no at"
-        " --%s=%s",
-        port_kind(port), port->label, port->mac ? " (" : "", port->mac ? port->mac : "",
-        port->mac ? ")" : "", port->is_port ? "port" : "network", port->label);
+    return refuse(error,
+                  "the MAC of %s %s%s%s%s is not in the command, so the guest would receive "
+                  "nothing; use {mac}"
+                  " or {device}, or add check-mac=no to --%s=%s",
+                  port_kind(port), port->label, port->mac ? " (" : "", port->mac ? port->mac : "",
+                  port->mac ? ")" : "", port->is_port ? "port" : "network", port->label);
 }
 
 gboolean
@@ -435,8 +432,7 @@ vmm_arguments_check(const char *const *arguments, const VmmPort *ports, guint n_
         if (!uses[i].descriptor)
             return refuse(
                 error,
-                "the descriptor of %s %s is not used: put {netdev}, {fd} or {fds} into the"
-                " arguments",
+                "the command does not use the descriptor of %s %s; add {netdev}, {fd} or {fds}",
                 port_kind(&ports[i]), ports[i].label);
         if (!uses[i].mac && !ports[i].other_mac && !has_mac(arguments, ports[i].mac))
             return refuse_other_mac(&ports[i], error);

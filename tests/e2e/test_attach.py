@@ -86,7 +86,7 @@ def test_helper_does_not_guess_among_network_devices(daemon, devices):
     qemu = start_qemu(daemon, ["", ""], devices)
     told = qemu.communicate("quit\n")[1]
     assert qemu.returncode == 1
-    assert "QEMU has several network devices: say which MAC this one has with --mac=MAC" in told
+    assert "QEMU has several network devices; name this one's MAC with --mac=MAC" in told
     assert daemon.settle() == []
 
 

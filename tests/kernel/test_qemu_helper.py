@@ -109,10 +109,10 @@ def test_mac_is_that_of_qemus_device(daemon, maker, options, arguments, mac):
     (f"--network=nosuch --mac={MAC}", [], "there is no network 'nosuch'"),
     ("--network=lan", ["-device", f"e1000,mac={MAC}", "-device", f"e1000,mac={OTHER_MAC}"], "several network devices"),
     ("--network=lan", ["-device", f"e1000,netdev=a,mac={MAC}", "-device", "e1000,netdev=b"], "several network devices"),
-    ("--network=lan", ["-nic", "tap", "-nic", "tap"], "several network devices: say which MAC this one has with --mac"),
-    ("--network=lan", [], "say which MAC it has with --mac=MAC"),
-    ("--network=lan", ["-nodefaults", *HELPER], "say which MAC it has with --mac=MAC"),
-    ("--network=lan", ["-nic", "user", "-qmp", "stdio"], "say which MAC it has with --mac=MAC"),
+    ("--network=lan", ["-nic", "tap", "-nic", "tap"], "several network devices; name this one's MAC with --mac"),
+    ("--network=lan", [], "name its MAC with --mac=MAC"),
+    ("--network=lan", ["-nodefaults", *HELPER], "name its MAC with --mac=MAC"),
+    ("--network=lan", ["-nic", "user", "-qmp", "stdio"], "name its MAC with --mac=MAC"),
     ("--network=lan", ["-readconfig", "f", *HELPER, "-device", f"e1000,netdev=n,mac={MAC}"], "with --mac=MAC"),
     ("--network=lan", [*HELPER, "-device", "e1000,netdev=n,id=d", "-set", f"device.d.mac={MAC}"], "with --mac=MAC"),
     ("--network=lan", [*HELPER, "-device", "e1000,netdev=n", "-global", f"e1000.mac={MAC}"], "with --mac=MAC"),
@@ -120,7 +120,7 @@ def test_mac_is_that_of_qemus_device(daemon, maker, options, arguments, mac):
     (f"--network=lan --port=x --mac={MAC}", [], "--port=PORT is of a port that is there: it takes no --network"),
     (f"--port=x --incoming --mac={MAC}", [], "it takes no --incoming"),
     (f"--port=nosuch --mac={MAC}", [], "there is no port 'nosuch'"),
-    ("--network=lan", ["-device", '{"mac"'], "say which MAC the device has with --mac"),
+    ("--network=lan", ["-device", '{"mac"'], "name the device's MAC with --mac"),
     ("--network=lan --mac=53:54:00:00:00:01", [], "multicast"),
     ("--network=lan --mac=nonsense", [], "'nonsense' is not a MAC address"),
     (f"--network=lan --mac={MAC} --socket=/nonexistent", [], "is it running?"),
@@ -138,7 +138,7 @@ def test_mac_that_another_has(daemon, maker):
     """Two QEMUs without mac= have the same; the second is told what to do, but not when it has said the MAC itself."""
     first = maker("--network=lan", "-nic", "tap,helper=h", user="nobody")
     check_given(daemon, first, "52:54:00:12:34:56")
-    words = "; give QEMU's device a mac= of its own, or say which MAC it has with --mac=MAC"
+    words = "; give QEMU's device a mac= of its own, or name its MAC with --mac=MAC"
     told = maker("--network=lan", "-nic", "tap,helper=h").told
     assert told["status"] == 1 and "MAC 52:54:00:12:34:56 is port" in told["error"] and words in told["error"]
     told = maker("--network=lan --mac=52:54:00:12:34:56", user="nobody").told

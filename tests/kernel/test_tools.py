@@ -474,16 +474,16 @@ def refused_without_a_port(daemon, networks, command, *words, options=()):
 
 
 @pytest.mark.parametrize("networks, command, words", [
-    (["lan"], ["true"], "no QEMU is seen in the command, and no token is used"),
-    (["lan"], ["sh", "-c", "exec qemu-system-x86_64"], "no QEMU is seen in the command"),
+    (["lan"], ["true"], "the command starts no QEMU and uses no token"),
+    (["lan"], ["sh", "-c", "exec qemu-system-x86_64"], "the command starts no QEMU"),
     (["lan"], ["SUDO", "-u", "nobody", "qemu-system-x86_64"], "sudo -u USER macvtap-run …"),
     (["lan"], ["nice", "-n", "5", "SUDO", "true", "{netdev}", "{device}"], "sudo -u USER macvtap-run …"),
-    (["lan"], ["true", "{mac}"], "the descriptor of the port on network lan is not used"),
-    (["lan"], ["true", "{device}"], "the descriptor of the port on network lan is not used"),
-    (["lan"], ["true", "{netdev}"], "is nowhere in the command"),
-    (["lan"], ["true", "{fds}"], "check-mac=no at --network=lan"),
-    ([f"lan,mac={MAC}"], ["true", "{fd}", "mac=52:54:00:00:00:08"], f"({MAC}) is nowhere in the command"),
-    (["lan", "lan"], ["true", "{netdev:0}", "{device:0}"], "the descriptor of the port on network lan is not used"),
+    (["lan"], ["true", "{mac}"], "does not use the descriptor of the port on network lan"),
+    (["lan"], ["true", "{device}"], "does not use the descriptor of the port on network lan"),
+    (["lan"], ["true", "{netdev}"], "is not in the command"),
+    (["lan"], ["true", "{fds}"], "check-mac=no to --network=lan"),
+    ([f"lan,mac={MAC}"], ["true", "{fd}", "mac=52:54:00:00:00:08"], f"({MAC}) is not in the command"),
+    (["lan", "lan"], ["true", "{netdev:0}", "{device:0}"], "does not use the descriptor of the port on network lan"),
     (["lan"], ["true", "{netdev:dmz}"], "there is no --network or --port 'dmz'"),
     (["lan,queues=2"], ["true", "{fd}"], "has 2 queues; use {fds}"),
     (["lan"], ["QEMU", "-M", "none"], "machine none has no bus for virtio-net"),
@@ -497,7 +497,7 @@ def test_no_vm_without_its_network(daemon, networks, command, words):
 def test_mac_of_the_command_is_another_than_the_ports(daemon):
     """There is a MAC in the command: whether it is the port's can be said when the port is there."""
     done = run(daemon, ["lan"], "true", "{netdev}", "mac=52:54:00:00:00:08", check=False)
-    check_refused(done, RUN_OURS, "is nowhere in the command")
+    check_refused(done, RUN_OURS, "is not in the command")
     assert daemon.settle() == []
     for words in (["lan,check-mac=no"], "{fd}"), ([f"lan,mac={MAC}"], "{fd},52-54-00-00-00-07"):
         run(daemon, words[0], "true", words[1])
@@ -622,7 +622,7 @@ def test_refused_ports(daemon, web):
         done = daemon.tool("macvtap-run", *words, "--", "true", "{fds}", "{mac}", check=False)
         check_refused(done, RUN_OURS)
     done = daemon.tool("macvtap-run", "--port", "web", "--", "true", "{fds}", "mac=52:54:00:00:00:08", check=False)
-    check_refused(done, RUN_OURS, f"the MAC of port web ({MAC}) is nowhere in the command", "check-mac=no at --port=web")
+    check_refused(done, RUN_OURS, f"the MAC of port web ({MAC}) is not in the command", "check-mac=no to --port=web")
     for words, status in (([], USAGE), (["web"], USAGE), (["web", "--"], USAGE), (["web", "--", "true"], USAGE),
                           (["nosuch", "--", *VMM], REFUSED), (["web", "--", "no-such-vmm"], 127)):
         check_refused(daemon.ctl("port", "open", *words, check=False), status)

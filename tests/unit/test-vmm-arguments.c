@@ -349,22 +349,22 @@ static void
 test_what_is_no_network(void **state)
 {
     static const char *const rows[][2] = {
-        {"true", "no QEMU is seen in the command, and no token is used"},
-        {"sh -c qemu-system-x86_64", "no QEMU is seen in the command"},
-        {"sudo -u alice kvm", "sudo closes the port's descriptors: start it the other way round, "
-                              "sudo -u USER macvtap-run …"},
+        {"true", "the command starts no QEMU and uses no token"},
+        {"sh -c qemu-system-x86_64", "the command starts no QEMU"},
+        {"sudo -u alice kvm",
+         "sudo closes the port's descriptors; run 'sudo -u USER macvtap-run …' instead"},
         {"nice doas kvm {netdev} {device}", "doas -u USER macvtap-run …"},
-        {"vmm {mac}", "the descriptor of the port on network lan is not used"},
-        {"kvm -device {device}", "the descriptor of the port on network lan is not used"},
-        {"vmm {vhostfd} {mac}", "the descriptor of the port on network lan is not used"},
+        {"vmm {mac}", "does not use the descriptor of the port on network lan"},
+        {"kvm -device {device}", "does not use the descriptor of the port on network lan"},
+        {"vmm {vhostfd} {mac}", "does not use the descriptor of the port on network lan"},
         {"kvm -netdev {netdev}",
-         "the MAC of the port on network lan (52:54:00:00:00:00) is nowhere"},
-        {"vmm {fd}", "use {mac} or {device}, or say check-mac=no at --network=lan"},
-        {"vmm {fd} mac=52:54:00:00:00:01", "is nowhere in the command"},
-        {"vmm {fd} mac=152:54:00:00:00:00", "is nowhere in the command"},
-        {"vmm {fd} mac=52:54:00:00:00:001", "is nowhere in the command"},
-        {"vmm {fd} mac=52:54:00:00:00:0", "is nowhere in the command"},
-        {"52:54:00:00:00:00 {fd}", "is nowhere in the command"},
+         "the MAC of the port on network lan (52:54:00:00:00:00) is not in the command"},
+        {"vmm {fd}", "use {mac} or {device}, or add check-mac=no to --network=lan"},
+        {"vmm {fd} mac=52:54:00:00:00:01", "is not in the command"},
+        {"vmm {fd} mac=152:54:00:00:00:00", "is not in the command"},
+        {"vmm {fd} mac=52:54:00:00:00:001", "is not in the command"},
+        {"vmm {fd} mac=52:54:00:00:00:0", "is not in the command"},
+        {"52:54:00:00:00:00 {fd}", "is not in the command"},
     };
     VmmPort port;
 
@@ -405,7 +405,7 @@ test_mac_in_every_spelling(void **state)
         port.other_mac = TRUE;
         taken = expand_command(&port, 1, "vmm {fd}");
         assert_string_equal(taken, "vmm 10");
-        assert_non_null(strstr(refused, "nowhere"));
+        assert_non_null(strstr(refused, "is not in the command"));
     }
     clear_ports(&port, 1);
 }
@@ -422,9 +422,9 @@ test_one_of_two_is_forgotten(void **state)
     ports[1].is_port = TRUE;
     unused = expand_command(ports, 2, "kvm {netdev:lan} {device:lan}");
     deaf = expand_command(ports, 2, "kvm {netdev:lan} {device:lan} {fd:web}");
-    assert_non_null(strstr(unused, "the descriptor of port web is not used"));
-    assert_non_null(strstr(deaf, "the MAC of port web (52:54:00:00:00:01) is nowhere"));
-    assert_non_null(strstr(deaf, "check-mac=no at --port=web"));
+    assert_non_null(strstr(unused, "does not use the descriptor of port web"));
+    assert_non_null(strstr(deaf, "the MAC of port web (52:54:00:00:00:01) is not in"));
+    assert_non_null(strstr(deaf, "check-mac=no to --port=web"));
     clear_ports(ports, 2);
 }
 
