@@ -2,7 +2,7 @@
 """The body of tests/run: builds, runs tiers, and sums up. See tests/run for the arguments.
 
 Theory of operation: each step is a child in a process group of its own, with its output passed straight on (the
-lab's at its end, because other tiers run beside it); INT and TERM end the groups and then the runner. Counts come
+machines' at their end, because other tiers run beside them); INT and TERM end the groups and then the runner. Counts come
 from the files that the test programs write, never from their output. A tier fails when a test fails, when its command
 fails, and when nothing ran.
 """
@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import coverage
@@ -24,8 +25,9 @@ from results import Counts
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BY_NAME_ONLY = ["long", "memcheck", "coverage"]
-TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", "libvirt", "lab", "sanitize"]
-PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt"}
+TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", "libvirt", "lab", "systemd",
+         "sanitize"]
+PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt", "systemd"}
 LAB_ONLY = "lab"  # both the tier that starts the lab and, inside it, the tests of tests/lab
 FUZZ_SAMPLE, FUZZ_LONG = 2, 60  # seconds of each target under libFuzzer
 IN_LAB = os.environ.get("MACVTAPD_LAB") == "1"
@@ -34,8 +36,11 @@ IN_LAB = os.environ.get("MACVTAPD_LAB") == "1"
 class Step:
     """A child in a process group of its own."""
     running = []
+    ending = False
 
     def __init__(self, *command, output=None, **environment):
+        if Step.ending:
+            sys.exit(1)
         print(f"==> {' '.join(map(str, command))}", flush=True)
         self.child = subprocess.Popen([str(word) for word in command], cwd=SOURCE, process_group=0,
                                       stdin=subprocess.DEVNULL, stdout=output, stderr=output,
@@ -53,7 +58,8 @@ class Step:
 
     @classmethod
     def end_all(cls):
-        for step in cls.running:
+        cls.ending = True
+        for step in list(cls.running):
             os.killpg(step.child.pid, signal.SIGTERM)
             step.child.wait()
 
@@ -90,14 +96,14 @@ class Runner:
             shutil.copy(logs / "testlog.junit.xml", self.output / f"{suite}.xml")
         return self._checked(results.meson(logs), status)
 
-    def pytest(self, tier, folder=None, marker=None, name=None):
+    def pytest(self, tier, folder=None, marker=None, name=None, output=None):
         if not list((SOURCE / "tests" / tier).glob("test_*.py")):
             return Counts()
         path = self.output / f"{name or tier}.xml"
         path.unlink(missing_ok=True)
         marker = marker or self._marker(tier)
         status = Step.run("/usr/bin/python3", "-m", "pytest", f"tests/{tier}", "-m", marker,
-                          f"--junitxml={path}", "-o", f"junit_suite_name={name or tier}", "--durations=5",
+                          f"--junitxml={path}", "-o", f"junit_suite_name={name or tier}", "--durations=5", output=output,
                           MACVTAPD_BUILD=str(folder or self.folder), MACVTAPD_REQUIRE="1", PYTHONUNBUFFERED="1")
         if status == 5:  # pytest's word for "nothing was selected"
             return Counts()
@@ -166,22 +172,33 @@ class Runner:
     def lab(self, *names, folder="lab"):
         return self.finish_lab(self.start_lab(*names, folder=folder), folder)
 
-    def run_beside_lab(self, names):
-        """The lab's machine keeps one processor busy for minutes: the other tiers run meanwhile, on the other."""
-        path = self.output / "lab.log"
-        with open(path, "wb") as log:
-            step = self.start_lab(output=log)
-        print(f"the lab runs meanwhile and writes {path}, which follows at the end", flush=True)
+    def run_beside_machines(self, names):
+        """The lab's machine and then the systemd tier's keep one processor busy for minutes: the other tiers run
+        meanwhile, on the other."""
+        tiers = {LAB_ONLY: lambda log: self.finish_lab(self.start_lab(output=log)),
+                 "systemd": lambda log: self.pytest("systemd", output=log)}
+        beside = {name: tiers[name] for name in names if name in tiers}
+        found = {}
+
+        def work():
+            for name, what in beside.items():
+                with open(self.output / f"{name}.log", "wb") as log:
+                    found[name] = what(log)
+
+        print(f"beside: {', '.join(beside)}; their output is in {self.output} and follows at the end", flush=True)
+        lane = threading.Thread(target=work, daemon=True)
+        lane.start()
         for name in names:
-            if name != LAB_ONLY:
+            if name not in beside:
                 self.run(name)
 
-        def finish():
-            counts = self.finish_lab(step)
-            print(path.read_text(encoding="utf-8", errors="replace"), flush=True)
-            return counts
+        def finish(name):
+            lane.join()
+            print((self.output / f"{name}.log").read_text(encoding="utf-8", errors="replace"), flush=True)
+            return found.get(name, Counts(failed=1))
 
-        self.tier(LAB_ONLY, finish)
+        for name in beside:
+            self.tier(name, lambda name=name: finish(name))
 
     def sanitize(self):
         folder = self.folder.with_name(self.folder.name + "-sanitize")
@@ -246,7 +263,7 @@ class Runner:
         if not build(folder, "-Db_coverage=true", "-Dbuildtype=debug"):
             self.rows.append(("coverage build", 0.0, Counts(failed=1)))
             return
-        tiers = [name for name in TIERS if name not in ("fuzz", "sanitize", LAB_ONLY)]
+        tiers = [name for name in TIERS if name not in ("fuzz", "sanitize", "systemd", LAB_ONLY)]
         ordinary, self.folder = self.folder, folder
         umask, environment = os.umask(0), dict(os.environ)
         written = coverage.prepare(folder)
@@ -297,7 +314,7 @@ def main(arguments):
         coverage.use(pathlib.Path(measured), folder)
     runner = Runner(folder, output)
     if LAB_ONLY in names and len(names) > 1 and not IN_LAB:
-        runner.run_beside_lab(names)
+        runner.run_beside_machines(names)
     else:
         for name in names:
             runner.run(name)
