@@ -58,7 +58,7 @@ parse(Attach *attach, int *argc, char ***argv, GError **error)
         {NULL},
     };
 
-    if (!ctl_parse(entries, argc, argv, 1, "DOMAIN --network NET", error))
+    if (!ctl_parse(attach->ctl, entries, argc, argv, 1, "DOMAIN --network NET", error))
         return FALSE;
     if (options->network)
         return port_options_check(options, error);

@@ -115,7 +115,7 @@ ctl_check(Ctl *ctl, int argc, char **argv, GError **error)
     gboolean active;
     guint problems;
 
-    if (!ctl_parse(NULL, &argc, &argv, 1, "DOMAIN", error))
+    if (!ctl_parse(ctl, NULL, &argc, &argv, 1, "DOMAIN", error))
         return 2;
     domain = ctl_find_domain(ctl, argv[1], error);
     active = domain && virDomainIsActive(domain) == 1;

@@ -300,7 +300,7 @@ ctl_detach(Ctl *ctl, int argc, char **argv, GError **error)
     g_autoptr(virDomain) domain = NULL;
     guint flags;
 
-    if (!ctl_parse(entries, &argc, &argv, 2, "DOMAIN TARGET|MAC", error))
+    if (!ctl_parse(ctl, entries, &argc, &argv, 2, "DOMAIN TARGET|MAC", error))
         return 2;
     if (detach.seconds < 0 || detach.seconds > SECONDS_MAX) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,

@@ -5,12 +5,12 @@
  */
 #include "ctl-domain.h"
 
+#include "arguments.h"
 #include "descriptor.h"
 #include "output.h"
 
 #include <libvirt/virterror.h>
 #include <locale.h>
-#include <string.h>
 
 G_DEFINE_QUARK(macvtapctl - domain - error, ctl_error)
 
@@ -67,26 +67,29 @@ ctl_fail_libvirt(GError **error, const char *what)
     return ctl_fail(error, "%s: %s", what, virGetLastErrorMessage());
 }
 
-gboolean
-ctl_parse(const GOptionEntry *entries, int *argc, char ***argv, int n, const char *arguments,
-          GError **error)
+static gboolean
+parse_syntax(Ctl *ctl, ArgumentsSyntax syntax, int *argc, char ***argv, GError **error)
 {
-    g_autoptr(GOptionContext) context = g_option_context_new(arguments);
+    const GOptionEntry common[] = {
+        {"connect", 'c', 0, G_OPTION_ARG_STRING, &ctl->uri, "libvirt's URI", "URI"},
+        {"socket", 0, 0, G_OPTION_ARG_FILENAME, &ctl->socket, "macvtapd's socket", "PATH"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &ctl->json, "Print JSON", NULL},
+        {"version", 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, arguments_show_version,
+         "Show the version", NULL},
+        {NULL},
+    };
 
-    if (entries)
-        g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, argc, argv, error))
-        return FALSE;
-    /* The "--" that ends the options is none of the arguments. */
-    if (*argc > 1 && g_str_equal((*argv)[1], "--")) {
-        memmove(*argv + 1, *argv + 2, (gsize)(*argc - 1) * sizeof(char *));
-        (*argc)--;
-    }
-    if (*argc - 1 == n)
-        return TRUE;
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "%s takes %s", (*argv)[0],
-                arguments[0] ? arguments : "no argument");
-    return FALSE;
+    syntax.common = common;
+    return arguments_parse(&syntax, argc, argv, error);
+}
+
+gboolean
+ctl_parse(Ctl *ctl, const GOptionEntry *entries, int *argc, char ***argv, int n,
+          const char *arguments, GError **error)
+{
+    const ArgumentsSyntax syntax = {.own = entries, .arguments = arguments, .min = n, .max = n};
+
+    return parse_syntax(ctl, syntax, argc, argv, error);
 }
 
 static char *
@@ -135,21 +138,16 @@ static int
 run(int argc, char **argv, GError **error)
 {
     g_auto(Ctl) ctl = {0};
-    const GOptionEntry entries[] = {
-        {"connect", 'c', 0, G_OPTION_ARG_STRING, &ctl.uri, "libvirt's URI", "URI"},
-        {"socket", 0, 0, G_OPTION_ARG_FILENAME, &ctl.socket, "macvtapd's socket", "PATH"},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &ctl.json, "Print JSON", NULL},
-        {NULL},
-    };
-    g_autoptr(GOptionContext) context = g_option_context_new("COMMAND");
     g_autofree char *description = describe_commands();
+    const ArgumentsSyntax syntax = {
+        .arguments = "COMMAND",
+        .summary = "Ports of macvtapd in libvirt's domains.",
+        .description = description,
+        .max = -1,
+        .stop_at_argument = TRUE,
+    };
 
-    g_option_context_set_summary(context, "Ports of macvtapd in libvirt's domains.");
-    g_option_context_set_description(context, description);
-    g_option_context_add_main_entries(context, entries, NULL);
-    /* The command's own options come after it. */
-    g_option_context_set_strict_posix(context, TRUE);
-    if (!g_option_context_parse(context, &argc, &argv, error))
+    if (!parse_syntax(&ctl, syntax, &argc, &argv, error))
         return 2;
     return run_command(&ctl, argc - 1, argv + 1, error);
 }
@@ -163,6 +161,7 @@ be_silent(void *user_data, virErrorPtr error)
 int
 main(int argc, char **argv)
 {
+    g_autofree char **words = arguments_copy(argc, argv);
     g_autoptr(GError) error = NULL;
     int status;
 
@@ -173,7 +172,7 @@ main(int argc, char **argv)
     g_set_prgname("macvtapctl domain");
     virSetErrorFunc(NULL, be_silent);
     virEventRegisterDefaultImpl();
-    status = run(argc, argv, &error);
+    status = run(argc, words, &error);
     if (!error && output_finish(&error))
         return status;
     g_printerr("macvtapctl: %s\n", error->message);

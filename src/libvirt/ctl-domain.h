@@ -39,8 +39,8 @@ guint ctl_report(gboolean good, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Whether libvirt, the system's or this user's session, knows the hook: reports it. */
 guint ctl_report_hook(gboolean session);
 
-/* Parses a command's options; what is left must be n arguments. */
-gboolean ctl_parse(const GOptionEntry *entries, int *argc, char ***argv, int n,
+/* Parses a command's options, macvtapctl's own among them; what is left must be n arguments. */
+gboolean ctl_parse(Ctl *ctl, const GOptionEntry *entries, int *argc, char ***argv, int n,
                    const char *arguments, GError **error);
 
 /* ctl-libvirt.c. The connection is the Ctl's. */

@@ -169,7 +169,7 @@ ctl_report_hook(gboolean session)
 int
 ctl_hook(Ctl *ctl, int argc, char **argv, GError **error)
 {
-    if (!ctl_parse(NULL, &argc, &argv, 0, "", error))
+    if (!ctl_parse(ctl, NULL, &argc, &argv, 0, "", error))
         return 2;
     return ctl_report_hook(ctl_is_session(ctl)) > 0;
 }

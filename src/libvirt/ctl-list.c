@@ -91,7 +91,7 @@ ctl_list(Ctl *ctl, int argc, char **argv, GError **error)
     json_t *list;
     gboolean good;
 
-    if (!ctl_parse(NULL, &argc, &argv, 0, "", error))
+    if (!ctl_parse(ctl, NULL, &argc, &argv, 0, "", error))
         return 2;
     list = json_array();
     good = read_domains(ctl, list, error);

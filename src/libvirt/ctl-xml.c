@@ -29,7 +29,7 @@ xml_options_clear(XmlOptions *options)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(XmlOptions, xml_options_clear)
 
 static gboolean
-parse(XmlOptions *options, int argc, char **argv, GError **error)
+parse(Ctl *ctl, XmlOptions *options, int argc, char **argv, GError **error)
 {
     const GOptionEntry entries[] = {
         {"network", 0, 0, G_OPTION_ARG_STRING, &options->port.network, "macvtapd's network", "NET"},
@@ -46,7 +46,7 @@ parse(XmlOptions *options, int argc, char **argv, GError **error)
         {NULL},
     };
 
-    if (!ctl_parse(entries, &argc, &argv, 0, "--network NET", error))
+    if (!ctl_parse(ctl, entries, &argc, &argv, 0, "--network NET", error))
         return FALSE;
     if (options->list || options->port.network)
         return port_options_check(&options->port, error);
@@ -166,7 +166,7 @@ ctl_xml(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_auto(XmlOptions) options = {0};
 
-    if (!parse(&options, argc, argv, error))
+    if (!parse(ctl, &options, argc, argv, error))
         return 2;
     if (options.list)
         return print_list();

@@ -90,7 +90,7 @@ ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error)
     g_autoptr(GPtrArray) networks = NULL, ports = NULL;
     guint problems;
 
-    if (!ctl_parse(NULL, &argc, &argv, 0, 0, "", error))
+    if (!ctl_parse(ctl, NULL, &argc, &argv, 0, 0, "", error))
         return 2;
     client = ctl_connect(ctl, error);
     networks = client ? macvtap_client_list_networks(client, error) : NULL;

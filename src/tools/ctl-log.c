@@ -77,7 +77,7 @@ ctl_log(Ctl *ctl, int argc, char **argv, GError **error)
     };
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
 
-    if (!ctl_parse(entries, &argc, &argv, 0, 0, "", error))
+    if (!ctl_parse(ctl, entries, &argc, &argv, 0, 0, "", error))
         return 2;
     if (lines < -1) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "-n takes a number of lines");

@@ -13,7 +13,7 @@ ctl_network_list(Ctl *ctl, int argc, char **argv, GError **error)
     g_autofree char *text = NULL;
     Table *table;
 
-    if (!ctl_parse(NULL, &argc, &argv, 0, 0, "", error))
+    if (!ctl_parse(ctl, NULL, &argc, &argv, 0, 0, "", error))
         return 2;
     client = ctl_connect(ctl, error);
     networks = client ? macvtap_client_list_networks(client, error) : NULL;
@@ -113,7 +113,7 @@ ctl_network_show(Ctl *ctl, int argc, char **argv, GError **error)
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(GPtrArray) networks = NULL;
 
-    if (!ctl_parse(NULL, &argc, &argv, 1, 1, "NET", error))
+    if (!ctl_parse(ctl, NULL, &argc, &argv, 1, 1, "NET", error))
         return 2;
     client = ctl_connect(ctl, error);
     networks = client ? macvtap_client_list_networks(client, error) : NULL;

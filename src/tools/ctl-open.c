@@ -17,30 +17,38 @@ clear_option(gpointer option)
     network_option_clear(option);
 }
 
+#define ARGUMENTS "PORT[,KEY=VALUE...] -- CMD [ARG...]"
+
+/* Our options end with "--" or CMD's first word: what follows is CMD's. */
 static gboolean
-parse_open(int argc, char **argv, GArray *options, GStrv *ret_command, GError **error)
+parse_open(Ctl *ctl, int argc, char **argv, GArray *options, GStrv *ret_command, GError **error)
 {
-    g_autoptr(GOptionContext) context = g_option_context_new("PORT[,KEY=VALUE…] -- CMD [ARG…]");
+    const ArgumentsSyntax before_port = {
+        .arguments = ARGUMENTS,
+        .summary = "Start CMD with the queues of a port; tokens and keys are those of macvtap-run"
+                   " --port.",
+        .min = 1,
+        .max = -1,
+        .stop_at_argument = TRUE,
+    };
+    ArgumentsSyntax before_command = before_port;
     NetworkOption option;
     gboolean parsed;
-    int first = 2;
 
-    g_option_context_set_summary(context, "Start CMD with the queues of a port; tokens and keys"
-                                          " are those of macvtap-run --port.");
-    /* What follows CMD is CMD's. */
-    g_option_context_set_strict_posix(context, TRUE);
-    if (!g_option_context_parse(context, &argc, &argv, error))
+    before_command.min = 0;
+    if (!ctl_parse_syntax(ctl, before_port, &argc, &argv, error))
         return FALSE;
-    if (argc > 2 && g_str_equal(argv[2], "--"))
-        first++;
-    if (argc <= first) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                    "open takes PORT[,KEY=VALUE...] -- CMD [ARG...]");
+    argv++;
+    argc--;
+    if (!ctl_parse_syntax(ctl, before_command, &argc, &argv, error))
+        return FALSE;
+    if (argc < 2) {
+        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "open takes " ARGUMENTS);
         return FALSE;
     }
-    parsed = port_option_parse(argv[1], &option, error);
+    parsed = port_option_parse(argv[0], &option, error);
     g_array_append_val(options, option);
-    *ret_command = argv + first;
+    *ret_command = argv + 1;
     return parsed;
 }
 
@@ -76,7 +84,7 @@ ctl_port_open(Ctl *ctl, int argc, char **argv, GError **error)
     VmmStart vmm = {.options = options, .ports = ports};
 
     g_array_set_clear_func(options, clear_option);
-    if (!parse_open(argc, argv, options, &command, error))
+    if (!parse_open(ctl, argc, argv, options, &command, error))
         return 2;
     vmm.command = (const char *const *)command;
     return start(ctl, &vmm, error);

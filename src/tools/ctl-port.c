@@ -125,7 +125,7 @@ ctl_port_list(Ctl *ctl, int argc, char **argv, GError **error)
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(GPtrArray) ports = NULL;
 
-    if (!ctl_parse(entries, &argc, &argv, 0, 0, "[--network NET]", error))
+    if (!ctl_parse(ctl, entries, &argc, &argv, 0, 0, "[--network NET]", error))
         return 2;
     client = ctl_connect(ctl, error);
     ports = client ? macvtap_client_list_ports(client, network, error) : NULL;
@@ -152,7 +152,7 @@ ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error)
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(GPtrArray) ports = NULL;
 
-    if (!ctl_parse(NULL, &argc, &argv, 1, 1, "PORT", error))
+    if (!ctl_parse(ctl, NULL, &argc, &argv, 1, 1, "PORT", error))
         return 2;
     client = ctl_connect(ctl, error);
     ports = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
@@ -224,7 +224,7 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(MacvtapPort) port = NULL;
 
-    if (!ctl_parse(entries, &argc, &argv, 0, 0, "", error))
+    if (!ctl_parse(ctl, entries, &argc, &argv, 0, 0, "", error))
         return 2;
     if (!options.network) {
         g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
@@ -299,7 +299,7 @@ ctl_port_set(Ctl *ctl, int argc, char **argv, GError **error)
     };
     g_autoptr(MacvtapClient) client = NULL;
 
-    if (!ctl_parse(entries, &argc, &argv, 1, 1, "PORT", error) ||
+    if (!ctl_parse(ctl, entries, &argc, &argv, 1, 1, "PORT", error) ||
         !check_set_options(&options, error))
         return 2;
     client = ctl_connect(ctl, error);
@@ -316,7 +316,7 @@ ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
     g_autoptr(MacvtapClient) client = NULL;
     int status = 0;
 
-    if (!ctl_parse(NULL, &argc, &argv, 1, -1, "PORT...", error))
+    if (!ctl_parse(ctl, NULL, &argc, &argv, 1, -1, "PORT...", error))
         return 2;
     client = ctl_connect(ctl, error);
     if (!client)
@@ -349,7 +349,7 @@ ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_autoptr(MacvtapClient) client = NULL;
 
-    if (!ctl_parse(NULL, &argc, &argv, 0, 0, "", error))
+    if (!ctl_parse(ctl, NULL, &argc, &argv, 0, 0, "", error))
         return 2;
     client = ctl_connect(ctl, error);
     if (!client || !macvtap_client_watch(client, error))

@@ -17,6 +17,7 @@
 #include "vmm-command.h"
 #include "vmm-start.h"
 
+#include "arguments.h"
 #include "descriptor.h"
 #include "output.h"
 
@@ -119,15 +120,18 @@ parse_options(Run *run, int argc, char **argv, GError **error)
          "-- CMD [ARG…]"},
         {NULL},
     };
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-    GOptionGroup *group = g_option_group_new("run", "", "", run, NULL);
+    const ArgumentsSyntax syntax = {
+        .own = entries,
+        .data = run,
+        .summary = summary,
+        .description = description,
+        .max = -1,
+        .stop_at_argument = TRUE,
+    };
+    g_autofree char **words = arguments_copy(argc, argv);
 
-    g_option_group_add_entries(group, entries);
-    g_option_context_set_main_group(context, group);
-    g_option_context_set_summary(context, summary);
-    g_option_context_set_description(context, description);
-    g_option_context_set_strict_posix(context, TRUE);
-    return g_option_context_parse(context, &argc, &argv, error);
+    argv = words;
+    return arguments_parse(&syntax, &argc, &argv, error);
 }
 
 static gboolean

@@ -46,27 +46,27 @@ static const Command commands[] = {
 };
 
 gboolean
-ctl_parse(const GOptionEntry *entries, int *argc, char ***argv, int min, int max,
+ctl_parse_syntax(Ctl *ctl, ArgumentsSyntax syntax, int *argc, char ***argv, GError **error)
+{
+    const GOptionEntry common[] = {
+        {"socket", 0, 0, G_OPTION_ARG_FILENAME, &ctl->socket, "macvtapd's socket", "PATH"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &ctl->json, "Print what the API returns", NULL},
+        {"version", 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, arguments_show_version,
+         "Show the version", NULL},
+        {NULL},
+    };
+
+    syntax.common = common;
+    return arguments_parse(&syntax, argc, argv, error);
+}
+
+gboolean
+ctl_parse(Ctl *ctl, const GOptionEntry *entries, int *argc, char ***argv, int min, int max,
           const char *arguments, GError **error)
 {
-    g_autoptr(GOptionContext) context = g_option_context_new(arguments);
-    int n;
+    const ArgumentsSyntax syntax = {.own = entries, .arguments = arguments, .min = min, .max = max};
 
-    if (entries)
-        g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, argc, argv, error))
-        return FALSE;
-    /* The "--" that ends the options is none of the arguments. */
-    if (*argc > 1 && g_str_equal((*argv)[1], "--")) {
-        memmove(*argv + 1, *argv + 2, (gsize)(*argc - 1) * sizeof(char *));
-        (*argc)--;
-    }
-    n = *argc - 1;
-    if (n >= min && (max < 0 || n <= max))
-        return TRUE;
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "%s takes %s", (*argv)[0],
-                arguments && arguments[0] ? arguments : "no argument");
-    return FALSE;
+    return ctl_parse_syntax(ctl, syntax, argc, argv, error);
 }
 
 MacvtapClient *
@@ -85,15 +85,20 @@ ctl_print_json_list(const char *name, GPtrArray *texts)
     g_print("{\"%s\":[%s]}\n", name, joined);
 }
 
+/* Those that begin with this word; NULL: all. Free with g_free(). */
 static char *
-describe_commands(void)
+describe_commands(const char *first)
 {
     GString *text = g_string_new("Commands:\n");
 
-    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
-        g_string_append_printf(
-            text, "  %s%s%s %s\n      %s\n", commands[i].first, commands[i].second ? " " : "",
-            commands[i].second ? commands[i].second : "", commands[i].arguments, commands[i].help);
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
+        const Command *command = &commands[i];
+
+        if (!first || g_str_equal(command->first, first))
+            g_string_append_printf(text, "  %s%s%s %s\n      %s\n", command->first,
+                                   command->second ? " " : "", command->second ?: "",
+                                   command->arguments, command->help);
+    }
     g_string_append(text, "\nExit status: 0 done, 1 refused or failed, 2 wrong usage.");
     return g_string_free(text, FALSE);
 }
@@ -156,52 +161,84 @@ refuse_command(int argc, char **argv, GError **error)
 
 /* As it is called, for the usage that --help shows. */
 static void
-name_program(const Command *command)
+name_program(const char *first, const char *second)
 {
-    g_autofree char *name = g_strjoin(" ", "macvtapctl", command->first, command->second, NULL);
+    g_autofree char *name = g_strjoin(" ", "macvtapctl", first, second, NULL);
 
     g_set_prgname(name);
+}
+
+/* Options before a command's first word, or, with that, before its second. */
+static gboolean
+parse_leading_options(Ctl *ctl, const char *first, int *argc, char ***argv, GError **error)
+{
+    g_autofree char *description = describe_commands(first);
+    const ArgumentsSyntax syntax = {
+        .arguments = "COMMAND",
+        .summary = first ? NULL : "Administer macvtapd's networks and ports.",
+        .description = description,
+        .max = -1,
+        .stop_at_argument = TRUE,
+    };
+
+    return ctl_parse_syntax(ctl, syntax, argc, argv, error);
+}
+
+static gboolean
+parse_words(Ctl *ctl, int *argc, char **argv, GError **error)
+{
+    g_autofree char *second_words = NULL;
+    char **rest = argv + 1;
+    int n;
+
+    if (!parse_leading_options(ctl, NULL, argc, &argv, error))
+        return FALSE;
+    second_words = *argc > 1 ? list_second_words(argv[1]) : NULL;
+    if (!second_words)
+        return TRUE;
+    name_program(argv[1], NULL);
+    n = *argc - 1;
+    if (!parse_leading_options(ctl, argv[1], &n, &rest, error))
+        return FALSE;
+    *argc = n + 1;
+    return TRUE;
+}
+
+/* "help WORDS" means "WORDS --help". */
+static void
+turn_help_around(int argc, char **argv)
+{
+    memmove(argv + 1, argv + 2, (gsize)(argc - 2) * sizeof(char *));
+    argv[argc - 1] = (char *)"--help";
 }
 
 static int
 run(int argc, char **argv, GError **error)
 {
     g_auto(Ctl) ctl = {0};
-    gboolean version = FALSE;
-    const GOptionEntry entries[] = {
-        {"socket", 0, 0, G_OPTION_ARG_FILENAME, &ctl.socket, "macvtapd's socket", "PATH"},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &ctl.json, "Print what the API returns", NULL},
-        {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Show the version", NULL},
-        {NULL},
-    };
-    g_autoptr(GOptionContext) context = g_option_context_new("COMMAND");
-    g_autofree char *description = describe_commands();
     const Command *command;
     int words = 0;
 
-    g_option_context_set_summary(context, "Administer macvtapd's networks and ports.");
-    g_option_context_set_description(context, description);
-    g_option_context_add_main_entries(context, entries, NULL);
-    /* The command's own options come after it. */
-    g_option_context_set_strict_posix(context, TRUE);
-    if (!g_option_context_parse(context, &argc, &argv, error))
+    if (!parse_words(&ctl, &argc, argv, error))
         return 2;
-    if (version) {
-        g_print("macvtapctl %s\n", MACVTAPD_VERSION);
-        return 0;
+    while (argc > 1 && g_str_equal(argv[1], "help")) {
+        turn_help_around(argc, argv);
+        if (!parse_words(&ctl, &argc, argv, error))
+            return 2;
     }
     command = find_command(argc, argv, &words);
-    if (command && !command->starts_programs && !capabilities_keep(command->capabilities, error))
-        return 1;
     if (!command)
         return refuse_command(argc, argv, error);
-    name_program(command);
+    if (!command->starts_programs && !capabilities_keep(command->capabilities, error))
+        return 1;
+    name_program(command->first, command->second);
     return command->run(&ctl, argc - words, argv + words, error);
 }
 
 int
 main(int argc, char **argv)
 {
+    g_autofree char **words = arguments_copy(argc, argv);
     g_autoptr(GError) error = NULL;
     int status;
 
@@ -209,7 +246,7 @@ main(int argc, char **argv)
         return 1;
     setlocale(LC_ALL, "");
     output_start();
-    status = run(argc, argv, &error);
+    status = run(argc, words, &error);
     if (!error && output_finish(&error))
         return status;
     g_printerr("macvtapctl: %s\n", error->message);

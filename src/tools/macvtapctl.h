@@ -2,6 +2,7 @@
 /* What the files of macvtapctl share: one command each, chosen by a table in macvtapctl.c. */
 #pragma once
 
+#include "arguments.h"
 #include "macvtap.h"
 
 typedef struct Ctl {
@@ -28,9 +29,15 @@ int ctl_domain(Ctl *ctl, int argc, char **argv, GError **error);
  * returns how many problems were found. */
 guint ctl_doctor_libvirt(void);
 
-/* Parses options for a command; what is left must be min to max arguments (max -1: any number). */
-gboolean ctl_parse(const GOptionEntry *entries, int *argc, char ***argv, int min, int max,
+/* Parses options for a command, macvtapctl's own among them; what is left must be min to max
+ * arguments (max -1: any number). */
+gboolean ctl_parse(Ctl *ctl, const GOptionEntry *entries, int *argc, char ***argv, int min, int max,
                    const char *arguments, GError **error);
+
+/* The same with all that a syntax can say; macvtapctl's own options come to it as the common ones.
+ */
+gboolean ctl_parse_syntax(Ctl *ctl, ArgumentsSyntax syntax, int *argc, char ***argv,
+                          GError **error);
 MacvtapClient *ctl_connect(Ctl *ctl, GError **error);
 
 /* What a table has as the port's state: "no-carrier" where an active one's parent has none. */

@@ -307,7 +307,67 @@ def test_help_of_a_command(daemon, words):
     shown = daemon.ctl(*words.split(), "--help").stdout
     assert f"macvtapctl {words} [OPTION" in shown
     (line,) = re.findall(rf"^  {words}\b.*$", daemon.ctl("--help").stdout, re.M)
-    assert set(re.findall(r"^ +(--[a-z]+)", shown, re.M)) == set(re.findall(r"--[a-z]+", line))
+    common = {"--socket", "--json", "--version"}
+    assert set(re.findall(r"^ +(--[a-z]+)", shown, re.M)) == set(re.findall(r"--[a-z]+", line)) | common
+    assert daemon.ctl("help", *words.split()).stdout == shown
+
+
+@pytest.mark.parametrize("group", ["network", "port"])
+def test_help_of_a_group(daemon, group):
+    """Its commands with their arguments, as the table of all has them, and nothing else."""
+    ours = re.findall(rf"^  {group} .*$", daemon.ctl("--help").stdout, re.M)
+    for words in ([group, "--help"], [group, "-h"], ["help", group], ["--json", "help", group]):
+        shown = daemon.ctl(*words).stdout
+        assert f"macvtapctl {group} [OPTION" in shown
+        assert re.findall(r"^  [a-z].*$", shown.split("Commands:")[1], re.M) == ours
+
+
+def test_help_of_everything(daemon):
+    shown = daemon.ctl("--help").stdout
+    for words in (["help"], ["help", "help"], ["help", "--help"]):
+        assert daemon.ctl(*words).stdout == shown
+    check_refused(daemon.ctl("help", "prot", check=False), USAGE, "unknown command 'prot'")
+    check_refused(daemon.ctl("help", "port", "lst", check=False), USAGE, "unknown command 'port lst'")
+
+
+def test_options_anywhere(daemon):
+    made = daemon.ctl_json("port", "create", "--network=lan", "--name=web")
+    elsewhere = {**os.environ, "MACVTAPD_SOCKET": "/nonexistent"}
+    socket_option = ["--socket", str(daemon.socket)]
+    for words in (["--json", *socket_option, "port", "show", "web"], ["port", "show", "web", "--json", *socket_option],
+                  ["port", "--json", "show", *socket_option, "web"], ["port", *socket_option, "show", "--json", "--", "web"],
+                  ["--socket=/nonexistent", "port", "show", "web", "--json", *socket_option]):
+        done = daemon.host.run(program("macvtapctl"), *words, env=elsewhere)
+        assert without_statistics({"ports": [json.loads(done.stdout)]}) == {"ports": [made]}
+    for words in (["port", "list", "--version"], ["port", "--version"], ["--version", "port"], ["doctor", "--version"]):
+        assert daemon.ctl(*words).stdout == daemon.ctl("--version").stdout
+    check_refused(daemon.ctl("port", "show", "--", "--json", check=False), REFUSED, "there is no port '--json'")
+    daemon.ctl("port", "delete", "web")
+
+
+def test_port_open_leaves_the_commands_options_alone(daemon):
+    daemon.ctl("port", "create", "--network=lan", "--name=web")
+    echo = ["sh", "-c", 'echo "$@"', "sh", "{mac}", "{fd}"]
+    elsewhere = {**os.environ, "MACVTAPD_SOCKET": "/nonexistent"}
+    ours = ["--socket", str(daemon.socket)]
+    mac = daemon.ctl_json("port", "show", "web")["macAddress"]
+    theirs = ["--socket", "/x", "--json", "--help", "-n5", "--", "--version"]
+    for words in ([*ours, "web", "--"], ["web", *ours, "--"], ["web", *ours], ["--", "web", *ours, "--"]):
+        done = daemon.host.run(program("macvtapctl"), "port", "open", *words, *echo, *theirs, env=elsewhere)
+        said = done.stdout.split()
+        assert (said[0], said[2:]) == (mac, theirs)
+    check_refused(daemon.ctl("port", "open", "web", "--", check=False), USAGE, "open takes PORT")
+    daemon.ctl("port", "delete", "web")
+
+
+def test_value_behind_a_letter(daemon):
+    """As every other program takes it; what follows -- is the command's."""
+    daemon.ctl("port", "create", "--network=lan", "--name=web")
+    for words in (["-nlan"], ["-vnlan"], ["-pweb"], ["-vpweb"]):
+        done = daemon.tool("macvtap-run", *words, "--", "sh", "-c", 'echo "$@"', "sh", "-nlan", "-pweb", "{fd}", "{mac}")
+        assert done.stdout.split()[:2] == ["-nlan", "-pweb"]
+    daemon.ctl("port", "delete", "web")
+    check_refused(daemon.tool("macvtap-run", "-nnope", "--", *VMM, check=False), RUN_OURS, "there is no network 'nope'")
 
 
 def test_socket_option_comes_before_the_environment(daemon):

@@ -189,6 +189,15 @@ def test_options_of_macvtapctl_itself(site):
     elsewhere = site.daemon.ctl("--socket", "/nonexistent", *words, check=False)
     assert elsewhere.returncode == 1 and "cannot connect to /nonexistent" in elsewhere.stderr
     assert "-idle" in refused(site, 1, "check", "--", "-idle")
+    for behind in (["--json"], ["--json", "--socket", str(site.daemon.socket)]):
+        assert json.loads(site.daemon.ctl(*words, *behind).stdout)["ports"] == [listed]
+    assert json.loads(site.daemon.ctl("domain", "list", f"-c{site.libvirt.uri}", "--json").stdout)["ports"] == [listed]
+    elsewhere = site.daemon.ctl(*words, "--socket", "/nonexistent", check=False)
+    assert elsewhere.returncode == 1 and "cannot connect to /nonexistent" in elsewhere.stderr
+    shown = site.daemon.ctl("help", "domain", "attach").stdout
+    assert "macvtapctl domain attach [OPTION" in shown and shown == site.daemon.ctl("domain", "attach", "--help").stdout
+    assert site.daemon.ctl("help", "domain").stdout == site.daemon.ctl("domain", "--help").stdout
+    assert site.daemon.ctl("domain", "list", "--version").stdout == site.daemon.ctl("--version").stdout
 
 
 def test_check_of_wrong_metadata(site):

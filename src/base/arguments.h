@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Command lines by GOption, with two things that it lacks and getopt_long(3) has: a short option's
+ * value may be attached (-nlan, -fn20), and an option may be given again in a later part of the
+ * line, which is parsed by itself.
+ */
+#pragma once
+
+#include <glib.h>
+
+/* A copy of argv with the room that arguments_parse() needs to take words apart. The words stay
+ * argv's; g_free() the copy. */
+char **arguments_copy(int argc, char **argv);
+
+typedef struct ArgumentsSyntax {
+    const GOptionEntry *own, *common; /* NULL: no such options */
+    gpointer data;                    /* what the entries' callbacks get */
+    const char *arguments;            /* "PORT...", for the usage and the error; NULL: none */
+    const char *summary, *description;
+    int min, max;              /* how many arguments there must be; max -1: any number */
+    gboolean stop_at_argument; /* what follows the first argument is not parsed */
+} ArgumentsSyntax;
+
+/* Parses the options in argv, which is arguments_copy()'s or a part of it, and leaves argv[0] and
+ * the arguments in it. The "--" that ends the options is removed, and nothing behind it is taken
+ * for an option. --help prints the usage and exits. Errors are of G_OPTION_ERROR, or a callback's.
+ */
+gboolean arguments_parse(const ArgumentsSyntax *syntax, int *argc, char ***argv, GError **error);
+
+/* For an entry --version, G_OPTION_ARG_CALLBACK without an argument: prints name and version of the
+ * program and exits, with status 1 if they cannot be written. */
+gboolean arguments_show_version(const char *name, const char *value, gpointer data,
+                                GError **error) G_GNUC_NORETURN;
