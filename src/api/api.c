@@ -9,6 +9,8 @@
 struct Api {
     Broker *broker;
     Trail *trail;
+    ApiReload reload;
+    gpointer reload_data;
     GHashTable *streams; /* caller_account() → how many it has; none with 0 */
 };
 
@@ -301,6 +303,28 @@ on_end_domain(VarlinkCall *call, gpointer user_data)
     broker_end_domain(api->broker, &caller, domain, on_removed, ending);
 }
 
+static void
+on_reload(VarlinkCall *call, gpointer user_data)
+{
+    Api *api = user_data;
+    Caller caller = caller_of(call);
+    g_autoptr(GError) cause = NULL, error = NULL;
+    const char *field = NULL;
+    guint n_networks;
+
+    if (!api_request_nothing(varlink_call_parameters(call), &field)) {
+        refuse(call, field, NULL);
+    } else if (!caller_is_root(&caller)) {
+        port_error_set(&error, PORT_ERROR_ACCESS_DENIED, "only root has the files read again");
+        refuse_grant(api, call, (TrailRefusal){.verb = "reload"}, NULL, error);
+    } else if (!api->reload(&caller, &n_networks, api->reload_data, &cause)) {
+        port_error_set(&error, PORT_ERROR_SYSTEM, "%s", cause->message);
+        api_error_send(call, error);
+    } else {
+        varlink_call_reply(call, json_pack("{s:I}", "networks", (json_int_t)n_networks), NULL);
+    }
+}
+
 static const char *const event_names[] = {
     [PORT_EVENT_CREATED] = "created",
     [PORT_EVENT_CHANGED] = "changed",
@@ -392,16 +416,20 @@ static const VarlinkMethod methods[] = {
     {"SetPort", on_set_port, FALSE},
     {"DeletePort", on_delete_port, FALSE},
     {"EndDomain", on_end_domain, FALSE},
+    {"Reload", on_reload, FALSE},
     {"WatchPorts", on_watch_ports, TRUE},
     {NULL},
 };
 
 Api *
-api_new(VarlinkServer *server, Broker *broker, GError **error)
+api_new(VarlinkServer *server, Broker *broker, ApiReload reload, gpointer reload_data,
+        GError **error)
 {
     g_autoptr(Api) api = g_new0(Api, 1);
 
     api->broker = broker;
+    api->reload = reload;
+    api->reload_data = reload_data;
     api->streams = g_hash_table_new(NULL, NULL);
     api->trail = trail_new(broker);
     if (!varlink_server_add_interface(server, api_description(), methods, api, error))

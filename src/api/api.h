@@ -12,7 +12,13 @@ typedef struct Api Api;
 /* The interface's text, as GetInterfaceDescription returns it. */
 const char *api_description(void);
 
-/* Serves the broker's use cases on server; both must outlive the Api. */
-Api *api_new(VarlinkServer *server, Broker *broker, GError **error);
+/* Reads the files again, for the caller; *ret_networks: how many networks there are then. The error
+ * is for people. */
+typedef gboolean (*ApiReload)(const Caller *caller, guint *ret_networks, gpointer user_data,
+                              GError **error);
+
+/* Serves the broker's use cases and reload on server; all must outlive the Api. */
+Api *api_new(VarlinkServer *server, Broker *broker, ApiReload reload, gpointer reload_data,
+             GError **error);
 void api_free(Api *api);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Api, api_free)

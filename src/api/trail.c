@@ -266,8 +266,12 @@ tell_refusal(const TrailAsker *asker, const TrailRefusal *refusal, const char *m
     line_add(&line, "MACVTAPD_NETWORK", network);
     line_add(&line, "MACVTAPD_PORT", port);
     line_add(&line, "MACVTAPD_REASON", reason);
-    line_say(&line, "refused %s to %s %s%s%s%s: %s%s", who, refusal->verb,
-             port[0] ? "port " : "a port", port, network[0] ? " on " : "", network, reason, more);
+    if (g_str_equal(refusal->verb, "reload"))
+        line_say(&line, "refused %s to reload: %s%s", who, reason, more);
+    else
+        line_say(&line, "refused %s to %s %s%s%s%s: %s%s", who, refusal->verb,
+                 port[0] ? "port " : "a port", port, network[0] ? " on " : "", network, reason,
+                 more);
 }
 
 static gboolean
@@ -429,10 +433,18 @@ trail_started(guint n_networks, guint n_ports)
 }
 
 void
-trail_reloaded(guint n_networks)
+trail_reloaded(guint n_networks, const Caller *caller)
 {
+    g_auto(TrailAsker) asker = {0};
+    g_autofree char *who = NULL;
     g_auto(Line) line = {0};
 
     line_begin(&line, LINE_RELOADED);
-    line_say(&line, "networks have been read again: %u", n_networks);
+    if (caller) {
+        trail_asker_read(caller, &asker);
+        who = name_asker(&asker);
+        line_add_asker(&line, &asker);
+    }
+    line_say(&line, "networks have been read again%s%s: %u", who ? " for " : "", who ?: "",
+             n_networks);
 }

@@ -38,7 +38,7 @@ void trail_created(Trail *trail, const Caller *caller, const Port *port);
 void trail_opened(Trail *trail, const Caller *caller, const Port *port, guint n_queues);
 
 /* What was refused, of whom, and why: verb "create" of a network, "open", "change", "delete" of a
- * port. network and port: as the caller named them, NULL where not given. */
+ * port, or "reload". network and port: as the caller named them, NULL where not given. */
 typedef struct TrailRefusal {
     const char *verb, *network, *port, *reason;
 } TrailRefusal;
@@ -54,4 +54,5 @@ typedef struct TrailEnding {
 } TrailEnding;
 
 void trail_started(guint n_networks, guint n_ports);
-void trail_reloaded(guint n_networks);
+/* caller: who asked; NULL: a signal. */
+void trail_reloaded(guint n_networks, const Caller *caller);

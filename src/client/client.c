@@ -265,6 +265,21 @@ macvtap_client_end_domain(MacvtapClient *client, const char *uuid, guint *ret_po
 }
 
 gboolean
+macvtap_client_reload(MacvtapClient *client, guint *ret_networks, GError **error)
+{
+    g_auto(VarlinkReply) reply = {0};
+    json_t *networks;
+
+    if (!call(client, "Reload", NULL, &reply, error))
+        return FALSE;
+    networks = json_object_get(reply.parameters, "networks");
+    if (!json_is_integer(networks))
+        return wrong_answer(error, "no number of networks");
+    *ret_networks = (guint)json_integer_value(networks);
+    return TRUE;
+}
+
+gboolean
 macvtap_client_delete(MacvtapClient *client, const char *port, GError **error)
 {
     json_t *parameters = json_object();

@@ -113,6 +113,10 @@ gboolean macvtap_client_next_event(MacvtapClient *client, const char **ret_event
                                    MacvtapPort **ret_port, GError **error);
 int macvtap_client_get_fd(const MacvtapClient *client);
 
+/* Root only: has macvtapd read its files again, and waits until it has. *ret_networks: how many
+ * networks there are then. */
+gboolean macvtap_client_reload(MacvtapClient *client, guint *ret_networks, GError **error);
+
 /* Closes the descriptors that were not stolen. NULL is fine. */
 void macvtap_port_free(MacvtapPort *port);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MacvtapPort, macvtap_port_free)

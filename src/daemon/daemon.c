@@ -216,6 +216,13 @@ listen_on_all(Daemon *daemon, const Options *options, GError **error)
                                   error));
 }
 
+/* ApiReload */
+static gboolean
+on_reload(const Caller *caller, guint *ret_networks, gpointer user_data, GError **error)
+{
+    return daemon_reload(user_data, caller, ret_networks, error);
+}
+
 static gboolean
 serve(Daemon *daemon, const Options *options, GError **error)
 {
@@ -230,7 +237,7 @@ serve(Daemon *daemon, const Options *options, GError **error)
     daemon->server = varlink_server_new(&info, &limits, error);
     if (!daemon->server)
         return FALSE;
-    daemon->api = api_new(daemon->server, daemon->broker, error);
+    daemon->api = api_new(daemon->server, daemon->broker, on_reload, daemon, error);
     return daemon->api && listen_on_all(daemon, options, error);
 }
 
@@ -301,15 +308,40 @@ daemon_say_started(Daemon *daemon)
     trail_started(daemon->n_networks, broker_count_ports(daemon->broker, NULL));
 }
 
-void
-daemon_reload(Daemon *daemon)
+/* Each part for itself: an error in the settings keeps no network from being read. */
+static gboolean
+read_again(Daemon *daemon, const Caller *caller, GError **error)
 {
     g_autoptr(GError) settings = NULL, networks = NULL;
 
     if (!load_settings(daemon, &settings))
-        g_warning("the daemon's own settings stay as they were: %s", settings->message);
+        g_prefix_error(&settings, "the daemon's own settings stay as they were: ");
     if (load_networks(daemon, &networks))
-        trail_reloaded(daemon->n_networks);
+        trail_reloaded(daemon->n_networks, caller);
     else
-        g_warning("networks stay as they were: %s", networks->message);
+        g_prefix_error(&networks, "networks stay as they were: ");
+    if (!settings && !networks)
+        return TRUE;
+    if (settings && networks)
+        g_prefix_error(&settings, "%s; ", networks->message);
+    g_propagate_error(error, settings ? g_steal_pointer(&settings) : g_steal_pointer(&networks));
+    return FALSE;
+}
+
+gboolean
+daemon_reload(Daemon *daemon, const Caller *caller, guint *ret_networks, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    gboolean done;
+
+    activation_notify("RELOADING=1", NULL);
+    done = read_again(daemon, caller, &cause);
+    if (done)
+        *ret_networks = daemon->n_networks;
+    else
+        g_warning("%s", cause->message);
+    activation_notify("READY=1", NULL);
+    if (!done)
+        g_propagate_error(error, g_steal_pointer(&cause));
+    return done;
 }

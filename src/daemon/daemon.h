@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "caller.h"
 #include "options.h"
 
 #include <glib.h>
@@ -25,5 +26,6 @@ const char *const *daemon_socket_paths(const Daemon *daemon);
 /* Tells the log that the daemon serves from now on. */
 void daemon_say_started(Daemon *daemon);
 
-/* Reads the network files again; when that fails the old ones stay. Says what happened. */
-void daemon_reload(Daemon *daemon);
+/* Reads the files again, for the caller or, NULL, because of a signal; what cannot be read stays as
+ * it was, and the error names it. The log and the service manager are told what happens. */
+gboolean daemon_reload(Daemon *daemon, const Caller *caller, guint *ret_networks, GError **error);

@@ -28,6 +28,7 @@ on_signal(int fd, GIOCondition condition, gpointer user_data)
 {
     Running *running = user_data;
     struct signalfd_siginfo signal_info;
+    guint n_networks;
 
     if (read(fd, &signal_info, sizeof(signal_info)) != sizeof(signal_info))
         return G_SOURCE_CONTINUE;
@@ -35,9 +36,7 @@ on_signal(int fd, GIOCondition condition, gpointer user_data)
         g_main_loop_quit(running->loop);
         return G_SOURCE_CONTINUE;
     }
-    activation_notify("RELOADING=1", NULL);
-    daemon_reload(running->daemon);
-    activation_notify("READY=1", NULL);
+    daemon_reload(running->daemon, NULL, &n_networks, NULL);
     return G_SOURCE_CONTINUE;
 }
 

@@ -63,8 +63,8 @@ check_files(MacvtapClient *client)
     guint problems = 0;
 
     for (guint i = 0; changes && changes[i]; i++)
-        problems += doctor_report(
-            FALSE, "%s since macvtapd read the networks: systemctl reload macvtapd", changes[i]);
+        problems += doctor_report(FALSE, "%s since macvtapd read the networks: macvtapctl reload",
+                                  changes[i]);
     return problems;
 }
 

@@ -137,3 +137,43 @@ ctl_network_show(Ctl *ctl, int argc, char **argv, GError **error)
                 "there is no network '%s' that you may use", argv[1]);
     return 1;
 }
+
+/* A network whose file has an error was not taken over: how many, each with a line on stderr. */
+static guint
+complain_of_networks(GPtrArray *networks)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < networks->len; i++) {
+        const char *problem = macvtap_network_get_problem(networks->pdata[i]);
+
+        if (!problem)
+            continue;
+        g_printerr("macvtapctl: network %s cannot be used: %s\n",
+                   macvtap_network_get_name(networks->pdata[i]), problem);
+        n++;
+    }
+    return n;
+}
+
+int
+ctl_reload(Ctl *ctl, int argc, char **argv, GError **error)
+{
+    g_autoptr(MacvtapClient) client = NULL;
+    g_autoptr(GPtrArray) networks = NULL;
+    guint n;
+
+    if (!ctl_parse(ctl, NULL, &argc, &argv, 0, 0, "", error))
+        return 2;
+    client = ctl_connect(ctl, error);
+    if (!client || !macvtap_client_reload(client, &n, error))
+        return 1;
+    networks = macvtap_client_list_networks(client, error);
+    if (!networks)
+        return 1;
+    if (ctl->json)
+        g_print("{\"networks\":%u}\n", n);
+    else
+        g_print("networks: %u\n", n);
+    return complain_of_networks(networks) > 0;
+}

@@ -41,6 +41,7 @@ static const Command commands[] = {
     {"log", NULL, ctl_log, "[--port PORT] [--follow|-f] [-n N]",
      "Who got which port, who was refused one, and why ports ended (by journalctl)"},
     {"monitor", NULL, ctl_monitor, "", "Show changes as they happen"},
+    {"reload", NULL, ctl_reload, "", "Have macvtapd read its files again, and say what came of it"},
     {"doctor", NULL, ctl_doctor, "", "Look for what would keep a VM from its network",
      .capabilities = LOOK_AT_PROCESSES},
 };

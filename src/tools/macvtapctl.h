@@ -22,6 +22,7 @@ int ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_open(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_log(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_reload(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_domain(Ctl *ctl, int argc, char **argv, GError **error);
 

@@ -315,6 +315,14 @@ check_nothing_left(TestBroker *test, gboolean failures)
     g_assert_true(failures || kernel_fake_node_count(test->kernel) == 0);
 }
 
+/* ApiReload */
+static gboolean
+on_reload(const Caller *caller, guint *ret_networks, gpointer user_data, GError **error)
+{
+    *ret_networks = 1;
+    return TRUE;
+}
+
 static void
 ground_init(Ground *ground)
 {
@@ -328,7 +336,7 @@ ground_init(Ground *ground)
     g_array_append_val(test_broker_network(ground->test, "lan")->allow_uids, nobody);
     ground->server = varlink_server_new(&info, NULL, &error);
     g_assert_no_error(error);
-    ground->api = api_new(ground->server, ground->test->broker, &error);
+    ground->api = api_new(ground->server, ground->test->broker, on_reload, NULL, &error);
     g_assert_no_error(error);
     for (guint i = 0; i < N_CALLERS; i++) {
         ground->clients[i].received = g_string_new(NULL);

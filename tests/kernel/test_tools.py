@@ -183,7 +183,7 @@ def problems(daemon):
 
 
 def test_doctor_tells_of_files_that_were_not_read(daemon):
-    advice = "since macvtapd read the networks: systemctl reload macvtapd"
+    advice = "since macvtapd read the networks: macvtapctl reload"
     daemon.network("lan", "eth0", AllowUsers="daemon")
     daemon.network("new", "eth0")
     assert problems(daemon) == [f"network lan: its file has changed {advice}", f"network new: its file is new {advice}"]
@@ -195,6 +195,42 @@ def test_doctor_tells_of_files_that_were_not_read(daemon):
     assert problems(daemon) == []
     (daemon.config / "networks.d" / "new.network").unlink()
     assert problems(daemon) == [f"network new: its file has gone {advice}"]
+
+
+def test_reload(daemon, host):
+    """What SIGHUP does, with the outcome: for root alone, and not over the container socket."""
+    daemon.network("new", "eth0")
+    assert daemon.ctl("reload").stdout == "networks: 2\n"
+    assert daemon.ctl_json("network", "show", "new")["parents"] == ["eth0"]
+    assert daemon.ctl_json("reload") == {"networks": 2}
+    assert re.search(r"^networks have been read again for uid 0 \(macvtapctl, process \d+.*\): 2$", daemon.trail()[-1])
+    daemon.network("new", text="[Network]\nTypo=1\n")
+    done = daemon.ctl("reload", check=False)
+    assert (done.returncode, done.stdout) == (REFUSED, "networks: 2\n")
+    check_line(done.stderr, "macvtapctl", "network new cannot be used", "new.network:2", "Typo")
+    check_refused(daemon.ctl("reload", user="nobody", check=False), REFUSED, "only root")
+    assert "only root" in daemon.trail()[-1] and "to reload" in daemon.trail()[-1]
+    (daemon.config / "macvtapd.conf").write_text("[Daemon]\nTypo=1\n", encoding="utf-8")
+    (daemon.config / "networks.d" / "new.network").unlink()
+    check_refused(daemon.ctl("reload", check=False), REFUSED, "settings stay as they were", "Typo")
+    assert [network["name"] for network in daemon.ctl_json("network", "list")["networks"]] == ["lan"]
+    (daemon.config / "macvtapd.conf").unlink()
+    daemon.ctl("reload")
+
+
+def test_reload_tells_the_service_manager(daemon):
+    with daemon.notifications() as said:
+        daemon.ctl("reload")
+        for word in (b"RELOADING=1", b"READY=1"):
+            Deadline().wait_readable(said)
+            assert said.recv(4096) == word
+
+
+def test_reload_over_the_container_socket(daemon):
+    daemon.open_to_containers().restart()
+    with daemon.connect_from_container() as connection, pytest.raises(VarlinkError) as caught:
+        connection.ports("Reload")
+    assert caught.value.name == "org.macvtapd.Ports.AccessDenied"
 
 
 def test_doctor_looks_at_parents(daemon, host, hosts):

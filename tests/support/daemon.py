@@ -18,7 +18,7 @@ from programs import program
 
 
 # The lines that each start, reload, grant, refusal and end leaves.
-TRAIL = re.compile(r"macvtapd: (started: |networks have been read again: |refused "
+TRAIL = re.compile(r"macvtapd: (started: |networks have been read again|refused "
                    r"|port \S+ (created on|opened by|ended on) )")
 
 
@@ -74,7 +74,7 @@ class Daemon:
 
     def start(self, wrapper=(), **options):
         """Start it, behind the words of wrapper, and wait until it says READY=1. Raises Ended."""
-        with self._notifications() as notify:
+        with self.notifications() as notify:
             with open(self.log, "ab") as log:
                 self.process = self.host.start(
                     *self._hand_in(), *self._wrapper, *wrapper, self.program or program("macvtapd"), "--config",
@@ -102,7 +102,7 @@ class Daemon:
 
     def reload(self):
         """SIGHUP, and wait until it has read the networks again."""
-        with self._notifications() as notify:
+        with self.notifications() as notify:
             self.process.send_signal(signal.SIGHUP)
             self._wait_notified(notify, "READY=1")
 
@@ -111,7 +111,7 @@ class Daemon:
         return self.folder / "notify"
 
     @contextlib.contextmanager
-    def _notifications(self):
+    def notifications(self):
         """The socket to which the daemon tells its state (sd_notify)."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(str(self._notify_path))

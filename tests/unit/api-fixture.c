@@ -16,6 +16,20 @@ api_connect(ApiFixture *fixture)
     return varlink_client_new_from_fd(pair[1]);
 }
 
+/* ApiReload: what the fixture has to say. */
+static gboolean
+on_reload(const Caller *caller, guint *ret_networks, gpointer user_data, GError **error)
+{
+    ApiFixture *fixture = user_data;
+
+    fixture->reloads++;
+    assert_int_equal(caller->uid, getuid());
+    if (fixture->reload_error)
+        g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_ACCES, fixture->reload_error);
+    *ret_networks = 7;
+    return !fixture->reload_error;
+}
+
 int
 api_set_up(void **state)
 {
@@ -27,7 +41,7 @@ api_set_up(void **state)
     fixture->test = test_broker_new();
     g_array_append_val(test_broker_network(fixture->test, "lan")->allow_uids, uid);
     fixture->server = varlink_server_new(&info, NULL, &error);
-    fixture->api = api_new(fixture->server, fixture->test->broker, &error);
+    fixture->api = api_new(fixture->server, fixture->test->broker, on_reload, fixture, &error);
     assert_no_error(error);
     fixture->client = api_connect(fixture);
     *state = fixture;

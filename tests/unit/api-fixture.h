@@ -19,6 +19,8 @@ typedef struct ApiFixture {
     VarlinkServer *server;
     Api *api;
     VarlinkClient *client;
+    guint reloads;            /* how many there were */
+    const char *reload_error; /* of the next ones; NULL: they succeed */
 } ApiFixture;
 
 int api_set_up(void **state);

@@ -360,6 +360,41 @@ test_more_queues_than_a_reply_carries(void **state)
     }
 }
 
+static void
+test_reload(void **state)
+{
+    ApiFixture *fixture = *state;
+    g_auto(VarlinkReply) reply = {0};
+
+    if (getuid() != 0) {
+        api_expect_error(fixture, "Reload", "{}", "AccessDenied", "only root");
+        return;
+    }
+    api_call_well(fixture, "Reload", "{}", &reply);
+    assert_int_equal(json_integer_value(json_object_get(reply.parameters, "networks")), 7);
+    assert_int_equal(json_object_size(reply.parameters), 1);
+    fixture->reload_error = "lan.network: no";
+    api_expect_error(fixture, "Reload", "{}", "SystemError", "lan.network: no");
+    assert_int_equal(fixture->reloads, 2);
+}
+
+static void
+test_reload_is_roots(void **state)
+{
+    ApiFixture *fixture = *state;
+
+    if (getuid() != 0) {
+        print_message("# not root: other users' credentials cannot be had\n");
+        return;
+    }
+    varlink_client_free(fixture->client);
+    assert_int_equal(seteuid(12345), 0);
+    fixture->client = api_connect(fixture);
+    assert_int_equal(seteuid(0), 0);
+    api_expect_error(fixture, "Reload", "{}", "AccessDenied", "only root");
+    assert_int_equal(fixture->reloads, 0);
+}
+
 int
 main(void)
 {
@@ -373,6 +408,8 @@ main(void)
         API_TEST(test_wrong_parameters),
         API_TEST(test_messages_are_one_line),
         API_TEST(test_more_queues_than_a_reply_carries),
+        API_TEST(test_reload),
+        API_TEST(test_reload_is_roots),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
