@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Holds the manual pages against mandoc and man, the programs' --help, and the keys that config-keys.c has (prints TAP).
+Usage: check-man.py SOURCE-FOLDER MACVTAPD MACVTAPCTL MACVTAPCTL-DOMAIN MACVTAP-RUN QEMU-MACVTAP-HELPER PAGE..."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+root, macvtapd, macvtapctl, domain, macvtap_run, helper, *pages = sys.argv[1:]
+SOURCES = pathlib.Path(root) / "docs/man"
+
+# scdoc writes a paragraph macro before each paragraph, also the first of a section.
+HARMLESS = re.compile(r"skipping paragraph macro: PP (empty|after SH)$")
+
+
+def said_by(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          env={**os.environ, "LC_ALL": "C.UTF-8"}).stdout
+
+
+def page(name):
+    return (SOURCES / f"{name}.scd").read_text(encoding="utf-8")
+
+
+def options_in_page(text):
+    """Those in bold, each by itself."""
+    return set(re.findall(r"\*(--?[a-z][a-z-]*)\*", text))
+
+
+def options_of(*command):
+    """Those that --help lists, each with its letter."""
+    listed = re.findall(r"^  (?:(-[a-z]), )?(--[a-z-]+)", said_by(*command, "--help"), re.M)
+    return {option for pair in listed for option in pair if option}
+
+
+def differences(what, page_has, program_has):
+    return [f"{what}: the page lacks {option}" for option in sorted(program_has - page_has)] + \
+           [f"{what}: the program has no {option}" for option in sorted(page_has - program_has)]
+
+
+def check_form(path):
+    """Warnings of mandoc, and of man, which reads the page with groff."""
+    lines = said_by("mandoc", "-T", "lint", "-W", "warning", path).splitlines()
+    done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", path], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    return [line for line in lines if not HARMLESS.search(line)] + done.stderr.splitlines() + \
+        ([f"{path}: man: status {done.returncode}"] if done.returncode else [])
+
+
+def check_program(name, program):
+    """Each option is defined in the page, and the rest of the page names no other."""
+    text, has = page(name), options_of(program)
+    defined = options_in_page("\n".join(re.findall(r"^\*-.*$", text, re.M)))
+    return differences(name, defined, has) + differences(name, options_in_page(text) | has, has)
+
+
+def commands_of(program, words):
+    """The command's words -> the program with them, of those in the table of --help."""
+    table = said_by(program, "--help").split("Commands:")[1].split("\n\n")[0]
+    names = [line.strip() for line in re.findall(r"^  ((?:[a-z]+ ?){1,2}(?= |$))", table, re.M)]
+    return {" ".join([*words, name]): [program, *name.split()] for name in names}
+
+
+def definition(text, command):
+    """Synopsis and text of a command in the page."""
+    found = re.search(rf"^\*{command}\*.*\n(?:\t.*\n)*", text, re.M)
+    return found.group(0) if found else None
+
+
+def check_commands():
+    """Each command has the options in the page that it has in its --help, besides those of all."""
+    text = page("macvtapctl.1")
+    problems, all_options = [], options_of(macvtapctl) | options_of(domain)
+    ours, of_domain = commands_of(macvtapctl, []), commands_of(domain, ["domain"])
+    ours.pop("domain")
+    for group, common in ((ours, options_of(macvtapctl)), (of_domain, options_of(domain))):
+        for command, call in group.items():
+            found = definition(text, command)
+            options = options_of(*call) - common
+            all_options |= options
+            problems += differences(command, options_in_page(found), options) if found else [f"the page lacks {command}"]
+    for command in re.findall(r"^\*([a-z]+(?: [a-z]+)?)\*", text.split("# NETWORKS")[1], re.M):
+        if command not in ours and command not in of_domain:
+            problems.append(f"the program has no {command}")
+    return problems + differences("macvtapctl.1", options_in_page(text), all_options)
+
+
+def check_keys():
+    """Each key in its section of its page, and no other."""
+    source = (pathlib.Path(root) / "src/config/config-keys.c").read_text(encoding="utf-8")
+    keys = set(re.findall(r'^    (?:\{|NUMBER\()"([A-Z][a-z]+)", "([A-Za-z]+)"', source, re.M))
+    found = set()
+    for name in ("macvtapd.network.5", "macvtapd.conf.5"):
+        for section in re.split(r"^# ", page(name), flags=re.M)[1:]:
+            title = re.match(r"\[([A-Z]+)\]", section)
+            found |= {(title.group(1).capitalize(), key) for key in re.findall(r"^\*([A-Za-z]+)=\*$", section, re.M)
+                      } if title else set()
+    return differences("keys", {" ".join(key) for key in found}, {" ".join(key) for key in keys})
+
+
+checks = [(f"form of {os.path.basename(path)}", check_form, path) for path in pages]
+checks += [(f"options of {name}", check_program, name, program) for name, program in (
+    ("macvtapd.8", macvtapd), ("macvtap-run.1", macvtap_run), ("qemu-macvtap-helper.8", helper))]
+checks += [("commands of macvtapctl", check_commands), ("keys", check_keys)]
+print(f"1..{len(checks)}")
+for number, (title, check, *arguments) in enumerate(checks, 1):
+    wrong = check(*arguments)
+    for line in wrong:
+        print(f"# {line}")
+    print(f"{'not ok' if wrong else 'ok'} {number} - {title}")
