@@ -59,6 +59,8 @@ HELPER = "/usr/local/libexec/qemu-macvtap-helper"
 
 # In the machine: prints how many descriptors of macvtap and of /dev/vhost-net a process has, itself or the one named.
 QUEUES = "/usr/lib/macvtapd-tests/queues"
+# As what macvtap-run becomes: it makes no port for a command that does not use it.
+OWN_QUEUES = f"sh -c {QUEUES} queues {{fds}} {{mac}}"
 # Sends a frame, in hexadecimal digits, from an interface.
 SEND = "/usr/lib/macvtapd-tests/send"
 

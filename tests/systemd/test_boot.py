@@ -3,7 +3,7 @@
 by hand."""
 import re
 
-from debian import HELPER, LAN_MAC, QUEUES
+from debian import HELPER, LAN_MAC, OWN_QUEUES
 
 
 def events(machine):
@@ -13,12 +13,12 @@ def events(machine):
 
 
 def test_root(machine):
-    assert machine.run(f"macvtap-run --network lan,queues=2 -- {QUEUES}").split() == ["2", "2"]
+    assert machine.run(f"macvtap-run --network lan,queues=2 -- {OWN_QUEUES}").split() == ["2", "2"]
 
 
 def test_user(machine):
-    assert machine.run(f"runuser -u alice -- macvtap-run --network lan -- {QUEUES}").split() == ["1", "1"]
-    assert "may not use network lan" in machine.fails("runuser -u mallory -- macvtap-run --network lan -- true")
+    assert machine.run(f"runuser -u alice -- macvtap-run --network lan -- {OWN_QUEUES}").split() == ["1", "1"]
+    assert "may not use network lan" in machine.fails("runuser -u mallory -- macvtap-run --network lan -- true {fd} {mac}")
 
 
 def test_helper(machine):
@@ -44,7 +44,7 @@ def test_nothing_is_left(machine):
 
 def test_modules_are_loaded_by_us_alone(machine):
     """macvtap by the unit, before the daemon starts; vhost_net by the daemon, which opens its node."""
-    machine.run(f"macvtap-run --network lan -- {QUEUES}")
+    machine.run(f"macvtap-run --network lan -- {OWN_QUEUES}")
     loader = machine.property("modprobe@macvtap.service", "ExecMainPID")
     seen = events(machine)
     assert [pid for _, pid, event, rest in seen if event == "module_load" and rest.split()[0] == "macvtap"] == [loader]

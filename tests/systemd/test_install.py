@@ -3,7 +3,7 @@
 by itself."""
 import pytest
 
-from debian import INSTALL, QUEUES
+from debian import INSTALL, OWN_QUEUES
 
 pytestmark = pytest.mark.long
 
@@ -14,8 +14,8 @@ def host(machines):
 
 
 def first_ports(host):
-    assert host.run(f"runuser -u alice -- macvtap-run --network lan -- {QUEUES}").split() == ["1", "1"]
-    assert host.run(f"macvtap-run --network lan,queues=4 -- {QUEUES}").split() == ["4", "4"]
+    assert host.run(f"runuser -u alice -- macvtap-run --network lan -- {OWN_QUEUES}").split() == ["1", "1"]
+    assert host.run(f"macvtap-run --network lan,queues=4 -- {OWN_QUEUES}").split() == ["4", "4"]
 
 
 def test_install(host):

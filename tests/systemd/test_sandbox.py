@@ -12,7 +12,7 @@ import pytest
 UNIT = "/usr/lib/systemd/system/macvtapd.service"
 PROBE = "/opt/macvtapd-probe"
 # Those of the unit's lines that confine nothing; the other tests of the tier are about them.
-NO_CONFINEMENT = {"Type", "ExecStart", "ExecReload", "Restart", "RuntimeDirectory", "RuntimeDirectoryMode",
+NO_CONFINEMENT = {"Type", "ExecStart", "ExecReload", "Restart", "Sockets", "RuntimeDirectory", "RuntimeDirectoryMode",
                   "RuntimeDirectoryPreserve"}
 
 _PROBE = r'''

@@ -2,7 +2,7 @@
 """The service is restarted, reloaded, killed, stopped and started, while guests of every kind run: none notices."""
 import pytest
 
-from debian import HELPER, QUEUES
+from debian import HELPER, OWN_QUEUES
 
 pytestmark = pytest.mark.long
 
@@ -39,7 +39,7 @@ def undisturbed(site):
 
 
 def first_port(machine):
-    assert machine.run(f"runuser -u alice -- macvtap-run --network lan -- {QUEUES}").split() == ["1", "1"]
+    assert machine.run(f"runuser -u alice -- macvtap-run --network lan -- {OWN_QUEUES}").split() == ["1", "1"]
 
 
 def test_restart(undisturbed):
@@ -53,10 +53,10 @@ def test_reload(undisturbed):
     before = undisturbed.property("macvtapd.service", "MainPID")
     undisturbed.run("sed s/bridge/private/ /etc/macvtapd/networks.d/lan.network >/etc/macvtapd/networks.d/alone.network")
     undisturbed.run("systemctl reload macvtapd.service")
-    assert undisturbed.run(f"macvtap-run --network alone -- {QUEUES}").split() == ["1", "1"]
+    assert undisturbed.run(f"macvtap-run --network alone -- {OWN_QUEUES}").split() == ["1", "1"]
     assert undisturbed.property("macvtapd.service", "MainPID") == before
     undisturbed.run("rm /etc/macvtapd/networks.d/alone.network; systemctl reload macvtapd.service")
-    assert "alone" in undisturbed.fails("macvtap-run --network alone -- true")
+    assert "alone" in undisturbed.fails("macvtap-run --network alone -- true {fd} {mac}")
 
 
 def test_kill(undisturbed):
