@@ -93,11 +93,28 @@ set_address(struct sockaddr_un *address, const char *path, GError **error)
     return TRUE;
 }
 
+/* Whose socket it is: TRUE when nobody's, who had it has ended. Only ECONNREFUSED says so. */
+static gboolean
+check_stale(const struct sockaddr_un *address, GError **error)
+{
+    const char *path = address->sun_path;
+    AUTO_FD int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (probe < 0)
+        return error_set_errno(error, errno, "cannot tell whether %s is in use", path);
+    if (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
+        return error_set_errno(error, EADDRINUSE, "another daemon listens at %s", path);
+    if (errno == ECONNREFUSED || errno == ENOENT)
+        return TRUE;
+    if (errno == EPROTOTYPE)
+        return error_set_errno(error, EADDRINUSE, "%s is another program's socket", path);
+    return error_set_errno(error, errno, "cannot tell whether %s is in use", path);
+}
+
 /* Removes a socket file whose listener is gone. */
 static gboolean
 remove_stale(const struct sockaddr_un *address, GError **error)
 {
-    AUTO_FD int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct stat status;
 
     if (lstat(address->sun_path, &status) < 0)
@@ -105,9 +122,8 @@ remove_stale(const struct sockaddr_un *address, GError **error)
                error_set_errno(error, errno, "cannot look at %s", address->sun_path);
     if (!S_ISSOCK(status.st_mode))
         return error_set_errno(error, EEXIST, "%s is not a socket", address->sun_path);
-    if (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
-        return error_set_errno(error, EADDRINUSE, "another daemon listens at %s",
-                               address->sun_path);
+    if (!check_stale(address, error))
+        return FALSE;
     return unlink(address->sun_path) == 0 || errno == ENOENT ||
            error_set_errno(error, errno, "cannot remove the old socket %s", address->sun_path);
 }

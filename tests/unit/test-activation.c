@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -137,6 +138,46 @@ test_socket_in_use(void **state)
     expect_refusal(fixture->path, EADDRINUSE, "another daemon listens");
     for (guint i = 0; i < 3; i++)
         close(waiting[i]);
+}
+
+/* One of another kind is another program's, also before it reads from it; when that has ended, it
+ * is as stale as any. */
+static void
+test_socket_of_another_kind(void **state)
+{
+    static const int types[] = {SOCK_DGRAM, SOCK_SEQPACKET};
+    Fixture *fixture = *state;
+
+    for (guint i = 0; i < G_N_ELEMENTS(types); i++) {
+        AUTO_FD int other = make_socket(types[i], fixture->path);
+        struct stat before, after;
+
+        assert_int_equal(lstat(fixture->path, &before), 0);
+        expect_refusal(fixture->path, EADDRINUSE, "is another program's socket");
+        assert_int_equal(lstat(fixture->path, &after), 0);
+        assert_int_equal(after.st_ino, before.st_ino);
+        descriptor_clear(&other);
+        expect_own_socket(fixture->path);
+        assert_int_equal(unlink(fixture->path), 0);
+    }
+}
+
+/* Whether it is in use cannot be told without a descriptor: the file stays. */
+static void
+test_socket_that_cannot_be_asked(void **state)
+{
+    Fixture *fixture = *state;
+    AUTO_FD int stale = make_socket(SOCK_STREAM, fixture->path);
+    struct rlimit before, none;
+
+    descriptor_clear(&stale);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){0, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    expect_refusal(fixture->path, EMFILE, "cannot tell whether");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(access(fixture->path, F_OK), 0);
+    expect_own_socket(fixture->path);
 }
 
 static void
@@ -312,6 +353,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_new_socket),
         TEST(test_stale_socket),
+        TEST(test_socket_of_another_kind),
+        TEST(test_socket_that_cannot_be_asked),
         TEST(test_socket_in_use),
         TEST(test_what_is_no_socket),
         TEST(test_paths_that_cannot_be),
