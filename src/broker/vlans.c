@@ -270,40 +270,75 @@ vlans_load(Vlans *vlans, const GArray *links, GError **error)
     return good;
 }
 
-/* A VLAN device that is there, by parent and tag; ours may have lost its alias to a crash. */
-static gboolean
-find_existing(Vlans *vlans, const VlanSpec *spec, LinkInfo *ret_device, GError **error)
-{
-    g_autoptr(GArray) links = vlans->kernel->ops->link_list(vlans->kernel, error);
-
-    for (guint i = 0; links && i < links->len; i++) {
-        const LinkInfo *link = &g_array_index(links, LinkInfo, i);
-
-        if (g_str_equal(link->kind, "vlan") && link->lower_index == spec->parent_index &&
-            link->vlan_id == spec->id && link->vlan_is_outer == spec->is_outer) {
-            *ret_device = *link;
-            return TRUE;
-        }
-    }
-    return FALSE;
-}
-
 /*
  * "eth0.100" where that fits and is free, as administrators call theirs; else "mv" with the trunk's
  * ifindex in hex, which takes 15 characters at most and no two trunks share. 'a' tells 802.1ad from
  * 802.1Q on the same trunk.
  */
+static gboolean
+name_device(const LinkInfo *trunk, const VlanSpec *spec, guint attempt, char *name, gsize size)
+{
+    int n = attempt == 1 ? snprintf(name, size, "%s.%u", trunk->name, spec->id)
+                         : snprintf(name, size, "m%s%x.%u", spec->is_outer ? "a" : "v",
+                                    (guint)trunk->index, spec->id);
+
+    return n < (int)size;
+}
+
 static void
 choose_name(Vlans *vlans, const LinkInfo *trunk, const VlanSpec *spec, guint attempt, char *name,
             gsize size)
 {
-    int n = snprintf(name, size, "%s.%u", trunk->name, spec->id);
     LinkInfo other;
 
-    if (attempt == 1 && n < (int)size &&
+    if (attempt == 1 && name_device(trunk, spec, 1, name, size) &&
         !vlans->kernel->ops->link_by_name(vlans->kernel, name, &other, NULL))
         return;
-    snprintf(name, size, "m%s%x.%u", spec->is_outer ? "a" : "v", (guint)trunk->index, spec->id);
+    name_device(trunk, spec, 2, name, size);
+}
+
+static gboolean
+is_wanted(const LinkInfo *link, const VlanSpec *spec)
+{
+    return g_str_equal(link->kind, "vlan") && link->lower_index == spec->parent_index &&
+           link->vlan_id == spec->id && link->vlan_is_outer == spec->is_outer;
+}
+
+/* By the names that we, and most administrators, give it: all links are looked at only for one that
+ * was called otherwise. */
+static gboolean
+find_by_name(Vlans *vlans, const LinkInfo *trunk, const VlanSpec *spec, LinkInfo *ret_device)
+{
+    for (guint attempt = 1; attempt <= 2; attempt++) {
+        char name[INTERFACE_NAME_MAX + 1];
+
+        if (name_device(trunk, spec, attempt, name, sizeof(name)) &&
+            vlans->kernel->ops->link_by_name(vlans->kernel, name, ret_device, NULL) &&
+            is_wanted(ret_device, spec))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* A VLAN device that is there, by parent and tag; ours may have lost its alias to a crash. */
+static gboolean
+find_existing(Vlans *vlans, const LinkInfo *trunk, const VlanSpec *spec, LinkInfo *ret_device,
+              GError **error)
+{
+    g_autoptr(GArray) links = NULL;
+
+    if (find_by_name(vlans, trunk, spec, ret_device))
+        return TRUE;
+    links = vlans->kernel->ops->link_list(vlans->kernel, error);
+    for (guint i = 0; links && i < links->len; i++) {
+        const LinkInfo *link = &g_array_index(links, LinkInfo, i);
+
+        if (is_wanted(link, spec)) {
+            *ret_device = *link;
+            return TRUE;
+        }
+    }
+    return FALSE;
 }
 
 static int
@@ -362,7 +397,7 @@ acquire_tag(Vlans *vlans, const LinkInfo *trunk, guint16 id, gboolean is_outer,
     };
     g_autoptr(GError) cause = NULL;
 
-    if (find_existing(vlans, &spec, ret_device, &cause))
+    if (find_existing(vlans, trunk, &spec, ret_device, &cause))
         return TRUE;
     if (cause)
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);

@@ -5,6 +5,7 @@
 #include "file.h"
 #include "test-broker.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <net/if.h>
 #include <unistd.h>
@@ -170,6 +171,32 @@ test_comes_and_goes(void **state)
     delete_port(test, "p1");
     expect_nothing(test);
     assert_int_equal(n_said, 0);
+}
+
+/* All links are looked at when the device is made, and for one that others have renamed. */
+static void
+test_known_device_is_asked_for_by_name(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, TWICE_TAGGED, "p1");
+    kernel_fake_fail(test->kernel, "link_list", 1, EIO);
+    test_broker_create(test, 0, TWICE_TAGGED, "p2");
+    assert_int_equal(kernel_fake_heal(test->kernel), 1);
+    rename_link(test, "eth0.200", "outer");
+    /* Its old name is another's now. */
+    add_upper(test, "eth0.200", "macvlan", "eth0");
+    kernel_fake_fail(test->kernel, "link_list", 1, EIO);
+    {
+        const Caller root = test_caller(0);
+        const PortRequest request = {.network = (char *)TWICE_TAGGED, .name = (char *)"p3"};
+        g_auto(PortGrant) grant = {0};
+
+        assert_false(broker_create_port(test->broker, &root, &request, &grant, NULL));
+    }
+    assert_int_equal(kernel_fake_heal(test->kernel), 0);
+    test_broker_create(test, 0, TWICE_TAGGED, "p3");
+    expect_port(test, "p3", PORT_STATE_ACTIVE, "eth0.200.100");
 }
 
 static void
@@ -505,6 +532,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_comes_and_goes),
+        TEST(test_known_device_is_asked_for_by_name),
         TEST(test_renamed_device_stays_with_its_ports),
         TEST(test_restart_after_a_rename),
         TEST(test_old_records),
