@@ -70,12 +70,13 @@ read_datagram(Monitor *monitor)
     struct msghdr header = {&sender, sizeof sender, &vector, 1, NULL, 0, 0};
     struct nlmsghdr *message = (struct nlmsghdr *)monitor->buffer;
     int length = (int)RETRY_EINTR(recvmsg(monitor->fd, &header, MSG_DONTWAIT));
+    int errnum = length < 0 ? errno : 0;
 
-    if (length < 0 && errno == EAGAIN)
+    if (errnum == EAGAIN)
         return FALSE;
-    if (length < 0 || header.msg_flags & MSG_TRUNC) {
+    if (errnum || header.msg_flags & MSG_TRUNC) {
         say_lost(monitor);
-        return length >= 0 || errno == ENOBUFS;
+        return errnum == 0 || errnum == ENOBUFS;
     }
     if (sender.nl_pid != 0)
         return TRUE;
