@@ -95,16 +95,16 @@ GPtrArray *
 broker_list_ports(Broker *broker, const Caller *caller, const char *network)
 {
     GPtrArray *ports = registry_list(broker->registry);
+    guint n = 0;
 
-    for (guint i = 0; i < ports->len;) {
-        const Port *port = ports->pdata[i];
+    for (guint i = 0; i < ports->len; i++) {
+        Port *port = ports->pdata[i];
 
         if (broker_may_see(caller, port) && !port->is_ending &&
             (!network || g_str_equal(port->network, network)))
-            i++;
-        else
-            g_ptr_array_remove_index(ports, i);
+            ports->pdata[n++] = port;
     }
+    g_ptr_array_set_size(ports, (gint)n);
     return ports;
 }
 
