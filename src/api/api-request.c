@@ -298,6 +298,18 @@ api_request_open(json_t *parameters, SimpleRequest *ret_request, const char **re
 }
 
 gboolean
+api_request_get(json_t *parameters, SimpleRequest *ret_request, const char **ret_field)
+{
+    static const Field fields[] = {
+        {"port", FIELD_STRING, TRUE, offsetof(SimpleValues, port)},
+        {"statistics", FIELD_BOOLEAN, FALSE, offsetof(SimpleValues, statistics)},
+        {NULL},
+    };
+
+    return dispatch_simple(parameters, fields, ret_request, ret_field);
+}
+
+gboolean
 api_request_delete(json_t *parameters, SimpleRequest *ret_request, const char **ret_field)
 {
     static const Field fields[] = {

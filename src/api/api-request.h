@@ -18,7 +18,7 @@ gboolean api_request_create(json_t *parameters, PortRequest *request, const char
 gboolean api_request_change(json_t *parameters, PortChange *change, const char **ret_field,
                             GError **error);
 
-/* What OpenPort, DeletePort and ListPorts take; the texts are borrowed from parameters. */
+/* What OpenPort, GetPort, DeletePort and ListPorts take; the texts are borrowed from parameters. */
 typedef struct SimpleRequest {
     const char *port;
     const char *network;
@@ -29,6 +29,7 @@ typedef struct SimpleRequest {
 
 gboolean api_request_open(json_t *parameters, SimpleRequest *ret_request, const char **ret_field,
                           GError **error);
+gboolean api_request_get(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
 gboolean api_request_delete(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
 gboolean api_request_list(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
 

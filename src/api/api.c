@@ -120,6 +120,17 @@ on_list_networks(VarlinkCall *call, gpointer user_data)
     varlink_call_reply(call, reply, NULL);
 }
 
+static json_t *
+port_to_json(Api *api, const Port *port, gboolean with_statistics)
+{
+    json_t *object = api_json_port(port);
+    LinkStatistics statistics;
+
+    if (with_statistics && broker_statistics(api->broker, port, &statistics))
+        json_object_set_new(object, "statistics", api_json_statistics(&statistics));
+    return object;
+}
+
 static void
 on_list_ports(VarlinkCall *call, gpointer user_data)
 {
@@ -141,15 +152,28 @@ on_list_ports(VarlinkCall *call, gpointer user_data)
     }
     ports = broker_list_ports(api->broker, &caller, request.network);
     array = json_array();
-    for (guint i = 0; i < ports->len; i++) {
-        json_t *port = api_json_port(ports->pdata[i]);
-        LinkStatistics statistics;
-
-        if (request.statistics && broker_statistics(api->broker, ports->pdata[i], &statistics))
-            json_object_set_new(port, "statistics", api_json_statistics(&statistics));
-        json_array_append_new(array, port);
-    }
+    for (guint i = 0; i < ports->len; i++)
+        json_array_append_new(array, port_to_json(api, ports->pdata[i], request.statistics));
     varlink_call_reply(call, json_pack("{s:o}", "ports", array), NULL);
+}
+
+static void
+on_get_port(VarlinkCall *call, gpointer user_data)
+{
+    Api *api = user_data;
+    Caller caller = caller_of(call);
+    g_autoptr(GError) error = NULL;
+    const char *field = NULL;
+    const Port *port = NULL;
+    SimpleRequest request;
+
+    if (api_request_get(varlink_call_parameters(call), &request, &field))
+        port = broker_get_port(api->broker, &caller, request.port, &error);
+    if (port)
+        varlink_call_reply(
+            call, json_pack("{s:o}", "port", port_to_json(api, port, request.statistics)), NULL);
+    else
+        refuse(call, field, error);
 }
 
 static void
@@ -411,6 +435,7 @@ on_watch_ports(VarlinkCall *call, gpointer user_data)
 static const VarlinkMethod methods[] = {
     {"ListNetworks", on_list_networks, FALSE},
     {"ListPorts", on_list_ports, FALSE},
+    {"GetPort", on_get_port, FALSE},
     {"CreatePort", on_create_port, FALSE},
     {"OpenPort", on_open_port, FALSE},
     {"SetPort", on_set_port, FALSE},

@@ -91,6 +91,12 @@ broker_find_port(Broker *broker, const Caller *caller, const char *text, GError 
     return NULL;
 }
 
+const Port *
+broker_get_port(Broker *broker, const Caller *caller, const char *text, GError **error)
+{
+    return broker_find_port(broker, caller, text, error);
+}
+
 GPtrArray *
 broker_list_ports(Broker *broker, const Caller *caller, const char *network)
 {

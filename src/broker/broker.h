@@ -102,6 +102,10 @@ gboolean broker_statistics(Broker *broker, const Port *port, LinkStatistics *ret
  * GPtrArray of borrowed const Port. */
 GPtrArray *broker_list_ports(Broker *broker, const Caller *caller, const char *network);
 
+/* The port, borrowed, that text names by id, name or interface name, if the caller may see it;
+ * PORT_NOT_FOUND. */
+const Port *broker_get_port(Broker *broker, const Caller *caller, const char *text, GError **error);
+
 /* Whether there is a network, or a port of one that is no more, with this name; NETWORK_NOT_FOUND.
  */
 gboolean broker_check_network(Broker *broker, const char *name, GError **error);

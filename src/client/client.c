@@ -289,6 +289,21 @@ macvtap_client_delete(MacvtapClient *client, const char *port, GError **error)
     return call(client, "DeletePort", parameters, &reply, error);
 }
 
+MacvtapPort *
+macvtap_client_get_port(MacvtapClient *client, const char *port, gboolean statistics,
+                        GError **error)
+{
+    json_t *parameters = json_object();
+    g_auto(VarlinkReply) reply = {0};
+
+    set_text(parameters, "port", port);
+    if (statistics)
+        json_object_set_new(parameters, "statistics", json_true());
+    if (!call(client, "GetPort", parameters, &reply, error))
+        return NULL;
+    return macvtap_port_new(json_object_get(reply.parameters, "port"), NULL, NULL, NULL, error);
+}
+
 static void
 free_port(gpointer port)
 {
@@ -298,13 +313,21 @@ free_port(gpointer port)
 GPtrArray *
 macvtap_client_list_ports(MacvtapClient *client, const char *network, GError **error)
 {
+    return macvtap_client_list_ports_full(client, network, FALSE, error);
+}
+
+GPtrArray *
+macvtap_client_list_ports_full(MacvtapClient *client, const char *network, gboolean statistics,
+                               GError **error)
+{
     g_autoptr(GPtrArray) ports = g_ptr_array_new_with_free_func(free_port);
     json_t *parameters = json_object(), *element;
     g_auto(VarlinkReply) reply = {0};
     gsize i;
 
     set_text(parameters, "network", network);
-    json_object_set_new(parameters, "statistics", json_true());
+    if (statistics)
+        json_object_set_new(parameters, "statistics", json_true());
     if (!call(client, "ListPorts", parameters, &reply, error))
         return NULL;
     if (!json_is_array(json_object_get(reply.parameters, "ports"))) {

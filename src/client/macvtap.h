@@ -91,8 +91,16 @@ gboolean macvtap_client_end_domain(MacvtapClient *client, const char *uuid, guin
                                    GError **error);
 
 /* A GPtrArray of MacvtapPort without descriptors, of one network or all (NULL); g_ptr_array_unref()
- * it. */
+ * it. The second asks for each port's statistics too, which costs macvtapd a look at every device.
+ */
 GPtrArray *macvtap_client_list_ports(MacvtapClient *client, const char *network, GError **error);
+GPtrArray *macvtap_client_list_ports_full(MacvtapClient *client, const char *network,
+                                          gboolean statistics, GError **error);
+
+/* One port (by id, name or interface name), without descriptors; statistics: with what went over
+ * its device. The refusal is "PortNotFound" when there is no such port. */
+MacvtapPort *macvtap_client_get_port(MacvtapClient *client, const char *port, gboolean statistics,
+                                     GError **error);
 
 /* A GPtrArray of MacvtapNetwork. */
 GPtrArray *macvtap_client_list_networks(MacvtapClient *client, GError **error);

@@ -177,12 +177,13 @@ static gboolean
 delete_port(Ctl *ctl, const DomainXml *domain, const char *target, GError **error)
 {
     g_autoptr(MacvtapClient) client = macvtap_client_connect(ctl->socket, error);
-    g_autoptr(GPtrArray) ports = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
-    const MacvtapPort *port = ports ? domain_port_find(ports, target) : NULL;
+    g_autoptr(MacvtapPort) port = NULL;
     g_autoptr(GError) cause = NULL;
 
-    if (!ports || !port)
-        return ports != NULL;
+    if (!client || !domain_port_get(client, target, &port, error))
+        return FALSE;
+    if (!port)
+        return TRUE;
     if (!domain_port_is_held(port, domain->uuid)) {
         g_autofree char *holder = ctl_describe_holder(ctl, port);
 

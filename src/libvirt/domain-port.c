@@ -16,6 +16,23 @@ domain_port_find(const GPtrArray *ports, const char *target)
 }
 
 gboolean
+domain_port_get(MacvtapClient *client, const char *target, MacvtapPort **ret_port, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(MacvtapPort) port = macvtap_client_get_port(client, target, FALSE, &cause);
+
+    if (!port && g_strcmp0(macvtap_client_get_refusal(client), "PortNotFound") != 0) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    /* A port's name may be what another interface is called. */
+    *ret_port = port && g_str_equal(macvtap_port_get_interface_name(port), target)
+                    ? g_steal_pointer(&port)
+                    : NULL;
+    return TRUE;
+}
+
+gboolean
 domain_port_is_held(const MacvtapPort *port, const char *uuid)
 {
     g_autofree char *holder = macvtap_port_get_holder(port);

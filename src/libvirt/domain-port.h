@@ -9,6 +9,11 @@
 /* The port with this device, whoever holds it; NULL: none. */
 const MacvtapPort *domain_port_find(const GPtrArray *ports, const char *target);
 
+/* The same, asked of macvtapd; NULL: there is none, or it is not to be seen. FALSE: it cannot be
+ * told. Free with macvtap_port_free(). */
+gboolean domain_port_get(MacvtapClient *client, const char *target, MacvtapPort **ret_port,
+                         GError **error);
+
 /* Whether the domain with this UUID holds the port. */
 gboolean domain_port_is_held(const MacvtapPort *port, const char *uuid);
 

@@ -34,12 +34,19 @@ find_qemu(const Hook *hook, GError **error)
     return 0;
 }
 
-static const MacvtapPort *
-find_port(const Hook *hook, const GPtrArray *ports, const char *target)
+/* The domain's port with this device; NULL with an error. */
+static MacvtapPort *
+find_port(const Hook *hook, MacvtapClient *client, const char *target, GError **error)
 {
-    const MacvtapPort *port = domain_port_find(ports, target);
+    g_autoptr(MacvtapPort) port = NULL;
 
-    return port && domain_port_is_held(port, hook->domain->uuid) ? port : NULL;
+    if (!domain_port_get(client, target, &port, error))
+        return NULL;
+    if (port && domain_port_is_held(port, hook->domain->uuid))
+        return g_steal_pointer(&port);
+    g_set_error_literal(error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS,
+                        "macvtapd has no such port of this domain");
+    return NULL;
 }
 
 /* Whether it is still tied to libvirt's process, as prepare has left it. One that is tied to QEMU
@@ -72,10 +79,19 @@ run_port(MacvtapClient *client, const DomainPort *port, gboolean up, int pid, GE
            (pid == 0 || macvtap_client_set_holder_pid(client, port->target, pid, error));
 }
 
-/* With a list of macvtapd's ports: only what is the domain's there, and none is set up twice, as an
- * administrator may have set it down. */
+/* Ports that may not be what prepare made: only what is the domain's there, and none is set up
+ * twice, as an administrator may have set it down. */
 static gboolean
-run_ports(Hook *hook, MacvtapClient *client, const GPtrArray *made, GError **error)
+run_found_port(const Hook *hook, MacvtapClient *client, const DomainPort *port, int pid,
+               GError **error)
+{
+    g_autoptr(MacvtapPort) there = find_port(hook, client, port->target, error);
+
+    return there && run_port(client, port, awaits_start(there, pid), pid, error);
+}
+
+static gboolean
+run_ports(Hook *hook, MacvtapClient *client, gboolean just_made, GError **error)
 {
     const GPtrArray *ports = hook->domain->ports;
     int pid = find_qemu(hook, error);
@@ -83,14 +99,10 @@ run_ports(Hook *hook, MacvtapClient *client, const GPtrArray *made, GError **err
 
     for (guint i = 0; i < ports->len; i++) {
         const DomainPort *port = ports->pdata[i];
-        const MacvtapPort *there = made ? find_port(hook, made, port->target) : NULL;
-        gboolean up = !made || (there && awaits_start(there, pid));
         GError *cause = NULL;
 
-        if (made && !there)
-            g_set_error_literal(&cause, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS,
-                                "macvtapd has no such port of this domain");
-        else if (run_port(client, port, up, pid, &cause))
+        if (just_made ? run_port(client, port, TRUE, pid, &cause)
+                      : run_found_port(hook, client, port, pid, &cause))
             continue;
         good = keep_first(cause, port->target, error);
     }
@@ -105,7 +117,7 @@ hook_started(Hook *hook, GError **error)
     if (hook->domain->ports->len == 0)
         return TRUE;
     client = macvtap_client_connect(hook->socket, error);
-    return client && run_ports(hook, client, NULL, error);
+    return client && run_ports(hook, client, TRUE, error);
 }
 
 /* libvirtd was restarted, perhaps before it could call started. Unlike then, no prepare has just
@@ -114,13 +126,11 @@ gboolean
 hook_reconnect(Hook *hook, GError **error)
 {
     g_autoptr(MacvtapClient) client = NULL;
-    g_autoptr(GPtrArray) made = NULL;
 
     if (hook->domain->ports->len == 0)
         return TRUE;
     client = macvtap_client_connect(hook->socket, error);
-    made = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
-    return made && run_ports(hook, client, made, error);
+    return client && run_ports(hook, client, FALSE, error);
 }
 
 static gboolean

@@ -83,7 +83,7 @@ print_members(MacvtapClient *client, const char *name, GError **error)
 {
     static const char *const headings[] = {"PORT",  "MAC",      "PARENT", "INTERFACE",
                                            "STATE", "RECEIVED", "SENT",   NULL};
-    g_autoptr(GPtrArray) ports = macvtap_client_list_ports(client, name, error);
+    g_autoptr(GPtrArray) ports = macvtap_client_list_ports_full(client, name, TRUE, error);
     g_autofree char *text = NULL;
     Table *table;
 

@@ -128,7 +128,7 @@ ctl_port_list(Ctl *ctl, int argc, char **argv, GError **error)
     if (!ctl_parse(ctl, entries, &argc, &argv, 0, 0, "[--network NET]", error))
         return 2;
     client = ctl_connect(ctl, error);
-    ports = client ? macvtap_client_list_ports(client, network, error) : NULL;
+    ports = client ? macvtap_client_list_ports_full(client, network, ctl->json, error) : NULL;
     if (!ports)
         return 1;
     if (ctl->json)
@@ -138,37 +138,23 @@ ctl_port_list(Ctl *ctl, int argc, char **argv, GError **error)
     return 0;
 }
 
-static gboolean
-is_named(const MacvtapPort *port, const char *text)
-{
-    return g_str_equal(macvtap_port_get_id(port), text) ||
-           g_str_equal(macvtap_port_get_name(port), text) ||
-           g_str_equal(macvtap_port_get_interface_name(port), text);
-}
-
 int
 ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_autoptr(MacvtapClient) client = NULL;
-    g_autoptr(GPtrArray) ports = NULL;
+    g_autoptr(MacvtapPort) port = NULL;
 
     if (!ctl_parse(ctl, NULL, &argc, &argv, 1, 1, "PORT", error))
         return 2;
     client = ctl_connect(ctl, error);
-    ports = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
-    if (!ports)
+    port = client ? macvtap_client_get_port(client, argv[1], TRUE, error) : NULL;
+    if (!port)
         return 1;
-    for (guint i = 0; i < ports->len; i++) {
-        if (!is_named(ports->pdata[i], argv[1]))
-            continue;
-        if (ctl->json)
-            print_json(ports->pdata[i]);
-        else
-            print_port(ports->pdata[i]);
-        return 0;
-    }
-    g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED, "there is no port '%s'", argv[1]);
-    return 1;
+    if (ctl->json)
+        print_json(port);
+    else
+        print_port(port);
+    return 0;
 }
 
 static gboolean
@@ -215,7 +201,8 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
         {"vhost", 0, 0, G_OPTION_ARG_STRING, &options.vhost, "auto, require or off", "WHEN"},
         {"holder", 0, 0, G_OPTION_ARG_STRING, &options.holder,
          "none (default), pid:N or domain:UUID", "HOLDER"},
-        {"link", 0, 0, G_OPTION_ARG_STRING, &options.link, "Leave the device down", "up|down"},
+        {"link", 0, 0, G_OPTION_ARG_STRING, &options.link, "The device's link (default: up)",
+         "up|down"},
         {"incoming", 0, 0, G_OPTION_ARG_NONE, &options.incoming,
          "The guest comes by migration from another host", NULL},
         {NULL},

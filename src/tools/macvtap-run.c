@@ -166,16 +166,17 @@ delete_port(MacvtapClient *client, const char *id, GError **error)
 static gboolean
 delete_namesake(MacvtapClient *client, const char *name, GError **error)
 {
-    g_autoptr(GPtrArray) ports = macvtap_client_list_ports(client, NULL, error);
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(MacvtapPort) port = macvtap_client_get_port(client, name, FALSE, &cause);
 
-    for (guint i = 0; ports && i < ports->len; i++) {
-        const MacvtapPort *port = ports->pdata[i];
-
-        if (g_str_equal(macvtap_port_get_name(port), name) &&
-            macvtap_port_get_owner(port) == geteuid())
-            return delete_port(client, macvtap_port_get_id(port), error);
-    }
-    return ports != NULL;
+    if (port)
+        return !g_str_equal(macvtap_port_get_name(port), name) ||
+               macvtap_port_get_owner(port) != geteuid() ||
+               delete_port(client, macvtap_port_get_id(port), error);
+    if (g_strcmp0(macvtap_client_get_refusal(client), "PortNotFound") == 0)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
 }
 
 static MacvtapPort *

@@ -76,6 +76,36 @@ test_life_of_a_port(void **state)
     assert_int_equal(test_count_descriptors(), descriptors);
 }
 
+/* The device is looked at only for the statistics. */
+static void
+test_get_port(void **state)
+{
+    ApiFixture *fixture = *state;
+    const char *id = test_broker_create(fixture->test, getuid(), "lan", "web")->id;
+    static const char *const names[] = {"name", "id", "interfaceName"};
+    g_auto(VarlinkReply) found = {0};
+    json_t *port;
+
+    api_call_well(fixture, "GetPort", "{'port':'web'}", &found);
+    assert_int_equal(json_object_size(found.parameters), 1);
+    port = json_object_get(found.parameters, "port");
+    api_check_struct(port, "Port");
+    assert_string_equal(api_text_of(port, "id"), id);
+    assert_null(json_object_get(port, "statistics"));
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *parameters =
+            g_strdup_printf("{'port':'%s','statistics':true}", api_text_of(port, names[i]));
+        g_auto(VarlinkReply) reply = {0};
+        json_t *again;
+
+        api_call_well(fixture, "GetPort", parameters, &reply);
+        again = json_object_get(reply.parameters, "port");
+        assert_string_equal(api_text_of(again, "id"), id);
+        api_check_struct(json_object_get(again, "statistics"), "Statistics");
+    }
+    api_expect_error(fixture, "GetPort", "{'port':'none'}", "PortNotFound", "'none'");
+}
+
 static void
 test_forms_of_a_port(void **state)
 {
@@ -237,6 +267,7 @@ test_access_by_credentials(void **state)
     api_expect_error(fixture, "CreatePort", "{'network':'parent=eth0,mode=vepa'}", "AccessDenied",
                      "only root");
     api_expect_error(fixture, "DeletePort", "{'port':'web'}", "PortNotFound", "'web'");
+    api_expect_error(fixture, "GetPort", "{'port':'web'}", "PortNotFound", "'web'");
     api_call_well(fixture, "ListNetworks", "{}", &networks);
     assert_int_equal(json_array_size(json_object_get(networks.parameters, "networks")), 0);
     api_call_well(fixture, "ListPorts", "{}", &ports);
@@ -253,6 +284,8 @@ test_wrong_parameters(void **state)
         {"ListPorts", "{'network':1}", "network"},
         {"CreatePort", "{}", "network"},
         {"CreatePort", "{'network':'lan','x':1}", "x"},
+        {"GetPort", "{}", "port"},
+        {"GetPort", "{'port':'a','statistics':1}", "statistics"},
         {"OpenPort", "{}", "port"},
         {"OpenPort", "{'port':'a','queues':'1'}", "queues"},
         {"DeletePort", "{'port':null}", "port"},
@@ -400,6 +433,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(test_life_of_a_port),
+        API_TEST(test_get_port),
         API_TEST(test_forms_of_a_port),
         API_TEST(test_networks),
         cmocka_unit_test(test_error_names),

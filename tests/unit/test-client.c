@@ -273,13 +273,20 @@ static void
 test_lists(void **state)
 {
     Fixture *fixture = *state;
-    g_autoptr(GPtrArray) ports = NULL, networks = NULL;
+    g_autoptr(GPtrArray) ports = NULL, counted = NULL, networks = NULL;
     g_autofree char *parents = NULL, *none = NULL, *maximum = NULL, *promiscuous = NULL;
 
     answer(fixture, "{'parameters':{'ports':[" PORT "," PORT "]}}");
     ports = macvtap_client_list_ports(fixture->client, "lan", NULL);
     assert_int_equal(ports->len, 2);
     assert_int_equal(macvtap_port_get_n_taps(ports->pdata[1]), 0);
+    expect_call(fixture,
+                "{'method':'org.macvtapd.Ports.ListPorts','parameters':{'network':'lan'}}");
+    answer(fixture, "{'parameters':{'ports':[]}}");
+    counted = macvtap_client_list_ports_full(fixture->client, NULL, TRUE, NULL);
+    assert_int_equal(counted->len, 0);
+    expect_call(fixture,
+                "{'method':'org.macvtapd.Ports.ListPorts','parameters':{'statistics':true}}");
     answer(fixture, "{'parameters':{'networks':[{'name':'lan','ports':2,'mode':'vepa','mtu':1400,"
                     "'parents':['eth0','eth1'],'noPromisc':false},"
                     "{'name':'bad','ports':0,'problem':'line 3'}]}}");
@@ -299,6 +306,28 @@ test_lists(void **state)
     assert_string_equal(promiscuous, "no");
     assert_string_equal(macvtap_network_get_problem(networks->pdata[1]), "line 3");
     assert_null(macvtap_network_get_mode(networks->pdata[1]));
+}
+
+static void
+test_get_port(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(MacvtapPort) port = NULL, counted = NULL;
+    g_autoptr(GError) error = NULL;
+
+    answer(fixture, "{'parameters':{'port':" PORT "}}");
+    port = macvtap_client_get_port(fixture->client, "web", FALSE, NULL);
+    assert_string_equal(macvtap_port_get_id(port), "p000000000001");
+    assert_int_equal(macvtap_port_get_n_taps(port), 0);
+    expect_call(fixture, "{'method':'org.macvtapd.Ports.GetPort','parameters':{'port':'web'}}");
+    answer(fixture, "{'parameters':{'port':" PORT "}}");
+    counted = macvtap_client_get_port(fixture->client, "web", TRUE, NULL);
+    assert_non_null(counted);
+    expect_call(fixture, "{'method':'org.macvtapd.Ports.GetPort','parameters':{'port':'web',"
+                         "'statistics':true}}");
+    answer(fixture, "{'parameters':{}}");
+    assert_null(macvtap_client_get_port(fixture->client, "web", FALSE, &error));
+    assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_PROTOCOL, "answer is wrong");
 }
 
 static void
@@ -549,6 +578,7 @@ main(void)
         TEST(test_changes),
         TEST(test_end_domain),
         TEST(test_lists),
+        TEST(test_get_port),
         TEST(test_refusals),
         TEST(test_ports_with_missing_fields),
         TEST(test_wrong_grants),

@@ -407,10 +407,10 @@ static void
 test_reconnect(void **state)
 {
     static const char *const answers[] = {
-        "{'parameters':{'ports':[" HELD_PORT(
-            "null", "7", "52:54:00:00:00:0a",
-            "5c1ab1ff-1d4f-4b4b-8f0e-2f1d1f0a7c12") "," TIED_PORT("zero", "8", "52:54:00:00:00:0b",
-                                                                  UUID, ",'pid':42") "]}}",
+        "{'parameters':{'port':" HELD_PORT("null", "7", "52:54:00:00:00:0a",
+                                           "5c1ab1ff-1d4f-4b4b-8f0e-2f1d1f0a7c12") "}}",
+        "{'parameters':{'port':" TIED_PORT("zero", "8", "52:54:00:00:00:0b", UUID,
+                                           ",'pid':42") "}}",
         TIED, TIED, NULL};
     Fixture *fixture = *state;
     g_autoptr(GError) error = NULL;
@@ -419,12 +419,32 @@ test_reconnect(void **state)
     make_qemu(fixture);
     assert_false(run_against(fixture, "reconnect", answers, &error));
     assert_string_equal(error->message, "interface null: macvtapd has no such port of this domain");
-    assert_int_equal(fixture->calls->len, 3);
-    assert_call(fixture, 0, "ListPorts", "");
-    assert_call(fixture, 1, "SetPort", "'port':'zero'");
-    assert_call(fixture, 1, "", "'linkUp':true");
+    assert_int_equal(fixture->calls->len, 4);
+    assert_call(fixture, 0, "GetPort", "'port':'null'");
+    assert_null(strstr(fixture->calls->pdata[0], "statistics"));
+    assert_call(fixture, 1, "GetPort", "'port':'zero'");
     assert_call(fixture, 2, "SetPort", "'port':'zero'");
-    assert_call(fixture, 2, "", "'holderPid':4711");
+    assert_call(fixture, 2, "", "'linkUp':true");
+    assert_call(fixture, 3, "SetPort", "'port':'zero'");
+    assert_call(fixture, 3, "", "'holderPid':4711");
+    remove_qemu(fixture);
+}
+
+/* One that has gone, and one whose name is what the domain's other interface is called. */
+static void
+test_reconnect_finds_no_port(void **state)
+{
+    static const char *const answers[] = {
+        REFUSED("PortNotFound", "none"),
+        "{'parameters':{'port':" HELD_PORT("other", "9", "52:54:00:00:00:0b", UUID) "}}", NULL};
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+
+    make_hook(fixture, TWO);
+    make_qemu(fixture);
+    assert_false(run_against(fixture, "reconnect", answers, &error));
+    assert_string_equal(error->message, "interface null: macvtapd has no such port of this domain");
+    assert_int_equal(fixture->calls->len, 2);
     remove_qemu(fixture);
 }
 
@@ -434,18 +454,18 @@ static void
 test_reconnect_leaves_links(void **state)
 {
     static const char *const answers[] = {
-        "{'parameters':{'ports':[" TIED_PORT(
-            "null", "7", "52:54:00:00:00:0a", UUID,
-            ",'pid':4711") "," HELD_PORT("zero", "8", "52:54:00:00:00:0b", UUID) "]}}",
-        TIED, TIED, NULL};
+        "{'parameters':{'port':" TIED_PORT("null", "7", "52:54:00:00:00:0a", UUID,
+                                           ",'pid':4711") "}}",
+        TIED, "{'parameters':{'port':" HELD_PORT("zero", "8", "52:54:00:00:00:0b", UUID) "}}", TIED,
+        NULL};
     Fixture *fixture = *state;
     g_autoptr(GError) error = NULL;
 
     make_hook(fixture, TWO);
     make_qemu(fixture);
     assert_true(run_against(fixture, "reconnect", answers, &error));
-    assert_int_equal(fixture->calls->len, 3);
-    for (guint i = 1; i < 3; i++) {
+    assert_int_equal(fixture->calls->len, 4);
+    for (guint i = 1; i < 4; i += 2) {
         assert_call(fixture, i, "SetPort", "'holderPid':4711");
         assert_null(strstr(fixture->calls->pdata[i], "linkUp"));
     }
@@ -646,6 +666,7 @@ main(void)
         HOOK_TEST(test_started),
         HOOK_TEST(test_started_goes_on),
         HOOK_TEST(test_reconnect),
+        HOOK_TEST(test_reconnect_finds_no_port),
         HOOK_TEST(test_reconnect_leaves_links),
         HOOK_TEST(test_stopped),
         HOOK_TEST(test_release),
