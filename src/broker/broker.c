@@ -44,6 +44,12 @@ broker_new(const BrokerSetup *setup, GError **error)
 }
 
 void
+broker_stop(Broker *broker)
+{
+    removals_stop(broker->removals);
+}
+
+void
 broker_free(Broker *broker)
 {
     if (!broker)

@@ -41,6 +41,10 @@ typedef struct BrokerSetup {
 /* Starts with no network and the registry empty: broker_set_networks(), then broker_reconcile(). */
 Broker *broker_new(const BrokerSetup *setup, GError **error);
 
+/* Tells who waits for removals that they will be completed at the next start, while there is still
+ * a connection to say so on. Only broker_free() may follow. */
+void broker_stop(Broker *broker);
+
 /* Ports stay; see broker_reconcile(). */
 void broker_free(Broker *broker);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Broker, broker_free)
@@ -79,7 +83,7 @@ gboolean broker_open_port(Broker *broker, const Caller *caller, const char *port
 /* Tells that ports have been removed: n_ports are gone, or error says why not all of them are. */
 typedef void (*BrokerRemoved)(guint n_ports, const GError *error, gpointer user_data);
 
-/* Begins to remove a port; done is called once, from the main loop or broker_free(), but not when
+/* Begins to remove a port; done is called once, from the main loop or broker_stop(), but not when
  * this fails. From now on nobody finds the port, but for who deletes it too and waits as well. */
 gboolean broker_delete_port(Broker *broker, const Caller *caller, const char *port,
                             BrokerRemoved done, gpointer user_data, GError **error);

@@ -126,19 +126,28 @@ unschedule(Removals *removals)
 }
 
 void
-removals_free(Removals *removals)
+removals_stop(Removals *removals)
 {
     g_autoptr(GError) error = NULL;
     GHashTableIter iter;
     gpointer leaving;
 
+    unschedule(removals);
+    port_error_set(&error, PORT_ERROR_SYSTEM,
+                   "macvtapd is shutting down; the removal will be completed at the next start");
+    g_hash_table_iter_init(&iter, removals->leaving);
+    while (g_hash_table_iter_next(&iter, NULL, &leaving)) {
+        tell_waiters(leaving, error);
+        g_clear_pointer(&((Leaving *)leaving)->waiters, g_ptr_array_unref);
+    }
+}
+
+void
+removals_free(Removals *removals)
+{
     if (!removals)
         return;
-    unschedule(removals);
-    port_error_set(&error, PORT_ERROR_SYSTEM, "macvtapd stops, and goes on with it when it starts");
-    g_hash_table_iter_init(&iter, removals->leaving);
-    while (g_hash_table_iter_next(&iter, NULL, &leaving))
-        tell_waiters(leaving, error);
+    removals_stop(removals);
     g_hash_table_unref(removals->leaving);
     g_ptr_array_unref(removals->failed);
     g_free(removals);

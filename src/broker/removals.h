@@ -8,7 +8,11 @@ typedef struct Removals Removals;
 
 Removals *removals_new(Broker *broker);
 
-/* Who still waits is told that the daemon stops; the ports stay as they are. */
+/* Who still waits is told that the daemon stops; the ports stay as they are. Nothing may begin
+ * after it. */
+void removals_stop(Removals *removals);
+
+/* Stops first. */
 void removals_free(Removals *removals);
 
 /*

@@ -285,6 +285,8 @@ daemon_free(Daemon *daemon)
         return;
     for (const char *const *path = daemon_socket_paths(daemon); *path; path++)
         unlink(*path);
+    if (daemon->broker)
+        broker_stop(daemon->broker);
     varlink_server_free(daemon->server);
     api_free(daemon->api);
     broker_free(daemon->broker);

@@ -274,6 +274,32 @@ test_access_by_credentials(void **state)
     assert_int_equal(json_array_size(json_object_get(ports.parameters, "ports")), 0);
 }
 
+/* The daemon ends while a caller waits for a removal: that is told before the connection closes. */
+static void
+test_delete_when_the_daemon_stops(void **state)
+{
+    ApiFixture *fixture = *state;
+    const Caller root = test_caller(0);
+    g_auto(VarlinkReply) reply = {0};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *records = NULL;
+
+    test_broker_create(fixture->test, getuid(), "lan", "web");
+    varlink_client_send(fixture->client, API_INTERFACE "DeletePort",
+                        json_pack("{s:s}", "port", "web"), VARLINK_CALL_PLAIN, &error);
+    assert_no_error(error);
+    while (broker_get_port(fixture->test->broker, &root, "web", NULL))
+        g_main_context_iteration(NULL, TRUE);
+    broker_stop(fixture->test->broker);
+    api_receive(fixture->client, &reply);
+    assert_string_equal(reply.error, API_INTERFACE "SystemError");
+    assert_string_equal(api_text_of(reply.parameters, "message"),
+                        "macvtapd is shutting down; the removal will be completed at the next"
+                        " start");
+    records = test_broker_records(fixture->test);
+    assert_non_null(strstr(records, ".deleting"));
+}
+
 static void
 test_wrong_parameters(void **state)
 {
@@ -435,6 +461,7 @@ main(void)
         API_TEST(test_life_of_a_port),
         API_TEST(test_get_port),
         API_TEST(test_forms_of_a_port),
+        API_TEST(test_delete_when_the_daemon_stops),
         API_TEST(test_networks),
         cmocka_unit_test(test_error_names),
         API_TEST(test_errors),
