@@ -101,7 +101,7 @@ static const Field holder_fields[] = {
 
 typedef struct CreateValues {
     FieldValue network, name, guest_name, interface_name, mac_address, mtu, queues, vhost, holder,
-        open_descriptors, link_up, device_node, incoming;
+        open_descriptors, link_up, device_node, incoming, check_only;
 } CreateValues;
 
 static const Field create_fields[] = {
@@ -118,6 +118,7 @@ static const Field create_fields[] = {
     {"linkUp", FIELD_BOOLEAN, FALSE, offsetof(CreateValues, link_up)},
     {"deviceNode", FIELD_OBJECT, FALSE, offsetof(CreateValues, device_node)},
     {"incoming", FIELD_BOOLEAN, FALSE, offsetof(CreateValues, incoming)},
+    {"checkOnly", FIELD_BOOLEAN, FALSE, offsetof(CreateValues, check_only)},
     {NULL},
 };
 
@@ -251,6 +252,7 @@ api_request_create(json_t *parameters, PortRequest *request, const char **ret_fi
     request->no_descriptors = values.open_descriptors.given && !values.open_descriptors.truth;
     request->link_down = values.link_up.given && !values.link_up.truth;
     request->incoming = values.incoming.truth;
+    request->check_only = values.check_only.truth;
     return TRUE;
 }
 

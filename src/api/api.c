@@ -176,6 +176,22 @@ on_get_port(VarlinkCall *call, gpointer user_data)
         refuse(call, field, error);
 }
 
+/* checkOnly: nothing was asked for yet, so the trail has nothing of it. */
+static void
+check_port(Api *api, VarlinkCall *call, const Caller *caller, const PortRequest *request)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Port) port = broker_check_port(api->broker, caller, request, &error);
+
+    if (port)
+        varlink_call_reply(call,
+                           json_pack("{s:o, s:[], s:[]}", "port", api_json_port(port),
+                                     "tapFileDescriptors", "vhostFileDescriptors"),
+                           NULL);
+    else
+        api_error_send(call, error);
+}
+
 static void
 on_create_port(VarlinkCall *call, gpointer user_data)
 {
@@ -185,9 +201,13 @@ on_create_port(VarlinkCall *call, gpointer user_data)
     g_auto(PortGrant) grant = {0};
     g_autoptr(GError) error = NULL;
     const char *field = NULL;
+    gboolean good = api_request_create(varlink_call_parameters(call), &request, &field, &error);
 
-    if (!api_request_create(varlink_call_parameters(call), &request, &field, &error) ||
-        !broker_create_port(api->broker, &caller, &request, &grant, &error)) {
+    if (good && request.check_only) {
+        check_port(api, call, &caller, &request);
+        return;
+    }
+    if (!good || !broker_create_port(api->broker, &caller, &request, &grant, &error)) {
         refuse_grant(
             api, call,
             (TrailRefusal){.verb = "create", .network = request.network, .port = request.name},

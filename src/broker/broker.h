@@ -76,6 +76,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PortGrant, port_grant_clear)
 gboolean broker_create_port(Broker *broker, const Caller *caller, const PortRequest *request,
                             PortGrant *ret_grant, GError **error);
 
+/* What broker_create_port() would make of the request: refuses in the same words, makes nothing,
+ * and returns the port as it would be as far as that is decided; port_free() it. */
+Port *broker_check_port(Broker *broker, const Caller *caller, const PortRequest *request,
+                        GError **error);
+
 /* Opens n_queues more queues (0: as many as the port has). port: id, name or interface name. */
 gboolean broker_open_port(Broker *broker, const Caller *caller, const char *port, guint n_queues,
                           PortGrant *ret_grant, GError **error);

@@ -43,6 +43,7 @@ typedef struct Creation {
     DescriptorArray *taps, *vhosts;
     GArray *others;    /* of LinkInfo, once a generated MAC was found in use by a device that is not
                           ours */
+    gboolean check_only; /* nothing is made */
     gboolean is_stuck; /* the device could not be removed: the next start does it, by the record */
 } Creation;
 
@@ -426,6 +427,13 @@ open_vhosts(Creation *creation, GError **error)
     return broker_open_vhosts(creation->broker, port->vhost, 1, trial, error);
 }
 
+static gboolean
+choose_parent(Creation *creation, GError **error)
+{
+    return (creation->check_only ? parent_choose_only : parent_choose)(
+        creation->broker, creation->network, &creation->parent, &creation->trunk, error);
+}
+
 /* Step 1 of the theory. */
 static gboolean
 decide(Creation *creation, GError **error)
@@ -441,9 +449,7 @@ decide(Creation *creation, GError **error)
         !make_room(creation, error) ||
         !broker_open_holder(creation->broker, creation->caller, &port->holder, &creation->holder,
                             error) ||
-        !choose_names(creation, error) ||
-        !parent_choose(creation->broker, creation->network, &creation->parent, &creation->trunk,
-                       error) ||
+        !choose_names(creation, error) || !choose_parent(creation, error) ||
         !choose_mtu(creation, error) || !choose_mac(creation, error))
         return FALSE;
     choose_index(creation);
@@ -553,6 +559,39 @@ choose_again(Creation *creation, const GError *cause)
     if (error_is_errno(cause, EEXIST))
         return draw_names_again(creation);
     return error_is_errno(cause, EADDRINUSE) && choose_mac_again(creation);
+}
+
+/* Instead of steps 2 and 3: what making the device would meet. */
+static gboolean
+foresee(Creation *creation, GError **error)
+{
+    for (guint attempt = 1;; attempt++) {
+        GError *cause = NULL;
+        int errnum = parent_foresee(creation->broker, &creation->parent, creation->port);
+
+        if (errnum == 0)
+            return TRUE;
+        error_set_errno(&cause, errnum, "cannot make macvtap %s", creation->port->interface_name);
+        if (attempt == ATTEMPTS || !choose_again(creation, cause)) {
+            parent_explain(creation->broker, &creation->parent, creation->port, cause, error);
+            return FALSE;
+        }
+        g_error_free(cause);
+    }
+}
+
+/* What is drawn is drawn anew when the port is made. */
+static void
+forget_what_was_drawn(Creation *creation)
+{
+    Port *port = creation->port;
+
+    if (g_str_equal(port->name, port->id))
+        port->name[0] = '\0';
+    port->id[0] = '\0';
+    port->interface_index = 0;
+    if (!creation->request->interface_name)
+        port->interface_name[0] = '\0';
 }
 
 /* Steps 2 and the first half of 3; on success the record and the device are there. */
@@ -677,4 +716,26 @@ broker_create_port(Broker *broker, const Caller *caller, const PortRequest *requ
     ret_grant->vhosts = g_steal_pointer(&creation.vhosts);
     broker_emit(broker, PORT_EVENT_CREATED, ret_grant->port);
     return TRUE;
+}
+
+Port *
+broker_check_port(Broker *broker, const Caller *caller, const PortRequest *request, GError **error)
+{
+    g_auto(Creation) creation = {
+        .broker = broker,
+        .caller = caller,
+        .request = request,
+        .check_only = TRUE,
+        .holder = {.pidfd = -1},
+        .taps = descriptor_array_new(),
+        .vhosts = descriptor_array_new(),
+    };
+
+    removals_retry(broker->removals);
+    if (!decide(&creation, error) || !foresee(&creation, error))
+        return NULL;
+    forget_what_was_drawn(&creation);
+    creation.port->link_up = !request->link_down;
+    creation.port->carrier = creation.parent.carrier;
+    return g_steal_pointer(&creation.port);
 }

@@ -371,6 +371,21 @@ list_candidates(Broker *broker, const Network *network, GError **problems)
     return candidates;
 }
 
+/* As take_device(). */
+static gboolean
+look_at_device(Broker *broker, const Network *network, const LinkInfo *link, LinkInfo *ret_parent,
+               GError **error)
+{
+    *ret_parent = *link;
+    if (network->vlan && !vlans_find(broker->vlans, link, network->vlan, ret_parent))
+        return TRUE;
+    return (!network->vlan || check_link(broker, ret_parent, error)) &&
+           check_free(broker, network, ret_parent, error);
+}
+
+typedef gboolean (*TakeDevice)(Broker *broker, const Network *network, const LinkInfo *link,
+                               LinkInfo *ret_parent, GError **error);
+
 static gboolean
 take_device(Broker *broker, const Network *network, const LinkInfo *link, LinkInfo *ret_parent,
             GError **error)
@@ -388,9 +403,9 @@ take_device(Broker *broker, const Network *network, const LinkInfo *link, LinkIn
     return check_link(broker, ret_parent, error) && check_free(broker, network, ret_parent, error);
 }
 
-gboolean
-parent_choose(Broker *broker, const Network *network, LinkInfo *ret_parent, LinkInfo *ret_trunk,
-              GError **error)
+static gboolean
+choose(Broker *broker, const Network *network, TakeDevice take, LinkInfo *ret_parent,
+       LinkInfo *ret_trunk, GError **error)
 {
     g_autoptr(GError) problems = NULL;
     g_autoptr(GArray) candidates = list_candidates(broker, network, &problems);
@@ -399,7 +414,7 @@ parent_choose(Broker *broker, const Network *network, LinkInfo *ret_parent, Link
         const LinkInfo *link = &g_array_index(candidates, Candidate, i).link;
         GError *problem = NULL;
 
-        if (take_device(broker, network, link, ret_parent, &problem)) {
+        if (take(broker, network, link, ret_parent, &problem)) {
             *ret_trunk = *link;
             return TRUE;
         }
@@ -407,6 +422,20 @@ parent_choose(Broker *broker, const Network *network, LinkInfo *ret_parent, Link
     }
     g_propagate_prefixed_error(error, g_steal_pointer(&problems), "network %s: ", network->name);
     return FALSE;
+}
+
+gboolean
+parent_choose(Broker *broker, const Network *network, LinkInfo *ret_parent, LinkInfo *ret_trunk,
+              GError **error)
+{
+    return choose(broker, network, take_device, ret_parent, ret_trunk, error);
+}
+
+gboolean
+parent_choose_only(Broker *broker, const Network *network, LinkInfo *ret_parent,
+                   LinkInfo *ret_trunk, GError **error)
+{
+    return choose(broker, network, look_at_device, ret_parent, ret_trunk, error);
 }
 
 int
@@ -538,4 +567,20 @@ parent_explain(Broker *broker, const LinkInfo *parent, const Port *port, GError 
                        cause->message);
     }
     g_error_free(cause);
+}
+
+int
+parent_foresee(Broker *broker, const LinkInfo *parent, const Port *port)
+{
+    LinkInfo other;
+
+    if (port->interface_name[0] &&
+        broker->kernel->ops->link_by_name(broker->kernel, port->interface_name, &other, NULL))
+        return EEXIST;
+    if (find_child(broker, parent, 0, NULL, &other) &&
+        !check_child(parent, &other, port->mode, NULL))
+        return EINVAL;
+    return port->mode != MACVTAP_MODE_PASSTHRU && parent_has_child(broker, parent, &port->mac)
+               ? EADDRINUSE
+               : 0;
 }

@@ -14,6 +14,15 @@
 gboolean parent_choose(Broker *broker, const Network *network, LinkInfo *ret_parent,
                        LinkInfo *ret_trunk, GError **error);
 
+/* The same without making anything: a VLAN device that would be made is described, with ifindex 0.
+ */
+gboolean parent_choose_only(Broker *broker, const Network *network, LinkInfo *ret_parent,
+                            LinkInfo *ret_trunk, GError **error);
+
+/* The errno with which the kernel would refuse to make the port, as far as can be seen; 0: none.
+ * See parent_explain(). */
+int parent_foresee(Broker *broker, const LinkInfo *parent, const Port *port);
+
 /*
  * The ifindex of the bond that parent is or lies on, 0 when there is none; the name of its active
  * slave, or "", goes into active_slave of size bytes.

@@ -404,6 +404,36 @@ acquire_tag(Vlans *vlans, const LinkInfo *trunk, guint16 id, gboolean is_outer,
     return make_device(vlans, trunk, &spec, ret_device, error);
 }
 
+static gboolean
+find_tag(Vlans *vlans, const LinkInfo *trunk, guint16 id, gboolean is_outer, LinkInfo *ret_device)
+{
+    const VlanSpec spec = {.parent_index = trunk->index, .id = id, .is_outer = is_outer};
+    LinkInfo device = *trunk;
+
+    if (trunk->index != 0 && find_existing(vlans, trunk, &spec, ret_device, NULL))
+        return TRUE;
+    device.index = device.master_index = 0;
+    device.lower_index = trunk->index;
+    if (!name_device(trunk, &spec, 1, device.name, sizeof(device.name)))
+        name_device(trunk, &spec, 2, device.name, sizeof(device.name));
+    g_strlcpy(device.kind, "vlan", sizeof(device.kind));
+    *ret_device = device;
+    return FALSE;
+}
+
+gboolean
+vlans_find(Vlans *vlans, const LinkInfo *trunk, const char *vlan, LinkInfo *ret_device)
+{
+    const char *dot = strchr(vlan, '.');
+    guint16 first = (guint16)g_ascii_strtoull(vlan, NULL, 10);
+    LinkInfo outer;
+
+    if (!dot)
+        return find_tag(vlans, trunk, first, FALSE, ret_device);
+    find_tag(vlans, trunk, first, TRUE, &outer);
+    return find_tag(vlans, &outer, (guint16)g_ascii_strtoull(dot + 1, NULL, 10), FALSE, ret_device);
+}
+
 gboolean
 vlans_acquire(Vlans *vlans, const LinkInfo *trunk, const char *vlan, LinkInfo *ret_device,
               GError **error)

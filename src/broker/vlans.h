@@ -32,6 +32,12 @@ gboolean vlans_load(Vlans *vlans, const GArray *links, GError **error);
 gboolean vlans_acquire(Vlans *vlans, const LinkInfo *trunk, const char *vlan, LinkInfo *ret_device,
                        GError **error);
 
+/*
+ * The same without making one. FALSE when there is none, or that cannot be told: *ret_device
+ * describes it then as it would be, with ifindex 0.
+ */
+gboolean vlans_find(Vlans *vlans, const LinkInfo *trunk, const char *vlan, LinkInfo *ret_device);
+
 /* Tells whether a port needs the link with this ifindex. */
 typedef gboolean (*VlanNeeded)(int index, gpointer user_data);
 

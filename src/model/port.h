@@ -114,6 +114,7 @@ typedef struct PortRequest {
     gboolean has_node;       /* see Port */
     uid_t node_owner;
     gid_t node_group;
+    gboolean check_only; /* nothing is to be made: see broker_check_port() */
 } PortRequest;
 
 void port_request_clear(PortRequest *request);

@@ -106,6 +106,102 @@ test_get_port(void **state)
     api_expect_error(fixture, "GetPort", "{'port':'none'}", "PortNotFound", "'none'");
 }
 
+static json_t *
+check_only(ApiFixture *fixture, const char *more, VarlinkReply *ret_reply)
+{
+    g_autofree char *parameters = g_strdup_printf("{'checkOnly':true%s}", more);
+    g_autofree char *records = NULL, *after = NULL;
+    guint descriptors, links, ports;
+
+    test_settle();
+    records = test_broker_records(fixture->test);
+    descriptors = test_count_descriptors();
+    links = kernel_fake_link_count(fixture->test->kernel);
+    ports = broker_count_ports(fixture->test->broker, NULL);
+    api_call_well(fixture, "CreatePort", parameters, ret_reply);
+    check_grant(ret_reply, 0, 0);
+    assert_int_equal(test_count_descriptors(), descriptors);
+    assert_int_equal(kernel_fake_link_count(fixture->test->kernel), links);
+    assert_int_equal(broker_count_ports(fixture->test->broker, NULL), ports);
+    after = test_broker_records(fixture->test);
+    assert_string_equal(after, records);
+    return json_object_get(ret_reply->parameters, "port");
+}
+
+/* Nothing is made, not even a VLAN device, and the port is what it will be. */
+static void
+test_check_only(void **state)
+{
+    static const char *const rows[] = {
+        ",'network':'lan','name':'web','queues':2,'mtu':1400",
+        ",'network':'lan','name':'vm','interfaceName':'vm0','macAddress':'52:54:00:00:00:09'",
+        ",'network':'lan','guestName':'Web 1'",
+        ",'network':'tagged','name':'t1','holder':{'type':'none'},'openDescriptors':false",
+        ",'network':'tagged','name':'t2'",
+        ",'network':'passthru','holder':{'type':'none'}",
+    };
+    static const char *const drawn[] = {"id", "name", "interfaceName", "interfaceIndex"};
+    ApiFixture *fixture = *state;
+    uid_t uid = getuid();
+    Network *tagged = test_broker_add_network(fixture->test, "tagged", "eth0", MACVTAP_MODE_BRIDGE);
+
+    tagged->vlan = g_strdup("100.200");
+    g_array_append_val(tagged->allow_uids, uid);
+    test_broker_add_parent(fixture->test, "eth1");
+    g_array_append_val(
+        test_broker_add_network(fixture->test, "passthru", "eth1", MACVTAP_MODE_PASSTHRU)
+            ->allow_uids,
+        uid);
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(VarlinkReply) checked = {0}, made = {0};
+        g_autofree char *parameters = g_strdup_printf("{%s}", rows[i] + 1);
+        json_t *would = check_only(fixture, rows[i], &checked), *is;
+
+        assert_string_equal(api_text_of(would, "state"), "creating");
+        assert_string_equal(api_text_of(would, "id"), "");
+        api_call_well(fixture, "CreatePort", parameters, &made);
+        is = json_object_get(made.parameters, "port");
+        for (guint j = 0; j < G_N_ELEMENTS(drawn); j++) {
+            const char *text = api_text_of(would, drawn[j]);
+
+            if (!text || !text[0])
+                json_object_set(would, drawn[j], json_object_get(is, drawn[j]));
+        }
+        json_object_set(would, "state", json_object_get(is, "state"));
+        json_object_set(would, "openQueues", json_object_get(is, "openQueues"));
+        if (!json_equal(would, is))
+            fail_msg("%s is not %s", json_dumps(would, 0), json_dumps(is, 0));
+    }
+}
+
+/* A MAC or a name that is drawn gives way to somebody's device, one that was asked for does not. */
+static void
+test_check_only_sees_what_others_have(void **state)
+{
+    ApiFixture *fixture = *state;
+    g_auto(VarlinkReply) free = {0}, taken = {0};
+    LinkInfo other = {.is_macvlan = TRUE, .lower_index = 1, .mode = MACVTAP_MODE_BRIDGE};
+    LinkInfo parent;
+    const char *mac;
+    g_autofree char *parameters = NULL;
+
+    assert_true(test_broker_find_link(fixture->test, "eth0", &parent));
+    other.lower_index = parent.index;
+    g_strlcpy(other.name, "theirs", sizeof(other.name));
+    g_strlcpy(other.kind, "macvlan", sizeof(other.kind));
+    mac = api_text_of(check_only(fixture, ",'network':'lan','name':'web'", &free), "macAddress");
+    assert_true(mac_address_parse(mac, &other.mac));
+    kernel_fake_add_link(fixture->test->kernel, &other);
+    assert_string_not_equal(
+        mac,
+        api_text_of(check_only(fixture, ",'network':'lan','name':'web'", &taken), "macAddress"));
+    parameters = g_strdup_printf("{'checkOnly':true,'network':'lan','macAddress':'%s'}", mac);
+    api_expect_error(fixture, "CreatePort", parameters, "MacConflict", "is theirs's on eth0");
+    api_expect_error(fixture, "CreatePort",
+                     "{'checkOnly':true,'network':'lan','interfaceName':'theirs'}", "NameTaken",
+                     "interface name theirs is taken");
+}
+
 static void
 test_forms_of_a_port(void **state)
 {
@@ -460,6 +556,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         API_TEST(test_life_of_a_port),
         API_TEST(test_get_port),
+        API_TEST(test_check_only),
+        API_TEST(test_check_only_sees_what_others_have),
         API_TEST(test_forms_of_a_port),
         API_TEST(test_delete_when_the_daemon_stops),
         API_TEST(test_networks),

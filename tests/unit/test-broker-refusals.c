@@ -22,12 +22,27 @@ tear_down(void **state)
     return 0;
 }
 
+/* What is refused is refused by a check as well, in the same words. */
+static void
+refuse_as(TestBroker *test, const Caller *caller, const PortRequest *request, PortError code,
+          const char *text)
+{
+    g_autoptr(GError) checked = NULL, error = NULL;
+    PortGrant grant = {0};
+
+    assert_null(broker_check_port(test->broker, caller, request, &checked));
+    test_broker_refuse(test, caller, request, code, text);
+    assert_false(broker_create_port(test->broker, caller, request, &grant, &error));
+    assert_string_equal(checked->message, error->message);
+    assert_int_equal(checked->code, error->code);
+}
+
 static void
 refuse(TestBroker *test, const PortRequest *request, PortError code, const char *text)
 {
     const Caller root = test_caller(0);
 
-    test_broker_refuse(test, &root, request, code, text);
+    refuse_as(test, &root, request, code, text);
 }
 
 static void
@@ -44,7 +59,7 @@ test_networks(void **state)
     test_broker_add_network(test, "other", "eth0", MACVTAP_MODE_BRIDGE);
     refuse(test, &broken, PORT_ERROR_NETWORK_INVALID, "broken.network:3: no Mode=");
     /* What a file says is root's alone. */
-    test_broker_refuse(test, &user, &broken, PORT_ERROR_NETWORK_INVALID, "its file has an error");
+    refuse_as(test, &user, &broken, PORT_ERROR_NETWORK_INVALID, "its file has an error");
 }
 
 static void
@@ -80,8 +95,8 @@ test_limits_of_the_network(void **state)
     test_broker_create(test, 0, "dmz", NULL);
     test_broker_create(test, 1000, "lan", "one");
     test_broker_create(test, 1000, "lan", "two");
-    test_broker_refuse(test, &user, &request, PORT_ERROR_LIMIT_REACHED,
-                       "user 1000 has its 2 ports on network lan (MaxPortsPerUser=)");
+    refuse_as(test, &user, &request, PORT_ERROR_LIMIT_REACHED,
+              "user 1000 has its 2 ports on network lan (MaxPortsPerUser=)");
     test_broker_create(test, 0, "lan", "three");
     refuse(test, &request, PORT_ERROR_LIMIT_REACHED, "network lan has its 3 ports (MaxPorts=)");
     assert_true(test_broker_delete(test, &user, "one", NULL));
@@ -107,7 +122,7 @@ test_limit_of_a_user(void **state)
         test_broker_write_record(test, port, NULL);
     }
     test_broker_start(test);
-    test_broker_refuse(test, &user, &request, PORT_ERROR_LIMIT_REACHED, "user 1000 has its 512");
+    refuse_as(test, &user, &request, PORT_ERROR_LIMIT_REACHED, "user 1000 has its 512");
     test_broker_create(test, 0, "lan", "roots");
     assert_true(test_broker_delete(test, &user, "vm1", NULL));
     test_broker_create(test, 1000, "lan", "users");
@@ -493,6 +508,7 @@ test_macs_in_use(void **state)
 {
     TestBroker *test = *state;
     Network *network = test_broker_network(test, "lan");
+    const Caller root = test_caller(0);
     PortRequest request = {.network = (char *)"lan", .has_mac = TRUE};
     LinkInfo foreign = {.name = "mv0",
                         .kind = "macvlan",
@@ -509,9 +525,11 @@ test_macs_in_use(void **state)
     kernel_fake_add_link(test->kernel, &foreign);
     request.mac = foreign.mac;
     refuse(test, &request, PORT_ERROR_MAC_CONFLICT, "02:00:00:00:22:22 is mv0's on eth0");
+    /* Whoever has it is not to be seen, so no check tells. */
     kernel_fake_fail(test->kernel, "macvtap_create", 1, EADDRINUSE);
     request.mac = (MacAddress){{0x02, 0, 0, 0, 0, 3}};
-    refuse(test, &request, PORT_ERROR_MAC_CONFLICT, "02:00:00:00:00:03 is already in use on eth0");
+    test_broker_refuse(test, &root, &request, PORT_ERROR_MAC_CONFLICT,
+                       "02:00:00:00:00:03 is already in use on eth0");
 }
 
 /* The same MAC on another parent is another segment's business. */
