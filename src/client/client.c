@@ -163,11 +163,11 @@ take_port(const VarlinkReply *reply, GError **error)
                             json_object_get(reply->parameters, "vhostFileDescriptors"), error);
 }
 
-MacvtapPort *
-macvtap_client_create(MacvtapClient *client, const MacvtapRequest *request, GError **error)
+/* CreatePort's parameters; NULL with an error. */
+static json_t *
+format_request(const MacvtapRequest *request, GError **error)
 {
     json_t *parameters = json_object();
-    g_auto(VarlinkReply) reply = {0};
 
     set_text(parameters, "network", request->network);
     set_text(parameters, "name", request->name);
@@ -189,10 +189,32 @@ macvtap_client_create(MacvtapClient *client, const MacvtapRequest *request, GErr
         json_object_set_new(parameters, "deviceNode",
                             json_pack("{s:I, s:I}", "owner", (json_int_t)request->node_owner,
                                       "group", (json_int_t)request->node_group));
-    if (!set_holder(parameters, request->holder, error)) {
-        json_decref(parameters);
+    if (set_holder(parameters, request->holder, error))
+        return parameters;
+    json_decref(parameters);
+    return NULL;
+}
+
+MacvtapPort *
+macvtap_client_create(MacvtapClient *client, const MacvtapRequest *request, GError **error)
+{
+    json_t *parameters = format_request(request, error);
+    g_auto(VarlinkReply) reply = {0};
+
+    if (!parameters || !call(client, "CreatePort", parameters, &reply, error))
         return NULL;
-    }
+    return take_port(&reply, error);
+}
+
+MacvtapPort *
+macvtap_client_check(MacvtapClient *client, const MacvtapRequest *request, GError **error)
+{
+    json_t *parameters = format_request(request, error);
+    g_auto(VarlinkReply) reply = {0};
+
+    if (!parameters)
+        return NULL;
+    json_object_set_new(parameters, "checkOnly", json_true());
     if (!call(client, "CreatePort", parameters, &reply, error))
         return NULL;
     return take_port(&reply, error);

@@ -67,6 +67,11 @@ typedef struct MacvtapRequest {
 MacvtapPort *macvtap_client_create(MacvtapClient *client, const MacvtapRequest *request,
                                    GError **error);
 
+/* What macvtap_client_create() would make: the same refusals, and nothing is made. What is drawn
+ * only then is empty in the port, its ID and ifindex above all. */
+MacvtapPort *macvtap_client_check(MacvtapClient *client, const MacvtapRequest *request,
+                                  GError **error);
+
 /* Opens queues of a port that is there (by id, name or interface name); 0: as many as it has. */
 MacvtapPort *macvtap_client_open(MacvtapClient *client, const char *port, guint queues,
                                  GError **error);

@@ -129,19 +129,37 @@ choose_target(const Attach *attach, GError **error)
                  : NULL;
 }
 
-static char *
-choose_mac(const Attach *attach, const MacvtapNetwork *network, GError **error)
+/* Of a domain that is off, whose port is made at its start: what macvtapd would refuse then it
+ * refuses now. */
+static gboolean
+ask_macvtapd(Attach *attach, GError **error)
 {
+    PortOptions *options = &attach->options;
     g_autoptr(GHashTable) taken = ctl_collect(attach->ctl, domain_xml_add_macs, error);
+    g_autoptr(GError) cause = NULL;
+    char *mac = taken ? ctl_ask_mac(attach->client, options, taken, &cause) : NULL;
 
-    return taken ? ctl_choose_mac(&attach->options, network, taken, error) : NULL;
+    if (!taken)
+        return FALSE;
+    if (mac) {
+        g_free(options->mac);
+        options->mac = mac;
+        return TRUE;
+    }
+    if (!ctl_refusal_may_pass(attach->client, options, cause)) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    if (!options->mac)
+        return ctl_fail(error, "%s (to attach it for a later start, say which MAC with --mac MAC)",
+                        cause->message);
+    g_printerr("macvtapctl: note: as it is now, the domain would not start: %s\n", cause->message);
+    return TRUE;
 }
 
 static gboolean
 decide(Attach *attach, GError **error)
 {
-    g_autoptr(MacvtapNetwork) network = NULL;
-
     if (!attach->options.target)
         attach->options.target = choose_target(attach, error);
     if (!attach->options.target || !interface_name_check_chosen(attach->options.target, error))
@@ -150,22 +168,8 @@ decide(Attach *attach, GError **error)
         !check_target(attach->later, attach->options.target, error))
         return FALSE;
     attach->client = macvtap_client_connect(attach->ctl->socket, error);
-    if (!attach->client ||
-        !ctl_find_network(attach->client, attach->options.network, &network, error))
-        return FALSE;
-    if (network && !ctl_check_limits(&attach->options, network, error))
-        return FALSE;
-    /* Of a running domain, macvtapd chooses it. */
-    if (!attach->options.mac && !attach->now)
-        attach->options.mac = choose_mac(attach, network, error);
-    return attach->now || attach->options.mac;
-}
-
-/* 0: not given. */
-static guint
-number(const char *text)
-{
-    return text ? (guint)g_ascii_strtoull(text, NULL, 10) : 0;
+    /* Of a running domain, the port itself is made. */
+    return attach->client && (attach->now || ask_macvtapd(attach, error));
 }
 
 static gboolean
@@ -177,8 +181,8 @@ make_port(Attach *attach, GError **error)
         .name = hook_port_name(attach->options.target),
         .interface_name = attach->options.target,
         .mac_address = attach->options.mac,
-        .mtu = number(attach->options.mtu),
-        .queues = number(attach->options.queues),
+        .mtu = port_options_number(attach->options.mtu),
+        .queues = port_options_number(attach->options.queues),
         .holder = holder,
         .no_descriptors = TRUE,
         .device_node = TRUE,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation: what keeps a domain from starting shows best by doing what its start would
- * do: the hook's own code makes the ports and compares them, and takes them away again. A domain
- * that runs keeps its ports; they are looked at.
+ * Theory of operation: what keeps a domain from starting macvtapd itself says, who would make its
+ * ports: the hook's own code asks for them, and has nothing made. The ports of a domain that runs
+ * are there; they are looked at.
  */
 #include "ctl-domain.h"
 #include "domain-port.h"

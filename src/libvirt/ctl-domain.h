@@ -87,14 +87,13 @@ int ctl_find_process(Ctl *ctl, const DomainXml *domain);
 gboolean ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwork **ret_network,
                           GError **error);
 
-/* Whether the network lets a port have the options' queues, MTU and MAC, for who asks macvtapd only
- * at the domain's start. What depends on the parent is left to that. */
-gboolean ctl_check_limits(const PortOptions *options, const MacvtapNetwork *network,
-                          GError **error);
+/* What macvtapd would give a port with these options, whose target is chosen: its MAC, one that is
+ * not among taken (NULL: none is) unless the network or the options leave no choice. Nothing is
+ * made. NULL with macvtapd's refusal, or when each MAC is taken; free with g_free(). */
+char *ctl_ask_mac(MacvtapClient *client, const PortOptions *options, GHashTable *taken,
+                  GError **error);
 
-/* A MAC that the network lets a guest have: the parent's, if it must be that, else one of those
- * that it allows and that is not among taken (NULL: none is). network NULL: the options, which were
- * checked, describe one in place, or macvtapd does not tell. NULL with an error if the parent's
- * cannot be told, or none is left; free with g_free(). */
-char *ctl_choose_mac(const PortOptions *options, const MacvtapNetwork *network, GHashTable *taken,
-                     GError **error);
+/* Whether the last refusal tells of how things are now, with the parent and other ports, so that a
+ * later start of the domain need not meet it. */
+gboolean ctl_refusal_may_pass(MacvtapClient *client, const PortOptions *options,
+                              const GError *refusal);

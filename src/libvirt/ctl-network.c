@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl-domain.h"
 
-#include "mac-address.h"
-
 #include <string.h>
+#include <unistd.h>
 
-/* QEMU's, as macvtapd's own. */
-#define DEFAULT_RANGE                                                                              \
-    {                                                                                              \
-        .base = {{0x52, 0x54, 0x00}}, .prefix_bits = 24                                            \
-    }
+/* How many MACs to ask for: enough that of a few the one that is left is found. */
+#define MAC_ATTEMPTS 64
 
 gboolean
 ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwork **ret_network,
@@ -37,139 +33,72 @@ ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwork **ret_n
     return ctl_fail(error, "there is no network '%s' that you may use", name);
 }
 
-/* limit: the field of the network; it has none if that is missing. */
+static MacvtapPort *
+check_port(MacvtapClient *client, const PortOptions *options, const char *guest_name,
+           gboolean with_queues, GError **error)
+{
+    const MacvtapRequest request = {
+        .network = options->network,
+        .guest_name = guest_name,
+        .interface_name = options->target,
+        .mac_address = options->mac,
+        .mtu = port_options_number(options->mtu),
+        .queues = with_queues ? port_options_number(options->queues) : 0,
+        .holder = "none",
+        .no_descriptors = TRUE,
+        .device_node = TRUE,
+        .node_owner = geteuid(),
+        .node_group = getegid(),
+    };
+
+    return macvtap_client_check(client, &request, error);
+}
+
+/* Then another guest that has it is no reason to ask for another. */
 static gboolean
-check_limit(const MacvtapNetwork *network, const char *limit, const char *what, const char *wanted,
-            GError **error)
+gives_parents_mac(MacvtapClient *client, const char *name)
 {
-    g_autofree char *text = macvtap_network_get_text(network, limit);
-    guint64 most = g_ascii_strtoull(text, NULL, 10);
+    g_autoptr(MacvtapNetwork) network = NULL;
+    g_autofree char *policy = NULL;
 
-    return !wanted || most == 0 || g_ascii_strtoull(wanted, NULL, 10) <= most ||
-           ctl_fail(error, "network %s allows %s of at most %s, not %s",
-                    macvtap_network_get_name(network), what, text, wanted);
-}
-
-static gboolean
-check_allowed(const MacvtapNetwork *network, const char *wanted, GError **error)
-{
-    g_autofree char *policy = macvtap_network_get_text(network, "macPolicy");
-    g_autofree char *allowed = macvtap_network_get_text(network, "allowMacs");
-    g_auto(GStrv) ranges = g_strsplit(allowed, " ", -1);
-    MacAddress mac;
-    MacRange range;
-
-    if (!wanted || g_str_equal(policy, "any") || g_str_equal(policy, "inherit"))
-        return TRUE;
-    for (char **one = ranges; *one; one++) {
-        if (mac_address_parse(wanted, &mac) && mac_range_parse(*one, &range) &&
-            mac_range_contains(&range, &mac))
-            return TRUE;
-    }
-    return ctl_fail(error, "MAC %s is not among those that network %s allows: %s", wanted,
-                    macvtap_network_get_name(network), allowed);
-}
-
-gboolean
-ctl_check_limits(const PortOptions *options, const MacvtapNetwork *network, GError **error)
-{
-    return check_limit(network, "maxQueues", "queues", options->queues, error) &&
-           check_limit(network, "mtu", "an MTU", options->mtu, error) &&
-           check_allowed(network, options->mac, error);
-}
-
-static char *
-read_mac(const char *interface)
-{
-    g_autofree char *path = g_strdup_printf("/sys/class/net/%s/address", interface);
-    char *text = NULL;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL))
-        return NULL;
-    return g_strchomp(text);
-}
-
-static char *
-read_parent_mac(const MacvtapNetwork *network)
-{
-    g_autofree char *parents = macvtap_network_get_text(network, "parents");
-    g_auto(GStrv) names = g_strsplit(parents, " ", 2);
-
-    return names[0] && !strchr(names[0], '/') ? read_mac(names[0]) : NULL;
-}
-
-static MacAddress
-mac_in_range(const MacRange *range, guint64 number)
-{
-    MacAddress mac = range->base;
-
-    for (guint bit = range->prefix_bits; bit < 48; bit++) {
-        if (number >> (47 - bit) & 1)
-            mac.octets[bit / 8] |= (guint8)(0x80 >> bit % 8);
-    }
-    mac.octets[0] &= range->prefix_bits < 8 ? 0xfe : 0xff;
-    return mac;
-}
-
-/* One of the range, from a random one on; of so many one more than are taken is free. */
-static char *
-draw_mac(const MacRange *range, GHashTable *taken)
-{
-    guint64 last = (G_GUINT64_CONSTANT(1) << (48 - range->prefix_bits)) - 1;
-    guint64 start = (guint64)g_random_int() << 32 | g_random_int();
-    guint n = taken ? g_hash_table_size(taken) : 0;
-    char text[MAC_ADDRESS_TEXT_SIZE];
-
-    for (guint64 i = 0; i <= MIN(last, n); i++) {
-        MacAddress mac = mac_in_range(range, start + i);
-
-        mac_address_format(&mac, text);
-        if (n == 0 || !g_hash_table_contains(taken, text))
-            return g_strdup(text);
-    }
-    return NULL;
-}
-
-static char *
-draw_allowed_mac(const MacvtapNetwork *network, GHashTable *taken, GError **error)
-{
-    g_autofree char *allowed = macvtap_network_get_text(network, "allowMacs");
-    g_auto(GStrv) ranges = g_strsplit(allowed, " ", -1);
-    MacRange range = DEFAULT_RANGE;
-    char *mac = ranges[0] ? NULL : draw_mac(&range, taken);
-
-    for (char **one = ranges; *one && !mac; one++) {
-        if (mac_range_parse(*one, &range))
-            mac = draw_mac(&range, taken);
-    }
-    if (!mac)
-        ctl_fail(error,
-                 "each MAC that network %s allows (%s) is another interface's: say which"
-                 " with --mac MAC",
-                 macvtap_network_get_name(network), allowed);
-    return mac;
+    if (!ctl_find_network(client, name, &network, NULL) || !network)
+        return strstr(name, "mode=passthru") != NULL;
+    policy = macvtap_network_get_text(network, "macPolicy");
+    return g_str_equal(policy, "inherit");
 }
 
 char *
-ctl_choose_mac(const PortOptions *options, const MacvtapNetwork *network, GHashTable *taken,
-               GError **error)
+ctl_ask_mac(MacvtapClient *client, const PortOptions *options, GHashTable *taken, GError **error)
 {
-    const MacRange range = DEFAULT_RANGE;
-    g_autofree char *policy = network ? macvtap_network_get_text(network, "macPolicy") : NULL;
-    char *mac;
+    for (guint attempt = 0; attempt < MAC_ATTEMPTS; attempt++) {
+        g_autofree char *guest_name = g_strdup_printf("%s %u", options->target, attempt);
+        g_autoptr(MacvtapPort) port = check_port(client, options, guest_name, TRUE, error);
+        const char *mac = port ? macvtap_port_get_mac_address(port) : NULL;
 
-    if (g_strcmp0(options->mode, "passthru") == 0)
-        mac = read_mac(options->parent);
-    else if (!network)
-        return draw_mac(&range, taken);
-    else if (g_str_equal(policy, "inherit"))
-        mac = read_parent_mac(network);
-    else
-        return draw_allowed_mac(network, taken, error);
-    if (!mac)
-        ctl_fail(error,
-                 "network %s gives the parent's MAC, which cannot be told: say which with"
-                 " --mac MAC",
-                 options->network);
-    return mac;
+        if (!mac || !taken || !g_hash_table_contains(taken, mac) || options->mac ||
+            (attempt == 0 && gives_parents_mac(client, options->network)))
+            return g_strdup(mac);
+    }
+    ctl_fail(error,
+             "each MAC that network %s gave is another interface's: say which with --mac MAC",
+             options->network);
+    return NULL;
+}
+
+gboolean
+ctl_refusal_may_pass(MacvtapClient *client, const PortOptions *options, const GError *refusal)
+{
+    static const char *const passing[] = {"ParentNotFound", "ParentUnusable", "ParentBusy",
+                                          "NameTaken",      "MacConflict",    NULL};
+    const char *name = macvtap_client_get_refusal(client);
+    g_autoptr(MacvtapPort) port = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!name || g_strv_contains(passing, name))
+        return name != NULL;
+    if (!g_str_equal(name, "LimitReached"))
+        return FALSE;
+    /* Of queues, or of ports. */
+    port = check_port(client, options, NULL, FALSE, &error);
+    return error && g_str_equal(error->message, refusal->message);
 }

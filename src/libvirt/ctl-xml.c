@@ -77,12 +77,8 @@ libvirt_mode(const char *mode)
 static void
 take_network(XmlOptions *options, const MacvtapNetwork *network)
 {
-    g_autofree char *parents = network ? macvtap_network_get_text(network, "parents") : NULL;
+    g_autofree char *parents = macvtap_network_get_text(network, "parents");
 
-    if (!options->port.mac)
-        options->port.mac = ctl_choose_mac(&options->port, network, NULL, NULL);
-    if (!network)
-        return;
     options->parents = g_strsplit(parents, " ", -1);
     options->vlan = macvtap_network_get_text(network, "vlan");
     options->mode = libvirt_mode(macvtap_network_get_mode(network));
@@ -96,8 +92,10 @@ ask_macvtapd(const Ctl *ctl, XmlOptions *options)
     g_autoptr(MacvtapClient) client = macvtap_client_connect(ctl->socket, &cause);
     g_autoptr(MacvtapNetwork) network = NULL;
 
-    if (client && ctl_find_network(client, options->port.network, &network, &cause))
+    if (client && ctl_find_network(client, options->port.network, &network, &cause) && network)
         take_network(options, network);
+    if (client && !cause && !options->port.mac)
+        options->port.mac = ctl_ask_mac(client, &options->port, NULL, &cause);
     if (cause)
         g_printerr("macvtapctl: note: %s\n", cause->message);
 }

@@ -93,10 +93,11 @@ check_mac(const DomainPort *wanted, const MacvtapPort *port, GError **error)
                   wanted->mac, has, has, wanted->network);
 }
 
+/* What can be said of a port that is not made yet, too. */
 static gboolean
-check_port(const Hook *hook, const DomainPort *wanted, const MacvtapPort *port, GError **error)
+check_values(const DomainPort *wanted, const MacvtapPort *port, GError **error)
 {
-    if (!check_mac(wanted, port, error) || !check_node(hook, port, error))
+    if (!check_mac(wanted, port, error))
         return FALSE;
     if (wanted->mtu > macvtap_port_get_mtu(port))
         return refuse(error, "the domain says MTU %u, but the port has %u", wanted->mtu,
@@ -116,10 +117,12 @@ hook_port_name(const char *target)
     return like_id ? NULL : target;
 }
 
+/* check_only: macvtapd says what it would make. */
 static MacvtapPort *
-make_port(MacvtapClient *client, const DomainPort *wanted, const char *holder, gboolean incoming,
-          GError **error)
+make_port(const Hook *hook, MacvtapClient *client, const DomainPort *wanted, gboolean incoming,
+          gboolean check_only, GError **error)
 {
+    g_autofree char *holder = g_strdup_printf("domain:%s", hook->domain->uuid);
     MacvtapRequest request = {
         .network = wanted->network,
         .name = hook_port_name(wanted->target),
@@ -138,7 +141,7 @@ make_port(MacvtapClient *client, const DomainPort *wanted, const char *holder, g
     };
 
     if (wanted->mac)
-        return macvtap_client_create(client, &request, error);
+        return (check_only ? macvtap_client_check : macvtap_client_create)(client, &request, error);
     refuse(error, "it has no <mac address='…'/>");
     return NULL;
 }
@@ -147,25 +150,18 @@ static gboolean
 make_ports(const Hook *hook, MacvtapClient *client, gboolean incoming, GError **error)
 {
     const GPtrArray *ports = hook->domain->ports;
-    g_autofree char *holder = g_strdup_printf("domain:%s", hook->domain->uuid);
 
     for (guint i = 0; i < ports->len; i++) {
         const DomainPort *wanted = ports->pdata[i];
-        g_autoptr(MacvtapPort) port = make_port(client, wanted, holder, incoming, error);
+        g_autoptr(MacvtapPort) port = make_port(hook, client, wanted, incoming, FALSE, error);
 
-        if (!port || !check_port(hook, wanted, port, error) ||
+        if (!port || !check_values(wanted, port, error) || !check_node(hook, port, error) ||
             !macvtap_client_set_holder_pid(client, wanted->target, hook->libvirt_pid, error)) {
             g_prefix_error(error, "interface %s: ", wanted->target);
             return FALSE;
         }
     }
     return TRUE;
-}
-
-static void
-free_port(gpointer port)
-{
-    macvtap_port_free(port);
 }
 
 gboolean
@@ -195,26 +191,21 @@ guint
 hook_try(Hook *hook, MacvtapClient *client, const GPtrArray *there)
 {
     const GPtrArray *ports = hook->domain->ports;
-    g_autoptr(GPtrArray) made = g_ptr_array_new_with_free_func(free_port);
     guint problems = 0;
 
     for (guint i = 0; i < ports->len; i++) {
         const DomainPort *wanted = ports->pdata[i];
+        g_autoptr(MacvtapPort) port = NULL;
         g_autoptr(GError) cause = NULL;
-        MacvtapPort *port;
 
         if (domain_port_find_old(there, hook->domain->uuid, wanted))
             continue;
-        port = make_port(client, wanted, "process", FALSE, &cause);
-        if (port)
-            g_ptr_array_add(made, port);
-        if (port && check_port(hook, wanted, port, &cause))
+        port = make_port(hook, client, wanted, FALSE, TRUE, &cause);
+        if (port && check_values(wanted, port, &cause))
             continue;
         problems++;
         g_ptr_array_add(hook->notes,
                         g_strdup_printf("interface %s: %s", wanted->target, cause->message));
     }
-    for (guint i = 0; i < made->len; i++)
-        macvtap_client_delete(client, macvtap_port_get_id(made->pdata[i]), NULL);
     return problems;
 }

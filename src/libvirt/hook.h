@@ -46,10 +46,10 @@ gboolean hook_prepare(Hook *hook, GError **error);
 /* What to call the port with this device: the same, where that can be a port's name, else NULL. */
 const char *hook_port_name(const char *target);
 
-/* Makes the ports as prepare would, though with this process as their holder, and takes them away
- * again. A note for each that cannot be had; returns how many these are. Left out is what one of
- * macvtapd's ports (there) is in the way of that the domain itself has from an earlier life:
- * prepare ends that first. */
+/* Asks macvtapd for the ports as prepare would, but has nothing made: each port by itself. A note
+ * for each that cannot be had; returns how many these are. Left out is what one of macvtapd's ports
+ * (there) is in the way of that the domain itself has from an earlier life: prepare ends that
+ * first. */
 guint hook_try(Hook *hook, MacvtapClient *client, const GPtrArray *there);
 
 /* hook-running.c */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Theory of operation: a domain that is off gets its port at its next start, and what macvtapd
- * refuses then nobody sees now. So what has one meaning for every network is checked here, as
- * macvtapd does it; what the network limits, in ctl-network.c; what depends on the parent is left
- * to macvtapd.
+ * refuses then nobody sees now. What the network and its parent allow macvtapd is asked about
+ * (ctl-network.c); what has one meaning for every network is checked here, as it goes into XML that
+ * may be written without a macvtapd.
  */
 #include "port-options.h"
 
@@ -33,8 +33,6 @@ port_options_clear(PortOptions *options)
     g_free(options->model);
     g_free(options->queues);
     g_free(options->mtu);
-    g_free(options->parent);
-    g_free(options->mode);
     memset(options, 0, sizeof(*options));
 }
 
@@ -89,16 +87,16 @@ mode_is_valid(const char *mode)
 }
 
 static gboolean
-take_word(PortOptions *options, char **vlan, const char *word)
+take_word(char **parent, char **mode, char **vlan, const char *word)
 {
     const char *value = strchr(word, '=');
     gsize length = value ? (gsize)(value - word) : 0;
     char **field = NULL;
 
     if (length == strlen("parent") && g_str_has_prefix(word, "parent"))
-        field = &options->parent;
+        field = parent;
     if (length == strlen("mode") && g_str_has_prefix(word, "mode"))
-        field = &options->mode;
+        field = mode;
     if (length == strlen("vlan") && g_str_has_prefix(word, "vlan"))
         field = vlan;
     if (!field || *field)
@@ -108,31 +106,30 @@ take_word(PortOptions *options, char **vlan, const char *word)
 }
 
 static gboolean
-check_description(PortOptions *options, GError **error)
+check_description(const PortOptions *options, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(options->network, ",", -1);
-    g_autofree char *vlan = NULL;
+    g_autofree char *parent = NULL, *mode = NULL, *vlan = NULL;
     g_autoptr(GError) reason = NULL;
 
     for (char **word = words; *word; word++) {
-        if (!take_word(options, &vlan, *word))
+        if (!take_word(&parent, &mode, &vlan, *word))
             return refuse(error, "'%s' in --network=%s: it is parent=IFNAME,mode=MODE[,vlan=N]",
                           *word, options->network);
     }
-    if (!options->parent || !options->mode)
+    if (!parent || !mode)
         return refuse(error, "--network=%s has no %s", options->network,
-                      options->parent ? "mode=" : "parent=");
-    if (!interface_name_check_parent(options->parent, &reason))
+                      parent ? "mode=" : "parent=");
+    if (!interface_name_check_parent(parent, &reason))
         return refuse(error, "--network=%s: %s", options->network, reason->message);
-    if (!mode_is_valid(options->mode))
-        return refuse(error, "mode '%s' is none of bridge, vepa, private, passthru, source",
-                      options->mode);
+    if (!mode_is_valid(mode))
+        return refuse(error, "mode '%s' is none of bridge, vepa, private, passthru, source", mode);
     return !vlan || vlan_is_valid(vlan) ||
            refuse(error, "vlan '%s' is not N or OUTER.INNER, each 1 to 4094", vlan);
 }
 
 static gboolean
-check_network(PortOptions *options, GError **error)
+check_network(const PortOptions *options, GError **error)
 {
     g_autofree char *shown = g_strescape(options->network, NULL);
 
@@ -147,4 +144,10 @@ port_options_check(PortOptions *options, GError **error)
     return (!options->network || check_network(options, error)) && check_mac(options->mac, error) &&
            check_number(&options->queues, "queues", 1, 256, error) &&
            check_number(&options->mtu, "the MTU", 68, 65535, error);
+}
+
+guint
+port_options_number(const char *text)
+{
+    return text ? (guint)g_ascii_strtoull(text, NULL, 10) : 0;
 }

@@ -8,7 +8,6 @@
 /* The texts are its own; NULL: not given. */
 typedef struct PortOptions {
     char *network, *mac, *target, *model, *queues, *mtu;
-    char *parent, *mode; /* of a network described in place; else NULL */
 } PortOptions;
 
 void port_options_clear(PortOptions *options);
@@ -16,3 +15,6 @@ void port_options_clear(PortOptions *options);
 /* Whether each can be: a network's name or description, a guest's MAC, 1 to 256 queues, and an MTU
  * of 68 to 65535. *error is one of G_OPTION_ERROR. */
 gboolean port_options_check(PortOptions *options, GError **error);
+
+/* The number of queues or the MTU, once checked; 0: not given. */
+guint port_options_number(const char *text);

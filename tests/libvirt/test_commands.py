@@ -109,16 +109,16 @@ def test_names_of_two_domains(site):
 def test_macs_of_domains_that_do_not_run(site):
     """No two get the same, however few the network allows."""
     site.daemon.network("few", text="[Network]\nParent=eth0\nMode=bridge\n"
-                                    "[Port]\nAllowMacs=52:54:00:00:4e:00/47 52:54:00:00:4f:00\n")
+                                    "[Port]\nAllowMacs=52:54:00:00:4e:00/46\n")
     site.daemon.reload()
-    for name in ("one", "two", "three", "four"):
+    for name in ("one", "two", "three", "four", "five"):
         site.libvirt.define(domain_xml(name))
-    for name in ("one", "two", "three"):
+    for name in ("one", "two", "three", "four"):
         site.daemon.domain("attach", name, "--network", "few")
-    assert "each MAC that network few allows" in refused(site, 1, "attach", "four", "--network=few")
-    made = "".join(site.libvirt.virsh("dumpxml", name).stdout for name in ("one", "two", "three", "four"))
+    assert "each MAC that network few gave is another interface's" in refused(site, 1, "attach", "five", "--network=few")
+    made = "".join(site.libvirt.virsh("dumpxml", name).stdout for name in ("one", "two", "three", "four", "five"))
     assert sorted(re.findall("mac address='(.*)'", made)) == \
-        ["52:54:00:00:4e:00", "52:54:00:00:4e:01", "52:54:00:00:4f:00"]
+        [f"52:54:00:00:4e:0{digit}" for digit in range(4)]
 
 
 def test_limits_of_the_network(site):
@@ -127,8 +127,9 @@ def test_limits_of_the_network(site):
                                       "[Port]\nMaxQueues=2\nAllowMacs=52:54:00:00:4e:00/47\n")
     site.daemon.reload()
     site.libvirt.define(domain_xml("idle"))
-    for text, word in (("queues of at most 2, not 4", "--queues=4"), ("an MTU of at most 1400, not 1500", "--mtu=1500"),
-                       ("not among those that network small allows", "--mac=52:54:00:00:4e:02")):
+    for text, word in (("allows a port at most 2 queues, not 4", "--queues=4"),
+                       ("MTU 1500 is above 1400, which network 'small' sets", "--mtu=1500"),
+                       ("not among those that network 'small' allows", "--mac=52:54:00:00:4e:02")):
         assert text in refused(site, 1, "attach", "idle", "--network=small", word)
     site.daemon.domain("attach", "idle", "--network=small", "--queues=2", "--mtu=1400", "--mac=52:54:00:00:4E:01")
     site.daemon.domain("check", "idle")
@@ -358,3 +359,25 @@ def test_templates_are_listed(site):
 def test_libvirt_is_away(site):
     site.libvirt.stop()
     assert "libvirt does not run; it will find macvtapd's hook at its start" in site.daemon.domain("hook").stdout
+
+
+def test_what_a_later_start_may_find_otherwise(site):
+    """A passthru parent that is in use now, and a limit of ports that is reached: a note, once the MAC is known."""
+    site.daemon.network("one", text="[Network]\nParent=eth0\nMode=bridge\n[Port]\nMaxQueues=2\n[Access]\nMaxPorts=1\n")
+    site.daemon.reload()
+    for name in ("later", "never"):
+        site.libvirt.define(domain_xml(name))
+    for network in ("one", "inherit"):
+        site.daemon.ctl("port", "create", f"--network={network}", f"--name={network}")
+    mac = site.machine.mac("eth1")
+    links = sorted(site.machine.links())
+    for network, guest in (("one", "52:54:00:00:4d:21"), ("inherit", mac)):
+        assert "say which MAC with --mac MAC" in refused(site, 1, "attach", "later", f"--network={network}")
+        done = site.daemon.domain("attach", "later", f"--network={network}", f"--mac={guest}")
+        assert done.stderr.startswith("macvtapctl: note: as it is now, the domain would not start: ")
+    assert "at most 2 queues" in refused(site, 1, "attach", "never", "--network=one", f"--mac={mac}", "--queues=3")
+    done = site.daemon.domain("check", "later", check=False)
+    assert done.returncode == 1 and "MaxPorts=" in done.stdout and "passthru port inherit holds eth1" in done.stdout
+    assert sorted(site.machine.links()) == links
+    site.daemon.ctl("port", "delete", "one", "inherit")
+    site.daemon.domain("check", "later")

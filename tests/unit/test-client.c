@@ -309,6 +309,25 @@ test_lists(void **state)
 }
 
 static void
+test_check(void **state)
+{
+    Fixture *fixture = *state;
+    const MacvtapRequest request = {.network = "lan", .no_descriptors = TRUE, .holder = "none"};
+    const MacvtapRequest wrong = {.network = "lan", .holder = "pid:x"};
+    g_autoptr(MacvtapPort) port = NULL;
+    g_autoptr(GError) error = NULL;
+
+    answer(fixture, GRANT(PORT, "[]", "[]"));
+    port = macvtap_client_check(fixture->client, &request, &error);
+    assert_no_error(error);
+    assert_string_equal(macvtap_port_get_mac_address(port), "52:54:00:00:00:01");
+    expect_call(fixture, "{'method':'org.macvtapd.Ports.CreatePort','parameters':{'network':'lan',"
+                         "'openDescriptors':false,'holder':{'type':'none'},'checkOnly':true}}");
+    assert_null(macvtap_client_check(fixture->client, &wrong, &error));
+    assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED, "not 'pid:x'");
+}
+
+static void
 test_get_port(void **state)
 {
     Fixture *fixture = *state;
@@ -578,6 +597,7 @@ main(void)
         TEST(test_changes),
         TEST(test_end_domain),
         TEST(test_lists),
+        TEST(test_check),
         TEST(test_get_port),
         TEST(test_refusals),
         TEST(test_ports_with_missing_fields),

@@ -402,6 +402,31 @@ test_started_goes_on(void **state)
     remove_qemu(fixture);
 }
 
+/* Each port is asked for, and none is made: so none is to be taken away. */
+static void
+test_try_makes_nothing(void **state)
+{
+    static const char *const answers[] = {PORT("null", "0", "52:54:00:00:00:0c"),
+                                          REFUSED("ParentBusy", "eth1 is taken"), NULL};
+    Fixture *fixture = *state;
+    g_autoptr(GPtrArray) there = g_ptr_array_new();
+    g_autoptr(MacvtapClient) client = NULL;
+
+    make_hook(fixture, TWO);
+    fixture->answers = answers;
+    fixture->thread = g_thread_new("macvtapd", serve, fixture);
+    client = macvtap_client_connect(fixture->socket, NULL);
+    assert_non_null(client);
+    assert_int_equal(hook_try(&fixture->hook, client, there), 2);
+    g_clear_pointer(&client, macvtap_client_free);
+    g_thread_join(fixture->thread);
+    assert_int_equal(fixture->calls->len, 2);
+    for (guint i = 0; i < 2; i++)
+        assert_call(fixture, i, "CreatePort", "'checkOnly':true");
+    assert_non_null(strstr(fixture->hook.notes->pdata[0], "interface null: the domain says MAC"));
+    assert_string_equal(fixture->hook.notes->pdata[1], "interface zero: eth1 is taken");
+}
+
 /* What the metadata names by now may be another domain's. */
 static void
 test_reconnect(void **state)
@@ -665,6 +690,7 @@ main(void)
         HOOK_TEST(test_prepare_asks_nobody_about_a_problem),
         HOOK_TEST(test_started),
         HOOK_TEST(test_started_goes_on),
+        HOOK_TEST(test_try_makes_nothing),
         HOOK_TEST(test_reconnect),
         HOOK_TEST(test_reconnect_finds_no_port),
         HOOK_TEST(test_reconnect_leaves_links),
