@@ -73,19 +73,56 @@ indexes(guint first, guint n)
     return array;
 }
 
+/* A port that CreatePort has made, until its caller has the answer. */
+typedef struct Grant {
+    Broker *broker;
+    char *id;
+} Grant;
+
+static Grant *
+grant_new(Broker *broker, const char *id)
+{
+    Grant *grant = g_new(Grant, 1);
+
+    *grant = (Grant){broker, g_strdup(id)};
+    return grant;
+}
+
 static void
-reply_grant(VarlinkCall *call, PortGrant *grant)
+grant_free(gpointer data)
+{
+    Grant *grant = data;
+
+    g_free(grant->id);
+    g_free(grant);
+}
+
+/* VarlinkLost. Descriptors that nobody got end their port anyway; other holders would not. */
+static void
+grant_lost(gpointer data)
+{
+    const Grant *grant = data;
+
+    broker_undo_grant(grant->broker, grant->id);
+}
+
+/* broker: of a port that is new; NULL: it was there before. */
+static void
+reply_grant(VarlinkCall *call, PortGrant *grant, Broker *broker)
 {
     DescriptorArray *descriptors = g_steal_pointer(&grant->taps);
     guint n_taps = descriptors->len, n_vhosts = grant->vhosts->len;
+    json_t *reply;
 
     for (guint i = 0; i < n_vhosts; i++)
         descriptor_array_take(descriptors, descriptor_array_steal(grant->vhosts, i));
-    varlink_call_reply(call,
-                       json_pack("{s:o, s:o, s:o}", "port", api_json_port(grant->port),
-                                 "tapFileDescriptors", indexes(0, n_taps), "vhostFileDescriptors",
-                                 indexes(n_taps, n_vhosts)),
-                       descriptors);
+    reply = json_pack("{s:o, s:o, s:o}", "port", api_json_port(grant->port), "tapFileDescriptors",
+                      indexes(0, n_taps), "vhostFileDescriptors", indexes(n_taps, n_vhosts));
+    if (broker)
+        varlink_call_reply_or(call, reply, descriptors, grant_lost,
+                              grant_new(broker, grant->port->id), grant_free);
+    else
+        varlink_call_reply(call, reply, descriptors);
 }
 
 static void
@@ -215,7 +252,7 @@ on_create_port(VarlinkCall *call, gpointer user_data)
         return;
     }
     trail_created(api->trail, &caller, grant.port);
-    reply_grant(call, &grant);
+    reply_grant(call, &grant, api->broker);
 }
 
 static void
@@ -235,7 +272,7 @@ on_open_port(VarlinkCall *call, gpointer user_data)
         return;
     }
     trail_opened(api->trail, &caller, grant.port, grant.taps->len);
-    reply_grant(call, &grant);
+    reply_grant(call, &grant, NULL);
 }
 
 static void

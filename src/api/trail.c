@@ -325,6 +325,8 @@ explain_end(const Port *port, const PortEnd *end, const char *who)
 {
     const TrailEnding *ending = end->user_data;
 
+    if (end->reason == PORT_END_LOST_GRANT)
+        return g_strdup("its caller had gone before the answer");
     if (!ending)
         return explain_holder(&port->holder);
     if (ending->domain)

@@ -93,6 +93,10 @@ typedef void (*BrokerRemoved)(guint n_ports, const GError *error, gpointer user_
 gboolean broker_delete_port(Broker *broker, const Caller *caller, const char *port,
                             BrokerRemoved done, gpointer user_data, GError **error);
 
+/* Begins to remove a port by its ID, because who asked for it has not got the answer. Does nothing
+ * when there is no such port any more. */
+void broker_undo_grant(Broker *broker, const char *id);
+
 /* Changes a port (its sources: root only) and returns it, borrowed. What was done before a failure
  * stays. */
 const Port *broker_change_port(Broker *broker, const Caller *caller, const PortChange *change,
@@ -142,8 +146,9 @@ typedef enum PortEvent {
 
 /* Why a port has ended. */
 typedef enum PortEndReason {
-    PORT_END_ASKED,  /* by broker_delete_port() or broker_end_domain() */
-    PORT_END_HOLDER, /* its holder has ended */
+    PORT_END_ASKED,      /* by broker_delete_port() or broker_end_domain() */
+    PORT_END_HOLDER,     /* its holder has ended */
+    PORT_END_LOST_GRANT, /* by broker_undo_grant() */
 } PortEndReason;
 
 typedef struct PortEnd {

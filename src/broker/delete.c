@@ -215,6 +215,15 @@ broker_delete_port(Broker *broker, const Caller *caller, const char *text, Broke
     return TRUE;
 }
 
+void
+broker_undo_grant(Broker *broker, const char *id)
+{
+    Port *port = registry_find(broker->registry, id);
+
+    if (port)
+        removals_begin_undo(broker->removals, port);
+}
+
 /* Root ends what users have left of a domain, but not what a living process has: a user's libvirt
  * may run a domain of the same UUID. */
 static gboolean

@@ -48,7 +48,8 @@ typedef struct Waiter {
 /* A port that is ending. */
 typedef struct Leaving {
     Port *port;
-    gboolean holder_ended;
+    gboolean holder_ended; /* or nobody got it: what could not be removed is tried again */
+    gboolean is_undo;      /* nobody got it */
     GPtrArray *waiters; /* of Waiter; NULL: nobody waits */
     GQueue *queue;      /* that it is in, */
     GList link;         /* as this element */
@@ -199,7 +200,9 @@ end_of(const Leaving *leaving)
 {
     const Waiter *first = leaving->waiters ? leaving->waiters->pdata[0] : NULL;
 
-    return (PortEnd){.reason = first ? PORT_END_ASKED : PORT_END_HOLDER,
+    return (PortEnd){.reason = leaving->is_undo ? PORT_END_LOST_GRANT
+                               : first          ? PORT_END_ASKED
+                                                : PORT_END_HOLDER,
                      .user_data = first ? first->user_data : NULL};
 }
 
@@ -339,6 +342,16 @@ removals_begin_ended(Removals *removals, const char *const *port_ids)
         if (port)
             leave(removals, port)->holder_ended = TRUE;
     }
+    schedule(removals);
+}
+
+void
+removals_begin_undo(Removals *removals, Port *port)
+{
+    Leaving *leaving = leave(removals, port);
+
+    leaving->holder_ended = leaving->is_undo = TRUE;
+    registry_retire(removals->broker->registry, port, NULL);
     schedule(removals);
 }
 

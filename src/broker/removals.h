@@ -26,6 +26,9 @@ void removals_begin(Removals *removals, GPtrArray *ports, BrokerRemoved done, gp
  * is no port of is skipped. */
 void removals_begin_ended(Removals *removals, const char *const *port_ids);
 
+/* The same for a port whose grant has not reached its caller. */
+void removals_begin_undo(Removals *removals, Port *port);
+
 /* Begins again with those that could not be removed when their holder had ended. */
 void removals_retry(Removals *removals);
 

@@ -12,6 +12,9 @@ struct VarlinkCall {
     gboolean over; /* answered for the last time, or nobody is left to answer */
     void (*on_gone)(VarlinkCall *call, gpointer user_data);
     gpointer on_gone_data;
+    VarlinkLost lost; /* of the last reply */
+    gpointer lost_data;
+    GDestroyNotify free_lost_data;
 };
 
 VarlinkCall *
@@ -96,15 +99,29 @@ call_send(VarlinkCall *call, VarlinkReplyMessage *reply, DescriptorArray *descri
     return FALSE;
 }
 
+void
+varlink_call_sent(VarlinkCall *call, gboolean lost)
+{
+    VarlinkLost callback = g_steal_pointer(&call->lost);
+
+    if (lost && callback)
+        callback(call->lost_data);
+    if (call->free_lost_data)
+        call->free_lost_data(call->lost_data);
+    call->free_lost_data = NULL;
+}
+
 static void
 call_finish(VarlinkCall *call, VarlinkReplyMessage *reply, DescriptorArray *descriptors)
 {
-    gboolean was_over = call->over;
+    gboolean was_over = call->over, sent;
 
     if (!reply->parameters)
         reply->parameters = json_object();
-    call_send(call, reply, descriptors);
+    sent = call_send(call, reply, descriptors) || call->message.oneway;
     call->over = TRUE;
+    if (!sent || !call->lost || !varlink_connection_await_sent(call->connection, call))
+        varlink_call_sent(call, !sent);
     if (!was_over)
         varlink_connection_call_done(call->connection);
 }
@@ -115,6 +132,16 @@ varlink_call_reply(VarlinkCall *call, json_t *parameters, DescriptorArray *descr
     VarlinkReplyMessage reply = {.parameters = parameters};
 
     call_finish(call, &reply, descriptors);
+}
+
+void
+varlink_call_reply_or(VarlinkCall *call, json_t *parameters, DescriptorArray *descriptors,
+                      VarlinkLost lost, gpointer user_data, GDestroyNotify free_data)
+{
+    call->lost = lost;
+    call->lost_data = user_data;
+    call->free_lost_data = free_data;
+    varlink_call_reply(call, parameters, descriptors);
 }
 
 gboolean

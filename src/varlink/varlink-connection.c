@@ -37,6 +37,7 @@ struct VarlinkConnection {
     gpointer user_data;
     VarlinkWatch *watch;
     VarlinkCall *call; /* the one in hand; not a reference */
+    VarlinkCall *answered; /* one whose last reply has not left yet, if that matters; a reference */
     gboolean running;  /* within its turn, which looks by itself whether there is more to do */
     gboolean readable; /* input may be there */
     gboolean ended;    /* the peer sends no more: an end is to be read */
@@ -84,6 +85,17 @@ connection_tell_unsent(VarlinkConnection *connection)
     return change == 0 || connection->events->unsent(connection, change, connection->user_data);
 }
 
+static void
+connection_tell_answered(VarlinkConnection *connection, gboolean lost)
+{
+    VarlinkCall *call = g_steal_pointer(&connection->answered);
+
+    if (!call)
+        return;
+    varlink_call_sent(call, lost);
+    varlink_call_unref(call);
+}
+
 void
 varlink_connection_close(VarlinkConnection *connection)
 {
@@ -100,6 +112,7 @@ varlink_connection_close(VarlinkConnection *connection)
         varlink_call_gone(call);
         varlink_call_unref(call);
     }
+    connection_tell_answered(connection, TRUE);
 }
 
 /* Closes and tells the owner, who may let go of the last reference but the caller's. */
@@ -156,6 +169,8 @@ connection_flush(VarlinkConnection *connection)
         return FALSE;
     }
     varlink_watch_set_output(connection->watch, progress == VARLINK_PROGRESS_WAIT);
+    if (progress == VARLINK_PROGRESS_DONE)
+        connection_tell_answered(connection, FALSE);
     return TRUE;
 }
 
@@ -164,6 +179,15 @@ varlink_connection_send(VarlinkConnection *connection, char *text, DescriptorArr
 {
     varlink_transport_queue(&connection->transport, text, descriptors);
     return connection_flush(connection);
+}
+
+gboolean
+varlink_connection_await_sent(VarlinkConnection *connection, VarlinkCall *call)
+{
+    if (!connection_has_unsent(connection))
+        return FALSE;
+    connection->answered = varlink_call_ref(call);
+    return TRUE;
 }
 
 void

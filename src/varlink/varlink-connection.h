@@ -41,6 +41,9 @@ gboolean varlink_connection_is_alive(const VarlinkConnection *connection);
 gboolean varlink_connection_send(VarlinkConnection *connection, char *text,
                                  DescriptorArray *descriptors);
 
+/* Whether something is still to be sent, and to tell call how that ends: varlink_call_sent(). */
+gboolean varlink_connection_await_sent(VarlinkConnection *connection, VarlinkCall *call);
+
 /* The call in hand is over; the next one may be handled. */
 void varlink_connection_call_done(VarlinkConnection *connection);
 
@@ -51,6 +54,9 @@ void varlink_connection_fail(VarlinkConnection *connection);
 VarlinkCall *varlink_call_new(VarlinkConnection *connection, VarlinkCallMessage *message);
 const char *varlink_call_method(const VarlinkCall *call);
 gboolean varlink_call_wants_upgrade(const VarlinkCall *call);
+
+/* The last reply has left, or (lost) never will. */
+void varlink_call_sent(VarlinkCall *call, gboolean lost);
 
 /* The connection is closed. Consumes no reference. */
 void varlink_call_gone(VarlinkCall *call);

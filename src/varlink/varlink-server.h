@@ -102,6 +102,18 @@ gboolean varlink_call_wants_more(VarlinkCall *call);
  */
 void varlink_call_reply(VarlinkCall *call, json_t *parameters, DescriptorArray *descriptors);
 
+/* Told of a reply that its caller did not get. */
+typedef void (*VarlinkLost)(gpointer user_data);
+
+/*
+ * The same, for a caller who must hear of it: lost is called once when the connection goes before
+ * the whole reply has left, perhaps before this returns; what lies in the peer's socket has left. A
+ * oneway call wants no reply, so none is lost. free_data (or NULL) is called with user_data at the
+ * end in either case.
+ */
+void varlink_call_reply_or(VarlinkCall *call, json_t *parameters, DescriptorArray *descriptors,
+                           VarlinkLost lost, gpointer user_data, GDestroyNotify free_data);
+
 /* One reply of several ("continues": true), for calls with "more" only. parameters are taken. FALSE
  * when the connection is gone: stop then. */
 gboolean varlink_call_reply_more(VarlinkCall *call, json_t *parameters);

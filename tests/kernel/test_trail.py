@@ -25,6 +25,20 @@ def end_lines(daemon):
     return [line for line in daemon.trail() if " ended on " in line]
 
 
+def test_grant_whose_caller_has_gone(daemon):
+    """Its timeout ran out, say, while the daemon did not get to it."""
+    daemon.process.send_signal(signal.SIGSTOP)
+    for holder in (NONE, {"type": "process", "pid": os.getpid()}):
+        with daemon.connect() as connection:
+            connection.send({"method": "org.macvtapd.Ports.CreatePort", "parameters": {
+                "network": "lan", "name": f"of-{holder['type']}", "holder": holder, "openDescriptors": False}})
+    daemon.process.send_signal(signal.SIGCONT)
+    assert daemon.settle() == []
+    ends = end_lines(daemon)
+    assert len(ends) == 2 and all(line.endswith(": its caller had gone before the answer") for line in ends)
+    assert daemon.ports() == []
+
+
 def test_one_line_for_each(daemon, host):
     """And nothing but these on stderr."""
     with daemon.connect() as connection:

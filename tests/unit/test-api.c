@@ -106,6 +106,40 @@ test_get_port(void **state)
     api_expect_error(fixture, "GetPort", "{'port':'none'}", "PortNotFound", "'none'");
 }
 
+/* A caller that has gone before the answer does not know of its port, whoever would hold it. */
+static void
+test_grant_that_nobody_gets(void **state)
+{
+    static const char *const holders[] = {
+        "{'type':'none'},'openDescriptors':false",
+        "{'type':'process'},'openDescriptors':false",
+        "{'type':'domain','domain':'123e4567-e89b-12d3-a456-426614174000'}",
+        "{'type':'descriptors'}",
+    };
+    ApiFixture *fixture = *state;
+    guint links = kernel_fake_link_count(fixture->test->kernel);
+
+    for (guint i = 0; i < G_N_ELEMENTS(holders); i++) {
+        g_autofree char *text =
+            g_strdup_printf("{'network':'lan','name':'web','holder':%s}", holders[i]);
+        VarlinkClient *client = api_connect(fixture);
+        g_autofree char *records = NULL, *events = NULL;
+
+        g_strdelimit(text, "'", '"');
+        g_free(test_broker_take_events(fixture->test));
+        varlink_client_send(client, API_INTERFACE "CreatePort", json_loads(text, 0, NULL),
+                            VARLINK_CALL_PLAIN, NULL);
+        varlink_client_free(client);
+        test_settle();
+        assert_int_equal(broker_count_ports(fixture->test->broker, NULL), 0);
+        assert_int_equal(kernel_fake_link_count(fixture->test->kernel), links);
+        records = test_broker_records(fixture->test);
+        assert_string_equal(records, "");
+        events = test_broker_take_events(fixture->test);
+        assert_string_equal(events, "created web\ndeleted web\n");
+    }
+}
+
 static json_t *
 check_only(ApiFixture *fixture, const char *more, VarlinkReply *ret_reply)
 {
@@ -559,6 +593,7 @@ main(void)
         API_TEST(test_check_only),
         API_TEST(test_check_only_sees_what_others_have),
         API_TEST(test_forms_of_a_port),
+        API_TEST(test_grant_that_nobody_gets),
         API_TEST(test_delete_when_the_daemon_stops),
         API_TEST(test_networks),
         cmocka_unit_test(test_error_names),

@@ -144,6 +144,87 @@ test_large_reply(void **state)
     fixture_clear(&fixture);
 }
 
+typedef struct Told {
+    guint lost, freed;
+} Told;
+
+static void
+note_lost(gpointer user_data)
+{
+    Told *told = user_data;
+
+    told->lost++;
+    assert_int_equal(told->freed, 0);
+}
+
+static void
+note_freed(gpointer user_data)
+{
+    ((Told *)user_data)->freed++;
+}
+
+/* Answers the kept call with so many bytes. */
+static void
+answer_kept(Fixture *fixture, gsize bytes, Told *told)
+{
+    g_autofree char *text = g_strnfill(bytes, 'x');
+
+    assert_non_null(fixture->kept);
+    varlink_call_reply_or(fixture->kept, json_pack("{s:s}", "text", text), NULL, note_lost, told,
+                          note_freed);
+    g_clear_pointer(&fixture->kept, varlink_call_unref);
+    settle();
+}
+
+/* What lies in the peer's socket has left; of a caller that has gone it cannot, nor can the rest of
+ * a long reply. */
+static void
+test_lost_reply(void **state)
+{
+    static const struct {
+        const char *call;
+        gsize bytes;
+        gboolean goes_before, reads;
+        guint lost;
+    } rows[] = {
+        {"{\"method\":\"org.example.test.Later\"}", 100, FALSE, FALSE, 0},
+        {"{\"method\":\"org.example.test.Later\"}", 100, TRUE, FALSE, 1},
+        {"{\"method\":\"org.example.test.Later\"}", 1000000, FALSE, FALSE, 1},
+        {"{\"method\":\"org.example.test.Later\"}", 1000000, FALSE, TRUE, 0},
+        {"{\"method\":\"org.example.test.Later\",\"oneway\":true}", 100, TRUE, FALSE, 0},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Fixture fixture;
+        Told told = {0};
+        gsize read = 0;
+        char bytes[4096];
+        gssize n;
+
+        fixture_init(&fixture);
+        ask(&fixture, rows[i].call);
+        if (rows[i].goes_before)
+            descriptor_clear(&fixture.client);
+        answer_kept(&fixture, rows[i].bytes, &told);
+        while (rows[i].reads && read < rows[i].bytes) {
+            assert_int_equal(told.freed, 0);
+            n = recv(fixture.client, bytes, sizeof bytes, MSG_DONTWAIT);
+            assert_true(n > 0);
+            read += (gsize)n;
+            settle();
+            if (told.freed)
+                break;
+        }
+        descriptor_clear(&fixture.client);
+        settle();
+        assert_int_equal(told.lost, rows[i].lost);
+        assert_int_equal(told.freed, 1);
+        fixture_clear(&fixture);
+        assert_int_equal(told.lost, rows[i].lost);
+        assert_int_equal(told.freed, 1);
+    }
+}
+
 static void
 test_descriptors(void **state)
 {
@@ -579,6 +660,7 @@ main(void)
         cmocka_unit_test(test_gone_is_not_called_within_a_reply),
         cmocka_unit_test(test_slow_reader_of_a_stream_is_dropped),
         cmocka_unit_test(test_large_reply),
+        cmocka_unit_test(test_lost_reply),
         cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_descriptors_that_come_are_refused),
         cmocka_unit_test(test_descriptors_whose_end_takes_long),
