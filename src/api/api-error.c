@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api-error.h"
 
+#include <string.h>
+
 #define INTERFACE "org.macvtapd.Ports."
 
 /* Bytes after which a message is cut: what we say ourselves is shorter. */
@@ -54,11 +56,26 @@ one_line(const char *message)
     return g_string_free(g_steal_pointer(&line), FALSE);
 }
 
+static PortError
+code_of(const GError *error)
+{
+    return error->domain == PORT_ERROR ? (PortError)error->code : PORT_ERROR_SYSTEM;
+}
+
 void
 api_error_send(VarlinkCall *call, const GError *error)
 {
-    PortError code = error->domain == PORT_ERROR ? (PortError)error->code : PORT_ERROR_SYSTEM;
     g_autofree char *message = one_line(error->message);
 
-    varlink_call_error(call, api_error_name(code), json_pack("{s:s}", "message", message));
+    varlink_call_error(call, api_error_name(code_of(error)),
+                       json_pack("{s:s}", "message", message));
+}
+
+json_t *
+api_error_to_json(const char *port, const GError *error)
+{
+    g_autofree char *message = one_line(error->message);
+
+    return json_pack("{s:s, s:s, s:s}", "port", port, "error",
+                     api_error_name(code_of(error)) + strlen(INTERFACE), "message", message);
 }

@@ -9,3 +9,6 @@ const char *api_error_name(PortError code);
 
 /* Answers call with the error's name and its message. */
 void api_error_send(VarlinkCall *call, const GError *error);
+
+/* The interface's Failure: what the request for this port alone would have got. */
+json_t *api_error_to_json(const char *port, const GError *error);

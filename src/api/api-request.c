@@ -257,7 +257,7 @@ api_request_create(json_t *parameters, PortRequest *request, const char **ret_fi
 }
 
 typedef struct SimpleValues {
-    FieldValue port, network, queues, statistics;
+    FieldValue port, ports, network, queues, statistics, all;
 } SimpleValues;
 
 static gboolean
@@ -274,6 +274,8 @@ dispatch_simple(json_t *parameters, const Field *fields, SimpleRequest *ret_requ
         .queues = values.queues.number,
         .has_queues = values.queues.given,
         .statistics = values.statistics.truth,
+        .ports = values.ports.object,
+        .all = values.all.truth,
     };
     return TRUE;
 }
@@ -311,15 +313,41 @@ api_request_get(json_t *parameters, SimpleRequest *ret_request, const char **ret
     return dispatch_simple(parameters, fields, ret_request, ret_field);
 }
 
+static gboolean
+holds_strings(json_t *array)
+{
+    json_t *element;
+    gsize i;
+
+    json_array_foreach (array, i, element) {
+        if (!json_is_string(element))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean
-api_request_delete(json_t *parameters, SimpleRequest *ret_request, const char **ret_field)
+api_request_delete(json_t *parameters, SimpleRequest *ret_request, const char **ret_field,
+                   GError **error)
 {
     static const Field fields[] = {
-        {"port", FIELD_STRING, TRUE, offsetof(SimpleValues, port)},
+        {"port", FIELD_STRING, FALSE, offsetof(SimpleValues, port)},
+        {"ports", FIELD_ARRAY, FALSE, offsetof(SimpleValues, ports)},
+        {"network", FIELD_STRING, FALSE, offsetof(SimpleValues, network)},
+        {"all", FIELD_BOOLEAN, FALSE, offsetof(SimpleValues, all)},
         {NULL},
     };
 
-    return dispatch_simple(parameters, fields, ret_request, ret_field);
+    if (!dispatch_simple(parameters, fields, ret_request, ret_field))
+        return FALSE;
+    if (!holds_strings(ret_request->ports)) {
+        *ret_field = "ports";
+        return FALSE;
+    }
+    return !!ret_request->port + !!ret_request->ports + !!ret_request->network + ret_request->all ==
+               1 ||
+           port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                          "which ports? One of port, ports, network and all must be given");
 }
 
 gboolean

@@ -21,7 +21,9 @@ gboolean api_request_change(json_t *parameters, PortChange *change, const char *
 /* What OpenPort, GetPort, DeletePort and ListPorts take; the texts are borrowed from parameters. */
 typedef struct SimpleRequest {
     const char *port;
+    json_t *ports; /* an array of strings, or NULL */
     const char *network;
+    gboolean all;
     json_int_t queues;
     gboolean has_queues;
     gboolean statistics;
@@ -30,7 +32,8 @@ typedef struct SimpleRequest {
 gboolean api_request_open(json_t *parameters, SimpleRequest *ret_request, const char **ret_field,
                           GError **error);
 gboolean api_request_get(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
-gboolean api_request_delete(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
+gboolean api_request_delete(json_t *parameters, SimpleRequest *ret_request, const char **ret_field,
+                            GError **error);
 gboolean api_request_list(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
 
 /* A UUID, which is put into lower case. */

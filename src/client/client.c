@@ -7,6 +7,10 @@
 #define INTERFACE "org.macvtapd.Ports."
 #define DEFAULT_SOCKET "/run/macvtapd/socket"
 
+/* What one DeletePort names: macvtapd takes messages of 4 KiB and 512 values from any user. */
+#define DELETE_NAMES_MAX 256
+#define DELETE_BYTES_MAX 3500
+
 G_DEFINE_QUARK(macvtap - error, macvtap_error)
 
 struct MacvtapClient {
@@ -309,6 +313,72 @@ macvtap_client_delete(MacvtapClient *client, const char *port, GError **error)
 
     set_text(parameters, "port", port);
     return call(client, "DeletePort", parameters, &reply, error);
+}
+
+/* Calls DeletePort for several; parameters are taken. */
+static gboolean
+delete_several(MacvtapClient *client, json_t *parameters, MacvtapDeleteFailed failed,
+               gpointer user_data, GError **error)
+{
+    g_auto(VarlinkReply) reply = {0};
+    json_t *failures, *element;
+    gsize i;
+
+    if (!call(client, "DeletePort", parameters, &reply, error))
+        return FALSE;
+    failures = json_object_get(reply.parameters, "failures");
+    if (!json_is_array(failures))
+        return wrong_answer(error, "no list of failures");
+    json_array_foreach (failures, i, element) {
+        const char *port = json_string_value(json_object_get(element, "port"));
+        const char *message = json_string_value(json_object_get(element, "message"));
+
+        if (!port || !message)
+            return wrong_answer(error, "a failure without port or message");
+        failed(port, message, user_data);
+    }
+    return TRUE;
+}
+
+/* As many of the names as one message of any user's may hold; *ports goes on behind them. */
+static json_t *
+take_names(const char *const **ports)
+{
+    json_t *list = json_array();
+    gsize bytes = 0;
+
+    for (; **ports && json_array_size(list) < DELETE_NAMES_MAX; (*ports)++) {
+        bytes += strlen(**ports) + strlen("\"\",");
+        if (bytes > DELETE_BYTES_MAX && json_array_size(list) > 0)
+            break;
+        json_array_append_new(list, json_string(**ports) ?: json_string("\xef\xbf\xbd"));
+    }
+    return list;
+}
+
+gboolean
+macvtap_client_delete_ports(MacvtapClient *client, const char *const *ports,
+                            MacvtapDeleteFailed failed, gpointer user_data, GError **error)
+{
+    while (*ports) {
+        json_t *parameters = json_pack("{s:o}", "ports", take_names(&ports));
+
+        if (!delete_several(client, parameters, failed, user_data, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+macvtap_client_delete_network(MacvtapClient *client, const char *network,
+                              MacvtapDeleteFailed failed, gpointer user_data, GError **error)
+{
+    json_t *parameters = json_object();
+
+    set_text(parameters, "network", network);
+    if (!network)
+        json_object_set_new(parameters, "all", json_true());
+    return delete_several(client, parameters, failed, user_data, error);
 }
 
 MacvtapPort *

@@ -77,6 +77,22 @@ MacvtapPort *macvtap_client_open(MacvtapClient *client, const char *port, guint 
                                  GError **error);
 gboolean macvtap_client_delete(MacvtapClient *client, const char *port, GError **error);
 
+/* A port, as it was named, that could not be removed, and why. */
+typedef void (*MacvtapDeleteFailed)(const char *port, const char *message, gpointer user_data);
+
+/*
+ * Removes several ports together, which takes hardly longer than one: those that are named
+ * (NULL-terminated), or all of the caller's (root: everybody's) of a network, or of all networks
+ * (NULL). failed is called for each that stays; the others go. FALSE when macvtapd did not take the
+ * request; of many names some ports may be gone then.
+ */
+gboolean macvtap_client_delete_ports(MacvtapClient *client, const char *const *ports,
+                                     MacvtapDeleteFailed failed, gpointer user_data,
+                                     GError **error);
+gboolean macvtap_client_delete_network(MacvtapClient *client, const char *network,
+                                       MacvtapDeleteFailed failed, gpointer user_data,
+                                       GError **error);
+
 /* Root only: the MAC addresses (NULL-terminated) that a port in source mode lets through. */
 gboolean macvtap_client_set_sources(MacvtapClient *client, const char *port,
                                     const char *const *sources, GError **error);

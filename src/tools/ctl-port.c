@@ -7,6 +7,8 @@
 
 #include "output.h"
 
+#include <string.h>
+
 const char *
 ctl_port_state(const MacvtapPort *port)
 {
@@ -297,26 +299,53 @@ ctl_port_set(Ctl *ctl, int argc, char **argv, GError **error)
     return 0;
 }
 
+/* MacvtapDeleteFailed */
+static void
+report_failure(const char *port, const char *message, gpointer user_data)
+{
+    gboolean *failed = user_data;
+
+    *failed = TRUE;
+    if (strstr(message, port))
+        g_printerr("macvtapctl: %s\n", message);
+    else
+        g_printerr("macvtapctl: port %s: %s\n", port, message);
+}
+
+static gboolean
+check_delete_options(gboolean any_name, const char *network, gboolean all, GError **error)
+{
+    if (any_name + (network != NULL) + all == 1)
+        return TRUE;
+    g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                        "delete takes PORT..., --network NET or --all, and only one of these");
+    return FALSE;
+}
+
 int
 ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
 {
+    g_autofree char *network = NULL;
+    gboolean all = FALSE, failed = FALSE, good;
+    const GOptionEntry entries[] = {
+        {"network", 0, 0, G_OPTION_ARG_STRING, &network, "Those of this network", "NET"},
+        {"all", 0, 0, G_OPTION_ARG_NONE, &all, "All of yours (root: everybody's)", NULL},
+        {NULL},
+    };
     g_autoptr(MacvtapClient) client = NULL;
-    int status = 0;
 
-    if (!ctl_parse(ctl, NULL, &argc, &argv, 1, -1, "PORT...", error))
+    if (!ctl_parse(ctl, entries, &argc, &argv, 0, -1, "PORT... | --network NET | --all", error) ||
+        !check_delete_options(argc > 1, network, all, error))
         return 2;
     client = ctl_connect(ctl, error);
     if (!client)
         return 1;
-    for (int i = 1; i < argc; i++) {
-        g_autoptr(GError) cause = NULL;
-
-        if (macvtap_client_delete(client, argv[i], &cause))
-            continue;
-        status = 1;
-        g_printerr("macvtapctl: %s\n", cause->message);
-    }
-    return status;
+    argv[argc] = NULL; /* GOptionContext leaves there what it has taken out */
+    good = argc > 1
+               ? macvtap_client_delete_ports(client, (const char *const *)argv + 1, report_failure,
+                                             &failed, error)
+               : macvtap_client_delete_network(client, network, report_failure, &failed, error);
+    return !good || failed;
 }
 
 static void

@@ -380,6 +380,53 @@ one_by_one(int n)
 }
 
 static void
+fail_deletion(const char *port, const char *message, gpointer user_data)
+{
+    bench_die(message, 0);
+}
+
+/* The names of n ports that nothing holds. */
+static GStrv
+make_ports(MacvtapClient *client, int n)
+{
+    const MacvtapRequest request = {
+        .network = BENCH_NETWORK, .holder = "none", .no_descriptors = TRUE};
+    GStrv names = g_new0(char *, n + 1);
+
+    for (int i = 0; i < n; i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(MacvtapPort) port = macvtap_client_create(client, &request, &error);
+
+        if (!port)
+            bench_die(error->message, 0);
+        names[i] = g_strdup(macvtap_port_get_id(port));
+    }
+    return names;
+}
+
+/* As `macvtapctl port delete` of all names together, or as one command for each. */
+static double
+delete_ports(Bench *bench, int n, gboolean together)
+{
+    MacvtapClient *client = connect_client(bench);
+    g_auto(GStrv) names = make_ports(client, n);
+    gint64 begin = bench_now();
+    gboolean good = TRUE;
+    double us;
+
+    if (together)
+        good = macvtap_client_delete_ports(client, (const char *const *)names, fail_deletion, NULL,
+                                           NULL);
+    for (int i = 0; !together && good && i < n; i++)
+        good = macvtap_client_delete(client, names[i], NULL);
+    us = bench_since(begin);
+    if (!good)
+        bench_die("ports cannot be deleted", 0);
+    macvtap_client_free(client);
+    return us;
+}
+
+static void
 measure(Bench *bench)
 {
     GArray *all[N_WAYS], *sum[N_WAYS];
@@ -404,8 +451,11 @@ measure(Bench *bench)
     }
     printf("],\n \"storm\": {");
     print_samples(sum);
-    printf("},\n \"alone\": %d, \"alone_ms\": %.1f}\n", bench->n_alone,
+    printf("},\n \"alone\": %d, \"alone_ms\": %.1f,\n", bench->n_alone,
            one_by_one(bench->n_alone) / 1000);
+    printf(" \"delete_ms\": {\"together\": %.1f,",
+           delete_ports(bench, bench->n_alone, TRUE) / 1000);
+    printf(" \"singly\": %.1f}}\n", delete_ports(bench, bench->n_alone, FALSE) / 1000);
 }
 
 static void

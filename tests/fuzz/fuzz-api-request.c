@@ -75,7 +75,11 @@ check_others(json_t *parameters)
     else
         check_refusal(field, error);
     field = NULL;
-    if (!api_request_delete(parameters, &request, &field))
+    g_clear_error(&error);
+    if (!api_request_delete(parameters, &request, &field, &error))
+        check_refusal(field, error);
+    field = NULL;
+    if (!api_request_get(parameters, &request, &field))
         g_assert_nonnull(field);
     field = NULL;
     if (!api_request_list(parameters, &request, &field))

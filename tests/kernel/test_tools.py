@@ -61,6 +61,42 @@ def test_tables(two_networks, host):
     assert table(daemon.ctl("port", "list").stdout)[1] == []
 
 
+def test_delete_together(two_networks):
+    """Those named, a network's, or all: root's are everybody's, a user's his own. What cannot go is told by name."""
+    daemon = two_networks
+    daemon.network("open", "eth0", AllowUsers="nobody")
+    daemon.reload()
+
+    def create(*names, network="lan", user=None):
+        for name in names:
+            daemon.ctl("port", "create", f"--network={network}", f"--name={name}", user=user)
+
+    def names():
+        return sorted(port["name"] for port in daemon.ports())
+
+    create("a", "b", "c", "d")
+    create("x", network="dmz")
+    create("hers", "hers2", network="open", user="nobody")
+    done = daemon.ctl("port", "delete", "a", "none", "b", "d d", check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.splitlines() == ["macvtapctl: there is no port 'none'", "macvtapctl: there is no port 'd d'"]
+    assert names() == ["c", "d", "hers", "hers2", "x"]
+    for words in ([], ["a", "--all"], ["--network=lan", "--all"], ["c", "--network=lan"]):
+        check_refused(daemon.ctl("port", "delete", *words, check=False), USAGE, "only one of these")
+    check_refused(daemon.ctl("port", "delete", "--network=none", check=False), REFUSED, "there is no network 'none'")
+    assert names() == ["c", "d", "hers", "hers2", "x"]
+    daemon.ctl("port", "delete", "--network=lan")
+    assert names() == ["hers", "hers2", "x"]
+    done = daemon.ctl("port", "delete", "hers2", "x", user="nobody", check=False)
+    assert done.returncode == 1 and done.stderr == "macvtapctl: there is no port 'x'\n"
+    create("hers3", network="open", user="nobody")
+    daemon.ctl("port", "delete", "--all", user="nobody")
+    assert names() == ["x"]
+    create("hers", network="open", user="nobody")
+    daemon.ctl("port", "delete", "--all")
+    assert names() == [] and daemon.leftovers() == []
+
+
 def without_statistics(reply):
     """They come only when they are asked for, and grow from one look to the next."""
     return {"ports": [{key: value for key, value in port.items() if key != "statistics"} for port in reply["ports"]]}

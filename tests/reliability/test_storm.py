@@ -181,6 +181,25 @@ def test_daemon_ends_between_pieces(daemon, events, sleepers, how):
         daemon.ctl("port", "delete", name)
 
 
+def test_stop_is_told_to_who_waits(daemon, events):
+    """One call for many ports, of which the first have gone: the rest is the next daemon's."""
+    count = 8 * PIECE
+    with daemon.connect() as connection:
+        for number in range(count):
+            create(connection, f"vm{number}")
+        watch = events()
+        connection.send({"method": "org.macvtapd.Ports.DeletePort", "parameters": {"all": True}})
+        watch.wait(deleted)
+        daemon.process.send_signal(signal.SIGTERM)
+        reply = connection.receive(Deadline(120))["parameters"]
+        daemon.process.wait()
+    told = {failure["message"] for failure in reply["failures"]}
+    assert told == {"macvtapd is shutting down; the removal will be completed at the next start"}
+    assert reply["deleted"] > 0 and reply["deleted"] + len(reply["failures"]) == count
+    daemon.start()
+    assert daemon.leftovers() == []
+
+
 def test_domain_of_many_ports(daemon):
     """EndDomain answers when all of them have gone."""
     with daemon.connect() as connection:
@@ -208,8 +227,11 @@ def describe(run):
     total = run["storm"]
     rows.append(["all", "", "", f"{total['floor_us']['p99'] / 1000:.1f}", f"{total['create_us']['p99'] / 1000:.1f}",
                  f"{total['create_us']['p99'] / total['floor_us']['p99']:.2f}"])
+    delete = run["delete_ms"]
     return (f"{run['holders']:,} holders of {run['ports']} port{'s' if run['ports'] > 1 else ''} each are killed at once,"
             f" while {run['workers']} others create devices by themselves (floor) and by the daemon in turn"
-            f" (`tests/bench/storm`). Removed one by one, {run['alone']:,} devices took {run['alone_ms'] / 1000:.1f} s.\n\n"
+            f" (`tests/bench/storm`). Removed one by one, {run['alone']:,} devices took {run['alone_ms'] / 1000:.1f} s."
+            f" Of as many ports, one DeletePort for each took {delete['singly'] / 1000:.1f} s, and those for all together"
+            f" {delete['together'] / delete['singly']:.3f} of that.\n\n"
             + figures.table(["storm", "all gone, ms", "of one by one", "floor p99, ms", "CreatePort p99, ms", "ratio"],
                             rows))

@@ -236,6 +236,12 @@ nothing(json_t *parameters, SimpleRequest *ret_request, const char **ret_field)
     return api_request_nothing(parameters, ret_field);
 }
 
+static gboolean
+delete_without_error(json_t *parameters, SimpleRequest *ret_request, const char **ret_field)
+{
+    return api_request_delete(parameters, ret_request, ret_field, NULL);
+}
+
 static void
 test_simple_requests(void **state)
 {
@@ -251,10 +257,17 @@ test_simple_requests(void **state)
         {open_without_error, "{\"port\":1}", "port"},
         {open_without_error, "{\"port\":\"web\",\"queues\":\"1\"}", "queues"},
         {open_without_error, "{\"port\":\"web\",\"network\":\"lan\"}", "network"},
-        {api_request_delete, "{\"port\":\"web\"}", NULL},
-        {api_request_delete, "{}", "port"},
-        {api_request_delete, "{\"port\":[\"web\"]}", "port"},
-        {api_request_delete, "{\"port\":\"web\",\"queues\":1}", "queues"},
+        {delete_without_error, "{\"port\":\"web\"}", NULL},
+        {delete_without_error, "{\"port\":[\"web\"]}", "port"},
+        {delete_without_error, "{\"ports\":[\"web\",\"db\"]}", NULL},
+        {delete_without_error, "{\"ports\":\"web\"}", "ports"},
+        {delete_without_error, "{\"ports\":[\"web\",null]}", "ports"},
+        {delete_without_error, "{\"network\":\"lan\"}", NULL},
+        {delete_without_error, "{\"all\":true}", NULL},
+        {delete_without_error, "{\"all\":\"yes\"}", "all"},
+        {api_request_get, "{\"port\":\"web\",\"statistics\":true}", NULL},
+        {api_request_get, "{}", "port"},
+        {delete_without_error, "{\"port\":\"web\",\"queues\":1}", "queues"},
         {api_request_list, "{}", NULL},
         {api_request_list, "{\"network\":null}", NULL},
         {api_request_list, "{\"network\":\"lan\"}", NULL},

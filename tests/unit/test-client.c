@@ -309,6 +309,64 @@ test_lists(void **state)
 }
 
 static void
+collect_failure(const char *port, const char *message, gpointer user_data)
+{
+    g_string_append_printf(user_data, "%s: %s\n", port, message);
+}
+
+/* As many as a message may hold, so that any user's are taken. */
+static void
+test_delete_several(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GString) failures = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < 200; i++)
+        g_ptr_array_add(names, g_strdup_printf("%040u", i));
+    g_ptr_array_add(names, NULL);
+    answer(fixture, "{'parameters':{'deleted':80,'failures':[{'port':'a','error':'PortNotFound',"
+                    "'message':'there is none'}]}}");
+    macvtap_client_set_timeout(fixture->client, 0);
+    assert_false(macvtap_client_delete_ports(fixture->client, (const char *const *)names->pdata,
+                                             collect_failure, failures, &error));
+    assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_TIMED_OUT, "does not answer");
+    assert_string_equal(failures->str, "a: there is none\n");
+    for (guint i = 0, n = 0; i < 2; i++) {
+        char text[5000];
+        gssize length = recv(fixture->service, text, sizeof(text), MSG_PEEK);
+
+        assert_true(length > 0 && memchr(text, '\0', (gsize)length));
+        length = (gssize)strlen(text) + 1;
+        assert_true(length <= 4096);
+        assert_int_equal(recv(fixture->service, text, (gsize)length, 0), length);
+        for (const char *c = text; (c = strstr(c, "\"00000")); c++)
+            n++;
+        assert_int_equal(n, 81 * (i + 1));
+    }
+}
+
+static void
+test_delete_network(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GString) failures = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    answer(fixture, "{'parameters':{'deleted':3,'failures':[]}}");
+    assert_true(
+        macvtap_client_delete_network(fixture->client, "lan", collect_failure, failures, NULL));
+    expect_call(fixture,
+                "{'method':'org.macvtapd.Ports.DeletePort','parameters':{'network':'lan'}}");
+    answer(fixture, "{'parameters':{'deleted':3}}");
+    assert_false(
+        macvtap_client_delete_network(fixture->client, NULL, collect_failure, failures, &error));
+    assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_PROTOCOL, "no list of failures");
+    expect_call(fixture, "{'method':'org.macvtapd.Ports.DeletePort','parameters':{'all':true}}");
+}
+
+static void
 test_check(void **state)
 {
     Fixture *fixture = *state;
@@ -597,6 +655,8 @@ main(void)
         TEST(test_changes),
         TEST(test_end_domain),
         TEST(test_lists),
+        TEST(test_delete_several),
+        TEST(test_delete_network),
         TEST(test_check),
         TEST(test_get_port),
         TEST(test_refusals),
