@@ -4,6 +4,7 @@
 #include "error.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static gboolean
@@ -90,4 +91,52 @@ interface_name_is_users(const char *name)
             return FALSE;
     }
     return g_str_has_prefix(name, "vm") || g_str_has_prefix(name, "mvt");
+}
+
+char *
+interface_name_format(const char *name, char text[static INTERFACE_NAME_TEXT_SIZE])
+{
+    char *end = text;
+
+    for (gsize i = 0; i < INTERFACE_NAME_MAX && name[i]; i++) {
+        if (g_ascii_isgraph(name[i]) && name[i] != '\\')
+            *end++ = name[i];
+        else
+            end += sprintf(end, "\\x%02x", (guint)(guint8)name[i]);
+    }
+    *end = '\0';
+    return text;
+}
+
+/* The byte that text begins with, of *ret_length bytes of text. */
+static char
+parse_byte(const char *text, gsize *ret_length)
+{
+    if (text[0] == '\\' && text[1] == 'x' && g_ascii_isxdigit(text[2]) &&
+        g_ascii_isxdigit(text[3])) {
+        *ret_length = 4;
+        return (char)(g_ascii_xdigit_value(text[2]) << 4 | g_ascii_xdigit_value(text[3]));
+    }
+    *ret_length = 1;
+    return text[0];
+}
+
+gboolean
+interface_name_parse(const char *text, char ret_name[static INTERFACE_NAME_MAX + 1])
+{
+    char name[INTERFACE_NAME_MAX + 1] = "";
+    gsize length;
+
+    for (gsize i = 0; *text; i++, text += length) {
+        char byte = parse_byte(text, &length);
+
+        if (i == INTERFACE_NAME_MAX || byte == '\0' || g_ascii_isspace(byte) ||
+            strchr("/:\v", byte))
+            return FALSE;
+        name[i] = byte;
+    }
+    if (!check_form(name, NULL))
+        return FALSE;
+    strcpy(ret_name, name);
+    return TRUE;
 }

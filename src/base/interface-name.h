@@ -28,3 +28,15 @@ gboolean interface_name_check_chosen(const char *name, GError **error);
  * the host will need ("eth7", "vmbr0"). */
 #define INTERFACE_NAME_USERS "'vm' or 'mvt', and not with 'vmbr' or 'vmnet'"
 gboolean interface_name_is_users(const char *name);
+
+/* Room for the text of any name, and its NUL. */
+#define INTERFACE_NAME_TEXT_SIZE (4 * INTERFACE_NAME_MAX + 1)
+
+/* What others call their interfaces is bytes: the kernel takes all but white space, '/' and ':'.
+ * Writes name as text, each byte that is no printable ASCII and each backslash as "\\xNN", and
+ * returns text; a name of interface_name_check() without a backslash stays as it is. */
+char *interface_name_format(const char *name, char text[static INTERFACE_NAME_TEXT_SIZE]);
+
+/* The name that interface_name_format() made the text of; FALSE if the kernel takes no such name.
+ * A text from before there was a format (any bytes, backslashes included) is the name itself. */
+gboolean interface_name_parse(const char *text, char ret_name[static INTERFACE_NAME_MAX + 1]);

@@ -125,6 +125,69 @@ test_a_long_name_does_not_flood_the_message(void **state)
     assert_false(interface_name_check(name, NULL));
 }
 
+static void
+test_any_bytes_as_text(void **state)
+{
+    static const struct {
+        const char *name, *text;
+    } rows[] = {
+        {"eth0.100@x", "eth0.100@x"},
+        {"\xff\xfe", "\\xff\\xfe"},
+        {"\xc3\xa9"
+         "0",
+         "\\xc3\\xa90"},
+        {"\\xff", "\\x5cxff"},
+        {"a\x01\x7f", "a\\x01\\x7f"},
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+         "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff"},
+    };
+    char text[INTERFACE_NAME_TEXT_SIZE], name[INTERFACE_NAME_MAX + 1];
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        assert_string_equal(interface_name_format(rows[i].name, text), rows[i].text);
+        assert_true(interface_name_parse(text, name));
+        assert_string_equal(name, rows[i].name);
+    }
+    for (guint byte = 1; byte < 256; byte++) {
+        const char one[] = {'x', (char)byte, '\0'};
+
+        interface_name_format(one, text);
+        assert_true(g_str_is_ascii(text));
+        if (strchr("/: \t\n\v\f\r", (int)byte))
+            continue;
+        assert_true(interface_name_parse(text, name));
+        assert_string_equal(name, one);
+    }
+}
+
+static void
+test_texts_of_no_name(void **state)
+{
+    static const char *const bad[] = {"",        ".",     "..",    "\\x2e\\x2e",       "a/b",
+                                      "a\\x2fb", "a:b",   "a b",   "a\\x0ab",          "\\x00",
+                                      "a\\x00",  "\\x20", "\\x0b", "sixteen-letters-", "a\nb"};
+    char name[INTERFACE_NAME_MAX + 1] = "untouched";
+
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        if (interface_name_parse(bad[i], name))
+            fail_msg("taken: %s", bad[i]);
+    }
+    assert_string_equal(name, "untouched");
+}
+
+/* Records from before there were escapes have the name's own bytes. */
+static void
+test_texts_from_before(void **state)
+{
+    static const char *const texts[] = {"a\\b", "\\", "\\x", "\\x1", "\\xg0", "\xc3\xa9"};
+    char name[INTERFACE_NAME_MAX + 1];
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+        assert_true(interface_name_parse(texts[i], name));
+        assert_string_equal(name, texts[i]);
+    }
+}
+
 int
 main(void)
 {
@@ -134,6 +197,9 @@ main(void)
         cmocka_unit_test(test_parents),
         cmocka_unit_test(test_chosen),
         cmocka_unit_test(test_refusal_says_what_may_be_used),
+        cmocka_unit_test(test_any_bytes_as_text),
+        cmocka_unit_test(test_texts_of_no_name),
+        cmocka_unit_test(test_texts_from_before),
         cmocka_unit_test(test_a_long_name_does_not_flood_the_message),
     };
 
