@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api-json.h"
 
-static json_t *
-holder_to_json(const Holder *holder)
-{
-    json_t *object = json_pack("{s:s}", "type", holder_type_name(holder->type));
-
-    if (holder->pid != 0)
-        json_object_set_new(object, "pid", json_integer(holder->pid));
-    if (holder->type == HOLDER_DOMAIN)
-        json_object_set_new(object, "domain", json_string(holder->domain));
-    return object;
-}
+#include "port-fields.h"
 
 static json_t *
 macs_to_json(const GArray *macs)
@@ -25,46 +15,10 @@ macs_to_json(const GArray *macs)
     return array;
 }
 
-static void
-add_rest(json_t *object, const Port *port)
-{
-    g_autofree char *node = port->has_node ? port_node_path(port) : NULL;
-
-    json_object_set_new(object, "linkUp", json_boolean(port->link_up));
-    json_object_set_new(object, "carrier", json_boolean(port->carrier));
-    json_object_set_new(object, "openQueues", json_integer(port->open_queues));
-    json_object_set_new(object, "incoming", json_boolean(port->incoming));
-    if (port->from_container)
-        json_object_set_new(object, "fromContainer", json_true());
-    if (port->vlan) {
-        json_object_set_new(object, "trunk", json_string(port->trunk));
-        json_object_set_new(object, "vlan", json_string(port->vlan));
-    }
-    if (port->active_slave[0])
-        json_object_set_new(object, "activeSlave", json_string(port->active_slave));
-    if (port->sources)
-        json_object_set_new(object, "sources", macs_to_json(port->sources));
-    if (node)
-        json_object_set_new(object, "deviceNode", json_string(node));
-}
-
 json_t *
 api_json_port(const Port *port)
 {
-    char mac[MAC_ADDRESS_TEXT_SIZE];
-    json_t *object;
-
-    object =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:s, s:o, s:I, s:s, s:I}",
-                  "id", port->id, "name", port->name, "network", port->network, "parent",
-                  port->parent, "mode", macvtap_mode_name(port->mode), "interfaceName",
-                  port->interface_name, "interfaceIndex", port->interface_index, "macAddress",
-                  mac_address_format(&port->mac, mac), "mtu", (json_int_t)port->mtu, "queues",
-                  (json_int_t)port->queues, "vhost", vhost_policy_name(port->vhost), "holder",
-                  holder_to_json(&port->holder), "owner", (json_int_t)port->owner, "state",
-                  port_state_name(port->state), "macChanges", (json_int_t)port->mac_changes);
-    add_rest(object, port);
-    return object;
+    return fields_to_json(port_fields, FIELD_USE_REPLY, port);
 }
 
 json_t *

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Use case: what changes while a port lives: its list of sources, whether its device is up, and the
- * process that it is tied to. Whether each may be is looked at before any is done.
+ * Use case: what changes while a port lives: what it only keeps (FIELD_KEPT), its list of sources,
+ * whether its device is up, and the process that it is tied to. Whether each may be is looked at
+ * before any is done.
  */
 #include "broker-private.h"
 #include "parent.h"
 
 #include "error.h"
 #include "port-error.h"
+#include "port-fields.h"
 
 #include <errno.h>
 
@@ -59,6 +61,21 @@ tie(Broker *broker, const Caller *caller, Port *port, pid_t pid, GError **error)
                           cause->message);
 }
 
+/* What a port only keeps: nothing but its record changes. */
+static gboolean
+keep_fields(Broker *broker, Port *port, const PortChange *change, GError **error)
+{
+    g_autoptr(Port) before = port_copy(port);
+    g_autoptr(GError) cause = NULL;
+
+    if (!fields_keep(port_fields, FIELD_USE_CHANGE, change, port) ||
+        registry_update(broker->registry, port, &cause))
+        return TRUE;
+    fields_keep(port_fields, FIELD_USE_RECORD, before, port);
+    return port_error_set(error, PORT_ERROR_SYSTEM, "record of port %s: %s", port->name,
+                          cause->message);
+}
+
 static gboolean
 set_link_up(Broker *broker, Port *port, gboolean up, GError **error)
 {
@@ -83,6 +100,8 @@ set_link_up(Broker *broker, Port *port, gboolean up, GError **error)
 static gboolean
 apply(Broker *broker, const Caller *caller, Port *port, const PortChange *change, GError **error)
 {
+    if (!keep_fields(broker, port, change, error))
+        return FALSE;
     if (change->holder_pid != 0 && !tie(broker, caller, port, change->holder_pid, error))
         return FALSE;
     if (change->sources && !broker_replace_sources(broker, port, change->sources, error))

@@ -18,6 +18,7 @@
 #include "error.h"
 #include "policy.h"
 #include "port-error.h"
+#include "port-fields.h"
 #include "random.h"
 
 #include <errno.h>
@@ -453,6 +454,7 @@ decide(Creation *creation, GError **error)
         !choose_mtu(creation, error) || !choose_mac(creation, error))
         return FALSE;
     choose_index(creation);
+    fields_keep(port_fields, FIELD_USE_REQUEST, creation->request, port);
     port->network = g_strdup(creation->network->name);
     name_parents(creation);
     port->mode = creation->network->mode;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A port's record: one JSON object (Jansson), "version": 1. Pure; the registry does the I/O. */
+/* A port's record: one JSON object (Jansson), "version": 1, with the fields of the table in
+ * port-fields.h that are part of it. Pure; the registry does the I/O. */
 #pragma once
 
 #include "port.h"
@@ -9,8 +10,9 @@
 /* The longest record in bytes. */
 #define RECORD_SIZE_MAX 16384
 
-/* The port's record as text; free with g_free(). The state is not part of it. */
-char *record_format(const Port *port, gsize *ret_length);
+/* The port's record as text; free with g_free(). The state is not part of it. Fails with
+ * PORT_ERROR_SYSTEM when the port has what record_parse() would refuse. */
+char *record_format(const Port *port, gsize *ret_length, GError **error);
 
 /* Reads a record of length bytes. Everything is checked as if a stranger had written it. Fails with
  * PORT_ERROR_SYSTEM and says what is wrong with it. */

@@ -375,8 +375,8 @@ registry_begin(Registry *registry, const Port *port, GError **error)
     g_autofree char *text = NULL;
     gsize length;
 
-    text = record_format(port, &length);
-    return file_write_at(registry->folder_fd, file, text, length, error);
+    text = record_format(port, &length, error);
+    return text && file_write_at(registry->folder_fd, file, text, length, error);
 }
 
 gboolean
@@ -434,8 +434,8 @@ registry_update(Registry *registry, const Port *port, GError **error)
     g_autofree char *text = NULL;
     gsize length;
 
-    text = record_format(port, &length);
-    return file_replace_at(registry->folder_fd, port->id, text, length, error);
+    text = record_format(port, &length, error);
+    return text && file_replace_at(registry->folder_fd, port->id, text, length, error);
 }
 
 gboolean

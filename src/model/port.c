@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "port.h"
 
+#include "port-fields.h"
+
 #include <string.h>
 
 #define ALIAS_PREFIX "macvtapd:"
@@ -43,13 +45,7 @@ port_copy(const Port *port)
 {
     Port *copy = g_memdup2(port, sizeof(*port));
 
-    copy->id = g_strdup(port->id);
-    copy->name = g_strdup(port->name);
-    copy->network = g_strdup(port->network);
-    copy->parent = g_strdup(port->parent);
-    copy->trunk = g_strdup(port->trunk);
-    copy->vlan = g_strdup(port->vlan);
-    copy->sources = port->sources ? g_array_copy(port->sources) : NULL;
+    fields_duplicate(port_fields, FIELD_USE_REPLY, copy);
     return copy;
 }
 
@@ -58,13 +54,7 @@ port_free(Port *port)
 {
     if (!port)
         return;
-    g_free(port->id);
-    g_free(port->name);
-    g_free(port->network);
-    g_free(port->parent);
-    g_free(port->trunk);
-    g_free(port->vlan);
-    g_clear_pointer(&port->sources, g_array_unref);
+    fields_release(port_fields, FIELD_USE_REPLY, port);
     g_free(port);
 }
 
@@ -114,17 +104,13 @@ port_node_path(const Port *port)
 void
 port_request_clear(PortRequest *request)
 {
-    g_free(request->network);
-    g_free(request->name);
-    g_free(request->guest_name);
-    g_free(request->interface_name);
+    fields_release(port_fields, FIELD_USE_REQUEST, request);
     *request = (PortRequest){0};
 }
 
 void
 port_change_clear(PortChange *change)
 {
-    g_free(change->port);
-    g_clear_pointer(&change->sources, g_array_unref);
+    fields_release(port_fields, FIELD_USE_CHANGE, change);
     *change = (PortChange){0};
 }

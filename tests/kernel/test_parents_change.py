@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What happens to a parent under its ports, and what watchers hear of it."""
+import os
+
 import pytest
 
 from programs import program
@@ -116,6 +118,37 @@ def test_parent_is_renamed(daemon, host, port, watcher):
     host.ip("link", "set", "uplink", "name", "wire")
     daemon.start()
     assert daemon.ports() == [{**port, "parent": "wire"}]
+
+
+# What each name looks like to people and programs: the bytes that are no printable ASCII as \\xNN, and the '\\' itself.
+BYTES_OF_NAMES = {b"\xff\xfe": "\\xff\\xfe", "é0".encode(): "\\xc3\\xa90", b"a\\b\x01": "a\\x5cb\\x01",
+                  b"\xff" * 15: "\\xff" * 15}
+
+
+@pytest.mark.parametrize("name", BYTES_OF_NAMES, ids=BYTES_OF_NAMES.values())
+def test_parent_is_renamed_to_any_bytes(daemon, host, watcher, name):
+    """An interface's name is bytes: the ports follow it, in records that the next start reads, and go as always."""
+    shown = BYTES_OF_NAMES[name]
+    holder = host.start("sleep", "inf")
+    daemon.ctl("port", "create", "--network=lan", "--name=held", f"--holder=pid:{holder.pid}")
+    daemon.ctl("port", "create", "--network=lan", "--name=free")
+    assert [watcher.reply()["event"] for _ in range(2)] == ["created", "created"]
+    host.ip("link", "set", "eth0", "name", os.fsdecode(name))
+    assert [watcher.reply()["port"]["parent"] for _ in range(2)] == [shown, shown]
+    for _ in range(2):
+        assert {port["name"]: port["parent"] for port in daemon.ports()} == {"held": shown, "free": shown}
+        assert f"parent     {shown}, mode bridge" in daemon.ctl("port", "show", "held").stdout
+        assert shown in daemon.ctl("port", "list").stdout
+        daemon.restart()
+    assert "ignoring" not in daemon.messages() and ".damaged" not in "".join(daemon.records())
+    with daemon.connect() as again:
+        again.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
+        assert again.reply() == {"event": "ready"}
+        holder.kill()
+        event = again.reply()
+        assert (event["event"], event["port"]["name"], event["port"]["parent"]) == ("deleted", "held", shown)
+    daemon.ctl("port", "delete", "free")
+    assert daemon.settle() == []
 
 
 def test_name_of_a_renamed_parent_is_free(daemon, host, hosts, watcher):

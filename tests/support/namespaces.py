@@ -119,7 +119,7 @@ class Host:
         options.setdefault("stdin", subprocess.DEVNULL)
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
-        done = subprocess.run(self.command(arguments, user), text=True, timeout=timeout,
+        done = subprocess.run(self.command(arguments, user), text=True, errors="surrogateescape", timeout=timeout,
                               preexec_fn=die_with_parent, **options)
         if check and done.returncode != 0:
             raise AssertionError(f"{self.name}: {' '.join(map(str, arguments))}: status {done.returncode}\n"
@@ -130,8 +130,8 @@ class Host:
         return self.run("ip", *arguments, check=check)
 
     def links(self):
-        """All links as `ip -d -j link` tells them, by name."""
-        return {link["ifname"]: link for link in json.loads(self.ip("-d", "-j", "link").stdout or "[]")}
+        """All links as `ip -d -j link` tells them, by name: any bytes, which ip(8) writes as they are."""
+        return {link["ifname"]: link for link in json.loads(self.ip("-d", "-j", "link").stdout or "[]", strict=False)}
 
     def link(self, name):
         return self.links()[name]

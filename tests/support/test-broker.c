@@ -324,7 +324,7 @@ test_broker_write_record(TestBroker *test, const Port *port, const char *file)
     g_autoptr(GError) error = NULL;
     gsize length = 0;
 
-    text = record_format(port, &length);
+    text = record_format(port, &length, NULL);
     g_file_set_contents(path, text, (gssize)length, &error);
     g_assert_no_error(error);
 }

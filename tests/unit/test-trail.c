@@ -155,7 +155,7 @@ test_refusals(void **state)
         {"CreatePort", "{'network':'lan','name':'web','mtu':9000}", "MtuTooLarge",
          " to create port web on lan: MTU 9000 is above", "lan", "web"},
         {"CreatePort", "{'network':'lan','queues':0}", "InvalidRequest",
-         " to create a port: queues", NULL, NULL},
+         " to create a port on lan: queues", "lan", NULL},
         {"OpenPort", "{'port':'web'}", "PortNotFound", " to open port web: there is no", NULL,
          "web"},
         {"SetPort", "{'port':'web','linkUp':true}", "PortNotFound", " to change port web: there is",

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * A field of a port is one row of a table (port-fields.c). The row says what the field is called in
+ * JSON, where its value lies in each C structure that has it, which values it may have, and how
+ * people see it. Records, the API's replies and requests, and what macvtapctl shows and sets are
+ * loops over the rows.
+ *
+ * A place in a structure has one check, which every value passes on its way in. The writer of a
+ * record reads what it is about to write by the same rows, so that a record that is written can be
+ * read.
+ *
+ * JSON (Jansson) is only memory here: this module does no I/O.
+ */
+#pragma once
+
+#include <glib.h>
+#include <jansson.h>
+
+typedef enum FieldType {
+    FIELD_NOT_THERE,   /* the structure does not have the field */
+    FIELD_TEXT,        /* char *, the structure's own; NULL: not given */
+    FIELD_IFNAME,      /* the same: an interface's name, any bytes; see interface_name_format() */
+    FIELD_IFNAME_HERE, /* char[INTERFACE_NAME_MAX + 1]: such a name */
+    FIELD_UUID,        /* char[UUID_TEXT_SIZE], in lower case */
+    FIELD_INT,         /* int, 0 or above; also pid_t */
+    FIELD_UINT,        /* guint; also guint32, uid_t and gid_t */
+    FIELD_UINT64,      /* guint64, at most G_MAXINT64 */
+    FIELD_BOOLEAN,     /* gboolean */
+    FIELD_NEGATED,     /* gboolean that is TRUE when the field is false, and FALSE when not given */
+    FIELD_ENUM,        /* an enum whose values begin at 0; its words are the row's */
+    FIELD_MAC,         /* MacAddress */
+    FIELD_MACS,        /* GArray * of unicast MacAddress; NULL: not given */
+    FIELD_GROUP,       /* an object, whose members are the row's */
+    FIELD_DERIVED,     /* a text that is made of others by derive(); it can only be read */
+} FieldType;
+
+/* Whether text may be the value. Of a request's fields *error says what is wrong. */
+typedef gboolean (*FieldCheck)(const char *text, GError **error);
+
+/* Where a field lies in a structure. */
+typedef struct FieldPlace {
+    FieldType type;
+    gsize offset;
+    gsize given;     /* of the gboolean that says whether the field is there; 0: there is none */
+    gint64 min, max; /* of a number; both 0: what the type takes */
+    FieldCheck check;
+    char *(*derive)(gconstpointer structure); /* free with g_free() */
+} FieldPlace;
+
+typedef enum FieldFlags {
+    FIELD_RECORD = 1 << 0,    /* it is part of a port's record, */
+    FIELD_REPLY = 1 << 1,     /* of the port that the API shows, */
+    FIELD_OPTIONAL = 1 << 2,  /* and is left out of both when it is empty, 0 or false */
+    FIELD_MANDATORY = 1 << 3, /* a request must have it */
+    /* A text that the daemon only keeps: a port takes it from its request and from SetPort. */
+    FIELD_KEPT = 1 << 4,
+    FIELD_SHOWN = 1 << 5, /* people see it, but it is no part of the port: statistics */
+} FieldFlags;
+
+typedef struct Field Field;
+struct Field {
+    const char *name; /* in JSON */
+    FieldFlags flags;
+    FieldPlace port, request, change; /* in Port, PortRequest, PortChange */
+    guint n_words;                    /* of an enum: how many, and each of them */
+    const char *(*word)(guint value);
+    const Field *members; /* of a group; ends with a row without name */
+    const char *title;    /* what a refusal calls it; NULL: its name */
+
+    /* For people: the label that begins its line in `port show`, or the text with a '%' for its
+     * value that continues the line before. */
+    const char *label, *also;
+    const char *const *truths; /* what false and true are called; NULL: no and yes; "": no line */
+    const char *column;        /* its heading in `port list` */
+    const char *option, *argument, *help; /* as an option of macvtapctl: --option ARGUMENT */
+};
+
+/* What a table of rows is used for: the structure, and which rows count. */
+typedef enum FieldUse {
+    FIELD_USE_RECORD,  /* Port */
+    FIELD_USE_REPLY,   /* Port */
+    FIELD_USE_REQUEST, /* PortRequest */
+    FIELD_USE_CHANGE,  /* PortChange */
+} FieldUse;
+
+/* Where the field lies for this use, or NULL if it is no part of it. */
+const FieldPlace *field_place(const Field *field, FieldUse use);
+
+/* The row with this name for this use, or NULL. */
+const Field *field_find(const Field *fields, FieldUse use, const char *name);
+
+/* The fields of a structure as an object, a new reference. */
+json_t *fields_to_json(const Field *fields, FieldUse use, gconstpointer structure);
+
+/*
+ * Takes the fields of an object into a zeroed structure, which the caller clears in any case. FALSE
+ * when one is missing, unknown (of a request), of a wrong type, or may not have its value. If only
+ * the value is wrong, *error says so (PORT_ERROR_INVALID_REQUEST); else, and if the caller passes
+ * no error, *ret_field is the field's name (the row's, or a key of the object).
+ */
+gboolean fields_from_json(const Field *fields, FieldUse use, json_t *object, gpointer structure,
+                          const char **ret_field, GError **error);
+
+/* Whether any field that is not mandatory is given in a change or a request. */
+gboolean fields_any_given(const Field *fields, FieldUse use, json_t *object);
+
+/* A text of people's as the field's JSON value: numbers, truths, lists joined by ','. A new
+ * reference, or NULL with PORT_ERROR_INVALID_REQUEST. Not for groups. */
+json_t *field_json_from_text(const Field *field, FieldUse use, const char *text, GError **error);
+
+/* Frees what the structure's fields own, or makes copies of it after an assignment. */
+void fields_release(const Field *fields, FieldUse use, gpointer structure);
+void fields_duplicate(const Field *fields, FieldUse use, gpointer structure);
+
+/* Copies the FIELD_KEPT fields that from (a request, a change or another port) has to a port.
+ * TRUE if it has any. */
+gboolean fields_keep(const Field *fields, FieldUse use, gconstpointer from, gpointer port);

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "port-fields.h"
+
+#include "port.h"
+
+#include <stddef.h>
+
+#define PLACE(Structure, Type, member, ...)                                                        \
+    {                                                                                              \
+        .type = FIELD_##Type, .offset = offsetof(Structure, member), __VA_ARGS__                   \
+    }
+
+/* Where a field lies in each structure; further arguments: the rest of its FieldPlace. */
+#define IN_PORT(Type, member, ...) .port = PLACE(Port, Type, member, __VA_ARGS__)
+#define IN_REQUEST(Type, member, ...) .request = PLACE(PortRequest, Type, member, __VA_ARGS__)
+#define IN_CHANGE(Type, member, ...) .change = PLACE(PortChange, Type, member, __VA_ARGS__)
+
+/* Enums have functions of their own types. */
+#define WORDS(function, n) .word = function##_word, .n_words = (n)
+#define DEFINE_WORD(function, Enum)                                                                \
+    static const char *function##_word(guint value)                                                \
+    {                                                                                              \
+        return function((Enum)value);                                                              \
+    }
+
+DEFINE_WORD(macvtap_mode_name, MacvtapMode)
+DEFINE_WORD(mac_policy_name, MacPolicy)
+DEFINE_WORD(vhost_policy_name, VhostPolicy)
+DEFINE_WORD(port_state_name, PortState)
+DEFINE_WORD(holder_type_name, HolderType)
+
+static gboolean
+check_id(const char *text, GError **error)
+{
+    return port_id_is_valid(text);
+}
+
+/* Of a request, policy_check_request() checks the name: a port's may also be its id. */
+static gboolean
+check_name(const char *text, GError **error)
+{
+    return network_name_is_valid(text);
+}
+
+static gboolean
+check_network(const char *text, GError **error)
+{
+    g_autoptr(Network) adhoc = NULL;
+
+    if (!network_spec_is_adhoc(text))
+        return network_name_is_valid(text);
+    adhoc = network_parse_adhoc(text, NULL);
+    return adhoc != NULL;
+}
+
+static gboolean
+check_vlan(const char *text, GError **error)
+{
+    return network_vlan_is_valid(text);
+}
+
+static char *
+derive_node_path(gconstpointer structure)
+{
+    const Port *port = structure;
+
+    return port->has_node ? port_node_path(port) : NULL;
+}
+
+static const Field holder_fields[] = {
+    {"type", FIELD_RECORD | FIELD_REPLY | FIELD_MANDATORY, IN_PORT(ENUM, holder.type),
+     IN_REQUEST(ENUM, holder.type), WORDS(holder_type_name, HOLDER_DESCRIPTORS + 1),
+     .title = "a holder"},
+    {"pid", FIELD_RECORD | FIELD_REPLY | FIELD_OPTIONAL,
+     IN_PORT(INT, holder.pid, .min = 1, .max = G_MAXINT),
+     IN_REQUEST(INT, holder.pid, .min = 1, .max = G_MAXINT), .title = "a process ID"},
+    {"startTime", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(UINT64, holder.start_time)},
+    {"domain", FIELD_RECORD | FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(UUID, holder.domain),
+     IN_REQUEST(UUID, holder.domain)},
+    {NULL},
+};
+
+/* The last user and group ID mean "none" to chown(2). */
+#define ID_MAX (G_MAXUINT32 - 1)
+
+static const Field node_fields[] = {
+    {"owner", FIELD_RECORD | FIELD_MANDATORY, IN_PORT(UINT, node_owner, .max = ID_MAX),
+     IN_REQUEST(UINT, node_owner, .max = ID_MAX), .title = "a device node's owner"},
+    {"group", FIELD_RECORD | FIELD_MANDATORY, IN_PORT(UINT, node_group, .max = ID_MAX),
+     IN_REQUEST(UINT, node_group, .max = ID_MAX), .title = "a device node's group"},
+    {"made", FIELD_RECORD, IN_PORT(UINT64, node_made)},
+    {NULL},
+};
+
+#define EVERYWHERE (FIELD_RECORD | FIELD_REPLY)
+
+static const char *const up_and_down[] = {"down", "up"};
+static const char *const elsewhere[] = {"", "on another host (migration)"};
+
+const Field port_fields[] = {
+    {"name", EVERYWHERE, IN_PORT(TEXT, name, .check = check_name), IN_REQUEST(TEXT, name),
+     .label = "port", .column = "NAME", .option = "name", .argument = "NAME",
+     .help = "The port's name"},
+    {"id", EVERYWHERE, IN_PORT(TEXT, id, .check = check_id), .also = " (%)"},
+    {"guestName", 0, IN_REQUEST(TEXT, guest_name)},
+    {"network", EVERYWHERE | FIELD_MANDATORY, IN_PORT(TEXT, network, .check = check_network),
+     IN_REQUEST(TEXT, network), .label = "network", .column = "NETWORK", .option = "network",
+     .argument = "NET", .help = "The network"},
+    {"parent", EVERYWHERE, IN_PORT(IFNAME, parent), .label = "parent", .column = "PARENT"},
+    {"parentIndex", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(INT, parent_index)},
+    {"mode", EVERYWHERE, IN_PORT(ENUM, mode), WORDS(macvtap_mode_name, MACVTAP_MODE_COUNT),
+     .also = ", mode %", .column = "MODE"},
+    {"noPromisc", FIELD_RECORD, IN_PORT(BOOLEAN, nopromisc)},
+    {"interfaceName", EVERYWHERE, IN_PORT(IFNAME_HERE, interface_name),
+     IN_REQUEST(TEXT, interface_name), .label = "interface", .column = "INTERFACE",
+     .option = "interface", .argument = "IFNAME", .help = "The device's name"},
+    {"interfaceIndex", EVERYWHERE, IN_PORT(INT, interface_index, .min = 1, .max = G_MAXINT),
+     .also = " (index %)"},
+    {"mtu", EVERYWHERE, IN_PORT(UINT, mtu), IN_REQUEST(UINT, mtu, .min = 68, .max = 65535),
+     .also = ", MTU %", .title = "the MTU", .option = "mtu", .argument = "BYTES",
+     .help = "The MTU"},
+    {"macAddress", EVERYWHERE, IN_PORT(MAC, mac),
+     IN_REQUEST(MAC, mac, .given = offsetof(PortRequest, has_mac)), .label = "MAC", .column = "MAC",
+     .option = "mac", .argument = "MAC", .help = "The guest's MAC"},
+    {"macPolicy", FIELD_RECORD, IN_PORT(ENUM, mac_policy),
+     WORDS(mac_policy_name, MAC_POLICY_ASSIGN + 1)},
+    {"queues", EVERYWHERE, IN_PORT(UINT, queues, .min = 1, .max = NETWORK_QUEUES_MAX),
+     IN_REQUEST(UINT, queues, .given = offsetof(PortRequest, has_queues), .min = 1,
+                .max = NETWORK_QUEUES_MAX),
+     .label = "queues", .column = "QUEUES", .option = "queues", .argument = "N",
+     .help = "1 to 256"},
+    {"vhost", EVERYWHERE, IN_PORT(ENUM, vhost),
+     IN_REQUEST(ENUM, vhost, .given = offsetof(PortRequest, has_vhost)),
+     WORDS(vhost_policy_name, VHOST_POLICY_OFF + 1), .also = ", vhost %", .option = "vhost",
+     .argument = "WHEN", .help = "auto, require or off"},
+    {"holder", EVERYWHERE, IN_PORT(GROUP, holder), IN_REQUEST(GROUP, holder),
+     .members = holder_fields, .label = "holder", .column = "HOLDER", .option = "holder",
+     .argument = "none|pid:N|domain:UUID",
+     .help = "What the port's life is tied to (default none)"},
+    {"owner", EVERYWHERE, IN_PORT(UINT, owner), .also = ", owner %"},
+    {"container", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(BOOLEAN, from_container)},
+    {"fromContainer", FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(BOOLEAN, from_container)},
+    {"openQueues", FIELD_REPLY, IN_PORT(UINT, open_queues), .label = "open"},
+    {"openDescriptors", 0, IN_REQUEST(NEGATED, no_descriptors)},
+    {"checkOnly", 0, IN_REQUEST(BOOLEAN, check_only)},
+    {"state", FIELD_REPLY, IN_PORT(ENUM, state), WORDS(port_state_name, PORT_STATE_COUNT),
+     .label = "state", .column = "STATE"},
+    {"linkUp", FIELD_REPLY, IN_PORT(BOOLEAN, link_up), IN_REQUEST(NEGATED, link_down),
+     IN_CHANGE(BOOLEAN, link_up, .given = offsetof(PortChange, has_link_up)), .label = "link",
+     .truths = up_and_down, .option = "link", .argument = "up|down",
+     .help = "Whether the device is up (default) or down"},
+    {"carrier", FIELD_REPLY, IN_PORT(BOOLEAN, carrier), .label = "carrier"},
+    {"incoming", FIELD_REPLY, IN_PORT(BOOLEAN, incoming), IN_REQUEST(BOOLEAN, incoming),
+     .label = "guest", .truths = elsewhere, .option = "incoming",
+     .help = "The guest comes by migration from another host"},
+    /* In a record it is there when the guest is elsewhere, and says what the device had sent. */
+    {"incoming", FIELD_RECORD | FIELD_OPTIONAL,
+     IN_PORT(UINT64, sent_before, .given = offsetof(Port, incoming))},
+    {"vlan", EVERYWHERE | FIELD_OPTIONAL, IN_PORT(TEXT, vlan, .check = check_vlan),
+     .label = "VLAN"},
+    {"trunk", EVERYWHERE | FIELD_OPTIONAL, IN_PORT(IFNAME, trunk), .label = "trunk"},
+    {"trunkIndex", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(INT, trunk_index)},
+    {"activeSlave", FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(IFNAME_HERE, active_slave),
+     .label = "slave"},
+    {"sources", EVERYWHERE | FIELD_OPTIONAL, IN_PORT(MACS, sources), IN_CHANGE(MACS, sources),
+     .label = "sources", .option = "sources", .argument = "MAC[,MAC...]",
+     .help = "The source addresses that source mode lets through"},
+    {"deviceNode", FIELD_RECORD | FIELD_OPTIONAL,
+     IN_PORT(GROUP, node_owner, .given = offsetof(Port, has_node)),
+     IN_REQUEST(GROUP, node_owner, .given = offsetof(PortRequest, has_node)),
+     .members = node_fields},
+    {"deviceNode", FIELD_REPLY | FIELD_OPTIONAL,
+     IN_PORT(DERIVED, node_owner, .derive = derive_node_path), .label = "node"},
+    {"statistics.receivedPackets", FIELD_SHOWN, .label = "received"},
+    {"statistics.sentPackets", FIELD_SHOWN, .label = "sent"},
+    {"macChanges", FIELD_REPLY, IN_PORT(UINT, mac_changes), .label = "MAC resets"},
+    {"port", FIELD_MANDATORY, IN_CHANGE(TEXT, port)},
+    {"holderPid", 0, IN_CHANGE(INT, holder_pid, .min = 1, .max = G_MAXINT),
+     .title = "a process ID"},
+    {NULL},
+};

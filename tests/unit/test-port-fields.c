@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of a port's fields by itself, and against the text of the interface, which says the
+ * same for others: a field that only one of them has fails here. */
+#include "unit.h"
+
+#include "api.h"
+#include "port-error.h"
+#include "port-fields.h"
+#include "port.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
+
+/* The members of the parenthesis that begins at text: name → type. */
+static GHashTable *
+read_members(const char *text)
+{
+    GHashTable *members = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    const char *start = text + 1;
+    int depth = 0;
+
+    for (const char *c = text;; c++) {
+        depth += (*c == '(') - (*c == ')');
+        if (depth == 0 || (depth == 1 && *c == ',')) {
+            g_autofree char *member = g_strndup(start, (gsize)(c - start));
+            g_auto(GStrv) halves = g_strsplit(member, ":", 2);
+
+            assert_int_equal(g_strv_length(halves), 2);
+            g_hash_table_insert(members, g_strdup(g_strstrip(halves[0])),
+                                g_strdup(g_strstrip(halves[1])));
+            start = c + 1;
+        }
+        if (depth == 0)
+            return members;
+    }
+}
+
+static GHashTable *
+find_members(const char *what)
+{
+    const char *text = strstr(api_description(), what);
+
+    if (!text)
+        fail_msg("the interface has no %s", what);
+    return read_members(strchr(text, '('));
+}
+
+/* Whether "(a, b)" has the field's words, in any order. */
+static gboolean
+has_words(const char *type, const Field *field)
+{
+    g_autofree char *inner = g_strndup(type + 1, strlen(type) - 2);
+    g_auto(GStrv) words = g_strsplit(inner, ", ", -1);
+
+    for (guint i = 0; i < field->n_words; i++) {
+        if (!g_strv_contains((const char *const *)words, field->word(i)))
+            return FALSE;
+    }
+    return g_strv_length(words) == field->n_words;
+}
+
+static gboolean
+fits(const char *type, const Field *field, FieldType has)
+{
+    switch (has) {
+    case FIELD_INT:
+    case FIELD_UINT:
+    case FIELD_UINT64:
+        return g_str_equal(type, "int");
+    case FIELD_BOOLEAN:
+    case FIELD_NEGATED:
+        return g_str_equal(type, "bool");
+    case FIELD_MACS:
+        return g_str_equal(type, "[]string");
+    case FIELD_GROUP:
+        return g_ascii_isupper(type[0]);
+    case FIELD_ENUM:
+        return g_str_equal(type, "string") || (type[0] == '(' && has_words(type, field));
+    default:
+        return g_str_equal(type, "string");
+    }
+}
+
+static gboolean
+may_be_missing(const Field *field, FieldUse use)
+{
+    return use == FIELD_USE_REPLY ? (field->flags & FIELD_OPTIONAL) != 0
+                                  : !(field->flags & FIELD_MANDATORY);
+}
+
+/* Takes what it finds out of members. */
+static void
+compare_members(const Field *fields, FieldUse use, GHashTable *members, const char *where)
+{
+    for (; fields->name; fields++) {
+        const FieldPlace *place = field_place(fields, use);
+        const char *type = place ? g_hash_table_lookup(members, fields->name) : NULL;
+        gboolean missing = type && type[0] == '?';
+
+        if (!place)
+            continue;
+        if (!type)
+            fail_msg("%s has no %s", where, fields->name);
+        if (missing != may_be_missing(fields, use) || !fits(type + missing, fields, place->type))
+            fail_msg("%s has %s: %s", where, fields->name, type);
+        g_hash_table_remove(members, fields->name);
+    }
+}
+
+static void
+expect_nothing_more(GHashTable *members, const char *where)
+{
+    GHashTableIter iterator;
+    gpointer name;
+
+    g_hash_table_iter_init(&iterator, members);
+    if (g_hash_table_iter_next(&iterator, &name, NULL))
+        fail_msg("%s has %s, which the table has not", where, (const char *)name);
+}
+
+static void
+test_interface_has_the_same_fields(void **state)
+{
+    static const struct {
+        FieldUse use;
+        const char *where;
+    } rows[] = {
+        {FIELD_USE_REPLY, "type Port "},
+        {FIELD_USE_REQUEST, "method CreatePort("},
+        {FIELD_USE_CHANGE, "method SetPort("},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GHashTable) members = find_members(rows[i].where);
+
+        compare_members(port_fields, rows[i].use, members, rows[i].where);
+        /* Statistics come from the kernel, not from the port. */
+        if (rows[i].use == FIELD_USE_REPLY)
+            assert_true(g_hash_table_remove(members, "statistics"));
+        expect_nothing_more(members, rows[i].where);
+    }
+}
+
+static void
+test_groups_are_the_interfaces_types(void **state)
+{
+    static const struct {
+        const char *field, *type;
+    } rows[] = {{"holder", "type Holder "}, {"deviceNode", "type DeviceNode "}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const Field *group = field_find(port_fields, FIELD_USE_REQUEST, rows[i].field);
+        g_autoptr(GHashTable) members = find_members(rows[i].type);
+
+        compare_members(group->members, FIELD_USE_REQUEST, members, rows[i].type);
+        expect_nothing_more(members, rows[i].type);
+    }
+}
+
+static void
+test_every_name_is_one_row_for_each_use(void **state)
+{
+    for (FieldUse use = FIELD_USE_RECORD; use <= FIELD_USE_CHANGE; use++) {
+        for (const Field *field = port_fields; field->name; field++) {
+            if (field_place(field, use) && field_find(port_fields, use, field->name) != field)
+                fail_msg("%s is there twice", field->name);
+        }
+    }
+}
+
+static void
+test_tables_are_whole(void **state)
+{
+    for (const Field *field = port_fields; field->name; field++) {
+        for (FieldUse use = FIELD_USE_RECORD; use <= FIELD_USE_CHANGE; use++) {
+            const FieldPlace *place = field_place(field, use);
+
+            if (!place)
+                continue;
+            assert_true((place->type == FIELD_ENUM) == (field->word != NULL) ||
+                        place->type == FIELD_GROUP);
+            assert_true(place->type != FIELD_GROUP || field->members);
+            assert_true(place->type != FIELD_DERIVED || place->derive);
+        }
+        /* What the daemon only keeps is a text everywhere, and a port has it. */
+        if (field->flags & FIELD_KEPT)
+            assert_true(field->port.type == FIELD_TEXT && field->flags & FIELD_RECORD);
+        assert_true(!field->option || field->help);
+        assert_true(!field->also || strchr(field->also, '%'));
+    }
+}
+
+static void
+test_interface_names_are_bytes(void **state)
+{
+    g_autoptr(Port) port = port_new();
+    g_autoptr(json_t) object = NULL;
+
+    port->parent = g_strdup("\xff\xfe");
+    port->trunk = g_strdup("\xc3\xa9"
+                           "0");
+    g_strlcpy(port->interface_name, "a\\b", sizeof(port->interface_name));
+    g_strlcpy(port->active_slave, "eth0", sizeof(port->active_slave));
+    object = fields_to_json(port_fields, FIELD_USE_REPLY, port);
+    assert_string_equal(json_string_value(json_object_get(object, "parent")), "\\xff\\xfe");
+    assert_string_equal(json_string_value(json_object_get(object, "trunk")), "\\xc3\\xa90");
+    assert_string_equal(json_string_value(json_object_get(object, "interfaceName")), "a\\x5cb");
+    assert_string_equal(json_string_value(json_object_get(object, "activeSlave")), "eth0");
+}
+
+static void
+test_texts_of_people(void **state)
+{
+    static const struct {
+        const char *field;
+        FieldUse use;
+        const char *text, *json, *refusal;
+    } rows[] = {
+        {"queues", FIELD_USE_REQUEST, "4", "4", NULL},
+        {"queues", FIELD_USE_REQUEST, "257", NULL, "queues must be 1 to 256, not '257'"},
+        {"queues", FIELD_USE_REQUEST, "", NULL, "not ''"},
+        {"mtu", FIELD_USE_REQUEST, "67", NULL, "the MTU must be 68 to 65535, not '67'"},
+        {"linkUp", FIELD_USE_CHANGE, "up", "true", NULL},
+        {"linkUp", FIELD_USE_CHANGE, "down", "false", NULL},
+        {"linkUp", FIELD_USE_CHANGE, "yes", NULL, "link must be up or down, not 'yes'"},
+        {"openDescriptors", FIELD_USE_REQUEST, "no", "false", NULL},
+        {"sources", FIELD_USE_CHANGE, "", "[]", NULL},
+        {"sources", FIELD_USE_CHANGE, "a,b", "[\"a\",\"b\"]", NULL},
+        {"name", FIELD_USE_REQUEST, "web", "\"web\"", NULL},
+        {"name", FIELD_USE_REQUEST, "\xff", NULL, "name is not UTF-8"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const Field *field = field_find(port_fields, rows[i].use, rows[i].field);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(json_t) json = field_json_from_text(field, rows[i].use, rows[i].text, &error);
+        g_autofree char *text =
+            json ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY) : g_strdup("");
+
+        if (rows[i].json)
+            assert_string_equal(text, rows[i].json);
+        else
+            assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_INVALID_REQUEST, rows[i].refusal);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_interface_has_the_same_fields),
+        cmocka_unit_test(test_groups_are_the_interfaces_types),
+        cmocka_unit_test(test_every_name_is_one_row_for_each_use),
+        cmocka_unit_test(test_tables_are_whole),
+        cmocka_unit_test(test_interface_names_are_bytes),
+        cmocka_unit_test(test_texts_of_people),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
