@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client-private.h"
+#include "port-fields.h"
 #include "varlink-error.h"
 
 #include <string.h>
@@ -159,6 +160,40 @@ set_holder(json_t *object, const char *text, GError **error)
     return TRUE;
 }
 
+static gboolean
+set_field(json_t *object, FieldUse use, const MacvtapField *given, GError **error)
+{
+    const Field *field = field_find(port_fields, use, given->name);
+    g_autoptr(GError) cause = NULL;
+    json_t *value;
+
+    if (!field) {
+        g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED, "there is no field '%s'",
+                    given->name);
+        return FALSE;
+    }
+    if (g_str_equal(given->name, "holder"))
+        return set_holder(object, given->value, error);
+    value = field_json_from_text(field, use, given->value, &cause);
+    if (!value) {
+        g_set_error_literal(error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED, cause->message);
+        return FALSE;
+    }
+    json_object_set_new(object, given->name, value);
+    return TRUE;
+}
+
+/* fields may be NULL. */
+static gboolean
+set_fields(json_t *object, FieldUse use, const MacvtapField *fields, GError **error)
+{
+    for (; fields && fields->name; fields++) {
+        if (!set_field(object, use, fields, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static MacvtapPort *
 take_port(const VarlinkReply *reply, GError **error)
 {
@@ -193,7 +228,8 @@ format_request(const MacvtapRequest *request, GError **error)
         json_object_set_new(parameters, "deviceNode",
                             json_pack("{s:I, s:I}", "owner", (json_int_t)request->node_owner,
                                       "group", (json_int_t)request->node_group));
-    if (set_holder(parameters, request->holder, error))
+    if (set_holder(parameters, request->holder, error) &&
+        set_fields(parameters, FIELD_USE_REQUEST, request->fields, error))
         return parameters;
     json_decref(parameters);
     return NULL;
@@ -236,6 +272,21 @@ macvtap_client_open(MacvtapClient *client, const char *port, guint queues, GErro
     if (!call(client, "OpenPort", parameters, &reply, error))
         return NULL;
     return take_port(&reply, error);
+}
+
+gboolean
+macvtap_client_set(MacvtapClient *client, const char *port, const MacvtapField *fields,
+                   GError **error)
+{
+    json_t *parameters = json_object();
+    g_auto(VarlinkReply) reply = {0};
+
+    set_text(parameters, "port", port);
+    if (!set_fields(parameters, FIELD_USE_CHANGE, fields, error)) {
+        json_decref(parameters);
+        return FALSE;
+    }
+    return call(client, "SetPort", parameters, &reply, error);
 }
 
 gboolean

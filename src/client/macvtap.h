@@ -43,6 +43,14 @@ void macvtap_client_set_timeout(MacvtapClient *client, int milliseconds);
  * call. */
 const char *macvtap_client_get_refusal(const MacvtapClient *client);
 
+/* A field of the API's CreatePort or SetPort by its name there, and its value as text: numbers in
+ * digits, "yes" and "no" (linkUp: "up" and "down"), lists joined by ',', a holder as of
+ * MacvtapRequest. */
+typedef struct MacvtapField {
+    const char *name;
+    const char *value;
+} MacvtapField;
+
 /* What to ask for; NULL and 0 mean "as the network has it". Set every field you do not use to zero.
  */
 typedef struct MacvtapRequest {
@@ -55,13 +63,14 @@ typedef struct MacvtapRequest {
     guint mtu;                  /* bytes */
     guint queues;               /* 1 to 256 */
     const char *vhost;          /* "auto", "require" or "off" */
-    const char *holder; /* "descriptors" (as for NULL), "process" (that connected), "pid:N",
-                           "domain:UUID" or "none"; with no_descriptors not "descriptors" */
-    gboolean no_descriptors;      /* make the device only */
-    gboolean device_node;         /* for who opens /dev/tap<index> by path: this user, */
+    const char *holder;         /* "descriptors" (as for NULL), "process" (that connected), "pid:N",
+                                   "domain:UUID" or "none"; with no_descriptors not "descriptors" */
+    gboolean no_descriptors;    /* make the device only */
+    gboolean device_node;       /* for who opens /dev/tap<index> by path: this user, */
     guint node_owner, node_group; /* of this group, may open it, and root */
     gboolean link_down;           /* leave the device down: macvtap_client_set_link() */
     gboolean incoming;            /* the guest comes by migration from another host */
+    const MacvtapField *fields;   /* what has no member above, ended by one without a name */
 } MacvtapRequest;
 
 MacvtapPort *macvtap_client_create(MacvtapClient *client, const MacvtapRequest *request,
@@ -92,6 +101,10 @@ gboolean macvtap_client_delete_ports(MacvtapClient *client, const char *const *p
 gboolean macvtap_client_delete_network(MacvtapClient *client, const char *network,
                                        MacvtapDeleteFailed failed, gpointer user_data,
                                        GError **error);
+
+/* Changes fields of a port, ended by one without a name, in one SetPort. */
+gboolean macvtap_client_set(MacvtapClient *client, const char *port, const MacvtapField *fields,
+                            GError **error);
 
 /* Root only: the MAC addresses (NULL-terminated) that a port in source mode lets through. */
 gboolean macvtap_client_set_sources(MacvtapClient *client, const char *port,

@@ -521,7 +521,8 @@ static json_t *
 truth_from_text(const Field *field, const char *text, GError **error)
 {
     static const char *const usual[] = {"no", "yes"};
-    const char *const *truths = field->truths ? field->truths : usual;
+    /* An option without an argument is given or not, whatever people see. */
+    const char *const *truths = field->truths && field->argument ? field->truths : usual;
 
     if (g_str_equal(text, truths[TRUE]) || g_str_equal(text, truths[FALSE]))
         return json_boolean(g_str_equal(text, truths[TRUE]));

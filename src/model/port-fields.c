@@ -138,6 +138,7 @@ const Field port_fields[] = {
      .argument = "none|pid:N|domain:UUID",
      .help = "What the port's life is tied to (default none)"},
     {"owner", EVERYWHERE, IN_PORT(UINT, owner), .also = ", owner %"},
+    {"holder.pid", FIELD_SHOWN, .label = "process"},
     {"container", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(BOOLEAN, from_container)},
     {"fromContainer", FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(BOOLEAN, from_container)},
     {"openQueues", FIELD_REPLY, IN_PORT(UINT, open_queues), .label = "open"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "field-options.h"
 #include "macvtapctl.h"
-#include "network-option.h"
 #include "port-refusal.h"
 #include "queue-users.h"
 #include "table.h"
@@ -18,84 +18,103 @@ ctl_port_state(const MacvtapPort *port)
     return g_str_equal(state, "active") && g_str_equal(carrier, "no") ? "no-carrier" : state;
 }
 
+static char *
+column_text(const MacvtapPort *port, const Field *field)
+{
+    if (g_str_equal(field->name, "holder"))
+        return macvtap_port_get_holder(port);
+    if (g_str_equal(field->name, "state"))
+        return g_strdup(ctl_port_state(port));
+    return macvtap_port_get_text(port, field->name);
+}
+
 static void
 print_ports(GPtrArray *ports)
 {
-    static const char *const headings[] = {"NAME", "NETWORK", "PARENT", "MODE",  "INTERFACE",
-                                           "MAC",  "QUEUES",  "HOLDER", "STATE", NULL};
-    Table *table = table_new(headings);
+    g_autoptr(GPtrArray) headings = g_ptr_array_new();
     g_autofree char *text = NULL;
+    Table *table;
 
+    for (const Field *field = port_fields; field->name; field++) {
+        if (field->column)
+            g_ptr_array_add(headings, (gpointer)field->column);
+    }
+    g_ptr_array_add(headings, NULL);
+    table = table_new((const char *const *)headings->pdata);
     for (guint i = 0; i < ports->len; i++) {
-        const MacvtapPort *port = ports->pdata[i];
-
-        table_add(table, g_strdup(macvtap_port_get_name(port)),
-                  g_strdup(macvtap_port_get_network(port)), g_strdup(macvtap_port_get_parent(port)),
-                  g_strdup(macvtap_port_get_mode(port)),
-                  g_strdup(macvtap_port_get_interface_name(port)),
-                  g_strdup(macvtap_port_get_mac_address(port)),
-                  g_strdup_printf("%u", macvtap_port_get_queues(port)),
-                  macvtap_port_get_holder(port), g_strdup(ctl_port_state(port)));
+        for (const Field *field = port_fields; field->name; field++) {
+            if (field->column)
+                table_add_cell(table, column_text(ports->pdata[i], field));
+        }
     }
     text = table_finish(table);
     g_print("%s", text);
 }
 
-/* A field that is not there, or a count of 0, is not worth a line. */
-static void
-print_field(const MacvtapPort *port, const char *label, const char *field)
+/* The processes are looked for only here: it takes a look at every process's descriptors. Free with
+ * g_free(). */
+static char *
+open_queues_text(const MacvtapPort *port)
 {
-    g_autofree char *text = macvtap_port_get_text(port, field);
-
-    if (text[0] && !g_str_equal(text, "0"))
-        g_print("%-10s %s\n", label, text);
-}
-
-/* The processes are looked for only here: it takes a look at every process's descriptors. */
-static void
-print_open_queues(const MacvtapPort *port)
-{
-    g_autofree char *open = macvtap_port_get_text(port, "openQueues");
-    g_autofree char *users = NULL;
+    g_autofree char *open = macvtap_port_get_text(port, "openQueues"), *users = NULL;
 
     if (!open[0] || g_str_equal(open, "0"))
-        return;
+        return g_strdup("");
     users = queue_users_describe(macvtap_port_get_id(port));
-    g_print("open       %s queue%s%s%s\n", open, g_str_equal(open, "1") ? "" : "s",
-            users[0] ? ", in " : "", users);
+    return g_strdup_printf("%s queue%s%s%s", open, g_str_equal(open, "1") ? "" : "s",
+                           users[0] ? ", in " : "", users);
+}
+
+/* The process of a domain; another holder's stands in the line of the holder. */
+static char *
+domain_process_text(const MacvtapPort *port)
+{
+    g_autofree char *holder = macvtap_port_get_holder(port);
+
+    return g_str_has_prefix(holder, "domain:") ? macvtap_port_get_text(port, "holder.pid")
+                                               : g_strdup("");
+}
+
+static char *
+field_text(const MacvtapPort *port, const Field *field)
+{
+    g_autofree char *text = NULL;
+
+    if (g_str_equal(field->name, "holder"))
+        return macvtap_port_get_holder(port);
+    if (g_str_equal(field->name, "holder.pid"))
+        return domain_process_text(port);
+    if (g_str_equal(field->name, "openQueues"))
+        return open_queues_text(port);
+    text = macvtap_port_get_text(port, field->name);
+    if (field->truths && text[0])
+        return g_strdup(field->truths[g_str_equal(text, "yes")]);
+    return g_steal_pointer(&text);
+}
+
+/* A field that is not there, or a count of 0, is not worth a line. */
+static void
+append_line(GString *lines, const char *label, const char *text)
+{
+    if (text[0] && !g_str_equal(text, "0"))
+        g_string_append_printf(lines, "%s%-10s %s", lines->len > 0 ? "\n" : "", label, text);
 }
 
 static void
 print_port(const MacvtapPort *port)
 {
-    g_autofree char *holder = macvtap_port_get_holder(port);
-    g_autofree char *up = macvtap_port_get_text(port, "linkUp");
-    g_autofree char *incoming = macvtap_port_get_text(port, "incoming");
+    g_autoptr(GString) lines = g_string_new(NULL);
 
-    g_print("port       %s (%s)\n", macvtap_port_get_name(port), macvtap_port_get_id(port));
-    g_print("network    %s\n", macvtap_port_get_network(port));
-    g_print("parent     %s, mode %s\n", macvtap_port_get_parent(port), macvtap_port_get_mode(port));
-    g_print("interface  %s (index %d), MTU %u, queues %u\n", macvtap_port_get_interface_name(port),
-            macvtap_port_get_interface_index(port), macvtap_port_get_mtu(port),
-            macvtap_port_get_queues(port));
-    g_print("MAC        %s\n", macvtap_port_get_mac_address(port));
-    g_print("holder     %s, owner %u\n", holder, macvtap_port_get_owner(port));
-    if (g_str_has_prefix(holder, "domain:"))
-        print_field(port, "process", "holder.pid");
-    print_open_queues(port);
-    g_print("state      %s\n", macvtap_port_get_state(port));
-    g_print("link       %s\n", g_str_equal(up, "no") ? "down" : "up");
-    print_field(port, "carrier", "carrier");
-    if (g_str_equal(incoming, "yes"))
-        g_print("guest      on another host (migration)\n");
-    print_field(port, "VLAN", "vlan");
-    print_field(port, "trunk", "trunk");
-    print_field(port, "slave", "activeSlave");
-    print_field(port, "sources", "sources");
-    print_field(port, "node", "deviceNode");
-    print_field(port, "received", "statistics.receivedPackets");
-    print_field(port, "sent", "statistics.sentPackets");
-    print_field(port, "put back", "macChanges");
+    for (const Field *field = port_fields; field->name; field++) {
+        g_autofree char *text = field->label || field->also ? field_text(port, field) : NULL;
+        g_auto(GStrv) around = field->also ? g_strsplit(field->also, "%", 2) : NULL;
+
+        if (field->label)
+            append_line(lines, field->label, text);
+        else if (around && text[0])
+            g_string_append_printf(lines, "%s%s%s", around[0], text, around[1]);
+    }
+    g_print("%s\n", lines->str);
 }
 
 static void
@@ -159,83 +178,24 @@ ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error)
     return 0;
 }
 
-static gboolean
-check_link(const char *link, GError **error)
-{
-    if (!link || g_str_equal(link, "up") || g_str_equal(link, "down"))
-        return TRUE;
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                "a link is set up or down, not '%s'", link);
-    return FALSE;
-}
-
-typedef struct CreateOptions {
-    char *network, *name, *interface, *mac, *mtu, *queues, *vhost, *holder, *link;
-    gboolean incoming;
-} CreateOptions;
-
-static void
-create_options_clear(CreateOptions *options)
-{
-    g_free(options->network);
-    g_free(options->name);
-    g_free(options->interface);
-    g_free(options->mac);
-    g_free(options->mtu);
-    g_free(options->queues);
-    g_free(options->vhost);
-    g_free(options->holder);
-    g_free(options->link);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CreateOptions, create_options_clear)
-
 int
 ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
 {
-    g_auto(CreateOptions) options = {0};
-    const GOptionEntry entries[] = {
-        {"network", 0, 0, G_OPTION_ARG_STRING, &options.network, "The network", "NET"},
-        {"name", 0, 0, G_OPTION_ARG_STRING, &options.name, "The port's name", "NAME"},
-        {"interface", 0, 0, G_OPTION_ARG_STRING, &options.interface, "The device's name", "IFNAME"},
-        {"mac", 0, 0, G_OPTION_ARG_STRING, &options.mac, "The guest's MAC", "MAC"},
-        {"mtu", 0, 0, G_OPTION_ARG_STRING, &options.mtu, "The MTU", "BYTES"},
-        {"queues", 0, 0, G_OPTION_ARG_STRING, &options.queues, "1 to 256", "N"},
-        {"vhost", 0, 0, G_OPTION_ARG_STRING, &options.vhost, "auto, require or off", "WHEN"},
-        {"holder", 0, 0, G_OPTION_ARG_STRING, &options.holder,
-         "none (default), pid:N or domain:UUID", "HOLDER"},
-        {"link", 0, 0, G_OPTION_ARG_STRING, &options.link, "The device's link (default: up)",
-         "up|down"},
-        {"incoming", 0, 0, G_OPTION_ARG_NONE, &options.incoming,
-         "The guest comes by migration from another host", NULL},
-        {NULL},
-    };
-    MacvtapRequest request = {.no_descriptors = TRUE};
+    g_autoptr(FieldOptions) options = field_options_new(FIELD_USE_REQUEST);
+    MacvtapRequest request = {.no_descriptors = TRUE, .holder = "none"};
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(MacvtapPort) port = NULL;
 
-    if (!ctl_parse(ctl, entries, &argc, &argv, 0, 0, "", error))
+    if (!ctl_parse(ctl, field_options_entries(options), &argc, &argv, 0, 0, "", error))
         return 2;
-    if (!options.network) {
-        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                            "which network? Give --network NET");
+    request.fields = field_options_check(options, error);
+    if (!request.fields)
         return 2;
-    }
-    if ((options.mtu && !option_parse_mtu(options.mtu, &request.mtu, error)) ||
-        (options.queues && !option_parse_queues(options.queues, &request.queues, error)) ||
-        !check_link(options.link, error))
-        return 2;
-    request.network = options.network;
-    request.name = options.name;
-    request.interface_name = options.interface;
-    request.mac_address = options.mac;
-    request.vhost = options.vhost;
-    request.holder = options.holder ? options.holder : "none";
-    request.link_down = g_strcmp0(options.link, "down") == 0;
-    request.incoming = options.incoming;
     client = ctl_connect(ctl, error);
     port = client ? macvtap_client_create(client, &request, error) : NULL;
     if (client && !port)
-        port_refusal_name_users(client, options.name, options.mac, error);
+        port_refusal_name_users(client, field_options_get(options, "name"),
+                                field_options_get(options, "macAddress"), error);
     if (!port)
         return 1;
     if (ctl->json)
@@ -245,58 +205,20 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
     return 0;
 }
 
-typedef struct SetOptions {
-    char *sources, *link;
-} SetOptions;
-
-static void
-set_options_clear(SetOptions *options)
-{
-    g_free(options->sources);
-    g_free(options->link);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SetOptions, set_options_clear)
-
-static gboolean
-check_set_options(const SetOptions *options, GError **error)
-{
-    if (!options->sources && !options->link)
-        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                            "change what? Give --sources MAC[,MAC...] or --link up|down");
-    else
-        return check_link(options->link, error);
-    return FALSE;
-}
-
-static gboolean
-set_sources(MacvtapClient *client, const char *port, const char *sources, GError **error)
-{
-    g_auto(GStrv) list = sources[0] ? g_strsplit(sources, ",", -1) : g_new0(char *, 1);
-
-    return macvtap_client_set_sources(client, port, (const char *const *)list, error);
-}
-
 int
 ctl_port_set(Ctl *ctl, int argc, char **argv, GError **error)
 {
-    g_auto(SetOptions) options = {0};
-    const GOptionEntry entries[] = {
-        {"sources", 0, 0, G_OPTION_ARG_STRING, &options.sources, "What source mode lets through",
-         "MAC[,MAC...]"},
-        {"link", 0, 0, G_OPTION_ARG_STRING, &options.link, "Set the device up or down", "up|down"},
-        {NULL},
-    };
+    g_autoptr(FieldOptions) options = field_options_new(FIELD_USE_CHANGE);
     g_autoptr(MacvtapClient) client = NULL;
+    const MacvtapField *fields;
 
-    if (!ctl_parse(ctl, entries, &argc, &argv, 1, 1, "PORT", error) ||
-        !check_set_options(&options, error))
+    if (!ctl_parse(ctl, field_options_entries(options), &argc, &argv, 1, 1, "PORT", error))
+        return 2;
+    fields = field_options_check(options, error);
+    if (!fields)
         return 2;
     client = ctl_connect(ctl, error);
-    if (!client || (options.sources && !set_sources(client, argv[1], options.sources, error)) ||
-        (options.link &&
-         !macvtap_client_set_link(client, argv[1], g_str_equal(options.link, "up"), error)))
-        return 1;
-    return 0;
+    return client && macvtap_client_set(client, argv[1], fields, error) ? 0 : 1;
 }
 
 /* MacvtapDeleteFailed */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "macvtapctl.h"
+#include "field-options.h"
 
 #include "capabilities.h"
 #include "descriptor.h"
@@ -15,6 +16,7 @@ typedef struct Command {
     const char *arguments, *help;
     guint64 capabilities;     /* that it needs, if the user has them */
     gboolean starts_programs; /* libvirt's or a VMM, which must have what the user has */
+    FieldUse options;         /* which fields are its options; 0: none */
 } Command;
 
 /* To see which processes have a descriptor: /proc/PID/fd of others. */
@@ -26,13 +28,9 @@ static const Command commands[] = {
     {"port", "list", ctl_port_list, "[--network NET]", "Your ports"},
     {"port", "show", ctl_port_show, "PORT", "One port, by id, name or interface",
      .capabilities = LOOK_AT_PROCESSES},
-    {"port", "create", ctl_port_create,
-     "--network NET [--name NAME] [--interface IFNAME] [--mac MAC] [--mtu N] [--queues N] [--vhost "
-     "WHEN]"
-     " [--holder none|pid:N|domain:UUID] [--link up|down] [--incoming]",
-     "Make a port", .capabilities = LOOK_AT_PROCESSES},
-    {"port", "set", ctl_port_set, "PORT [--sources MAC[,MAC...]] [--link up|down]",
-     "Change the source list of a port in source mode, or set its device up or down"},
+    {"port", "create", ctl_port_create, "", "Make a port", .capabilities = LOOK_AT_PROCESSES,
+     .options = FIELD_USE_REQUEST},
+    {"port", "set", ctl_port_set, "PORT ", "Change a port", .options = FIELD_USE_CHANGE},
     {"port", "delete", ctl_port_delete, "PORT... | --network NET | --all",
      "Remove ports: these, those of a network, or all of yours (root: everybody's)"},
     {"port", "open", ctl_port_open, "PORT[,KEY=VALUE...] -- CMD [ARG...]",
@@ -95,11 +93,12 @@ describe_commands(const char *first)
 
     for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
         const Command *command = &commands[i];
+        g_autofree char *options = command->options ? field_options_usage(command->options) : NULL;
 
         if (!first || g_str_equal(command->first, first))
-            g_string_append_printf(text, "  %s%s%s %s\n      %s\n", command->first,
+            g_string_append_printf(text, "  %s%s%s %s%s\n      %s\n", command->first,
                                    command->second ? " " : "", command->second ?: "",
-                                   command->arguments, command->help);
+                                   command->arguments, options ?: "", command->help);
     }
     g_string_append(text, "\nExit status: 0 done, 1 refused or failed, 2 wrong usage.");
     return g_string_free(text, FALSE);

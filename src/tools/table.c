@@ -20,18 +20,21 @@ table_new(const char *const *headings)
 }
 
 void
+table_add_cell(Table *table, char *text)
+{
+    g_ptr_array_add(table->cells, text && text[0] ? text : g_strdup("-"));
+    if (text && !text[0])
+        g_free(text);
+}
+
+void
 table_add(Table *table, ...)
 {
     va_list cells;
 
     va_start(cells, table);
-    for (guint i = 0; i < table->n_columns; i++) {
-        char *text = va_arg(cells, char *);
-
-        g_ptr_array_add(table->cells, text && text[0] ? text : g_strdup("-"));
-        if (text && !text[0])
-            g_free(text);
-    }
+    for (guint i = 0; i < table->n_columns; i++)
+        table_add_cell(table, va_arg(cells, char *));
     va_end(cells);
 }
 

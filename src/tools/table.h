@@ -12,5 +12,8 @@ Table *table_new(const char *const *headings);
 /* Adds a row: as many texts as there are headings, each taken. */
 void table_add(Table *table, ...);
 
+/* Adds the next cell of a row; its text is taken. */
+void table_add_cell(Table *table, char *text);
+
 /* The table as text with a line per row; frees the table. Free the text with g_free(). */
 char *table_finish(Table *table);

@@ -188,7 +188,49 @@ test_holders(void **state)
         g_autoptr(GError) error = NULL;
 
         assert_null(macvtap_client_create(fixture->client, &request, &error));
-        assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED, "a holder is descriptors");
+        assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED,
+                             "a holder is descriptors");
+        expect_nothing(fixture->service);
+    }
+}
+
+static void
+test_fields_by_name(void **state)
+{
+    static const MacvtapField wanted[] = {{"queues", "2"},
+                                          {"openDescriptors", "no"},
+                                          {"vhost", "off"},
+                                          {"holder", "domain:x"},
+                                          {NULL}};
+    static const MacvtapField changes[] = {{"linkUp", "down"}, {"sources", "a,b"}, {NULL}};
+    static const struct {
+        MacvtapField fields[2];
+        const char *text;
+    } bad[] = {
+        {{{"colour", "red"}}, "there is no field 'colour'"},
+        {{{"id", "p000000000001"}}, "there is no field 'id'"},
+        {{{"holderPid", "two"}}, "a process ID must be 1 to 2147483647, not 'two'"},
+        {{{"linkUp", "yes"}}, "link must be up or down, not 'yes'"},
+    };
+    const MacvtapRequest request = {.network = "lan", .vhost = "auto", .fields = wanted};
+    Fixture *fixture = *state;
+    g_autoptr(MacvtapPort) port = NULL;
+
+    answer(fixture, GRANT(PORT, "[]", "[]"));
+    port = macvtap_client_create(fixture->client, &request, NULL);
+    assert_non_null(port);
+    expect_call(fixture, "{'method':'org.macvtapd.Ports.CreatePort','parameters':{'network':'lan',"
+                         "'vhost':'off','queues':2,'openDescriptors':false,"
+                         "'holder':{'type':'domain','domain':'x'}}}");
+    answer(fixture, "{'parameters':{'port':" PORT "}}");
+    assert_true(macvtap_client_set(fixture->client, "web", changes, NULL));
+    expect_call(fixture, "{'method':'org.macvtapd.Ports.SetPort','parameters':{'port':'web',"
+                         "'linkUp':false,'sources':['a','b']}}");
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+
+        assert_false(macvtap_client_set(fixture->client, "web", bad[i].fields, &error));
+        assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED, bad[i].text);
         expect_nothing(fixture->service);
     }
 }
@@ -650,6 +692,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_create),
         TEST(test_holders),
+        TEST(test_fields_by_name),
         TEST(test_text_that_is_not_utf_8),
         TEST(test_open_and_delete),
         TEST(test_changes),

@@ -223,6 +223,7 @@ test_texts_of_people(void **state)
         {"linkUp", FIELD_USE_CHANGE, "down", "false", NULL},
         {"linkUp", FIELD_USE_CHANGE, "yes", NULL, "link must be up or down, not 'yes'"},
         {"openDescriptors", FIELD_USE_REQUEST, "no", "false", NULL},
+        {"incoming", FIELD_USE_REQUEST, "yes", "true", NULL},
         {"sources", FIELD_USE_CHANGE, "", "[]", NULL},
         {"sources", FIELD_USE_CHANGE, "a,b", "[\"a\",\"b\"]", NULL},
         {"name", FIELD_USE_REQUEST, "web", "\"web\"", NULL},

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "field-options.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
+
+typedef struct FieldOption {
+    const Field *field;
+    char *value;    /* NULL: not given */
+    gboolean truth; /* of one without an argument */
+} FieldOption;
+
+struct FieldOptions {
+    FieldUse use;
+    FieldOption *options; /* n of them, */
+    guint n;
+    GOptionEntry *entries; /* which these fill, */
+    MacvtapField *given;   /* and what was given of them */
+};
+
+static gboolean
+is_option(const Field *field, FieldUse use)
+{
+    return field->option && field_place(field, use);
+}
+
+FieldOptions *
+field_options_new(FieldUse use)
+{
+    FieldOptions *options = g_new0(FieldOptions, 1);
+    guint n = 0;
+
+    for (const Field *field = port_fields; field->name; field++)
+        n += is_option(field, use);
+    options->use = use;
+    options->options = g_new0(FieldOption, n);
+    options->entries = g_new0(GOptionEntry, n + 1);
+    options->given = g_new0(MacvtapField, n + 1);
+    for (const Field *field = port_fields; field->name; field++) {
+        FieldOption *option = &options->options[options->n];
+
+        if (!is_option(field, use))
+            continue;
+        option->field = field;
+        options->entries[options->n++] = (GOptionEntry){
+            .long_name = field->option,
+            .arg = field->argument ? G_OPTION_ARG_STRING : G_OPTION_ARG_NONE,
+            .arg_data = field->argument ? (gpointer)&option->value : &option->truth,
+            .description = field->help,
+            .arg_description = field->argument,
+        };
+    }
+    return options;
+}
+
+void
+field_options_free(FieldOptions *options)
+{
+    if (!options)
+        return;
+    for (guint i = 0; i < options->n; i++)
+        g_free(options->options[i].value);
+    g_free(options->options);
+    g_free(options->entries);
+    g_free(options->given);
+    g_free(options);
+}
+
+const GOptionEntry *
+field_options_entries(const FieldOptions *options)
+{
+    return options->entries;
+}
+
+static const char *
+value_of(const FieldOption *option)
+{
+    return option->truth ? "yes" : option->value;
+}
+
+const char *
+field_options_get(const FieldOptions *options, const char *name)
+{
+    for (guint i = 0; i < options->n; i++) {
+        if (g_str_equal(options->options[i].field->name, name))
+            return value_of(&options->options[i]);
+    }
+    return NULL;
+}
+
+/* "--sources MAC[,MAC...] or --link up|down"; free with g_free(). */
+static char *
+list_options(FieldUse use)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (const Field *field = port_fields; field->name; field++) {
+        if (is_option(field, use))
+            g_string_append_printf(text, "%s--%s %s", text->len > 0 ? " or " : "", field->option,
+                                   field->argument);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static gboolean
+check_given(const FieldOptions *options, guint n_given, GError **error)
+{
+    g_autofree char *all = NULL;
+
+    for (guint i = 0; i < options->n; i++) {
+        const Field *field = options->options[i].field;
+
+        if (!(field->flags & FIELD_MANDATORY) || value_of(&options->options[i]))
+            continue;
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "which %s? Give --%s %s",
+                    field->option, field->option, field->argument);
+        return FALSE;
+    }
+    if (options->use != FIELD_USE_CHANGE || n_given > 0)
+        return TRUE;
+    all = list_options(options->use);
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "change what? Give %s", all);
+    return FALSE;
+}
+
+static gboolean
+check_value(const FieldOptions *options, const FieldOption *option, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(json_t) json = NULL;
+
+    if (field_place(option->field, options->use)->type == FIELD_GROUP || option->truth)
+        return TRUE;
+    json = field_json_from_text(option->field, options->use, option->value, &cause);
+    if (json)
+        return TRUE;
+    g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, cause->message);
+    return FALSE;
+}
+
+const MacvtapField *
+field_options_check(FieldOptions *options, GError **error)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < options->n; i++) {
+        const FieldOption *option = &options->options[i];
+
+        if (value_of(option))
+            options->given[n++] = (MacvtapField){option->field->name, value_of(option)};
+    }
+    if (!check_given(options, n, error))
+        return NULL;
+    for (guint i = 0; i < options->n; i++) {
+        if (value_of(&options->options[i]) && !check_value(options, &options->options[i], error))
+            return NULL;
+    }
+    return options->given;
+}
+
+char *
+field_options_usage(FieldUse use)
+{
+    g_autoptr(GString) must = g_string_new(NULL), may = g_string_new(NULL);
+
+    for (const Field *field = port_fields; field->name; field++) {
+        gboolean mandatory = (field->flags & FIELD_MANDATORY) != 0;
+
+        if (is_option(field, use))
+            g_string_append_printf(mandatory ? must : may, mandatory ? "--%s%s%s " : "[--%s%s%s] ",
+                                   field->option, field->argument ? " " : "",
+                                   field->argument ? field->argument : "");
+    }
+    g_string_append(must, may->str);
+    g_string_truncate(must, must->len - 1);
+    return g_string_free(g_steal_pointer(&must), FALSE);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The options of commands that make or change a port: one for each field of the table in
+ * port-fields.h that is an option and can be given (FIELD_USE_REQUEST) or set (FIELD_USE_CHANGE).
+ */
+#pragma once
+
+#include "macvtap.h"
+#include "port-fields.h"
+
+typedef struct FieldOptions FieldOptions;
+
+FieldOptions *field_options_new(FieldUse use);
+void field_options_free(FieldOptions *options);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FieldOptions, field_options_free)
+
+/* For g_option_context_parse(); they belong to the options. */
+const GOptionEntry *field_options_entries(const FieldOptions *options);
+
+/* What was given for the field with this name in the API, or NULL. */
+const char *field_options_get(const FieldOptions *options, const char *name);
+
+/* What was given, for libmacvtap, ended by one without a name; it belongs to the options. NULL with
+ * G_OPTION_ERROR when a number or one of two words is wrong, when the request lacks what it must
+ * have, or a change changes nothing: the rest is the daemon's to judge. */
+const MacvtapField *field_options_check(FieldOptions *options, GError **error);
+
+/* "--network NET [--name NAME]…"; free with g_free(). */
+char *field_options_usage(FieldUse use);
