@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "port-fields.h"
 
+#include "port-error.h"
 #include "port.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define PLACE(Structure, Type, member, ...)                                                        \
     {                                                                                              \
@@ -59,6 +61,34 @@ check_vlan(const char *text, GError **error)
     return network_vlan_is_valid(text);
 }
 
+/* Whether a terminal or a log would begin a new line at the character, or do something else with it
+ * than show it. */
+static gboolean
+is_control(gunichar character)
+{
+    GUnicodeType type = g_unichar_type(character);
+
+    return type == G_UNICODE_CONTROL || type == G_UNICODE_LINE_SEPARATOR ||
+           type == G_UNICODE_PARAGRAPH_SEPARATOR;
+}
+
+static gboolean
+check_description(const char *text, GError **error)
+{
+    gsize length = strlen(text);
+
+    if (length > PORT_DESCRIPTION_MAX)
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "a description has at most %d bytes, not %" G_GSIZE_FORMAT,
+                              PORT_DESCRIPTION_MAX, length);
+    for (const char *c = text; *c; c = g_utf8_next_char(c)) {
+        if (is_control(g_utf8_get_char(c)))
+            return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                                  "a description is one line without control characters");
+    }
+    return TRUE;
+}
+
 static char *
 derive_node_path(gconstpointer structure)
 {
@@ -102,6 +132,11 @@ const Field port_fields[] = {
      .label = "port", .column = "NAME", .option = "name", .argument = "NAME",
      .help = "The port's name"},
     {"id", EVERYWHERE, IN_PORT(TEXT, id, .check = check_id), .also = " (%)"},
+    {"description", EVERYWHERE | FIELD_OPTIONAL | FIELD_KEPT,
+     IN_PORT(TEXT, description, .check = check_description),
+     IN_REQUEST(TEXT, description, .check = check_description),
+     IN_CHANGE(TEXT, description, .check = check_description), .label = "about",
+     .option = "description", .argument = "TEXT", .help = "What the port is for, in one line"},
     {"guestName", 0, IN_REQUEST(TEXT, guest_name)},
     {"network", EVERYWHERE | FIELD_MANDATORY, IN_PORT(TEXT, network, .check = check_network),
      IN_REQUEST(TEXT, network), .label = "network", .column = "NETWORK", .option = "network",

@@ -15,6 +15,9 @@
 /* The longest name of a guest in bytes. */
 #define GUEST_NAME_MAX 255
 
+/* The longest description of a port in bytes. */
+#define PORT_DESCRIPTION_MAX 256
+
 typedef enum PortState {
     PORT_STATE_CREATING, /* only in records: a crash came before the device was whole */
     PORT_STATE_ACTIVE,
@@ -37,6 +40,7 @@ typedef struct Port {
     int trunk_index;  /* as parent_index; 0 without trunk */
     char *vlan;       /* VLAN=: "100" or "200.100"; else NULL */
     MacvtapMode mode;
+    char *description; /* its owner's words; NULL or "": none */
     gboolean nopromisc;
     char interface_name[INTERFACE_NAME_MAX + 1];
     int interface_index; /* in the daemon's network namespace; chosen before the device is made */
@@ -100,6 +104,7 @@ typedef struct PortRequest {
     char *name;
     char *guest_name; /* the guest's own name (QEMU's -name): what a port without name goes by */
     char *interface_name;
+    char *description;
     gboolean has_mac;
     MacAddress mac;
     guint32 mtu;
@@ -127,6 +132,7 @@ typedef struct PortChange {
     GArray *sources;  /* of MacAddress: its own list in source mode; NULL: as it is */
     gboolean has_link_up;
     gboolean link_up;
+    char *description; /* "": none; NULL: as it is */
 } PortChange;
 
 void port_change_clear(PortChange *change);

@@ -857,3 +857,59 @@ def test_first_command_of_the_readme_has_the_same_mac_at_each_start(daemon, host
     first.wait()
     # Another user's is another, too.
     assert daemon.tool("macvtap-run", *run).stdout.strip() not in (macs[0], second)
+
+
+# -- a port's description --------------------------------------------------------------------------------------
+
+
+def test_description(daemon):
+    """It is kept and shown as it was given, whatever happens to the daemon, and its owner changes it."""
+    text = "Web server of the shop, „Halle 3“ \\ \"x\""
+    daemon.network("lan", "eth0", AllowUsers="nobody")
+    daemon.reload()
+    made = daemon.ctl_json("port", "create", "--network=lan", "--name=web", "--description", text, user="nobody")
+    assert made["description"] == text
+    daemon.restart()
+    assert daemon.ports() == [made]
+    assert f"about      {text}\n" in daemon.ctl("port", "show", "web", user="nobody").stdout
+    with daemon.connect() as watcher:
+        watcher.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
+        assert watcher.reply() == {"event": "ready"}
+        daemon.ctl("port", "set", "web", "--description=old shop", "--link=down", user="nobody")
+        changed = {**made, "description": "old shop", "linkUp": False}
+        assert watcher.reply() == {"event": "changed", "port": changed}
+        daemon.kill()
+    daemon.start()
+    assert daemon.ports() == [changed]
+    daemon.ctl("port", "set", "web", "--description=")
+    del changed["description"]
+    assert daemon.ports() == [changed]
+    assert "about" not in daemon.ctl("port", "show", "web").stdout
+    daemon.ctl("port", "delete", "web")
+
+
+@pytest.mark.parametrize("text, words", [
+    ("é" * 128 + "x", "a description has at most 256 bytes, not 257"),
+    ("a\nb", "a description is one line without control characters"),
+    ("a\x1b[2J", "a description is one line"),
+    ("a\u2028b", "a description is one line"),
+], ids=["long", "lines", "escape", "separator"])
+def test_description_that_is_refused(daemon, text, words):
+    daemon.ctl("port", "create", "--network=lan", "--name=web", "--description=" + "é" * 128)
+    for command in (["create", "--network=lan"], ["set", "web"]):
+        done = daemon.ctl("port", *command, "--description", text, check=False)
+        assert (done.returncode, done.stdout) == (1, "") and words in done.stderr
+    (port,) = daemon.ports()
+    assert port["description"] == "é" * 128
+    daemon.ctl("port", "delete", "web")
+
+
+def test_description_is_its_owners(daemon):
+    daemon.network("lan", "eth0", AllowUsers="nobody daemon")
+    daemon.reload()
+    daemon.ctl("port", "create", "--network=lan", "--name=web", "--description=mine", user="nobody")
+    done = daemon.ctl("port", "set", "web", "--description=yours", user="daemon", check=False)
+    assert done.returncode == 1 and "there is no port 'web'" in done.stderr
+    (port,) = daemon.ports()
+    assert port["description"] == "mine"
+    daemon.ctl("port", "delete", "web")

@@ -358,6 +358,8 @@ test_bad_changes(void **state)
         {"{\"port\":\"web\",\"holderPid\":-1}", NULL, "-1"},
         {"{\"port\":\"web\",\"holderPid\":4294967297}", NULL, "4294967297"},
         {"{\"port\":\"web\",\"sources\":\"52:54:00:00:00:01\"}", "sources"},
+        {"{\"port\":\"web\",\"description\":1}", "description"},
+        {"{\"port\":\"web\",\"description\":\"a\\nb\"}", NULL, "one line"},
         {"{\"port\":\"web\",\"sources\":[1]}", NULL, "(no text)"},
         {"{\"port\":\"web\",\"sources\":[\"01:00:5e:00:00:01\"]}", NULL, "01:00:5e"},
     };

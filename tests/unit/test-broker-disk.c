@@ -56,6 +56,26 @@ test_holder_is_not_told_what_is_not_written(void **state)
     assert_int_equal(test_count_descriptors(), n_descriptors);
 }
 
+/* The description in memory is the record's. */
+static void
+test_description_stays(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {
+        .network = (char *)"lan", .name = (char *)"web", .description = (char *)"shop"};
+    const PortChange change = {.port = (char *)"web", .description = (char *)"old shop"};
+    g_autoptr(GError) error = NULL;
+    g_auto(PortGrant) grant = {0};
+
+    assert_true(broker_create_port(test->broker, &root, &request, &grant, &error));
+    assert_string_equal(grant.port->description, "shop");
+    lose_folder(test);
+    assert_null(broker_change_port(test->broker, &root, &change, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "record of port web: ");
+    assert_string_equal(grant.port->description, "shop");
+}
+
 /* The port follows its parent's name all the same; the next start finds the parent by its index. */
 static void
 test_parent_is_renamed(void **state)
@@ -96,6 +116,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_holder_is_not_told_what_is_not_written, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_description_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_parent_is_renamed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_port_is_made, set_up, tear_down),
     };
