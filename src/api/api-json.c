@@ -1,19 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api-json.h"
 
+#include "network-fields.h"
 #include "port-fields.h"
-
-static json_t *
-macs_to_json(const GArray *macs)
-{
-    json_t *array = json_array();
-    char text[MAC_ADDRESS_TEXT_SIZE];
-
-    for (guint i = 0; macs && i < macs->len; i++)
-        json_array_append_new(
-            array, json_string(mac_address_format(&g_array_index(macs, MacAddress, i), text)));
-    return array;
-}
 
 json_t *
 api_json_port(const Port *port)
@@ -46,47 +35,17 @@ api_json_strings(const char *const *strings)
     return array;
 }
 
-static json_t *
-ranges_to_json(const GArray *ranges)
-{
-    json_t *array = json_array();
-
-    for (guint i = 0; ranges && i < ranges->len; i++) {
-        g_autofree char *text = mac_range_format(&g_array_index(ranges, MacRange, i));
-
-        json_array_append_new(array, json_string(text));
-    }
-    return array;
-}
-
 json_t *
 api_json_network(const Network *network, guint n_ports, const char *const *parent_problems)
 {
-    json_t *object = json_pack("{s:s, s:I}", "name", network->name, "ports", (json_int_t)n_ports);
+    json_t *object;
 
-    if (network->problem) {
-        json_object_set_new(object, "problem", json_string(network->problem));
-        return object;
-    }
-    json_object_set_new(object, "parents", api_json_strings((const char *const *)network->parents));
+    if (network->problem)
+        return json_pack("{s:s, s:I, s:s}", "name", network->name, "ports", (json_int_t)n_ports,
+                         "problem", network->problem);
+    object = fields_to_json(network_fields, FIELD_USE_REPLY, network);
+    json_object_set_new(object, "ports", json_integer(n_ports));
     if (parent_problems)
         json_object_set_new(object, "parentProblems", api_json_strings(parent_problems));
-    if (network->vlan)
-        json_object_set_new(object, "vlan", json_string(network->vlan));
-    json_object_set_new(object, "mode", json_string(macvtap_mode_name(network->mode)));
-    json_object_set_new(object, "noPromisc", json_boolean(network->nopromisc));
-    if (network->mtu)
-        json_object_set_new(object, "mtu", json_integer(network->mtu));
-    json_object_set_new(object, "sources", macs_to_json(network->sources));
-    json_object_set_new(object, "maxQueues", json_integer(network->max_queues));
-    json_object_set_new(object, "vhost", json_string(vhost_policy_name(network->vhost)));
-    json_object_set_new(object, "macPolicy", json_string(mac_policy_name(network->mac)));
-    json_object_set_new(object, "allowMacs", ranges_to_json(network->allow_macs));
-    json_object_set_new(object, "multicast",
-                        json_string(multicast_policy_name(network->multicast)));
-    if (network->max_ports)
-        json_object_set_new(object, "maxPorts", json_integer(network->max_ports));
-    if (network->max_ports_per_user)
-        json_object_set_new(object, "maxPortsPerUser", json_integer(network->max_ports_per_user));
     return object;
 }

@@ -5,24 +5,27 @@
 
 #include <string.h>
 
-struct ConfigKey {
-    const char *section;
-    const char *name;
-    gboolean (*set)(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error);
-    gsize offset;         /* numbers: where in Network, a guint32 */
-    guint32 min, max;     /* numbers */
-    const char *expected; /* what a value must be, for messages */
+const Field config_daemon_fields[] = {
+    {"seed", 0, .object = FIELD_AT(DaemonSettings, TEXT, seed), .section = "Daemon", .key = "Seed"},
+    {NULL},
 };
 
-G_STATIC_ASSERT(sizeof(guint) == sizeof(guint32));
+/* What the value must be; free with g_free(). */
+static char *
+expected_of(const Field *field)
+{
+    if (field->expected)
+        return g_strdup(field->expected);
+    return field->word ? field_list_words(field) : g_strdup("yes or no");
+}
 
 static gboolean
-refuse(GError **error, const ConfigKey *key, const char *value)
+refuse(GError **error, const Field *field, const char *value)
 {
-    g_autofree char *shown = g_strescape(value, NULL);
+    g_autofree char *shown = g_strescape(value, NULL), *expected = expected_of(field);
 
-    return port_error_set(error, PORT_ERROR_NETWORK_INVALID, "%s= '%.64s' is not %s", key->name,
-                          shown, key->expected);
+    return port_error_set(error, PORT_ERROR_NETWORK_INVALID, "%s= '%.64s' is not %s", field->key,
+                          shown, expected);
 }
 
 /* The words of value, which spaces and tabs separate; free with g_strfreev(). */
@@ -40,85 +43,56 @@ split_words(const char *value)
 }
 
 static gboolean
-set_number(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
+set_number(const Field *field, guint *at, const char *value, GError **error)
 {
     guint64 number;
+    gint64 min, max;
 
-    if (!g_ascii_string_to_unsigned(value, 10, key->min, key->max, &number, NULL)) {
+    field_place_limits(&field->object, &min, &max);
+    if (!g_ascii_string_to_unsigned(value, 10, (guint64)min, (guint64)max, &number, NULL)) {
         g_autofree char *shown = g_strescape(value, NULL);
 
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
-                              "%s= '%.64s' is not a number from %u to %u", key->name, shown,
-                              key->min, key->max);
+                              "%s= '%.64s' is not a number from %u to %u", field->key, shown,
+                              (guint)min, (guint)max);
     }
-    G_STRUCT_MEMBER(guint32, target->network, key->offset) = (guint32)number;
+    *at = (guint)number;
     return TRUE;
 }
 
 static gboolean
-set_parent(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
+set_word(const Field *field, guint *at, const char *value, GError **error)
 {
-    g_strfreev(target->network->parents);
-    target->network->parents = split_words(value);
-    return TRUE;
+    for (guint i = 0; i < field->n_words; i++) {
+        if (g_str_equal(field->word(i), value)) {
+            *at = i;
+            return TRUE;
+        }
+    }
+    return refuse(error, field, value);
 }
 
 static gboolean
-set_vlan(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
-{
-    if (!network_vlan_is_valid(value))
-        return refuse(error, key, value);
-    target->network->vlan = g_strdup(value);
-    return TRUE;
-}
-
-static gboolean
-set_mode(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
-{
-    target->has_mode = macvtap_mode_parse(value, &target->network->mode);
-    return target->has_mode || refuse(error, key, value);
-}
-
-static gboolean
-set_nopromisc(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
+set_truth(const Field *field, gboolean *at, const char *value, GError **error)
 {
     static const char *const words[] = {"no", "yes", "false", "true", "0", "1", "off", "on"};
 
     for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
         if (g_ascii_strcasecmp(value, words[i]) == 0) {
-            target->network->nopromisc = i % 2;
+            *at = i % 2;
             return TRUE;
         }
     }
-    return refuse(error, key, value);
+    return refuse(error, field, value);
 }
 
 static gboolean
-set_sources(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
+set_text(const Field *field, char **at, const char *value, GError **error)
 {
-    g_auto(GStrv) words = split_words(value);
-
-    for (char **word = words; *word; word++) {
-        MacAddress mac;
-
-        if (!mac_address_parse(*word, &mac))
-            return refuse(error, key, *word);
-        g_array_append_val(target->network->sources, mac);
-    }
+    if (field->object.check && !field->object.check(value, NULL))
+        return refuse(error, field, value);
+    *at = g_strdup(value);
     return TRUE;
-}
-
-static gboolean
-set_vhost(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
-{
-    return vhost_policy_parse(value, &target->network->vhost) || refuse(error, key, value);
-}
-
-static gboolean
-set_mac(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
-{
-    target->has_mac = mac_policy_parse(value, &target->network->mac);
-    return target->has_mac || refuse(error, key, value);
 }
 
 /* A range that the group bit makes useless would let nobody have a port. */
@@ -130,123 +104,98 @@ range_has_unicast(const MacRange *range)
     return range->prefix_bits < 8 || !mac_address_is_multicast(&range->base);
 }
 
+/* One word of a list. */
 static gboolean
-set_allow_macs(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
+add_word(const Field *field, const ConfigLookup *lookup, GArray *list, const char *word)
+{
+    MacAddress mac;
+    MacRange range;
+    uid_t uid;
+    gid_t gid;
+
+    switch (field->object.type) {
+    case FIELD_MACS:
+        return mac_address_parse(word, &mac) && g_array_append_val(list, mac);
+    case FIELD_RANGES:
+        return mac_range_parse(word, &range) && range_has_unicast(&range) &&
+               g_array_append_val(list, range);
+    case FIELD_USERS:
+        return lookup->user(word, &uid) && g_array_append_val(list, uid);
+    default:
+        return lookup->group(word, &gid) && g_array_append_val(list, gid);
+    }
+}
+
+static gboolean
+set_list(const Field *field, const ConfigLookup *lookup, GArray *list, const char *value,
+         GError **error)
 {
     g_auto(GStrv) words = split_words(value);
 
-    g_array_set_size(target->network->allow_macs, 0);
+    g_array_set_size(list, 0);
     for (char **word = words; *word; word++) {
-        MacRange range;
-
-        if (!mac_range_parse(*word, &range) || !range_has_unicast(&range))
-            return refuse(error, key, *word);
-        g_array_append_val(target->network->allow_macs, range);
+        if (!add_word(field, lookup, list, *word))
+            return refuse(error, field, *word);
     }
     return TRUE;
 }
 
 static gboolean
-set_multicast(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
+set_strings(GStrv *at, const char *value)
 {
-    return multicast_policy_parse(value, &target->network->multicast) || refuse(error, key, value);
-}
-
-static gboolean
-set_allow_users(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
-{
-    g_auto(GStrv) words = split_words(value);
-
-    for (char **word = words; *word; word++) {
-        uid_t uid;
-
-        if (!target->lookup->user(*word, &uid))
-            return refuse(error, key, *word);
-        g_array_append_val(target->network->allow_uids, uid);
-    }
+    g_strfreev(*at);
+    *at = split_words(value);
     return TRUE;
 }
 
 static gboolean
-set_allow_groups(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
+set_value(const Field *field, ConfigTarget *target, const char *value, GError **error)
 {
-    g_auto(GStrv) words = split_words(value);
+    gpointer structure = target->network ? (gpointer)target->network : target->settings;
+    gpointer at = (char *)structure + field->object.offset;
 
-    for (char **word = words; *word; word++) {
-        gid_t gid;
-
-        if (!target->lookup->group(*word, &gid))
-            return refuse(error, key, *word);
-        g_array_append_val(target->network->allow_gids, gid);
+    switch (field->object.type) {
+    case FIELD_UINT:
+        return set_number(field, at, value, error);
+    case FIELD_ENUM:
+        return set_word(field, at, value, error);
+    case FIELD_BOOLEAN:
+        return set_truth(field, at, value, error);
+    case FIELD_TEXT:
+        return set_text(field, at, value, error);
+    case FIELD_STRINGS:
+        return set_strings(at, value);
+    default:
+        return set_list(field, target->lookup, *(GArray **)at, value, error);
     }
-    return TRUE;
 }
-
-static gboolean
-set_seed(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
-{
-    target->settings->seed = g_strdup(value);
-    return TRUE;
-}
-
-#define NUMBER(section, name, member, min, max)                                                    \
-    {                                                                                              \
-        section, name, set_number, G_STRUCT_OFFSET(Network, member), min, max, NULL                \
-    }
-
-/* The three sections of a network file. MTU: Linux's ETH_MIN_MTU and ETH_MAX_MTU. */
-static const ConfigKey network_keys[] = {
-    {"Network", "Parent", set_parent},
-    {"Network", "VLAN", set_vlan, .expected = "N or OUTER.INNER, each 1 to 4094"},
-    {"Network", "Mode", set_mode, .expected = "bridge, vepa, private, passthru or source"},
-    {"Network", "NoPromisc", set_nopromisc, .expected = "yes or no"},
-    NUMBER("Network", "MTU", mtu, 68, 65535),
-    {"Network", "Sources", set_sources, .expected = "a MAC address (as 52:54:00:12:34:56)"},
-    NUMBER("Port", "MaxQueues", max_queues, 1, NETWORK_QUEUES_MAX),
-    {"Port", "Vhost", set_vhost, .expected = "auto, require or off"},
-    {"Port", "Mac", set_mac, .expected = "generate, any, inherit or assign"},
-    {"Port", "AllowMacs", set_allow_macs,
-     .expected = "a unicast MAC address or a range of them (as 52:54:00:00:00:00/24, with no bits "
-                 "after the 24th)"},
-    {"Port", "Multicast", set_multicast, .expected = "all or filter"},
-    NUMBER("Port", "TxQueueLength", tx_queue_length, 1, 1000000),
-    NUMBER("Port", "BroadcastQueueLength", broadcast_queue_length, 1, 1000000),
-    {"Access", "AllowUsers", set_allow_users, .expected = "a user or uid of this system"},
-    {"Access", "AllowGroups", set_allow_groups, .expected = "a group or gid of this system"},
-    NUMBER("Access", "MaxPorts", max_ports, 0, G_MAXUINT32),
-    NUMBER("Access", "MaxPortsPerUser", max_ports_per_user, 0, G_MAXUINT32),
-    {NULL},
-};
-const ConfigKey *const config_network_keys = network_keys;
-
-static const ConfigKey daemon_keys[] = {
-    {"Daemon", "Seed", set_seed},
-    {NULL},
-};
-const ConfigKey *const config_daemon_keys = daemon_keys;
 
 gboolean
-config_section_exists(const ConfigKey *keys, const char *section)
+config_section_exists(const Field *fields, const char *section)
 {
-    for (; keys->section; keys++) {
-        if (g_str_equal(keys->section, section))
+    for (; fields->name; fields++) {
+        if (g_strcmp0(fields->section, section) == 0)
             return TRUE;
     }
     return FALSE;
 }
 
-const ConfigKey *
-config_key_find(const ConfigKey *keys, const char *section, const char *name)
+const Field *
+config_key_find(const Field *fields, const char *section, const char *name)
 {
-    for (; keys->section; keys++) {
-        if (g_str_equal(keys->section, section) && g_str_equal(keys->name, name))
-            return keys;
+    for (; fields->name; fields++) {
+        if (g_strcmp0(fields->section, section) == 0 && g_str_equal(fields->key, name))
+            return fields;
     }
     return NULL;
 }
 
 gboolean
-config_key_set(const ConfigKey *key, ConfigTarget *target, const char *value, GError **error)
+config_key_set(const Field *field, ConfigTarget *target, const char *value, GError **error)
 {
-    return key->set(key, target, value, error);
+    if (!set_value(field, target, value, error))
+        return FALSE;
+    target->has_mode |= g_str_equal(field->name, "mode");
+    target->has_mac |= g_str_equal(field->name, "macPolicy");
+    return TRUE;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Private to the config room: the keys of each kind of file and what their values may be. */
+/* Private to the config room: the keys of each kind of file, which are those of the fields that
+ * have one, and how a value is read. */
 #pragma once
 
 #include "config.h"
+#include "network-fields.h"
 #include "network.h"
 
 #include <glib.h>
@@ -16,19 +18,17 @@ typedef struct ConfigTarget {
     gboolean has_mac;
 } ConfigTarget;
 
-typedef struct ConfigKey ConfigKey;
+/* The fields of macvtapd.conf; those of a NAME.network are network_fields. */
+extern const Field config_daemon_fields[];
 
-/* The keys of a NAME.network, and those of macvtapd.conf. */
-extern const ConfigKey *const config_network_keys, *const config_daemon_keys;
+gboolean config_section_exists(const Field *fields, const char *section);
 
-gboolean config_section_exists(const ConfigKey *keys, const char *section);
-
-/* The key of that name in section, or NULL. */
-const ConfigKey *config_key_find(const ConfigKey *keys, const char *section, const char *name);
+/* The field with that key in section, or NULL. */
+const Field *config_key_find(const Field *fields, const char *section, const char *name);
 
 /*
- * Sets what key stands for to value, which is stripped and not empty. Fails with
+ * Sets the field to value, which is stripped and not empty. Fails with
  * PORT_ERROR_NETWORK_INVALID; the message starts with "KEY=" and has no file or line.
  */
-gboolean config_key_set(const ConfigKey *key, ConfigTarget *target, const char *value,
+gboolean config_key_set(const Field *field, ConfigTarget *target, const char *value,
                         GError **error);

@@ -13,15 +13,15 @@
 #include <string.h>
 
 static gboolean
-check_known(const char *file_name, const GPtrArray *entries, const ConfigKey *keys, GError **error)
+check_known(const char *file_name, const GPtrArray *entries, const Field *fields, GError **error)
 {
     for (guint i = 0; i < entries->len; i++) {
         const ConfigEntry *entry = g_ptr_array_index(entries, i);
         g_autofree char *shown = g_strescape(entry->key ? entry->key : entry->section, NULL);
 
-        if (!config_section_exists(keys, entry->section))
+        if (!config_section_exists(fields, entry->section))
             return config_refuse(error, file_name, entry->line, "unknown section [%.64s]", shown);
-        if (entry->key && !config_key_find(keys, entry->section, entry->key))
+        if (entry->key && !config_key_find(fields, entry->section, entry->key))
             return config_refuse(error, file_name, entry->line,
                                  "unknown key '%.64s' in section [%s]", shown, entry->section);
     }
@@ -29,7 +29,7 @@ check_known(const char *file_name, const GPtrArray *entries, const ConfigKey *ke
 }
 
 static gboolean
-set_value(const char *file_name, GKeyFile *file, const ConfigEntry *entry, const ConfigKey *keys,
+set_value(const char *file_name, GKeyFile *file, const ConfigEntry *entry, const Field *fields,
           ConfigTarget *target, GError **error)
 {
     g_autoptr(GError) reason = NULL;
@@ -43,15 +43,16 @@ set_value(const char *file_name, GKeyFile *file, const ConfigEntry *entry, const
     g_strstrip(value);
     if (value[0] == '\0')
         return TRUE;
-    if (!config_key_set(config_key_find(keys, entry->section, entry->key), target, value, &reason))
+    if (!config_key_set(config_key_find(fields, entry->section, entry->key), target, value,
+                        &reason))
         return config_refuse(error, file_name, entry->line, "%s%s", reason->message,
                              strchr(value, '#') ? " (a comment needs a line of its own)" : "");
     return TRUE;
 }
 
 static gboolean
-set_values(const char *file_name, const char *clean, const GPtrArray *entries,
-           const ConfigKey *keys, ConfigTarget *target, GError **error)
+set_values(const char *file_name, const char *clean, const GPtrArray *entries, const Field *fields,
+           ConfigTarget *target, GError **error)
 {
     g_autoptr(GKeyFile) file = g_key_file_new();
     gsize length = strlen(clean);
@@ -62,7 +63,7 @@ set_values(const char *file_name, const char *clean, const GPtrArray *entries,
     for (guint i = 0; i < entries->len; i++) {
         const ConfigEntry *entry = g_ptr_array_index(entries, i);
 
-        if (entry->key && !set_value(file_name, file, entry, keys, target, error))
+        if (entry->key && !set_value(file_name, file, entry, fields, target, error))
             return FALSE;
     }
     return TRUE;
@@ -70,14 +71,14 @@ set_values(const char *file_name, const char *clean, const GPtrArray *entries,
 
 /* Sets what the text says and returns its heads and keys; NULL with *error. */
 static GPtrArray *
-parse_text(const char *file_name, const char *text, gsize length, const ConfigKey *keys,
+parse_text(const char *file_name, const char *text, gsize length, const Field *fields,
            ConfigTarget *target, GError **error)
 {
     g_autofree char *clean = NULL;
     g_autoptr(GPtrArray) entries = config_scan(file_name, text, length, &clean, error);
 
-    if (!entries || !check_known(file_name, entries, keys, error) ||
-        !set_values(file_name, clean, entries, keys, target, error))
+    if (!entries || !check_known(file_name, entries, fields, error) ||
+        !set_values(file_name, clean, entries, fields, target, error))
         return NULL;
     return g_steal_pointer(&entries);
 }
@@ -89,7 +90,7 @@ config_parse_daemon(const char *file_name, const char *text, gsize length,
     g_auto(DaemonSettings) settings = {0};
     ConfigTarget target = {.settings = &settings};
     g_autoptr(GPtrArray) entries =
-        parse_text(file_name, text, length, config_daemon_keys, &target, error);
+        parse_text(file_name, text, length, config_daemon_fields, &target, error);
 
     if (!entries)
         return FALSE;
@@ -122,7 +123,7 @@ config_parse_network(const char *name, const char *file_name, const char *text, 
     g_autoptr(Network) network = network_new(name);
     ConfigTarget target = {.network = network, .lookup = lookup};
     g_autoptr(GPtrArray) entries =
-        parse_text(file_name, text, length, config_network_keys, &target, error);
+        parse_text(file_name, text, length, network_fields, &target, error);
     g_autoptr(GError) reason = NULL;
 
     if (!entries)

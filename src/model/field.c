@@ -21,7 +21,7 @@ place_in(const Field *field, FieldUse use)
     case FIELD_USE_REPLY:
         break;
     }
-    return &field->port;
+    return &field->object;
 }
 
 const FieldPlace *
@@ -77,7 +77,7 @@ number_at(const FieldPlace *place, gconstpointer structure)
 }
 
 static const GArray *
-macs_at(const FieldPlace *place, gconstpointer structure)
+array_at(const FieldPlace *place, gconstpointer structure)
 {
     return *(GArray *const *)value_at(place, structure);
 }
@@ -118,6 +118,29 @@ macs_to_json(const GArray *macs)
 }
 
 static json_t *
+ranges_to_json(const GArray *ranges)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < ranges->len; i++) {
+        g_autofree char *text = mac_range_format(&g_array_index(ranges, MacRange, i));
+
+        json_array_append_new(array, json_string_nocheck(text));
+    }
+    return array;
+}
+
+static json_t *
+strings_to_json(const char *const *strings)
+{
+    json_t *array = json_array();
+
+    for (; *strings; strings++)
+        json_array_append_new(array, text_to_json(*strings));
+    return array;
+}
+
+static json_t *
 derived_to_json(const FieldPlace *place, gconstpointer structure)
 {
     g_autofree char *text = place->derive(structure);
@@ -150,11 +173,17 @@ value_to_json(const Field *field, FieldUse use, const FieldPlace *place, gconstp
     case FIELD_MAC:
         return mac_to_json(value_at(place, structure));
     case FIELD_MACS:
-        return macs_at(place, structure) ? macs_to_json(macs_at(place, structure)) : NULL;
+        return array_at(place, structure) ? macs_to_json(array_at(place, structure)) : NULL;
+    case FIELD_RANGES:
+        return array_at(place, structure) ? ranges_to_json(array_at(place, structure)) : NULL;
+    case FIELD_STRINGS:
+        return strings_to_json(*(const char *const *const *)value_at(place, structure));
     case FIELD_GROUP:
         return fields_to_json(field->members, use, structure);
     case FIELD_DERIVED:
         return derived_to_json(place, structure);
+    case FIELD_USERS:
+    case FIELD_GROUPS:
     case FIELD_NOT_THERE:
         break;
     }
@@ -257,9 +286,8 @@ title_of(const Field *field)
     return field->title ? field->title : field->name;
 }
 
-/* "auto, require or off"; free with g_free(). */
-static char *
-list_words(const Field *field)
+char *
+field_list_words(const Field *field)
 {
     g_autoptr(GString) text = g_string_new(field->word(0));
 
@@ -282,7 +310,7 @@ read_enum(const Reading *reading, const char *text, GError **error)
         *at = i;
         return TRUE;
     }
-    words = list_words(field);
+    words = field_list_words(field);
     return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s must be %s, not '%s'",
                           title_of(field), words, text);
 }
@@ -303,8 +331,8 @@ read_mac(const Reading *reading, const char *text, GError **error)
     return TRUE;
 }
 
-static void
-limits_of(const FieldPlace *place, gint64 *ret_min, gint64 *ret_max)
+void
+field_place_limits(const FieldPlace *place, gint64 *ret_min, gint64 *ret_max)
 {
     *ret_min = place->min;
     *ret_max = place->max;
@@ -321,7 +349,7 @@ read_number(const Reading *reading, gint64 number, GError **error)
     gpointer at = target(reading);
     gint64 min, max;
 
-    limits_of(reading->place, &min, &max);
+    field_place_limits(reading->place, &min, &max);
     if (number < min || number > max)
         return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
                               "%s must be %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT
@@ -421,6 +449,10 @@ read_value(Reading *reading, json_t *json, GError **error)
     case FIELD_GROUP:
         return fields_from_json(reading->field->members, reading->use, json, reading->structure,
                                 &reading->wrong, error);
+    case FIELD_RANGES:
+    case FIELD_STRINGS:
+    case FIELD_USERS:
+    case FIELD_GROUPS:
     case FIELD_DERIVED:
     case FIELD_NOT_THERE:
         break;
@@ -508,7 +540,7 @@ number_from_text(const Field *field, const FieldPlace *place, const char *text, 
 {
     gint64 number, min, max;
 
-    limits_of(place, &min, &max);
+    field_place_limits(place, &min, &max);
     if (g_ascii_string_to_signed(text, 10, min, max, &number, NULL))
         return json_integer(number);
     port_error_set(error, PORT_ERROR_INVALID_REQUEST,
@@ -608,9 +640,9 @@ fields_keep(const Field *fields, FieldUse use, gconstpointer from, gpointer port
             continue;
         text = text_at(source, from);
         /* A port's NULL is a value, a request's is none. */
-        if (!text && source != &fields->port)
+        if (!text && source != &fields->object)
             continue;
-        at = (char **)((char *)port + fields->port.offset);
+        at = (char **)((char *)port + fields->object.offset);
         g_free(*at);
         *at = g_strdup(text);
         any = TRUE;

@@ -2,10 +2,10 @@
 /*
  * Theory of operation
  *
- * A field of a port is one row of a table (port-fields.c). The row says what the field is called in
- * JSON, where its value lies in each C structure that has it, which values it may have, and how
- * people see it. Records, the API's replies and requests, and what macvtapctl shows and sets are
- * loops over the rows.
+ * A field of a port or a network is one row of a table (port-fields.c, network-fields.c). The row
+ * says what the field is called in JSON, where its value lies in each C structure that has it,
+ * which values it may have, and how people see it. Records, the API's replies and requests, and
+ * what macvtapctl shows and sets are loops over the rows.
  *
  * A place in a structure has one check, which every value passes on its way in. The writer of a
  * record reads what it is about to write by the same rows, so that a record that is written can be
@@ -17,6 +17,7 @@
 
 #include <glib.h>
 #include <jansson.h>
+#include <stddef.h>
 
 typedef enum FieldType {
     FIELD_NOT_THERE,   /* the structure does not have the field */
@@ -32,6 +33,10 @@ typedef enum FieldType {
     FIELD_ENUM,        /* an enum whose values begin at 0; its words are the row's */
     FIELD_MAC,         /* MacAddress */
     FIELD_MACS,        /* GArray * of unicast MacAddress; NULL: not given */
+    FIELD_RANGES,      /* GArray * of MacRange; it can only be read */
+    FIELD_STRINGS,     /* GStrv; it can only be read */
+    FIELD_USERS,       /* GArray * of uid_t; only a network's file has it */
+    FIELD_GROUPS,      /* GArray * of gid_t; likewise */
     FIELD_GROUP,       /* an object, whose members are the row's */
     FIELD_DERIVED,     /* a text that is made of others by derive(); it can only be read */
 } FieldType;
@@ -51,36 +56,55 @@ typedef struct FieldPlace {
 
 typedef enum FieldFlags {
     FIELD_RECORD = 1 << 0,    /* it is part of a port's record, */
-    FIELD_REPLY = 1 << 1,     /* of the port that the API shows, */
+    FIELD_REPLY = 1 << 1,     /* of the port or network that the API shows, */
     FIELD_OPTIONAL = 1 << 2,  /* and is left out of both when it is empty, 0 or false */
     FIELD_MANDATORY = 1 << 3, /* a request must have it */
     /* A text that the daemon only keeps: a port takes it from its request and from SetPort. */
     FIELD_KEPT = 1 << 4,
-    FIELD_SHOWN = 1 << 5, /* people see it, but it is no part of the port: statistics */
+    FIELD_SHOWN = 1 << 5, /* people see it, but it is no part of the structure: statistics */
 } FieldFlags;
 
 typedef struct Field Field;
 struct Field {
     const char *name; /* in JSON */
     FieldFlags flags;
-    FieldPlace port, request, change; /* in Port, PortRequest, PortChange */
-    guint n_words;                    /* of an enum: how many, and each of them */
+    FieldPlace object;          /* in Port or Network, */
+    FieldPlace request, change; /* in PortRequest and PortChange */
+    guint n_words;              /* of an enum: how many, and each of them */
     const char *(*word)(guint value);
     const Field *members; /* of a group; ends with a row without name */
     const char *title;    /* what a refusal calls it; NULL: its name */
 
+    /* In a file of the administrator's: [SECTION] KEY=, and what it must be, unless the type says
+     * that itself. */
+    const char *section, *key, *expected;
+
     /* For people: the label that begins its line in `port show`, or the text with a '%' for its
-     * value that continues the line before. */
+     * value that continues the line before; likewise in `network show`. */
     const char *label, *also;
     const char *const *truths; /* what false and true are called; NULL: no and yes; "": no line */
-    const char *column;        /* its heading in `port list` */
+    const char *column;        /* its heading in `port list` or `network list` */
     const char *option, *argument, *help; /* as an option of macvtapctl: --option ARGUMENT */
 };
+
+/* A place's initialiser; further arguments: the rest of the FieldPlace. */
+#define FIELD_AT(Structure, Type, member, ...)                                                     \
+    {                                                                                              \
+        .type = FIELD_##Type, .offset = offsetof(Structure, member), __VA_ARGS__                   \
+    }
+
+/* An enum's words, by the function of its own type; DEFINE_FIELD_WORD() before the table. */
+#define FIELD_WORDS(function, n) .word = function##_word, .n_words = (n)
+#define DEFINE_FIELD_WORD(function, Enum)                                                          \
+    static const char *function##_word(guint value)                                                \
+    {                                                                                              \
+        return function((Enum)value);                                                              \
+    }
 
 /* What a table of rows is used for: the structure, and which rows count. */
 typedef enum FieldUse {
     FIELD_USE_RECORD,  /* Port */
-    FIELD_USE_REPLY,   /* Port */
+    FIELD_USE_REPLY,   /* Port or Network */
     FIELD_USE_REQUEST, /* PortRequest */
     FIELD_USE_CHANGE,  /* PortChange */
 } FieldUse;
@@ -105,6 +129,12 @@ gboolean fields_from_json(const Field *fields, FieldUse use, json_t *object, gpo
 
 /* Whether any field that is not mandatory is given in a change or a request. */
 gboolean fields_any_given(const Field *fields, FieldUse use, json_t *object);
+
+/* The words of an enum, as "auto, require or off"; free with g_free(). */
+char *field_list_words(const Field *field);
+
+/* The least and the most that a number may be there. */
+void field_place_limits(const FieldPlace *place, gint64 *ret_min, gint64 *ret_max);
 
 /* A text of people's as the field's JSON value: numbers, truths, lists joined by ','. A new
  * reference, or NULL with PORT_ERROR_INVALID_REQUEST. Not for groups. */

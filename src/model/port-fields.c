@@ -4,32 +4,18 @@
 #include "port-error.h"
 #include "port.h"
 
-#include <stddef.h>
 #include <string.h>
 
-#define PLACE(Structure, Type, member, ...)                                                        \
-    {                                                                                              \
-        .type = FIELD_##Type, .offset = offsetof(Structure, member), __VA_ARGS__                   \
-    }
-
 /* Where a field lies in each structure; further arguments: the rest of its FieldPlace. */
-#define IN_PORT(Type, member, ...) .port = PLACE(Port, Type, member, __VA_ARGS__)
-#define IN_REQUEST(Type, member, ...) .request = PLACE(PortRequest, Type, member, __VA_ARGS__)
-#define IN_CHANGE(Type, member, ...) .change = PLACE(PortChange, Type, member, __VA_ARGS__)
+#define IN_PORT(Type, member, ...) .object = FIELD_AT(Port, Type, member, __VA_ARGS__)
+#define IN_REQUEST(Type, member, ...) .request = FIELD_AT(PortRequest, Type, member, __VA_ARGS__)
+#define IN_CHANGE(Type, member, ...) .change = FIELD_AT(PortChange, Type, member, __VA_ARGS__)
 
-/* Enums have functions of their own types. */
-#define WORDS(function, n) .word = function##_word, .n_words = (n)
-#define DEFINE_WORD(function, Enum)                                                                \
-    static const char *function##_word(guint value)                                                \
-    {                                                                                              \
-        return function((Enum)value);                                                              \
-    }
-
-DEFINE_WORD(macvtap_mode_name, MacvtapMode)
-DEFINE_WORD(mac_policy_name, MacPolicy)
-DEFINE_WORD(vhost_policy_name, VhostPolicy)
-DEFINE_WORD(port_state_name, PortState)
-DEFINE_WORD(holder_type_name, HolderType)
+DEFINE_FIELD_WORD(macvtap_mode_name, MacvtapMode)
+DEFINE_FIELD_WORD(mac_policy_name, MacPolicy)
+DEFINE_FIELD_WORD(vhost_policy_name, VhostPolicy)
+DEFINE_FIELD_WORD(port_state_name, PortState)
+DEFINE_FIELD_WORD(holder_type_name, HolderType)
 
 static gboolean
 check_id(const char *text, GError **error)
@@ -99,7 +85,7 @@ derive_node_path(gconstpointer structure)
 
 static const Field holder_fields[] = {
     {"type", FIELD_RECORD | FIELD_REPLY | FIELD_MANDATORY, IN_PORT(ENUM, holder.type),
-     IN_REQUEST(ENUM, holder.type), WORDS(holder_type_name, HOLDER_DESCRIPTORS + 1),
+     IN_REQUEST(ENUM, holder.type), FIELD_WORDS(holder_type_name, HOLDER_DESCRIPTORS + 1),
      .title = "a holder"},
     {"pid", FIELD_RECORD | FIELD_REPLY | FIELD_OPTIONAL,
      IN_PORT(INT, holder.pid, .min = 1, .max = G_MAXINT),
@@ -143,7 +129,7 @@ const Field port_fields[] = {
      .argument = "NET", .help = "The network"},
     {"parent", EVERYWHERE, IN_PORT(IFNAME, parent), .label = "parent", .column = "PARENT"},
     {"parentIndex", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(INT, parent_index)},
-    {"mode", EVERYWHERE, IN_PORT(ENUM, mode), WORDS(macvtap_mode_name, MACVTAP_MODE_COUNT),
+    {"mode", EVERYWHERE, IN_PORT(ENUM, mode), FIELD_WORDS(macvtap_mode_name, MACVTAP_MODE_COUNT),
      .also = ", mode %", .column = "MODE"},
     {"noPromisc", FIELD_RECORD, IN_PORT(BOOLEAN, nopromisc)},
     {"interfaceName", EVERYWHERE, IN_PORT(IFNAME_HERE, interface_name),
@@ -158,7 +144,7 @@ const Field port_fields[] = {
      IN_REQUEST(MAC, mac, .given = offsetof(PortRequest, has_mac)), .label = "MAC", .column = "MAC",
      .option = "mac", .argument = "MAC", .help = "The guest's MAC"},
     {"macPolicy", FIELD_RECORD, IN_PORT(ENUM, mac_policy),
-     WORDS(mac_policy_name, MAC_POLICY_ASSIGN + 1)},
+     FIELD_WORDS(mac_policy_name, MAC_POLICY_ASSIGN + 1)},
     {"queues", EVERYWHERE, IN_PORT(UINT, queues, .min = 1, .max = NETWORK_QUEUES_MAX),
      IN_REQUEST(UINT, queues, .given = offsetof(PortRequest, has_queues), .min = 1,
                 .max = NETWORK_QUEUES_MAX),
@@ -166,7 +152,7 @@ const Field port_fields[] = {
      .help = "1 to 256"},
     {"vhost", EVERYWHERE, IN_PORT(ENUM, vhost),
      IN_REQUEST(ENUM, vhost, .given = offsetof(PortRequest, has_vhost)),
-     WORDS(vhost_policy_name, VHOST_POLICY_OFF + 1), .also = ", vhost %", .option = "vhost",
+     FIELD_WORDS(vhost_policy_name, VHOST_POLICY_OFF + 1), .also = ", vhost %", .option = "vhost",
      .argument = "WHEN", .help = "auto, require or off"},
     {"holder", EVERYWHERE, IN_PORT(GROUP, holder), IN_REQUEST(GROUP, holder),
      .members = holder_fields, .label = "holder", .column = "HOLDER", .option = "holder",
@@ -179,7 +165,7 @@ const Field port_fields[] = {
     {"openQueues", FIELD_REPLY, IN_PORT(UINT, open_queues), .label = "open"},
     {"openDescriptors", 0, IN_REQUEST(NEGATED, no_descriptors)},
     {"checkOnly", 0, IN_REQUEST(BOOLEAN, check_only)},
-    {"state", FIELD_REPLY, IN_PORT(ENUM, state), WORDS(port_state_name, PORT_STATE_COUNT),
+    {"state", FIELD_REPLY, IN_PORT(ENUM, state), FIELD_WORDS(port_state_name, PORT_STATE_COUNT),
      .label = "state", .column = "STATE"},
     {"linkUp", FIELD_REPLY, IN_PORT(BOOLEAN, link_up), IN_REQUEST(NEGATED, link_down),
      IN_CHANGE(BOOLEAN, link_up, .given = offsetof(PortChange, has_link_up)), .label = "link",

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "macvtapctl.h"
-#include "table.h"
+#include "network-fields.h"
+
+static void
+add_row(Table *table, const MacvtapNetwork *network)
+{
+    for (const Field *field = network_fields; field->name; field++) {
+        if (field->column)
+            table_add_cell(table, macvtap_network_get_text(network, field->name));
+    }
+}
 
 int
 ctl_network_list(Ctl *ctl, int argc, char **argv, GError **error)
 {
-    static const char *const headings[] = {"NAME",  "MODE",    "PARENT", "VLAN",
-                                           "PORTS", "PROBLEM", NULL};
     g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(GPtrArray) networks = NULL;
@@ -19,17 +26,10 @@ ctl_network_list(Ctl *ctl, int argc, char **argv, GError **error)
     networks = client ? macvtap_client_list_networks(client, error) : NULL;
     if (!networks)
         return 1;
-    table = table_new(headings);
+    table = ctl_table_new(network_fields);
     for (guint i = 0; i < networks->len; i++) {
-        const MacvtapNetwork *network = networks->pdata[i];
-
-        g_ptr_array_add(texts, macvtap_network_to_json(network));
-        table_add(table, g_strdup(macvtap_network_get_name(network)),
-                  g_strdup(macvtap_network_get_mode(network)),
-                  macvtap_network_get_text(network, "parents"),
-                  macvtap_network_get_text(network, "vlan"),
-                  g_strdup_printf("%u", macvtap_network_get_n_ports(network)),
-                  g_strdup(macvtap_network_get_problem(network)));
+        g_ptr_array_add(texts, macvtap_network_to_json(networks->pdata[i]));
+        add_row(table, networks->pdata[i]);
     }
     text = table_finish(table);
     if (ctl->json)
@@ -39,43 +39,27 @@ ctl_network_list(Ctl *ctl, int argc, char **argv, GError **error)
     return 0;
 }
 
+/* Each of its parents that cannot be used has a line. */
 static void
-print_field(const MacvtapNetwork *network, const char *label, const char *field)
-{
-    g_autofree char *text = macvtap_network_get_text(network, field);
-
-    if (text[0])
-        g_print("%-12s %s\n", label, text);
-}
-
-static void
-print_parent_problems(const MacvtapNetwork *network)
+print_parent_problems(const MacvtapNetwork *network, const char *label)
 {
     g_auto(GStrv) problems = macvtap_network_get_parent_problems(network);
 
     for (char **problem = problems; *problem; problem++)
-        g_print("%-12s %s\n", "  unusable", *problem);
+        g_print("%-12s %s\n", label, *problem);
 }
 
 static void
 print_network(const MacvtapNetwork *network)
 {
-    print_field(network, "network", "name");
-    print_field(network, "problem", "problem");
-    print_field(network, "parent", "parents");
-    print_parent_problems(network);
-    print_field(network, "VLAN", "vlan");
-    print_field(network, "mode", "mode");
-    print_field(network, "MTU", "mtu");
-    print_field(network, "sources", "sources");
-    print_field(network, "MAC", "macPolicy");
-    print_field(network, "allowed MACs", "allowMacs");
-    print_field(network, "multicast", "multicast");
-    print_field(network, "max queues", "maxQueues");
-    print_field(network, "vhost", "vhost");
-    print_field(network, "max ports", "maxPorts");
-    print_field(network, "  per user", "maxPortsPerUser");
-    print_field(network, "ports", "ports");
+    for (const Field *field = network_fields; field->name; field++) {
+        g_autofree char *text = macvtap_network_get_text(network, field->name);
+
+        if (g_str_equal(field->name, "parentProblems"))
+            print_parent_problems(network, field->label);
+        else if (field->label && text[0])
+            g_print("%-12s %s\n", field->label, text);
+    }
 }
 
 static int

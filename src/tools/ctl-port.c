@@ -3,7 +3,6 @@
 #include "macvtapctl.h"
 #include "port-refusal.h"
 #include "queue-users.h"
-#include "table.h"
 
 #include "output.h"
 
@@ -31,16 +30,9 @@ column_text(const MacvtapPort *port, const Field *field)
 static void
 print_ports(GPtrArray *ports)
 {
-    g_autoptr(GPtrArray) headings = g_ptr_array_new();
+    Table *table = ctl_table_new(port_fields);
     g_autofree char *text = NULL;
-    Table *table;
 
-    for (const Field *field = port_fields; field->name; field++) {
-        if (field->column)
-            g_ptr_array_add(headings, (gpointer)field->column);
-    }
-    g_ptr_array_add(headings, NULL);
-    table = table_new((const char *const *)headings->pdata);
     for (guint i = 0; i < ports->len; i++) {
         for (const Field *field = port_fields; field->name; field++) {
             if (field->column)

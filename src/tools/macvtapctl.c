@@ -75,6 +75,19 @@ ctl_connect(Ctl *ctl, GError **error)
     return macvtap_client_connect(ctl->socket, error);
 }
 
+Table *
+ctl_table_new(const Field *fields)
+{
+    g_autoptr(GPtrArray) headings = g_ptr_array_new();
+
+    for (; fields->name; fields++) {
+        if (fields->column)
+            g_ptr_array_add(headings, (gpointer)fields->column);
+    }
+    g_ptr_array_add(headings, NULL);
+    return table_new((const char *const *)headings->pdata);
+}
+
 void
 ctl_print_json_list(const char *name, GPtrArray *texts)
 {

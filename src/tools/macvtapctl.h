@@ -3,7 +3,9 @@
 #pragma once
 
 #include "arguments.h"
+#include "field.h"
 #include "macvtap.h"
+#include "table.h"
 
 typedef struct Ctl {
     char *socket;
@@ -43,6 +45,9 @@ MacvtapClient *ctl_connect(Ctl *ctl, GError **error);
 
 /* What a table has as the port's state: "no-carrier" where an active one's parent has none. */
 const char *ctl_port_state(const MacvtapPort *port);
+
+/* A table with a column for each of the fields that is one. */
+Table *ctl_table_new(const Field *fields);
 
 /* Prints {"NAME": [texts…]} of JSON texts, which are freed with the array. */
 void ctl_print_json_list(const char *name, GPtrArray *texts);

@@ -6,7 +6,7 @@
 /* A table for people: columns as wide as their widest text, two blanks between. */
 typedef struct Table Table;
 
-/* headings: NULL-terminated, static. */
+/* headings: NULL-terminated, copied. */
 Table *table_new(const char *const *headings);
 
 /* Adds a row: as many texts as there are headings, each taken. */

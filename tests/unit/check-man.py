@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Holds the manual pages against mandoc and man, the programs' --help, and the keys that config-keys.c has (prints TAP).
+"""Holds the manual pages against mandoc and man, the programs' --help, and the keys that the sources have (prints TAP).
 Usage: check-man.py SOURCE-FOLDER MACVTAPD MACVTAPCTL MACVTAPCTL-DOMAIN MACVTAP-RUN QEMU-MACVTAP-HELPER PAGE..."""
 import os
 import pathlib
@@ -89,8 +89,10 @@ def check_commands():
 
 def check_keys():
     """Each key in its section of its page, and no other."""
-    source = (pathlib.Path(root) / "src/config/config-keys.c").read_text(encoding="utf-8")
-    keys = set(re.findall(r'^    (?:\{|NUMBER\()"([A-Z][a-z]+)", "([A-Za-z]+)"', source, re.M))
+    source = "".join((pathlib.Path(root) / "src" / path).read_text(encoding="utf-8")
+                     for path in ("model/network-fields.c", "config/config-keys.c"))
+    keys = set(re.findall(r'KEY\("(\w+)", "(\w+)"\)|\.section = "(\w+)", \.key = "(\w+)"', source))
+    keys = {tuple(filter(None, key)) for key in keys}
     found = set()
     for name in ("macvtapd.network.5", "macvtapd.conf.5"):
         for section in re.split(r"^# ", page(name), flags=re.M)[1:]:

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The table of a port's fields by itself, and against the text of the interface, which says the
+/* The tables of fields by themselves, and against the text of the interface, which says the
  * same for others: a field that only one of them has fails here. */
 #include "unit.h"
 
 #include "api.h"
+#include "network-fields.h"
 #include "port-error.h"
 #include "port-fields.h"
 #include "port.h"
@@ -70,6 +71,8 @@ fits(const char *type, const Field *field, FieldType has)
     case FIELD_NEGATED:
         return g_str_equal(type, "bool");
     case FIELD_MACS:
+    case FIELD_RANGES:
+    case FIELD_STRINGS:
         return g_str_equal(type, "[]string");
     case FIELD_GROUP:
         return g_ascii_isupper(type[0]);
@@ -156,6 +159,30 @@ test_groups_are_the_interfaces_types(void **state)
     }
 }
 
+/* A network that has a problem shows nothing but that. */
+static void
+test_networks_have_the_same_fields(void **state)
+{
+    g_autoptr(GHashTable) members = find_members("type Network ");
+
+    for (const Field *field = network_fields; field->name; field++) {
+        const char *type = g_hash_table_lookup(members, field->name);
+        const FieldPlace *place = field_place(field, FIELD_USE_REPLY);
+        gboolean missing = type && type[0] == '?';
+
+        if (!place)
+            continue;
+        if (!type || missing == g_str_equal(field->name, "name") ||
+            !fits(type + missing, field, place->type))
+            fail_msg("type Network has %s: %s", field->name, type ? type : "(nothing)");
+        g_hash_table_remove(members, field->name);
+    }
+    for (guint i = 0; i < 3; i++)
+        assert_true(g_hash_table_remove(
+            members, (const char *const[]){"problem", "parentProblems", "ports"}[i]));
+    expect_nothing_more(members, "type Network");
+}
+
 static void
 test_every_name_is_one_row_for_each_use(void **state)
 {
@@ -183,7 +210,7 @@ test_tables_are_whole(void **state)
         }
         /* What the daemon only keeps is a text everywhere, and a port has it. */
         if (field->flags & FIELD_KEPT)
-            assert_true(field->port.type == FIELD_TEXT && field->flags & FIELD_RECORD);
+            assert_true(field->object.type == FIELD_TEXT && field->flags & FIELD_RECORD);
         assert_true(!field->option || field->help);
         assert_true(!field->also || strchr(field->also, '%'));
     }
@@ -250,6 +277,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_interface_has_the_same_fields),
         cmocka_unit_test(test_groups_are_the_interfaces_types),
+        cmocka_unit_test(test_networks_have_the_same_fields),
         cmocka_unit_test(test_every_name_is_one_row_for_each_use),
         cmocka_unit_test(test_tables_are_whole),
         cmocka_unit_test(test_interface_names_are_bytes),

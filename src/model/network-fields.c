@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "network-fields.h"
+
+#include "network.h"
+
+#define IN_NETWORK(Type, member, ...) .object = FIELD_AT(Network, Type, member, __VA_ARGS__)
+#define KEY(section_name, key_name) .section = section_name, .key = key_name
+
+DEFINE_FIELD_WORD(macvtap_mode_name, MacvtapMode)
+DEFINE_FIELD_WORD(mac_policy_name, MacPolicy)
+DEFINE_FIELD_WORD(multicast_policy_name, MulticastPolicy)
+DEFINE_FIELD_WORD(vhost_policy_name, VhostPolicy)
+
+static gboolean
+check_vlan(const char *text, GError **error)
+{
+    return network_vlan_is_valid(text);
+}
+
+/* MTU: Linux's ETH_MIN_MTU and ETH_MAX_MTU. */
+const Field network_fields[] = {
+    {"name", FIELD_REPLY, IN_NETWORK(TEXT, name), .label = "network", .column = "NAME"},
+    {"problem", FIELD_SHOWN, .label = "problem"},
+    {"mode", FIELD_REPLY, IN_NETWORK(ENUM, mode),
+     FIELD_WORDS(macvtap_mode_name, MACVTAP_MODE_COUNT), KEY("Network", "Mode"), .label = "mode",
+     .column = "MODE"},
+    {"parents", FIELD_REPLY, IN_NETWORK(STRINGS, parents), KEY("Network", "Parent"),
+     .label = "parent", .column = "PARENT"},
+    {"parentProblems", FIELD_SHOWN, .label = "  unusable"},
+    {"vlan", FIELD_REPLY | FIELD_OPTIONAL, IN_NETWORK(TEXT, vlan, .check = check_vlan),
+     KEY("Network", "VLAN"), .expected = "N or OUTER.INNER, each 1 to 4094", .label = "VLAN",
+     .column = "VLAN"},
+    {"noPromisc", FIELD_REPLY, IN_NETWORK(BOOLEAN, nopromisc), KEY("Network", "NoPromisc")},
+    {"mtu", FIELD_REPLY | FIELD_OPTIONAL, IN_NETWORK(UINT, mtu, .min = 68, .max = 65535),
+     KEY("Network", "MTU"), .label = "MTU"},
+    {"sources", FIELD_REPLY, IN_NETWORK(MACS, sources), KEY("Network", "Sources"),
+     .expected = "a MAC address (as 52:54:00:12:34:56)", .label = "sources"},
+    {"macPolicy", FIELD_REPLY, IN_NETWORK(ENUM, mac),
+     FIELD_WORDS(mac_policy_name, MAC_POLICY_ASSIGN + 1), KEY("Port", "Mac"), .label = "MAC"},
+    {"allowMacs", FIELD_REPLY, IN_NETWORK(RANGES, allow_macs), KEY("Port", "AllowMacs"),
+     .expected = "a unicast MAC address or a range of them (as 52:54:00:00:00:00/24, with no bits "
+                 "after the 24th)",
+     .label = "allowed MACs"},
+    {"multicast", FIELD_REPLY, IN_NETWORK(ENUM, multicast),
+     FIELD_WORDS(multicast_policy_name, MULTICAST_FILTER + 1), KEY("Port", "Multicast"),
+     .label = "multicast"},
+    {"maxQueues", FIELD_REPLY, IN_NETWORK(UINT, max_queues, .min = 1, .max = NETWORK_QUEUES_MAX),
+     KEY("Port", "MaxQueues"), .label = "max queues"},
+    {"vhost", FIELD_REPLY, IN_NETWORK(ENUM, vhost),
+     FIELD_WORDS(vhost_policy_name, VHOST_POLICY_OFF + 1), KEY("Port", "Vhost"), .label = "vhost"},
+    {"txQueueLength", FIELD_REPLY | FIELD_OPTIONAL,
+     IN_NETWORK(UINT, tx_queue_length, .min = 1, .max = 1000000), KEY("Port", "TxQueueLength"),
+     .label = "ring"},
+    {"broadcastQueueLength", FIELD_REPLY | FIELD_OPTIONAL,
+     IN_NETWORK(UINT, broadcast_queue_length, .min = 1, .max = 1000000),
+     KEY("Port", "BroadcastQueueLength"), .label = "broadcasts"},
+    {"allowUsers", 0, IN_NETWORK(USERS, allow_uids), KEY("Access", "AllowUsers"),
+     .expected = "a user or uid of this system"},
+    {"allowGroups", 0, IN_NETWORK(GROUPS, allow_gids), KEY("Access", "AllowGroups"),
+     .expected = "a group or gid of this system"},
+    {"maxPorts", FIELD_REPLY | FIELD_OPTIONAL, IN_NETWORK(UINT, max_ports),
+     KEY("Access", "MaxPorts"), .label = "max ports"},
+    {"maxPortsPerUser", FIELD_REPLY | FIELD_OPTIONAL, IN_NETWORK(UINT, max_ports_per_user),
+     KEY("Access", "MaxPortsPerUser"), .label = "  per user"},
+    {"ports", FIELD_SHOWN, .label = "ports", .column = "PORTS"},
+    {"problem", FIELD_SHOWN, .column = "PROBLEM"},
+    {NULL},
+};
