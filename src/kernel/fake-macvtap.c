@@ -150,6 +150,7 @@ static void
 put_sources(FakeLink *link, const MacAddress *sources, gsize n_sources)
 {
     g_array_set_size(link->sources, 0);
+    link->info.sources_digest = 0;
     if (n_sources == 0)
         return;
     g_array_append_vals(link->sources, sources, (guint)n_sources);
@@ -159,6 +160,8 @@ put_sources(FakeLink *link, const MacAddress *sources, gsize n_sources)
                               &g_array_index(link->sources, MacAddress, i - 1)))
             g_array_remove_index(link->sources, i);
     }
+    link->info.sources_digest =
+        link_sources_digest((const MacAddress *)link->sources->data, link->sources->len);
 }
 
 gboolean
@@ -219,6 +222,35 @@ fake_set_up(Kernel *base, int index, gboolean up, GError **error)
         return error_set_errno(error, errnum, "cannot set link %d %s", index, up ? "up" : "down");
     if (is_up(link) != up)
         change_up(kernel, link, parent, up);
+    return TRUE;
+}
+
+gboolean
+fake_change(Kernel *base, int index, const LinkChange *change, GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    FakeLink *link = fake_find(kernel, index), *parent;
+
+    if (fake_fails(kernel, "link_change", error))
+        return FALSE;
+    if (!link)
+        return error_set_errno(error, ENODEV, "cannot change link %d", index);
+    parent = link->info.is_macvlan ? fake_find(kernel, link->info.lower_index) : NULL;
+    if (parent && change->mtu > parent->info.mtu)
+        return error_set_errno(error, EINVAL, "cannot change link %d", index);
+    if (change->mtu)
+        link->info.mtu = change->mtu;
+    if (change->alias)
+        g_strlcpy(link->info.alias, change->alias, sizeof link->info.alias);
+    if (change->all_multicast)
+        link->info.flags |= IFF_ALLMULTI;
+    if (change->no_all_multicast)
+        link->info.flags &= ~(guint32)IFF_ALLMULTI;
+    if (change->silence) {
+        link->info.flags |= IFF_NOARP;
+        link->info.host_ipv6 = FALSE;
+    }
+    fake_changed(kernel, link);
     return TRUE;
 }
 

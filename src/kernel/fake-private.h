@@ -108,6 +108,7 @@ void fake_bond_removed(FakeKernel *kernel, const FakeLink *link);
 gboolean fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link,
                              GError **error);
 gboolean fake_set_up(Kernel *base, int index, gboolean up, GError **error);
+gboolean fake_change(Kernel *base, int index, const LinkChange *change, GError **error);
 gboolean fake_set_mac(Kernel *base, int index, const MacAddress *mac, GError **error);
 gboolean fake_set_mode(Kernel *base, int index, MacvtapMode mode, GError **error);
 gboolean fake_set_sources(Kernel *base, int index, const MacAddress *sources, gsize n_sources,

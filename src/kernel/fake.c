@@ -209,6 +209,7 @@ static const KernelOps fake_ops = {
     .link_statistics = fake_statistics,
     .link_is_wireless = fake_is_wireless,
     .link_set_mac = fake_set_mac,
+    .link_change = fake_change,
     .link_set_up = fake_set_up,
     .link_delete = fake_delete,
     .tap_open = fake_tap_open,

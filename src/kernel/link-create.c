@@ -203,6 +203,7 @@ note_up(const LinkDress *dress, LinkInfo *link)
         link->flags |= IFF_RUNNING | IFF_LOWER_UP;
     link->operational_state = link->carrier ? IF_OPER_UP : IF_OPER_LOWERLAYERDOWN;
     g_strlcpy(link->alias, dress->alias ? dress->alias : "", sizeof link->alias);
+    link->host_ipv6 = FALSE;
 }
 
 static gboolean
@@ -256,4 +257,52 @@ link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress
     }
     *ret_link = link;
     return TRUE;
+}
+
+static NetlinkMessage *
+change_request(const LinkInfo *link, const LinkChange *change, gboolean silence_ipv6)
+{
+    NetlinkMessage *request = netlink_link_request(RTM_SETLINK, 0, link->index, 512);
+    struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(request));
+
+    if (change->mtu)
+        nla_put_u32(request, IFLA_MTU, change->mtu);
+    if (change->alias)
+        nla_put_string(request, IFLA_IFALIAS, change->alias);
+    if (change->all_multicast || change->no_all_multicast)
+        header->ifi_change |= IFF_ALLMULTI;
+    if (change->silence)
+        header->ifi_change |= IFF_NOARP;
+    header->ifi_flags = header->ifi_change & (guint) ~(change->no_all_multicast ? IFF_ALLMULTI : 0);
+    if (silence_ipv6)
+        put_addr_gen_mode_none(request);
+    return request;
+}
+
+/* An MTU from 1280 on makes the kernel do IPv6 on a link that had a smaller one, as if it were new:
+ * so IPv6 is switched off after that. */
+gboolean
+link_change(Kernel *base, int index, const LinkChange *change, GError **error)
+{
+    LinuxKernel *kernel = linux_kernel(base);
+    g_autofree char *what = g_strdup_printf("cannot change link %d", index);
+    const LinkChange mtu = {.mtu = change->mtu};
+    g_autoptr(NetlinkMessage) request = NULL;
+    LinkChange rest = *change;
+    gboolean has_ipv6 = FALSE;
+    LinkInfo link;
+
+    if (!link_get_by_index(base, index, &link, error))
+        return FALSE;
+    if (change->mtu) {
+        g_autoptr(NetlinkMessage) first = change_request(&link, &mtu, FALSE);
+
+        if (!netlink_ask(kernel->netlink, first, NULL, NULL, what, error))
+            return FALSE;
+        rest.mtu = 0;
+    }
+    if (change->silence && !disable_ipv6(kernel, link.name, what, &has_ipv6, error))
+        return FALSE;
+    request = change_request(&link, &rest, has_ipv6);
+    return netlink_ask(kernel->netlink, request, NULL, NULL, what, error);
 }

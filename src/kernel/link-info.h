@@ -26,6 +26,26 @@ typedef struct LinkInfo {
     int active_slave_index;   /* bonds: IFLA_BOND_ACTIVE_SLAVE; 0: none, or a mode without one */
     guint16 vlan_id;          /* kind "vlan"; else 0 */
     gboolean vlan_is_outer;   /* kind "vlan": 802.1ad */
+    gboolean host_ipv6;       /* the host may take or give itself an IPv6 address on it: it has
+                                 disable_ipv6 = 0, or an addr_gen_mode but none */
     gboolean is_macvlan;      /* kind is macvlan or macvtap; then: */
     MacvtapMode mode;
+    guint64 sources_digest; /* link_sources_digest() of its list in source mode */
 } LinkInfo;
+
+/* Stands for a set of n sources whatever their order, 0 for the empty one. None may be there twice.
+ */
+static inline guint64
+link_sources_digest(const MacAddress *sources, gsize n_sources)
+{
+    guint64 digest = 0;
+
+    for (gsize i = 0; i < n_sources; i++) {
+        guint64 hash = 0xcbf29ce484222325; /* FNV-1a */
+
+        for (gsize j = 0; j < sizeof sources[i].octets; j++)
+            hash = (hash ^ sources[i].octets[j]) * 0x100000001b3;
+        digest += hash;
+    }
+    return digest;
+}

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
+#include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <string.h>
@@ -57,6 +58,48 @@ mode_from_kernel(guint32 mode)
 }
 
 static void
+take_source(guint64 *digest, const struct nlattr *attribute)
+{
+    MacAddress mac;
+
+    if (nla_len(attribute) != sizeof mac)
+        return;
+    memcpy(&mac, nla_data(attribute), sizeof mac);
+    *digest += link_sources_digest(&mac, 1);
+}
+
+static guint64
+digest_sources(const struct nlattr *list)
+{
+    struct nlattr *attribute;
+    guint64 digest = 0;
+    int rest;
+
+    if (!list)
+        return 0;
+    nla_for_each_nested(attribute, list, rest) take_source(&digest, attribute);
+    return digest;
+}
+
+/* Not IFLA_INET6_ADDR_GEN_MODE, which the kernel leaves out together with the statistics. */
+static gboolean
+has_host_ipv6(const struct nlattr *families)
+{
+    const struct nlattr *inet6 = NULL, *configuration = NULL;
+    gint32 values[DEVCONF_ADDR_GEN_MODE + 1];
+
+    if (families)
+        inet6 = nla_find(nla_data(families), nla_len(families), AF_INET6);
+    if (inet6)
+        configuration = nla_find(nla_data(inet6), nla_len(inet6), IFLA_INET6_CONF);
+    if (!configuration || nla_len(configuration) < (int)sizeof values)
+        return FALSE;
+    memcpy(values, nla_data(configuration), sizeof values);
+    return values[DEVCONF_DISABLE_IPV6] == 0 ||
+           values[DEVCONF_ADDR_GEN_MODE] != IN6_ADDR_GEN_MODE_NONE;
+}
+
+static void
 parse_data(struct nlattr *data, LinkInfo *link)
 {
     const struct nlattr *protocol;
@@ -65,6 +108,7 @@ parse_data(struct nlattr *data, LinkInfo *link)
 
     if (link->is_macvlan) {
         link->mode = mode_from_kernel(get_u32(nla_find(head, length, IFLA_MACVLAN_MODE)));
+        link->sources_digest = digest_sources(nla_find(head, length, IFLA_MACVLAN_MACADDR_DATA));
     } else if (strcmp(link->kind, "bond") == 0) {
         link->active_slave_index = (int)get_u32(nla_find(head, length, IFLA_BOND_ACTIVE_SLAVE));
     } else if (strcmp(link->kind, "vlan") == 0) {
@@ -117,6 +161,7 @@ link_parse(struct nlmsghdr *message, LinkInfo *ret_link)
     if (!a.link[IFLA_LINK_NETNSID])
         link.lower_index = (int)get_u32(a.link[IFLA_LINK]);
     link.master_index = (int)get_u32(a.link[IFLA_MASTER]);
+    link.host_ipv6 = has_host_ipv6(a.link[IFLA_AF_SPEC]);
     parse_kind(a.info, &link);
     *ret_link = link;
     return TRUE;

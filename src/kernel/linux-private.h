@@ -51,6 +51,9 @@ NetlinkMessage *link_create_request(const LinkDress *dress, gsize size);
 gboolean link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress,
                      const char *what, LinkInfo *ret_link, GError **error);
 
+/* Changes it as told; see ops.h. */
+gboolean link_change(Kernel *kernel, int index, const LinkChange *change, GError **error);
+
 /* link.c */
 NetlinkMessage *link_get_request(int index, const char *name);
 gboolean link_get_by_name(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);

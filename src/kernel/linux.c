@@ -42,6 +42,7 @@ static const KernelOps linux_ops = {
     .link_statistics = link_count,
     .link_is_wireless = link_has_radio,
     .link_set_mac = link_change_mac,
+    .link_change = link_change,
     .link_set_up = link_change_up,
     .link_delete = link_remove,
     .tap_open = tap_open_queues,

@@ -48,6 +48,14 @@ typedef struct VlanSpec {
     const char *alias; /* ifalias */
 } VlanSpec;
 
+/* What is to change of a link that we have made. Zero: it stays as it is. */
+typedef struct LinkChange {
+    guint32 mtu;       /* bytes */
+    const char *alias; /* ifalias */
+    gboolean all_multicast, no_all_multicast;
+    gboolean silence; /* no ARP and no IPv6 of the host's on it */
+} LinkChange;
+
 /* What went over a link, from the device's side: received is what its holder gets. */
 typedef struct LinkStatistics {
     guint64 rx_packets, tx_packets;
@@ -71,7 +79,8 @@ typedef void (*QueueHandler)(const char *const *owners, gpointer user_data);
 /* index: the link that the announcement of this MAC came in on. */
 typedef void (*AnnouncementHandler)(int index, const MacAddress *mac, gpointer user_data);
 
-/* index: the link that has the address, as "192.0.2.1/24" (the callee's for the time of the call). */
+/* index: the link that has the address, as "192.0.2.1/24" (the callee's for the time of the call).
+ */
 typedef void (*AddressHandler)(int index, const char *address, gpointer user_data);
 
 typedef struct KernelOps {
@@ -120,6 +129,10 @@ typedef struct KernelOps {
     /* Sets the device's MAC; in passthru the parent's with it. */
     gboolean (*link_set_mac)(Kernel *kernel, int index, const MacAddress *mac, GError **error);
 
+    /* Changes a link, all of it or, on failure, perhaps a part. ENODEV: no such link. EINVAL: a
+     * macvtap's MTU above its parent's. */
+    gboolean (*link_change)(Kernel *kernel, int index, const LinkChange *change, GError **error);
+
     /* Sets the link up or down. Up: EADDRINUSE as for macvtap_create(). */
     gboolean (*link_set_up)(Kernel *kernel, int index, gboolean up, GError **error);
 
@@ -138,9 +151,9 @@ typedef struct KernelOps {
                          gboolean multi_queue, DescriptorArray *queues, GError **error);
 
     /*
-     * Calls handler from the thread-default main context when queues of tap_open() have been closed.
-     * Takes up those that an earlier daemon of this network namespace has opened and that are still
-     * open, and removes what it has left otherwise. Once for each kernel.
+     * Calls handler from the thread-default main context when queues of tap_open() have been
+     * closed. Takes up those that an earlier daemon of this network namespace has opened and that
+     * are still open, and removes what it has left otherwise. Once for each kernel.
      */
     gboolean (*queue_watch)(Kernel *kernel, QueueHandler handler, gpointer user_data,
                             GError **error);
@@ -189,8 +202,8 @@ typedef struct KernelOps {
     gboolean (*watch_announcements)(Kernel *kernel, AnnouncementHandler handler, gpointer user_data,
                                     GError **error);
 
-    /* Calls handler from the thread-default main context for each IP address that a link has or gets
-     * from now on; for one that it has, more than once at times. */
+    /* Calls handler from the thread-default main context for each IP address that a link has or
+     * gets from now on; for one that it has, more than once at times. */
     gboolean (*watch_addresses)(Kernel *kernel, AddressHandler handler, gpointer user_data,
                                 GError **error);
 

@@ -27,6 +27,7 @@ assert_sources(const MacAddress *expected, gsize n_expected)
     if (n_expected)
         assert_memory_equal(sources->data, expected, sources->len);
     g_byte_array_unref(sources);
+    assert_true(world_link("vm1").sources_digest == link_sources_digest(expected, n_expected));
 }
 
 static void

@@ -99,6 +99,7 @@ assert_links_equal(const LinkInfo *a, const LinkInfo *b)
     assert_int_equal(a->vlan_is_outer, b->vlan_is_outer);
     assert_int_equal(a->is_macvlan, b->is_macvlan);
     assert_int_equal(a->mode, b->mode);
+    assert_int_equal(a->host_ipv6, b->host_ipv6);
 }
 
 void
