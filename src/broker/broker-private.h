@@ -3,7 +3,8 @@
 #pragma once
 
 #include "broker.h"
-#include "holders.h"
+#include "device.h"
+#include "feature.h"
 #include "registry.h"
 #include "removals.h"
 #include "vlans.h"
@@ -20,8 +21,12 @@ struct Broker {
     Kernel *kernel;
     Registry *registry;
     Vlans *vlans;
-    Holders *holders;
-    GHashTable *networks; /* name -> Network */
+    gpointer *feature_states; /* one for each row of the table */
+    GHashTable *repairs;      /* Port -> Repair, see look.c */
+    const guint *repair_delays;
+    GHashTable *looks_later; /* set of the ids of ports, or NULL; see look.c, */
+    GSource *later_source;   /* and when that is */
+    GHashTable *networks;    /* name -> Network */
     char *mac_seed;
     BrokerOpenVhost open_vhost;
     gpointer vhost_data;
@@ -37,7 +42,24 @@ struct Broker {
 void broker_emit(Broker *broker, PortEvent event, const Port *port);
 void broker_emit_end(Broker *broker, const Port *port, const PortEnd *end);
 void broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_data);
-void broker_on_address(int index, const char *address, gpointer user_data);
+
+/* events.c: looks at the device of every port, and at what is below. */
+void broker_look_at_all(Broker *broker);
+
+/*
+ * look.c: compares a port's device with what it must be and repairs it. An event tells of the
+ * device, or of its parent; a loss, that there is no device any more; what is blocked (on this
+ * parent; 0: on any) waits for a MAC that another link had.
+ */
+#define LOOK_ATTEMPTS 5
+extern const guint look_default_delays[LOOK_ATTEMPTS];
+void look_at_event(Broker *broker, Port *port, const LinkInfo *device);
+void look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent);
+void look_at_loss(Broker *broker, Port *port);
+void look_at_blocked(Broker *broker, int parent_index);
+void look_forget(Broker *broker, const Port *port);
+void look_repair_free(gpointer repair);
+void look_end(Broker *broker);
 
 /* delete.c: a port to be removed, and what became of it. */
 typedef struct PortRemoval {
@@ -55,47 +77,12 @@ void broker_on_holders_ended(const char *const *port_ids, gpointer user_data);
  * that are not ending; PORT_NOT_FOUND. */
 Port *broker_find_port(Broker *broker, const Caller *caller, const char *text, GError **error);
 
-/* Whether link is the port's device: the index alone could be another's by now. */
-gboolean broker_is_device_of(const LinkInfo *link, const Port *port);
-
-/* delete.c: the port's device as it is now. DEVICE_GONE: there is none, or its index is another's;
+/* device.c: the port's device as it is now. DEVICE_GONE: there is none, or its index is another's;
  * any other error: nobody can tell. */
 gboolean broker_find_device(Broker *broker, const Port *port, LinkInfo *ret_device, GError **error);
 
 /* delete.c: removes the VLAN devices of ours that no port needs. */
 gboolean broker_sweep_vlans(Broker *broker, GError **error);
-
-/* sources.c: gives each port in source mode the list that it should have; one port a new list. */
-void broker_apply_sources(Broker *broker);
-gboolean broker_replace_sources(Broker *broker, Port *port, const GArray *sources, GError **error);
-
-/* holding.c: opens the process that holder names, if it has one, and fills in what names it for
- * good. *process stays as it was when there is none; its pidfd is -1 when the holders know it. */
-gboolean broker_open_holder(Broker *broker, const Caller *caller, Holder *holder, Process *process,
-                            GError **error);
-
-/* queues.c: begins to watch queues, and takes up those of an earlier daemon. */
-gboolean broker_watch_queues(Broker *broker, GError **error);
-gboolean broker_has_open_queues(Broker *broker, const Port *port);
-
-/* Fills in how many queues of the port are open. */
-void broker_observe_queues(Broker *broker, Port *port);
-
-/* Gives up the queues of what is no port: after a start, once the registry is complete. */
-void broker_forget_stray_queues(Broker *broker);
-
-/* nodes.c: /dev/tap<index> of a port that asked for it. Making it fails with ERRNO_ERROR, EBUSY
- * when something else lies there; the port is one under creation. */
-gboolean broker_check_node(const Caller *caller, const PortRequest *request, GError **error);
-gboolean broker_make_node(Broker *broker, Port *port, const LinkInfo *device, GError **error);
-
-/* After a start, because udev or an administrator may have given the node of an adopted port to others, or removed it. */
-gboolean broker_keep_node(Broker *broker, Port *port, const LinkInfo *device, GError **error);
-
-/* Removes what broker_make_node() made. The device is there, or the port is in the tables. The
- * second warns of a failure. */
-gboolean broker_delete_node(Broker *broker, const Port *port, GError **error);
-void broker_remove_node(Broker *broker, const Port *port);
 
 /* events.c: fills what is seen of the port's device and its parent now. */
 void broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInfo *parent);

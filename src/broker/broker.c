@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "broker-private.h"
-#include "incoming.h"
+#include "holders.h"
 
 #include "policy.h"
 #include "port-error.h"
@@ -32,13 +32,11 @@ broker_new(const BrokerSetup *setup, GError **error)
     broker->list_changes = setup->list_changes;
     broker->changes_data = setup->changes_data;
     broker->networks = g_hash_table_new(g_str_hash, g_str_equal);
-    broker->holders = holders_new(broker_on_holders_ended, broker, error);
-    if (!broker->holders)
-        return NULL;
-    if (!broker->kernel->ops->monitor(broker->kernel, broker_on_link_event, broker, error) ||
-        !broker->kernel->ops->watch_addresses(broker->kernel, broker_on_address, broker, error) ||
-        !broker->kernel->ops->watch_announcements(broker->kernel, incoming_on_announcement, broker,
-                                                  error))
+    broker->repairs = g_hash_table_new_full(NULL, NULL, NULL, look_repair_free);
+    broker->repair_delays = setup->repair_delays ? setup->repair_delays : look_default_delays;
+    broker->feature_states = g_new0(gpointer, features_count());
+    if (!features_start(broker, broker->feature_states, error) ||
+        !broker->kernel->ops->monitor(broker->kernel, broker_on_link_event, broker, error))
         return NULL;
     return g_steal_pointer(&broker);
 }
@@ -55,7 +53,10 @@ broker_free(Broker *broker)
     if (!broker)
         return;
     removals_free(broker->removals);
-    holders_free(broker->holders);
+    if (broker->feature_states)
+        features_stop(broker->feature_states);
+    g_clear_pointer(&broker->feature_states, g_free);
+    look_end(broker);
     registry_free(broker->registry);
     vlans_free(broker->vlans);
     g_clear_pointer(&broker->networks, g_hash_table_unref);
@@ -77,7 +78,59 @@ broker_set_networks(Broker *broker, GHashTable *networks)
 {
     g_hash_table_unref(broker->networks);
     broker->networks = networks;
-    broker_apply_sources(broker);
+    if (registry_count(broker->registry) > 0)
+        broker_look_at_all(broker);
+}
+
+Kernel *
+feature_kernel(Broker *broker)
+{
+    return broker->kernel;
+}
+
+Registry *
+feature_registry(Broker *broker)
+{
+    return broker->registry;
+}
+
+gpointer
+feature_state(Broker *broker, const PortFeature *feature)
+{
+    return broker->feature_states[feature_number(feature)];
+}
+
+const Network *
+feature_network(Broker *broker, const Port *port)
+{
+    const Network *network = g_hash_table_lookup(broker->networks, port->network);
+
+    return network && !network->problem && network->mode == port->mode ? network : NULL;
+}
+
+void
+feature_emit(Broker *broker, const Port *port)
+{
+    broker_emit(broker, PORT_EVENT_CHANGED, port);
+}
+
+void
+feature_save(Broker *broker, Port *port)
+{
+    g_autoptr(GError) error = NULL;
+
+    port->is_unsaved = !registry_update(broker->registry, port, &error);
+    if (!port->is_unsaved)
+        return;
+    g_warning("record of port %s: %s", port->name, error->message);
+    feature_look_later(broker, port);
+}
+
+void
+feature_end_ports(Broker *broker, const char *const *port_ids)
+{
+    removals_retry(broker->removals);
+    removals_begin_ended(broker->removals, port_ids);
 }
 
 gboolean

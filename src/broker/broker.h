@@ -36,6 +36,8 @@ typedef struct BrokerSetup {
     gpointer vhost_data;
     BrokerListChanges list_changes; /* NULL: nobody can tell */
     gpointer changes_data;
+    const guint
+        *repair_delays; /* LOOK_ATTEMPTS of them, in milliseconds, borrowed; NULL: the usual */
 } BrokerSetup;
 
 /* Starts with no network and the registry empty: broker_set_networks(), then broker_reconcile(). */

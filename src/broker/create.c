@@ -12,7 +12,6 @@
  * finds.
  */
 #include "broker-private.h"
-#include "incoming.h"
 #include "parent.h"
 
 #include "error.h"
@@ -38,9 +37,9 @@ typedef struct Creation {
     const PortRequest *request;
     Network *network; /* a reference */
     LinkInfo parent, trunk;
-    Process holder;        /* pidfd -1 unless the holder has a process */
     MacAddress wanted_mac; /* see free_wanted_mac() */
-    Port *port;            /* ours until it is committed */
+    NewPort new;
+    Port *port; /* ours until it is committed */
     DescriptorArray *taps, *vhosts;
     GArray *others;    /* of LinkInfo, once a generated MAC was found in use by a device that is not
                           ours */
@@ -52,7 +51,7 @@ static void
 creation_clear(Creation *creation)
 {
     g_clear_pointer(&creation->network, network_unref);
-    descriptor_clear(&creation->holder.pidfd);
+    descriptor_clear(&creation->new.holder.pidfd);
     g_clear_pointer(&creation->port, port_free);
     g_clear_pointer(&creation->taps, g_array_unref);
     g_clear_pointer(&creation->vhosts, g_array_unref);
@@ -333,6 +332,8 @@ choose_mtu(Creation *creation, GError **error)
         return port_error_set(error, PORT_ERROR_MTU_TOO_LARGE, "MTU %u is above %s's %u", mtu,
                               creation->parent.name, creation->parent.mtu);
     creation->port->mtu = mtu ? mtu : creation->parent.mtu;
+    creation->port->wanted_mtu = creation->port->mtu;
+    creation->port->parent_mtu = creation->parent.mtu;
     return TRUE;
 }
 
@@ -435,38 +436,42 @@ choose_parent(Creation *creation, GError **error)
         creation->broker, creation->network, &creation->parent, &creation->trunk, error);
 }
 
+static void
+note_network(Creation *creation)
+{
+    Port *port = creation->port;
+
+    creation->new.network = creation->network;
+    port->network = g_strdup(creation->network->name);
+    port->mode = creation->network->mode;
+    port->mac_policy = creation->network->mac;
+    port->nopromisc = creation->network->nopromisc;
+    port->owner = creation->caller->uid;
+    port->from_container = creation->caller->from_container;
+}
+
 /* Step 1 of the theory. */
 static gboolean
 decide(Creation *creation, GError **error)
 {
     Port *port = creation->port = port_new();
 
-    port->holder = creation->request->holder;
+    port->state = PORT_STATE_CREATING;
+    creation->new.port = port;
     if (!resolve_network(creation, error) ||
-        !broker_check_node(creation->caller, creation->request, error) ||
-        !incoming_check(creation->caller, creation->request, error) ||
+        !features_check(creation->broker, &creation->new, error) ||
         !policy_check_request(creation->network, creation->caller, creation->request, &port->queues,
                               &port->vhost, error) ||
-        !make_room(creation, error) ||
-        !broker_open_holder(creation->broker, creation->caller, &port->holder, &creation->holder,
-                            error) ||
+        !make_room(creation, error))
+        return FALSE;
+    note_network(creation);
+    if (!features_prepare(creation->broker, &creation->new, error) ||
         !choose_names(creation, error) || !choose_parent(creation, error) ||
         !choose_mtu(creation, error) || !choose_mac(creation, error))
         return FALSE;
     choose_index(creation);
     fields_keep(port_fields, FIELD_USE_REQUEST, creation->request, port);
-    port->network = g_strdup(creation->network->name);
     name_parents(creation);
-    port->mode = creation->network->mode;
-    port->mac_policy = creation->network->mac;
-    port->nopromisc = creation->network->nopromisc;
-    port->owner = creation->caller->uid;
-    port->from_container = creation->caller->from_container;
-    port->incoming = creation->request->incoming && port->mode == MACVTAP_MODE_BRIDGE;
-    port->has_node = creation->request->has_node;
-    port->node_owner = creation->request->node_owner;
-    port->node_group = creation->request->node_group;
-    port->state = PORT_STATE_CREATING;
     return open_vhosts(creation, error);
 }
 
@@ -477,7 +482,7 @@ remove_device(Creation *creation)
     const Port *port = creation->port;
     g_autoptr(GError) error = NULL;
 
-    broker_remove_node(creation->broker, port);
+    features_release_or_warn(creation->broker, port);
     if (kernel->ops->link_delete(kernel, &port->interface_index, 1, &error))
         return;
     creation->is_stuck = TRUE;
@@ -498,21 +503,25 @@ make_device(Creation *creation, LinkInfo *ret_link, GError **error)
     const Network *network = creation->network;
     Port *port = creation->port;
     g_autofree char *alias = port_alias(port);
-    MacvtapSpec spec = {
+    DeviceState wanted;
+    MacvtapSpec spec;
+
+    device_want(creation->broker, port, network, &wanted);
+    spec = (MacvtapSpec){
         .name = port->interface_name,
         .index = port->interface_index,
         .parent_index = creation->parent.index,
-        .mode = port->incoming ? MACVTAP_MODE_VEPA : port->mode,
+        .mode = wanted.mode,
         .nopromisc = port->nopromisc,
         .set_mac = port->mode != MACVTAP_MODE_PASSTHRU,
-        .mac = port->mac,
+        .mac = wanted.mac,
         /* A macvlan has an MTU of its own, and the device lies on what is below it. */
         .mtu = port->mtu == creation->parent.mtu && !creation->parent.is_macvlan ? 0 : port->mtu,
         .tx_queue_length = network->tx_queue_length,
         .broadcast_queue_length = network->broadcast_queue_length,
-        .sources = network->sources ? (const MacAddress *)network->sources->data : NULL,
-        .n_sources = network->sources ? network->sources->len : 0,
-        .all_multicast = network->multicast == MULTICAST_ALL,
+        .sources = wanted.sources ? (const MacAddress *)wanted.sources->data : NULL,
+        .n_sources = wanted.sources ? wanted.sources->len : 0,
+        .all_multicast = wanted.all_multicast,
         .down = creation->request->link_down,
         .alias = alias,
     };
@@ -523,7 +532,7 @@ make_device(Creation *creation, LinkInfo *ret_link, GError **error)
         return error_set_errno(error, EADDRINUSE, "cannot make macvtap %s", spec.name);
     if (!kernel->ops->macvtap_create(kernel, &spec, ret_link, error))
         return FALSE;
-    if (broker_make_node(creation->broker, port, ret_link, error))
+    if (features_make(creation->broker, &creation->new, ret_link, error))
         return TRUE;
     remove_device(creation);
     return FALSE;
@@ -628,28 +637,10 @@ undo(Creation *creation)
 {
     Broker *broker = creation->broker;
 
-    holders_remove(broker->holders, creation->port->id);
-    incoming_end(broker, creation->port);
     g_array_set_size(creation->taps, 0);
-    broker->kernel->ops->queue_forget(broker->kernel, creation->port->id);
+    features_detach(broker, creation->port);
     remove_device(creation);
     drop_record(creation);
-}
-
-static gboolean
-assign_mac(Creation *creation, const LinkInfo *link, GError **error)
-{
-    Broker *broker = creation->broker;
-    g_autoptr(GError) cause = NULL;
-
-    if (creation->port->mode != MACVTAP_MODE_PASSTHRU ||
-        mac_address_equal(&link->mac, &creation->port->mac))
-        return TRUE;
-    if (broker->kernel->ops->link_set_mac(broker->kernel, link->index, &creation->port->mac,
-                                          &cause))
-        return TRUE;
-    return port_error_set(error, PORT_ERROR_SYSTEM, "%s does not take the port's MAC: %s",
-                          creation->parent.name, cause->message);
 }
 
 /* The second half of step 3, and step 4. */
@@ -659,19 +650,14 @@ finish(Creation *creation, const LinkInfo *link, GError **error)
     Broker *broker = creation->broker;
     g_autoptr(GError) cause = NULL;
 
-    if (!assign_mac(creation, link, error))
-        return FALSE;
     if (!creation->request->no_descriptors &&
         !broker_open_descriptors(broker, creation->port, link, creation->port->queues,
                                  creation->taps, error))
         return FALSE;
-    if (creation->port->holder.pid != 0 &&
-        !holders_add(broker->holders, creation->port->id, &creation->holder, &cause))
+    if (!features_attach(broker, &creation->new, link, error))
+        return FALSE;
+    if (!registry_commit(broker->registry, creation->port, &cause))
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
-    if ((creation->port->incoming && !incoming_await(broker, creation->port, &cause)) ||
-        !registry_commit(broker->registry, creation->port, &cause))
-        return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
-    broker_observe_queues(broker, creation->port);
     return TRUE;
 }
 
@@ -694,7 +680,7 @@ broker_create_port(Broker *broker, const Caller *caller, const PortRequest *requ
         .broker = broker,
         .caller = caller,
         .request = request,
-        .holder = {.pidfd = -1},
+        .new = {.caller = caller, .request = request, .holder = {.pidfd = -1}},
         .taps = descriptor_array_new(),
         .vhosts = descriptor_array_new(),
     };
@@ -728,7 +714,7 @@ broker_check_port(Broker *broker, const Caller *caller, const PortRequest *reque
         .caller = caller,
         .request = request,
         .check_only = TRUE,
-        .holder = {.pidfd = -1},
+        .new = {.caller = caller, .request = request, .holder = {.pidfd = -1}},
         .taps = descriptor_array_new(),
         .vhosts = descriptor_array_new(),
     };

@@ -8,8 +8,6 @@
  * a group of them waits for about one in all. When each port gets its turn, removals.c tells.
  */
 #include "broker-private.h"
-#include "incoming.h"
-#include "keeping.h"
 #include "removals.h"
 
 #include "error.h"
@@ -17,38 +15,6 @@
 
 #include <errno.h>
 #include <string.h>
-
-gboolean
-broker_is_device_of(const LinkInfo *link, const Port *port)
-{
-    const char *id = port_alias_id(link->alias);
-
-    if (!g_str_equal(link->kind, "macvtap"))
-        return FALSE;
-    if (id)
-        return g_str_equal(id, port->id);
-    /* Between its creation and its alias a device has only what we chose for it. Later somebody may
-     * have written another alias; what has our index, name and MAC is ours still. */
-    return link->index == port->interface_index && g_str_equal(link->name, port->interface_name) &&
-           (port->state == PORT_STATE_CREATING ? link->alias[0] == '\0'
-                                               : mac_address_equal(&link->mac, &port->mac));
-}
-
-gboolean
-broker_find_device(Broker *broker, const Port *port, LinkInfo *ret_device, GError **error)
-{
-    g_autoptr(GError) cause = NULL;
-
-    if (broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, ret_device,
-                                           &cause) &&
-        broker_is_device_of(ret_device, port))
-        return TRUE;
-    if (cause && !error_is_errno(cause, ENODEV))
-        return port_error_set(error, PORT_ERROR_SYSTEM, "port %s: %s", port->name, cause->message);
-    return port_error_set(error, PORT_ERROR_DEVICE_GONE,
-                          "the device %s of port %s has been removed", port->interface_name,
-                          port->name);
-}
 
 static gboolean
 is_gone(const GError *error)
@@ -97,15 +63,13 @@ forget_port(Broker *broker, Port *port, const PortEnd *end, GError **error)
 {
     g_autoptr(Port) copy = port_copy(port);
 
-    incoming_end(broker, port);
+    look_forget(broker, port);
     if (!registry_forget(broker->registry, port, error)) {
         registry_restore(broker->registry, port);
         port->state = PORT_STATE_DEVICE_GONE;
         return FALSE;
     }
-    /* Only now: the end of its holder is another chance for a record that could not be removed. */
-    holders_remove(broker->holders, copy->id);
-    broker->kernel->ops->queue_forget(broker->kernel, copy->id);
+    features_detach(broker, copy);
     broker_emit_end(broker, copy, end);
     return TRUE;
 }
@@ -126,7 +90,7 @@ begin_removal(Broker *broker, PortRemoval *removal, GArray *indexes)
     else /* it may be there, and then nothing but its record tells of it */
         return;
     registry_retire(broker->registry, port, NULL);
-    if (!broker_delete_node(broker, port, &removal->error))
+    if (!features_release(broker, port, &removal->error))
         g_array_set_size(indexes, n_indexes);
 }
 
@@ -142,6 +106,7 @@ end_removal(Broker *broker, PortRemoval *removal, const GError *failure)
     /* One that could not be deleted keeps its record, and does not keep the others. */
     if (removal->error) {
         registry_restore(broker->registry, removal->port);
+        feature_look_later(broker, removal->port); /* nobody has looked at it meanwhile */
         return;
     }
     g_clear_error(&cause);
@@ -187,18 +152,9 @@ broker_remove_ports(Broker *broker, PortRemoval *removals, guint n, gboolean is_
         expect_events(broker, indexes);
     for (guint i = 0; i < n; i++)
         end_removal(broker, &removals[i], failure);
-    keeping_on_removal(broker);
+    look_at_blocked(broker, 0);
     if (on_vlan || is_last)
         sweep_after_removal(broker, removals, n);
-}
-
-void
-broker_on_holders_ended(const char *const *port_ids, gpointer user_data)
-{
-    Broker *broker = user_data;
-
-    removals_retry(broker->removals);
-    removals_begin_ended(broker->removals, port_ids);
 }
 
 gboolean

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What happens to ports: telling those who watch, and hearing of links that others changed. */
+/* What happens to ports: telling those who watch, and hearing of links that others changed. What
+ * becomes of a port then, look.c decides. */
 #include "broker-private.h"
-#include "keeping.h"
 #include "parent.h"
 
+#include "error.h"
+
+#include <errno.h>
 #include <net/if.h>
 
 typedef struct Watch {
@@ -65,67 +68,8 @@ broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInf
 {
     port->link_up = (device->flags & IFF_UP) != 0;
     port->carrier = device->carrier;
+    port->parent_mtu = parent->mtu;
     port->bond_index = parent_bond(broker, parent, port->active_slave, sizeof(port->active_slave));
-}
-
-static void
-set_state(Broker *broker, Port *port, PortState state)
-{
-    if (port->state == state)
-        return;
-    port->state = state;
-    port->link_up = FALSE;
-    port->carrier = FALSE;
-    broker_emit(broker, PORT_EVENT_CHANGED, port);
-}
-
-static void
-on_device_removed(Broker *broker, Port *port)
-{
-    LinkInfo parent;
-
-    broker_remove_node(broker, port);
-    /* The kernel removes every macvtap together with its parent. */
-    if (broker->kernel->ops->link_by_index(broker->kernel, port->parent_index, &parent, NULL))
-        set_state(broker, port, PORT_STATE_DEVICE_GONE);
-    else
-        set_state(broker, port, PORT_STATE_PARENT_GONE);
-}
-
-/* An event may be older than what we did ourselves since: so are those of the device's making,
- * which tell that it is down before they tell that it is up. */
-static gboolean
-notice_up(Broker *broker, Port *port, const LinkInfo *link)
-{
-    gboolean before = port->link_up, is_new = port->is_new;
-    LinkInfo now;
-
-    if (before == ((link->flags & IFF_UP) != 0)) {
-        port->is_new = FALSE;
-        return FALSE;
-    }
-    if (is_new || !broker->kernel->ops->link_by_index(broker->kernel, link->index, &now, NULL))
-        return FALSE;
-    port->link_up = (now.flags & IFF_UP) != 0;
-    return port->link_up != before;
-}
-
-static void
-on_device_changed(Broker *broker, Port *port, const LinkInfo *link)
-{
-    gboolean changed;
-
-    if (!broker_is_device_of(link, port) || port->state != PORT_STATE_ACTIVE)
-        return;
-    changed = notice_up(broker, port, link);
-    if (port->carrier != link->carrier) {
-        port->carrier = link->carrier;
-        changed = TRUE;
-    }
-    changed |= keeping_on_mtu(broker, port, link->mtu);
-    changed |= keeping_on_mac(broker, port, &link->mac);
-    if (changed)
-        broker_emit(broker, PORT_EVENT_CHANGED, port);
 }
 
 /* A bond has taken another slave into use. */
@@ -172,85 +116,100 @@ broker_follow_name(Port *port, const LinkInfo *link)
     return TRUE;
 }
 
+/* link: what the port's device lies on, as it is now. */
 static void
-on_parent_changed(Broker *broker, Port *port, const LinkInfo *link)
+look_below(Broker *broker, Port *port, const LinkInfo *link)
 {
-    g_autoptr(GError) error = NULL;
-    LinkInfo now;
-
-    /* The name in an event may be older than a port that was made since. */
-    if (port->is_ending || !is_renamed(port, link) ||
-        !broker->kernel->ops->link_by_index(broker->kernel, link->index, &now, NULL) ||
-        !broker_follow_name(port, &now))
+    if (port->is_ending)
         return;
-    if (!registry_update(broker->registry, port, &error))
-        g_warning("record of port %s: %s", port->name, error->message);
-    broker_emit(broker, PORT_EVENT_CHANGED, port);
+    if (broker_follow_name(port, link)) {
+        feature_save(broker, port);
+        broker_emit(broker, PORT_EVENT_CHANGED, port);
+    }
+    if (port->parent_index == link->index && port->state == PORT_STATE_ACTIVE)
+        look_at_parent_event(broker, port, link);
 }
 
-/* In passthru the device takes the parent's new MAC, and no event tells of the device. */
-static void
-look_at_passthru(Broker *broker, Port *port, int parent_index)
-{
-    LinkInfo device;
-
-    if (port->mode == MACVTAP_MODE_PASSTHRU && port->parent_index == parent_index &&
-        !port->is_ending &&
-        broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &device, NULL))
-        on_device_changed(broker, port, &device);
-}
-
-/* A link that is no port's device: it may be the parent of many. */
+/* A link that is no port's device: it may be the parent of many. The event may be older than a port
+ * that was made since, so the link is looked at; when that fails, the event has to do. */
 static void
 on_other_changed(Broker *broker, const LinkInfo *link)
 {
     g_autoptr(GPtrArray) ports = registry_list(broker->registry);
+    gboolean is_known = FALSE;
+    LinkInfo now = *link;
 
     for (guint i = 0; i < ports->len; i++) {
-        on_parent_changed(broker, ports->pdata[i], link);
-        look_at_passthru(broker, ports->pdata[i], link->index);
+        Port *port = ports->pdata[i];
+
+        if (port->parent_index != link->index && port->trunk_index != link->index)
+            continue;
+        if (!is_known)
+            broker->kernel->ops->link_by_index(broker->kernel, link->index, &now, NULL);
+        is_known = TRUE;
+        look_below(broker, port, &now);
     }
     if (g_str_equal(link->kind, "bond"))
         on_bond_changed(broker, link);
 }
 
-/* The links below the port's device: their names, and the bond. */
-static void
-look_below(Broker *broker, Port *port)
+static GHashTable *
+index_links(const GArray *links)
 {
-    const int indexes[] = {port->parent_index, port->trunk_index};
-    LinkInfo link;
+    GHashTable *table = g_hash_table_new(NULL, NULL);
 
-    for (guint i = 0; i < G_N_ELEMENTS(indexes); i++) {
-        if (indexes[i] != 0 &&
-            broker->kernel->ops->link_by_index(broker->kernel, indexes[i], &link, NULL))
-            on_parent_changed(broker, port, &link);
+    for (guint i = 0; i < links->len; i++) {
+        const LinkInfo *link = &g_array_index(links, LinkInfo, i);
+
+        g_hash_table_insert(table, GINT_TO_POINTER(link->index), (gpointer)link);
     }
-    if (port->bond_index != 0 &&
-        broker->kernel->ops->link_by_index(broker->kernel, port->bond_index, &link, NULL))
-        on_bond_changed(broker, &link);
+    return table;
 }
 
-/* Events were lost: look at the device of every port, and at what is below. */
+static const LinkInfo *
+find_link(GHashTable *table, int index)
+{
+    return g_hash_table_lookup(table, GINT_TO_POINTER(index));
+}
+
 static void
-look_at_all(Broker *broker)
+look_at_links(Broker *broker, Port *port, GHashTable *table)
+{
+    const LinkInfo *device = find_link(table, port->interface_index);
+    const int below[] = {port->parent_index, port->trunk_index};
+    const LinkInfo *bond = find_link(table, port->bond_index);
+
+    for (guint i = 0; i < G_N_ELEMENTS(below); i++) {
+        const LinkInfo *link = find_link(table, below[i]);
+
+        if (link)
+            look_below(broker, port, link);
+    }
+    if (bond)
+        on_bond_changed(broker, bond);
+    port->is_new = FALSE;
+    if (device && device_is_of(device, port))
+        look_at_event(broker, port, device);
+    else
+        feature_look(broker, port);
+}
+
+void
+broker_look_at_all(Broker *broker)
 {
     g_autoptr(GPtrArray) ports = registry_list(broker->registry);
+    g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, NULL);
+    g_autoptr(GHashTable) table = links ? index_links(links) : NULL;
 
     for (guint i = 0; i < ports->len; i++) {
         Port *port = ports->pdata[i];
-        LinkInfo link;
 
         if (port->is_ending)
             continue;
-        if (!broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &link,
-                                                NULL)) {
-            on_device_removed(broker, port);
-            continue;
-        }
-        port->is_new = FALSE;
-        on_device_changed(broker, port, &link);
-        look_below(broker, port);
+        if (table)
+            look_at_links(broker, port, table);
+        else
+            feature_look(broker, port);
     }
 }
 
@@ -274,7 +233,7 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
 
     if (type == LINK_EVENT_LOST) {
         g_hash_table_remove_all(broker->removed);
-        look_at_all(broker);
+        broker_look_at_all(broker);
         return;
     }
     if (is_of_removal(broker, type, link->index))
@@ -283,27 +242,11 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
     if (port && port->is_ending)
         return;
     if (port && type == LINK_EVENT_REMOVED)
-        on_device_removed(broker, port);
+        look_at_loss(broker, port);
     else if (port)
-        on_device_changed(broker, port, link);
+        look_at_event(broker, port, link);
     else if (type == LINK_EVENT_CHANGED)
         on_other_changed(broker, link);
     if (type == LINK_EVENT_REMOVED)
-        keeping_on_removal(broker);
-}
-
-/* A network manager or a DHCP client of the host has taken the guest's device for one of its own.
- * It is told once: a client goes on trying. */
-void
-broker_on_address(int index, const char *address, gpointer user_data)
-{
-    Broker *broker = user_data;
-    Port *port = registry_find_index(broker->registry, index);
-
-    if (!port || port->is_ending || port->has_host_address)
-        return;
-    port->has_host_address = TRUE;
-    g_warning("port %s: the host has the address %s on the guest's device %s: a program of the host"
-              " has configured it, and must be told to leave it alone (macvtapctl doctor says how)",
-              port->name, address, port->interface_name);
+        look_at_blocked(broker, 0);
 }

@@ -14,13 +14,10 @@
  *   VLAN device of ours, no port    it goes (see vlans.c)
  * A port's parent is the link that the device lies on, by whatever name. Without a device it is the
  * one that the record has by its index, or by its name when it is a record from before the index.
- * A holder lives if its process does, or if one of its descriptors is open; those of type none, and
- * a domain whose process is not known, count as living. One that cannot be looked at, or not be
- * watched, has not ended, nor would its end be seen: nothing is served then. A device node of our
- * making goes with its port.
+ * Whether a holder lives, feature-lifetime.c tells. A device that is not as its port's record says
+ * is brought back by the look that ends its adoption (look.c).
  */
 #include "broker-private.h"
-#include "incoming.h"
 
 #include "error.h"
 #include "port-error.h"
@@ -51,7 +48,7 @@ find_device(Reconciliation *run, const Port *port)
     for (guint i = 0; i < run->links->len; i++) {
         const LinkInfo *link = &g_array_index(run->links, LinkInfo, i);
 
-        if (link->index == port->interface_index && broker_is_device_of(link, port))
+        if (link->index == port->interface_index && device_is_of(link, port))
             return link;
     }
     return NULL;
@@ -83,34 +80,9 @@ look_at_unfinished(Reconciliation *run, GPtrArray *unfinished)
                 device ? "its device is removed" : "only its record was left");
         if (!device)
             continue;
-        broker_remove_node(run->broker, port);
+        features_release_or_warn(run->broker, port);
         g_array_append_val(run->unwanted, device->index);
     }
-}
-
-static gboolean
-find_holder(Reconciliation *run, const Port *port, gboolean *ret_lives, GError **error)
-{
-    Process process = {.pidfd = -1};
-    g_autoptr(GError) cause = NULL;
-
-    *ret_lives =
-        port->holder.type != HOLDER_DESCRIPTORS || broker_has_open_queues(run->broker, port);
-    if (port->holder.pid == 0)
-        return TRUE;
-    if (process_open(port->holder.pid, &process, &cause)) {
-        if (process.start_time == port->holder.start_time)
-            holders_add(run->broker->holders, port->id, &process, &cause);
-        else
-            *ret_lives = FALSE;
-        descriptor_clear(&process.pidfd);
-    }
-    if (error_is_errno(cause, ESRCH))
-        *ret_lives = FALSE;
-    else if (cause)
-        return port_error_set(error, PORT_ERROR_SYSTEM, "holder of port %s: %s", port->name,
-                              cause->message);
-    return TRUE;
 }
 
 static gboolean
@@ -144,27 +116,27 @@ find_parent(Reconciliation *run, Port *port, const LinkInfo *device)
         say(run, "record of port %s: %s", port->name, error->message);
 }
 
-/* Takes up what was seen of an adopted port; the MAC and the MTU may have changed while nobody
- * watched. */
 static void
-observe(Reconciliation *run, Port *port, const LinkInfo *device)
+add_message(const char *message, gpointer user_data)
 {
-    g_autoptr(GError) error = NULL;
+    const Reconciliation *run = user_data;
 
+    g_ptr_array_add(run->messages, g_strdup(message));
+}
+
+/* Takes up what was seen of an adopted port; anything may have changed while nobody watched. */
+static void
+adopt(Reconciliation *run, Port *port, const LinkInfo *device)
+{
     for (guint i = 0; i < run->links->len; i++) {
         const LinkInfo *parent = &g_array_index(run->links, LinkInfo, i);
 
-        if (parent->index == device->lower_index)
+        if (parent->index == port->parent_index)
             broker_observe(run->broker, port, device, parent);
     }
     port->state = PORT_STATE_ACTIVE;
-    broker_on_link_event(LINK_EVENT_CHANGED, device, run->broker);
-    if (!broker_keep_node(run->broker, port, device, &error))
-        say(run, "port %s may not be opened by path: %s", port->name, error->message);
-    g_clear_error(&error);
-    if (port->incoming && !incoming_resume(run->broker, port, &error))
-        say(run, "port %s stays in mode vepa, for its guest will not be seen to come: %s",
-            port->name, error->message);
+    features_adopt(run->broker, port, device, add_message, run);
+    look_at_event(run->broker, port, device);
 }
 
 static gboolean
@@ -173,23 +145,22 @@ look_at_port(Reconciliation *run, Port *port, GError **error)
     const LinkInfo *device = find_device(run, port);
     gboolean lives;
 
-    if (!find_holder(run, port, &lives, error))
+    if (!features_lives(run->broker, port, &lives, error))
         return FALSE;
     if (!lives) {
-        broker_remove_node(run->broker, port);
+        features_release_or_warn(run->broker, port);
         if (device)
             g_array_append_val(run->unwanted, device->index);
         g_ptr_array_add(run->ended, port);
         return TRUE;
     }
     find_parent(run, port, device);
-    broker_observe_queues(run->broker, port);
     if (!device) {
-        broker_remove_node(run->broker, port);
+        features_release_or_warn(run->broker, port);
         port->state = state_without_device(run, port);
         say(run, "device %s of port %s is gone", port->interface_name, port->name);
     } else {
-        observe(run, port, device);
+        adopt(run, port, device);
     }
     return TRUE;
 }
@@ -251,7 +222,7 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
 
     if (!registry_load(broker->registry, &unfinished, &messages, error))
         return FALSE;
-    if (!broker_watch_queues(broker, error))
+    if (!features_load(broker, error))
         return FALSE;
     links = broker->kernel->ops->link_list(broker->kernel, error);
     if (!links || !vlans_load(broker->vlans, links, error))
@@ -268,8 +239,7 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
     look_for_orphans(&run, unfinished);
     if (!remove_all(&run, unfinished, ended, error) || !broker_sweep_vlans(broker, error))
         return FALSE;
-    broker_forget_stray_queues(broker);
-    broker_apply_sources(broker);
+    features_loaded(broker);
     *ret_messages = g_steal_pointer(&messages);
     return TRUE;
 }

@@ -59,6 +59,8 @@ record_format(const Port *port, gsize *ret_length, GError **error)
     if (!read)
         return NULL;
     json_object_set_new(object, "version", json_integer(RECORD_VERSION));
+    if (port->wanted_mtu == port->mtu)
+        json_object_del(object, "wantedMtu");
     length = json_dumpb(object, text, RECORD_SIZE_MAX - 2, JSON_COMPACT);
     if (length == 0 || length > RECORD_SIZE_MAX - 2) {
         port_error_set(error, PORT_ERROR_SYSTEM, "its record would be longer than %d bytes",
@@ -98,7 +100,10 @@ record_parse(const char *text, gsize length, GError **error)
         return NULL;
     }
     port = check_version(object, error) ? port_from_record(object, error) : NULL;
-    if (port)
-        port->state = PORT_STATE_ACTIVE;
+    if (!port)
+        return NULL;
+    port->state = PORT_STATE_ACTIVE;
+    if (port->wanted_mtu == 0)
+        port->wanted_mtu = port->mtu;
     return port;
 }

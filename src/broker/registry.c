@@ -479,6 +479,20 @@ registry_set_mac(Registry *registry, Port *port, const MacAddress *mac)
     add_mac(registry, port);
 }
 
+gboolean
+registry_rename_interface(Registry *registry, Port *port, const char *name)
+{
+    GList *link = g_hash_table_lookup(registry->by_interface, port->interface_name);
+    const Port *other = registry_find(registry, name);
+
+    if (!interface_name_check(name, NULL) || (other && other != port))
+        return FALSE;
+    g_hash_table_remove(registry->by_interface, port->interface_name);
+    g_strlcpy(port->interface_name, name, sizeof(port->interface_name));
+    g_hash_table_insert(registry->by_interface, port->interface_name, link);
+    return TRUE;
+}
+
 const GSList *
 registry_find_mac(Registry *registry, const MacAddress *mac)
 {

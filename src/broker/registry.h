@@ -61,6 +61,10 @@ Port *registry_find_index(Registry *registry, int interface_index);
  */
 const GSList *registry_find_mac(Registry *registry, const MacAddress *mac);
 
+/* The port's interface has another name: its record is the caller's to write. FALSE: it is, or may
+ * be taken for, another port's, or cannot be kept in a record. */
+gboolean registry_rename_interface(Registry *registry, Port *port, const char *name);
+
 /* Gives a port in the tables another MAC; its record is the caller's to write. */
 void registry_set_mac(Registry *registry, Port *port, const MacAddress *mac);
 

@@ -113,6 +113,21 @@ kernel_fake_set_wireless(Kernel *base, int index)
     link->is_wireless = TRUE;
 }
 
+void
+kernel_fake_keep_mac(Kernel *base, int index)
+{
+    FakeLink *link = fake_find(fake_kernel(base), index);
+
+    g_return_if_fail(link != NULL);
+    link->keeps_mac = TRUE;
+}
+
+guint
+kernel_fake_mac_calls(Kernel *base)
+{
+    return fake_kernel(base)->mac_calls;
+}
+
 const GArray *
 kernel_fake_sources(Kernel *base, int index)
 {

@@ -273,7 +273,11 @@ fake_set_mac(Kernel *base, int index, const MacAddress *mac, GError **error)
         errnum = EADDRINUSE;
     if (errnum)
         return error_set_errno(error, errnum, "cannot set link %d's MAC", index);
-    if (parent && link->info.mode == MACVTAP_MODE_PASSTHRU) {
+    kernel->mac_calls++;
+    if (parent && link->info.mode == MACVTAP_MODE_PASSTHRU && parent->keeps_mac) {
+        fake_tell(kernel, LINK_EVENT_CHANGED, &parent->info);
+        fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
+    } else if (parent && link->info.mode == MACVTAP_MODE_PASSTHRU) {
         link->info.mac = *mac;
         fake_put_mac(kernel, parent, mac);
         fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);

@@ -12,6 +12,7 @@ typedef struct FakeLink {
     gboolean mac_is_inherited; /* a VLAN device whose MAC nobody has set */
     gboolean has_active_slave; /* a bond in a mode with one */
     gboolean is_wireless;
+    gboolean keeps_mac;
     LinkStatistics statistics;
     guint64 number; /* of a macvtap's device node, else 0 */
 } FakeLink;
@@ -29,6 +30,7 @@ typedef struct FakeKernel {
     GArray *failures;    /* of FakeFailure */
     GHashTable *nodes;   /* ifindex -> FakeNode: what lies at /dev/tap<index> */
     gboolean has_no_devtmpfs;
+    guint mac_calls;
     guint64 last_number;
     GHashTable *watches;  /* ifindex -> FakeWatch */
     GPtrArray *listeners; /* of FakeListener */

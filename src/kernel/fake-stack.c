@@ -47,7 +47,8 @@ upper_follow(FakeKernel *kernel, const FakeLink *lower, FakeLink *upper)
         vlan_follow(lower, upper);
     else if (upper->info.mode == MACVTAP_MODE_PASSTHRU &&
              !mac_address_equal(&upper->info.mac, &lower->info.mac))
-        upper->info.mac = upper->restored_mac = lower->info.mac;
+        /* No message tells of that. */
+        before.mac = upper->info.mac = upper->restored_mac = lower->info.mac;
     fake_follow_carrier(lower, &upper->info);
     upper->info.mtu = MIN(upper->info.mtu, lower->info.mtu);
     if (memcmp(&before, &upper->info, sizeof before) != 0)

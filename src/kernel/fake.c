@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 FakeLink *
 fake_find(FakeKernel *kernel, int index)
 {

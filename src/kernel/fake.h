@@ -36,6 +36,13 @@ guint kernel_fake_link_count(Kernel *kernel);
 void kernel_fake_set_statistics(Kernel *kernel, int index, const LinkStatistics *statistics);
 void kernel_fake_set_wireless(Kernel *kernel, int index);
 
+/* From now on the link takes another MAC without an error and keeps the one that it has, as a bond
+ * with fail_over_mac=active does; kernel_fake_change_link() changes it all the same. */
+void kernel_fake_keep_mac(Kernel *kernel, int index);
+
+/* How often link_set_mac was called that did not fail on demand. */
+guint kernel_fake_mac_calls(Kernel *kernel);
+
 /* The link sends a frame, if it is up. */
 void kernel_fake_transmit(Kernel *kernel, int index);
 

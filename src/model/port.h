@@ -46,7 +46,8 @@ typedef struct Port {
     int interface_index; /* in the daemon's network namespace; chosen before the device is made */
     MacAddress mac;
     MacPolicy mac_policy; /* the network's when the port was made */
-    guint32 mtu;          /* bytes */
+    guint32 mtu;          /* bytes; what the device has */
+    guint32 wanted_mtu;   /* what it has as soon as its parent's allows it; 0: mtu */
     guint queues;         /* that may be opened, 1 to 256 */
     VhostPolicy vhost;
     Holder holder;
@@ -69,8 +70,10 @@ typedef struct Port {
     gboolean carrier;   /* of the device, which is its parent's */
     int bond_index;     /* the bond that parent is or lies on; 0: none */
     char active_slave[INTERFACE_NAME_MAX + 1]; /* of that bond; "": none, or a mode without one */
-    guint mac_changes;   /* how often the MAC was put back after the guest's side had changed it */
-    gboolean mac_astray; /* it could not be put back yet */
+    guint32 parent_mtu;                        /* bytes; 0: not seen yet */
+    guint mac_changes; /* how often the MAC was changed that the port must have */
+    char *problem;     /* what is wrong with the device and could not be repaired; NULL: nothing */
+    gboolean is_unsaved; /* the record could not be written */
     /* The host was seen to have an address on the device. */
     gboolean has_host_address;
 } Port;

@@ -60,6 +60,7 @@ test_broker_try_start(TestBroker *test, GError **error)
         .mac_seed = "seed",
         .open_vhost = open_vhost,
         .vhost_data = test,
+        .repair_delays = test->repair_delays,
     };
 
     g_assert_cmpint(setup.state_fd, >=, 0);

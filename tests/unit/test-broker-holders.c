@@ -360,7 +360,7 @@ test_lost_events(void **state)
     memcpy(parent.name, "lan0", sizeof("lan0"));
     kernel_fake_change_link(test->kernel, &parent);
     handler(LINK_EVENT_LOST, &nothing, handler_data);
-    expect_events(test, "changed db\n");
+    expect_events(test, "changed web\nchanged db\n");
     assert_string_equal(other->parent, "lan0");
     test->kernel->ops = real;
 }

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Feature: telling when a network manager or a DHCP client of the host has taken a guest's device
+ * for one of the host's. It is told once for a port: a client goes on trying.
+ */
+#include "feature.h"
+
+/* AddressHandler */
+static void
+on_address(int index, const char *address, gpointer user_data)
+{
+    Port *port = registry_find_index(feature_registry(user_data), index);
+
+    if (!port || port->is_ending || port->has_host_address)
+        return;
+    port->has_host_address = TRUE;
+    g_warning("port %s: the host has the address %s on the guest's device %s: a program of the host"
+              " has configured it, and must be told to leave it alone (macvtapctl doctor says how)",
+              port->name, address, port->interface_name);
+}
+
+static gboolean
+host_address_start(Broker *broker, gpointer *ret_state, GError **error)
+{
+    Kernel *kernel = feature_kernel(broker);
+
+    return kernel->ops->watch_addresses(kernel, on_address, broker, error);
+}
+
+const PortFeature feature_host_address = {
+    .name = "host address",
+    .start = host_address_start,
+};

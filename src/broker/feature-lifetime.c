@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * Feature: what a port's life is tied to. That is a process (the caller, or one that it names), a
+ * domain with or without a known process, or the port's open queues, in whatever process they are.
+ * The kernel module reports each queue that is closed, and knows after a restart which are still
+ * open. A port whose holder is its descriptors ends with the last of them: the VMM may have become
+ * a daemon, have handed them to another process, or have unplugged the NIC. For the other holders
+ * their number is only shown.
+ *
+ * After a start a holder lives if its process does, or if one of its descriptors is open; those of
+ * type none, and a domain whose process is not known, count as living. A process that cannot be
+ * looked at, or not be watched, has not ended, nor would its end be seen: nothing is served then.
+ */
+#include "feature-lifetime.h"
+
+#include "holders.h"
+
+#include "error.h"
+#include "port-error.h"
+
+#include <errno.h>
+
+static Holders *
+holders_of(Broker *broker)
+{
+    return feature_state(broker, &feature_lifetime);
+}
+
+/* As long as neither has ended, the caller and the holder with its pid are one process. */
+static gboolean
+find_caller(Broker *broker, const Caller *caller, Process *ret_process)
+{
+    guint64 start_time;
+
+    if (!holders_find(holders_of(broker), caller->pid, &start_time) ||
+        process_has_ended(caller->pidfd))
+        return FALSE;
+    *ret_process = (Process){.pidfd = -1, .pid = caller->pid, .start_time = start_time};
+    return TRUE;
+}
+
+/* The kernel has told no pidfd (before Linux 6.5), or the caller has ended: its pid may be
+ * another's by now. That of its own user is all that can be told. */
+static gboolean
+open_caller_by_pid(const Caller *caller, Process *ret_process, GError **error)
+{
+    Process process = {.pidfd = -1};
+    uid_t owner;
+
+    if (!process_open(caller->pid, &process, error))
+        return FALSE;
+    if (!process_read_uid(&process, &owner, error)) {
+        descriptor_clear(&process.pidfd);
+        return FALSE;
+    }
+    if (owner != caller->uid) {
+        descriptor_clear(&process.pidfd);
+        return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
+                              "the caller's process %d is not user %u's (any more)",
+                              (int)caller->pid, (guint)caller->uid);
+    }
+    *ret_process = process;
+    return TRUE;
+}
+
+static gboolean
+open_holder(Broker *broker, const Caller *caller, pid_t named, Process *ret_process, GError **error)
+{
+    gboolean shares = TRUE;
+
+    if (named != 0 && caller->from_container)
+        return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
+                              "over the container socket a process holds its own ports only");
+    if (named != 0 && !process_shares_pids(caller->pid, &shares, error))
+        return FALSE;
+    if (!shares)
+        return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
+                              "process %d is of another PID namespace than macvtapd's", (int)named);
+    if (named != 0)
+        return process_open(named, ret_process, error);
+    if (caller->pid == 0)
+        return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
+                              "the caller's process is not visible to macvtapd");
+    if (caller->pidfd < 0)
+        return open_caller_by_pid(caller, ret_process, error);
+    return find_caller(broker, caller, ret_process) ||
+           process_open_pidfd(caller->pidfd, caller->pid, ret_process, error);
+}
+
+static gboolean
+check_named_holder(const Process *process, uid_t uid, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    uid_t owner;
+
+    if (!process_read_uid(process, &owner, &cause))
+        return port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: %s", cause->message);
+    return owner == uid ||
+           port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: process %d is not user %u's",
+                          (int)process->pid, (guint)uid);
+}
+
+/* Opens the process that holder names, if it has one, and fills in what names it for good. The
+ * caller may name itself, and processes of its own user; root any. The pidfd is -1 when the holders
+ * know the process. */
+static gboolean
+find_holder(Broker *broker, const Caller *caller, Holder *holder, Process *process, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (holder->type != HOLDER_PROCESS && holder->pid == 0)
+        return TRUE;
+    if (!open_holder(broker, caller, holder->pid, process, &cause))
+        return port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: %s", cause->message);
+    if (!caller_is_root(caller) && holder->pid != 0 &&
+        !check_named_holder(process, caller->uid, error))
+        return FALSE;
+    holder->pid = process->pid;
+    holder->start_time = process->start_time;
+    return TRUE;
+}
+
+static gboolean
+lifetime_prepare(Broker *broker, NewPort *new, GError **error)
+{
+    new->port->holder = new->request->holder;
+    return find_holder(broker, new->caller, &new->port->holder, &new->holder, error);
+}
+
+/* From now on the port goes with this process. */
+static gboolean
+set_holder_process(Broker *broker, const Caller *caller, Port *port, pid_t pid, GError **error)
+{
+    const Holder before = port->holder;
+    Holder holder = before;
+    Process process = {.pidfd = -1};
+    g_autoptr(GError) cause = NULL;
+
+    holder.pid = pid;
+    if (!find_holder(broker, caller, &holder, &process, error))
+        return FALSE;
+    port->holder = holder;
+    if (registry_update(feature_registry(broker), port, &cause) &&
+        holders_add(holders_of(broker), port->id, &process, &cause))
+        return TRUE;
+    descriptor_clear(&process.pidfd);
+    port->holder = before;
+    registry_update(feature_registry(broker), port, NULL);
+    return port_error_set(error, PORT_ERROR_SYSTEM, "holder of port %s: %s", port->name,
+                          cause->message);
+}
+
+static guint
+count_open(Broker *broker, const Port *port)
+{
+    Kernel *kernel = feature_kernel(broker);
+
+    return kernel->ops->queue_count(kernel, port->id);
+}
+
+void
+lifetime_observe(Broker *broker, Port *port)
+{
+    port->open_queues = count_open(broker, port);
+}
+
+/* TRUE when it was the last queue of a port that ends with it. */
+static gboolean
+on_closed(Broker *broker, Port *port)
+{
+    lifetime_observe(broker, port);
+    if (port->holder.type == HOLDER_DESCRIPTORS && port->open_queues == 0)
+        return TRUE;
+    feature_emit(broker, port);
+    return FALSE;
+}
+
+static void
+on_queues_closed(const char *const *owners, gpointer user_data)
+{
+    Broker *broker = user_data;
+    g_autoptr(GPtrArray) ended = g_ptr_array_new();
+
+    for (; *owners; owners++) {
+        Port *port = registry_find(feature_registry(broker), *owners);
+
+        if (port && !port->is_ending && on_closed(broker, port))
+            g_ptr_array_add(ended, port->id);
+    }
+    g_ptr_array_add(ended, NULL);
+    feature_end_ports(broker, (const char *const *)ended->pdata);
+}
+
+static gboolean
+lifetime_load(Broker *broker, GError **error)
+{
+    Kernel *kernel = feature_kernel(broker);
+
+    return kernel->ops->queue_watch(kernel, on_queues_closed, broker, error);
+}
+
+/* Gives up the queues of what is no port. */
+static void
+lifetime_loaded(Broker *broker)
+{
+    Kernel *kernel = feature_kernel(broker);
+    Registry *registry = feature_registry(broker);
+    g_autoptr(GPtrArray) owners = kernel->ops->queue_owners(kernel);
+
+    for (guint i = 0; i < owners->len; i++) {
+        const char *id = owners->pdata[i];
+
+        if (!registry_find(registry, id) && !registry_has_damaged(registry, id))
+            kernel->ops->queue_forget(kernel, id);
+    }
+}
+
+static void
+on_processes_ended(const char *const *port_ids, gpointer user_data)
+{
+    feature_end_ports(user_data, port_ids);
+}
+
+static gboolean
+lifetime_start(Broker *broker, gpointer *ret_state, GError **error)
+{
+    *ret_state = holders_new(on_processes_ended, broker, error);
+    return *ret_state != NULL;
+}
+
+static void
+lifetime_stop(gpointer state)
+{
+    holders_free(state);
+}
+
+static gboolean
+lifetime_attach(Broker *broker, NewPort *new, const LinkInfo *device, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (new->port->holder.pid != 0 &&
+        !holders_add(holders_of(broker), new->port->id, &new->holder, &cause))
+        return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
+    lifetime_observe(broker, new->port);
+    return TRUE;
+}
+
+static gboolean
+lifetime_lives(Broker *broker, Port *port, gboolean *ret_lives, GError **error)
+{
+    Process process = {.pidfd = -1};
+    g_autoptr(GError) cause = NULL;
+
+    lifetime_observe(broker, port);
+    if (port->holder.type == HOLDER_DESCRIPTORS && port->open_queues == 0)
+        *ret_lives = FALSE;
+    if (port->holder.pid == 0)
+        return TRUE;
+    if (process_open(port->holder.pid, &process, &cause)) {
+        if (process.start_time == port->holder.start_time)
+            holders_add(holders_of(broker), port->id, &process, &cause);
+        else
+            *ret_lives = FALSE;
+        descriptor_clear(&process.pidfd);
+    }
+    if (error_is_errno(cause, ESRCH))
+        *ret_lives = FALSE;
+    else if (cause)
+        return port_error_set(error, PORT_ERROR_SYSTEM, "holder of port %s: %s", port->name,
+                              cause->message);
+    return TRUE;
+}
+
+static gboolean
+lifetime_check_change(Broker *broker, const Caller *caller, const Port *port,
+                      const PortChange *change, GError **error)
+{
+    return change->holder_pid == 0 || port->holder.type == HOLDER_DOMAIN ||
+           port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                          "port %s has no domain as its holder; only a domain's process becomes"
+                          " known later",
+                          port->name);
+}
+
+static gboolean
+lifetime_change(Broker *broker, const Caller *caller, Port *port, const PortChange *change,
+                GError **error)
+{
+    return change->holder_pid == 0 ||
+           set_holder_process(broker, caller, port, change->holder_pid, error);
+}
+
+/* The end of its holder is another chance for a record that could not be removed: so only when that
+ * has gone. */
+static void
+lifetime_detach(Broker *broker, const Port *port)
+{
+    Kernel *kernel = feature_kernel(broker);
+
+    holders_remove(holders_of(broker), port->id);
+    kernel->ops->queue_forget(kernel, port->id);
+}
+
+const PortFeature feature_lifetime = {
+    .name = "lifetime",
+    .start = lifetime_start,
+    .stop = lifetime_stop,
+    .load = lifetime_load,
+    .loaded = lifetime_loaded,
+    .prepare = lifetime_prepare,
+    .attach = lifetime_attach,
+    .lives = lifetime_lives,
+    .check_change = lifetime_check_change,
+    .change = lifetime_change,
+    .detach = lifetime_detach,
+};

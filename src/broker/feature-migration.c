@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * Feature: a guest that moves from one host to another while its neighbours, guests on the same
+ * parent, talk to it. For some time there are two ports with its MAC, and only one has the guest.
+ *
+ * In bridge mode the kernel gives what a neighbour sends to that MAC to the port, whether the guest
+ * is behind it or not (macvlan_queue_xmit()), and it keeps broadcasts that come from the wire with
+ * that MAC from the neighbours, for it takes them for echoes (macvlan_multicast_rx()). In vepa mode
+ * it does neither: the neighbours reach the guest by the wire, where it is. And what comes from the
+ * wire for the guest still gets there, so that a guest is cut off from nobody but its neighbours if
+ * it runs while we do not notice; a device that is down would be cut off altogether, and would hide
+ * its guest's first frame. The other modes know no neighbours.
+ *
+ * So a port of a bridge network is in vepa mode while its guest is elsewhere:
+ *   - on the way in, from its making until its first frame. That is QEMU's announcement of the
+ *     guest, which leaves as the guest starts to run, whatever the guest itself has to say;
+ *   - on the way out, from when this announcement comes in from the wire. libvirt ends the port
+ * only when it has ended QEMU, some time after. If it was no migration, but an echo or a lie, the
+ *     guest's next frame is its first again, and ends it.
+ * The first frame is told by the kernel as it happens. While no daemon runs it is not: the next one
+ * finds that the device has sent more than it had when the waiting began.
+ *
+ * Which mode the device must be in follows from the record alone, which is written first: a daemon
+ * that dies before the device has its mode, or a mode that the kernel does not take at once, is
+ * made good by the next look at the device (look.c).
+ */
+#include "feature.h"
+
+#include "port-error.h"
+
+static gboolean
+migration_check(Broker *broker, const NewPort *new, GError **error)
+{
+    return !new->request->incoming || caller_is_root(new->caller) ||
+           port_error_set(error, PORT_ERROR_ACCESS_DENIED,
+                          "only root may make a port for an incoming migration");
+}
+
+static gboolean
+migration_prepare(Broker *broker, NewPort *new, GError **error)
+{
+    new->port->incoming = new->request->incoming &&new->port->mode == MACVTAP_MODE_BRIDGE;
+    return TRUE;
+}
+
+static void
+guest_is_here(Broker *broker, Port *port)
+{
+    port->incoming = FALSE;
+    feature_save(broker, port);
+    feature_look(broker, port);
+    feature_emit(broker, port);
+}
+
+static void
+on_transmit(int index, gpointer user_data)
+{
+    Broker *broker = user_data;
+    Port *port = registry_find_index(feature_registry(broker), index);
+
+    if (port && port->incoming && !port->is_ending)
+        guest_is_here(broker, port);
+}
+
+static gboolean
+watch_guest(Broker *broker, const Port *port, GError **error)
+{
+    Kernel *kernel = feature_kernel(broker);
+
+    return kernel->ops->watch_transmit(kernel, port->interface_index, on_transmit, broker, error);
+}
+
+static void
+unwatch_guest(Broker *broker, const Port *port)
+{
+    Kernel *kernel = feature_kernel(broker);
+
+    kernel->ops->unwatch_transmit(kernel, port->interface_index);
+}
+
+static gboolean
+migration_attach(Broker *broker, NewPort *new, const LinkInfo *device, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    return !new->port->incoming || watch_guest(broker, new->port, &cause) ||
+           port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
+}
+
+static gboolean
+count_sent(Broker *broker, const Port *port, guint64 *ret_sent, GError **error)
+{
+    Kernel *kernel = feature_kernel(broker);
+    LinkStatistics now;
+
+    if (!kernel->ops->link_statistics(kernel, port->interface_index, &now, error))
+        return FALSE;
+    *ret_sent = now.tx_packets;
+    return TRUE;
+}
+
+/* The guest may have sent its first frame long ago. */
+static gboolean
+migration_adopt(Broker *broker, Port *port, const LinkInfo *device, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    guint64 sent = 0;
+
+    if (!port->incoming)
+        return TRUE;
+    if (!watch_guest(broker, port, &cause) || !count_sent(broker, port, &sent, &cause))
+        return port_error_set(
+            error, PORT_ERROR_SYSTEM,
+            "port %s stays in mode vepa, for its guest will not be seen to come: %s", port->name,
+            cause->message);
+    if (sent != port->sent_before) {
+        unwatch_guest(broker, port);
+        guest_is_here(broker, port);
+    }
+    return TRUE;
+}
+
+static void
+migration_want(Broker *broker, const Port *port, const Network *network, DeviceState *state)
+{
+    if (port->incoming)
+        state->mode = MACVTAP_MODE_VEPA;
+}
+
+static void
+migration_detach(Broker *broker, const Port *port)
+{
+    if (port->incoming)
+        unwatch_guest(broker, port);
+}
+
+static Port *
+find_guest(Broker *broker, int parent, const MacAddress *mac)
+{
+    const GSList *ports = registry_find_mac(feature_registry(broker), mac);
+
+    for (; ports; ports = ports->next) {
+        Port *port = ports->data;
+
+        if (port->parent_index == parent && port->state == PORT_STATE_ACTIVE && !port->is_ending)
+            return port;
+    }
+    return NULL;
+}
+
+/* The guest's next frame is watched for and the record written before the device changes. */
+static gboolean
+note_departure(Broker *broker, Port *port, GError **error)
+{
+    guint64 before = port->sent_before, sent = 0;
+
+    if (!count_sent(broker, port, &sent, error) || !watch_guest(broker, port, error))
+        return FALSE;
+    port->incoming = TRUE;
+    port->sent_before = sent;
+    if (registry_update(feature_registry(broker), port, error))
+        return TRUE;
+    port->incoming = FALSE;
+    port->sent_before = before;
+    unwatch_guest(broker, port);
+    return FALSE;
+}
+
+/* AnnouncementHandler */
+static void
+on_announcement(int index, const MacAddress *mac, gpointer user_data)
+{
+    Broker *broker = user_data;
+    g_autoptr(GError) error = NULL;
+    Port *port = find_guest(broker, index, mac);
+
+    if (!port || port->mode != MACVTAP_MODE_BRIDGE || port->incoming)
+        return;
+    if (!note_departure(broker, port, &error)) {
+        g_warning("port %s: its guest has left, but not for its neighbours on %s: %s", port->name,
+                  port->parent, error->message);
+        return;
+    }
+    feature_look(broker, port);
+    feature_emit(broker, port);
+}
+
+static gboolean
+migration_start(Broker *broker, gpointer *ret_state, GError **error)
+{
+    Kernel *kernel = feature_kernel(broker);
+
+    return kernel->ops->watch_announcements(kernel, on_announcement, broker, error);
+}
+
+const PortFeature feature_migration = {
+    .name = "migration",
+    .start = migration_start,
+    .check = migration_check,
+    .prepare = migration_prepare,
+    .attach = migration_attach,
+    .adopt = migration_adopt,
+    .want = migration_want,
+    .detach = migration_detach,
+};

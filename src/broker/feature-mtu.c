@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Feature: the port's MTU. A macvtap's is its parent's at most: the kernel lowers it with the
+ * parent's and does not raise it again. We do, up to what the port was made with (wanted_mtu),
+ * which is what its guest was told.
+ */
+#include "feature.h"
+
+static guint32
+wanted_mtu(const Port *port)
+{
+    guint32 wanted = port->wanted_mtu ? port->wanted_mtu : port->mtu;
+
+    return port->parent_mtu ? MIN(wanted, port->parent_mtu) : wanted;
+}
+
+static void
+mtu_want(Broker *broker, const Port *port, const Network *network, DeviceState *state)
+{
+    state->mtu = wanted_mtu(port);
+    /* Without a look at the parent nobody knows what the device may have. */
+    if (port->parent_mtu)
+        state->fields |= DEVICE_MTU;
+}
+
+/* The device's message may come before its parent's. */
+static void
+look_at_parent(Broker *broker, Port *port)
+{
+    Kernel *kernel = feature_kernel(broker);
+    LinkInfo parent;
+
+    if (kernel->ops->link_by_index(kernel, port->parent_index, &parent, NULL))
+        port->parent_mtu = parent.mtu;
+}
+
+static gboolean
+mtu_follow(Broker *broker, Port *port, const LinkInfo *device, gboolean by_parent)
+{
+    if (device->mtu != wanted_mtu(port))
+        look_at_parent(broker, port);
+    if (device->mtu == port->mtu || device->mtu != wanted_mtu(port))
+        return FALSE;
+    g_warning("port %s: its MTU is now %u, it was %u (the parent's has changed)", port->name,
+              device->mtu, port->mtu);
+    if (port->wanted_mtu == 0)
+        port->wanted_mtu = port->mtu;
+    port->mtu = device->mtu;
+    feature_save(broker, port);
+    return TRUE;
+}
+
+static void
+mtu_repaired(Broker *broker, Port *port, const LinkInfo *before, guint fields, gboolean by_parent)
+{
+    if (fields & DEVICE_MTU && before->mtu != port->mtu && !by_parent)
+        g_message("port %s: its MTU was %u, it is %u again", port->name, before->mtu, port->mtu);
+}
+
+static gboolean
+mtu_on_parent(Broker *broker, Port *port, const LinkInfo *parent)
+{
+    if (port->parent_mtu == parent->mtu)
+        return FALSE;
+    port->parent_mtu = parent->mtu;
+    feature_look(broker, port);
+    return FALSE;
+}
+
+const PortFeature feature_mtu = {
+    .name = "MTU",
+    .want = mtu_want,
+    .follow = mtu_follow,
+    .repaired = mtu_repaired,
+    .on_parent = mtu_on_parent,
+};

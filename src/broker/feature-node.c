@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * Feature: /dev/tap<index>, for a program that opens the device by path (libvirt). The kernel's
+ * own node comes and goes with the device. One that we had to make is written into the record with
+ * its number, so that it can be told from a stranger's when the device is gone; and it goes before
+ * the device, or as soon as we hear that others have removed that, because the number is another's
+ * then. Between its making and the record, a crash leaves a device that is there and tells the
+ * number itself.
+ */
+#include "feature.h"
+
+#include "port-error.h"
+
+static LinkInfo
+device_of(const Port *port)
+{
+    LinkInfo link = {.index = port->interface_index};
+
+    g_strlcpy(link.name, port->interface_name, sizeof(link.name));
+    return link;
+}
+
+static gboolean
+node_check(Broker *broker, const NewPort *new, GError **error)
+{
+    const PortRequest *request = new->request;
+    const Caller *caller = new->caller;
+
+    if (!request->has_node || caller_is_root(caller) ||
+        (request->node_owner == caller->uid && request->node_group == caller->gid))
+        return TRUE;
+    return port_error_set(error, PORT_ERROR_ACCESS_DENIED,
+                          "only root may give a device node to others (user %u, group %u)",
+                          (guint)request->node_owner, (guint)request->node_group);
+}
+
+static gboolean
+node_prepare(Broker *broker, NewPort *new, GError **error)
+{
+    new->port->has_node = new->request->has_node;
+    new->port->node_owner = new->request->node_owner;
+    new->port->node_group = new->request->node_group;
+    return TRUE;
+}
+
+static gboolean
+node_make(Broker *broker, NewPort *new, const LinkInfo *device, GError **error)
+{
+    Kernel *kernel = feature_kernel(broker);
+    Port *port = new->port;
+
+    if (!port->has_node)
+        return TRUE;
+    if (!kernel->ops->tap_node_ensure(kernel, device, port->node_owner, &port->node_made, error))
+        return FALSE;
+    return port->node_made == 0 || registry_begin(feature_registry(broker), port, error);
+}
+
+static gboolean
+ensure_node(Broker *broker, Port *port, const LinkInfo *device, GError **error)
+{
+    Kernel *kernel = feature_kernel(broker);
+    guint64 made = 0;
+
+    if (!kernel->ops->tap_node_ensure(kernel, device, port->node_owner, &made, error))
+        return FALSE;
+    if (made == 0)
+        return TRUE;
+    port->node_made = made;
+    return registry_update(feature_registry(broker), port, error);
+}
+
+/* udev or an administrator may have given the node to others, or removed it. */
+static gboolean
+node_adopt(Broker *broker, Port *port, const LinkInfo *device, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    return !port->has_node || ensure_node(broker, port, device, &cause) ||
+           port_error_set(error, PORT_ERROR_SYSTEM, "port %s may not be opened by path: %s",
+                          port->name, cause->message);
+}
+
+static gboolean
+node_release(Broker *broker, const Port *port, GError **error)
+{
+    Kernel *kernel = feature_kernel(broker);
+    const LinkInfo device = device_of(port);
+    g_autoptr(GError) cause = NULL;
+
+    if (!port->has_node || (port->node_made == 0 && port->state != PORT_STATE_CREATING) ||
+        kernel->ops->tap_node_remove(kernel, &device, port->node_made, &cause))
+        return TRUE;
+    return port_error_set(error, PORT_ERROR_SYSTEM, "port %s: %s", port->name, cause->message);
+}
+
+const PortFeature feature_node = {
+    .name = "node",
+    .check = node_check,
+    .prepare = node_prepare,
+    .make = node_make,
+    .adopt = node_adopt,
+    .release = node_release,
+};

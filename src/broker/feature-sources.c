@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Feature: the list of a port in source mode: its own, which may change while it lives, or its
+ * network's as it is now. */
+#include "feature.h"
+
+#include "port-error.h"
+
+static void
+sources_want(Broker *broker, const Port *port, const Network *network, DeviceState *state)
+{
+    if (port->mode != MACVTAP_MODE_SOURCE)
+        return;
+    state->sources = port->sources ? port->sources : network ? network->sources : NULL;
+    if (state->sources)
+        state->fields |= DEVICE_SOURCES;
+}
+
+static gboolean
+sources_check_change(Broker *broker, const Caller *caller, const Port *port,
+                     const PortChange *change, GError **error)
+{
+    if (!change->sources)
+        return TRUE;
+    if (!caller_is_root(caller))
+        return port_error_set(error, PORT_ERROR_ACCESS_DENIED,
+                              "only root may change a port's sources");
+    return port->mode == MACVTAP_MODE_SOURCE ||
+           port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                          "port %s is in mode %s; only source mode has a list of sources",
+                          port->name, macvtap_mode_name(port->mode));
+}
+
+/* The caller is told at once whether the kernel takes the list. */
+static gboolean
+sources_change(Broker *broker, const Caller *caller, Port *port, const PortChange *change,
+               GError **error)
+{
+    Kernel *kernel = feature_kernel(broker);
+    g_autoptr(GArray) before = NULL;
+    g_autoptr(GError) cause = NULL;
+
+    if (!change->sources)
+        return TRUE;
+    before = port->sources;
+    port->sources = g_array_copy(change->sources);
+    if (registry_update(feature_registry(broker), port, &cause) &&
+        kernel->ops->macvtap_set_sources(kernel, port->interface_index,
+                                         (const MacAddress *)port->sources->data,
+                                         port->sources->len, &cause))
+        return TRUE;
+    g_array_unref(port->sources);
+    port->sources = g_steal_pointer(&before);
+    feature_save(broker, port);
+    return port_error_set(error, PORT_ERROR_SYSTEM, "sources of port %s: %s", port->name,
+                          cause->message);
+}
+
+const PortFeature feature_sources = {
+    .name = "sources",
+    .want = sources_want,
+    .check_change = sources_check_change,
+    .change = sources_change,
+};

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * A look compares a port's device with what it must be (device.c): it follows what others may
+ * change, and repairs the rest. Creation makes the device from the same description; an adoption,
+ * the kernel's events, lost events, a reload and a failed repair all end in a look. An event tells
+ * of a moment that has passed, and may be of our own doing: one that tells nothing new costs
+ * nothing, any other makes us read the device as it is now.
+ *
+ * A repair is judged by reading the device again, for the kernel may take a change that does not
+ * last (the MAC of a bond with fail_over_mac=active). One without effect is tried again on a
+ * schedule with an end; meanwhile and afterwards the port's problem says what is wrong, and the end
+ * is logged, once. Afterwards only news make us try again, from the start: another state of the
+ * device or of its parent than when we gave up, or a link that has gone and with it perhaps what
+ * was in the way. The events of our own attempts are no news.
+ *
+ * A repair that had an effect and is undone by others is made again whenever that happens (else a
+ * guest could tire us out), but more and more slowly, down to PACE_MAX. That begins anew when it
+ * has lasted as long as the schedule's last wait.
+ *
+ * Only ENODEV says that a device has gone. A look that fails otherwise is tried again like a
+ * repair.
+ */
+#include "broker-private.h"
+
+#include "error.h"
+#include "port-error.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+/* Milliseconds before each attempt. */
+const guint look_default_delays[LOOK_ATTEMPTS] = {0, 100, 500, 2000, 10000};
+
+#define PACE_MAX 2 /* of the schedule: how long a repair waits that others undo all the time */
+
+typedef enum RepairState {
+    REPAIR_NEW,
+    REPAIR_WAITS, /* for its next attempt */
+    REPAIR_LASTS, /* it had an effect, which is yet to last */
+    REPAIR_GAVE_UP,
+} RepairState;
+
+/* Of a port whose device was found otherwise than it must be, or could not be looked at. */
+typedef struct Repair {
+    Broker *broker;
+    Port *port;
+    RepairState state;
+    guint n_failed; /* attempts in a row */
+    guint n_undone; /* attempts with an effect, in a row */
+    guint fields;   /* of DeviceField: what is wrong after the last attempt */
+    gboolean by_parent;
+    LinkInfo device, parent; /* as they were then */
+    GSource *timer;
+} Repair;
+
+static void
+stop_timer(Repair *repair)
+{
+    if (!repair->timer)
+        return;
+    g_source_destroy(repair->timer);
+    g_clear_pointer(&repair->timer, g_source_unref);
+}
+
+void
+look_repair_free(gpointer data)
+{
+    stop_timer(data);
+    g_free(data);
+}
+
+static void look_now(Broker *broker, Port *port, gboolean by_parent, gboolean is_due);
+
+static gboolean
+on_timer(gpointer user_data)
+{
+    Repair *repair = user_data;
+    Broker *broker = repair->broker;
+    Port *port = repair->port;
+    gboolean lasted = repair->state == REPAIR_LASTS;
+
+    stop_timer(repair);
+    if (lasted)
+        g_hash_table_remove(broker->repairs, port);
+    else
+        look_now(broker, port, repair->by_parent, TRUE);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+wait_as(Repair *repair, RepairState state, guint step)
+{
+    stop_timer(repair);
+    repair->state = state;
+    repair->timer = g_timeout_source_new(repair->broker->repair_delays[step]);
+    g_source_set_callback(repair->timer, on_timer, repair, NULL);
+    g_source_set_name(repair->timer, "repair");
+    g_source_attach(repair->timer, g_main_context_get_thread_default());
+}
+
+static Repair *
+find_repair(Broker *broker, const Port *port)
+{
+    return g_hash_table_lookup(broker->repairs, port);
+}
+
+static Repair *
+ensure_repair(Broker *broker, Port *port)
+{
+    Repair *repair = find_repair(broker, port);
+
+    if (repair)
+        return repair;
+    repair = g_new0(Repair, 1);
+    repair->broker = broker;
+    repair->port = port;
+    g_hash_table_insert(broker->repairs, port, repair);
+    return repair;
+}
+
+void
+look_forget(Broker *broker, const Port *port)
+{
+    g_hash_table_remove(broker->repairs, port);
+}
+
+static gboolean
+set_problem(Port *port, const char *problem)
+{
+    if (g_strcmp0(port->problem, problem) == 0)
+        return FALSE;
+    g_free(port->problem);
+    port->problem = g_strdup(problem);
+    return TRUE;
+}
+
+/* What an attempt, whoever undoes it, or an administrator can change of a link. */
+static gboolean
+looks_the_same(const LinkInfo *a, const LinkInfo *b)
+{
+    return a->index == b->index && mac_address_equal(&a->mac, &b->mac) && a->mtu == b->mtu &&
+           a->flags == b->flags && a->mode == b->mode && g_str_equal(a->alias, b->alias) &&
+           g_str_equal(a->name, b->name) && a->sources_digest == b->sources_digest &&
+           a->host_ipv6 == b->host_ipv6 && a->carrier == b->carrier &&
+           a->active_slave_index == b->active_slave_index;
+}
+
+static void
+note_parent(Repair *repair)
+{
+    Kernel *kernel = repair->broker->kernel;
+
+    memset(&repair->parent, 0, sizeof(repair->parent));
+    kernel->ops->link_by_index(kernel, repair->port->parent_index, &repair->parent, NULL);
+}
+
+/* An attempt was without effect. TRUE when the port has changed. */
+static gboolean
+try_again(Repair *repair, const char *problem)
+{
+    Port *port = repair->port;
+
+    repair->n_failed++;
+    note_parent(repair);
+    if (repair->n_failed < LOOK_ATTEMPTS) {
+        wait_as(repair, REPAIR_WAITS, repair->n_failed);
+        return set_problem(port, problem);
+    }
+    stop_timer(repair);
+    repair->state = REPAIR_GAVE_UP;
+    g_warning("port %s: %s (tried %u times; the next change of its device or parent begins anew)",
+              port->name, problem, repair->n_failed);
+    return set_problem(port, problem);
+}
+
+/* The device could not be looked at. */
+static void
+look_again(Broker *broker, Port *port, const GError *cause)
+{
+    Repair *repair = ensure_repair(broker, port);
+    g_autofree char *problem = NULL;
+
+    if (repair->state == REPAIR_WAITS && repair->timer)
+        return; /* for its turn */
+    if (repair->state == REPAIR_GAVE_UP)
+        repair->n_failed = 0;
+    problem = g_strdup_printf("its device cannot be looked at: %s", cause->message);
+    repair->fields = 0;
+    if (try_again(repair, problem))
+        broker_emit(broker, PORT_EVENT_CHANGED, port);
+}
+
+static gboolean
+follow_name(Broker *broker, Port *port, const LinkInfo *device)
+{
+    if (g_str_equal(device->name, port->interface_name) ||
+        !registry_rename_interface(broker->registry, port, device->name))
+        return FALSE;
+    feature_save(broker, port);
+    return TRUE;
+}
+
+static gboolean
+follow_device(Broker *broker, Port *port, const LinkInfo *device, gboolean by_parent)
+{
+    gboolean up = (device->flags & IFF_UP) != 0;
+    gboolean changed = port->link_up != up || port->carrier != device->carrier;
+
+    port->link_up = up;
+    port->carrier = device->carrier;
+    changed |= follow_name(broker, port, device);
+    return features_follow(broker, port, device, by_parent) || changed;
+}
+
+static guint
+compare(Broker *broker, const Port *port, const LinkInfo *device, DeviceState *ret_wanted)
+{
+    device_want(broker, port, feature_network(broker, port), ret_wanted);
+    return device_compare(port, ret_wanted, device);
+}
+
+/* The device is as it must be. TRUE when the port has changed. */
+static gboolean
+note_good(Broker *broker, Port *port)
+{
+    Repair *repair = find_repair(broker, port);
+
+    if (repair && repair->state != REPAIR_LASTS)
+        g_hash_table_remove(broker->repairs, port);
+    return set_problem(port, NULL);
+}
+
+/* These fields had another value, and are as they must be. */
+static void
+note_repaired(Repair *repair, const LinkInfo *before, guint fields)
+{
+    Broker *broker = repair->broker;
+    gboolean by_parent = repair->by_parent;
+    Port *port = repair->port;
+
+    repair->n_failed = 0;
+    repair->by_parent = FALSE;
+    wait_as(repair, REPAIR_LASTS, LOOK_ATTEMPTS - 1);
+    features_repaired(broker, port, before, fields, by_parent);
+    /* What it had until now may be what another port is waiting for. */
+    if (fields & DEVICE_MAC)
+        look_at_blocked(broker, port->parent_index);
+}
+
+/* One attempt. TRUE when the port has changed. */
+static gboolean
+attempt(Repair *repair, const DeviceState *wanted, const LinkInfo *device, guint fields)
+{
+    Broker *broker = repair->broker;
+    Port *port = repair->port;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *problem = NULL;
+    LinkInfo after = *device;
+    DeviceState state;
+    gboolean changed;
+
+    if (!device_repair(broker, port, wanted, device, fields, &error))
+        g_assert(error);
+    if (!broker_find_device(broker, port, &after, error ? NULL : &error))
+        after = *device;
+    changed = follow_device(broker, port, &after, repair->by_parent);
+    repair->fields = compare(broker, port, &after, &state);
+    repair->device = after;
+    if (repair->fields == 0 && !error) {
+        note_repaired(repair, device, fields);
+        return set_problem(port, NULL) || changed;
+    }
+    problem =
+        device_describe(port, &state, &after, repair->fields ? repair->fields : fields, error);
+    return try_again(repair, problem) || changed;
+}
+
+/* TRUE when the port has changed. */
+static gboolean
+mend(Broker *broker, Port *port, const DeviceState *wanted, const LinkInfo *device, guint fields,
+     gboolean by_parent, gboolean is_due)
+{
+    Repair *repair = ensure_repair(broker, port);
+    gboolean changed;
+
+    if (is_due)
+        return attempt(repair, wanted, device, fields);
+    if (repair->state == REPAIR_WAITS ||
+        (repair->state == REPAIR_GAVE_UP && looks_the_same(device, &repair->device)))
+        return FALSE;
+    repair->by_parent = by_parent;
+    changed = features_drift(broker, port, fields);
+    if (repair->state == REPAIR_LASTS) {
+        repair->n_undone++;
+        wait_as(repair, REPAIR_WAITS, MIN(repair->n_undone, PACE_MAX));
+        return changed;
+    }
+    repair->n_failed = 0;
+    return attempt(repair, wanted, device, fields) || changed;
+}
+
+static gboolean
+set_state(Port *port, PortState state)
+{
+    if (port->state == state)
+        return FALSE;
+    port->state = state;
+    port->link_up = FALSE;
+    port->carrier = FALSE;
+    return TRUE;
+}
+
+/* The kernel removes every macvtap together with its parent. */
+void
+look_at_loss(Broker *broker, Port *port)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean changed = set_problem(port, NULL);
+    LinkInfo parent;
+
+    if (port->state == PORT_STATE_ACTIVE)
+        features_release_or_warn(broker, port);
+    if (broker->kernel->ops->link_by_index(broker->kernel, port->parent_index, &parent, &error))
+        changed |= set_state(port, PORT_STATE_DEVICE_GONE);
+    else if (error_is_errno(error, ENODEV))
+        changed |= set_state(port, PORT_STATE_PARENT_GONE);
+    else
+        changed |= set_state(port, PORT_STATE_DEVICE_GONE);
+    if (changed)
+        broker_emit(broker, PORT_EVENT_CHANGED, port);
+    if (error && !error_is_errno(error, ENODEV))
+        look_again(broker, port, error);
+    else
+        look_forget(broker, port);
+}
+
+static void
+say_warning(const char *message, gpointer user_data)
+{
+    g_warning("%s", message);
+}
+
+/* A device that others had taken away is there again. */
+static gboolean
+take_back(Broker *broker, Port *port, const LinkInfo *device)
+{
+    if (port->state == PORT_STATE_ACTIVE)
+        return FALSE;
+    port->state = PORT_STATE_ACTIVE;
+    features_adopt(broker, port, device, say_warning, NULL);
+    return TRUE;
+}
+
+/* is_due: it is the turn of a repair that waits. */
+static void
+look_now(Broker *broker, Port *port, gboolean by_parent, gboolean is_due)
+{
+    g_autoptr(GError) error = NULL;
+    DeviceState wanted;
+    gboolean changed;
+    LinkInfo device;
+    guint fields;
+
+    if (port->is_ending)
+        return;
+    if (!broker_find_device(broker, port, &device, &error)) {
+        if (g_error_matches(error, PORT_ERROR, PORT_ERROR_DEVICE_GONE))
+            look_at_loss(broker, port);
+        else
+            look_again(broker, port, error);
+        return;
+    }
+    port->is_new = FALSE;
+    changed = take_back(broker, port, &device);
+    changed |= follow_device(broker, port, &device, by_parent);
+    fields = compare(broker, port, &device, &wanted);
+    if (fields)
+        changed |= mend(broker, port, &wanted, &device, fields, by_parent, is_due);
+    else
+        changed |= note_good(broker, port);
+    if (changed)
+        broker_emit(broker, PORT_EVENT_CHANGED, port);
+}
+
+void
+feature_look(Broker *broker, Port *port)
+{
+    look_now(broker, port, FALSE, FALSE);
+}
+
+/* A passthru device shares its parent with nobody. */
+static gboolean
+is_blocked(const Repair *repair)
+{
+    return repair->fields & DEVICE_MAC && repair->n_failed > 0 &&
+           repair->port->mode != MACVTAP_MODE_PASSTHRU;
+}
+
+static void
+add_blocked(gpointer key, gpointer value, gpointer user_data)
+{
+    if (is_blocked(value))
+        g_ptr_array_add(user_data, key);
+}
+
+void
+look_at_blocked(Broker *broker, int parent_index)
+{
+    g_autoptr(GPtrArray) blocked = g_ptr_array_new();
+
+    g_hash_table_foreach(broker->repairs, add_blocked, blocked);
+    for (guint i = 0; i < blocked->len; i++) {
+        Port *port = blocked->pdata[i];
+        Repair *repair = find_repair(broker, port);
+
+        /* A look at one may have helped another. */
+        if (!repair || !is_blocked(repair) ||
+            (parent_index != 0 && port->parent_index != parent_index))
+            continue;
+        repair->n_failed = 0;
+        stop_timer(repair);
+        look_now(broker, port, FALSE, TRUE);
+    }
+}
+
+/* Our own making of a device tells that it is down, has no alias and IPv6 before it tells what it
+ * became. */
+static guint
+forget_making(Port *port, guint fields)
+{
+    if (!port->is_new)
+        return fields;
+    if (!(fields & DEVICE_UP))
+        port->is_new = FALSE;
+    return fields & (DEVICE_MODE | DEVICE_MAC | DEVICE_MTU | DEVICE_NAME);
+}
+
+void
+look_at_event(Broker *broker, Port *port, const LinkInfo *device)
+{
+    const Repair *repair = find_repair(broker, port);
+    DeviceState wanted;
+
+    if (!device_is_of(device, port))
+        return;
+    if (port->state == PORT_STATE_ACTIVE && !repair &&
+        forget_making(port, compare(broker, port, device, &wanted)) == 0) {
+        if (port->carrier != device->carrier) {
+            port->carrier = device->carrier;
+            broker_emit(broker, PORT_EVENT_CHANGED, port);
+        }
+        return;
+    }
+    look_now(broker, port, FALSE, FALSE);
+}
+
+void
+look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent)
+{
+    Repair *repair;
+
+    if (features_on_parent(broker, port, parent))
+        broker_emit(broker, PORT_EVENT_CHANGED, port);
+    repair = find_repair(broker, port);
+    if (!repair || repair->state != REPAIR_GAVE_UP || looks_the_same(parent, &repair->parent))
+        return;
+    repair->n_failed = 0;
+    look_now(broker, port, TRUE, TRUE);
+}
+
+/* ---- looks that wait for the events that are there ---- */
+
+static gboolean
+on_events_read(gpointer user_data)
+{
+    Broker *broker = user_data;
+    g_autoptr(GHashTable) later = g_steal_pointer(&broker->looks_later);
+    GHashTableIter iter;
+    gpointer id;
+
+    g_clear_pointer(&broker->later_source, g_source_unref);
+    g_hash_table_iter_init(&iter, later);
+    while (g_hash_table_iter_next(&iter, &id, NULL)) {
+        Port *port = registry_find(broker->registry, id);
+
+        if (port)
+            look_now(broker, port, TRUE, FALSE);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+void
+feature_look_later(Broker *broker, Port *port)
+{
+    LinkInfo device;
+
+    /* The answer comes when the kernel is done with the change, and has told of all of it. */
+    broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &device, NULL);
+    if (!broker->looks_later)
+        broker->looks_later = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_hash_table_add(broker->looks_later, g_strdup(port->id));
+    if (broker->later_source)
+        return;
+    broker->later_source = g_idle_source_new();
+    g_source_set_callback(broker->later_source, on_events_read, broker, NULL);
+    g_source_attach(broker->later_source, g_main_context_get_thread_default());
+}
+
+void
+look_end(Broker *broker)
+{
+    if (broker->later_source) {
+        g_source_destroy(broker->later_source);
+        g_clear_pointer(&broker->later_source, g_source_unref);
+    }
+    g_clear_pointer(&broker->looks_later, g_hash_table_unref);
+    g_clear_pointer(&broker->repairs, g_hash_table_unref);
+}
