@@ -10,9 +10,9 @@
  *
  * A passthru device has its parent's MAC whoever changes it. When the guest's side does, the kernel
  * sends a message of the device right after the parent's; when an administrator changes the parent,
- * it sends none of the device. So when a parent's message tells of another MAC we read the device
- * (the kernel answers when the change is complete) and look again once the messages that are there
- * have been read: what is still other then, the parent has done.
+ * it sends none of the device. So when a parent's message tells of another MAC we ask for the
+ * parent (the kernel answers when the change is complete) and look at the device once the messages
+ * that are there have been read: what is still other then, the parent has done.
  *
  * Setting a MAC back fails while another link of the parent has it. If that is a port that may not
  * have it (two guests have swapped theirs), it makes way by taking a random one, and is set back in

@@ -72,7 +72,14 @@ look_repair_free(gpointer data)
     g_free(data);
 }
 
-static void look_now(Broker *broker, Port *port, gboolean by_parent, gboolean is_due);
+typedef enum LookReason {
+    LOOK_OTHER,
+    LOOK_MAC_EVENT, /* an event of the device told of another MAC */
+    LOOK_PARENT,    /* the parent was changed, and all events of that have been read */
+    LOOK_DUE,       /* it is the turn of a repair that waits */
+} LookReason;
+
+static void look_now(Broker *broker, Port *port, LookReason reason);
 
 static gboolean
 on_timer(gpointer user_data)
@@ -86,7 +93,7 @@ on_timer(gpointer user_data)
     if (lasted)
         g_hash_table_remove(broker->repairs, port);
     else
-        look_now(broker, port, repair->by_parent, TRUE);
+        look_now(broker, port, LOOK_DUE);
     return G_SOURCE_REMOVE;
 }
 
@@ -354,10 +361,21 @@ take_back(Broker *broker, Port *port, const LinkInfo *device)
     return TRUE;
 }
 
-/* is_due: it is the turn of a repair that waits. */
-static void
-look_now(Broker *broker, Port *port, gboolean by_parent, gboolean is_due)
+/* Whether nobody knows yet who has changed the MAC that a passthru device shares with its parent.
+ */
+static gboolean
+must_wait_for_events(const Port *port, const LinkInfo *device, LookReason reason)
 {
+    return reason == LOOK_OTHER && port->mode == MACVTAP_MODE_PASSTHRU &&
+           !mac_address_equal(&device->mac, &port->mac);
+}
+
+static void
+look_now(Broker *broker, Port *port, LookReason reason)
+{
+    const Repair *repair = find_repair(broker, port);
+    gboolean by_parent =
+        reason == LOOK_PARENT || (reason == LOOK_DUE && repair && repair->by_parent);
     g_autoptr(GError) error = NULL;
     DeviceState wanted;
     gboolean changed;
@@ -373,12 +391,16 @@ look_now(Broker *broker, Port *port, gboolean by_parent, gboolean is_due)
             look_again(broker, port, error);
         return;
     }
+    if (must_wait_for_events(port, &device, reason)) {
+        feature_look_later(broker, port);
+        return;
+    }
     port->is_new = FALSE;
     changed = take_back(broker, port, &device);
     changed |= follow_device(broker, port, &device, by_parent);
     fields = compare(broker, port, &device, &wanted);
     if (fields)
-        changed |= mend(broker, port, &wanted, &device, fields, by_parent, is_due);
+        changed |= mend(broker, port, &wanted, &device, fields, by_parent, reason == LOOK_DUE);
     else
         changed |= note_good(broker, port);
     if (changed)
@@ -388,7 +410,7 @@ look_now(Broker *broker, Port *port, gboolean by_parent, gboolean is_due)
 void
 feature_look(Broker *broker, Port *port)
 {
-    look_now(broker, port, FALSE, FALSE);
+    look_now(broker, port, LOOK_OTHER);
 }
 
 /* A passthru device shares its parent with nobody. */
@@ -422,7 +444,7 @@ look_at_blocked(Broker *broker, int parent_index)
             continue;
         repair->n_failed = 0;
         stop_timer(repair);
-        look_now(broker, port, FALSE, TRUE);
+        look_now(broker, port, LOOK_DUE);
     }
 }
 
@@ -443,18 +465,19 @@ look_at_event(Broker *broker, Port *port, const LinkInfo *device)
 {
     const Repair *repair = find_repair(broker, port);
     DeviceState wanted;
+    guint fields;
 
     if (!device_is_of(device, port))
         return;
-    if (port->state == PORT_STATE_ACTIVE && !repair &&
-        forget_making(port, compare(broker, port, device, &wanted)) == 0) {
+    fields = forget_making(port, compare(broker, port, device, &wanted));
+    if (port->state == PORT_STATE_ACTIVE && !repair && fields == 0) {
         if (port->carrier != device->carrier) {
             port->carrier = device->carrier;
             broker_emit(broker, PORT_EVENT_CHANGED, port);
         }
         return;
     }
-    look_now(broker, port, FALSE, FALSE);
+    look_now(broker, port, fields & DEVICE_MAC ? LOOK_MAC_EVENT : LOOK_OTHER);
 }
 
 void
@@ -468,7 +491,7 @@ look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent)
     if (!repair || repair->state != REPAIR_GAVE_UP || looks_the_same(parent, &repair->parent))
         return;
     repair->n_failed = 0;
-    look_now(broker, port, TRUE, TRUE);
+    look_now(broker, port, LOOK_DUE);
 }
 
 /* ---- looks that wait for the events that are there ---- */
@@ -487,7 +510,7 @@ on_events_read(gpointer user_data)
         Port *port = registry_find(broker->registry, id);
 
         if (port)
-            look_now(broker, port, TRUE, FALSE);
+            look_now(broker, port, LOOK_PARENT);
     }
     return G_SOURCE_REMOVE;
 }
@@ -495,10 +518,12 @@ on_events_read(gpointer user_data)
 void
 feature_look_later(Broker *broker, Port *port)
 {
-    LinkInfo device;
+    LinkInfo parent;
 
-    /* The answer comes when the kernel is done with the change, and has told of all of it. */
-    broker->kernel->ops->link_by_index(broker->kernel, port->interface_index, &device, NULL);
+    /* The answer comes when the kernel is done with a change, and has told of all of it. The device
+     * itself is not asked for: that makes the kernel tell of a change of its carrier that it has
+     * held back for up to a second, in a message that has the new MAC as well. */
+    broker->kernel->ops->link_by_index(broker->kernel, port->parent_index, &parent, NULL);
     if (!broker->looks_later)
         broker->looks_later = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_hash_table_add(broker->looks_later, g_strdup(port->id));

@@ -120,6 +120,8 @@ def test_inherited_mac_of_the_parent_is_kept(daemon, host, ports):
         macs.wait(before)
     assert host.mac("eth0") == before
     assert state(daemon, port)["macChanges"] == 1
+    assert f"its MAC was changed to {OTHER}" in daemon.messages()
+    assert "the MAC of its parent" not in daemon.messages()
 
 
 def test_inherited_mac_is_kept_when_the_parents_is_changed(daemon, host, ports):
@@ -132,6 +134,7 @@ def test_inherited_mac_is_kept_when_the_parents_is_changed(daemon, host, ports):
         macs.wait(before)
     assert host.mac(port["interfaceName"]) == before
     assert state(daemon, port)["macChanges"] == 1
+    assert f"the MAC of its parent eth0 was changed to {OTHER}, and is {before} again" in daemon.messages()
 
 
 @pytest.mark.parametrize("network", ["any", "assign"])
@@ -205,8 +208,8 @@ def test_stolen_mac_comes_back_when_it_is_free(daemon, host, ports):
     host.ip("link", "set", "thief", "up")
     with MacMonitor(host, port["interfaceName"]) as macs:
         daemon.process.send_signal(signal.SIGCONT)
-        assert state(daemon, port)["macChanges"] == 1
-        assert "could not be put back" in daemon.messages()
+        blocked = state(daemon, port)
+        assert blocked["macChanges"] == 1 and "could not be put back" in blocked["problem"]
         host.ip("link", "del", "thief")
         macs.wait(port["macAddress"])
 

@@ -44,16 +44,52 @@ def test_carrier_at_creation_is_the_parents(daemon, station, host, watcher):
     daemon.ctl("port", "delete", "vm")
 
 
-def test_mtu_shrinks(daemon, host, port, watcher):
+def test_mtu_sinks_and_is_regained(daemon, host, port, watcher):
     assert port["mtu"] == 1500
     host.ip("link", "set", "eth0", "mtu", "1400")
     smaller = {**port, "mtu": 1400}
     assert watcher.reply() == {"event": "changed", "port": smaller}
     assert "its MTU is now 1400, it was 1500" in daemon.messages()
-    # The kernel does not raise it again with the parent's, and so do we not.
+    # The kernel does not raise it again with the parent's; and nothing above what the port was made with is its own.
+    host.ip("link", "set", "eth0", "mtu", "9000")
+    assert watcher.reply() == {"event": "changed", "port": port}
+    host.ip("link", "set", "eth0", "mtu", "1000")
+    assert watcher.reply() == {"event": "changed", "port": {**port, "mtu": 1000}}
+    daemon.stop()
     host.ip("link", "set", "eth0", "mtu", "1500")
-    daemon.restart()
-    assert daemon.ports() == [smaller]
+    daemon.start()
+    assert daemon.ports() == [port]
+    # With an MTU below 1280 the kernel forgets that the host does no IPv6 on the device.
+    name = port["interfaceName"]
+    assert host.run("cat", f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").stdout == "1\n"
+    assert host.links()[name]["inet6_addr_gen_mode"] == "none"
+
+
+def test_device_is_renamed(daemon, host, port, watcher):
+    """The port follows, whether a daemon runs that hears of the new name or not."""
+    host.ip("link", "set", port["interfaceName"], "down")
+    assert watcher.reply()["event"] == "changed"
+    host.ip("link", "set", port["interfaceName"], "name", "guest7")
+    renamed = {**port, "interfaceName": "guest7", "linkUp": False, "carrier": False}
+    while (event := watcher.reply())["port"]["interfaceName"] != "guest7":
+        assert event["event"] == "changed"
+    assert daemon.ports() == [{**renamed, "carrier": daemon.ports()[0]["carrier"]}]
+    daemon.stop()
+    host.ip("link", "set", "guest7", "name", "guest8")
+    daemon.start()
+    assert daemon.ctl_json("port", "show", "guest8")["id"] == port["id"]
+
+
+def test_what_others_did_to_the_device_is_undone(daemon, host, port):
+    """Mode, alias, multicast and ARP, while no daemon runs; the API does not tell another state than the kernel."""
+    name = port["interfaceName"]
+    before = host.links()[name]
+    daemon.stop()
+    host.ip("link", "set", name, "type", "macvtap", "mode", "private")
+    host.ip("link", "set", name, "alias", "mine", "arp", "on", "allmulticast", "off")
+    daemon.start()
+    assert host.links()[name] == before
+    assert daemon.ports() == [port]
 
 
 def wait_gone(watcher, count):
