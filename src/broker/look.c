@@ -17,7 +17,7 @@
  *
  * A repair that had an effect and is undone by others is made again whenever that happens (else a
  * guest could tire us out), but more and more slowly, down to PACE_MAX. That begins anew when it
- * has lasted as long as the schedule's last wait.
+ * has lasted as long as the schedule's last wait, and when the port itself is to be otherwise.
  *
  * Only ENODEV says that a device has gone. A look that fails otherwise is tried again like a
  * repair.
@@ -52,7 +52,8 @@ typedef struct Repair {
     guint n_undone; /* attempts with an effect, in a row */
     guint fields;   /* of DeviceField: what is wrong after the last attempt */
     gboolean by_parent;
-    LinkInfo device, parent; /* as they were then */
+    DeviceState wanted;      /* then, and */
+    LinkInfo device, parent; /* as they were */
     GSource *timer;
 } Repair;
 
@@ -155,6 +156,14 @@ looks_the_same(const LinkInfo *a, const LinkInfo *b)
            a->active_slave_index == b->active_slave_index;
 }
 
+/* Without the sources, which are not kept. */
+static gboolean
+wants_the_same(const DeviceState *a, const DeviceState *b)
+{
+    return a->fields == b->fields && a->mode == b->mode && mac_address_equal(&a->mac, &b->mac) &&
+           a->mtu == b->mtu && a->all_multicast == b->all_multicast;
+}
+
 static void
 note_parent(Repair *repair)
 {
@@ -164,9 +173,10 @@ note_parent(Repair *repair)
     kernel->ops->link_by_index(kernel, repair->port->parent_index, &repair->parent, NULL);
 }
 
-/* An attempt was without effect. TRUE when the port has changed. */
+/* An attempt was without effect. TRUE when the port has changed. Without an error the first may
+ * have been undone before we looked: the event of it is still to come then. */
 static gboolean
-try_again(Repair *repair, const char *problem)
+try_again(Repair *repair, const char *problem, gboolean is_error)
 {
     Port *port = repair->port;
 
@@ -174,7 +184,7 @@ try_again(Repair *repair, const char *problem)
     note_parent(repair);
     if (repair->n_failed < LOOK_ATTEMPTS) {
         wait_as(repair, REPAIR_WAITS, repair->n_failed);
-        return set_problem(port, problem);
+        return (is_error || repair->n_failed > 1) && set_problem(port, problem);
     }
     stop_timer(repair);
     repair->state = REPAIR_GAVE_UP;
@@ -196,7 +206,7 @@ look_again(Broker *broker, Port *port, const GError *cause)
         repair->n_failed = 0;
     problem = g_strdup_printf("its device cannot be looked at: %s", cause->message);
     repair->fields = 0;
-    if (try_again(repair, problem))
+    if (try_again(repair, problem, TRUE))
         broker_emit(broker, PORT_EVENT_CHANGED, port);
 }
 
@@ -269,6 +279,7 @@ attempt(Repair *repair, const DeviceState *wanted, const LinkInfo *device, guint
     DeviceState state;
     gboolean changed;
 
+    repair->wanted = *wanted;
     if (!device_repair(broker, port, wanted, device, fields, &error))
         g_assert(error);
     if (!broker_find_device(broker, port, &after, error ? NULL : &error))
@@ -282,7 +293,7 @@ attempt(Repair *repair, const DeviceState *wanted, const LinkInfo *device, guint
     }
     problem =
         device_describe(port, &state, &after, repair->fields ? repair->fields : fields, error);
-    return try_again(repair, problem) || changed;
+    return try_again(repair, problem, error != NULL) || changed;
 }
 
 /* TRUE when the port has changed. */
@@ -295,6 +306,11 @@ mend(Broker *broker, Port *port, const DeviceState *wanted, const LinkInfo *devi
 
     if (is_due)
         return attempt(repair, wanted, device, fields);
+    if (!wants_the_same(wanted, &repair->wanted)) {
+        /* The port itself has changed: this has nothing to do with what was before. */
+        stop_timer(repair);
+        repair->state = REPAIR_NEW;
+    }
     if (repair->state == REPAIR_WAITS ||
         (repair->state == REPAIR_GAVE_UP && looks_the_same(device, &repair->device)))
         return FALSE;
@@ -463,13 +479,19 @@ forget_making(Port *port, guint fields)
 void
 look_at_event(Broker *broker, Port *port, const LinkInfo *device)
 {
-    const Repair *repair = find_repair(broker, port);
+    Repair *repair = find_repair(broker, port);
     DeviceState wanted;
     guint fields;
 
     if (!device_is_of(device, port))
         return;
-    fields = forget_making(port, compare(broker, port, device, &wanted));
+    fields = compare(broker, port, device, &wanted);
+    if (repair && repair->state == REPAIR_WAITS && repair->n_failed > 0 && fields == 0) {
+        /* The repair had an effect after all, and was undone before we looked. */
+        repair->n_failed = 0;
+        wait_as(repair, REPAIR_LASTS, LOOK_ATTEMPTS - 1);
+    }
+    fields = forget_making(port, fields);
     if (port->state == PORT_STATE_ACTIVE && !repair && fields == 0) {
         if (port->carrier != device->carrier) {
             port->carrier = device->carrier;

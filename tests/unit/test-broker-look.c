@@ -447,6 +447,42 @@ test_repair_that_others_undo(void **state)
     assert_int_equal(link_at(test, port->interface_index).mac.octets[5], 40);
 }
 
+static const KernelOps *real_ops;
+static guint n_undone;
+
+/* The guest is quicker than our look at what became of the repair. */
+static gboolean
+set_mac_and_undo(Kernel *kernel, int index, const MacAddress *mac, GError **error)
+{
+    const MacAddress other = {{0x02, 0xad, 0, 0, 0, 7}};
+
+    return real_ops->link_set_mac(kernel, index, mac, error) &&
+           (n_undone++ > 0 || real_ops->link_set_mac(kernel, index, &other, error));
+}
+
+static void
+test_repair_undone_before_it_is_seen(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+    KernelOps ops = *test->kernel->ops;
+    MacAddress now;
+
+    expect_events(test, "created web\n");
+    real_ops = test->kernel->ops;
+    n_undone = 0;
+    ops.link_set_mac = set_mac_and_undo;
+    test->repair_delays[4] = 3600 * 1000;
+    test->kernel->ops = &ops;
+    set_mac(test, port->interface_index, 1);
+    test->kernel->ops = real_ops;
+    now = link_at(test, port->interface_index).mac;
+    assert_memory_equal(&now, &port->mac, sizeof(now));
+    assert_int_equal(port->mac_changes, 2);
+    assert_null(port->problem);
+    expect_events(test, "changed web\nchanged web\n");
+}
+
 /* Its MAC is another's: it is given up on, and comes back as soon as that one has gone. */
 static void
 test_blocked_mac(void **state)
@@ -510,6 +546,7 @@ main(void)
         TEST(test_mac_of_an_inheriting_port),
         TEST(test_mac_of_an_assigned_port),
         TEST(test_repair_that_others_undo),
+        TEST(test_repair_undone_before_it_is_seen),
         TEST(test_blocked_mac),
         TEST(test_end_of_a_port_that_waits),
     };
