@@ -33,6 +33,8 @@ struct Broker {
     BrokerListChanges list_changes;
     gpointer changes_data;
     Removals *removals;
+    GSource *removal_timer;  /* of the next attempt at removals that have failed, or NULL */
+    guint n_removals_failed; /* in a row */
     GHashTable *removed; /* set of the ifindexes that we removed, until the kernel's event of it */
     GArray *watches;
     guint last_watch;

@@ -52,6 +52,10 @@ broker_free(Broker *broker)
 {
     if (!broker)
         return;
+    if (broker->removal_timer) {
+        g_source_destroy(broker->removal_timer);
+        g_source_unref(broker->removal_timer);
+    }
     removals_free(broker->removals);
     if (broker->feature_states)
         features_stop(broker->feature_states);

@@ -44,7 +44,7 @@ typedef struct Creation {
     GArray *others;    /* of LinkInfo, once a generated MAC was found in use by a device that is not
                           ours */
     gboolean check_only; /* nothing is made */
-    gboolean is_stuck; /* the device could not be removed: the next start does it, by the record */
+    gboolean is_stuck; /* the device could not be removed: see hand_over() */
 } Creation;
 
 static void
@@ -486,7 +486,9 @@ remove_device(Creation *creation)
     if (kernel->ops->link_delete(kernel, &port->interface_index, 1, &error))
         return;
     creation->is_stuck = TRUE;
-    g_warning("device %s could not be removed: %s", port->interface_name, error->message);
+    g_warning("device %s of a port that was not made could not be removed, which will be tried"
+              " again: %s",
+              port->interface_name, error->message);
 }
 
 static void
@@ -661,12 +663,28 @@ finish(Creation *creation, const LinkInfo *link, GError **error)
     return TRUE;
 }
 
+/* A device that could not be removed keeps the port's names, its MAC and its record: from now on it
+ * is removed like that of a port whose holder has ended. */
+static void
+hand_over(Creation *creation)
+{
+    Broker *broker = creation->broker;
+    const char *ids[] = {creation->port->id, NULL};
+
+    creation->port->is_ending = TRUE;
+    registry_keep_unfinished(broker->registry, creation->port);
+    removals_begin_ended(broker->removals, ids);
+    creation->port = NULL;
+}
+
 /* A VLAN device that was made for this port has no use any more. */
 static void
-sweep_after_failure(Creation *creation)
+clean_up_after_failure(Creation *creation)
 {
     g_autoptr(GError) error = NULL;
 
+    if (creation->is_stuck)
+        hand_over(creation);
     if (creation->network && creation->network->vlan &&
         !broker_sweep_vlans(creation->broker, &error))
         g_warning("%s", error->message);
@@ -689,14 +707,14 @@ broker_create_port(Broker *broker, const Caller *caller, const PortRequest *requ
     broker->kernel->ops->queue_catch_up(broker->kernel);
     removals_retry(broker->removals);
     if (!decide(&creation, error) || !record_and_make(&creation, &link, error)) {
-        sweep_after_failure(&creation);
+        clean_up_after_failure(&creation);
         return FALSE;
     }
     broker_observe(broker, creation.port, &link, &creation.parent);
     creation.port->is_new = TRUE;
     if (!finish(&creation, &link, error)) {
         undo(&creation);
-        sweep_after_failure(&creation);
+        clean_up_after_failure(&creation);
         return FALSE;
     }
     ret_grant->port = g_steal_pointer(&creation.port);

@@ -66,11 +66,13 @@ forget_port(Broker *broker, Port *port, const PortEnd *end, GError **error)
     look_forget(broker, port);
     if (!registry_forget(broker->registry, port, error)) {
         registry_restore(broker->registry, port);
-        port->state = PORT_STATE_DEVICE_GONE;
+        if (port->state != PORT_STATE_CREATING)
+            port->state = PORT_STATE_DEVICE_GONE;
         return FALSE;
     }
     features_detach(broker, copy);
-    broker_emit_end(broker, copy, end);
+    if (copy->state != PORT_STATE_CREATING) /* else nobody has heard of it */
+        broker_emit_end(broker, copy, end);
     return TRUE;
 }
 
@@ -136,12 +138,36 @@ sweep_after_removal(Broker *broker, PortRemoval *removals, guint n)
     }
 }
 
+static gboolean
+on_removal_due(gpointer user_data)
+{
+    Broker *broker = user_data;
+
+    g_clear_pointer(&broker->removal_timer, g_source_unref);
+    removals_retry(broker->removals);
+    return G_SOURCE_REMOVE;
+}
+
+/* Ports that could not be removed, and that nobody asks for again, are tried again on the schedule
+ * of repairs; after its end the next creation or end of a holder does it. */
+static void
+schedule_removals(Broker *broker, gboolean any_failed)
+{
+    if (!any_failed)
+        broker->n_removals_failed = 0;
+    if (!any_failed || broker->removal_timer || ++broker->n_removals_failed >= LOOK_ATTEMPTS)
+        return;
+    broker->removal_timer = g_timeout_source_new(broker->repair_delays[broker->n_removals_failed]);
+    g_source_set_callback(broker->removal_timer, on_removal_due, broker, NULL);
+    g_source_attach(broker->removal_timer, g_main_context_get_thread_default());
+}
+
 void
 broker_remove_ports(Broker *broker, PortRemoval *removals, guint n, gboolean is_last)
 {
     g_autoptr(GArray) indexes = g_array_new(FALSE, FALSE, sizeof(int));
     g_autoptr(GError) failure = NULL;
-    gboolean on_vlan = FALSE;
+    gboolean on_vlan = FALSE, any_failed = FALSE;
 
     for (guint i = 0; i < n; i++) {
         begin_removal(broker, &removals[i], indexes);
@@ -152,6 +178,9 @@ broker_remove_ports(Broker *broker, PortRemoval *removals, guint n, gboolean is_
         expect_events(broker, indexes);
     for (guint i = 0; i < n; i++)
         end_removal(broker, &removals[i], failure);
+    for (guint i = 0; i < n; i++)
+        any_failed |= !removals[i].gone;
+    schedule_removals(broker, any_failed);
     look_at_blocked(broker, 0);
     if (on_vlan || is_last)
         sweep_after_removal(broker, removals, n);

@@ -392,6 +392,12 @@ registry_commit(Registry *registry, Port *port, GError **error)
 }
 
 void
+registry_keep_unfinished(Registry *registry, Port *port)
+{
+    tables_add(registry, port);
+}
+
+void
 registry_abort(Registry *registry, const char *id)
 {
     g_autofree char *creating = creating_name(id);
@@ -442,7 +448,11 @@ gboolean
 registry_forget(Registry *registry, Port *port, GError **error)
 {
     g_autofree char *deleting = deleting_name(port->id);
+    g_autofree char *creating = creating_name(port->id);
 
+    if (port->state == PORT_STATE_CREATING && unlinkat(registry->folder_fd, creating, 0) < 0 &&
+        errno != ENOENT)
+        return error_set_errno(error, errno, "cannot remove the record of port %s", port->id);
     /* It has one of the two names; a port whose marking failed has its own still. */
     if (unlinkat(registry->folder_fd, deleting, 0) < 0 &&
         (errno != ENOENT || unlinkat(registry->folder_fd, port->id, 0) < 0) && errno != ENOENT)

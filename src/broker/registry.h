@@ -35,6 +35,10 @@ gboolean registry_begin(Registry *registry, const Port *port, GError **error);
  * the caller's. */
 gboolean registry_commit(Registry *registry, Port *port, GError **error);
 
+/* The creation of this port has failed, and its device could not be removed: takes the port into
+ * the tables, where it keeps its names until registry_forget(); its record stays what it is. */
+void registry_keep_unfinished(Registry *registry, Port *port);
+
 /* The creation of id has been undone, or its removal been finished after a restart: removes its
  * record. */
 void registry_abort(Registry *registry, const char *id);

@@ -174,7 +174,8 @@ static void
 settle(Removals *removals, const PortRemoval *removal, Leaving *leaving)
 {
     if (!removal->gone) {
-        leaving->port->is_ending = FALSE;
+        /* A port that was never made is none to callers in any case. */
+        leaving->port->is_ending = leaving->port->state == PORT_STATE_CREATING;
         if (leaving->holder_ended)
             g_ptr_array_add(removals->failed, g_strdup(leaving->port->id));
     }

@@ -275,6 +275,82 @@ test_undo_that_fails(void **state)
     assert_int_equal(kernel_fake_link_count(test->kernel), links);
 }
 
+/* The undoing fails, and that blocks nobody (B10): by itself it is tried again, and another
+ * creation does not wait for that. */
+static void
+test_undo_that_fails_blocks_nobody(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {.network = (char *)"lan",
+                                 .name = (char *)"web",
+                                 .interface_name = (char *)"vmweb",
+                                 .has_mac = TRUE,
+                                 .mac = {{0x52, 0x54, 0, 0, 0, 7}}};
+    guint links = kernel_fake_link_count(test->kernel);
+    g_autofree char *events = NULL, *records = NULL;
+
+    test->repair_delays[1] = 3600 * 1000;
+    for (guint i = 0; i < 2; i++) {
+        g_auto(PortGrant) grant = {0}, next = {0};
+        g_autoptr(GPtrArray) ports = NULL;
+        g_autoptr(GError) error = NULL;
+
+        kernel_fake_fail(test->kernel, "tap_open", 1, EIO);
+        kernel_fake_fail(test->kernel, "link_delete", 1, ENOBUFS);
+        kernel_fake_fail(test->kernel, "link_delete", 2, ENOBUFS);
+        g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*could not be removed*tried again*");
+        assert_false(broker_create_port(test->broker, &root, &request, &grant, &error));
+        g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*could not be removed*");
+        if (i == 0)
+            test_settle();
+        else
+            assert_false(broker_create_port(test->broker, &root, &request, &next, NULL));
+        g_test_assert_expected_messages();
+        ports = broker_list_ports(test->broker, &root, NULL);
+        assert_int_equal(ports->len, 0);
+        assert_true(broker_create_port(test->broker, &root, &request, &next, NULL));
+        assert_true(test_broker_delete(test, &root, "web", NULL));
+        test_settle();
+        assert_int_equal(kernel_fake_link_count(test->kernel), links);
+        assert_int_equal(kernel_fake_heal(test->kernel), 0);
+    }
+    events = test_broker_take_events(test);
+    assert_string_equal(events, "created web\ndeleted web\ncreated web\ndeleted web\n");
+    records = test_broker_records(test);
+    assert_string_equal(records, "");
+}
+
+/* Nobody sees a port that was not made, and its device goes without anybody's asking. */
+static void
+test_undo_that_fails_is_made_good(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {.network = (char *)"lan", .name = (char *)"web"};
+    guint links = kernel_fake_link_count(test->kernel);
+    g_autofree char *events = NULL, *records = NULL;
+    g_autoptr(GPtrArray) ports = NULL;
+    PortGrant grant = {0};
+
+    kernel_fake_fail(test->kernel, "tap_open", 1, EIO);
+    for (guint i = 1; i <= 4; i++)
+        kernel_fake_fail(test->kernel, "link_delete", i, ENOBUFS);
+    for (guint i = 1; i <= 4; i++)
+        g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*could not be removed*");
+    assert_false(broker_create_port(test->broker, &root, &request, &grant, NULL));
+    ports = broker_list_ports(test->broker, &root, NULL);
+    assert_int_equal(ports->len, 0);
+    test_settle();
+    g_test_assert_expected_messages();
+    assert_int_equal(kernel_fake_heal(test->kernel), 0);
+    assert_int_equal(kernel_fake_link_count(test->kernel), links);
+    events = test_broker_take_events(test);
+    assert_string_equal(events, "");
+    records = test_broker_records(test);
+    assert_string_equal(records, "");
+}
+
 static void
 test_deletion(void **state)
 {
@@ -376,6 +452,8 @@ main(void)
         TEST(test_no_record_no_device),
         TEST(test_record_that_cannot_be_final),
         TEST(test_undo_that_fails),
+        TEST(test_undo_that_fails_blocks_nobody),
+        TEST(test_undo_that_fails_is_made_good),
         TEST(test_deletion),
         TEST(test_index_conflicts),
         TEST(test_index_of_the_record_follows),

@@ -201,8 +201,8 @@ end_and_fail(TestBroker *test, const TestChild *child)
     g_test_assert_expected_messages();
 }
 
-/* The port is kept with its record when its device does not go: it is tried again with the next
- * end, or by the next start. */
+/* The port is kept with its record when its device does not go: it is tried again after a time, with
+ * the next end, or by the next start. */
 static void
 test_end_that_fails(void **state)
 {
@@ -212,6 +212,7 @@ test_end_that_fails(void **state)
     guint links = kernel_fake_link_count(test->kernel);
     g_autofree char *records = NULL;
 
+    test->repair_delays[1] = 3600 * 1000;
     create_held(test, &root, first.pid, "one");
     create_held(test, &root, second.pid, "two");
     create_held(test, &root, third.pid, "three");

@@ -199,6 +199,7 @@ test_removal_that_fails_is_tried_again(void **state)
     g_auto(PortGrant) grant = create_held(test, HOLDER_DESCRIPTORS, "web", 1);
     g_auto(PortGrant) other = {0};
 
+    test->repair_delays[1] = 3600 * 1000;
     kernel_fake_fail(test->kernel, "link_delete", 1, EIO);
     g_array_set_size(grant.taps, 0);
     test_settle();
