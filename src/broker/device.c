@@ -141,7 +141,6 @@ device_repair(Broker *broker, Port *port, const DeviceState *wanted, const LinkI
 {
     const guint of_link = DEVICE_MTU | DEVICE_ALIAS | DEVICE_MULTICAST | DEVICE_SILENCE;
     Kernel *kernel = broker->kernel;
-    const GArray *sources = wanted->sources;
     gboolean good = TRUE;
 
     if (fields & DEVICE_RECORD)
@@ -153,11 +152,7 @@ device_repair(Broker *broker, Port *port, const DeviceState *wanted, const LinkI
             kernel->ops->macvtap_set_mode(kernel, device->index, wanted->mode, good ? error : NULL);
     if (fields & of_link & wanted->fields)
         good &= repair_link(broker, port, wanted, fields & wanted->fields, good ? error : NULL);
-    if (fields & DEVICE_SOURCES)
-        good &= kernel->ops->macvtap_set_sources(kernel, device->index,
-                                                 (const MacAddress *)sources->data, sources->len,
-                                                 good ? error : NULL);
-    return features_repair(broker, port, device, fields, good ? error : NULL) && good;
+    return features_repair(broker, port, wanted, fields, good ? error : NULL) && good;
 }
 
 /* The MAC of a passthru device is its parent's, which may have one that it does not give up: a

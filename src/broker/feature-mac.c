@@ -113,7 +113,7 @@ take_random_mac(Broker *broker, const Port *port)
 }
 
 static gboolean
-mac_repair(Broker *broker, Port *port, const LinkInfo *device, guint fields, GError **error)
+mac_repair(Broker *broker, Port *port, const DeviceState *wanted, guint fields, GError **error)
 {
     Kernel *kernel = feature_kernel(broker);
     g_autoptr(GError) cause = NULL;

@@ -96,6 +96,14 @@ node_release(Broker *broker, const Port *port, GError **error)
     return port_error_set(error, PORT_ERROR_SYSTEM, "port %s: %s", port->name, cause->message);
 }
 
+static void
+node_orphan(Broker *broker, const LinkInfo *device)
+{
+    Kernel *kernel = feature_kernel(broker);
+
+    kernel->ops->tap_node_remove(kernel, device, 0, NULL);
+}
+
 const PortFeature feature_node = {
     .name = "node",
     .check = node_check,
@@ -103,4 +111,5 @@ const PortFeature feature_node = {
     .make = node_make,
     .adopt = node_adopt,
     .release = node_release,
+    .orphan = node_orphan,
 };

@@ -16,6 +16,21 @@ sources_want(Broker *broker, const Port *port, const Network *network, DeviceSta
 }
 
 static gboolean
+set_sources(Broker *broker, const Port *port, const GArray *sources, GError **error)
+{
+    Kernel *kernel = feature_kernel(broker);
+
+    return kernel->ops->macvtap_set_sources(kernel, port->interface_index,
+                                            (const MacAddress *)sources->data, sources->len, error);
+}
+
+static gboolean
+sources_repair(Broker *broker, Port *port, const DeviceState *wanted, guint fields, GError **error)
+{
+    return !(fields & DEVICE_SOURCES) || set_sources(broker, port, wanted->sources, error);
+}
+
+static gboolean
 sources_check_change(Broker *broker, const Caller *caller, const Port *port,
                      const PortChange *change, GError **error)
 {
@@ -35,7 +50,6 @@ static gboolean
 sources_change(Broker *broker, const Caller *caller, Port *port, const PortChange *change,
                GError **error)
 {
-    Kernel *kernel = feature_kernel(broker);
     g_autoptr(GArray) before = NULL;
     g_autoptr(GError) cause = NULL;
 
@@ -44,9 +58,7 @@ sources_change(Broker *broker, const Caller *caller, Port *port, const PortChang
     before = port->sources;
     port->sources = g_array_copy(change->sources);
     if (registry_update(feature_registry(broker), port, &cause) &&
-        kernel->ops->macvtap_set_sources(kernel, port->interface_index,
-                                         (const MacAddress *)port->sources->data,
-                                         port->sources->len, &cause))
+        set_sources(broker, port, port->sources, &cause))
         return TRUE;
     g_array_unref(port->sources);
     port->sources = g_steal_pointer(&before);
@@ -58,6 +70,7 @@ sources_change(Broker *broker, const Caller *caller, Port *port, const PortChang
 const PortFeature feature_sources = {
     .name = "sources",
     .want = sources_want,
+    .repair = sources_repair,
     .check_change = sources_check_change,
     .change = sources_change,
 };

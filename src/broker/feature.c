@@ -175,14 +175,14 @@ features_drift(Broker *broker, Port *port, guint fields)
 }
 
 gboolean
-features_repair(Broker *broker, Port *port, const LinkInfo *device, guint fields, GError **error)
+features_repair(Broker *broker, Port *port, const DeviceState *wanted, guint fields, GError **error)
 {
     gboolean good = TRUE;
 
     FOR_EACH(feature)
     {
         if (feature->repair)
-            good &= feature->repair(broker, port, device, fields, good ? error : NULL);
+            good &= feature->repair(broker, port, wanted, fields, good ? error : NULL);
     }
     return good;
 }
@@ -252,6 +252,16 @@ features_release_or_warn(Broker *broker, const Port *port)
 
     if (!features_release(broker, port, &error))
         g_warning("%s", error->message);
+}
+
+void
+features_orphan(Broker *broker, const LinkInfo *device)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->orphan)
+            feature->orphan(broker, device);
+    }
 }
 
 void

@@ -76,7 +76,7 @@ typedef struct PortFeature {
     gboolean (*drift)(Broker *broker, Port *port, guint fields);
 
     /* Brings back those of the fields that are the feature's own. ERRNO_ERROR. */
-    gboolean (*repair)(Broker *broker, Port *port, const LinkInfo *device, guint fields,
+    gboolean (*repair)(Broker *broker, Port *port, const DeviceState *wanted, guint fields,
                        GError **error);
 
     /* These fields are as they must be again; before: what the device was. */
@@ -95,6 +95,9 @@ typedef struct PortFeature {
 
     /* The device is about to go, or others have removed it. On failure the port must stay. */
     gboolean (*release)(Broker *broker, const Port *port, GError **error);
+
+    /* A device of ours without a record is about to go. */
+    void (*orphan)(Broker *broker, const LinkInfo *device);
 
     /* The port has gone, or its creation has failed; of the latter anything may be missing. */
     void (*detach)(Broker *broker, const Port *port);
@@ -116,7 +119,7 @@ gboolean features_lives(Broker *broker, Port *port, gboolean *ret_lives, GError 
 void features_want(Broker *broker, const Port *port, const Network *network, DeviceState *state);
 gboolean features_follow(Broker *broker, Port *port, const LinkInfo *device, gboolean by_parent);
 gboolean features_drift(Broker *broker, Port *port, guint fields);
-gboolean features_repair(Broker *broker, Port *port, const LinkInfo *device, guint fields,
+gboolean features_repair(Broker *broker, Port *port, const DeviceState *wanted, guint fields,
                          GError **error);
 void features_repaired(Broker *broker, Port *port, const LinkInfo *before, guint fields,
                        gboolean by_parent);
@@ -126,6 +129,7 @@ gboolean features_check_change(Broker *broker, const Caller *caller, const Port 
 gboolean features_change(Broker *broker, const Caller *caller, Port *port, const PortChange *change,
                          GError **error);
 gboolean features_release(Broker *broker, const Port *port, GError **error);
+void features_orphan(Broker *broker, const LinkInfo *device);
 void features_detach(Broker *broker, const Port *port);
 
 /* Calls say with the message of each that fails. */

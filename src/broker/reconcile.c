@@ -187,7 +187,7 @@ look_for_orphans(Reconciliation *run, GPtrArray *unfinished)
             continue;
         }
         say(run, "device %s is ours and has no record: it is removed", link->name);
-        run->broker->kernel->ops->tap_node_remove(run->broker->kernel, link, 0, NULL);
+        features_orphan(run->broker, link);
         g_array_append_val(run->unwanted, link->index);
     }
 }

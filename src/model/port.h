@@ -58,7 +58,7 @@ typedef struct Port {
     uid_t node_owner;
     gid_t node_group;
     guint64 node_made;   /* the node's device number if it is of our making; 0: the kernel's */
-    gboolean incoming;   /* bridge mode: the guest is elsewhere (see src/broker/incoming.c), */
+    gboolean incoming;   /* bridge mode: the guest is elsewhere (see src/broker/feature-migration.c), */
     guint64 sent_before; /* and the device had sent so many frames when that began */
 
     /* What is seen now; not part of the record. */
