@@ -57,7 +57,10 @@ void broker_look_at_all(Broker *broker);
 extern const guint look_default_delays[LOOK_ATTEMPTS];
 void look_at_event(Broker *broker, Port *port, const LinkInfo *device);
 void look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent);
-void look_at_loss(Broker *broker, Port *port);
+void look_at_loss(Broker *broker, Port *port, const LinkInfo *removed); /* or NULL */
+
+/* Says in the port's problem where its device is now, if that is known. */
+gboolean look_note_moved(Port *port);
 void look_at_blocked(Broker *broker, int parent_index);
 void look_forget(Broker *broker, const Port *port);
 void look_repair_free(gpointer repair);
@@ -82,6 +85,9 @@ Port *broker_find_port(Broker *broker, const Caller *caller, const char *text, G
 /* device.c: the port's device as it is now. DEVICE_GONE: there is none, or its index is another's;
  * any other error: nobody can tell. */
 gboolean broker_find_device(Broker *broker, const Port *port, LinkInfo *ret_device, GError **error);
+
+/* device.c: removes the port's device where somebody has moved it, if that is known. */
+gboolean broker_remove_moved(Broker *broker, const Port *port, GError **error);
 
 /* delete.c: removes the VLAN devices of ours that no port needs. */
 gboolean broker_sweep_vlans(Broker *broker, GError **error);

@@ -91,6 +91,8 @@ begin_removal(Broker *broker, PortRemoval *removal, GArray *indexes)
         g_clear_error(&removal->error);
     else /* it may be there, and then nothing but its record tells of it */
         return;
+    if (indexes->len == n_indexes && !broker_remove_moved(broker, port, &removal->error))
+        return;
     registry_retire(broker->registry, port, NULL);
     if (!features_release(broker, port, &removal->error))
         g_array_set_size(indexes, n_indexes);

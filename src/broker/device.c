@@ -39,6 +39,20 @@ broker_find_device(Broker *broker, const Port *port, LinkInfo *ret_device, GErro
                           port->name);
 }
 
+gboolean
+broker_remove_moved(Broker *broker, const Port *port, GError **error)
+{
+    g_autofree char *alias = port_alias(port);
+    g_autoptr(GError) cause = NULL;
+
+    if (!port->is_moved || broker->kernel->ops->link_delete_moved(broker->kernel, port->moved_netns,
+                                                                  port->moved_index, alias, &cause))
+        return TRUE;
+    return port_error_set(error, PORT_ERROR_SYSTEM,
+                          "port %s: its device is in another network namespace: %s", port->name,
+                          cause->message);
+}
+
 /* A passthru device that is up keeps what it has: when its IFF_ALLMULTI changes, the kernel
  * miscounts what its parent listens to (see src/kernel/link-create.c). */
 static gboolean

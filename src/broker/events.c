@@ -242,7 +242,7 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
     if (port && port->is_ending)
         return;
     if (port && type == LINK_EVENT_REMOVED)
-        look_at_loss(broker, port);
+        look_at_loss(broker, port, link);
     else if (port)
         look_at_event(broker, port, link);
     else if (type == LINK_EVENT_CHANGED)

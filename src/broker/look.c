@@ -336,16 +336,43 @@ set_state(Port *port, PortState state)
     return TRUE;
 }
 
+gboolean
+look_note_moved(Port *port)
+{
+    g_autofree char *problem = NULL;
+
+    if (port->is_moved)
+        problem = g_strdup_printf("its device was moved into another network namespace (%d of `ip"
+                                  " netns list-id`) and has the port's MAC there: move it back, or"
+                                  " delete the port, which removes it",
+                                  port->moved_netns);
+    return set_problem(port, problem);
+}
+
+static void
+note_move(Broker *broker, Port *port, const LinkInfo *removed)
+{
+    port->is_moved = TRUE;
+    port->moved_netns = removed->moved_netns;
+    port->moved_index = removed->moved_index;
+    feature_save(broker, port);
+    look_note_moved(port);
+    g_warning("port %s: %s", port->name, port->problem);
+}
+
 /* The kernel removes every macvtap together with its parent. */
 void
-look_at_loss(Broker *broker, Port *port)
+look_at_loss(Broker *broker, Port *port, const LinkInfo *removed)
 {
     g_autoptr(GError) error = NULL;
-    gboolean changed = set_problem(port, NULL);
+    gboolean changed;
     LinkInfo parent;
 
     if (port->state == PORT_STATE_ACTIVE)
         features_release_or_warn(broker, port);
+    if (removed && removed->is_moved)
+        note_move(broker, port, removed);
+    changed = look_note_moved(port);
     if (broker->kernel->ops->link_by_index(broker->kernel, port->parent_index, &parent, &error))
         changed |= set_state(port, PORT_STATE_DEVICE_GONE);
     else if (error_is_errno(error, ENODEV))
@@ -373,6 +400,10 @@ take_back(Broker *broker, Port *port, const LinkInfo *device)
     if (port->state == PORT_STATE_ACTIVE)
         return FALSE;
     port->state = PORT_STATE_ACTIVE;
+    if (port->is_moved) {
+        port->is_moved = FALSE;
+        feature_save(broker, port);
+    }
     features_adopt(broker, port, device, say_warning, NULL);
     return TRUE;
 }
@@ -402,7 +433,7 @@ look_now(Broker *broker, Port *port, LookReason reason)
         return;
     if (!broker_find_device(broker, port, &device, &error)) {
         if (g_error_matches(error, PORT_ERROR, PORT_ERROR_DEVICE_GONE))
-            look_at_loss(broker, port);
+            look_at_loss(broker, port, NULL);
         else
             look_again(broker, port, error);
         return;

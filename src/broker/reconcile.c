@@ -78,8 +78,13 @@ look_at_unfinished(Reconciliation *run, GPtrArray *unfinished)
         else
             say(run, "removal of port %s was interrupted: %s", port->name,
                 device ? "its device is removed" : "only its record was left");
-        if (!device)
+        if (!device) {
+            g_autoptr(GError) error = NULL;
+
+            if (!broker_remove_moved(run->broker, port, &error))
+                say(run, "%s", error->message);
             continue;
+        }
         features_release_or_warn(run->broker, port);
         g_array_append_val(run->unwanted, device->index);
     }
@@ -148,6 +153,8 @@ look_at_port(Reconciliation *run, Port *port, GError **error)
     if (!features_lives(run->broker, port, &lives, error))
         return FALSE;
     if (!lives) {
+        if (!device && !broker_remove_moved(run->broker, port, error))
+            return FALSE;
         features_release_or_warn(run->broker, port);
         if (device)
             g_array_append_val(run->unwanted, device->index);
@@ -158,6 +165,7 @@ look_at_port(Reconciliation *run, Port *port, GError **error)
     if (!device) {
         features_release_or_warn(run->broker, port);
         port->state = state_without_device(run, port);
+        look_note_moved(port);
         say(run, "device %s of port %s is gone", port->interface_name, port->name);
     } else {
         adopt(run, port, device);

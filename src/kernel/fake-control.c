@@ -60,6 +60,23 @@ kernel_fake_remove_link(Kernel *base, int index)
 }
 
 void
+kernel_fake_move_link(Kernel *base, int index)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    FakeLink *link = fake_find(kernel, index);
+
+    g_return_if_fail(link != NULL);
+    g_array_append_val(kernel->moved, link->info);
+    fake_remove(kernel, link);
+}
+
+guint
+kernel_fake_moved_count(Kernel *kernel)
+{
+    return fake_kernel(kernel)->moved->len;
+}
+
+void
 kernel_fake_end_watchers(Kernel *base)
 {
     FakeKernel *kernel = fake_kernel(base);

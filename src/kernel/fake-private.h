@@ -27,6 +27,7 @@ typedef struct FakeKernel {
     Kernel kernel;       /* first member: the operations */
     GPtrArray *links;    /* of FakeLink, in order of making */
     GPtrArray *monitors; /* of FakeMonitor */
+    GArray *moved;       /* of LinkInfo: what is in other network namespaces now */
     GArray *failures;    /* of FakeFailure */
     GHashTable *nodes;   /* ifindex -> FakeNode: what lies at /dev/tap<index> */
     gboolean has_no_devtmpfs;

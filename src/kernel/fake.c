@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FAKE_NETNS 7 /* where links are that were moved */
+
 FakeLink *
 fake_find(FakeKernel *kernel, int index)
 {
@@ -85,6 +87,13 @@ fake_remove(FakeKernel *kernel, FakeLink *link)
     while ((upper = find_upper(kernel, link->info.index)))
         fake_remove(kernel, upper);
     memcpy(removed.name, link->info.name, sizeof removed.name);
+    for (guint i = 0; i < kernel->moved->len; i++) {
+        if (g_array_index(kernel->moved, LinkInfo, i).index != removed.index)
+            continue;
+        removed.is_moved = TRUE;
+        removed.moved_netns = FAKE_NETNS;
+        removed.moved_index = removed.index;
+    }
     if (!g_ptr_array_find(kernel->links, link, &position))
         g_assert_not_reached();
     g_ptr_array_steal_index(kernel->links, position);
@@ -160,6 +169,22 @@ fake_delete(Kernel *base, const int *indexes, gsize n_indexes, GError **error)
 }
 
 static gboolean
+fake_delete_moved(Kernel *base, int netns, int index, const char *alias, GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+
+    if (fake_fails(kernel, "link_delete_moved", error))
+        return FALSE;
+    for (guint i = kernel->moved->len; i-- > 0;) {
+        const LinkInfo *link = &g_array_index(kernel->moved, LinkInfo, i);
+
+        if (netns == FAKE_NETNS && link->index == index && strcmp(link->alias, alias) == 0)
+            g_array_remove_index(kernel->moved, i);
+    }
+    return TRUE;
+}
+
+static gboolean
 fake_statistics(Kernel *base, int index, LinkStatistics *ret_statistics, GError **error)
 {
     const FakeLink *link = fake_find(fake_kernel(base), index);
@@ -188,6 +213,7 @@ fake_free(Kernel *base)
     g_ptr_array_unref(kernel->monitors);
     g_ptr_array_unref(kernel->links);
     g_array_unref(kernel->failures);
+    g_array_unref(kernel->moved);
     g_hash_table_unref(kernel->nodes);
     g_hash_table_unref(kernel->watches);
     g_ptr_array_unref(kernel->listeners);
@@ -211,6 +237,7 @@ static const KernelOps fake_ops = {
     .link_change = fake_change,
     .link_set_up = fake_set_up,
     .link_delete = fake_delete,
+    .link_delete_moved = fake_delete_moved,
     .tap_open = fake_tap_open,
     .queue_watch = fake_queue_watch,
     .queue_catch_up = fake_queue_catch_up,
@@ -235,6 +262,7 @@ kernel_fake_new(void)
     kernel->kernel.ops = &fake_ops;
     kernel->links = g_ptr_array_new_with_free_func(link_free);
     kernel->monitors = g_ptr_array_new_with_free_func(fake_monitor_free);
+    kernel->moved = g_array_new(FALSE, FALSE, sizeof(LinkInfo));
     kernel->failures = g_array_new(FALSE, FALSE, sizeof(FakeFailure));
     kernel->nodes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     kernel->watches = g_hash_table_new_full(NULL, NULL, NULL, fake_watch_free);

@@ -22,6 +22,12 @@ void kernel_fake_change_link(Kernel *kernel, const LinkInfo *link);
 /* Removes a link behind the daemon's back, and all VLAN devices and macvtaps on it. */
 void kernel_fake_remove_link(Kernel *kernel, int index);
 
+/* Moves a link into another network namespace, where it keeps its index. */
+void kernel_fake_move_link(Kernel *kernel, int index);
+
+/* How many links are there. */
+guint kernel_fake_moved_count(Kernel *kernel);
+
 /* The nth call from now (1: the next) of the operation named as its member in KernelOps fails with
  * errnum. Several may be set. */
 void kernel_fake_fail(Kernel *kernel, const char *operation, guint nth, int errnum);

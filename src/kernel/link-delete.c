@@ -22,6 +22,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define GROUP_MIN 0x40000000 /* of those that we choose */
@@ -229,4 +230,51 @@ link_remove(Kernel *base, const int *indexes, gsize n_indexes, GError **error)
     if (n_indexes == 1)
         return delete_one(kernel, indexes[0], error);
     return delete_many(kernel, indexes, n_indexes, error);
+}
+
+static void
+take_link(guint index, struct nlmsghdr *message, gpointer user_data)
+{
+    link_parse(message, user_data);
+}
+
+static NetlinkMessage *
+moved_request(guint16 type, int netns, int index)
+{
+    NetlinkMessage *message = netlink_link_request(type, 0, index, 16);
+
+    nla_put_u32(message, IFLA_TARGET_NETNSID, (guint32)netns);
+    return message;
+}
+
+/* EINVAL: no namespace has this number any more. */
+static gboolean
+is_gone(int errnum)
+{
+    return errnum == ENODEV || errnum == EINVAL;
+}
+
+gboolean
+link_remove_moved(Kernel *base, int netns, int index, const char *alias, GError **error)
+{
+    LinuxKernel *kernel = linux_kernel(base);
+    g_autofree char *what =
+        g_strdup_printf("cannot delete link %d of network namespace %d", index, netns);
+    g_autoptr(NetlinkMessage) get = moved_request(RTM_GETLINK, netns, index);
+    g_autoptr(NetlinkMessage) delete = moved_request(RTM_DELLINK, netns, index);
+    NetlinkResult result;
+    LinkInfo link = {0};
+
+    if (index <= 0)
+        return TRUE;
+    if (!netlink_talk(kernel->netlink, &get, 1, take_link, &link, &result, error))
+        return FALSE;
+    if (result.errnum != 0)
+        return is_gone(result.errnum) || netlink_result_error(&result, what, error);
+    if (strcmp(link.alias, alias) != 0)
+        return TRUE;
+    if (!netlink_talk(kernel->netlink, &delete, 1, NULL, NULL, &result, error))
+        return FALSE;
+    return result.errnum == 0 || is_gone(result.errnum) ||
+           netlink_result_error(&result, what, error);
 }

@@ -30,6 +30,10 @@ typedef struct LinkInfo {
                                  disable_ipv6 = 0, or an addr_gen_mode but none */
     gboolean is_macvlan;      /* kind is macvlan or macvtap; then: */
     MacvtapMode mode;
+    /* Of a removed link: it was moved into another network namespace, which has this number here
+     * (ip netns list-id), and has this ifindex there. */
+    gboolean is_moved;
+    int moved_netns, moved_index;
     guint64 sources_digest; /* link_sources_digest() of its list in source mode */
 } LinkInfo;
 

@@ -161,6 +161,12 @@ link_parse(struct nlmsghdr *message, LinkInfo *ret_link)
     if (!a.link[IFLA_LINK_NETNSID])
         link.lower_index = (int)get_u32(a.link[IFLA_LINK]);
     link.master_index = (int)get_u32(a.link[IFLA_MASTER]);
+    if (message->nlmsg_type == RTM_DELLINK && a.link[IFLA_NEW_NETNSID] &&
+        a.link[IFLA_NEW_IFINDEX]) {
+        link.is_moved = TRUE;
+        link.moved_netns = (int)get_u32(a.link[IFLA_NEW_NETNSID]);
+        link.moved_index = (int)get_u32(a.link[IFLA_NEW_IFINDEX]);
+    }
     link.host_ipv6 = has_host_ipv6(a.link[IFLA_AF_SPEC]);
     parse_kind(a.info, &link);
     *ret_link = link;

@@ -15,8 +15,8 @@ typedef struct LinuxKernel {
     GPtrArray *monitors; /* of GSource */
     GHashTable *watches; /* ifindex -> GSource */
     Queues *queues;
-    GHashTable *groups;  /* link-delete.c: the groups in use, or NULL, */
-    gsize groups_serve;  /* and for how many links that are removed this will do */
+    GHashTable *groups; /* link-delete.c: the groups in use, or NULL, */
+    gsize groups_serve; /* and for how many links that are removed this will do */
 } LinuxKernel;
 
 static inline LinuxKernel *
@@ -80,6 +80,7 @@ gboolean macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sou
 gboolean macvtap_change_mode(Kernel *kernel, int index, MacvtapMode mode, GError **error);
 gboolean vlan_make(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link, GError **error);
 gboolean link_remove(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error);
+gboolean link_remove_moved(Kernel *kernel, int netns, int index, const char *alias, GError **error);
 gboolean tap_open_queues(Kernel *kernel, const LinkInfo *link, const char *owner, guint n_queues,
                          gboolean multi_queue, DescriptorArray *queues, GError **error);
 gboolean tap_watch_queues(Kernel *kernel, QueueHandler handler, gpointer user_data, GError **error);

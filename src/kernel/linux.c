@@ -7,11 +7,16 @@
 #include <fcntl.h>
 
 const Privileges *const linux_privileges[] = {
-    &netlink_privileges,      &monitor_privileges,
-    &sysfs_privileges,        &ipv6_privileges,
-    &tap_privileges,          &queue_privileges,
-    &tap_node_privileges,     &transmit_privileges,
-    &announcement_privileges, &address_privileges,
+    &netlink_privileges,
+    &monitor_privileges,
+    &sysfs_privileges,
+    &ipv6_privileges,
+    &tap_privileges,
+    &queue_privileges,
+    &tap_node_privileges,
+    &transmit_privileges,
+    &announcement_privileges,
+    &address_privileges,
     NULL,
 };
 
@@ -45,6 +50,7 @@ static const KernelOps linux_ops = {
     .link_change = link_change,
     .link_set_up = link_change_up,
     .link_delete = link_remove,
+    .link_delete_moved = link_remove_moved,
     .tap_open = tap_open_queues,
     .queue_watch = tap_watch_queues,
     .queue_catch_up = tap_catch_up,

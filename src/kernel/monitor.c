@@ -57,6 +57,9 @@ say_event(Monitor *monitor, struct nlmsghdr *message)
         return;
     }
     removed.index = link.index;
+    removed.is_moved = link.is_moved;
+    removed.moved_netns = link.moved_netns;
+    removed.moved_index = link.moved_index;
     memcpy(removed.name, link.name, sizeof removed.name);
     monitor->handler(LINK_EVENT_REMOVED, &removed, monitor->user_data);
 }

@@ -65,7 +65,7 @@ typedef struct LinkStatistics {
 
 typedef enum LinkEventType {
     LINK_EVENT_CHANGED, /* new or changed: link is what it is now */
-    LINK_EVENT_REMOVED, /* of link only index and name are set */
+    LINK_EVENT_REMOVED, /* of link only index, name and moved_* are set */
     LINK_EVENT_LOST,    /* events were lost (ENOBUFS): look at everything again; link is empty */
 } LinkEventType;
 
@@ -139,6 +139,12 @@ typedef struct KernelOps {
     /* Removes links in as few RCU grace periods as it can; one that is already gone is no error.
      * *error is the first failure, the others are removed all the same. */
     gboolean (*link_delete)(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error);
+
+    /* Removes a link that was moved out of our network namespace (see LinkInfo) if it has this
+     * alias there; one that has gone, with its namespace or without, is no error. EACCES: we may
+     * not. */
+    gboolean (*link_delete_moved)(Kernel *kernel, int netns, int index, const char *alias,
+                                  GError **error);
 
     /*
      * Opens n_queues queues of the macvtap and appends their descriptors to queues: non-blocking,

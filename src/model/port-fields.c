@@ -108,6 +108,14 @@ static const Field node_fields[] = {
     {NULL},
 };
 
+/* Where a device is that was moved into another network namespace. */
+static const Field moved_fields[] = {
+    {"netns", FIELD_RECORD | FIELD_MANDATORY, IN_PORT(INT, moved_netns)},
+    {"index", FIELD_RECORD | FIELD_MANDATORY,
+     IN_PORT(INT, moved_index, .min = 1, .max = G_MAXINT)},
+    {NULL},
+};
+
 #define EVERYWHERE (FIELD_RECORD | FIELD_REPLY)
 
 static const char *const up_and_down[] = {"down", "up"};
@@ -189,6 +197,8 @@ const Field port_fields[] = {
     {"sources", EVERYWHERE | FIELD_OPTIONAL, IN_PORT(MACS, sources), IN_CHANGE(MACS, sources),
      .label = "sources", .option = "sources", .argument = "MAC[,MAC...]",
      .help = "The source addresses that source mode lets through"},
+    {"moved", FIELD_RECORD | FIELD_OPTIONAL,
+     IN_PORT(GROUP, moved_netns, .given = offsetof(Port, is_moved)), .members = moved_fields},
     {"deviceNode", FIELD_RECORD | FIELD_OPTIONAL,
      IN_PORT(GROUP, node_owner, .given = offsetof(Port, has_node)),
      IN_REQUEST(GROUP, node_owner, .given = offsetof(PortRequest, has_node)),

@@ -90,6 +90,31 @@ tells_of_a_removed_link(void **state)
     assert_string_equal(told.alias, "");
 }
 
+/* It is told where the link has gone, and whoever made it may remove it there. */
+static void
+tells_where_a_link_was_moved(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    const KernelOps *ops = world_kernel->ops;
+    LinkInfo told;
+    guint position = 0;
+
+    spec.alias = "ours";
+    world_create(&spec);
+    world_move_away("vm1");
+    told = next_event(&position, LINK_EVENT_REMOVED, "vm1");
+    assert_true(told.is_moved);
+    assert_true(
+        ops->link_delete_moved(world_kernel, told.moved_netns, told.moved_index, "theirs", NULL));
+    assert_true(world_is_away("vm1"));
+    assert_true(
+        ops->link_delete_moved(world_kernel, told.moved_netns, told.moved_index, "ours", NULL));
+    assert_false(world_is_away("vm1"));
+    assert_true(
+        ops->link_delete_moved(world_kernel, told.moved_netns, told.moved_index, "ours", NULL));
+    assert_true(ops->link_delete_moved(world_kernel, 4711, told.moved_index, "ours", NULL));
+}
+
 static void
 tells_of_a_new_mac(void **state)
 {
@@ -229,6 +254,7 @@ is_silent_about_the_past(void **state)
 const struct CMUnitTest contract_tests[] = {
     MONITOR_TEST(tells_of_a_new_link),
     MONITOR_TEST(tells_of_a_removed_link),
+    MONITOR_TEST(tells_where_a_link_was_moved),
     MONITOR_TEST(tells_of_a_new_mac),
     MONITOR_TEST(passthru_tells_of_the_parents_mac),
     MONITOR_TEST(a_parent_without_carrier_takes_it_away),

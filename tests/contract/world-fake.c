@@ -122,6 +122,18 @@ world_make_macvlan_of_elsewhere(const char *name)
 }
 
 void
+world_move_away(const char *name)
+{
+    kernel_fake_move_link(world_kernel, world_link(name).index);
+}
+
+gboolean
+world_is_away(const char *name)
+{
+    return kernel_fake_moved_count(world_kernel) > 0;
+}
+
+void
 world_set_carrier(const char *name, gboolean carrier)
 {
     LinkInfo link = world_link(name);

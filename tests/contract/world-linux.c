@@ -53,7 +53,8 @@ remove_elsewhere(void)
 {
     int before = test_namespace_switch(elsewhere);
 
-    test_link_delete("low0");
+    if (if_nametoindex("low0"))
+        test_link_delete("low0");
     close(test_namespace_switch(before));
     close(before);
     close(elsewhere);
@@ -205,6 +206,25 @@ world_make_macvlan_of_elsewhere(const char *name)
     close(test_namespace_switch(before));
     close(before);
     test_link_set_up(name, TRUE);
+}
+
+void
+world_move_away(const char *name)
+{
+    if (elsewhere < 0)
+        elsewhere = test_namespace_new();
+    test_link_move(name, elsewhere);
+}
+
+gboolean
+world_is_away(const char *name)
+{
+    int before = test_namespace_switch(elsewhere);
+    gboolean is_away = if_nametoindex(name) != 0;
+
+    close(test_namespace_switch(before));
+    close(before);
+    return is_away;
 }
 
 void

@@ -39,6 +39,10 @@ void world_make_bond(void);
 /* A macvlan in bridge mode, up, on a link with carrier in another network namespace. */
 void world_make_macvlan_of_elsewhere(const char *name);
 
+/* Moves the link into another network namespace; whether a link of this name is there. */
+void world_move_away(const char *name);
+gboolean world_is_away(const char *name);
+
 /* Pulls and plugs the cable of up0 or up2. */
 void world_set_carrier(const char *name, gboolean carrier);
 

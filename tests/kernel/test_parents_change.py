@@ -80,6 +80,24 @@ def test_device_is_renamed(daemon, host, port, watcher):
     assert daemon.ctl_json("port", "show", "guest8")["id"] == port["id"]
 
 
+def test_device_moved_into_another_namespace(daemon, host, station, watcher):
+    """It is told where the device is, and the port's end removes it there, after a restart as well."""
+    for restart in (False, True):
+        port = daemon.ctl_json("port", "create", "--network=lan", "--name=vm")
+        host.ip("link", "set", port["interfaceName"], "netns", str(station.pid))
+        while watcher.reply()["port"]["state"] != "device-gone":
+            pass
+        (moved,) = daemon.ports()
+        assert "moved into another network namespace" in moved["problem"]
+        assert station.link(port["interfaceName"])["ifalias"] == f"macvtapd:{port['id']}"
+        if restart:
+            daemon.kill()
+            daemon.start()
+            assert daemon.ports() == [moved]
+        daemon.ctl("port", "delete", "vm")
+        assert port["interfaceName"] not in station.links()
+
+
 def test_what_others_did_to_the_device_is_undone(daemon, host, port):
     """Mode, alias, multicast and ARP, while no daemon runs; the API does not tell another state than the kernel."""
     def look():

@@ -179,6 +179,15 @@ change_link(const char *name, TestLink *changes)
 }
 
 void
+test_link_move(const char *name, int namespace)
+{
+    g_autoptr(TestLink) changes = rtnl_link_alloc();
+
+    rtnl_link_set_ns_fd(changes, namespace);
+    change_link(name, changes);
+}
+
+void
 test_link_set_master(const char *name, const char *master)
 {
     g_autoptr(TestSocket) socket = connect_route();

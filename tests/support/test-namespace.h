@@ -41,6 +41,9 @@ int test_macvtap_add(const char *name, const char *parent, int index);
 /* A macvlan in bridge mode on parent, down, in the network namespace of the descriptor. */
 void test_macvlan_give(const char *name, const char *parent, int namespace);
 
+/* Moves the link into the network namespace of the descriptor. */
+void test_link_move(const char *name, int namespace);
+
 /* master NULL: takes the link out of its bridge. */
 void test_link_set_master(const char *name, const char *master);
 void test_link_set_up(const char *name, gboolean up);

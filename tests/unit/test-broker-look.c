@@ -337,6 +337,65 @@ test_device_comes_back(void **state)
     assert_false(port->link_up);
 }
 
+static const Port *
+create_and_move(TestBroker *test)
+{
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+
+    test_settle();
+    kernel_fake_move_link(test->kernel, port->interface_index);
+    test_settle();
+    return port;
+}
+
+/* It is told where the device is, a restart knows it too, and the port's end removes it (F6). */
+static void
+test_device_in_another_namespace(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const Port *port = create_and_move(test);
+    g_autoptr(GError) error = NULL;
+
+    assert_int_equal(port->state, PORT_STATE_DEVICE_GONE);
+    assert_non_null(strstr(port->problem, "moved into another network namespace (7 of"));
+    assert_int_equal(count_said("moved into another network namespace"), 1);
+    test_broker_kill(test);
+    test_broker_start(test);
+    assert_non_null(strstr(find_port(test)->problem, "moved into another network namespace (7 of"));
+    kernel_fake_fail(test->kernel, "link_delete_moved", 1, EACCES);
+    assert_false(test_broker_delete(test, &root, "web", &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "in another network namespace");
+    assert_int_equal(kernel_fake_moved_count(test->kernel), 1);
+    assert_true(test_broker_delete(test, &root, "web", &error));
+    assert_int_equal(kernel_fake_moved_count(test->kernel), 0);
+}
+
+static void
+test_device_in_another_namespace_when_the_holder_ends(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    TestChild child = test_child_new();
+    const PortRequest request = {.network = (char *)"lan",
+                                 .name = (char *)"web",
+                                 .no_descriptors = TRUE,
+                                 .holder = {.type = HOLDER_PROCESS, .pid = child.pid}};
+    g_auto(PortGrant) grant = {0};
+    g_autofree char *records = NULL;
+
+    assert_true(broker_create_port(test->broker, &root, &request, &grant, NULL));
+    test_settle();
+    kernel_fake_move_link(test->kernel, grant.port->interface_index);
+    test_settle();
+    test_broker_kill(test);
+    test_child_end(&child);
+    test_broker_start(test);
+    assert_int_equal(kernel_fake_moved_count(test->kernel), 0);
+    records = test_broker_records(test);
+    assert_string_equal(records, "");
+}
+
 static int
 create_inherit(TestBroker *test, const Port **ret_port)
 {
@@ -542,6 +601,8 @@ main(void)
         TEST(test_device_gets_the_name_of_another_port),
         TEST(test_look_that_fails_after_lost_events),
         TEST(test_device_comes_back),
+        TEST(test_device_in_another_namespace),
+        TEST(test_device_in_another_namespace_when_the_holder_ends),
         TEST(test_parent_that_keeps_its_mac),
         TEST(test_mac_of_an_inheriting_port),
         TEST(test_mac_of_an_assigned_port),
