@@ -179,6 +179,7 @@ static gboolean
 try_again(Repair *repair, const char *problem, gboolean is_error)
 {
     Port *port = repair->port;
+    g_autofree char *final = NULL;
 
     repair->n_failed++;
     note_parent(repair);
@@ -188,9 +189,11 @@ try_again(Repair *repair, const char *problem, gboolean is_error)
     }
     stop_timer(repair);
     repair->state = REPAIR_GAVE_UP;
-    g_warning("port %s: %s (tried %u times; the next change of its device or parent begins anew)",
-              port->name, problem, repair->n_failed);
-    return set_problem(port, problem);
+    final = g_strdup_printf("%s (tried %u times; the next change of its device or parent begins"
+                            " anew)",
+                            problem, repair->n_failed);
+    g_warning("port %s: %s", port->name, final);
+    return set_problem(port, final);
 }
 
 /* The device could not be looked at. */
