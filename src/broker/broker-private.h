@@ -62,6 +62,7 @@ void look_at_loss(Broker *broker, Port *port, const LinkInfo *removed); /* or NU
 /* Says in the port's problem where its device is now, if that is known. */
 gboolean look_note_moved(Port *port);
 void look_at_blocked(Broker *broker, int parent_index);
+void look_begin_anew(Broker *broker); /* at every port, also where repairs were given up */
 void look_forget(Broker *broker, const Port *port);
 void look_repair_free(gpointer repair);
 void look_end(Broker *broker);

@@ -83,7 +83,7 @@ broker_set_networks(Broker *broker, GHashTable *networks)
     g_hash_table_unref(broker->networks);
     broker->networks = networks;
     if (registry_count(broker->registry) > 0)
-        broker_look_at_all(broker);
+        look_begin_anew(broker);
 }
 
 Kernel *

@@ -8,11 +8,11 @@
  * passthru assign) the record follows; otherwise we set the MAC back. Between the two the guest has
  * the other MAC: this keeps a port from staying so, it does not keep a frame from leaving.
  *
- * A passthru device has its parent's MAC whoever changes it. When the guest's side does, the kernel
- * sends a message of the device right after the parent's; when an administrator changes the parent,
- * it sends none of the device. So when a parent's message tells of another MAC we ask for the
- * parent (the kernel answers when the change is complete) and look at the device once the messages
- * that are there have been read: what is still other then, the parent has done.
+ * A passthru device has its parent's MAC, in both directions. When the guest's side changes it, the
+ * kernel sends a message of the device right after the parent's; when an administrator changes the
+ * parent, it sends none of the device. So when a parent's message tells of another MAC we ask for
+ * the parent (the kernel answers when the change is complete) and look at the device once the
+ * messages that are there have been read: what is still other then, the parent has done.
  *
  * Setting a MAC back fails while another link of the parent has it. If that is a port that may not
  * have it (two guests have swapped theirs), it makes way by taking a random one, and is set back in

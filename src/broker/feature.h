@@ -96,7 +96,7 @@ typedef struct PortFeature {
     /* The device is about to go, or others have removed it. On failure the port must stay. */
     gboolean (*release)(Broker *broker, const Port *port, GError **error);
 
-    /* A device of ours without a record is about to go. */
+    /* An orphan, a device with our alias and without a record, is about to be removed. */
     void (*orphan)(Broker *broker, const LinkInfo *device);
 
     /* The port has gone, or its creation has failed; of the latter anything may be missing. */

@@ -145,7 +145,7 @@ set_problem(Port *port, const char *problem)
     return TRUE;
 }
 
-/* What an attempt, whoever undoes it, or an administrator can change of a link. */
+/* What we, a guest or an administrator can change of a link. */
 static gboolean
 looks_the_same(const LinkInfo *a, const LinkInfo *b)
 {
@@ -236,7 +236,7 @@ follow_device(Broker *broker, Port *port, const LinkInfo *device, gboolean by_pa
 }
 
 static guint
-compare(Broker *broker, const Port *port, const LinkInfo *device, DeviceState *ret_wanted)
+compare_device(Broker *broker, const Port *port, const LinkInfo *device, DeviceState *ret_wanted)
 {
     device_want(broker, port, feature_network(broker, port), ret_wanted);
     return device_compare(port, ret_wanted, device);
@@ -272,7 +272,7 @@ note_repaired(Repair *repair, const LinkInfo *before, guint fields)
 
 /* One attempt. TRUE when the port has changed. */
 static gboolean
-attempt(Repair *repair, const DeviceState *wanted, const LinkInfo *device, guint fields)
+attempt_repair(Repair *repair, const DeviceState *wanted, const LinkInfo *device, guint fields)
 {
     Broker *broker = repair->broker;
     Port *port = repair->port;
@@ -288,7 +288,7 @@ attempt(Repair *repair, const DeviceState *wanted, const LinkInfo *device, guint
     if (!broker_find_device(broker, port, &after, error ? NULL : &error))
         after = *device;
     changed = follow_device(broker, port, &after, repair->by_parent);
-    repair->fields = compare(broker, port, &after, &state);
+    repair->fields = compare_device(broker, port, &after, &state);
     repair->device = after;
     if (repair->fields == 0 && !error) {
         note_repaired(repair, device, fields);
@@ -301,18 +301,19 @@ attempt(Repair *repair, const DeviceState *wanted, const LinkInfo *device, guint
 
 /* TRUE when the port has changed. */
 static gboolean
-mend(Broker *broker, Port *port, const DeviceState *wanted, const LinkInfo *device, guint fields,
-     gboolean by_parent, gboolean is_due)
+repair_drift(Broker *broker, Port *port, const DeviceState *wanted, const LinkInfo *device,
+             guint fields, gboolean by_parent, gboolean is_due)
 {
     Repair *repair = ensure_repair(broker, port);
     gboolean changed;
 
     if (is_due)
-        return attempt(repair, wanted, device, fields);
+        return attempt_repair(repair, wanted, device, fields);
     if (!wants_the_same(wanted, &repair->wanted)) {
         /* The port itself has changed: this has nothing to do with what was before. */
         stop_timer(repair);
         repair->state = REPAIR_NEW;
+        repair->n_undone = 0;
     }
     if (repair->state == REPAIR_WAITS ||
         (repair->state == REPAIR_GAVE_UP && looks_the_same(device, &repair->device)))
@@ -325,7 +326,7 @@ mend(Broker *broker, Port *port, const DeviceState *wanted, const LinkInfo *devi
         return changed;
     }
     repair->n_failed = 0;
-    return attempt(repair, wanted, device, fields) || changed;
+    return attempt_repair(repair, wanted, device, fields) || changed;
 }
 
 static gboolean
@@ -448,9 +449,10 @@ look_now(Broker *broker, Port *port, LookReason reason)
     port->is_new = FALSE;
     changed = take_back(broker, port, &device);
     changed |= follow_device(broker, port, &device, by_parent);
-    fields = compare(broker, port, &device, &wanted);
+    fields = compare_device(broker, port, &device, &wanted);
     if (fields)
-        changed |= mend(broker, port, &wanted, &device, fields, by_parent, reason == LOOK_DUE);
+        changed |=
+            repair_drift(broker, port, &wanted, &device, fields, by_parent, reason == LOOK_DUE);
     else
         changed |= note_good(broker, port);
     if (changed)
@@ -519,7 +521,7 @@ look_at_event(Broker *broker, Port *port, const LinkInfo *device)
 
     if (!device_is_of(device, port))
         return;
-    fields = compare(broker, port, device, &wanted);
+    fields = compare_device(broker, port, device, &wanted);
     if (repair && repair->state == REPAIR_WAITS && repair->n_failed > 0 && fields == 0) {
         /* The repair had an effect after all, and was undone before we looked. */
         repair->n_failed = 0;
@@ -548,6 +550,22 @@ look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent)
         return;
     repair->n_failed = 0;
     look_now(broker, port, LOOK_DUE);
+}
+
+static void
+reset_repair(gpointer key, gpointer value, gpointer user_data)
+{
+    Repair *repair = value;
+
+    if (repair->state == REPAIR_GAVE_UP)
+        repair->state = REPAIR_NEW;
+}
+
+void
+look_begin_anew(Broker *broker)
+{
+    g_hash_table_foreach(broker->repairs, reset_repair, NULL);
+    broker_look_at_all(broker);
 }
 
 /* ---- looks that wait for the events that are there ---- */

@@ -174,7 +174,7 @@ static void
 settle(Removals *removals, const PortRemoval *removal, Leaving *leaving)
 {
     if (!removal->gone) {
-        /* A port that was never made is none to callers in any case. */
+        /* Callers never see a port whose creation failed. */
         leaving->port->is_ending = leaving->port->state == PORT_STATE_CREATING;
         if (leaving->holder_ended)
             g_ptr_array_add(removals->failed, g_strdup(leaving->port->id));

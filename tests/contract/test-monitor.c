@@ -90,7 +90,7 @@ tells_of_a_removed_link(void **state)
     assert_string_equal(told.alias, "");
 }
 
-/* It is told where the link has gone, and whoever made it may remove it there. */
+/* The event tells where the link is now; from here it can be removed there. */
 static void
 tells_where_a_link_was_moved(void **state)
 {

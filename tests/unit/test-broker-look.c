@@ -480,7 +480,7 @@ test_mac_of_an_assigned_port(void **state)
     assert_int_equal(count_said("port web: the MAC of its parent eth1 was changed from"), 1);
 }
 
-/* Whoever undoes a repair that had an effect is answered each time, and more slowly. */
+/* A repair that has an effect is made again each time that others undo it, more and more slowly. */
 static void
 test_repair_that_others_undo(void **state)
 {
@@ -567,6 +567,30 @@ test_blocked_mac(void **state)
     assert_memory_equal(&now, &port->mac, sizeof(now));
 }
 
+/* What an administrator has put right elsewhere is tried again by a reload. */
+static void
+test_reload_tries_again(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+    LinkInfo was, link;
+
+    test_settle();
+    was = link = link_at(test, port->interface_index);
+    for (guint i = 1; i <= 5; i++)
+        kernel_fake_fail(test->kernel, "macvtap_set_mode", i, EPERM);
+    link.mode = MACVTAP_MODE_PRIVATE;
+    kernel_fake_change_link(test->kernel, &link);
+    test_settle();
+    assert_non_null(strstr(port->problem, "in mode private and not in mode bridge"));
+    assert_non_null(strstr(port->problem, "tried 5 times"));
+    assert_int_equal(kernel_fake_heal(test->kernel), 0);
+    test_broker_add_network(test, "other", "eth0", MACVTAP_MODE_BRIDGE);
+    test_settle();
+    assert_null(port->problem);
+    expect_device(test, &was);
+}
+
 /* Ends with a repair that waits: nothing of it is left. */
 static void
 test_end_of_a_port_that_waits(void **state)
@@ -609,6 +633,7 @@ main(void)
         TEST(test_repair_that_others_undo),
         TEST(test_repair_undone_before_it_is_seen),
         TEST(test_blocked_mac),
+        TEST(test_reload_tries_again),
         TEST(test_end_of_a_port_that_waits),
     };
 
