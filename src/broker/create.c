@@ -41,10 +41,10 @@ typedef struct Creation {
     NewPort new;
     Port *port; /* ours until it is committed */
     DescriptorArray *taps, *vhosts;
-    GArray *others;    /* of LinkInfo, once a generated MAC was found in use by a device that is not
-                          ours */
+    GArray *others; /* of LinkInfo, once a generated MAC was found in use by a device that is not
+                       ours */
     gboolean check_only; /* nothing is made */
-    gboolean is_stuck; /* the device could not be removed: see hand_over() */
+    gboolean is_stuck;   /* the device could not be removed: see hand_over() */
 } Creation;
 
 static void

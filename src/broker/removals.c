@@ -50,9 +50,9 @@ typedef struct Leaving {
     Port *port;
     gboolean holder_ended; /* or nobody got it: what could not be removed is tried again */
     gboolean is_undo;      /* nobody got it */
-    GPtrArray *waiters; /* of Waiter; NULL: nobody waits */
-    GQueue *queue;      /* that it is in, */
-    GList link;         /* as this element */
+    GPtrArray *waiters;    /* of Waiter; NULL: nobody waits */
+    GQueue *queue;         /* that it is in, */
+    GList link;            /* as this element */
 } Leaving;
 
 struct Removals {

@@ -164,8 +164,8 @@ typedef struct KernelOps {
     gboolean (*queue_watch)(Kernel *kernel, QueueHandler handler, gpointer user_data,
                             GError **error);
 
-    /* Calls that handler now for what has been closed by now: whoever closed a queue and then asks for
-     * something is not answered as if it were open. */
+    /* Calls that handler now for what has been closed by now: whoever closed a queue and then asks
+     * for something is not answered as if it were open. */
     void (*queue_catch_up)(Kernel *kernel);
 
     /* How many queues of this owner are open. */

@@ -111,8 +111,7 @@ static const Field node_fields[] = {
 /* Where a device is that was moved into another network namespace. */
 static const Field moved_fields[] = {
     {"netns", FIELD_RECORD | FIELD_MANDATORY, IN_PORT(INT, moved_netns)},
-    {"index", FIELD_RECORD | FIELD_MANDATORY,
-     IN_PORT(INT, moved_index, .min = 1, .max = G_MAXINT)},
+    {"index", FIELD_RECORD | FIELD_MANDATORY, IN_PORT(INT, moved_index, .min = 1, .max = G_MAXINT)},
     {NULL},
 };
 

@@ -13,11 +13,11 @@ typedef struct TestBroker {
     char *state; /* the state folder's path */
     Kernel *kernel;
     Broker *broker;
-    GPtrArray *networks; /* of Network */
-    GPtrArray *messages; /* of the last reconciliation */
-    GString *events;     /* "created NAME\n"… since the last test_broker_take_events() */
+    GPtrArray *networks;    /* of Network */
+    GPtrArray *messages;    /* of the last reconciliation */
+    GString *events;        /* "created NAME\n"… since the last test_broker_take_events() */
     guint repair_delays[5]; /* milliseconds; 0 until a test writes others */
-    int vhost_errnum;    /* what opening vhost-net fails with; 0: it gives descriptors */
+    int vhost_errnum;       /* what opening vhost-net fails with; 0: it gives descriptors */
     guint n_parents;
 } TestBroker;
 

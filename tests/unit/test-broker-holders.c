@@ -201,8 +201,8 @@ end_and_fail(TestBroker *test, const TestChild *child)
     g_test_assert_expected_messages();
 }
 
-/* The port is kept with its record when its device does not go: it is tried again after a time, with
- * the next end, or by the next start. */
+/* The port is kept with its record when its device does not go: it is tried again after a time,
+ * with the next end, or by the next start. */
 static void
 test_end_that_fails(void **state)
 {
