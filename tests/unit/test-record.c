@@ -39,6 +39,10 @@ check_round_trip(const Port *port)
     assert_int_equal(read->interface_index, port->interface_index);
     assert_true(mac_address_equal(&read->mac, &port->mac));
     assert_int_equal(read->mtu, port->mtu);
+    assert_int_equal(read->wanted_mtu, port->wanted_mtu ? port->wanted_mtu : port->mtu);
+    assert_int_equal(read->is_moved, port->is_moved);
+    assert_int_equal(read->moved_netns, port->moved_netns);
+    assert_int_equal(read->moved_index, port->moved_index);
     assert_int_equal(read->queues, port->queues);
     assert_int_equal(read->vhost, port->vhost);
     assert_int_equal(read->holder.type, port->holder.type);
@@ -72,6 +76,14 @@ test_round_trip(void **state)
     }
     port->interface_index = G_MAXINT;
     port->mtu = 65535;
+    check_round_trip(port);
+    port->wanted_mtu = 9000;
+    check_round_trip(port);
+    port->wanted_mtu = port->mtu;
+    port->is_moved = TRUE;
+    port->moved_index = G_MAXINT;
+    check_round_trip(port);
+    port->moved_netns = G_MAXINT;
     port->queues = 256;
     port->owner = G_MAXUINT32 - 1;
     port->from_container = TRUE;
@@ -191,6 +203,12 @@ test_values_that_cannot_be(void **state)
         {"macAddress", "\"00:00:00:00:00:00\""},
         {"mtu", "-1"},
         {"mtu", "4294967296"},
+        {"wantedMtu", "-1"},
+        {"wantedMtu", "4294967296"},
+        {"moved", "7"},
+        {"moved", "{\"netns\":0}"},
+        {"moved", "{\"netns\":-1,\"index\":7}"},
+        {"moved", "{\"netns\":0,\"index\":0}"},
         {"queues", "0"},
         {"queues", "257"},
         {"vhost", "\"on\""},
