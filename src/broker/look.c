@@ -196,6 +196,15 @@ try_again(Repair *repair, const char *problem, gboolean is_error)
     return set_problem(port, final);
 }
 
+/* Without "port NAME: ". */
+static const char *
+skip_name(const Port *port, const char *message)
+{
+    g_autofree char *prefix = g_strdup_printf("port %s: ", port->name);
+
+    return g_str_has_prefix(message, prefix) ? message + strlen(prefix) : message;
+}
+
 /* The device could not be looked at. */
 static void
 look_again(Broker *broker, Port *port, const GError *cause)
@@ -207,7 +216,8 @@ look_again(Broker *broker, Port *port, const GError *cause)
         return; /* for its turn */
     if (repair->state == REPAIR_GAVE_UP)
         repair->n_failed = 0;
-    problem = g_strdup_printf("its device cannot be looked at: %s", cause->message);
+    problem =
+        g_strdup_printf("its device cannot be looked at: %s", skip_name(port, cause->message));
     repair->fields = 0;
     if (try_again(repair, problem, TRUE))
         broker_emit(broker, PORT_EVENT_CHANGED, port);

@@ -214,10 +214,25 @@ class World:
         finally:
             watch.close()
 
+    def _repaired_ports(self):
+        """The ports as they are listed. One whose device a fault kept from being repaired says so until it is: then it
+        is waited for."""
+        deadline = Deadline(ANSWER)
+        with self.daemon.connect() as connection, self.daemon.connect() as watcher:
+            ports = connection.ports("ListPorts")["ports"]
+            if any("problem" in port for port in ports):
+                watcher.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
+                watcher.reply(deadline)
+                ports = connection.ports("ListPorts")["ports"]
+            with contextlib.suppress(TimeoutError):
+                while any("problem" in port for port in ports):
+                    watcher.reply(deadline)
+                    ports = connection.ports("ListPorts")["ports"]
+            return ports
+
     def problems(self):
         """What does not fit together: the ports that are listed, their records, and their devices."""
-        with self.daemon.connect() as connection:
-            ports = connection.ports("ListPorts")["ports"]
+        ports = self._repaired_ports()
         self._wait_removed({port["id"] for port in ports})
         devices = self.macvtaps()
         found = [f"record {name} of no port" for name in set(self.daemon.records()) - {port["id"] for port in ports}]
