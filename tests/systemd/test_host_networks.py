@@ -152,7 +152,7 @@ def test_network_manager(restored, catch_all):
     if catch_all:
         restored.write(connection, "[connection]\nid=all\ntype=ethernet\nmulti-connect=3\n[ipv4]\nmethod=auto")
         restored.run(f"chmod 600 {connection}")
-    bare(restored, "" if catch_all else "iface lan0 inet dhcp")
+    bare(restored, "" if catch_all else "auto lan0\niface lan0 inet dhcp")
     restored.run("systemctl start NetworkManager")
     try:
         assert_left_alone(restored, "nmcli -t -f DEVICE,STATE device | grep '^lan0:connected$'",
