@@ -189,14 +189,17 @@ listen_at(Daemon *daemon, const char *path, VarlinkRoot root, GError **error)
 }
 
 /* The folder stays when the daemon ends: a container that has it finds the next one's socket in it.
- */
-static gboolean
-listen_for_containers(Daemon *daemon, const char *path, GError **error)
+ * Whoever can write there (it should be mounted read-only) can also keep a socket out of it, which
+ * must not keep the host from its own. */
+static void
+listen_for_containers(Daemon *daemon, const char *path)
 {
     g_autofree char *folder = path ? g_path_get_dirname(path) : NULL;
+    g_autoptr(GError) error = NULL;
 
-    return !path || (make_folder(folder, "container socket's", error) &&
-                     listen_at(daemon, path, VARLINK_NOBODY_IS_ROOT, error));
+    if (path && !(make_folder(folder, "container socket's", &error) &&
+                  listen_at(daemon, path, VARLINK_NOBODY_IS_ROOT, &error)))
+        g_warning("there is no container socket: %s", error->message);
 }
 
 /* A service manager that hands in the main socket alone has been told to have no other. */
@@ -207,9 +210,12 @@ listen_on_all(Daemon *daemon, const Options *options, GError **error)
 
     if (!activation_take(fds, error))
         return FALSE;
-    if (fds[SOCKET_MAIN] < 0)
-        return listen_at(daemon, options->socket, VARLINK_ROOT_IS_ROOT, error) &&
-               listen_for_containers(daemon, options->container_socket, error);
+    if (fds[SOCKET_MAIN] < 0) {
+        if (!listen_at(daemon, options->socket, VARLINK_ROOT_IS_ROOT, error))
+            return FALSE;
+        listen_for_containers(daemon, options->container_socket);
+        return TRUE;
+    }
     return varlink_server_listen(daemon->server, fds[SOCKET_MAIN], VARLINK_ROOT_IS_ROOT, error) &&
            (fds[SOCKET_CONTAINERS] < 0 ||
             varlink_server_listen(daemon->server, fds[SOCKET_CONTAINERS], VARLINK_NOBODY_IS_ROOT,

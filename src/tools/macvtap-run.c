@@ -179,6 +179,41 @@ delete_namesake(MacvtapClient *client, const char *name, GError **error)
     return FALSE;
 }
 
+static gboolean
+is_refused_for(MacvtapClient *client, const MacvtapRequest *request, const char *const *refusals,
+               GError **error)
+{
+    g_autoptr(MacvtapPort) port = macvtap_client_check(client, request, error);
+
+    return !port && macvtap_client_get_refusal(client) &&
+           g_strv_contains(refusals, macvtap_client_get_refusal(client));
+}
+
+/* What would be refused whatever becomes of the port of this name must not cost its VM the network:
+ * it is asked first, and what that port itself stands in the way of does not count. */
+static gboolean
+check_replacement(MacvtapClient *client, const MacvtapRequest *request, GError **error)
+{
+    static const char *const of_old[] = {"MacConflict", "NameTaken", "ParentBusy", "LimitReached",
+                                         NULL};
+    static const char *const limit[] = {"LimitReached", NULL};
+    MacvtapRequest probe = *request;
+    g_autoptr(GError) cause = NULL, small = NULL;
+    gboolean of_limit;
+
+    probe.name = NULL;
+    if (!is_refused_for(client, &probe, of_old, &cause) && cause) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    of_limit = cause && g_strcmp0(macvtap_client_get_refusal(client), limit[0]) == 0;
+    probe.queues = 1;
+    if (!of_limit || is_refused_for(client, &probe, limit, &small))
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&cause)); /* one queue is not too many */
+    return FALSE;
+}
+
 static MacvtapPort *
 make_port(const Run *run, MacvtapClient *client, const NetworkOption *option,
           const char *guest_name, GError **error)
@@ -198,7 +233,9 @@ make_port(const Run *run, MacvtapClient *client, const NetworkOption *option,
 
     if (option->port)
         return macvtap_client_open(client, option->port, option->queues, error);
-    if (run->replace && option->name && !delete_namesake(client, option->name, error))
+    if (run->replace && option->name &&
+        (!check_replacement(client, &request, error) ||
+         !delete_namesake(client, option->name, error)))
         return NULL;
     port = macvtap_client_create(client, &request, error);
     if (!port)

@@ -51,8 +51,10 @@ set_text(char **field, const char *key, const char *value, GError **error)
 static gboolean
 set_word(char **field, const char *key, const char *value, GError **error)
 {
+    g_autofree char *shown = g_strescape(value, NULL);
+
     if (!value[0] || value[strspn(value, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_.-")])
-        return refuse(error, "'%s' cannot be a %s", value, key);
+        return refuse(error, "'%s' cannot be a %s", shown, key);
     return set_text(field, key, value, error);
 }
 

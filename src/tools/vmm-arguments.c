@@ -424,6 +424,34 @@ refuse_other_mac(const VmmPort *port, GError **error)
                   port->mac ? ")" : "", port->is_port ? "port" : "network", port->label);
 }
 
+/* Of several mac= of one device QEMU takes the last. */
+static gboolean
+overrides_mac(const char *argument, const char *mac)
+{
+    gboolean is_ours = FALSE, was_ours = FALSE;
+    char wanted[13], found[13];
+
+    if (!mac || !read_mac(mac, wanted))
+        return FALSE;
+    for (const char *c = strstr(argument, ",mac="); c; c = strstr(c + 1, ",mac=")) {
+        if (!read_mac(c + strlen(",mac="), found))
+            continue;
+        was_ours |= is_ours;
+        is_ours = g_str_equal(found, wanted);
+    }
+    return was_ours && !is_ours;
+}
+
+static gboolean
+any_overrides_mac(const char *const *arguments, const char *mac)
+{
+    for (guint i = 0; arguments[i]; i++) {
+        if (overrides_mac(arguments[i], mac))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 gboolean
 vmm_arguments_check(const char *const *arguments, const VmmPort *ports, guint n_ports,
                     const VmmUse *uses, GError **error)
@@ -436,6 +464,12 @@ vmm_arguments_check(const char *const *arguments, const VmmPort *ports, guint n_
                 port_kind(&ports[i]), ports[i].label);
         if (!uses[i].mac && !ports[i].other_mac && !has_mac(arguments, ports[i].mac))
             return refuse_other_mac(&ports[i], error);
+        if (!ports[i].other_mac && any_overrides_mac(arguments, ports[i].mac))
+            return refuse(error,
+                          "a later mac= overrides the MAC of %s %s, so the guest would receive"
+                          " nothing; remove it, or ask for that MAC with mac= in --%s",
+                          port_kind(&ports[i]), ports[i].label,
+                          ports[i].is_port ? "port" : "network");
     }
     return TRUE;
 }

@@ -217,3 +217,17 @@ def test_tools_over_it(containers):
     done = containers.host.run(program("macvtapctl"), "--socket", containers.container_socket, "port", "create",
                                "--network=closed", check=False)
     check_refused(done, REFUSED, "user 0 may not use network closed")
+
+
+@pytest.mark.parametrize("harm", [os.mkdir, lambda path: os.symlink("/nonexistent", path), lambda path: open(path, "x").close()],
+                         ids=["folder", "link", "file"])
+def test_what_a_container_puts_in_its_place_keeps_nobody_else_out(containers, harm):
+    """It should have the folder read-only. If it has not, the host's own callers are served all the same."""
+    containers.stop()
+    path = containers.container_socket
+    if os.path.lexists(path):
+        os.unlink(path)
+    harm(path)
+    containers.start()
+    assert "there is no container socket: " in containers.complaints()
+    assert containers.ports() == []

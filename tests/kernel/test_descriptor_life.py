@@ -277,6 +277,21 @@ def test_replaced_by_its_owner(daemon, host):
     assert daemon.settle() == []
 
 
+@pytest.mark.parametrize("options", ["nonet,name=vm", "lan,name=vm,queues=99", "lan,name=vm,mac=53:54:00:00:00:01",
+                                     "lan,name=vm,mtu=9000", "lan,name=vm,ifname=eth7", "lan,name=vm,incoming=yes"])
+def test_replacement_that_is_refused_costs_nothing(daemon, host, options):
+    process = host.start(program("macvtap-run"), "--network=lan,name=vm", "--", "sh", "-c", "echo; exec cat", "{fd}", "{mac}",
+                         user="nobody", env=daemon.environment(), stdin=-1, stdout=-1)
+    process.stdout.readline()
+    before = daemon.ports()
+    done = daemon.tool("macvtap-run", "--replace", f"--network={options}", "--", "true", "{fds}", "{mac}", user="nobody",
+                       check=False)
+    assert done.returncode == 125 and len(done.stderr.splitlines()) == 1
+    assert daemon.ports() == before
+    process.stdin.close()
+    assert daemon.settle() == []
+
+
 # -- restarts ------------------------------------------------------------------------------------------------
 
 

@@ -360,6 +360,7 @@ test_what_is_no_network(void **state)
         {"kvm -netdev {netdev}",
          "the MAC of the port on network lan (52:54:00:00:00:00) is not in the command"},
         {"vmm {fd}", "use {mac} or {device}, or add check-mac=no to --network=lan"},
+        {"kvm -netdev {netdev} -device {device},mac=52:54:00:00:00:01", "a later mac= overrides"},
         {"vmm {fd} mac=52:54:00:00:00:01", "is not in the command"},
         {"vmm {fd} mac=152:54:00:00:00:00", "is not in the command"},
         {"vmm {fd} mac=52:54:00:00:00:001", "is not in the command"},
