@@ -514,7 +514,7 @@ on_reload(VarlinkCall *call, gpointer user_data)
     if (!api_request_nothing(varlink_call_parameters(call), &field)) {
         refuse(call, field, NULL);
     } else if (!caller_is_root(&caller)) {
-        port_error_set(&error, PORT_ERROR_ACCESS_DENIED, "only root has the files read again");
+        port_error_set(&error, PORT_ERROR_ACCESS_DENIED, "only root may have the files read again");
         refuse_grant(api, call, (TrailRefusal){.verb = "reload"}, NULL, error);
     } else if (!api->reload(&caller, &n_networks, api->reload_data, &cause)) {
         port_error_set(&error, PORT_ERROR_SYSTEM, "%s", cause->message);

@@ -156,7 +156,7 @@ say_start(const VmmStart *start, const GArray *ports, GStrv arguments)
 
     for (guint i = 0; i < ports->len; i++)
         say_port(start->ports->pdata[i], &g_array_index(ports, VmmPort, i));
-    g_printerr("%s: starts %s\n", g_get_prgname(), command);
+    g_printerr("%s: starting %s\n", g_get_prgname(), command);
 }
 
 int

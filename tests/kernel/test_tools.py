@@ -699,7 +699,7 @@ def test_dry_run_and_verbose(daemon):
     done = daemon.tool("macvtap-run", "-v", "-n", f"lan,mac={MAC},name=web,vhost=off", "--", "echo", "{fd}", "{mac}")
     port, started = done.stderr.splitlines()
     assert port.startswith("macvtap-run: port web on network lan: mvt") and f"MAC {MAC}, MTU 1500, 1 queue" in port
-    assert started == f"macvtap-run: starts echo {done.stdout.strip()}"
+    assert started == f"macvtap-run: starting echo {done.stdout.strip()}"
     assert daemon.settle() == []
 
 
