@@ -189,8 +189,8 @@ listen_at(Daemon *daemon, const char *path, VarlinkRoot root, GError **error)
 }
 
 /* The folder stays when the daemon ends: a container that has it finds the next one's socket in it.
- * Whoever can write there (it should be mounted read-only) can also keep a socket out of it, which
- * must not keep the host from its own. */
+ * A container that can write there (it should have the folder read-only) can keep a socket out of
+ * it; that must not cost the host its own socket. */
 static void
 listen_for_containers(Daemon *daemon, const char *path)
 {

@@ -164,8 +164,8 @@ typedef struct KernelOps {
     gboolean (*queue_watch)(Kernel *kernel, QueueHandler handler, gpointer user_data,
                             GError **error);
 
-    /* Calls that handler now for what has been closed by now: whoever closed a queue and then asks
-     * for something is not answered as if it were open. */
+    /* Reports what has been closed so far at once instead of from the main loop, so that a caller
+     * who closed a queue before asking is not judged as if it were still open. */
     void (*queue_catch_up)(Kernel *kernel);
 
     /* How many queues of this owner are open. */
