@@ -56,6 +56,7 @@ void broker_look_at_all(Broker *broker);
 #define LOOK_ATTEMPTS 5
 extern const guint look_default_delays[LOOK_ATTEMPTS];
 void look_at_event(Broker *broker, Port *port, const LinkInfo *device);
+void look_at_ipv6(Broker *broker, Port *port);
 void look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent);
 void look_at_loss(Broker *broker, Port *port, const LinkInfo *removed); /* or NULL */
 

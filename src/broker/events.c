@@ -243,6 +243,8 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
         return;
     if (port && type == LINK_EVENT_REMOVED)
         look_at_loss(broker, port, link);
+    else if (port && type == LINK_EVENT_IPV6)
+        look_at_ipv6(broker, port);
     else if (port)
         look_at_event(broker, port, link);
     else if (type == LINK_EVENT_CHANGED)

@@ -548,6 +548,14 @@ look_at_event(Broker *broker, Port *port, const LinkInfo *device)
     look_now(broker, port, fields & DEVICE_MAC ? LOOK_MAC_EVENT : LOOK_OTHER);
 }
 
+/* Before the event that it is up, this was our own making of it. */
+void
+look_at_ipv6(Broker *broker, Port *port)
+{
+    if (!port->is_new)
+        look_now(broker, port, LOOK_OTHER);
+}
+
 void
 look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent)
 {

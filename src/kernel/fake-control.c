@@ -51,6 +51,18 @@ kernel_fake_change_link(Kernel *base, const LinkInfo *info)
 }
 
 void
+kernel_fake_enable_ipv6(Kernel *base, int index)
+{
+    FakeLink *link = fake_find(fake_kernel(base), index);
+    LinkInfo told = {.index = index};
+
+    g_return_if_fail(link != NULL);
+    link->info.host_ipv6 = TRUE;
+    memcpy(told.name, link->info.name, sizeof told.name);
+    fake_tell(fake_kernel(base), LINK_EVENT_IPV6, &told);
+}
+
+void
 kernel_fake_remove_link(Kernel *base, int index)
 {
     FakeLink *link = fake_find(fake_kernel(base), index);

@@ -13,6 +13,9 @@ int kernel_fake_add_link(Kernel *kernel, const LinkInfo *link);
 /* Changes a link behind the daemon's back, with the events that Linux would send. */
 void kernel_fake_change_link(Kernel *kernel, const LinkInfo *link);
 
+/* The administrator lets the host speak IPv6 on the link. */
+void kernel_fake_enable_ipv6(Kernel *kernel, int index);
+
 /*
  * Links stand on each other as in Linux: macvtaps and VLAN devices follow the link with their
  * lower_index, a link with kind "bond" follows those that have it as their master_index. A bond

@@ -83,13 +83,11 @@ digest_sources(const struct nlattr *list)
 
 /* Not IFLA_INET6_ADDR_GEN_MODE, which the kernel leaves out together with the statistics. */
 static gboolean
-has_host_ipv6(const struct nlattr *families)
+has_host_ipv6(const struct nlattr *inet6)
 {
-    const struct nlattr *inet6 = NULL, *configuration = NULL;
+    const struct nlattr *configuration = NULL;
     gint32 values[DEVCONF_ADDR_GEN_MODE + 1];
 
-    if (families)
-        inet6 = nla_find(nla_data(families), nla_len(families), AF_INET6);
     if (inet6)
         configuration = nla_find(nla_data(inet6), nla_len(inet6), IFLA_INET6_CONF);
     if (!configuration || nla_len(configuration) < (int)sizeof values)
@@ -97,6 +95,12 @@ has_host_ipv6(const struct nlattr *families)
     memcpy(values, nla_data(configuration), sizeof values);
     return values[DEVCONF_DISABLE_IPV6] == 0 ||
            values[DEVCONF_ADDR_GEN_MODE] != IN6_ADDR_GEN_MODE_NONE;
+}
+
+static const struct nlattr *
+find_inet6(const struct nlattr *families)
+{
+    return families ? nla_find(nla_data(families), nla_len(families), AF_INET6) : NULL;
 }
 
 static void
@@ -167,8 +171,27 @@ link_parse(struct nlmsghdr *message, LinkInfo *ret_link)
         link.moved_netns = (int)get_u32(a.link[IFLA_NEW_NETNSID]);
         link.moved_index = (int)get_u32(a.link[IFLA_NEW_IFINDEX]);
     }
-    link.host_ipv6 = has_host_ipv6(a.link[IFLA_AF_SPEC]);
+    link.host_ipv6 = has_host_ipv6(find_inet6(a.link[IFLA_AF_SPEC]));
     parse_kind(a.info, &link);
+    *ret_link = link;
+    return TRUE;
+}
+
+/* net/ipv6/addrconf.c: inet6_fill_ifinfo() */
+gboolean
+link_parse_ipv6(struct nlmsghdr *message, LinkInfo *ret_link)
+{
+    const struct ifinfomsg *header = nlmsg_data(message);
+    Attributes a = {0};
+    LinkInfo link = {0};
+
+    if (message->nlmsg_type != RTM_NEWLINK || !nlmsg_valid_hdr(message, sizeof *header) ||
+        header->ifi_family != AF_INET6 ||
+        nlmsg_parse(message, sizeof *header, a.link, IFLA_MAX, NULL) < 0 ||
+        !has_host_ipv6(a.link[IFLA_PROTINFO]))
+        return FALSE;
+    link.index = header->ifi_index;
+    get_text(a.link[IFLA_IFNAME], link.name, sizeof link.name);
     *ret_link = link;
     return TRUE;
 }

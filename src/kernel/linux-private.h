@@ -32,6 +32,10 @@ extern const Privileges monitor_privileges, sysfs_privileges, ipv6_privileges, t
 /* link-parse.c. Reads an RTM_NEWLINK or RTM_DELLINK of AF_UNSPEC; FALSE for anything else. */
 gboolean link_parse(struct nlmsghdr *message, LinkInfo *ret_link);
 
+/* Reads an RTM_NEWLINK of AF_INET6 that says that the host may speak IPv6 on the link; FALSE for
+ * anything else. Only index and name are set. */
+gboolean link_parse_ipv6(struct nlmsghdr *message, LinkInfo *ret_link);
+
 /* link-create.c. What every new link gets before and while it is set up. */
 typedef struct LinkDress {
     const char *name;

@@ -50,6 +50,10 @@ say_event(Monitor *monitor, struct nlmsghdr *message)
 {
     LinkInfo link, removed = {0};
 
+    if (link_parse_ipv6(message, &link)) {
+        monitor->handler(LINK_EVENT_IPV6, &link, monitor->user_data);
+        return;
+    }
     if (!link_parse(message, &link))
         return;
     if (message->nlmsg_type == RTM_NEWLINK) {
@@ -100,16 +104,18 @@ on_readable(gint fd, GIOCondition condition, gpointer user_data)
     return G_SOURCE_CONTINUE;
 }
 
+/* Writing to disable_ipv6 makes no event in the group of links. */
 static int
 open_group_socket(GError **error)
 {
     AUTO_FD int fd = -1;
-    int group = RTNLGRP_LINK, size = SOCKET_BUFFER;
+    int links = RTNLGRP_LINK, ipv6 = RTNLGRP_IPV6_IFINFO, size = SOCKET_BUFFER;
     struct sockaddr_nl address = {.nl_family = AF_NETLINK};
 
     fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
-        setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0) {
+        setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &links, sizeof links) < 0 ||
+        setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &ipv6, sizeof ipv6) < 0) {
         error_set_errno(error, errno, "cannot listen to the kernel's link events");
         return -1;
     }

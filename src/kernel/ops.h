@@ -65,6 +65,8 @@ typedef struct LinkStatistics {
 
 typedef enum LinkEventType {
     LINK_EVENT_CHANGED, /* new or changed: link is what it is now */
+    LINK_EVENT_IPV6, /* the host may speak IPv6 on it from now on: of link only index and name are
+                        set (the kernel tells of it by a message of its own) */
     LINK_EVENT_REMOVED, /* of link only index, name and moved_* are set */
     LINK_EVENT_LOST,    /* events were lost (ENOBUFS): look at everything again; link is empty */
 } LinkEventType;

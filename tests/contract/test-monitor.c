@@ -130,6 +130,22 @@ tells_of_a_new_mac(void **state)
 }
 
 static void
+tells_that_ipv6_was_enabled(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec), told;
+    guint position = 0;
+
+    do
+        told = next_event(&position, LINK_EVENT_CHANGED, "vm1");
+    while (told.operational_state != IF_OPER_UP);
+    world_enable_ipv6("vm1");
+    told = next_event(&position, LINK_EVENT_IPV6, "vm1");
+    assert_int_equal(told.index, link.index);
+    assert_true(world_link("vm1").host_ipv6);
+}
+
+static void
 passthru_tells_of_the_parents_mac(void **state)
 {
     const MacAddress mac = {{0x52, 0x54, 0, 0, 9, 9}};
@@ -256,6 +272,7 @@ const struct CMUnitTest contract_tests[] = {
     MONITOR_TEST(tells_of_a_removed_link),
     MONITOR_TEST(tells_where_a_link_was_moved),
     MONITOR_TEST(tells_of_a_new_mac),
+    MONITOR_TEST(tells_that_ipv6_was_enabled),
     MONITOR_TEST(passthru_tells_of_the_parents_mac),
     MONITOR_TEST(a_parent_without_carrier_takes_it_away),
     MONITOR_TEST(a_removed_parent_is_told_with_its_macvtaps),

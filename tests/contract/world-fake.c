@@ -68,6 +68,12 @@ world_set_up(const char *name, gboolean up)
 }
 
 void
+world_enable_ipv6(const char *name)
+{
+    kernel_fake_enable_ipv6(world_kernel, world_link(name).index);
+}
+
+void
 world_make_bridge_port(const char *name)
 {
     LinkInfo bridge = {.name = "br0", .kind = "bridge", .flags = IFF_UP};

@@ -173,6 +173,14 @@ world_set_up(const char *name, gboolean up)
 }
 
 void
+world_enable_ipv6(const char *name)
+{
+    g_autofree char *path = g_strdup_printf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+
+    test_write_file(path, "0");
+}
+
+void
 world_make_bridge_port(const char *name)
 {
     test_bridge_add("br0");

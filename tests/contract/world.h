@@ -30,6 +30,10 @@ guint world_link_count(void);
 void world_set_mac(const char *name, const char *mac);
 void world_set_mtu(const char *name, guint mtu);
 void world_set_up(const char *name, gboolean up);
+
+/* The administrator writes 0 to the link's disable_ipv6. */
+void world_enable_ipv6(const char *name);
+
 void world_make_bridge_port(const char *name);
 void world_remove(const char *name);
 

@@ -132,6 +132,20 @@ test_all_of_it_is_brought_back(void **state)
     }
 }
 
+/* No event of the link tells of it. */
+static void
+test_ipv6_is_turned_off_again(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+
+    test_settle();
+    kernel_fake_enable_ipv6(test->kernel, port->interface_index);
+    test_settle();
+    assert_false(link_at(test, port->interface_index).host_ipv6);
+    assert_null(port->problem);
+}
+
 /* What was done while no daemon ran. */
 static void
 test_all_of_it_is_brought_back_by_a_start(void **state)
@@ -617,6 +631,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_all_of_it_is_brought_back),
+        TEST(test_ipv6_is_turned_off_again),
         TEST(test_all_of_it_is_brought_back_by_a_start),
         TEST(test_sources),
         TEST(test_reload_of_multicast),
