@@ -44,8 +44,9 @@ def test_bond_without_slaves(running, host, station):
 def check_frames(daemon, network, station):
     """A port of the network reaches the station, and it the port."""
     with daemon.connect() as connection, PacketSocket(station, "eth0") as neighbour:
-        reply = connection.ports("CreatePort", network=network, holder={"type": "none"})
-        with Tap(connection.take_descriptors()[reply["tapFileDescriptors"][0]]) as tap:
+        reply = connection.ports("CreatePort", network=network, holder={"type": "none"}, vhost="off")
+        (descriptor,) = connection.take_descriptors()
+        with Tap(descriptor) as tap:
             tap.send(frame(neighbour.mac, reply["port"]["macAddress"], b"from the guest"))
             neighbour.expect(b"from the guest")
             neighbour.send(frame(reply["port"]["macAddress"], neighbour.mac, b"to the guest"))

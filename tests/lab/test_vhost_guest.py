@@ -63,6 +63,20 @@ def test_guest_pings_through_a_failover(site, guests, processors):
     site.switch.host.ip("link", "set", site.ports[first], "up")
 
 
+def who_has(node):
+    """The processes that have it open, as lines for a failure."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            files = [os.readlink(f"/proc/{entry}/fd/{fd}") for fd in os.listdir(f"/proc/{entry}/fd")]
+            if any(node in file for file in files):
+                with open(f"/proc/{entry}/cmdline", encoding="utf-8", errors="replace") as stream:
+                    found.append(f"{entry} {stream.read()!r}")
+        except FileNotFoundError:
+            pass  # it has ended since
+    return found
+
+
 def unload_vhost_net():
     """Once nobody has it: the kernel may still be at the end of a guest that has gone."""
     deadline = Deadline()
@@ -70,7 +84,7 @@ def unload_vhost_net():
         with open("/sys/module/vhost_net/refcnt", encoding="ascii") as stream:
             if stream.read() == "0\n":
                 break
-        assert deadline.left() > 0, "somebody has /dev/vhost-net open"
+        assert deadline.left() > 0, f"/dev/vhost-net is open: {who_has('/dev/vhost-net')}"
     subprocess.run(["modprobe", "-r", "vhost_net"], check=True)
 
 
