@@ -2,6 +2,7 @@
 """Fixtures of the kernel, interop, e2e and libvirt tiers, and the rule about skips.
 
 MACVTAPD_REQUIRE=1: a test that skips has failed, unless its reason begins as one in results.ALLOWED_SKIPS."""
+import collections
 import os
 import time
 
@@ -23,8 +24,27 @@ def _refuse_skip(report):
         report.longrepr = f"MACVTAPD_REQUIRE is set, and this did not run: {reason}"
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--sample", type=int, default=1, metavar="N", help="run each Nth of the tests of a file only")
+
+
+def _sample(items, step):
+    """Each file's first test, and each Nth after it."""
+    counts = collections.Counter()
+    kept = []
+    for item in items:
+        if counts[item.path] % step == 0:
+            kept.append(item)
+        counts[item.path] += 1
+    return kept
+
+
+@pytest.hookimpl(trylast=True)  # after -m has had its say
+def pytest_collection_modifyitems(config, items):
     """Under valgrind, what cannot pass there is skipped."""
+    kept = _sample(items, config.getoption("--sample"))
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
     for item in items if memcheck.enabled() else []:
         for mark in item.iter_markers("native"):
             item.add_marker(pytest.mark.skip(reason=f"{memcheck.CANNOT_RUN}: {mark.args[0]}"))

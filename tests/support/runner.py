@@ -96,13 +96,13 @@ class Runner:
             shutil.copy(logs / "testlog.junit.xml", self.output / f"{suite}.xml")
         return self._checked(results.meson(logs), status)
 
-    def pytest(self, tier, folder=None, marker=None, name=None, output=None):
+    def pytest(self, tier, folder=None, marker=None, name=None, output=None, sample=1):
         if not list((SOURCE / "tests" / tier).glob("test_*.py")):
             return Counts()
         path = self.output / f"{name or tier}.xml"
         path.unlink(missing_ok=True)
         marker = marker or self._marker(tier)
-        status = Step.run("/usr/bin/python3", "-m", "pytest", f"tests/{tier}", "-m", marker,
+        status = Step.run("/usr/bin/python3", "-m", "pytest", f"tests/{tier}", "-m", marker, f"--sample={sample}",
                           f"--junitxml={path}", "-o", f"junit_suite_name={name or tier}", "--durations=5", output=output,
                           MACVTAPD_BUILD=str(folder or self.folder), MACVTAPD_REQUIRE="1", PYTHONUNBUFFERED="1")
         if status == 5:  # pytest's word for "nothing was selected"
@@ -200,7 +200,8 @@ class Runner:
         for name in beside:
             self.tier(name, lambda name=name: finish(name))
 
-    def sanitize(self):
+    def sanitize(self, sample=2):
+        """The kernel tier takes twice as long there: each second test of a file stands for its neighbour."""
         folder = self.folder.with_name(self.folder.name + "-sanitize")
         options = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbuildtype=debug"]
         os.environ["ASAN_OPTIONS"] = "abort_on_error=1:detect_leaks=1"
@@ -210,7 +211,7 @@ class Runner:
             return
         for suite in ("unit", "contract"):
             self.tier(f"sanitize {suite}", lambda suite=suite: self.meson(suite, folder, 3))
-        self.tier("sanitize kernel", lambda: self.pytest("kernel", folder, name="sanitize-kernel"))
+        self.tier("sanitize kernel", lambda: self.pytest("kernel", folder, name="sanitize-kernel", sample=sample))
 
     def fuzz(self, seconds):
         folder = self.folder.with_name(self.folder.name + "-fuzz")
@@ -232,6 +233,7 @@ class Runner:
                       lambda name=name: self.pytest(name, marker="long and not stock", name=f"long-{name}"),
                       may_be_empty=True)
         self.fuzz(FUZZ_LONG)
+        self.sanitize(sample=1)
         os.environ.setdefault("LAB_TIMEOUT", "7200")
         self.tier("long lab", lambda: self.lab("long", folder="long-lab"))
         self.memcheck()
