@@ -35,6 +35,7 @@ def highest(measured):
 
 
 @pytest.mark.long
+@pytest.mark.idle
 def test_good_client_beside_hostile_ones(tmp_path):
     first = measure(tmp_path, "--realtime")
     ordinary = measure(tmp_path)

@@ -211,6 +211,7 @@ def test_domain_of_many_ports(daemon):
 
 
 @pytest.mark.long
+@pytest.mark.idle
 def test_figures(tmp_path):
     done = tmp_path / "storm.json"
     subprocess.run([sys.executable, SOURCE / "tests/bench/storm", "--build", BUILD, "--json", done], check=True)

@@ -4,8 +4,8 @@
 Each section of figures lies between two comments of the page and is replaced as a whole. `tests/run long` names the page
 in MACVTAPD_FIGURES; without it the figures are only printed."""
 import datetime
+import fcntl
 import os
-import pathlib
 import platform
 
 
@@ -35,5 +35,9 @@ def write(name, text):
     print(f"\n[figures: {name}]\n{text}")
     path = os.environ.get("MACVTAPD_FIGURES")
     if path:
-        page = pathlib.Path(path)
-        page.write_text(replace_section(page.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+        with open(path, "r+", encoding="utf-8") as page:
+            fcntl.flock(page, fcntl.LOCK_EX)  # tiers that run side by side write to it
+            content = replace_section(page.read(), name, text)
+            page.seek(0)
+            page.write(content)
+            page.truncate()

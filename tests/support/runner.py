@@ -169,36 +169,43 @@ class Runner:
         files = sorted((self.output / folder).glob("*.xml"))
         return self._checked(sum(map(results.junit, files), Counts()), status)
 
-    def lab(self, *names, folder="lab"):
-        return self.finish_lab(self.start_lab(*names, folder=folder), folder)
+    def lab(self, folder="lab"):
+        return self.finish_lab(self.start_lab(folder=folder), folder)
 
-    def run_beside_machines(self, names):
-        """The lab's machine and then the systemd tier's keep one processor busy for minutes: the other tiers run
-        meanwhile, on the other."""
-        tiers = {LAB_ONLY: lambda log: self.finish_lab(self.start_lab(output=log)),
-                 "systemd": lambda log: self.pytest("systemd", output=log)}
-        beside = {name: tiers[name] for name in names if name in tiers}
+    def run_beside(self, lane, rest):
+        """The machines (the lab's, the systemd tier's) keep one processor busy for minutes: the lane {tier: what(log)} runs
+        one tier after the other while rest() runs on the other processor. Output of the lane follows at the end."""
         found = {}
 
         def work():
-            for name, what in beside.items():
+            for name, what in lane.items():
                 with open(self.output / f"{name}.log", "wb") as log:
                     found[name] = what(log)
 
-        print(f"beside: {', '.join(beside)}; their output is in {self.output} and follows at the end", flush=True)
-        lane = threading.Thread(target=work, daemon=True)
-        lane.start()
-        for name in names:
-            if name not in beside:
-                self.run(name)
+        print(f"beside: {', '.join(lane)}; their output is in {self.output} and follows at the end", flush=True)
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        rest()
 
         def finish(name):
-            lane.join()
+            thread.join()
             print((self.output / f"{name}.log").read_text(encoding="utf-8", errors="replace"), flush=True)
             return found.get(name, Counts(failed=1))
 
-        for name in beside:
+        for name in lane:
             self.tier(name, lambda name=name: finish(name))
+
+    def run_all(self, names):
+        machines = {LAB_ONLY: lambda log: self.finish_lab(self.start_lab(output=log)),
+                    "systemd": lambda log: self.pytest("systemd", output=log)}
+        lane = {name: machines[name] for name in names if name in machines}
+
+        def rest():
+            for name in names:
+                if name not in lane:
+                    self.run(name)
+
+        self.run_beside(lane, rest)
 
     def sanitize(self, sample=2):
         """The kernel tier takes twice as long there: each second test of a file stands for its neighbour."""
@@ -228,14 +235,21 @@ class Runner:
             self.tier("long lab", lambda: self.pytest(LAB_ONLY, marker="long", name="long-lab"))
             return
         self._keep_figures()
-        for name in sorted(PYTEST):
-            self.tier(f"long {name}",
-                      lambda name=name: self.pytest(name, marker="long and not stock", name=f"long-{name}"),
-                      may_be_empty=True)
-        self.fuzz(FUZZ_LONG)
-        self.sanitize(sample=1)
         os.environ.setdefault("LAB_TIMEOUT", "7200")
-        self.tier("long lab", lambda: self.lab("long", folder="long-lab"))
+        self.tier("long idle", lambda: self.pytest("reliability", marker="long and idle", name="long-idle"))
+
+        def long(name, output=None):
+            return self.pytest(name, marker="long and not idle and not stock", name=f"long-{name}", output=output)
+
+        def rest():
+            for name in sorted(PYTEST - {"systemd"}):
+                self.tier(f"long {name}", lambda name=name: long(name), may_be_empty=True)
+            self.fuzz(FUZZ_LONG)
+            self.sanitize(sample=1)
+
+        self.run_beside({"long systemd": lambda log: long("systemd", log),
+                         "long lab": lambda log: self.finish_lab(self.start_lab("long", folder="long-lab", output=log),
+                                                                 "long-lab")}, rest)
         self.memcheck()
         self.coverage()
 
@@ -316,7 +330,7 @@ def main(arguments):
         coverage.use(pathlib.Path(measured), folder)
     runner = Runner(folder, output)
     if LAB_ONLY in names and len(names) > 1 and not IN_LAB:
-        runner.run_beside_machines(names)
+        runner.run_all(names)
     else:
         for name in names:
             runner.run(name)
