@@ -20,6 +20,7 @@
 struct Broker {
     Kernel *kernel;
     Registry *registry;
+    PortTable *ports; /* the registry's */
     Vlans *vlans;
     gpointer *feature_states; /* one for each row of the table */
     GHashTable *repairs;      /* Port -> Repair, see look.c */

@@ -24,6 +24,7 @@ broker_new(const BrokerSetup *setup, GError **error)
     broker->registry = registry_new(setup->state_fd, broker->vlans ? error : NULL);
     if (!broker->vlans || !broker->registry)
         return NULL;
+    broker->ports = registry_ports(broker->registry);
     broker->removals = removals_new(broker);
     broker->removed = g_hash_table_new(NULL, NULL);
     broker->mac_seed = g_strdup(setup->mac_seed);
@@ -82,7 +83,7 @@ broker_set_networks(Broker *broker, GHashTable *networks)
 {
     g_hash_table_unref(broker->networks);
     broker->networks = networks;
-    if (registry_count(broker->registry) > 0)
+    if (port_table_count(broker->ports) > 0)
         look_begin_anew(broker);
 }
 
@@ -96,6 +97,12 @@ Registry *
 feature_registry(Broker *broker)
 {
     return broker->registry;
+}
+
+PortTable *
+feature_ports(Broker *broker)
+{
+    return broker->ports;
 }
 
 gpointer
@@ -146,7 +153,7 @@ broker_may_see(const Caller *caller, const Port *port)
 Port *
 broker_find_port(Broker *broker, const Caller *caller, const char *text, GError **error)
 {
-    Port *port = registry_find(broker->registry, text);
+    Port *port = port_table_find(broker->ports, text);
 
     if (port && !port->is_ending && broker_may_see(caller, port))
         return port;
@@ -163,7 +170,7 @@ broker_get_port(Broker *broker, const Caller *caller, const char *text, GError *
 GPtrArray *
 broker_list_ports(Broker *broker, const Caller *caller, const char *network)
 {
-    GPtrArray *ports = registry_list(broker->registry);
+    GPtrArray *ports = port_table_list(broker->ports);
     guint n = 0;
 
     for (guint i = 0; i < ports->len; i++) {
@@ -234,7 +241,7 @@ broker_count_ports(Broker *broker, const char *network)
 {
     PortCount count = {.network = network};
 
-    registry_foreach(broker->registry, count_port, &count);
+    port_table_foreach(broker->ports, count_port, &count);
     return count.n_ports;
 }
 

@@ -118,7 +118,7 @@ check_network_limits(Creation *creation, GError **error)
 
     if (network->max_ports == 0 && network->max_ports_per_user == 0)
         return TRUE;
-    registry_foreach(creation->broker->registry, count_in_network, &load);
+    port_table_foreach(creation->broker->ports, count_in_network, &load);
     if (network->max_ports != 0 && load.n_ports >= network->max_ports)
         return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
                               "network %s has its %u ports (MaxPorts=)", network->name,
@@ -134,14 +134,14 @@ check_network_limits(Creation *creation, GError **error)
 static gboolean
 check_limits(Creation *creation, GError **error)
 {
-    Registry *registry = creation->broker->registry;
+    const PortTable *ports = creation->broker->ports;
     const Caller *caller = creation->caller;
 
-    if (registry_count(registry) >= PORTS_MAX)
+    if (port_table_count(ports) >= PORTS_MAX)
         return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "this daemon has its %d ports",
                               PORTS_MAX);
     if (!caller_is_root(caller) &&
-        registry_count_account(registry, caller_account(caller)) >= PORTS_PER_USER_MAX)
+        port_table_count_account(ports, caller_account(caller)) >= PORTS_PER_USER_MAX)
         return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "user %u has its %d ports",
                               (guint)caller->uid, PORTS_PER_USER_MAX);
     return check_network_limits(creation, error);
@@ -155,7 +155,7 @@ counts_as_well(const Port *port, gpointer user_data)
 
     return port_account(port) == caller_account(creation->caller) ||
            g_str_equal(port->network, creation->network->name) ||
-           registry_count(creation->broker->registry) >= PORTS_MAX;
+           port_table_count(creation->broker->ports) >= PORTS_MAX;
 }
 
 static MacOrigin
@@ -174,7 +174,7 @@ mac_origin(const Creation *creation)
 static gboolean
 network_has_mac(const Creation *creation, const MacAddress *mac, gboolean ending_too)
 {
-    const GSList *ports = registry_find_mac(creation->broker->registry, mac);
+    const GSList *ports = port_table_find_mac(creation->broker->ports, mac);
 
     for (; ports; ports = ports->next) {
         const Port *port = ports->data;
@@ -342,7 +342,7 @@ choose_index(Creation *creation)
 {
     do
         creation->port->interface_index = random_in_range(INDEX_MIN, INDEX_MAX);
-    while (registry_find_index(creation->broker->registry, creation->port->interface_index));
+    while (port_table_find_index(creation->broker->ports, creation->port->interface_index));
 }
 
 /* A port keeps its interface's name when somebody else has removed the device. Nor may it be
@@ -351,7 +351,7 @@ static gboolean
 check_interface_name(Creation *creation, GError **error)
 {
     const char *name = creation->request->interface_name;
-    const Port *other = registry_find(creation->broker->registry, name);
+    const Port *other = port_table_find(creation->broker->ports, name);
 
     return !other || port_error_set(error, PORT_ERROR_NAME_TAKEN,
                                     "interface name %s is taken by port %s", name, other->name);
@@ -362,17 +362,17 @@ static gboolean
 draw_names(Creation *creation, GError **error)
 {
     const PortRequest *request = creation->request;
-    Registry *registry = creation->broker->registry;
+    const PortTable *ports = creation->broker->ports;
     const char *name = policy_port_name(request);
     Port *port = creation->port;
 
-    if (!request->name && name && registry_find(registry, name))
+    if (!request->name && name && port_table_find(ports, name))
         name = NULL;
     for (guint attempt = 1; attempt <= ATTEMPTS; attempt++) {
         g_free(port->id);
         port->id = g_strdup_printf("p%08x%04x", random_number(), random_number() & 0xffff);
         snprintf(port->interface_name, sizeof(port->interface_name), "mvt%.12s", port->id + 1);
-        if (registry_find(registry, port->id) || registry_find(registry, port->interface_name))
+        if (port_table_find(ports, port->id) || port_table_find(ports, port->interface_name))
             continue;
         g_free(port->name);
         port->name = g_strdup(name ? name : port->id);
@@ -388,9 +388,9 @@ static gboolean
 choose_names(Creation *creation, GError **error)
 {
     const PortRequest *request = creation->request;
-    Registry *registry = creation->broker->registry;
+    const PortTable *ports = creation->broker->ports;
 
-    if (request->name && registry_find(registry, request->name))
+    if (request->name && port_table_find(ports, request->name))
         return port_error_set(error, PORT_ERROR_NAME_TAKEN, "there is a port '%s' already",
                               request->name);
     if (request->interface_name && !check_interface_name(creation, error))

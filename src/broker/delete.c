@@ -41,7 +41,7 @@ is_needed(int index, gpointer user_data)
 
     if (!needs->parents) {
         needs->parents = g_hash_table_new(NULL, NULL);
-        registry_foreach(needs->broker->registry, add_parent, needs->parents);
+        port_table_foreach(needs->broker->ports, add_parent, needs->parents);
     }
     return g_hash_table_contains(needs->parents, GINT_TO_POINTER(index));
 }
@@ -193,7 +193,7 @@ broker_delete_port(Broker *broker, const Caller *caller, const char *text, Broke
                    gpointer user_data, GError **error)
 {
     g_autoptr(GPtrArray) ports = g_ptr_array_new();
-    Port *port = registry_find(broker->registry, text);
+    Port *port = port_table_find(broker->ports, text);
 
     if (!port || !broker_may_see(caller, port))
         return port_error_set(error, PORT_ERROR_PORT_NOT_FOUND, "there is no port '%s'", text);
@@ -205,7 +205,7 @@ broker_delete_port(Broker *broker, const Caller *caller, const char *text, Broke
 void
 broker_undo_grant(Broker *broker, const char *id)
 {
-    Port *port = registry_find(broker->registry, id);
+    Port *port = port_table_find(broker->ports, id);
 
     if (port)
         removals_begin_undo(broker->removals, port);
@@ -223,7 +223,7 @@ void
 broker_end_domain(Broker *broker, const Caller *caller, const char *domain, BrokerRemoved done,
                   gpointer user_data)
 {
-    g_autoptr(GPtrArray) all = registry_list(broker->registry), ports = g_ptr_array_new();
+    g_autoptr(GPtrArray) all = port_table_list(broker->ports), ports = g_ptr_array_new();
 
     for (guint i = 0; i < all->len; i++) {
         const Port *port = all->pdata[i];

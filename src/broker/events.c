@@ -76,7 +76,7 @@ broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInf
 static void
 on_bond_changed(Broker *broker, const LinkInfo *bond)
 {
-    g_autoptr(GPtrArray) ports = registry_list(broker->registry);
+    g_autoptr(GPtrArray) ports = port_table_list(broker->ports);
     char active_slave[INTERFACE_NAME_MAX + 1];
 
     parent_bond(broker, bond, active_slave, sizeof(active_slave));
@@ -135,7 +135,7 @@ look_below(Broker *broker, Port *port, const LinkInfo *link)
 static void
 on_other_changed(Broker *broker, const LinkInfo *link)
 {
-    g_autoptr(GPtrArray) ports = registry_list(broker->registry);
+    g_autoptr(GPtrArray) ports = port_table_list(broker->ports);
     gboolean is_known = FALSE;
     LinkInfo now = *link;
 
@@ -197,7 +197,7 @@ look_at_links(Broker *broker, Port *port, GHashTable *table)
 void
 broker_look_at_all(Broker *broker)
 {
-    g_autoptr(GPtrArray) ports = registry_list(broker->registry);
+    g_autoptr(GPtrArray) ports = port_table_list(broker->ports);
     g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, NULL);
     g_autoptr(GHashTable) table = links ? index_links(links) : NULL;
 
@@ -238,7 +238,7 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
     }
     if (is_of_removal(broker, type, link->index))
         return;
-    port = registry_find_index(broker->registry, link->index);
+    port = port_table_find_index(broker->ports, link->index);
     if (port && port->is_ending)
         return;
     if (port && type == LINK_EVENT_REMOVED)

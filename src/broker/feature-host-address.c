@@ -9,7 +9,7 @@
 static void
 on_address(int index, const char *address, gpointer user_data)
 {
-    Port *port = registry_find_index(feature_registry(user_data), index);
+    Port *port = port_table_find_index(feature_ports(user_data), index);
 
     if (!port || port->is_ending || port->has_host_address)
         return;

@@ -184,7 +184,7 @@ on_queues_closed(const char *const *owners, gpointer user_data)
     g_autoptr(GPtrArray) ended = g_ptr_array_new();
 
     for (; *owners; owners++) {
-        Port *port = registry_find(feature_registry(broker), *owners);
+        Port *port = port_table_find(feature_ports(broker), *owners);
 
         if (port && !port->is_ending && on_closed(broker, port))
             g_ptr_array_add(ended, port->id);
@@ -212,7 +212,7 @@ lifetime_loaded(Broker *broker)
     for (guint i = 0; i < owners->len; i++) {
         const char *id = owners->pdata[i];
 
-        if (!registry_find(registry, id) && !registry_has_damaged(registry, id))
+        if (!port_table_find(feature_ports(broker), id) && !registry_has_damaged(registry, id))
             kernel->ops->queue_forget(kernel, id);
     }
 }

@@ -67,7 +67,7 @@ mac_follow(Broker *broker, Port *port, const LinkInfo *device, gboolean by_paren
                   " it",
                   port->name, port->parent, mac_address_format(&port->mac, before),
                   mac_address_format(&device->mac, now));
-    registry_set_mac(feature_registry(broker), port, &device->mac);
+    port_table_set_mac(feature_ports(broker), port, &device->mac);
     feature_save(broker, port);
     return TRUE;
 }
@@ -93,7 +93,7 @@ find_conflicting_port(Broker *broker, const Port *port)
 
         if (!link->is_macvlan || !mac_address_equal(&link->mac, &port->mac))
             continue;
-        other = registry_find_index(feature_registry(broker), link->index);
+        other = port_table_find_index(feature_ports(broker), link->index);
         if (other && other != port && other->parent_index == port->parent_index)
             return may_change(other) ? NULL : other;
     }

@@ -58,7 +58,7 @@ static void
 on_transmit(int index, gpointer user_data)
 {
     Broker *broker = user_data;
-    Port *port = registry_find_index(feature_registry(broker), index);
+    Port *port = port_table_find_index(feature_ports(broker), index);
 
     if (port && port->incoming && !port->is_ending)
         guest_is_here(broker, port);
@@ -139,7 +139,7 @@ migration_detach(Broker *broker, const Port *port)
 static Port *
 find_guest(Broker *broker, int parent, const MacAddress *mac)
 {
-    const GSList *ports = registry_find_mac(feature_registry(broker), mac);
+    const GSList *ports = port_table_find_mac(feature_ports(broker), mac);
 
     for (; ports; ports = ports->next) {
         Port *port = ports->data;

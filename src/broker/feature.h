@@ -146,6 +146,7 @@ guint feature_number(const PortFeature *feature);
 
 Kernel *feature_kernel(Broker *broker);
 Registry *feature_registry(Broker *broker);
+PortTable *feature_ports(Broker *broker);
 gpointer feature_state(Broker *broker, const PortFeature *feature);
 
 /* The port's network as it is defined now, or NULL. */

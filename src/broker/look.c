@@ -227,7 +227,7 @@ static gboolean
 follow_name(Broker *broker, Port *port, const LinkInfo *device)
 {
     if (g_str_equal(device->name, port->interface_name) ||
-        !registry_rename_interface(broker->registry, port, device->name))
+        !port_table_rename_interface(broker->ports, port, device->name))
         return FALSE;
     feature_save(broker, port);
     return TRUE;
@@ -599,7 +599,7 @@ on_events_read(gpointer user_data)
     g_clear_pointer(&broker->later_source, g_source_unref);
     g_hash_table_iter_init(&iter, later);
     while (g_hash_table_iter_next(&iter, &id, NULL)) {
-        Port *port = registry_find(broker->registry, id);
+        Port *port = port_table_find(broker->ports, id);
 
         if (port)
             look_now(broker, port, LOOK_PARENT);

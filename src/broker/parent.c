@@ -240,7 +240,7 @@ check_free(Broker *broker, const Network *network, const LinkInfo *device, GErro
     Load load = {.index = device->index};
     LinkInfo child;
 
-    registry_foreach(broker->registry, count_port, &load);
+    port_table_foreach(broker->ports, count_port, &load);
     if (load.passthru)
         return port_error_set(error, PORT_ERROR_PARENT_BUSY, "passthru port %s holds %s",
                               load.passthru->name, device->name);
@@ -360,7 +360,7 @@ list_candidates(Broker *broker, const Network *network, GError **problems)
         if (find_parent(broker, network, network->parents[i], &candidate.link, &problem)) {
             Load load = {.index = candidate.link.index};
 
-            registry_foreach(broker->registry, count_port, &load);
+            port_table_foreach(broker->ports, count_port, &load);
             candidate.n_ports = load.n_ports;
             g_array_append_val(candidates, candidate);
         } else {
@@ -460,7 +460,7 @@ parent_bond(Broker *broker, const LinkInfo *parent, char *active_slave, gsize si
 static const Port *
 find_port_with_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac)
 {
-    const GSList *ports = registry_find_mac(broker->registry, mac);
+    const GSList *ports = port_table_find_mac(broker->ports, mac);
 
     for (; ports; ports = ports->next) {
         const Port *port = ports->data;

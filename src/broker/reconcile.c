@@ -185,7 +185,7 @@ look_for_orphans(Reconciliation *run, GPtrArray *unfinished)
             continue;
         for (guint j = 0; j < unfinished->len; j++)
             known |= g_str_equal(((const Port *)unfinished->pdata[j])->id, id);
-        if (known || registry_find(run->broker->registry, id))
+        if (known || port_table_find(run->broker->ports, id))
             continue;
         if (registry_has_damaged(run->broker->registry, id)) {
             say(run,
@@ -239,7 +239,7 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
     run.links = links;
     run.messages = messages;
     look_at_unfinished(&run, unfinished);
-    ports = registry_list(broker->registry);
+    ports = port_table_list(broker->ports);
     run.ended = ended;
     for (guint i = 0; i < ports->len; i++) {
         if (!look_at_port(&run, ports->pdata[i], error))

@@ -39,88 +39,8 @@ const Privileges registry_privileges = {
 
 struct Registry {
     int folder_fd;
-    GQueue *ports;     /* of Port, owned, in the order of making */
-    GHashTable *by_id; /* each: text -> its link in ports */
-    GHashTable *by_name;
-    GHashTable *by_interface;
-    GHashTable *by_index; /* ifindex -> link */
-    GHashTable *by_mac;   /* MAC -> GSList of Port */
-    GHashTable *accounts; /* port_account() -> number of ports */
+    PortTable *ports;
 };
-
-static guint
-mac_hash(gconstpointer key)
-{
-    guint32 low;
-
-    /* Of the six octets the last four differ, where any do. */
-    memcpy(&low, ((const MacAddress *)key)->octets + 2, sizeof(low));
-    return low;
-}
-
-static gboolean
-mac_equal(gconstpointer a, gconstpointer b)
-{
-    return mac_address_equal(a, b);
-}
-
-/* A list's key is its first port's MAC, so the list goes in anew when that port changes. */
-static void
-add_mac(Registry *registry, Port *port)
-{
-    GSList *ports = g_hash_table_lookup(registry->by_mac, &port->mac);
-
-    g_hash_table_replace(registry->by_mac, &port->mac, g_slist_prepend(ports, port));
-}
-
-static void
-remove_mac(Registry *registry, Port *port)
-{
-    GSList *ports = g_hash_table_lookup(registry->by_mac, &port->mac);
-
-    ports = g_slist_remove(ports, port);
-    if (ports)
-        g_hash_table_replace(registry->by_mac, &((Port *)ports->data)->mac, ports);
-    else
-        g_hash_table_remove(registry->by_mac, &port->mac);
-}
-
-static void
-tables_add(Registry *registry, Port *port)
-{
-    GList *link;
-    gpointer account = GUINT_TO_POINTER(port_account(port));
-    guint owned = GPOINTER_TO_UINT(g_hash_table_lookup(registry->accounts, account));
-
-    g_queue_push_tail(registry->ports, port);
-    link = g_queue_peek_tail_link(registry->ports);
-    g_hash_table_insert(registry->by_id, port->id, link);
-    g_hash_table_insert(registry->by_name, port->name, link);
-    g_hash_table_insert(registry->by_interface, port->interface_name, link);
-    g_hash_table_insert(registry->by_index, GINT_TO_POINTER(port->interface_index), link);
-    add_mac(registry, port);
-    g_hash_table_insert(registry->accounts, account, GUINT_TO_POINTER(owned + 1));
-}
-
-static void
-tables_remove(Registry *registry, Port *port)
-{
-    GList *link = g_hash_table_lookup(registry->by_id, port->id);
-    gpointer account = GUINT_TO_POINTER(port_account(port));
-    guint owned = GPOINTER_TO_UINT(g_hash_table_lookup(registry->accounts, account));
-
-    g_hash_table_remove(registry->by_id, port->id);
-    g_hash_table_remove(registry->by_name, port->name);
-    g_hash_table_remove(registry->by_interface, port->interface_name);
-    g_hash_table_remove(registry->by_index, GINT_TO_POINTER(port->interface_index));
-    remove_mac(registry, port);
-    if (owned > 1)
-        g_hash_table_insert(registry->accounts, account, GUINT_TO_POINTER(owned - 1));
-    else
-        g_hash_table_remove(registry->accounts, account);
-    g_queue_delete_link(registry->ports, link);
-    port_free(port);
-}
 
 static int
 open_locked_folder(int state_fd, GError **error)
@@ -157,26 +77,14 @@ registry_new(int state_fd, GError **error)
         return NULL;
     registry = g_new0(Registry, 1);
     registry->folder_fd = folder_fd;
-    registry->ports = g_queue_new();
-    registry->by_id = g_hash_table_new(g_str_hash, g_str_equal);
-    registry->by_name = g_hash_table_new(g_str_hash, g_str_equal);
-    registry->by_interface = g_hash_table_new(g_str_hash, g_str_equal);
-    registry->by_index = g_hash_table_new(NULL, NULL);
-    registry->by_mac = g_hash_table_new(mac_hash, mac_equal);
-    registry->accounts = g_hash_table_new(NULL, NULL);
+    registry->ports = port_table_new();
     return registry;
 }
 
-static void
-free_port(gpointer port)
+PortTable *
+registry_ports(const Registry *registry)
 {
-    port_free(port);
-}
-
-static void
-free_list(gpointer key, gpointer list, gpointer user_data)
-{
-    g_slist_free(list);
+    return registry->ports;
 }
 
 void
@@ -184,14 +92,7 @@ registry_free(Registry *registry)
 {
     if (!registry)
         return;
-    g_hash_table_unref(registry->by_id);
-    g_hash_table_unref(registry->by_name);
-    g_hash_table_unref(registry->by_interface);
-    g_hash_table_unref(registry->by_index);
-    g_hash_table_foreach(registry->by_mac, free_list, NULL);
-    g_hash_table_unref(registry->by_mac);
-    g_hash_table_unref(registry->accounts);
-    g_queue_free_full(registry->ports, free_port);
+    port_table_free(registry->ports);
     descriptor_clear(&registry->folder_fd);
     g_free(registry);
 }
@@ -218,9 +119,7 @@ take_record(Registry *registry, const char *text, gsize length, const char *id, 
         port_error_set(error, PORT_ERROR_SYSTEM, "it is the record of %s", port->id);
         return NULL;
     }
-    if (registry_find(registry, port->id) || g_hash_table_contains(registry->by_name, port->name) ||
-        g_hash_table_contains(registry->by_interface, port->interface_name) ||
-        g_hash_table_contains(registry->by_index, GINT_TO_POINTER(port->interface_index))) {
+    if (port_table_has_namesake(registry->ports, port)) {
         port_error_set(error, PORT_ERROR_SYSTEM, "another record has the same name or interface");
         return NULL;
     }
@@ -287,7 +186,7 @@ load_final(Registry *registry, const char *file, GPtrArray *problems, GError **e
     if (!read_record(registry, file, file, &port, &why, error))
         return FALSE;
     if (port)
-        tables_add(registry, port);
+        port_table_add(registry->ports, port);
     else
         set_aside(registry, file, why, problems);
     return TRUE;
@@ -328,6 +227,12 @@ list_files(Registry *registry, GError **error)
     }
     g_ptr_array_sort(files, compare_names);
     return g_steal_pointer(&files);
+}
+
+static void
+free_port(gpointer port)
+{
+    port_free(port);
 }
 
 gboolean
@@ -387,14 +292,14 @@ registry_commit(Registry *registry, Port *port, GError **error)
     if (renameat(registry->folder_fd, file, registry->folder_fd, port->id) < 0)
         return error_set_errno(error, errno, "cannot make the record of port %s final", port->id);
     port->state = PORT_STATE_ACTIVE;
-    tables_add(registry, port);
+    port_table_add(registry->ports, port);
     return TRUE;
 }
 
 void
 registry_keep_unfinished(Registry *registry, Port *port)
 {
-    tables_add(registry, port);
+    port_table_add(registry->ports, port);
 }
 
 void
@@ -457,84 +362,6 @@ registry_forget(Registry *registry, Port *port, GError **error)
     if (unlinkat(registry->folder_fd, deleting, 0) < 0 &&
         (errno != ENOENT || unlinkat(registry->folder_fd, port->id, 0) < 0) && errno != ENOENT)
         return error_set_errno(error, errno, "cannot remove the record of port %s", port->id);
-    tables_remove(registry, port);
+    port_table_remove(registry->ports, port);
     return TRUE;
-}
-
-Port *
-registry_find(Registry *registry, const char *text)
-{
-    GList *link = g_hash_table_lookup(registry->by_id, text);
-
-    if (!link)
-        link = g_hash_table_lookup(registry->by_name, text);
-    if (!link)
-        link = g_hash_table_lookup(registry->by_interface, text);
-    return link ? link->data : NULL;
-}
-
-Port *
-registry_find_index(Registry *registry, int interface_index)
-{
-    GList *link = g_hash_table_lookup(registry->by_index, GINT_TO_POINTER(interface_index));
-
-    return link ? link->data : NULL;
-}
-
-void
-registry_set_mac(Registry *registry, Port *port, const MacAddress *mac)
-{
-    remove_mac(registry, port);
-    port->mac = *mac;
-    add_mac(registry, port);
-}
-
-gboolean
-registry_rename_interface(Registry *registry, Port *port, const char *name)
-{
-    GList *link = g_hash_table_lookup(registry->by_interface, port->interface_name);
-    const Port *other = registry_find(registry, name);
-
-    if (!interface_name_check(name, NULL) || (other && other != port))
-        return FALSE;
-    g_hash_table_remove(registry->by_interface, port->interface_name);
-    g_strlcpy(port->interface_name, name, sizeof(port->interface_name));
-    g_hash_table_insert(registry->by_interface, port->interface_name, link);
-    return TRUE;
-}
-
-const GSList *
-registry_find_mac(Registry *registry, const MacAddress *mac)
-{
-    return g_hash_table_lookup(registry->by_mac, mac);
-}
-
-GPtrArray *
-registry_list(Registry *registry)
-{
-    GPtrArray *list = g_ptr_array_sized_new(registry->ports->length);
-
-    for (GList *link = registry->ports->head; link; link = link->next)
-        g_ptr_array_add(list, link->data);
-    return list;
-}
-
-void
-registry_foreach(Registry *registry, void (*visit)(Port *port, gpointer user_data),
-                 gpointer user_data)
-{
-    for (GList *link = registry->ports->head; link; link = link->next)
-        visit(link->data, user_data);
-}
-
-guint
-registry_count(const Registry *registry)
-{
-    return registry->ports->length;
-}
-
-guint
-registry_count_account(const Registry *registry, uid_t account)
-{
-    return GPOINTER_TO_UINT(g_hash_table_lookup(registry->accounts, GUINT_TO_POINTER(account)));
 }

@@ -338,7 +338,7 @@ void
 removals_begin_ended(Removals *removals, const char *const *port_ids)
 {
     for (; *port_ids; port_ids++) {
-        Port *port = registry_find(removals->broker->registry, *port_ids);
+        Port *port = port_table_find(removals->broker->ports, *port_ids);
 
         if (port)
             leave(removals, port)->holder_ended = TRUE;

@@ -14,6 +14,7 @@
 typedef struct Fixture {
     char *folder;
     Registry *registry;
+    PortTable *ports; /* the registry's */
 } Fixture;
 
 static void
@@ -23,6 +24,7 @@ open_registry(Fixture *fixture)
 
     fixture->registry = registry_new(folder_open(fixture->folder, NULL), &error);
     assert_no_error(error);
+    fixture->ports = registry_ports(fixture->registry);
 }
 
 static int
@@ -70,7 +72,7 @@ load(Fixture *fixture, guint n_unfinished, guint n_problems)
 
     registry_free(fixture->registry);
     open_registry(fixture);
-    assert_int_equal(registry_count(fixture->registry), 0);
+    assert_int_equal(port_table_count(fixture->ports), 0);
     assert_true(registry_load(fixture->registry, &unfinished, &problems, NULL));
     assert_int_equal(unfinished->len, n_unfinished);
     assert_int_equal(problems->len, n_problems);
@@ -91,7 +93,7 @@ test_removal_of_a_record(void **state)
     assert_true(registry_retire(fixture->registry, port, NULL));
     registry_restore(fixture->registry, port);
     load(fixture, 0, 0);
-    port = registry_find(fixture->registry, id);
+    port = port_table_find(fixture->ports, id);
     assert_non_null(port);
     assert_true(registry_retire(fixture->registry, port, NULL));
     registry_free(fixture->registry);
@@ -99,7 +101,7 @@ test_removal_of_a_record(void **state)
     assert_true(registry_load(fixture->registry, &unfinished, &problems, NULL));
     assert_int_equal(unfinished->len, 1);
     assert_int_equal(((Port *)unfinished->pdata[0])->state, PORT_STATE_ACTIVE);
-    assert_null(registry_find(fixture->registry, id));
+    assert_null(port_table_find(fixture->ports, id));
     registry_abort(fixture->registry, id);
     load(fixture, 0, 0);
     port = commit(fixture, 1, 0);
@@ -117,26 +119,26 @@ test_life_of_a_record(void **state)
     Port *port;
 
     assert_true(registry_begin(fixture->registry, begun, &error));
-    assert_null(registry_find(fixture->registry, begun->id));
+    assert_null(port_table_find(fixture->ports, begun->id));
     load(fixture, 1, 0);
-    assert_null(registry_find(fixture->registry, begun->id));
+    assert_null(port_table_find(fixture->ports, begun->id));
     registry_abort(fixture->registry, begun->id);
     load(fixture, 0, 0);
     port = commit(fixture, 1, 0);
     assert_int_equal(port->state, PORT_STATE_ACTIVE);
-    assert_ptr_equal(registry_find(fixture->registry, begun->id), port);
+    assert_ptr_equal(port_table_find(fixture->ports, begun->id), port);
     load(fixture, 0, 0);
-    port = registry_find(fixture->registry, begun->id);
+    port = port_table_find(fixture->ports, begun->id);
     assert_non_null(port);
     port->mtu = 1234;
     assert_true(registry_update(fixture->registry, port, &error));
     load(fixture, 0, 0);
-    port = registry_find(fixture->registry, begun->id);
+    port = port_table_find(fixture->ports, begun->id);
     assert_int_equal(port->mtu, 1234);
     assert_true(registry_forget(fixture->registry, port, &error));
-    assert_null(registry_find(fixture->registry, begun->id));
+    assert_null(port_table_find(fixture->ports, begun->id));
     load(fixture, 0, 0);
-    assert_int_equal(registry_count(fixture->registry), 0);
+    assert_int_equal(port_table_count(fixture->ports), 0);
 }
 
 static void
@@ -159,28 +161,28 @@ test_tables(void **state)
     Fixture *fixture = *state;
     Port *one = commit(fixture, 1, 1000), *two = commit(fixture, 2, 1000),
          *three = commit(fixture, 3, 0);
-    g_autoptr(GPtrArray) list = registry_list(fixture->registry);
+    g_autoptr(GPtrArray) list = port_table_list(fixture->ports);
 
-    assert_ptr_equal(registry_find(fixture->registry, "p000000000002"), two);
-    assert_ptr_equal(registry_find(fixture->registry, "vm2"), two);
-    assert_ptr_equal(registry_find(fixture->registry, "tap2"), two);
-    assert_ptr_equal(registry_find_index(fixture->registry, two->interface_index), two);
-    assert_null(registry_find(fixture->registry, "tap4"));
-    assert_null(registry_find(fixture->registry, ""));
-    assert_null(registry_find_index(fixture->registry, 0));
+    assert_ptr_equal(port_table_find(fixture->ports, "p000000000002"), two);
+    assert_ptr_equal(port_table_find(fixture->ports, "vm2"), two);
+    assert_ptr_equal(port_table_find(fixture->ports, "tap2"), two);
+    assert_ptr_equal(port_table_find_index(fixture->ports, two->interface_index), two);
+    assert_null(port_table_find(fixture->ports, "tap4"));
+    assert_null(port_table_find(fixture->ports, ""));
+    assert_null(port_table_find_index(fixture->ports, 0));
     assert_int_equal(list->len, 3);
     assert_ptr_equal(list->pdata[0], one);
     assert_ptr_equal(list->pdata[2], three);
-    assert_int_equal(registry_count_account(fixture->registry, 1000), 2);
-    assert_int_equal(registry_count_account(fixture->registry, 0), 1);
-    assert_int_equal(registry_count_account(fixture->registry, 1), 0);
+    assert_int_equal(port_table_count_account(fixture->ports, 1000), 2);
+    assert_int_equal(port_table_count_account(fixture->ports, 0), 1);
+    assert_int_equal(port_table_count_account(fixture->ports, 1), 0);
     assert_true(registry_forget(fixture->registry, one, NULL));
-    assert_int_equal(registry_count_account(fixture->registry, 1000), 1);
+    assert_int_equal(port_table_count_account(fixture->ports, 1000), 1);
     assert_true(registry_forget(fixture->registry, two, NULL));
-    assert_int_equal(registry_count_account(fixture->registry, 1000), 0);
-    assert_int_equal(registry_count(fixture->registry), 1);
-    assert_null(registry_find(fixture->registry, "vm2"));
-    assert_null(registry_find(fixture->registry, "tap2"));
+    assert_int_equal(port_table_count_account(fixture->ports, 1000), 0);
+    assert_int_equal(port_table_count(fixture->ports), 1);
+    assert_null(port_table_find(fixture->ports, "vm2"));
+    assert_null(port_table_find(fixture->ports, "tap2"));
 }
 
 static void
@@ -195,11 +197,11 @@ test_foreach(void **state)
     Fixture *fixture = *state;
     guint counted = 0;
 
-    registry_foreach(fixture->registry, count, &counted);
+    port_table_foreach(fixture->ports, count, &counted);
     assert_int_equal(counted, 0);
     commit(fixture, 1, 0);
     commit(fixture, 2, 0);
-    registry_foreach(fixture->registry, count, &counted);
+    port_table_foreach(fixture->ports, count, &counted);
     assert_int_equal(counted, 2);
 }
 
@@ -207,7 +209,7 @@ static guint
 count_macs(Fixture *fixture, guint8 last)
 {
     return g_slist_length(
-        (GSList *)registry_find_mac(fixture->registry, &(MacAddress){{2, 0, 0, 0, 0, last}}));
+        (GSList *)port_table_find_mac(fixture->ports, &(MacAddress){{2, 0, 0, 0, 0, last}}));
 }
 
 static void
@@ -218,12 +220,12 @@ test_ports_by_mac(void **state)
 
     for (guint i = 0; i < 3; i++) {
         ports[i] = commit(fixture, i, 0);
-        registry_set_mac(fixture->registry, ports[i], &(MacAddress){{2, 0, 0, 0, 0, 1}});
+        port_table_set_mac(fixture->ports, ports[i], &(MacAddress){{2, 0, 0, 0, 0, 1}});
     }
     assert_int_equal(count_macs(fixture, 1), 3);
-    registry_set_mac(fixture->registry, ports[2], &(MacAddress){{2, 0, 0, 0, 0, 2}});
+    port_table_set_mac(fixture->ports, ports[2], &(MacAddress){{2, 0, 0, 0, 0, 2}});
     assert_int_equal(count_macs(fixture, 1), 2);
-    assert_ptr_equal(registry_find_mac(fixture->registry, &ports[2]->mac)->data, ports[2]);
+    assert_ptr_equal(port_table_find_mac(fixture->ports, &ports[2]->mac)->data, ports[2]);
     assert_true(registry_forget(fixture->registry, ports[1], NULL));
     assert_int_equal(count_macs(fixture, 1), 1);
     assert_true(registry_forget(fixture->registry, ports[0], NULL));
@@ -245,13 +247,13 @@ test_failures_change_nothing(void **state)
     assert_non_null(strstr(error->message, "p000000000002"));
     g_clear_error(&error);
     assert_int_equal(other->state, PORT_STATE_CREATING);
-    assert_int_equal(registry_count(fixture->registry), 1);
+    assert_int_equal(port_table_count(fixture->ports), 1);
     /* A folder in a record's place cannot be unlinked. */
     assert_int_equal(unlink(file), 0);
     assert_int_equal(mkdir(file, 0700), 0);
     assert_false(registry_forget(fixture->registry, port, &error));
     assert_non_null(strstr(error->message, "cannot remove the record"));
-    assert_ptr_equal(registry_find(fixture->registry, "vm1"), port);
+    assert_ptr_equal(port_table_find(fixture->ports, "vm1"), port);
     /* One that is gone already is what was asked for. */
     assert_int_equal(rmdir(file), 0);
     assert_true(registry_forget(fixture->registry, port, NULL));
@@ -300,7 +302,7 @@ test_record_that_is_too_large(void **state)
     large = g_strconcat(text, blanks, NULL);
     assert_true(g_file_set_contents(file, large, -1, NULL));
     load(fixture, 0, 1);
-    assert_int_equal(registry_count(fixture->registry), 0);
+    assert_int_equal(port_table_count(fixture->ports), 0);
 }
 
 static void

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "port-table.h"
+
+#include <string.h>
+
+struct PortTable {
+    GQueue *ports;     /* of Port, owned, in the order of making */
+    GHashTable *by_id; /* each: text -> its link in ports */
+    GHashTable *by_name;
+    GHashTable *by_interface;
+    GHashTable *by_index; /* ifindex -> link */
+    GHashTable *by_mac;   /* MAC -> GSList of Port */
+    GHashTable *accounts; /* port_account() -> number of ports */
+};
+
+static guint
+mac_hash(gconstpointer key)
+{
+    guint32 low;
+
+    /* Of the six octets the last four differ, where any do. */
+    memcpy(&low, ((const MacAddress *)key)->octets + 2, sizeof(low));
+    return low;
+}
+
+static gboolean
+mac_equal(gconstpointer a, gconstpointer b)
+{
+    return mac_address_equal(a, b);
+}
+
+PortTable *
+port_table_new(void)
+{
+    PortTable *table = g_new0(PortTable, 1);
+
+    table->ports = g_queue_new();
+    table->by_id = g_hash_table_new(g_str_hash, g_str_equal);
+    table->by_name = g_hash_table_new(g_str_hash, g_str_equal);
+    table->by_interface = g_hash_table_new(g_str_hash, g_str_equal);
+    table->by_index = g_hash_table_new(NULL, NULL);
+    table->by_mac = g_hash_table_new(mac_hash, mac_equal);
+    table->accounts = g_hash_table_new(NULL, NULL);
+    return table;
+}
+
+static void
+free_port(gpointer port)
+{
+    port_free(port);
+}
+
+static void
+free_list(gpointer key, gpointer list, gpointer user_data)
+{
+    g_slist_free(list);
+}
+
+void
+port_table_free(PortTable *table)
+{
+    if (!table)
+        return;
+    g_hash_table_unref(table->by_id);
+    g_hash_table_unref(table->by_name);
+    g_hash_table_unref(table->by_interface);
+    g_hash_table_unref(table->by_index);
+    g_hash_table_foreach(table->by_mac, free_list, NULL);
+    g_hash_table_unref(table->by_mac);
+    g_hash_table_unref(table->accounts);
+    g_queue_free_full(table->ports, free_port);
+    g_free(table);
+}
+
+gboolean
+port_table_has_namesake(const PortTable *table, const Port *port)
+{
+    return port_table_find(table, port->id) || g_hash_table_contains(table->by_name, port->name) ||
+           g_hash_table_contains(table->by_interface, port->interface_name) ||
+           g_hash_table_contains(table->by_index, GINT_TO_POINTER(port->interface_index));
+}
+
+/* A list's key is its first port's MAC, so the list goes in anew when that port changes. */
+static void
+add_mac(PortTable *table, Port *port)
+{
+    GSList *ports = g_hash_table_lookup(table->by_mac, &port->mac);
+
+    g_hash_table_replace(table->by_mac, &port->mac, g_slist_prepend(ports, port));
+}
+
+static void
+remove_mac(PortTable *table, Port *port)
+{
+    GSList *ports = g_hash_table_lookup(table->by_mac, &port->mac);
+
+    ports = g_slist_remove(ports, port);
+    if (ports)
+        g_hash_table_replace(table->by_mac, &((Port *)ports->data)->mac, ports);
+    else
+        g_hash_table_remove(table->by_mac, &port->mac);
+}
+
+void
+port_table_add(PortTable *table, Port *port)
+{
+    GList *link;
+    gpointer account = GUINT_TO_POINTER(port_account(port));
+    guint owned = GPOINTER_TO_UINT(g_hash_table_lookup(table->accounts, account));
+
+    g_queue_push_tail(table->ports, port);
+    link = g_queue_peek_tail_link(table->ports);
+    g_hash_table_insert(table->by_id, port->id, link);
+    g_hash_table_insert(table->by_name, port->name, link);
+    g_hash_table_insert(table->by_interface, port->interface_name, link);
+    g_hash_table_insert(table->by_index, GINT_TO_POINTER(port->interface_index), link);
+    add_mac(table, port);
+    g_hash_table_insert(table->accounts, account, GUINT_TO_POINTER(owned + 1));
+}
+
+void
+port_table_remove(PortTable *table, Port *port)
+{
+    GList *link = g_hash_table_lookup(table->by_id, port->id);
+    gpointer account = GUINT_TO_POINTER(port_account(port));
+    guint owned = GPOINTER_TO_UINT(g_hash_table_lookup(table->accounts, account));
+
+    g_hash_table_remove(table->by_id, port->id);
+    g_hash_table_remove(table->by_name, port->name);
+    g_hash_table_remove(table->by_interface, port->interface_name);
+    g_hash_table_remove(table->by_index, GINT_TO_POINTER(port->interface_index));
+    remove_mac(table, port);
+    if (owned > 1)
+        g_hash_table_insert(table->accounts, account, GUINT_TO_POINTER(owned - 1));
+    else
+        g_hash_table_remove(table->accounts, account);
+    g_queue_delete_link(table->ports, link);
+    port_free(port);
+}
+
+Port *
+port_table_find(const PortTable *table, const char *text)
+{
+    GList *link = g_hash_table_lookup(table->by_id, text);
+
+    if (!link)
+        link = g_hash_table_lookup(table->by_name, text);
+    if (!link)
+        link = g_hash_table_lookup(table->by_interface, text);
+    return link ? link->data : NULL;
+}
+
+Port *
+port_table_find_index(const PortTable *table, int interface_index)
+{
+    GList *link = g_hash_table_lookup(table->by_index, GINT_TO_POINTER(interface_index));
+
+    return link ? link->data : NULL;
+}
+
+void
+port_table_set_mac(PortTable *table, Port *port, const MacAddress *mac)
+{
+    remove_mac(table, port);
+    port->mac = *mac;
+    add_mac(table, port);
+}
+
+gboolean
+port_table_rename_interface(PortTable *table, Port *port, const char *name)
+{
+    GList *link = g_hash_table_lookup(table->by_interface, port->interface_name);
+    const Port *other = port_table_find(table, name);
+
+    if (!interface_name_check(name, NULL) || (other && other != port))
+        return FALSE;
+    g_hash_table_remove(table->by_interface, port->interface_name);
+    g_strlcpy(port->interface_name, name, sizeof(port->interface_name));
+    g_hash_table_insert(table->by_interface, port->interface_name, link);
+    return TRUE;
+}
+
+const GSList *
+port_table_find_mac(const PortTable *table, const MacAddress *mac)
+{
+    return g_hash_table_lookup(table->by_mac, mac);
+}
+
+GPtrArray *
+port_table_list(const PortTable *table)
+{
+    GPtrArray *list = g_ptr_array_sized_new(table->ports->length);
+
+    for (GList *link = table->ports->head; link; link = link->next)
+        g_ptr_array_add(list, link->data);
+    return list;
+}
+
+void
+port_table_foreach(const PortTable *table, void (*visit)(Port *port, gpointer user_data),
+                   gpointer user_data)
+{
+    for (GList *link = table->ports->head; link; link = link->next)
+        visit(link->data, user_data);
+}
+
+guint
+port_table_count(const PortTable *table)
+{
+    return table->ports->length;
+}
+
+guint
+port_table_count_account(const PortTable *table, uid_t account)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(table->accounts, GUINT_TO_POINTER(account)));
+}
