@@ -5,9 +5,9 @@
 #include "broker.h"
 #include "device.h"
 #include "feature.h"
+#include "networks.h"
 #include "registry.h"
 #include "removals.h"
-#include "vlans.h"
 
 /* What one daemon and one user other than root may have, whatever the networks allow (invariant 5).
  */
@@ -21,13 +21,12 @@ struct Broker {
     Kernel *kernel;
     Registry *registry;
     PortTable *ports; /* the registry's */
-    Vlans *vlans;
+    Networks *networks;
     gpointer *feature_states; /* one for each row of the table */
     GHashTable *repairs;      /* Port -> Repair, see look.c */
     const guint *repair_delays;
     GHashTable *looks_later; /* set of the ids of ports, or NULL; see look.c, */
     GSource *later_source;   /* and when that is */
-    GHashTable *networks;    /* name -> Network */
     char *mac_seed;
     BrokerOpenVhost open_vhost;
     gpointer vhost_data;
@@ -91,9 +90,6 @@ gboolean broker_find_device(Broker *broker, const Port *port, LinkInfo *ret_devi
 
 /* device.c: removes the port's device where somebody has moved it, if that is known. */
 gboolean broker_remove_moved(Broker *broker, const Port *port, GError **error);
-
-/* delete.c: removes the VLAN devices of ours that no port needs. */
-gboolean broker_sweep_vlans(Broker *broker, GError **error);
 
 /* events.c: fills what is seen of the port's device and its parent now. */
 void broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInfo *parent);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "broker-private.h"
 #include "holders.h"
+#include "parent.h"
 
 #include "policy.h"
 #include "port-error.h"
@@ -20,11 +21,12 @@ broker_new(const BrokerSetup *setup, GError **error)
     g_autoptr(Broker) broker = g_new0(Broker, 1);
 
     broker->kernel = setup->kernel;
-    broker->vlans = vlans_new(setup->state_fd, setup->kernel, error);
-    broker->registry = registry_new(setup->state_fd, broker->vlans ? error : NULL);
-    if (!broker->vlans || !broker->registry)
+    broker->networks = networks_new(setup->state_fd, setup->kernel, error);
+    broker->registry = registry_new(setup->state_fd, broker->networks ? error : NULL);
+    if (!broker->networks || !broker->registry)
         return NULL;
     broker->ports = registry_ports(broker->registry);
+    networks_use_ports(broker->networks, broker->ports);
     broker->removals = removals_new(broker);
     broker->removed = g_hash_table_new(NULL, NULL);
     broker->mac_seed = g_strdup(setup->mac_seed);
@@ -32,7 +34,6 @@ broker_new(const BrokerSetup *setup, GError **error)
     broker->vhost_data = setup->vhost_data;
     broker->list_changes = setup->list_changes;
     broker->changes_data = setup->changes_data;
-    broker->networks = g_hash_table_new(g_str_hash, g_str_equal);
     broker->repairs = g_hash_table_new_full(NULL, NULL, NULL, look_repair_free);
     broker->repair_delays = setup->repair_delays ? setup->repair_delays : look_default_delays;
     broker->feature_states = g_new0(gpointer, features_count());
@@ -63,8 +64,7 @@ broker_free(Broker *broker)
     g_clear_pointer(&broker->feature_states, g_free);
     look_end(broker);
     registry_free(broker->registry);
-    vlans_free(broker->vlans);
-    g_clear_pointer(&broker->networks, g_hash_table_unref);
+    networks_free(broker->networks);
     g_clear_pointer(&broker->removed, g_hash_table_unref);
     g_clear_pointer(&broker->watches, g_array_unref);
     g_free(broker->mac_seed);
@@ -81,8 +81,7 @@ broker_set_mac_seed(Broker *broker, const char *seed)
 void
 broker_set_networks(Broker *broker, GHashTable *networks)
 {
-    g_hash_table_unref(broker->networks);
-    broker->networks = networks;
+    networks_replace(broker->networks, networks);
     if (port_table_count(broker->ports) > 0)
         look_begin_anew(broker);
 }
@@ -114,7 +113,7 @@ feature_state(Broker *broker, const PortFeature *feature)
 const Network *
 feature_network(Broker *broker, const Port *port)
 {
-    const Network *network = g_hash_table_lookup(broker->networks, port->network);
+    const Network *network = networks_find(broker->networks, port->network);
 
     return network && !network->problem && network->mode == port->mode ? network : NULL;
 }
@@ -205,7 +204,7 @@ broker_list_networks(Broker *broker, const Caller *caller)
     GHashTableIter iter;
     gpointer value;
 
-    g_hash_table_iter_init(&iter, broker->networks);
+    g_hash_table_iter_init(&iter, networks_table(broker->networks));
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         if (policy_may_use(value, caller))
             g_ptr_array_add(networks, value);
@@ -219,7 +218,13 @@ broker_list_file_changes(Broker *broker, const Caller *caller)
 {
     if (caller->uid != 0 || !broker->list_changes)
         return NULL;
-    return broker->list_changes(broker->networks, broker->changes_data);
+    return broker->list_changes(networks_table(broker->networks), broker->changes_data);
+}
+
+GStrv
+broker_parent_problems(Broker *broker, const Network *network)
+{
+    return parent_problems(broker->networks, network);
 }
 
 typedef struct PortCount {
@@ -248,6 +253,6 @@ broker_count_ports(Broker *broker, const char *network)
 gboolean
 broker_check_network(Broker *broker, const char *name, GError **error)
 {
-    return g_hash_table_contains(broker->networks, name) || broker_count_ports(broker, name) > 0 ||
+    return networks_find(broker->networks, name) || broker_count_ports(broker, name) > 0 ||
            port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND, "there is no network '%s'", name);
 }

@@ -62,7 +62,7 @@ set_link_up(Broker *broker, Port *port, gboolean up, GError **error)
         return say_device_gone(port, error);
     if (error_is_errno(cause, EADDRINUSE) &&
         ops->link_by_index(broker->kernel, port->parent_index, &parent, NULL)) {
-        parent_explain(broker, &parent, port, g_steal_pointer(&cause), error);
+        parent_explain(broker->networks, &parent, port, g_steal_pointer(&cause), error);
         return FALSE;
     }
     return port_error_set(error, PORT_ERROR_SYSTEM, "port %s: %s", port->name, cause->message);

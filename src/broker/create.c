@@ -76,7 +76,7 @@ resolve_network(Creation *creation, GError **error)
         creation->network = network_parse_adhoc(name, error);
         return creation->network != NULL;
     }
-    network = g_hash_table_lookup(creation->broker->networks, name);
+    network = networks_find(creation->broker->networks, name);
     if (!network)
         return port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND, "there is no network '%s'",
                               name);
@@ -283,7 +283,7 @@ mac_is_taken(const MacAddress *mac, gpointer user_data)
         if (mac_address_equal(&g_array_index(creation->others, LinkInfo, i).mac, mac))
             return TRUE;
     }
-    return parent_has_mac(creation->broker, &creation->parent, mac) ||
+    return parent_has_mac(creation->broker->networks, &creation->parent, mac) ||
            (!creation->request->name && network_has_mac(creation, mac, TRUE));
 }
 
@@ -316,8 +316,8 @@ choose_mac(Creation *creation, GError **error)
     if (request->has_mac) {
         creation->port->mac = request->mac;
         /* In passthru the parent's own MAC is what the port has anyway. */
-        return passthru ||
-               parent_check_mac(creation->broker, &creation->parent, &request->mac, error);
+        return passthru || parent_check_mac(creation->broker->networks, &creation->parent,
+                                            &request->mac, error);
     }
     return policy_generate_mac(creation->network, &origin, mac_is_taken, creation,
                                &creation->port->mac, error);
@@ -433,7 +433,7 @@ static gboolean
 choose_parent(Creation *creation, GError **error)
 {
     return (creation->check_only ? parent_choose_only : parent_choose)(
-        creation->broker, creation->network, &creation->parent, &creation->trunk, error);
+        creation->broker->networks, creation->network, &creation->parent, &creation->trunk, error);
 }
 
 static void
@@ -530,7 +530,7 @@ make_device(Creation *creation, LinkInfo *ret_link, GError **error)
 
     /* The kernel would say so only when the device goes up, and that is too late for a VMM. */
     if (spec.down && spec.set_mac &&
-        parent_has_child(creation->broker, &creation->parent, &port->mac))
+        parent_has_child(creation->broker->networks, &creation->parent, &port->mac))
         return error_set_errno(error, EADDRINUSE, "cannot make macvtap %s", spec.name);
     if (!kernel->ops->macvtap_create(kernel, &spec, ret_link, error))
         return FALSE;
@@ -580,13 +580,14 @@ foresee(Creation *creation, GError **error)
 {
     for (guint attempt = 1;; attempt++) {
         GError *cause = NULL;
-        int errnum = parent_foresee(creation->broker, &creation->parent, creation->port);
+        int errnum = parent_foresee(creation->broker->networks, &creation->parent, creation->port);
 
         if (errnum == 0)
             return TRUE;
         error_set_errno(&cause, errnum, "cannot make macvtap %s", creation->port->interface_name);
         if (attempt == ATTEMPTS || !choose_again(creation, cause)) {
-            parent_explain(creation->broker, &creation->parent, creation->port, cause, error);
+            parent_explain(creation->broker->networks, &creation->parent, creation->port, cause,
+                           error);
             return FALSE;
         }
         g_error_free(cause);
@@ -630,7 +631,7 @@ record_and_make(Creation *creation, LinkInfo *ret_link, GError **error)
             break;
     }
     drop_record(creation);
-    parent_explain(creation->broker, &creation->parent, creation->port, cause, error);
+    parent_explain(creation->broker->networks, &creation->parent, creation->port, cause, error);
     return FALSE;
 }
 
@@ -686,7 +687,7 @@ clean_up_after_failure(Creation *creation)
     if (creation->is_stuck)
         hand_over(creation);
     if (creation->network && creation->network->vlan &&
-        !broker_sweep_vlans(creation->broker, &error))
+        !networks_sweep_devices(creation->broker->networks, &error))
         g_warning("%s", error->message);
 }
 

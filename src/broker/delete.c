@@ -22,41 +22,6 @@ is_gone(const GError *error)
     return g_error_matches(error, PORT_ERROR, PORT_ERROR_DEVICE_GONE);
 }
 
-/* The parents of ports, once somebody asks for them. */
-typedef struct Needs {
-    Broker *broker;
-    GHashTable *parents; /* set of ifindexes, or NULL */
-} Needs;
-
-static void
-add_parent(Port *port, gpointer user_data)
-{
-    g_hash_table_add(user_data, GINT_TO_POINTER(port->parent_index));
-}
-
-static gboolean
-is_needed(int index, gpointer user_data)
-{
-    Needs *needs = user_data;
-
-    if (!needs->parents) {
-        needs->parents = g_hash_table_new(NULL, NULL);
-        port_table_foreach(needs->broker->ports, add_parent, needs->parents);
-    }
-    return g_hash_table_contains(needs->parents, GINT_TO_POINTER(index));
-}
-
-gboolean
-broker_sweep_vlans(Broker *broker, GError **error)
-{
-    Needs needs = {.broker = broker};
-    g_autoptr(GError) cause = NULL;
-    gboolean good = vlans_sweep(broker->vlans, is_needed, &needs, &cause);
-
-    g_clear_pointer(&needs.parents, g_hash_table_unref);
-    return good || port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
-}
-
 /* The port's device has gone: so does everything else of it. */
 static gboolean
 forget_port(Broker *broker, Port *port, const PortEnd *end, GError **error)
@@ -132,7 +97,7 @@ sweep_after_removal(Broker *broker, PortRemoval *removals, guint n)
 {
     g_autoptr(GError) error = NULL;
 
-    if (broker_sweep_vlans(broker, &error))
+    if (networks_sweep_devices(broker->networks, &error))
         return;
     for (guint i = 0; i < n; i++) {
         if (!removals[i].error)

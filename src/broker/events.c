@@ -69,7 +69,8 @@ broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInf
     port->link_up = (device->flags & IFF_UP) != 0;
     port->carrier = device->carrier;
     port->parent_mtu = parent->mtu;
-    port->bond_index = parent_bond(broker, parent, port->active_slave, sizeof(port->active_slave));
+    port->bond_index =
+        parent_bond(broker->networks, parent, port->active_slave, sizeof(port->active_slave));
 }
 
 /* A bond has taken another slave into use. */
@@ -79,7 +80,7 @@ on_bond_changed(Broker *broker, const LinkInfo *bond)
     g_autoptr(GPtrArray) ports = port_table_list(broker->ports);
     char active_slave[INTERFACE_NAME_MAX + 1];
 
-    parent_bond(broker, bond, active_slave, sizeof(active_slave));
+    parent_bond(broker->networks, bond, active_slave, sizeof(active_slave));
     for (guint i = 0; i < ports->len; i++) {
         Port *port = ports->pdata[i];
 

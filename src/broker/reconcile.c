@@ -11,7 +11,7 @@
  *   ID, no device, holder has ended the record goes
  *   device "macvtapd:ID", no record an orphan: the device goes
  *   the same, its record damaged    it stays: a guest may be using it, and only a person can tell
- *   VLAN device of ours, no port    it goes (see vlans.c)
+ *   VLAN device of ours, no port    it goes (see src/networks)
  * A port's parent is the link that the device lies on, by whatever name. Without a device it is the
  * one that the record has by its index, or by its name when it is a record from before the index.
  * Whether a holder lives, feature-lifetime.c tells. A device that is not as its port's record says
@@ -234,7 +234,7 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
     if (!features_load(broker, error))
         return FALSE;
     links = broker->kernel->ops->link_list(broker->kernel, error);
-    if (!links || !vlans_load(broker->vlans, links, error))
+    if (!links || !networks_load_devices(broker->networks, links, error))
         return FALSE;
     run.links = links;
     run.messages = messages;
@@ -246,7 +246,8 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
             return FALSE;
     }
     look_for_orphans(&run, unfinished);
-    if (!remove_all(&run, unfinished, ended, error) || !broker_sweep_vlans(broker, error))
+    if (!remove_all(&run, unfinished, ended, error) ||
+        !networks_sweep_devices(broker->networks, error))
         return FALSE;
     features_loaded(broker);
     *ret_messages = g_steal_pointer(&messages);

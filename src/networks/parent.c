@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "parent.h"
+#include "networks-private.h"
 
 #include "error.h"
 #include "port-error.h"
@@ -15,11 +16,11 @@
 
 /* The name of the link with this index, for messages; free with g_free(). */
 static char *
-link_name(Broker *broker, int index)
+link_name(Networks *networks, int index)
 {
     LinkInfo link;
 
-    if (broker->kernel->ops->link_by_index(broker->kernel, index, &link, NULL))
+    if (networks->kernel->ops->link_by_index(networks->kernel, index, &link, NULL))
         return g_strdup(link.name);
     return g_strdup_printf("interface %d", index);
 }
@@ -27,9 +28,9 @@ link_name(Broker *broker, int index)
 /* The one interface of Open vSwitch that is a bridge's own, if there is but one. The kernel does
  * not tell which bridge a NIC belongs to: all have the same master. */
 static gboolean
-find_switch_interface(Broker *broker, LinkInfo *ret_link)
+find_switch_interface(Networks *networks, LinkInfo *ret_link)
 {
-    g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, NULL);
+    g_autoptr(GArray) links = networks->kernel->ops->link_list(networks->kernel, NULL);
     guint n_found = 0;
 
     for (guint i = 0; links && i < links->len; i++) {
@@ -45,11 +46,11 @@ find_switch_interface(Broker *broker, LinkInfo *ret_link)
 
 /* what: how the link stands to Open vSwitch. */
 static gboolean
-refuse_switched(Broker *broker, const LinkInfo *link, const char *what, GError **error)
+refuse_switched(Networks *networks, const LinkInfo *link, const char *what, GError **error)
 {
     LinkInfo inner;
 
-    if (find_switch_interface(broker, &inner))
+    if (find_switch_interface(networks, &inner))
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
                               "%s %s; use %s, an internal interface of its bridge, as the parent",
                               link->name, what, inner.name);
@@ -60,21 +61,21 @@ refuse_switched(Broker *broker, const LinkInfo *link, const char *what, GError *
 }
 
 static gboolean
-refuse_slave(Broker *broker, const LinkInfo *link, GError **error)
+refuse_slave(Networks *networks, const LinkInfo *link, GError **error)
 {
-    g_autofree char *master = link_name(broker, link->master_index);
+    g_autofree char *master = link_name(networks, link->master_index);
 
     if (g_str_equal(link->master_kind, OPEN_VSWITCH) && g_str_equal(master, OVS_SYSTEM))
-        return refuse_switched(broker, link, "belongs to Open vSwitch", error);
+        return refuse_switched(networks, link, "belongs to Open vSwitch", error);
     return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
                           "%s is a port of %s %s; use %s as the parent", link->name,
                           link->master_kind[0] ? link->master_kind : "master", master, master);
 }
 
 static gboolean
-has_slave(Broker *broker, const LinkInfo *bond)
+has_slave(Networks *networks, const LinkInfo *bond)
 {
-    g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, NULL);
+    g_autoptr(GArray) links = networks->kernel->ops->link_list(networks->kernel, NULL);
 
     for (guint i = 0; links && i < links->len; i++) {
         if (g_array_index(links, LinkInfo, i).master_index == bond->index)
@@ -84,11 +85,11 @@ has_slave(Broker *broker, const LinkInfo *bond)
 }
 
 static gboolean
-refuse_macvtap(Broker *broker, const LinkInfo *link, GError **error)
+refuse_macvtap(Networks *networks, const LinkInfo *link, GError **error)
 {
     LinkInfo lower;
 
-    if (broker->kernel->ops->link_by_index(broker->kernel, link->lower_index, &lower, NULL))
+    if (networks->kernel->ops->link_by_index(networks->kernel, link->lower_index, &lower, NULL))
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
                               "%s is a macvtap itself; use %s, which it lies on, as the parent",
                               link->name, lower.name);
@@ -104,14 +105,14 @@ refuse_macvtap(Broker *broker, const LinkInfo *link, GError **error)
  * as a container's is, the macvlan stands for it.
  */
 static gboolean
-find_below_macvlan(Broker *broker, LinkInfo *link, GError **error)
+find_below_macvlan(Networks *networks, LinkInfo *link, GError **error)
 {
     LinkInfo lower;
 
     if (!link->is_macvlan)
         return TRUE;
     if (!g_str_equal(link->kind, "macvlan"))
-        return refuse_macvtap(broker, link, error);
+        return refuse_macvtap(networks, link, error);
     if (link->mode == MACVTAP_MODE_PASSTHRU)
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
                               "%s is a macvlan in passthru mode, which shares what it lies on with"
@@ -119,7 +120,7 @@ find_below_macvlan(Broker *broker, LinkInfo *link, GError **error)
                               link->name);
     if (link->lower_index == 0)
         return TRUE;
-    if (!broker->kernel->ops->link_by_index(broker->kernel, link->lower_index, &lower, NULL))
+    if (!networks->kernel->ops->link_by_index(networks->kernel, link->lower_index, &lower, NULL))
         return port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "%s has just been removed",
                               link->name);
     *link = lower;
@@ -129,12 +130,13 @@ find_below_macvlan(Broker *broker, LinkInfo *link, GError **error)
 /* A macvlan takes from the wire what is for its own MAC, tagged or not: a port on a VLAN device
  * above it, with a MAC of its own, would hear nothing. */
 static gboolean
-check_below_vlan(Broker *broker, const LinkInfo *link, GError **error)
+check_below_vlan(Networks *networks, const LinkInfo *link, GError **error)
 {
     LinkInfo lower = *link;
 
     while (g_str_equal(lower.kind, "vlan") && lower.lower_index != 0) {
-        if (!broker->kernel->ops->link_by_index(broker->kernel, lower.lower_index, &lower, NULL))
+        if (!networks->kernel->ops->link_by_index(networks->kernel, lower.lower_index, &lower,
+                                                  NULL))
             return TRUE;
     }
     return lower.index == link->index || !g_str_equal(lower.kind, "macvlan") ||
@@ -146,17 +148,17 @@ check_below_vlan(Broker *broker, const LinkInfo *link, GError **error)
 
 /* Whether macvtaps, or a VLAN device that carries them, can be made on link. */
 static gboolean
-check_link(Broker *broker, const LinkInfo *link, GError **error)
+check_link(Networks *networks, const LinkInfo *link, GError **error)
 {
     if (link->hardware_type != ARPHRD_ETHER)
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE, "%s is not an Ethernet interface",
                               link->name);
     if (g_str_equal(link->kind, OPEN_VSWITCH) && g_str_equal(link->name, OVS_SYSTEM))
-        return refuse_switched(broker, link, "is Open vSwitch's own device and carries no frames",
+        return refuse_switched(networks, link, "is Open vSwitch's own device and carries no frames",
                                error);
     if (link->master_index != 0 && !g_str_equal(link->master_kind, "vrf"))
-        return refuse_slave(broker, link, error);
-    if (broker->kernel->ops->link_is_wireless(broker->kernel, link))
+        return refuse_slave(networks, link, error);
+    if (networks->kernel->ops->link_is_wireless(networks->kernel, link))
         return port_error_set(
             error, PORT_ERROR_PARENT_UNUSABLE,
             "%s is a Wi-Fi interface: 802.11 takes frames from its own MAC only, so no mode of"
@@ -164,10 +166,10 @@ check_link(Broker *broker, const LinkInfo *link, GError **error)
             link->name);
     if (!(link->flags & IFF_UP))
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE, "parent %s is down", link->name);
-    if (g_str_equal(link->kind, "bond") && !link->carrier && !has_slave(broker, link))
+    if (g_str_equal(link->kind, "bond") && !link->carrier && !has_slave(networks, link))
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE, "bond %s has no slaves",
                               link->name);
-    return check_below_vlan(broker, link, error);
+    return check_below_vlan(networks, link, error);
 }
 
 /* What is known of a parent while ours on it are counted. */
@@ -203,10 +205,10 @@ count_port(Port *port, gpointer user_data)
 /* The first macvlan or macvtap on the parent but the one with this index, with this MAC unless mac
  * is NULL. */
 static gboolean
-find_child(Broker *broker, const LinkInfo *parent, int but, const MacAddress *mac,
+find_child(Networks *networks, const LinkInfo *parent, int but, const MacAddress *mac,
            LinkInfo *ret_child)
 {
-    g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, NULL);
+    g_autoptr(GArray) links = networks->kernel->ops->link_list(networks->kernel, NULL);
 
     for (guint i = 0; links && i < links->len; i++) {
         const LinkInfo *link = &g_array_index(links, LinkInfo, i);
@@ -235,12 +237,12 @@ check_child(const LinkInfo *parent, const LinkInfo *child, MacvtapMode mode, GEr
 
 /* Whether the device still takes a port in the network's mode. */
 static gboolean
-check_free(Broker *broker, const Network *network, const LinkInfo *device, GError **error)
+check_free(Networks *networks, const Network *network, const LinkInfo *device, GError **error)
 {
     Load load = {.index = device->index};
     LinkInfo child;
 
-    port_table_foreach(broker->ports, count_port, &load);
+    port_table_foreach(networks->ports, count_port, &load);
     if (load.passthru)
         return port_error_set(error, PORT_ERROR_PARENT_BUSY, "passthru port %s holds %s",
                               load.passthru->name, device->name);
@@ -249,7 +251,8 @@ check_free(Broker *broker, const Network *network, const LinkInfo *device, GErro
                               "passthru needs %s for itself, and port %s is on it", device->name,
                               load.any->name);
     /* Somebody else's: the kernel would refuse it, but a pool has other members to try. */
-    return network->mode != MACVTAP_MODE_PASSTHRU || !find_child(broker, device, 0, NULL, &child) ||
+    return network->mode != MACVTAP_MODE_PASSTHRU ||
+           !find_child(networks, device, 0, NULL, &child) ||
            check_child(device, &child, network->mode, error);
 }
 
@@ -272,11 +275,11 @@ check_macvlan(const Network *network, const LinkInfo *link, GError **error)
 }
 
 static gboolean
-look_up(Broker *broker, const char *name, LinkInfo *ret_link, GError **error)
+look_up(Networks *networks, const char *name, LinkInfo *ret_link, GError **error)
 {
     g_autoptr(GError) cause = NULL;
 
-    if (broker->kernel->ops->link_by_name(broker->kernel, name, ret_link, &cause))
+    if (networks->kernel->ops->link_by_name(networks->kernel, name, ret_link, &cause))
         return TRUE;
     if (error_is_errno(cause, ENODEV))
         return port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "there is no interface %s", name);
@@ -285,11 +288,12 @@ look_up(Broker *broker, const char *name, LinkInfo *ret_link, GError **error)
 
 /* The parent that a member of the network's pool names. */
 static gboolean
-find_parent(Broker *broker, const Network *network, const char *name, LinkInfo *ret_link,
+find_parent(Networks *networks, const Network *network, const char *name, LinkInfo *ret_link,
             GError **error)
 {
-    return look_up(broker, name, ret_link, error) && find_below_macvlan(broker, ret_link, error) &&
-           check_macvlan(network, ret_link, error) && check_link(broker, ret_link, error);
+    return look_up(networks, name, ret_link, error) &&
+           find_below_macvlan(networks, ret_link, error) &&
+           check_macvlan(network, ret_link, error) && check_link(networks, ret_link, error);
 }
 
 /* One member of the network's pool that could be had. */
@@ -330,7 +334,7 @@ check_mtu(const Network *network, const LinkInfo *link, GError **error)
 }
 
 GStrv
-broker_parent_problems(Broker *broker, const Network *network)
+parent_problems(Networks *networks, const Network *network)
 {
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
     gboolean any = FALSE;
@@ -339,7 +343,7 @@ broker_parent_problems(Broker *broker, const Network *network)
         g_autoptr(GError) problem = NULL;
         LinkInfo link;
 
-        if (find_parent(broker, network, network->parents[i], &link, &problem) &&
+        if (find_parent(networks, network, network->parents[i], &link, &problem) &&
             check_mtu(network, &link, &problem))
             continue;
         g_strv_builder_add(builder, problem->message);
@@ -349,7 +353,7 @@ broker_parent_problems(Broker *broker, const Network *network)
 }
 
 static GArray *
-list_candidates(Broker *broker, const Network *network, GError **problems)
+list_candidates(Networks *networks, const Network *network, GError **problems)
 {
     GArray *candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
 
@@ -357,10 +361,10 @@ list_candidates(Broker *broker, const Network *network, GError **problems)
         GError *problem = NULL;
         Candidate candidate;
 
-        if (find_parent(broker, network, network->parents[i], &candidate.link, &problem)) {
+        if (find_parent(networks, network, network->parents[i], &candidate.link, &problem)) {
             Load load = {.index = candidate.link.index};
 
-            port_table_foreach(broker->ports, count_port, &load);
+            port_table_foreach(networks->ports, count_port, &load);
             candidate.n_ports = load.n_ports;
             g_array_append_val(candidates, candidate);
         } else {
@@ -373,48 +377,49 @@ list_candidates(Broker *broker, const Network *network, GError **problems)
 
 /* As take_device(). */
 static gboolean
-look_at_device(Broker *broker, const Network *network, const LinkInfo *link, LinkInfo *ret_parent,
-               GError **error)
+look_at_device(Networks *networks, const Network *network, const LinkInfo *link,
+               LinkInfo *ret_parent, GError **error)
 {
     *ret_parent = *link;
-    if (network->vlan && !vlans_find(broker->vlans, link, network->vlan, ret_parent))
+    if (network->vlan && !vlans_find(networks->vlans, link, network->vlan, ret_parent))
         return TRUE;
-    return (!network->vlan || check_link(broker, ret_parent, error)) &&
-           check_free(broker, network, ret_parent, error);
+    return (!network->vlan || check_link(networks, ret_parent, error)) &&
+           check_free(networks, network, ret_parent, error);
 }
 
-typedef gboolean (*TakeDevice)(Broker *broker, const Network *network, const LinkInfo *link,
+typedef gboolean (*TakeDevice)(Networks *networks, const Network *network, const LinkInfo *link,
                                LinkInfo *ret_parent, GError **error);
 
 static gboolean
-take_device(Broker *broker, const Network *network, const LinkInfo *link, LinkInfo *ret_parent,
+take_device(Networks *networks, const Network *network, const LinkInfo *link, LinkInfo *ret_parent,
             GError **error)
 {
     g_autoptr(GError) cause = NULL;
 
     if (!network->vlan) {
         *ret_parent = *link;
-        return check_free(broker, network, link, error);
+        return check_free(networks, network, link, error);
     }
-    if (!vlans_acquire(broker->vlans, link, network->vlan, ret_parent, &cause)) {
+    if (!vlans_acquire(networks->vlans, link, network->vlan, ret_parent, &cause)) {
         port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
         return FALSE;
     }
-    return check_link(broker, ret_parent, error) && check_free(broker, network, ret_parent, error);
+    return check_link(networks, ret_parent, error) &&
+           check_free(networks, network, ret_parent, error);
 }
 
 static gboolean
-choose(Broker *broker, const Network *network, TakeDevice take, LinkInfo *ret_parent,
+choose(Networks *networks, const Network *network, TakeDevice take, LinkInfo *ret_parent,
        LinkInfo *ret_trunk, GError **error)
 {
     g_autoptr(GError) problems = NULL;
-    g_autoptr(GArray) candidates = list_candidates(broker, network, &problems);
+    g_autoptr(GArray) candidates = list_candidates(networks, network, &problems);
 
     for (guint i = 0; i < candidates->len; i++) {
         const LinkInfo *link = &g_array_index(candidates, Candidate, i).link;
         GError *problem = NULL;
 
-        if (take(broker, network, link, ret_parent, &problem)) {
+        if (take(networks, network, link, ret_parent, &problem)) {
             *ret_trunk = *link;
             return TRUE;
         }
@@ -425,42 +430,43 @@ choose(Broker *broker, const Network *network, TakeDevice take, LinkInfo *ret_pa
 }
 
 gboolean
-parent_choose(Broker *broker, const Network *network, LinkInfo *ret_parent, LinkInfo *ret_trunk,
+parent_choose(Networks *networks, const Network *network, LinkInfo *ret_parent, LinkInfo *ret_trunk,
               GError **error)
 {
-    return choose(broker, network, take_device, ret_parent, ret_trunk, error);
+    return choose(networks, network, take_device, ret_parent, ret_trunk, error);
 }
 
 gboolean
-parent_choose_only(Broker *broker, const Network *network, LinkInfo *ret_parent,
+parent_choose_only(Networks *networks, const Network *network, LinkInfo *ret_parent,
                    LinkInfo *ret_trunk, GError **error)
 {
-    return choose(broker, network, look_at_device, ret_parent, ret_trunk, error);
+    return choose(networks, network, look_at_device, ret_parent, ret_trunk, error);
 }
 
 int
-parent_bond(Broker *broker, const LinkInfo *parent, char *active_slave, gsize size)
+parent_bond(Networks *networks, const LinkInfo *parent, char *active_slave, gsize size)
 {
     LinkInfo bond = *parent, slave;
 
     /* A VLAN device, or one on another, lies on what its lower link is. */
     while (g_str_equal(bond.kind, "vlan") && bond.lower_index != 0) {
-        if (!broker->kernel->ops->link_by_index(broker->kernel, bond.lower_index, &bond, NULL))
+        if (!networks->kernel->ops->link_by_index(networks->kernel, bond.lower_index, &bond, NULL))
             return 0;
     }
     active_slave[0] = '\0';
     if (!g_str_equal(bond.kind, "bond"))
         return 0;
     if (bond.active_slave_index != 0 &&
-        broker->kernel->ops->link_by_index(broker->kernel, bond.active_slave_index, &slave, NULL))
+        networks->kernel->ops->link_by_index(networks->kernel, bond.active_slave_index, &slave,
+                                             NULL))
         g_strlcpy(active_slave, slave.name, size);
     return bond.index;
 }
 
 static const Port *
-find_port_with_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac)
+find_port_with_mac(Networks *networks, const LinkInfo *parent, const MacAddress *mac)
 {
-    const GSList *ports = port_table_find_mac(broker->ports, mac);
+    const GSList *ports = port_table_find_mac(networks->ports, mac);
 
     for (; ports; ports = ports->next) {
         const Port *port = ports->data;
@@ -472,23 +478,23 @@ find_port_with_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac
 }
 
 gboolean
-parent_has_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac)
+parent_has_mac(Networks *networks, const LinkInfo *parent, const MacAddress *mac)
 {
-    return mac_address_equal(&parent->mac, mac) || find_port_with_mac(broker, parent, mac);
+    return mac_address_equal(&parent->mac, mac) || find_port_with_mac(networks, parent, mac);
 }
 
 gboolean
-parent_has_child(Broker *broker, const LinkInfo *parent, const MacAddress *mac)
+parent_has_child(Networks *networks, const LinkInfo *parent, const MacAddress *mac)
 {
     LinkInfo child;
 
-    return find_child(broker, parent, 0, mac, &child);
+    return find_child(networks, parent, 0, mac, &child);
 }
 
 gboolean
-parent_check_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac, GError **error)
+parent_check_mac(Networks *networks, const LinkInfo *parent, const MacAddress *mac, GError **error)
 {
-    const Port *port = find_port_with_mac(broker, parent, mac);
+    const Port *port = find_port_with_mac(networks, parent, mac);
     char text[MAC_ADDRESS_TEXT_SIZE];
 
     mac_address_format(mac, text);
@@ -503,14 +509,14 @@ parent_check_mac(Broker *broker, const LinkInfo *parent, const MacAddress *mac, 
 
 /* What the kernel's EINVAL means: what is seen to be in the way, or it is where we cannot see. */
 static void
-explain_invalid(Broker *broker, const LinkInfo *parent, const Port *port, GError **error)
+explain_invalid(Networks *networks, const LinkInfo *parent, const Port *port, GError **error)
 {
     LinkInfo child, now;
 
-    if (find_child(broker, parent, 0, NULL, &child) &&
+    if (find_child(networks, parent, 0, NULL, &child) &&
         !check_child(parent, &child, port->mode, error))
         return;
-    if (broker->kernel->ops->link_by_index(broker->kernel, parent->index, &now, NULL) &&
+    if (networks->kernel->ops->link_by_index(networks->kernel, parent->index, &now, NULL) &&
         port->mtu > now.mtu)
         port_error_set(error, PORT_ERROR_MTU_TOO_LARGE, "MTU %u is above %s's %u", port->mtu,
                        now.name, now.mtu);
@@ -527,13 +533,13 @@ explain_invalid(Broker *broker, const LinkInfo *parent, const Port *port, GError
 }
 
 static void
-explain_address(Broker *broker, const LinkInfo *parent, const Port *port, GError **error)
+explain_address(Networks *networks, const LinkInfo *parent, const Port *port, GError **error)
 {
     char text[MAC_ADDRESS_TEXT_SIZE];
     LinkInfo child;
 
     mac_address_format(&port->mac, text);
-    if (find_child(broker, parent, port->interface_index, &port->mac, &child))
+    if (find_child(networks, parent, port->interface_index, &port->mac, &child))
         port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s is %s's on %s", text, child.name,
                        parent->name);
     else
@@ -542,14 +548,14 @@ explain_address(Broker *broker, const LinkInfo *parent, const Port *port, GError
 }
 
 void
-parent_explain(Broker *broker, const LinkInfo *parent, const Port *port, GError *cause,
+parent_explain(Networks *networks, const LinkInfo *parent, const Port *port, GError *cause,
                GError **error)
 {
     if (error_is_errno(cause, EEXIST)) {
         port_error_set(error, PORT_ERROR_NAME_TAKEN, "interface name %s is taken",
                        port->interface_name);
     } else if (error_is_errno(cause, EADDRINUSE)) {
-        explain_address(broker, parent, port, error);
+        explain_address(networks, parent, port, error);
     } else if (error_is_errno(cause, ENODEV)) {
         port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "interface %s has just been removed",
                        parent->name);
@@ -558,7 +564,7 @@ parent_explain(Broker *broker, const LinkInfo *parent, const Port *port, GError 
                        "%s is in use in a way that excludes macvtap: %s", parent->name,
                        cause->message);
     } else if (error_is_errno(cause, EINVAL)) {
-        explain_invalid(broker, parent, port, error);
+        explain_invalid(networks, parent, port, error);
     } else if (error_is_errno(cause, ENOPKG)) {
         port_error_set(error, PORT_ERROR_SYSTEM,
                        "this kernel has no macvtap module: see that `modprobe macvtap` succeeds");
@@ -570,17 +576,17 @@ parent_explain(Broker *broker, const LinkInfo *parent, const Port *port, GError 
 }
 
 int
-parent_foresee(Broker *broker, const LinkInfo *parent, const Port *port)
+parent_foresee(Networks *networks, const LinkInfo *parent, const Port *port)
 {
     LinkInfo other;
 
     if (port->interface_name[0] &&
-        broker->kernel->ops->link_by_name(broker->kernel, port->interface_name, &other, NULL))
+        networks->kernel->ops->link_by_name(networks->kernel, port->interface_name, &other, NULL))
         return EEXIST;
-    if (find_child(broker, parent, 0, NULL, &other) &&
+    if (find_child(networks, parent, 0, NULL, &other) &&
         !check_child(parent, &other, port->mode, NULL))
         return EINVAL;
-    return port->mode != MACVTAP_MODE_PASSTHRU && parent_has_child(broker, parent, &port->mac)
+    return port->mode != MACVTAP_MODE_PASSTHRU && parent_has_child(networks, parent, &port->mac)
                ? EADDRINUSE
                : 0;
 }

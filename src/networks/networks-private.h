@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the networks' room share; nobody else includes it. */
+#pragma once
+
+#include "networks.h"
+#include "vlans.h"
+
+struct Networks {
+    Kernel *kernel;
+    const PortTable *ports;
+    Vlans *vlans;
+    GHashTable *table; /* name -> Network */
+};

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "networks-private.h"
+
+#include "port-error.h"
+
+Networks *
+networks_new(int state_fd, Kernel *kernel, GError **error)
+{
+    g_autoptr(Networks) networks = g_new0(Networks, 1);
+
+    networks->kernel = kernel;
+    networks->table = g_hash_table_new(g_str_hash, g_str_equal);
+    networks->vlans = vlans_new(state_fd, kernel, error);
+    return networks->vlans ? g_steal_pointer(&networks) : NULL;
+}
+
+void
+networks_free(Networks *networks)
+{
+    if (!networks)
+        return;
+    vlans_free(networks->vlans);
+    g_hash_table_unref(networks->table);
+    g_free(networks);
+}
+
+void
+networks_use_ports(Networks *networks, const PortTable *ports)
+{
+    networks->ports = ports;
+}
+
+void
+networks_replace(Networks *networks, GHashTable *table)
+{
+    g_hash_table_unref(networks->table);
+    networks->table = table;
+}
+
+Network *
+networks_find(const Networks *networks, const char *name)
+{
+    return g_hash_table_lookup(networks->table, name);
+}
+
+GHashTable *
+networks_table(const Networks *networks)
+{
+    return networks->table;
+}
+
+gboolean
+networks_load_devices(Networks *networks, const GArray *links, GError **error)
+{
+    return vlans_load(networks->vlans, links, error);
+}
+
+/* The parents of ports, once somebody asks for them. */
+typedef struct Needs {
+    const PortTable *ports;
+    GHashTable *parents; /* set of ifindexes, or NULL */
+} Needs;
+
+static void
+add_parent(Port *port, gpointer user_data)
+{
+    g_hash_table_add(user_data, GINT_TO_POINTER(port->parent_index));
+}
+
+static gboolean
+is_needed(int index, gpointer user_data)
+{
+    Needs *needs = user_data;
+
+    if (!needs->parents) {
+        needs->parents = g_hash_table_new(NULL, NULL);
+        port_table_foreach(needs->ports, add_parent, needs->parents);
+    }
+    return g_hash_table_contains(needs->parents, GINT_TO_POINTER(index));
+}
+
+gboolean
+networks_sweep_devices(Networks *networks, GError **error)
+{
+    Needs needs = {.ports = networks->ports};
+    g_autoptr(GError) cause = NULL;
+    gboolean good = vlans_sweep(networks->vlans, is_needed, &needs, &cause);
+
+    g_clear_pointer(&needs.parents, g_hash_table_unref);
+    return good || port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
+}

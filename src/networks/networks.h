@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The networks that the administrator has defined, and what of the host is theirs: the parents that
+ * they name (parent.h), and the devices that are made for them besides ports.
+ */
+#pragma once
+
+#include "network.h"
+#include "ops.h"
+#include "port-table.h"
+
+#include <glib.h>
+
+typedef struct Networks Networks;
+
+/* Without any network. state_fd and kernel are borrowed; the records of devices are below state_fd.
+ */
+Networks *networks_new(int state_fd, Kernel *kernel, GError **error);
+void networks_free(Networks *networks);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Networks, networks_free)
+
+/* These are the ports that there are, borrowed: before any other call. */
+void networks_use_ports(Networks *networks, const PortTable *ports);
+
+/* Replaces the networks by this table (name -> Network), which is taken. */
+void networks_replace(Networks *networks, GHashTable *table);
+
+/* The network of this name, or NULL; borrowed. It may be one that cannot be used. */
+Network *networks_find(const Networks *networks, const char *name);
+
+/* All of them, borrowed: name -> Network. */
+GHashTable *networks_table(const Networks *networks);
+
+/* After a start: reads the records of devices, and compares them with all links there are (of
+ * LinkInfo). ERRNO_ERROR or PORT_ERROR. */
+gboolean networks_load_devices(Networks *networks, const GArray *links, GError **error);
+
+/* Removes the devices that no port needs. PORT_ERROR_SYSTEM. */
+gboolean networks_sweep_devices(Networks *networks, GError **error);
