@@ -4,8 +4,8 @@
 
 #include "broker.h"
 #include "device.h"
-#include "feature.h"
 #include "networks.h"
+#include "port-features.h"
 #include "registry.h"
 #include "removals.h"
 
@@ -22,8 +22,8 @@ struct Broker {
     Registry *registry;
     PortTable *ports; /* the registry's */
     Networks *networks;
-    gpointer *feature_states; /* one for each row of the table */
-    GHashTable *repairs;      /* Port -> Repair, see look.c */
+    FeatureHost host;    /* what the features see of all this */
+    GHashTable *repairs; /* Port -> Repair, see look.c */
     const guint *repair_delays;
     GHashTable *looks_later; /* set of the ids of ports, or NULL; see look.c, */
     GSource *later_source;   /* and when that is */
@@ -55,6 +55,7 @@ void broker_look_at_all(Broker *broker);
  */
 #define LOOK_ATTEMPTS 5
 extern const guint look_default_delays[LOOK_ATTEMPTS];
+void look_at(Broker *broker, Port *port);
 void look_at_event(Broker *broker, Port *port, const LinkInfo *device);
 void look_at_ipv6(Broker *broker, Port *port);
 void look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent);
@@ -63,6 +64,8 @@ void look_at_loss(Broker *broker, Port *port, const LinkInfo *removed); /* or NU
 /* Says in the port's problem where its device is now, if that is known. */
 gboolean look_note_moved(Port *port);
 void look_at_blocked(Broker *broker, int parent_index);
+/* When the events that the kernel has sent until now have been read, and because of the parent. */
+void look_later(Broker *broker, Port *port);
 void look_begin_anew(Broker *broker); /* at every port, also where repairs were given up */
 void look_forget(Broker *broker, const Port *port);
 void look_repair_free(gpointer repair);
@@ -78,10 +81,16 @@ typedef struct PortRemoval {
 
 /* Removes the devices of these ports, then their records. is_last: no others are to follow. */
 void broker_remove_ports(Broker *broker, PortRemoval *removals, guint n, gboolean is_last);
-void broker_on_holders_ended(const char *const *port_ids, gpointer user_data);
 
-/* The port that text names, by id, name or interface name, of those that the caller may see and
- * that are not ending; PORT_NOT_FOUND. */
+/* broker.c: the port's network as it is defined now, or NULL when there is none any more, or not
+ * one of the port's kind. */
+const Network *broker_network_of(Broker *broker, const Port *port);
+
+/* broker.c: writes the port's record anew. A failure is logged, and it is tried again. */
+void broker_save(Broker *broker, Port *port);
+
+/* broker.c: the port that text names, by id, name or interface name, of those that the caller may
+ * see and that are not ending; PORT_NOT_FOUND. */
 Port *broker_find_port(Broker *broker, const Caller *caller, const char *text, GError **error);
 
 /* device.c: the port's device as it is now. DEVICE_GONE: there is none, or its index is another's;

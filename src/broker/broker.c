@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "broker-private.h"
-#include "holders.h"
 #include "parent.h"
 
 #include "policy.h"
@@ -9,10 +8,74 @@
 #include <string.h>
 
 const Privileges *const broker_privileges[] = {
-    &process_privileges,
-    &holders_privileges,
     &registry_privileges,
     NULL,
+};
+
+/* ---- what the features ask of the broker ---- */
+
+static Broker *
+broker_of(FeatureHost *host)
+{
+    return (Broker *)((char *)host - G_STRUCT_OFFSET(Broker, host));
+}
+
+static gboolean
+host_record(FeatureHost *host, const Port *port, GError **error)
+{
+    Registry *registry = broker_of(host)->registry;
+
+    return port->state == PORT_STATE_CREATING ? registry_begin(registry, port, error)
+                                              : registry_update(registry, port, error);
+}
+
+static void
+host_save(FeatureHost *host, Port *port)
+{
+    broker_save(broker_of(host), port);
+}
+
+static gboolean
+host_is_damaged(FeatureHost *host, const char *id)
+{
+    return registry_has_damaged(broker_of(host)->registry, id);
+}
+
+static void
+host_look(FeatureHost *host, Port *port)
+{
+    look_at(broker_of(host), port);
+}
+
+static void
+host_look_later(FeatureHost *host, Port *port)
+{
+    look_later(broker_of(host), port);
+}
+
+static void
+host_emit(FeatureHost *host, const Port *port)
+{
+    broker_emit(broker_of(host), PORT_EVENT_CHANGED, port);
+}
+
+static void
+host_end_ports(FeatureHost *host, const char *const *port_ids)
+{
+    Removals *removals = broker_of(host)->removals;
+
+    removals_retry(removals);
+    removals_begin_ended(removals, port_ids);
+}
+
+static const FeatureHostOps host_ops = {
+    .record = host_record,
+    .save = host_save,
+    .is_damaged = host_is_damaged,
+    .look = host_look,
+    .look_later = host_look_later,
+    .emit = host_emit,
+    .end_ports = host_end_ports,
 };
 
 Broker *
@@ -36,8 +99,12 @@ broker_new(const BrokerSetup *setup, GError **error)
     broker->changes_data = setup->changes_data;
     broker->repairs = g_hash_table_new_full(NULL, NULL, NULL, look_repair_free);
     broker->repair_delays = setup->repair_delays ? setup->repair_delays : look_default_delays;
-    broker->feature_states = g_new0(gpointer, features_count());
-    if (!features_start(broker, broker->feature_states, error) ||
+    broker->host = (FeatureHost){
+        .ops = &host_ops,
+        .kernel = broker->kernel,
+        .ports = broker->ports,
+    };
+    if (!features_start(&broker->host, error) ||
         !broker->kernel->ops->monitor(broker->kernel, broker_on_link_event, broker, error))
         return NULL;
     return g_steal_pointer(&broker);
@@ -59,9 +126,7 @@ broker_free(Broker *broker)
         g_source_unref(broker->removal_timer);
     }
     removals_free(broker->removals);
-    if (broker->feature_states)
-        features_stop(broker->feature_states);
-    g_clear_pointer(&broker->feature_states, g_free);
+    features_stop(&broker->host);
     look_end(broker);
     registry_free(broker->registry);
     networks_free(broker->networks);
@@ -86,32 +151,8 @@ broker_set_networks(Broker *broker, GHashTable *networks)
         look_begin_anew(broker);
 }
 
-Kernel *
-feature_kernel(Broker *broker)
-{
-    return broker->kernel;
-}
-
-Registry *
-feature_registry(Broker *broker)
-{
-    return broker->registry;
-}
-
-PortTable *
-feature_ports(Broker *broker)
-{
-    return broker->ports;
-}
-
-gpointer
-feature_state(Broker *broker, const PortFeature *feature)
-{
-    return broker->feature_states[feature_number(feature)];
-}
-
 const Network *
-feature_network(Broker *broker, const Port *port)
+broker_network_of(Broker *broker, const Port *port)
 {
     const Network *network = networks_find(broker->networks, port->network);
 
@@ -119,13 +160,7 @@ feature_network(Broker *broker, const Port *port)
 }
 
 void
-feature_emit(Broker *broker, const Port *port)
-{
-    broker_emit(broker, PORT_EVENT_CHANGED, port);
-}
-
-void
-feature_save(Broker *broker, Port *port)
+broker_save(Broker *broker, Port *port)
 {
     g_autoptr(GError) error = NULL;
 
@@ -133,14 +168,7 @@ feature_save(Broker *broker, Port *port)
     if (!port->is_unsaved)
         return;
     g_warning("record of port %s: %s", port->name, error->message);
-    feature_look_later(broker, port);
-}
-
-void
-feature_end_ports(Broker *broker, const char *const *port_ids)
-{
-    removals_retry(broker->removals);
-    removals_begin_ended(broker->removals, port_ids);
+    look_later(broker, port);
 }
 
 gboolean

@@ -25,7 +25,7 @@ static gboolean
 check_change(Broker *broker, const Caller *caller, const Port *port, const PortChange *change,
              GError **error)
 {
-    if (!features_check_change(broker, caller, port, change, error))
+    if (!features_check_change(&broker->host, caller, port, change, error))
         return FALSE;
     if ((change->sources || change->has_link_up) && port->state != PORT_STATE_ACTIVE)
         return say_device_gone(port, error);
@@ -79,7 +79,7 @@ broker_change_port(Broker *broker, const Caller *caller, const PortChange *chang
     if (!check_change(broker, caller, port, change, error))
         return NULL;
     good = keep_fields(broker, port, change, error) &&
-           features_change(broker, caller, port, change, error) &&
+           features_change(&broker->host, caller, port, change, error) &&
            (!change->has_link_up || set_link_up(broker, port, change->link_up, error));
     /* What was done before a failure stays. */
     broker_emit(broker, PORT_EVENT_CHANGED, port);

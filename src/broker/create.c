@@ -51,7 +51,7 @@ static void
 creation_clear(Creation *creation)
 {
     g_clear_pointer(&creation->network, network_unref);
-    descriptor_clear(&creation->new.holder.pidfd);
+    new_port_clear(&creation->new);
     g_clear_pointer(&creation->port, port_free);
     g_clear_pointer(&creation->taps, g_array_unref);
     g_clear_pointer(&creation->vhosts, g_array_unref);
@@ -459,13 +459,13 @@ decide(Creation *creation, GError **error)
     port->state = PORT_STATE_CREATING;
     creation->new.port = port;
     if (!resolve_network(creation, error) ||
-        !features_check(creation->broker, &creation->new, error) ||
+        !features_check(&creation->broker->host, &creation->new, error) ||
         !policy_check_request(creation->network, creation->caller, creation->request, &port->queues,
                               &port->vhost, error) ||
         !make_room(creation, error))
         return FALSE;
     note_network(creation);
-    if (!features_prepare(creation->broker, &creation->new, error) ||
+    if (!features_prepare(&creation->broker->host, &creation->new, error) ||
         !choose_names(creation, error) || !choose_parent(creation, error) ||
         !choose_mtu(creation, error) || !choose_mac(creation, error))
         return FALSE;
@@ -482,7 +482,7 @@ remove_device(Creation *creation)
     const Port *port = creation->port;
     g_autoptr(GError) error = NULL;
 
-    features_release_or_warn(creation->broker, port);
+    features_release_or_warn(&creation->broker->host, port);
     if (kernel->ops->link_delete(kernel, &port->interface_index, 1, &error))
         return;
     creation->is_stuck = TRUE;
@@ -534,7 +534,7 @@ make_device(Creation *creation, LinkInfo *ret_link, GError **error)
         return error_set_errno(error, EADDRINUSE, "cannot make macvtap %s", spec.name);
     if (!kernel->ops->macvtap_create(kernel, &spec, ret_link, error))
         return FALSE;
-    if (features_make(creation->broker, &creation->new, ret_link, error))
+    if (features_make(&creation->broker->host, &creation->new, ret_link, error))
         return TRUE;
     remove_device(creation);
     return FALSE;
@@ -641,7 +641,7 @@ undo(Creation *creation)
     Broker *broker = creation->broker;
 
     g_array_set_size(creation->taps, 0);
-    features_detach(broker, creation->port);
+    features_detach(&broker->host, creation->port);
     remove_device(creation);
     drop_record(creation);
 }
@@ -657,7 +657,7 @@ finish(Creation *creation, const LinkInfo *link, GError **error)
         !broker_open_descriptors(broker, creation->port, link, creation->port->queues,
                                  creation->taps, error))
         return FALSE;
-    if (!features_attach(broker, &creation->new, link, error))
+    if (!features_attach(&broker->host, &creation->new, link, error))
         return FALSE;
     if (!registry_commit(broker->registry, creation->port, &cause))
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
@@ -699,12 +699,12 @@ broker_create_port(Broker *broker, const Caller *caller, const PortRequest *requ
         .broker = broker,
         .caller = caller,
         .request = request,
-        .new = {.caller = caller, .request = request, .holder = {.pidfd = -1}},
         .taps = descriptor_array_new(),
         .vhosts = descriptor_array_new(),
     };
     LinkInfo link;
 
+    new_port_init(&creation.new, caller, request);
     broker->kernel->ops->queue_catch_up(broker->kernel);
     removals_retry(broker->removals);
     if (!decide(&creation, error) || !record_and_make(&creation, &link, error)) {
@@ -733,11 +733,11 @@ broker_check_port(Broker *broker, const Caller *caller, const PortRequest *reque
         .caller = caller,
         .request = request,
         .check_only = TRUE,
-        .new = {.caller = caller, .request = request, .holder = {.pidfd = -1}},
         .taps = descriptor_array_new(),
         .vhosts = descriptor_array_new(),
     };
 
+    new_port_init(&creation.new, caller, request);
     removals_retry(broker->removals);
     if (!decide(&creation, error) || !foresee(&creation, error))
         return NULL;

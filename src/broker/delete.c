@@ -35,7 +35,7 @@ forget_port(Broker *broker, Port *port, const PortEnd *end, GError **error)
             port->state = PORT_STATE_DEVICE_GONE;
         return FALSE;
     }
-    features_detach(broker, copy);
+    features_detach(&broker->host, copy);
     if (copy->state != PORT_STATE_CREATING) /* else nobody has heard of it */
         broker_emit_end(broker, copy, end);
     return TRUE;
@@ -59,7 +59,7 @@ begin_removal(Broker *broker, PortRemoval *removal, GArray *indexes)
     if (indexes->len == n_indexes && !broker_remove_moved(broker, port, &removal->error))
         return;
     registry_retire(broker->registry, port, NULL);
-    if (!features_release(broker, port, &removal->error))
+    if (!features_release(&broker->host, port, &removal->error))
         g_array_set_size(indexes, n_indexes);
 }
 
@@ -75,7 +75,7 @@ end_removal(Broker *broker, PortRemoval *removal, const GError *failure)
     /* One that could not be deleted keeps its record, and does not keep the others. */
     if (removal->error) {
         registry_restore(broker->registry, removal->port);
-        feature_look_later(broker, removal->port); /* nobody has looked at it meanwhile */
+        look_later(broker, removal->port); /* nobody has looked at it meanwhile */
         return;
     }
     g_clear_error(&cause);

@@ -70,7 +70,7 @@ device_want(Broker *broker, const Port *port, const Network *network, DeviceStat
         state.fields |= DEVICE_MULTICAST;
         state.all_multicast = network->multicast == MULTICAST_ALL;
     }
-    features_want(broker, port, network, &state);
+    features_want(&broker->host, port, network, &state);
     *ret_state = state;
 }
 
@@ -166,7 +166,7 @@ device_repair(Broker *broker, Port *port, const DeviceState *wanted, const LinkI
             kernel->ops->macvtap_set_mode(kernel, device->index, wanted->mode, good ? error : NULL);
     if (fields & of_link & wanted->fields)
         good &= repair_link(broker, port, wanted, fields & wanted->fields, good ? error : NULL);
-    return features_repair(broker, port, wanted, fields, good ? error : NULL) && good;
+    return features_repair(&broker->host, port, wanted, fields, good ? error : NULL) && good;
 }
 
 /* The MAC of a passthru device is its parent's, which may have one that it does not give up: a

@@ -124,7 +124,7 @@ look_below(Broker *broker, Port *port, const LinkInfo *link)
     if (port->is_ending)
         return;
     if (broker_follow_name(port, link)) {
-        feature_save(broker, port);
+        broker_save(broker, port);
         broker_emit(broker, PORT_EVENT_CHANGED, port);
     }
     if (port->parent_index == link->index && port->state == PORT_STATE_ACTIVE)
@@ -192,7 +192,7 @@ look_at_links(Broker *broker, Port *port, GHashTable *table)
     if (device && device_is_of(device, port))
         look_at_event(broker, port, device);
     else
-        feature_look(broker, port);
+        look_at(broker, port);
 }
 
 void
@@ -210,7 +210,7 @@ broker_look_at_all(Broker *broker)
         if (table)
             look_at_links(broker, port, table);
         else
-            feature_look(broker, port);
+            look_at(broker, port);
     }
 }
 

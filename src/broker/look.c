@@ -229,7 +229,7 @@ follow_name(Broker *broker, Port *port, const LinkInfo *device)
     if (g_str_equal(device->name, port->interface_name) ||
         !port_table_rename_interface(broker->ports, port, device->name))
         return FALSE;
-    feature_save(broker, port);
+    broker_save(broker, port);
     return TRUE;
 }
 
@@ -242,13 +242,13 @@ follow_device(Broker *broker, Port *port, const LinkInfo *device, gboolean by_pa
     port->link_up = up;
     port->carrier = device->carrier;
     changed |= follow_name(broker, port, device);
-    return features_follow(broker, port, device, by_parent) || changed;
+    return features_follow(&broker->host, port, device, by_parent) || changed;
 }
 
 static guint
 compare_device(Broker *broker, const Port *port, const LinkInfo *device, DeviceState *ret_wanted)
 {
-    device_want(broker, port, feature_network(broker, port), ret_wanted);
+    device_want(broker, port, broker_network_of(broker, port), ret_wanted);
     return device_compare(port, ret_wanted, device);
 }
 
@@ -274,7 +274,7 @@ note_repaired(Repair *repair, const LinkInfo *before, guint fields)
     repair->n_failed = 0;
     repair->by_parent = FALSE;
     wait_as(repair, REPAIR_LASTS, LOOK_ATTEMPTS - 1);
-    features_repaired(broker, port, before, fields, by_parent);
+    features_repaired(&broker->host, port, before, fields, by_parent);
     /* What it had until now may be what another port is waiting for. */
     if (fields & DEVICE_MAC)
         look_at_blocked(broker, port->parent_index);
@@ -329,7 +329,7 @@ repair_drift(Broker *broker, Port *port, const DeviceState *wanted, const LinkIn
         (repair->state == REPAIR_GAVE_UP && looks_the_same(device, &repair->device)))
         return FALSE;
     repair->by_parent = by_parent;
-    changed = features_drift(broker, port, fields);
+    changed = features_drift(&broker->host, port, fields);
     if (repair->state == REPAIR_LASTS) {
         repair->n_undone++;
         wait_as(repair, REPAIR_WAITS, MIN(repair->n_undone, PACE_MAX));
@@ -369,7 +369,7 @@ note_move(Broker *broker, Port *port, const LinkInfo *removed)
     port->is_moved = TRUE;
     port->moved_netns = removed->moved_netns;
     port->moved_index = removed->moved_index;
-    feature_save(broker, port);
+    broker_save(broker, port);
     look_note_moved(port);
     g_warning("port %s: %s", port->name, port->problem);
 }
@@ -383,7 +383,7 @@ look_at_loss(Broker *broker, Port *port, const LinkInfo *removed)
     LinkInfo parent;
 
     if (port->state == PORT_STATE_ACTIVE)
-        features_release_or_warn(broker, port);
+        features_release_or_warn(&broker->host, port);
     if (removed && removed->is_moved)
         note_move(broker, port, removed);
     changed = look_note_moved(port);
@@ -416,9 +416,9 @@ take_back(Broker *broker, Port *port, const LinkInfo *device)
     port->state = PORT_STATE_ACTIVE;
     if (port->is_moved) {
         port->is_moved = FALSE;
-        feature_save(broker, port);
+        broker_save(broker, port);
     }
-    features_adopt(broker, port, device, say_warning, NULL);
+    features_adopt(&broker->host, port, device, say_warning, NULL);
     return TRUE;
 }
 
@@ -453,7 +453,7 @@ look_now(Broker *broker, Port *port, LookReason reason)
         return;
     }
     if (must_wait_for_events(port, &device, reason)) {
-        feature_look_later(broker, port);
+        look_later(broker, port);
         return;
     }
     port->is_new = FALSE;
@@ -470,7 +470,7 @@ look_now(Broker *broker, Port *port, LookReason reason)
 }
 
 void
-feature_look(Broker *broker, Port *port)
+look_at(Broker *broker, Port *port)
 {
     look_now(broker, port, LOOK_OTHER);
 }
@@ -561,7 +561,7 @@ look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent)
 {
     Repair *repair;
 
-    if (features_on_parent(broker, port, parent))
+    if (features_on_parent(&broker->host, port, parent))
         broker_emit(broker, PORT_EVENT_CHANGED, port);
     repair = find_repair(broker, port);
     if (!repair || repair->state != REPAIR_GAVE_UP || looks_the_same(parent, &repair->parent))
@@ -608,7 +608,7 @@ on_events_read(gpointer user_data)
 }
 
 void
-feature_look_later(Broker *broker, Port *port)
+look_later(Broker *broker, Port *port)
 {
     LinkInfo parent;
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Use case: descriptors of a port that is there. */
 #include "broker-private.h"
-#include "feature-lifetime.h"
 
 #include "error.h"
 #include "port-error.h"
@@ -79,7 +78,7 @@ broker_open_port(Broker *broker, const Caller *caller, const char *text, guint n
         !broker_check_grant(n_queues, vhosts, error) ||
         !broker_open_descriptors(broker, port, &link, n_queues, taps, error))
         return FALSE;
-    lifetime_observe(broker, port);
+    features_opened(&broker->host, port);
     broker_emit(broker, PORT_EVENT_CHANGED, port);
     ret_grant->port = port;
     ret_grant->taps = g_steal_pointer(&taps);

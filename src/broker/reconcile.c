@@ -14,7 +14,7 @@
  *   VLAN device of ours, no port    it goes (see src/networks)
  * A port's parent is the link that the device lies on, by whatever name. Without a device it is the
  * one that the record has by its index, or by its name when it is a record from before the index.
- * Whether a holder lives, feature-lifetime.c tells. A device that is not as its port's record says
+ * Whether a holder lives, the features tell. A device that is not as its port's record says
  * is brought back by the look that ends its adoption (look.c).
  */
 #include "broker-private.h"
@@ -85,7 +85,7 @@ look_at_unfinished(Reconciliation *run, GPtrArray *unfinished)
                 say(run, "%s", error->message);
             continue;
         }
-        features_release_or_warn(run->broker, port);
+        features_release_or_warn(&run->broker->host, port);
         g_array_append_val(run->unwanted, device->index);
     }
 }
@@ -140,7 +140,7 @@ adopt(Reconciliation *run, Port *port, const LinkInfo *device)
             broker_observe(run->broker, port, device, parent);
     }
     port->state = PORT_STATE_ACTIVE;
-    features_adopt(run->broker, port, device, add_message, run);
+    features_adopt(&run->broker->host, port, device, add_message, run);
     look_at_event(run->broker, port, device);
 }
 
@@ -150,12 +150,12 @@ look_at_port(Reconciliation *run, Port *port, GError **error)
     const LinkInfo *device = find_device(run, port);
     gboolean lives;
 
-    if (!features_lives(run->broker, port, &lives, error))
+    if (!features_lives(&run->broker->host, port, &lives, error))
         return FALSE;
     if (!lives) {
         if (!device && !broker_remove_moved(run->broker, port, error))
             return FALSE;
-        features_release_or_warn(run->broker, port);
+        features_release_or_warn(&run->broker->host, port);
         if (device)
             g_array_append_val(run->unwanted, device->index);
         g_ptr_array_add(run->ended, port);
@@ -163,7 +163,7 @@ look_at_port(Reconciliation *run, Port *port, GError **error)
     }
     find_parent(run, port, device);
     if (!device) {
-        features_release_or_warn(run->broker, port);
+        features_release_or_warn(&run->broker->host, port);
         port->state = state_without_device(run, port);
         look_note_moved(port);
         say(run, "device %s of port %s is gone", port->interface_name, port->name);
@@ -195,7 +195,7 @@ look_for_orphans(Reconciliation *run, GPtrArray *unfinished)
             continue;
         }
         say(run, "device %s is ours and has no record: it is removed", link->name);
-        features_orphan(run->broker, link);
+        features_orphan(&run->broker->host, link);
         g_array_append_val(run->unwanted, link->index);
     }
 }
@@ -231,7 +231,7 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
 
     if (!registry_load(broker->registry, &unfinished, &messages, error))
         return FALSE;
-    if (!features_load(broker, error))
+    if (!features_load(&broker->host, error))
         return FALSE;
     links = broker->kernel->ops->link_list(broker->kernel, error);
     if (!links || !networks_load_devices(broker->networks, links, error))
@@ -249,7 +249,7 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
     if (!remove_all(&run, unfinished, ended, error) ||
         !networks_sweep_devices(broker->networks, error))
         return FALSE;
-    features_loaded(broker);
+    features_loaded(&broker->host);
     *ret_messages = g_steal_pointer(&messages);
     return TRUE;
 }

@@ -7,6 +7,8 @@
 #include "hurry.h"
 #include "linux.h"
 #include "log.h"
+#include "port-features.h"
+#include "process.h"
 #include "random.h"
 #include "varlink-server.h"
 #include "vhost-net.h"
@@ -38,23 +40,16 @@ static const Privileges end_privileges = {
 };
 
 static const Privileges *const single_parts[] = {
-    &file_privileges,
-    &random_privileges,
-    &config_privileges,
-    &vhost_net_privileges,
-    &varlink_server_privileges,
-    &hurry_privileges,
-    &log_privileges,
-    &loop_privileges,
-    &library_privileges,
-    &end_privileges,
-    NULL,
+    &file_privileges,      &process_privileges,        &random_privileges, &config_privileges,
+    &vhost_net_privileges, &varlink_server_privileges, &hurry_privileges,  &log_privileges,
+    &loop_privileges,      &library_privileges,        &end_privileges,    NULL,
 };
 
 GPtrArray *
 declared_list(void)
 {
-    const Privileges *const *const rooms[] = {linux_privileges, broker_privileges, single_parts};
+    const Privileges *const *const rooms[] = {linux_privileges, features_privileges,
+                                              broker_privileges, single_parts};
     GPtrArray *parts = g_ptr_array_new();
 
     for (guint i = 0; i < G_N_ELEMENTS(rooms); i++) {

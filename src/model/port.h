@@ -59,7 +59,7 @@ typedef struct Port {
     gid_t node_group;
     guint64 node_made; /* the node's device number if it is of our making; 0: the kernel's */
     gboolean
-        incoming; /* bridge mode: the guest is elsewhere (see src/broker/feature-migration.c), */
+        incoming; /* bridge mode: the guest is elsewhere (see src/features/migration.c), */
     guint64 sent_before; /* and the device had sent so many frames when that began */
     gboolean is_moved;   /* the device is in the network namespace that has this number here, */
     int moved_netns, moved_index; /* and has this ifindex there */

@@ -15,7 +15,7 @@ wanted_mtu(const Port *port)
 }
 
 static void
-mtu_want(Broker *broker, const Port *port, const Network *network, DeviceState *state)
+mtu_want(FeatureHost *host, const Port *port, const Network *network, DeviceState *state)
 {
     state->mtu = wanted_mtu(port);
     /* Without a look at the parent nobody knows what the device may have. */
@@ -25,9 +25,9 @@ mtu_want(Broker *broker, const Port *port, const Network *network, DeviceState *
 
 /* The device's message may come before its parent's. */
 static void
-look_at_parent(Broker *broker, Port *port)
+look_at_parent(FeatureHost *host, Port *port)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
     LinkInfo parent;
 
     if (kernel->ops->link_by_index(kernel, port->parent_index, &parent, NULL))
@@ -35,10 +35,10 @@ look_at_parent(Broker *broker, Port *port)
 }
 
 static gboolean
-mtu_follow(Broker *broker, Port *port, const LinkInfo *device, gboolean by_parent)
+mtu_follow(FeatureHost *host, Port *port, const LinkInfo *device, gboolean by_parent)
 {
     if (device->mtu != wanted_mtu(port))
-        look_at_parent(broker, port);
+        look_at_parent(host, port);
     if (device->mtu == port->mtu || device->mtu != wanted_mtu(port))
         return FALSE;
     g_warning("port %s: its MTU is now %u, it was %u (the parent's has changed)", port->name,
@@ -46,24 +46,25 @@ mtu_follow(Broker *broker, Port *port, const LinkInfo *device, gboolean by_paren
     if (port->wanted_mtu == 0)
         port->wanted_mtu = port->mtu;
     port->mtu = device->mtu;
-    feature_save(broker, port);
+    host->ops->save(host, port);
     return TRUE;
 }
 
 static void
-mtu_repaired(Broker *broker, Port *port, const LinkInfo *before, guint fields, gboolean by_parent)
+mtu_repaired(FeatureHost *host, Port *port, const LinkInfo *before, guint fields,
+             gboolean by_parent)
 {
     if (fields & DEVICE_MTU && before->mtu != port->mtu && !by_parent)
         g_message("port %s: its MTU was %u, it is %u again", port->name, before->mtu, port->mtu);
 }
 
 static gboolean
-mtu_on_parent(Broker *broker, Port *port, const LinkInfo *parent)
+mtu_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
 {
     if (port->parent_mtu == parent->mtu)
         return FALSE;
     port->parent_mtu = parent->mtu;
-    feature_look(broker, port);
+    host->ops->look(host, port);
     return FALSE;
 }
 

@@ -13,7 +13,7 @@
  * type none, and a domain whose process is not known, count as living. A process that cannot be
  * looked at, or not be watched, has not ended, nor would its end be seen: nothing is served then.
  */
-#include "feature-lifetime.h"
+#include "feature.h"
 
 #include "holders.h"
 
@@ -23,18 +23,18 @@
 #include <errno.h>
 
 static Holders *
-holders_of(Broker *broker)
+holders_of(FeatureHost *host)
 {
-    return feature_state(broker, &feature_lifetime);
+    return feature_state(host, &feature_lifetime);
 }
 
 /* As long as neither has ended, the caller and the holder with its pid are one process. */
 static gboolean
-find_caller(Broker *broker, const Caller *caller, Process *ret_process)
+find_caller(FeatureHost *host, const Caller *caller, Process *ret_process)
 {
     guint64 start_time;
 
-    if (!holders_find(holders_of(broker), caller->pid, &start_time) ||
+    if (!holders_find(holders_of(host), caller->pid, &start_time) ||
         process_has_ended(caller->pidfd))
         return FALSE;
     *ret_process = (Process){.pidfd = -1, .pid = caller->pid, .start_time = start_time};
@@ -66,7 +66,8 @@ open_caller_by_pid(const Caller *caller, Process *ret_process, GError **error)
 }
 
 static gboolean
-open_holder(Broker *broker, const Caller *caller, pid_t named, Process *ret_process, GError **error)
+open_holder(FeatureHost *host, const Caller *caller, pid_t named, Process *ret_process,
+            GError **error)
 {
     gboolean shares = TRUE;
 
@@ -85,7 +86,7 @@ open_holder(Broker *broker, const Caller *caller, pid_t named, Process *ret_proc
                               "the caller's process is not visible to macvtapd");
     if (caller->pidfd < 0)
         return open_caller_by_pid(caller, ret_process, error);
-    return find_caller(broker, caller, ret_process) ||
+    return find_caller(host, caller, ret_process) ||
            process_open_pidfd(caller->pidfd, caller->pid, ret_process, error);
 }
 
@@ -106,13 +107,14 @@ check_named_holder(const Process *process, uid_t uid, GError **error)
  * caller may name itself, and processes of its own user; root any. The pidfd is -1 when the holders
  * know the process. */
 static gboolean
-find_holder(Broker *broker, const Caller *caller, Holder *holder, Process *process, GError **error)
+find_holder(FeatureHost *host, const Caller *caller, Holder *holder, Process *process,
+            GError **error)
 {
     g_autoptr(GError) cause = NULL;
 
     if (holder->type != HOLDER_PROCESS && holder->pid == 0)
         return TRUE;
-    if (!open_holder(broker, caller, holder->pid, process, &cause))
+    if (!open_holder(host, caller, holder->pid, process, &cause))
         return port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: %s", cause->message);
     if (!caller_is_root(caller) && holder->pid != 0 &&
         !check_named_holder(process, caller->uid, error))
@@ -123,15 +125,15 @@ find_holder(Broker *broker, const Caller *caller, Holder *holder, Process *proce
 }
 
 static gboolean
-lifetime_prepare(Broker *broker, NewPort *new, GError **error)
+lifetime_prepare(FeatureHost *host, NewPort *new, GError **error)
 {
     new->port->holder = new->request->holder;
-    return find_holder(broker, new->caller, &new->port->holder, &new->holder, error);
+    return find_holder(host, new->caller, &new->port->holder, &new->holder, error);
 }
 
 /* From now on the port goes with this process. */
 static gboolean
-set_holder_process(Broker *broker, const Caller *caller, Port *port, pid_t pid, GError **error)
+set_holder_process(FeatureHost *host, const Caller *caller, Port *port, pid_t pid, GError **error)
 {
     const Holder before = port->holder;
     Holder holder = before;
@@ -139,80 +141,79 @@ set_holder_process(Broker *broker, const Caller *caller, Port *port, pid_t pid, 
     g_autoptr(GError) cause = NULL;
 
     holder.pid = pid;
-    if (!find_holder(broker, caller, &holder, &process, error))
+    if (!find_holder(host, caller, &holder, &process, error))
         return FALSE;
     port->holder = holder;
-    if (registry_update(feature_registry(broker), port, &cause) &&
-        holders_add(holders_of(broker), port->id, &process, &cause))
+    if (host->ops->record(host, port, &cause) &&
+        holders_add(holders_of(host), port->id, &process, &cause))
         return TRUE;
     descriptor_clear(&process.pidfd);
     port->holder = before;
-    registry_update(feature_registry(broker), port, NULL);
+    host->ops->record(host, port, NULL);
     return port_error_set(error, PORT_ERROR_SYSTEM, "holder of port %s: %s", port->name,
                           cause->message);
 }
 
 static guint
-count_open(Broker *broker, const Port *port)
+count_open(FeatureHost *host, const Port *port)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
 
     return kernel->ops->queue_count(kernel, port->id);
 }
 
-void
-lifetime_observe(Broker *broker, Port *port)
+static void
+lifetime_opened(FeatureHost *host, Port *port)
 {
-    port->open_queues = count_open(broker, port);
+    port->open_queues = count_open(host, port);
 }
 
 /* TRUE when it was the last queue of a port that ends with it. */
 static gboolean
-on_closed(Broker *broker, Port *port)
+on_closed(FeatureHost *host, Port *port)
 {
-    lifetime_observe(broker, port);
+    lifetime_opened(host, port);
     if (port->holder.type == HOLDER_DESCRIPTORS && port->open_queues == 0)
         return TRUE;
-    feature_emit(broker, port);
+    host->ops->emit(host, port);
     return FALSE;
 }
 
 static void
 on_queues_closed(const char *const *owners, gpointer user_data)
 {
-    Broker *broker = user_data;
+    FeatureHost *host = user_data;
     g_autoptr(GPtrArray) ended = g_ptr_array_new();
 
     for (; *owners; owners++) {
-        Port *port = port_table_find(feature_ports(broker), *owners);
+        Port *port = port_table_find(host->ports, *owners);
 
-        if (port && !port->is_ending && on_closed(broker, port))
+        if (port && !port->is_ending && on_closed(host, port))
             g_ptr_array_add(ended, port->id);
     }
     g_ptr_array_add(ended, NULL);
-    feature_end_ports(broker, (const char *const *)ended->pdata);
+    host->ops->end_ports(host, (const char *const *)ended->pdata);
 }
 
 static gboolean
-lifetime_load(Broker *broker, GError **error)
+lifetime_load(FeatureHost *host, GError **error)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
 
-    return kernel->ops->queue_watch(kernel, on_queues_closed, broker, error);
+    return kernel->ops->queue_watch(kernel, on_queues_closed, host, error);
 }
 
 /* Gives up the queues of what is no port. */
 static void
-lifetime_loaded(Broker *broker)
+lifetime_loaded(FeatureHost *host)
 {
-    Kernel *kernel = feature_kernel(broker);
-    Registry *registry = feature_registry(broker);
+    Kernel *kernel = host->kernel;
     g_autoptr(GPtrArray) owners = kernel->ops->queue_owners(kernel);
 
     for (guint i = 0; i < owners->len; i++) {
         const char *id = owners->pdata[i];
 
-        if (!port_table_find(feature_ports(broker), id) && !registry_has_damaged(registry, id))
+        if (!port_table_find(host->ports, id) && !host->ops->is_damaged(host, id))
             kernel->ops->queue_forget(kernel, id);
     }
 }
@@ -220,13 +221,15 @@ lifetime_loaded(Broker *broker)
 static void
 on_processes_ended(const char *const *port_ids, gpointer user_data)
 {
-    feature_end_ports(user_data, port_ids);
+    FeatureHost *host = user_data;
+
+    host->ops->end_ports(host, port_ids);
 }
 
 static gboolean
-lifetime_start(Broker *broker, gpointer *ret_state, GError **error)
+lifetime_start(FeatureHost *host, gpointer *ret_state, GError **error)
 {
-    *ret_state = holders_new(on_processes_ended, broker, error);
+    *ret_state = holders_new(on_processes_ended, host, error);
     return *ret_state != NULL;
 }
 
@@ -237,31 +240,31 @@ lifetime_stop(gpointer state)
 }
 
 static gboolean
-lifetime_attach(Broker *broker, NewPort *new, const LinkInfo *device, GError **error)
+lifetime_attach(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error)
 {
     g_autoptr(GError) cause = NULL;
 
     if (new->port->holder.pid != 0 &&
-        !holders_add(holders_of(broker), new->port->id, &new->holder, &cause))
+        !holders_add(holders_of(host), new->port->id, &new->holder, &cause))
         return port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
-    lifetime_observe(broker, new->port);
+    lifetime_opened(host, new->port);
     return TRUE;
 }
 
 static gboolean
-lifetime_lives(Broker *broker, Port *port, gboolean *ret_lives, GError **error)
+lifetime_lives(FeatureHost *host, Port *port, gboolean *ret_lives, GError **error)
 {
     Process process = {.pidfd = -1};
     g_autoptr(GError) cause = NULL;
 
-    lifetime_observe(broker, port);
+    lifetime_opened(host, port);
     if (port->holder.type == HOLDER_DESCRIPTORS && port->open_queues == 0)
         *ret_lives = FALSE;
     if (port->holder.pid == 0)
         return TRUE;
     if (process_open(port->holder.pid, &process, &cause)) {
         if (process.start_time == port->holder.start_time)
-            holders_add(holders_of(broker), port->id, &process, &cause);
+            holders_add(holders_of(host), port->id, &process, &cause);
         else
             *ret_lives = FALSE;
         descriptor_clear(&process.pidfd);
@@ -275,7 +278,7 @@ lifetime_lives(Broker *broker, Port *port, gboolean *ret_lives, GError **error)
 }
 
 static gboolean
-lifetime_check_change(Broker *broker, const Caller *caller, const Port *port,
+lifetime_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                       const PortChange *change, GError **error)
 {
     return change->holder_pid == 0 || port->holder.type == HOLDER_DOMAIN ||
@@ -286,21 +289,21 @@ lifetime_check_change(Broker *broker, const Caller *caller, const Port *port,
 }
 
 static gboolean
-lifetime_change(Broker *broker, const Caller *caller, Port *port, const PortChange *change,
+lifetime_change(FeatureHost *host, const Caller *caller, Port *port, const PortChange *change,
                 GError **error)
 {
     return change->holder_pid == 0 ||
-           set_holder_process(broker, caller, port, change->holder_pid, error);
+           set_holder_process(host, caller, port, change->holder_pid, error);
 }
 
 /* The end of its holder is another chance for a record that could not be removed: so only when that
  * has gone. */
 static void
-lifetime_detach(Broker *broker, const Port *port)
+lifetime_detach(FeatureHost *host, const Port *port)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
 
-    holders_remove(holders_of(broker), port->id);
+    holders_remove(holders_of(host), port->id);
     kernel->ops->queue_forget(kernel, port->id);
 }
 
@@ -312,6 +315,7 @@ const PortFeature feature_lifetime = {
     .loaded = lifetime_loaded,
     .prepare = lifetime_prepare,
     .attach = lifetime_attach,
+    .opened = lifetime_opened,
     .lives = lifetime_lives,
     .check_change = lifetime_check_change,
     .change = lifetime_change,

@@ -31,7 +31,7 @@
 #include "port-error.h"
 
 static gboolean
-migration_check(Broker *broker, const NewPort *new, GError **error)
+migration_check(FeatureHost *host, const NewPort *new, GError **error)
 {
     return !new->request->incoming || caller_is_root(new->caller) ||
            port_error_set(error, PORT_ERROR_ACCESS_DENIED,
@@ -39,60 +39,60 @@ migration_check(Broker *broker, const NewPort *new, GError **error)
 }
 
 static gboolean
-migration_prepare(Broker *broker, NewPort *new, GError **error)
+migration_prepare(FeatureHost *host, NewPort *new, GError **error)
 {
     new->port->incoming = new->request->incoming &&new->port->mode == MACVTAP_MODE_BRIDGE;
     return TRUE;
 }
 
 static void
-guest_is_here(Broker *broker, Port *port)
+guest_is_here(FeatureHost *host, Port *port)
 {
     port->incoming = FALSE;
-    feature_save(broker, port);
-    feature_look(broker, port);
-    feature_emit(broker, port);
+    host->ops->save(host, port);
+    host->ops->look(host, port);
+    host->ops->emit(host, port);
 }
 
 static void
 on_transmit(int index, gpointer user_data)
 {
-    Broker *broker = user_data;
-    Port *port = port_table_find_index(feature_ports(broker), index);
+    FeatureHost *host = user_data;
+    Port *port = port_table_find_index(host->ports, index);
 
     if (port && port->incoming && !port->is_ending)
-        guest_is_here(broker, port);
+        guest_is_here(host, port);
 }
 
 static gboolean
-watch_guest(Broker *broker, const Port *port, GError **error)
+watch_guest(FeatureHost *host, const Port *port, GError **error)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
 
-    return kernel->ops->watch_transmit(kernel, port->interface_index, on_transmit, broker, error);
+    return kernel->ops->watch_transmit(kernel, port->interface_index, on_transmit, host, error);
 }
 
 static void
-unwatch_guest(Broker *broker, const Port *port)
+unwatch_guest(FeatureHost *host, const Port *port)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
 
     kernel->ops->unwatch_transmit(kernel, port->interface_index);
 }
 
 static gboolean
-migration_attach(Broker *broker, NewPort *new, const LinkInfo *device, GError **error)
+migration_attach(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error)
 {
     g_autoptr(GError) cause = NULL;
 
-    return !new->port->incoming || watch_guest(broker, new->port, &cause) ||
+    return !new->port->incoming || watch_guest(host, new->port, &cause) ||
            port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
 }
 
 static gboolean
-count_sent(Broker *broker, const Port *port, guint64 *ret_sent, GError **error)
+count_sent(FeatureHost *host, const Port *port, guint64 *ret_sent, GError **error)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
     LinkStatistics now;
 
     if (!kernel->ops->link_statistics(kernel, port->interface_index, &now, error))
@@ -103,43 +103,43 @@ count_sent(Broker *broker, const Port *port, guint64 *ret_sent, GError **error)
 
 /* The guest may have sent its first frame long ago. */
 static gboolean
-migration_adopt(Broker *broker, Port *port, const LinkInfo *device, GError **error)
+migration_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError **error)
 {
     g_autoptr(GError) cause = NULL;
     guint64 sent = 0;
 
     if (!port->incoming)
         return TRUE;
-    if (!watch_guest(broker, port, &cause) || !count_sent(broker, port, &sent, &cause))
+    if (!watch_guest(host, port, &cause) || !count_sent(host, port, &sent, &cause))
         return port_error_set(
             error, PORT_ERROR_SYSTEM,
             "port %s stays in mode vepa, for its guest will not be seen to come: %s", port->name,
             cause->message);
     if (sent != port->sent_before) {
-        unwatch_guest(broker, port);
-        guest_is_here(broker, port);
+        unwatch_guest(host, port);
+        guest_is_here(host, port);
     }
     return TRUE;
 }
 
 static void
-migration_want(Broker *broker, const Port *port, const Network *network, DeviceState *state)
+migration_want(FeatureHost *host, const Port *port, const Network *network, DeviceState *state)
 {
     if (port->incoming)
         state->mode = MACVTAP_MODE_VEPA;
 }
 
 static void
-migration_detach(Broker *broker, const Port *port)
+migration_detach(FeatureHost *host, const Port *port)
 {
     if (port->incoming)
-        unwatch_guest(broker, port);
+        unwatch_guest(host, port);
 }
 
 static Port *
-find_guest(Broker *broker, int parent, const MacAddress *mac)
+find_guest(FeatureHost *host, int parent, const MacAddress *mac)
 {
-    const GSList *ports = port_table_find_mac(feature_ports(broker), mac);
+    const GSList *ports = port_table_find_mac(host->ports, mac);
 
     for (; ports; ports = ports->next) {
         Port *port = ports->data;
@@ -152,19 +152,19 @@ find_guest(Broker *broker, int parent, const MacAddress *mac)
 
 /* The guest's next frame is watched for and the record written before the device changes. */
 static gboolean
-note_departure(Broker *broker, Port *port, GError **error)
+note_departure(FeatureHost *host, Port *port, GError **error)
 {
     guint64 before = port->sent_before, sent = 0;
 
-    if (!count_sent(broker, port, &sent, error) || !watch_guest(broker, port, error))
+    if (!count_sent(host, port, &sent, error) || !watch_guest(host, port, error))
         return FALSE;
     port->incoming = TRUE;
     port->sent_before = sent;
-    if (registry_update(feature_registry(broker), port, error))
+    if (host->ops->record(host, port, error))
         return TRUE;
     port->incoming = FALSE;
     port->sent_before = before;
-    unwatch_guest(broker, port);
+    unwatch_guest(host, port);
     return FALSE;
 }
 
@@ -172,27 +172,27 @@ note_departure(Broker *broker, Port *port, GError **error)
 static void
 on_announcement(int index, const MacAddress *mac, gpointer user_data)
 {
-    Broker *broker = user_data;
+    FeatureHost *host = user_data;
     g_autoptr(GError) error = NULL;
-    Port *port = find_guest(broker, index, mac);
+    Port *port = find_guest(host, index, mac);
 
     if (!port || port->mode != MACVTAP_MODE_BRIDGE || port->incoming)
         return;
-    if (!note_departure(broker, port, &error)) {
+    if (!note_departure(host, port, &error)) {
         g_warning("port %s: its guest has left, but not for its neighbours on %s: %s", port->name,
                   port->parent, error->message);
         return;
     }
-    feature_look(broker, port);
-    feature_emit(broker, port);
+    host->ops->look(host, port);
+    host->ops->emit(host, port);
 }
 
 static gboolean
-migration_start(Broker *broker, gpointer *ret_state, GError **error)
+migration_start(FeatureHost *host, gpointer *ret_state, GError **error)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
 
-    return kernel->ops->watch_announcements(kernel, on_announcement, broker, error);
+    return kernel->ops->watch_announcements(kernel, on_announcement, host, error);
 }
 
 const PortFeature feature_migration = {

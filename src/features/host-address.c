@@ -9,7 +9,8 @@
 static void
 on_address(int index, const char *address, gpointer user_data)
 {
-    Port *port = port_table_find_index(feature_ports(user_data), index);
+    const FeatureHost *host = user_data;
+    Port *port = port_table_find_index(host->ports, index);
 
     if (!port || port->is_ending || port->has_host_address)
         return;
@@ -20,11 +21,11 @@ on_address(int index, const char *address, gpointer user_data)
 }
 
 static gboolean
-host_address_start(Broker *broker, gpointer *ret_state, GError **error)
+host_address_start(FeatureHost *host, gpointer *ret_state, GError **error)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
 
-    return kernel->ops->watch_addresses(kernel, on_address, broker, error);
+    return kernel->ops->watch_addresses(kernel, on_address, host, error);
 }
 
 const PortFeature feature_host_address = {

@@ -23,7 +23,7 @@ device_of(const Port *port)
 }
 
 static gboolean
-node_check(Broker *broker, const NewPort *new, GError **error)
+node_check(FeatureHost *host, const NewPort *new, GError **error)
 {
     const PortRequest *request = new->request;
     const Caller *caller = new->caller;
@@ -37,7 +37,7 @@ node_check(Broker *broker, const NewPort *new, GError **error)
 }
 
 static gboolean
-node_prepare(Broker *broker, NewPort *new, GError **error)
+node_prepare(FeatureHost *host, NewPort *new, GError **error)
 {
     new->port->has_node = new->request->has_node;
     new->port->node_owner = new->request->node_owner;
@@ -46,22 +46,22 @@ node_prepare(Broker *broker, NewPort *new, GError **error)
 }
 
 static gboolean
-node_make(Broker *broker, NewPort *new, const LinkInfo *device, GError **error)
+node_make(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
     Port *port = new->port;
 
     if (!port->has_node)
         return TRUE;
     if (!kernel->ops->tap_node_ensure(kernel, device, port->node_owner, &port->node_made, error))
         return FALSE;
-    return port->node_made == 0 || registry_begin(feature_registry(broker), port, error);
+    return port->node_made == 0 || host->ops->record(host, port, error);
 }
 
 static gboolean
-ensure_node(Broker *broker, Port *port, const LinkInfo *device, GError **error)
+ensure_node(FeatureHost *host, Port *port, const LinkInfo *device, GError **error)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
     guint64 made = 0;
 
     if (!kernel->ops->tap_node_ensure(kernel, device, port->node_owner, &made, error))
@@ -69,24 +69,24 @@ ensure_node(Broker *broker, Port *port, const LinkInfo *device, GError **error)
     if (made == 0)
         return TRUE;
     port->node_made = made;
-    return registry_update(feature_registry(broker), port, error);
+    return host->ops->record(host, port, error);
 }
 
 /* udev or an administrator may have given the node to others, or removed it. */
 static gboolean
-node_adopt(Broker *broker, Port *port, const LinkInfo *device, GError **error)
+node_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError **error)
 {
     g_autoptr(GError) cause = NULL;
 
-    return !port->has_node || ensure_node(broker, port, device, &cause) ||
+    return !port->has_node || ensure_node(host, port, device, &cause) ||
            port_error_set(error, PORT_ERROR_SYSTEM, "port %s may not be opened by path: %s",
                           port->name, cause->message);
 }
 
 static gboolean
-node_release(Broker *broker, const Port *port, GError **error)
+node_release(FeatureHost *host, const Port *port, GError **error)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
     const LinkInfo device = device_of(port);
     g_autoptr(GError) cause = NULL;
 
@@ -97,9 +97,9 @@ node_release(Broker *broker, const Port *port, GError **error)
 }
 
 static void
-node_orphan(Broker *broker, const LinkInfo *device)
+node_orphan(FeatureHost *host, const LinkInfo *device)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
 
     kernel->ops->tap_node_remove(kernel, device, 0, NULL);
 }

@@ -34,9 +34,9 @@ may_change(const Port *port)
 
 /* In passthru the new device has the parent's MAC, whatever it was made with. */
 static gboolean
-mac_attach(Broker *broker, NewPort *new, const LinkInfo *device, GError **error)
+mac_attach(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
     const Port *port = new->port;
     g_autoptr(GError) cause = NULL;
 
@@ -48,7 +48,7 @@ mac_attach(Broker *broker, NewPort *new, const LinkInfo *device, GError **error)
 }
 
 static void
-mac_want(Broker *broker, const Port *port, const Network *network, DeviceState *state)
+mac_want(FeatureHost *host, const Port *port, const Network *network, DeviceState *state)
 {
     state->mac = port->mac;
     if (!may_change(port))
@@ -56,7 +56,7 @@ mac_want(Broker *broker, const Port *port, const Network *network, DeviceState *
 }
 
 static gboolean
-mac_follow(Broker *broker, Port *port, const LinkInfo *device, gboolean by_parent)
+mac_follow(FeatureHost *host, Port *port, const LinkInfo *device, gboolean by_parent)
 {
     char before[MAC_ADDRESS_TEXT_SIZE], now[MAC_ADDRESS_TEXT_SIZE];
 
@@ -67,13 +67,13 @@ mac_follow(Broker *broker, Port *port, const LinkInfo *device, gboolean by_paren
                   " it",
                   port->name, port->parent, mac_address_format(&port->mac, before),
                   mac_address_format(&device->mac, now));
-    port_table_set_mac(feature_ports(broker), port, &device->mac);
-    feature_save(broker, port);
+    port_table_set_mac(host->ports, port, &device->mac);
+    host->ops->save(host, port);
     return TRUE;
 }
 
 static gboolean
-mac_drift(Broker *broker, Port *port, guint fields)
+mac_drift(FeatureHost *host, Port *port, guint fields)
 {
     if (fields & DEVICE_MAC)
         port->mac_changes++;
@@ -82,9 +82,9 @@ mac_drift(Broker *broker, Port *port, guint fields)
 
 /* The port that has this port's MAC and may not, or NULL. */
 static Port *
-find_conflicting_port(Broker *broker, const Port *port)
+find_conflicting_port(FeatureHost *host, const Port *port)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
     g_autoptr(GArray) links = kernel->ops->link_list(kernel, NULL);
 
     for (guint i = 0; links && i < links->len; i++) {
@@ -93,7 +93,7 @@ find_conflicting_port(Broker *broker, const Port *port)
 
         if (!link->is_macvlan || !mac_address_equal(&link->mac, &port->mac))
             continue;
-        other = port_table_find_index(feature_ports(broker), link->index);
+        other = port_table_find_index(host->ports, link->index);
         if (other && other != port && other->parent_index == port->parent_index)
             return may_change(other) ? NULL : other;
     }
@@ -101,9 +101,9 @@ find_conflicting_port(Broker *broker, const Port *port)
 }
 
 static gboolean
-take_random_mac(Broker *broker, const Port *port)
+take_random_mac(FeatureHost *host, const Port *port)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
     guint32 low = random_number(), high = random_number();
     /* 02: locally administered, and no multicast address. */
     const MacAddress mac = {{0x02, (guint8)(high >> 8), (guint8)high, (guint8)(low >> 16),
@@ -113,17 +113,17 @@ take_random_mac(Broker *broker, const Port *port)
 }
 
 static gboolean
-mac_repair(Broker *broker, Port *port, const DeviceState *wanted, guint fields, GError **error)
+mac_repair(FeatureHost *host, Port *port, const DeviceState *wanted, guint fields, GError **error)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
     g_autoptr(GError) cause = NULL;
     Port *other;
 
     if (!(fields & DEVICE_MAC) ||
         kernel->ops->link_set_mac(kernel, port->interface_index, &port->mac, &cause))
         return TRUE;
-    other = error_is_errno(cause, EADDRINUSE) ? find_conflicting_port(broker, port) : NULL;
-    if (other && take_random_mac(broker, other))
+    other = error_is_errno(cause, EADDRINUSE) ? find_conflicting_port(host, port) : NULL;
+    if (other && take_random_mac(host, other))
         return kernel->ops->link_set_mac(kernel, port->interface_index, &port->mac, error);
     g_propagate_error(error, g_steal_pointer(&cause));
     return FALSE;
@@ -131,7 +131,8 @@ mac_repair(Broker *broker, Port *port, const DeviceState *wanted, guint fields, 
 
 /* Each change by an administrator is told; of a guest's the first is enough. */
 static void
-mac_repaired(Broker *broker, Port *port, const LinkInfo *before, guint fields, gboolean by_parent)
+mac_repaired(FeatureHost *host, Port *port, const LinkInfo *before, guint fields,
+             gboolean by_parent)
 {
     char was[MAC_ADDRESS_TEXT_SIZE], is[MAC_ADDRESS_TEXT_SIZE];
 
@@ -151,10 +152,10 @@ mac_repaired(Broker *broker, Port *port, const LinkInfo *before, guint fields, g
 }
 
 static gboolean
-mac_on_parent(Broker *broker, Port *port, const LinkInfo *parent)
+mac_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
 {
     if (port->mode == MACVTAP_MODE_PASSTHRU && !mac_address_equal(&parent->mac, &port->mac))
-        feature_look_later(broker, port);
+        host->ops->look_later(host, port);
     return FALSE;
 }
 

@@ -6,7 +6,7 @@
 #include "port-error.h"
 
 static void
-sources_want(Broker *broker, const Port *port, const Network *network, DeviceState *state)
+sources_want(FeatureHost *host, const Port *port, const Network *network, DeviceState *state)
 {
     if (port->mode != MACVTAP_MODE_SOURCE)
         return;
@@ -16,22 +16,23 @@ sources_want(Broker *broker, const Port *port, const Network *network, DeviceSta
 }
 
 static gboolean
-set_sources(Broker *broker, const Port *port, const GArray *sources, GError **error)
+set_sources(FeatureHost *host, const Port *port, const GArray *sources, GError **error)
 {
-    Kernel *kernel = feature_kernel(broker);
+    Kernel *kernel = host->kernel;
 
     return kernel->ops->macvtap_set_sources(kernel, port->interface_index,
                                             (const MacAddress *)sources->data, sources->len, error);
 }
 
 static gboolean
-sources_repair(Broker *broker, Port *port, const DeviceState *wanted, guint fields, GError **error)
+sources_repair(FeatureHost *host, Port *port, const DeviceState *wanted, guint fields,
+               GError **error)
 {
-    return !(fields & DEVICE_SOURCES) || set_sources(broker, port, wanted->sources, error);
+    return !(fields & DEVICE_SOURCES) || set_sources(host, port, wanted->sources, error);
 }
 
 static gboolean
-sources_check_change(Broker *broker, const Caller *caller, const Port *port,
+sources_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                      const PortChange *change, GError **error)
 {
     if (!change->sources)
@@ -47,7 +48,7 @@ sources_check_change(Broker *broker, const Caller *caller, const Port *port,
 
 /* The caller is told at once whether the kernel takes the list. */
 static gboolean
-sources_change(Broker *broker, const Caller *caller, Port *port, const PortChange *change,
+sources_change(FeatureHost *host, const Caller *caller, Port *port, const PortChange *change,
                GError **error)
 {
     g_autoptr(GArray) before = NULL;
@@ -57,12 +58,11 @@ sources_change(Broker *broker, const Caller *caller, Port *port, const PortChang
         return TRUE;
     before = port->sources;
     port->sources = g_array_copy(change->sources);
-    if (registry_update(feature_registry(broker), port, &cause) &&
-        set_sources(broker, port, port->sources, &cause))
+    if (host->ops->record(host, port, &cause) && set_sources(host, port, port->sources, &cause))
         return TRUE;
     g_array_unref(port->sources);
     port->sources = g_steal_pointer(&before);
-    feature_save(broker, port);
+    host->ops->save(host, port);
     return port_error_set(error, PORT_ERROR_SYSTEM, "sources of port %s: %s", port->name,
                           cause->message);
 }

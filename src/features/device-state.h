@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a port's device must be (invariant 10). */
+#pragma once
+
+#include "mac-address.h"
+#include "mode.h"
+
+#include <glib.h>
+
+/* What a device has. The first group is prescribed and repaired; the second is what others may
+ * change, and the port follows. A MAC is of either. */
+typedef enum DeviceField {
+    DEVICE_MODE = 1 << 0,
+    DEVICE_MAC = 1 << 1,
+    DEVICE_MTU = 1 << 2,
+    DEVICE_SOURCES = 1 << 3,
+    DEVICE_MULTICAST = 1 << 4,
+    DEVICE_ALIAS = 1 << 5,
+    DEVICE_SILENCE = 1 << 6, /* no ARP and no IPv6 of the host's */
+    DEVICE_RECORD = 1 << 7,  /* not the device's: the record could not be written */
+
+    DEVICE_UP = 1 << 8,
+    DEVICE_NAME = 1 << 9,
+} DeviceField;
+
+typedef struct DeviceState {
+    guint fields; /* of DeviceField: which of the members are prescribed */
+    MacvtapMode mode;
+    MacAddress mac;
+    guint32 mtu;           /* bytes */
+    const GArray *sources; /* of MacAddress, borrowed */
+    gboolean all_multicast;
+} DeviceState;

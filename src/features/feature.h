@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A feature of a port: a file, NAME.c, and one row in the table of port-features.c. What it may
+ * know of the daemon is in FeatureHost. Nobody outside this module includes this header.
+ */
+#pragma once
+
+#include "port-features.h"
+
+/* The members are called as port-features.h says of the function with the same name; each may be
+ * NULL. */
+typedef struct PortFeature {
+    const char *name;
+
+    /* *ret_state is what feature_state() returns from then on; it may stay NULL. */
+    gboolean (*start)(FeatureHost *host, gpointer *ret_state, GError **error);
+    void (*stop)(gpointer state);
+    gboolean (*load)(FeatureHost *host, GError **error);
+    void (*loaded)(FeatureHost *host);
+
+    gboolean (*check)(FeatureHost *host, const NewPort *new, GError **error);
+    gboolean (*prepare)(FeatureHost *host, NewPort *new, GError **error);
+    gboolean (*make)(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error);
+    gboolean (*attach)(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error);
+    void (*opened)(FeatureHost *host, Port *port);
+
+    gboolean (*lives)(FeatureHost *host, Port *port, gboolean *ret_lives, GError **error);
+    /* The message of an error is for the log. */
+    gboolean (*adopt)(FeatureHost *host, Port *port, const LinkInfo *device, GError **error);
+
+    void (*want)(FeatureHost *host, const Port *port, const Network *network, DeviceState *state);
+    gboolean (*follow)(FeatureHost *host, Port *port, const LinkInfo *device, gboolean by_parent);
+    gboolean (*drift)(FeatureHost *host, Port *port, guint fields);
+    gboolean (*repair)(FeatureHost *host, Port *port, const DeviceState *wanted, guint fields,
+                       GError **error);
+    void (*repaired)(FeatureHost *host, Port *port, const LinkInfo *before, guint fields,
+                     gboolean by_parent);
+    gboolean (*on_parent)(FeatureHost *host, Port *port, const LinkInfo *parent);
+
+    gboolean (*check_change)(FeatureHost *host, const Caller *caller, const Port *port,
+                             const PortChange *change, GError **error);
+    gboolean (*change)(FeatureHost *host, const Caller *caller, Port *port,
+                       const PortChange *change, GError **error);
+
+    gboolean (*release)(FeatureHost *host, const Port *port, GError **error);
+    void (*orphan)(FeatureHost *host, const LinkInfo *device);
+    void (*detach)(FeatureHost *host, const Port *port);
+} PortFeature;
+
+extern const PortFeature feature_lifetime, feature_node, feature_sources, feature_mac, feature_mtu,
+    feature_migration, feature_host_address;
+
+/* What the feature's start() left. */
+gpointer feature_state(FeatureHost *host, const PortFeature *feature);

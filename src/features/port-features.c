@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "feature.h"
+
+#include "holders.h"
+
+#include "descriptor.h"
+
+/* What ends a port comes first: a port that ends is nothing to the others. */
+static const PortFeature *const features[] = {
+    &feature_lifetime, &feature_node,      &feature_sources,      &feature_mac,
+    &feature_mtu,      &feature_migration, &feature_host_address,
+};
+
+#define FOR_EACH(feature)                                                                          \
+    for (const PortFeature *const *row = features, *feature;                                       \
+         row < features + G_N_ELEMENTS(features) && (feature = *row, TRUE); row++)
+
+const Privileges *const features_privileges[] = {
+    &holders_privileges,
+    NULL,
+};
+
+void
+new_port_init(NewPort *new, const Caller *caller, const PortRequest *request)
+{
+    *new = (NewPort){.caller = caller, .request = request, .holder = {.pidfd = -1}};
+}
+
+void
+new_port_clear(NewPort *new)
+{
+    descriptor_clear(&new->holder.pidfd);
+}
+
+gpointer
+feature_state(FeatureHost *host, const PortFeature *feature)
+{
+    guint number = 0;
+
+    while (features[number] != feature)
+        number++;
+    return host->states[number];
+}
+
+gboolean
+features_start(FeatureHost *host, GError **error)
+{
+    host->states = g_new0(gpointer, G_N_ELEMENTS(features));
+    FOR_EACH(feature)
+    {
+        if (feature->start && !feature->start(host, &host->states[row - features], error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+void
+features_stop(FeatureHost *host)
+{
+    if (!host->states)
+        return;
+    FOR_EACH(feature)
+    {
+        if (feature->stop)
+            feature->stop(g_steal_pointer(&host->states[row - features]));
+    }
+    g_clear_pointer(&host->states, g_free);
+}
+
+gboolean
+features_load(FeatureHost *host, GError **error)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->load && !feature->load(host, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+void
+features_loaded(FeatureHost *host)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->loaded)
+            feature->loaded(host);
+    }
+}
+
+gboolean
+features_check(FeatureHost *host, const NewPort *new, GError **error)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->check && !feature->check(host, new, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+features_prepare(FeatureHost *host, NewPort *new, GError **error)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->prepare && !feature->prepare(host, new, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+features_make(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->make && !feature->make(host, new, device, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+features_attach(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->attach && !feature->attach(host, new, device, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+void
+features_opened(FeatureHost *host, Port *port)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->opened)
+            feature->opened(host, port);
+    }
+}
+
+gboolean
+features_lives(FeatureHost *host, Port *port, gboolean *ret_lives, GError **error)
+{
+    *ret_lives = TRUE;
+    FOR_EACH(feature)
+    {
+        if (feature->lives && !feature->lives(host, port, ret_lives, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+void
+features_adopt(FeatureHost *host, Port *port, const LinkInfo *device,
+               void (*say)(const char *message, gpointer user_data), gpointer user_data)
+{
+    FOR_EACH(feature)
+    {
+        g_autoptr(GError) error = NULL;
+
+        if (feature->adopt && !feature->adopt(host, port, device, &error))
+            say(error->message, user_data);
+    }
+}
+
+void
+features_want(FeatureHost *host, const Port *port, const Network *network, DeviceState *state)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->want)
+            feature->want(host, port, network, state);
+    }
+}
+
+gboolean
+features_follow(FeatureHost *host, Port *port, const LinkInfo *device, gboolean by_parent)
+{
+    gboolean changed = FALSE;
+
+    FOR_EACH(feature)
+    {
+        if (feature->follow)
+            changed |= feature->follow(host, port, device, by_parent);
+    }
+    return changed;
+}
+
+gboolean
+features_drift(FeatureHost *host, Port *port, guint fields)
+{
+    gboolean changed = FALSE;
+
+    FOR_EACH(feature)
+    {
+        if (feature->drift)
+            changed |= feature->drift(host, port, fields);
+    }
+    return changed;
+}
+
+gboolean
+features_repair(FeatureHost *host, Port *port, const DeviceState *wanted, guint fields,
+                GError **error)
+{
+    gboolean good = TRUE;
+
+    FOR_EACH(feature)
+    {
+        if (feature->repair)
+            good &= feature->repair(host, port, wanted, fields, good ? error : NULL);
+    }
+    return good;
+}
+
+void
+features_repaired(FeatureHost *host, Port *port, const LinkInfo *before, guint fields,
+                  gboolean by_parent)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->repaired)
+            feature->repaired(host, port, before, fields, by_parent);
+    }
+}
+
+gboolean
+features_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
+{
+    gboolean changed = FALSE;
+
+    FOR_EACH(feature)
+    {
+        if (feature->on_parent)
+            changed |= feature->on_parent(host, port, parent);
+    }
+    return changed;
+}
+
+gboolean
+features_check_change(FeatureHost *host, const Caller *caller, const Port *port,
+                      const PortChange *change, GError **error)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->check_change && !feature->check_change(host, caller, port, change, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+features_change(FeatureHost *host, const Caller *caller, Port *port, const PortChange *change,
+                GError **error)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->change && !feature->change(host, caller, port, change, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+features_release(FeatureHost *host, const Port *port, GError **error)
+{
+    for (guint i = G_N_ELEMENTS(features); i-- > 0;) {
+        if (features[i]->release && !features[i]->release(host, port, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+void
+features_release_or_warn(FeatureHost *host, const Port *port)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!features_release(host, port, &error))
+        g_warning("%s", error->message);
+}
+
+void
+features_orphan(FeatureHost *host, const LinkInfo *device)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->orphan)
+            feature->orphan(host, device);
+    }
+}
+
+void
+features_detach(FeatureHost *host, const Port *port)
+{
+    for (guint i = G_N_ELEMENTS(features); i-- > 0;) {
+        if (features[i]->detach)
+            features[i]->detach(host, port);
+    }
+}
