@@ -11,41 +11,30 @@
  * A failure in 3 or 4 undoes backwards; a crash anywhere leaves a record that broker_reconcile()
  * finds.
  */
-#include "broker-private.h"
+#include "creation.h"
 #include "parent.h"
 
 #include "error.h"
 #include "policy.h"
 #include "port-error.h"
 #include "port-fields.h"
-#include "random.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <unistd.h>
 
-/* Chosen ifindexes start above what the kernel counts up to, so that a /dev/tapN of another
- * namespace, where the kernel counted, is never in our way. */
-#define INDEX_MIN (1 << 20)
-#define INDEX_MAX (1 << 30)
-#define ATTEMPTS 8
+static Creation
+creation_begin(Broker *broker, const Caller *caller, const PortRequest *request)
+{
+    Creation creation = {
+        .broker = broker,
+        .caller = caller,
+        .request = request,
+        .taps = descriptor_array_new(),
+        .vhosts = descriptor_array_new(),
+    };
 
-/* A creation under way. */
-typedef struct Creation {
-    Broker *broker;
-    const Caller *caller;
-    const PortRequest *request;
-    Network *network; /* a reference */
-    LinkInfo parent, trunk;
-    MacAddress wanted_mac; /* see free_wanted_mac() */
-    NewPort new;
-    Port *port; /* ours until it is committed */
-    DescriptorArray *taps, *vhosts;
-    GArray *others; /* of LinkInfo, once a generated MAC was found in use by a device that is not
-                       ours */
-    gboolean check_only; /* nothing is made */
-    gboolean is_stuck;   /* the device could not be removed: see hand_over() */
-} Creation;
+    new_port_init(&creation.new, caller, request);
+    return creation;
+}
 
 static void
 creation_clear(Creation *creation)
@@ -58,345 +47,6 @@ creation_clear(Creation *creation)
     g_clear_pointer(&creation->others, g_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Creation, creation_clear)
-
-static gboolean
-resolve_network(Creation *creation, GError **error)
-{
-    const char *name = creation->request->network;
-    Network *network;
-
-    if (network_spec_is_adhoc(name)) {
-        if (!caller_is_root(creation->caller))
-            return port_error_set(error, PORT_ERROR_ACCESS_DENIED,
-                                  "only root may name an ad-hoc network%s (%s)",
-                                  creation->caller->from_container ? ", and not over the container"
-                                                                     " socket"
-                                                                   : "",
-                                  name);
-        creation->network = network_parse_adhoc(name, error);
-        return creation->network != NULL;
-    }
-    network = networks_find(creation->broker->networks, name);
-    if (!network)
-        return port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND, "there is no network '%s'",
-                              name);
-    if (network->problem)
-        return port_error_set(
-            error, PORT_ERROR_NETWORK_INVALID, "network %s cannot be used: %s", name,
-            caller_is_root(creation->caller) ? network->problem : "its file has an error");
-    if (!policy_may_use(network, creation->caller))
-        return port_error_set(
-            error, PORT_ERROR_ACCESS_DENIED,
-            "user %u may not use network %s (see its AllowUsers= and AllowGroups=)",
-            (guint)creation->caller->uid, name);
-    creation->network = network_ref(network);
-    return TRUE;
-}
-
-typedef struct NetworkLoad {
-    const char *network;
-    uid_t account;
-    guint n_ports, n_owned;
-} NetworkLoad;
-
-static void
-count_in_network(Port *port, gpointer user_data)
-{
-    NetworkLoad *load = user_data;
-
-    if (!g_str_equal(port->network, load->network))
-        return;
-    load->n_ports++;
-    load->n_owned += port_account(port) == load->account;
-}
-
-static gboolean
-check_network_limits(Creation *creation, GError **error)
-{
-    const Network *network = creation->network;
-    NetworkLoad load = {.network = network->name, .account = caller_account(creation->caller)};
-
-    if (network->max_ports == 0 && network->max_ports_per_user == 0)
-        return TRUE;
-    port_table_foreach(creation->broker->ports, count_in_network, &load);
-    if (network->max_ports != 0 && load.n_ports >= network->max_ports)
-        return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
-                              "network %s has its %u ports (MaxPorts=)", network->name,
-                              network->max_ports);
-    if (network->max_ports_per_user != 0 && load.n_owned >= network->max_ports_per_user)
-        return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
-                              "user %u has its %u ports on network %s (MaxPortsPerUser=)",
-                              (guint)creation->caller->uid, network->max_ports_per_user,
-                              network->name);
-    return TRUE;
-}
-
-static gboolean
-check_limits(Creation *creation, GError **error)
-{
-    const PortTable *ports = creation->broker->ports;
-    const Caller *caller = creation->caller;
-
-    if (port_table_count(ports) >= PORTS_MAX)
-        return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "this daemon has its %d ports",
-                              PORTS_MAX);
-    if (!caller_is_root(caller) &&
-        port_table_count_account(ports, caller_account(caller)) >= PORTS_PER_USER_MAX)
-        return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "user %u has its %d ports",
-                              (guint)caller->uid, PORTS_PER_USER_MAX);
-    return check_network_limits(creation, error);
-}
-
-/* Whether the port counts where the caller has reached a limit, whichever that is. */
-static gboolean
-counts_as_well(const Port *port, gpointer user_data)
-{
-    const Creation *creation = user_data;
-
-    return port_account(port) == caller_account(creation->caller) ||
-           g_str_equal(port->network, creation->network->name) ||
-           port_table_count(creation->broker->ports) >= PORTS_MAX;
-}
-
-static MacOrigin
-mac_origin(const Creation *creation)
-{
-    return (MacOrigin){
-        .seed = creation->broker->mac_seed,
-        .name = creation->request->name,
-        .uid = caller_account(creation->caller),
-        .guest_name = creation->request->guest_name,
-    };
-}
-
-/* Whether a port of the network has the MAC, on whatever parent: those of a pool are one network to
- * the guests. A port that is ending counts if ending_too. */
-static gboolean
-network_has_mac(const Creation *creation, const MacAddress *mac, gboolean ending_too)
-{
-    const GSList *ports = port_table_find_mac(creation->broker->ports, mac);
-
-    for (; ports; ports = ports->next) {
-        const Port *port = ports->data;
-
-        if (g_str_equal(port->network, creation->network->name) && (ending_too || !port->is_ending))
-            return TRUE;
-    }
-    return FALSE;
-}
-
-static gboolean
-mac_is_kept(const MacAddress *mac, gpointer user_data)
-{
-    return network_has_mac(user_data, mac, FALSE);
-}
-
-static gboolean
-was_callers(const Port *port, gpointer user_data)
-{
-    const Creation *creation = user_data;
-
-    return port_account(port) == caller_account(creation->caller) &&
-           g_str_equal(port->network, creation->network->name);
-}
-
-static gboolean
-has_wanted_mac(const Port *port, gpointer user_data)
-{
-    const Creation *creation = user_data;
-
-    return mac_address_equal(&port->mac, &creation->wanted_mac);
-}
-
-/* A guest that is started anew at once gets the MAC that it had, so the port that it had goes
- * first; and others of the same user with it, for they may all be started anew. */
-static void
-free_wanted_mac(Creation *creation)
-{
-    Removals *removals = creation->broker->removals;
-    const MacOrigin origin = mac_origin(creation);
-
-    if (!removals_pending(removals) || creation->request->name || creation->request->has_mac ||
-        creation->network->mac == MAC_POLICY_INHERIT ||
-        !policy_generate_mac(creation->network, &origin, mac_is_kept, creation,
-                             &creation->wanted_mac, NULL))
-        return;
-    if (network_has_mac(creation, &creation->wanted_mac, TRUE))
-        removals_hurry(removals, was_callers, creation);
-    if (network_has_mac(creation, &creation->wanted_mac, TRUE))
-        removals_hurry(removals, has_wanted_mac, creation);
-}
-
-static gboolean
-is_named(const Port *port, const char *text)
-{
-    return text && (g_str_equal(port->id, text) || g_str_equal(port->name, text) ||
-                    g_str_equal(port->interface_name, text));
-}
-
-static gboolean
-is_in_the_way(const Port *port, gpointer user_data)
-{
-    const Creation *creation = user_data;
-    const PortRequest *request = creation->request;
-    const Network *network = creation->network;
-
-    if (is_named(port, policy_port_name(request)) || is_named(port, request->interface_name) ||
-        (request->has_mac && mac_address_equal(&port->mac, &request->mac)))
-        return TRUE;
-    /* Passthru excludes all others from a parent. */
-    return (port->mode == MACVTAP_MODE_PASSTHRU || network->mode == MACVTAP_MODE_PASSTHRU) &&
-           (g_strv_contains((const char *const *)network->parents, port->parent) ||
-            (port->trunk && g_strv_contains((const char *const *)network->parents, port->trunk)));
-}
-
-/* Ports that are ending keep nobody out: what has the names, the MAC or the parent that are asked
- * for goes first. They count until they have gone, though: else who makes and drops ports faster
- * than the kernel removes them could have any number. */
-static gboolean
-make_room(Creation *creation, GError **error)
-{
-    Removals *removals = creation->broker->removals;
-
-    while (removals_hurry(removals, is_in_the_way, creation))
-        ;
-    free_wanted_mac(creation);
-    for (;;) {
-        GError *cause = NULL;
-
-        if (check_limits(creation, &cause))
-            return TRUE;
-        if (!removals_hurry(removals, counts_as_well, creation)) {
-            g_propagate_error(error, cause);
-            return FALSE;
-        }
-        g_error_free(cause);
-    }
-}
-
-static gboolean
-mac_is_taken(const MacAddress *mac, gpointer user_data)
-{
-    Creation *creation = user_data;
-
-    for (guint i = 0; creation->others && i < creation->others->len; i++) {
-        if (mac_address_equal(&g_array_index(creation->others, LinkInfo, i).mac, mac))
-            return TRUE;
-    }
-    return parent_has_mac(creation->broker->networks, &creation->parent, mac) ||
-           (!creation->request->name && network_has_mac(creation, mac, TRUE));
-}
-
-static gboolean
-choose_inherited(Creation *creation, GError **error)
-{
-    const PortRequest *request = creation->request;
-    char wanted[MAC_ADDRESS_TEXT_SIZE], own[MAC_ADDRESS_TEXT_SIZE];
-
-    creation->port->mac = creation->parent.mac;
-    if (!request->has_mac || mac_address_equal(&request->mac, &creation->parent.mac))
-        return TRUE;
-    return port_error_set(
-        error, PORT_ERROR_MAC_NOT_ALLOWED,
-        "network %s gives the guest the MAC of %s, %s, not %s; ask for that MAC, or set"
-        " Mac=assign in the network",
-        creation->network->name, creation->parent.name,
-        mac_address_format(&creation->parent.mac, own), mac_address_format(&request->mac, wanted));
-}
-
-static gboolean
-choose_mac(Creation *creation, GError **error)
-{
-    const PortRequest *request = creation->request;
-    const MacOrigin origin = mac_origin(creation);
-    gboolean passthru = creation->network->mode == MACVTAP_MODE_PASSTHRU;
-
-    if (creation->network->mac == MAC_POLICY_INHERIT)
-        return choose_inherited(creation, error);
-    if (request->has_mac) {
-        creation->port->mac = request->mac;
-        /* In passthru the parent's own MAC is what the port has anyway. */
-        return passthru || parent_check_mac(creation->broker->networks, &creation->parent,
-                                            &request->mac, error);
-    }
-    return policy_generate_mac(creation->network, &origin, mac_is_taken, creation,
-                               &creation->port->mac, error);
-}
-
-static gboolean
-choose_mtu(Creation *creation, GError **error)
-{
-    guint32 mtu = creation->request->mtu ? creation->request->mtu : creation->network->mtu;
-
-    if (mtu > creation->parent.mtu)
-        return port_error_set(error, PORT_ERROR_MTU_TOO_LARGE, "MTU %u is above %s's %u", mtu,
-                              creation->parent.name, creation->parent.mtu);
-    creation->port->mtu = mtu ? mtu : creation->parent.mtu;
-    creation->port->wanted_mtu = creation->port->mtu;
-    creation->port->parent_mtu = creation->parent.mtu;
-    return TRUE;
-}
-
-static void
-choose_index(Creation *creation)
-{
-    do
-        creation->port->interface_index = random_in_range(INDEX_MIN, INDEX_MAX);
-    while (port_table_find_index(creation->broker->ports, creation->port->interface_index));
-}
-
-/* A port keeps its interface's name when somebody else has removed the device. Nor may it be
- * another's port name: who names a port by either must mean one. */
-static gboolean
-check_interface_name(Creation *creation, GError **error)
-{
-    const char *name = creation->request->interface_name;
-    const Port *other = port_table_find(creation->broker->ports, name);
-
-    return !other || port_error_set(error, PORT_ERROR_NAME_TAKEN,
-                                    "interface name %s is taken by port %s", name, other->name);
-}
-
-/* The ID, and the names that nobody asked for. A guest's name is only a wish. */
-static gboolean
-draw_names(Creation *creation, GError **error)
-{
-    const PortRequest *request = creation->request;
-    const PortTable *ports = creation->broker->ports;
-    const char *name = policy_port_name(request);
-    Port *port = creation->port;
-
-    if (!request->name && name && port_table_find(ports, name))
-        name = NULL;
-    for (guint attempt = 1; attempt <= ATTEMPTS; attempt++) {
-        g_free(port->id);
-        port->id = g_strdup_printf("p%08x%04x", random_number(), random_number() & 0xffff);
-        snprintf(port->interface_name, sizeof(port->interface_name), "mvt%.12s", port->id + 1);
-        if (port_table_find(ports, port->id) || port_table_find(ports, port->interface_name))
-            continue;
-        g_free(port->name);
-        port->name = g_strdup(name ? name : port->id);
-        if (request->interface_name)
-            g_strlcpy(port->interface_name, request->interface_name, sizeof(port->interface_name));
-        return TRUE;
-    }
-    return port_error_set(error, PORT_ERROR_NAME_TAKEN, "every name drawn, as %s, is taken",
-                          port->interface_name);
-}
-
-static gboolean
-choose_names(Creation *creation, GError **error)
-{
-    const PortRequest *request = creation->request;
-    const PortTable *ports = creation->broker->ports;
-
-    if (request->name && port_table_find(ports, request->name))
-        return port_error_set(error, PORT_ERROR_NAME_TAKEN, "there is a port '%s' already",
-                              request->name);
-    if (request->interface_name && !check_interface_name(creation, error))
-        return FALSE;
-    return draw_names(creation, error);
-}
 
 static void
 name_parents(Creation *creation)
@@ -458,18 +108,19 @@ decide(Creation *creation, GError **error)
 
     port->state = PORT_STATE_CREATING;
     creation->new.port = port;
-    if (!resolve_network(creation, error) ||
+    if (!creation_find_network(creation, error) ||
         !features_check(&creation->broker->host, &creation->new, error) ||
         !policy_check_request(creation->network, creation->caller, creation->request, &port->queues,
                               &port->vhost, error) ||
-        !make_room(creation, error))
+        !creation_make_room(creation, error))
         return FALSE;
     note_network(creation);
     if (!features_prepare(&creation->broker->host, &creation->new, error) ||
-        !choose_names(creation, error) || !choose_parent(creation, error) ||
-        !choose_mtu(creation, error) || !choose_mac(creation, error))
+        !creation_choose_names(creation, error) || !choose_parent(creation, error) ||
+        !features_choose(&creation->broker->host, &creation->new, &creation->parent, error) ||
+        !creation_choose_mac(creation, error))
         return FALSE;
-    choose_index(creation);
+    creation_choose_index(creation);
     fields_keep(port_fields, FIELD_USE_REQUEST, creation->request, port);
     name_parents(creation);
     return open_vhosts(creation, error);
@@ -540,40 +191,6 @@ make_device(Creation *creation, LinkInfo *ret_link, GError **error)
     return FALSE;
 }
 
-/* A device that is not ours has the MAC that we generated: look at all of them and take another. */
-static gboolean
-choose_mac_again(Creation *creation)
-{
-    if (creation->others || creation->request->has_mac ||
-        creation->port->mode == MACVTAP_MODE_PASSTHRU)
-        return FALSE;
-    creation->others = creation->broker->kernel->ops->link_list(creation->broker->kernel, NULL);
-    return creation->others && choose_mac(creation, NULL);
-}
-
-/* A device that is not ours has the interface name that we drew. */
-static gboolean
-draw_names_again(Creation *creation)
-{
-    if (creation->request->interface_name)
-        return FALSE;
-    registry_abort(creation->broker->registry, creation->port->id);
-    return draw_names(creation, NULL);
-}
-
-/* What was chosen and is in the way of the kernel's making the device is chosen anew. */
-static gboolean
-choose_again(Creation *creation, const GError *cause)
-{
-    if (error_is_errno(cause, EBUSY)) {
-        choose_index(creation);
-        return TRUE;
-    }
-    if (error_is_errno(cause, EEXIST))
-        return draw_names_again(creation);
-    return error_is_errno(cause, EADDRINUSE) && choose_mac_again(creation);
-}
-
 /* Instead of steps 2 and 3: what making the device would meet. */
 static gboolean
 foresee(Creation *creation, GError **error)
@@ -585,7 +202,7 @@ foresee(Creation *creation, GError **error)
         if (errnum == 0)
             return TRUE;
         error_set_errno(&cause, errnum, "cannot make macvtap %s", creation->port->interface_name);
-        if (attempt == ATTEMPTS || !choose_again(creation, cause)) {
+        if (attempt == CREATION_ATTEMPTS || !creation_choose_again(creation, cause)) {
             parent_explain(creation->broker->networks, &creation->parent, creation->port, cause,
                            error);
             return FALSE;
@@ -627,7 +244,8 @@ record_and_make(Creation *creation, LinkInfo *ret_link, GError **error)
         g_clear_error(&cause);
         if (make_device(creation, ret_link, &cause))
             return TRUE;
-        if (attempt == ATTEMPTS || creation->is_stuck || !choose_again(creation, cause))
+        if (attempt == CREATION_ATTEMPTS || creation->is_stuck ||
+            !creation_choose_again(creation, cause))
             break;
     }
     drop_record(creation);
@@ -695,16 +313,9 @@ gboolean
 broker_create_port(Broker *broker, const Caller *caller, const PortRequest *request,
                    PortGrant *ret_grant, GError **error)
 {
-    g_auto(Creation) creation = {
-        .broker = broker,
-        .caller = caller,
-        .request = request,
-        .taps = descriptor_array_new(),
-        .vhosts = descriptor_array_new(),
-    };
+    g_auto(Creation) creation = creation_begin(broker, caller, request);
     LinkInfo link;
 
-    new_port_init(&creation.new, caller, request);
     broker->kernel->ops->queue_catch_up(broker->kernel);
     removals_retry(broker->removals);
     if (!decide(&creation, error) || !record_and_make(&creation, &link, error)) {
@@ -728,16 +339,9 @@ broker_create_port(Broker *broker, const Caller *caller, const PortRequest *requ
 Port *
 broker_check_port(Broker *broker, const Caller *caller, const PortRequest *request, GError **error)
 {
-    g_auto(Creation) creation = {
-        .broker = broker,
-        .caller = caller,
-        .request = request,
-        .check_only = TRUE,
-        .taps = descriptor_array_new(),
-        .vhosts = descriptor_array_new(),
-    };
+    g_auto(Creation) creation = creation_begin(broker, caller, request);
 
-    new_port_init(&creation.new, caller, request);
+    creation.check_only = TRUE;
     removals_retry(broker->removals);
     if (!decide(&creation, error) || !foresee(&creation, error))
         return NULL;

@@ -20,6 +20,7 @@ typedef struct PortFeature {
 
     gboolean (*check)(FeatureHost *host, const NewPort *new, GError **error);
     gboolean (*prepare)(FeatureHost *host, NewPort *new, GError **error);
+    gboolean (*choose)(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError **error);
     gboolean (*make)(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error);
     gboolean (*attach)(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error);
     void (*opened)(FeatureHost *host, Port *port);

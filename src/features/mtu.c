@@ -6,6 +6,22 @@
  */
 #include "feature.h"
 
+#include "port-error.h"
+
+static gboolean
+mtu_choose(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError **error)
+{
+    guint32 mtu = new->request->mtu ? new->request->mtu : new->network->mtu;
+
+    if (mtu > parent->mtu)
+        return port_error_set(error, PORT_ERROR_MTU_TOO_LARGE, "MTU %u is above %s's %u", mtu,
+                              parent->name, parent->mtu);
+    new->port->mtu = mtu ? mtu : parent->mtu;
+    new->port->wanted_mtu = new->port->mtu;
+    new->port->parent_mtu = parent->mtu;
+    return TRUE;
+}
+
 static guint32
 wanted_mtu(const Port *port)
 {
@@ -70,6 +86,7 @@ mtu_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
 
 const PortFeature feature_mtu = {
     .name = "MTU",
+    .choose = mtu_choose,
     .want = mtu_want,
     .follow = mtu_follow,
     .repaired = mtu_repaired,

@@ -111,6 +111,17 @@ features_prepare(FeatureHost *host, NewPort *new, GError **error)
 }
 
 gboolean
+features_choose(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError **error)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->choose && !feature->choose(host, new, parent, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
 features_make(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error)
 {
     FOR_EACH(feature)

@@ -81,6 +81,9 @@ gboolean features_check(FeatureHost *host, const NewPort *new, GError **error);
  * the mode and the owner are there. PORT_ERROR. */
 gboolean features_prepare(FeatureHost *host, NewPort *new, GError **error);
 
+/* The same, when the parent is chosen. */
+gboolean features_choose(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError **error);
+
 /* The device has just been made; the record is ID.creating. ERRNO_ERROR: EBUSY asks for another
  * ifindex. */
 gboolean features_make(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Who may have a new port: the network is there and for the caller, and neither has reached its
+ * limits. Ports that are on their way out are in nobody's way.
+ */
+#include "creation.h"
+
+#include "policy.h"
+#include "port-error.h"
+
+gboolean
+creation_find_network(Creation *creation, GError **error)
+{
+    const char *name = creation->request->network;
+    Network *network;
+
+    if (network_spec_is_adhoc(name)) {
+        if (!caller_is_root(creation->caller))
+            return port_error_set(error, PORT_ERROR_ACCESS_DENIED,
+                                  "only root may name an ad-hoc network%s (%s)",
+                                  creation->caller->from_container ? ", and not over the container"
+                                                                     " socket"
+                                                                   : "",
+                                  name);
+        creation->network = network_parse_adhoc(name, error);
+        return creation->network != NULL;
+    }
+    network = networks_find(creation->broker->networks, name);
+    if (!network)
+        return port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND, "there is no network '%s'",
+                              name);
+    if (network->problem)
+        return port_error_set(
+            error, PORT_ERROR_NETWORK_INVALID, "network %s cannot be used: %s", name,
+            caller_is_root(creation->caller) ? network->problem : "its file has an error");
+    if (!policy_may_use(network, creation->caller))
+        return port_error_set(
+            error, PORT_ERROR_ACCESS_DENIED,
+            "user %u may not use network %s (see its AllowUsers= and AllowGroups=)",
+            (guint)creation->caller->uid, name);
+    creation->network = network_ref(network);
+    return TRUE;
+}
+
+typedef struct NetworkLoad {
+    const char *network;
+    uid_t account;
+    guint n_ports, n_owned;
+} NetworkLoad;
+
+static void
+count_in_network(Port *port, gpointer user_data)
+{
+    NetworkLoad *load = user_data;
+
+    if (!g_str_equal(port->network, load->network))
+        return;
+    load->n_ports++;
+    load->n_owned += port_account(port) == load->account;
+}
+
+static gboolean
+check_network_limits(Creation *creation, GError **error)
+{
+    const Network *network = creation->network;
+    NetworkLoad load = {.network = network->name, .account = caller_account(creation->caller)};
+
+    if (network->max_ports == 0 && network->max_ports_per_user == 0)
+        return TRUE;
+    port_table_foreach(creation->broker->ports, count_in_network, &load);
+    if (network->max_ports != 0 && load.n_ports >= network->max_ports)
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
+                              "network %s has its %u ports (MaxPorts=)", network->name,
+                              network->max_ports);
+    if (network->max_ports_per_user != 0 && load.n_owned >= network->max_ports_per_user)
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
+                              "user %u has its %u ports on network %s (MaxPortsPerUser=)",
+                              (guint)creation->caller->uid, network->max_ports_per_user,
+                              network->name);
+    return TRUE;
+}
+
+static gboolean
+check_limits(Creation *creation, GError **error)
+{
+    const PortTable *ports = creation->broker->ports;
+    const Caller *caller = creation->caller;
+
+    if (port_table_count(ports) >= PORTS_MAX)
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "this daemon has its %d ports",
+                              PORTS_MAX);
+    if (!caller_is_root(caller) &&
+        port_table_count_account(ports, caller_account(caller)) >= PORTS_PER_USER_MAX)
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "user %u has its %d ports",
+                              (guint)caller->uid, PORTS_PER_USER_MAX);
+    return check_network_limits(creation, error);
+}
+
+/* Whether the port counts where the caller has reached a limit, whichever that is. */
+static gboolean
+counts_as_well(const Port *port, gpointer user_data)
+{
+    const Creation *creation = user_data;
+
+    return port_account(port) == caller_account(creation->caller) ||
+           g_str_equal(port->network, creation->network->name) ||
+           port_table_count(creation->broker->ports) >= PORTS_MAX;
+}
+
+static gboolean
+mac_is_kept(const MacAddress *mac, gpointer user_data)
+{
+    return creation_network_has_mac(user_data, mac, FALSE);
+}
+
+static gboolean
+was_callers(const Port *port, gpointer user_data)
+{
+    const Creation *creation = user_data;
+
+    return port_account(port) == caller_account(creation->caller) &&
+           g_str_equal(port->network, creation->network->name);
+}
+
+static gboolean
+has_wanted_mac(const Port *port, gpointer user_data)
+{
+    const Creation *creation = user_data;
+
+    return mac_address_equal(&port->mac, &creation->wanted_mac);
+}
+
+/* A guest that is started anew at once gets the MAC that it had, so the port that it had goes
+ * first; and others of the same user with it, for they may all be started anew. */
+static void
+free_wanted_mac(Creation *creation)
+{
+    Removals *removals = creation->broker->removals;
+    const MacOrigin origin = creation_mac_origin(creation);
+
+    if (!removals_pending(removals) || creation->request->name || creation->request->has_mac ||
+        creation->network->mac == MAC_POLICY_INHERIT ||
+        !policy_generate_mac(creation->network, &origin, mac_is_kept, creation,
+                             &creation->wanted_mac, NULL))
+        return;
+    if (creation_network_has_mac(creation, &creation->wanted_mac, TRUE))
+        removals_hurry(removals, was_callers, creation);
+    if (creation_network_has_mac(creation, &creation->wanted_mac, TRUE))
+        removals_hurry(removals, has_wanted_mac, creation);
+}
+
+static gboolean
+is_named(const Port *port, const char *text)
+{
+    return text && (g_str_equal(port->id, text) || g_str_equal(port->name, text) ||
+                    g_str_equal(port->interface_name, text));
+}
+
+static gboolean
+is_in_the_way(const Port *port, gpointer user_data)
+{
+    const Creation *creation = user_data;
+    const PortRequest *request = creation->request;
+    const Network *network = creation->network;
+
+    if (is_named(port, policy_port_name(request)) || is_named(port, request->interface_name) ||
+        (request->has_mac && mac_address_equal(&port->mac, &request->mac)))
+        return TRUE;
+    /* Passthru excludes all others from a parent. */
+    return (port->mode == MACVTAP_MODE_PASSTHRU || network->mode == MACVTAP_MODE_PASSTHRU) &&
+           (g_strv_contains((const char *const *)network->parents, port->parent) ||
+            (port->trunk && g_strv_contains((const char *const *)network->parents, port->trunk)));
+}
+
+/* Ports that are ending keep nobody out: what has the names, the MAC or the parent that are asked
+ * for goes first. They count until they have gone, though: else who makes and drops ports faster
+ * than the kernel removes them could have any number. */
+gboolean
+creation_make_room(Creation *creation, GError **error)
+{
+    Removals *removals = creation->broker->removals;
+
+    while (removals_hurry(removals, is_in_the_way, creation))
+        ;
+    free_wanted_mac(creation);
+    for (;;) {
+        GError *cause = NULL;
+
+        if (check_limits(creation, &cause))
+            return TRUE;
+        if (!removals_hurry(removals, counts_as_well, creation)) {
+            g_propagate_error(error, cause);
+            return FALSE;
+        }
+        g_error_free(cause);
+    }
+}
