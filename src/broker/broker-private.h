@@ -8,6 +8,7 @@
 #include "port-features.h"
 #include "registry.h"
 #include "removals.h"
+#include "repair.h"
 
 /* What one daemon and one user other than root may have, whatever the networks allow (invariant 5).
  */
@@ -22,8 +23,8 @@ struct Broker {
     Registry *registry;
     PortTable *ports; /* the registry's */
     Networks *networks;
-    FeatureHost host;    /* what the features see of all this */
-    GHashTable *repairs; /* Port -> Repair, see look.c */
+    FeatureHost host; /* what the features see of all this */
+    Repairs *repairs;
     const guint *repair_delays;
     GHashTable *looks_later; /* set of the ids of ports, or NULL; see look.c, */
     GSource *later_source;   /* and when that is */
@@ -53,8 +54,6 @@ void broker_look_at_all(Broker *broker);
  * device, or of its parent; a loss, that there is no device any more; what is blocked (on this
  * parent; 0: on any) waits for a MAC that another link had.
  */
-#define LOOK_ATTEMPTS 5
-extern const guint look_default_delays[LOOK_ATTEMPTS];
 void look_at(Broker *broker, Port *port);
 void look_at_event(Broker *broker, Port *port, const LinkInfo *device);
 void look_at_ipv6(Broker *broker, Port *port);
@@ -67,8 +66,7 @@ void look_at_blocked(Broker *broker, int parent_index);
 /* When the events that the kernel has sent until now have been read, and because of the parent. */
 void look_later(Broker *broker, Port *port);
 void look_begin_anew(Broker *broker); /* at every port, also where repairs were given up */
-void look_forget(Broker *broker, const Port *port);
-void look_repair_free(gpointer repair);
+void look_when_due(Port *port, gpointer broker); /* RepairDue */
 void look_end(Broker *broker);
 
 /* delete.c: a port to be removed, and what became of it. */

@@ -97,8 +97,8 @@ broker_new(const BrokerSetup *setup, GError **error)
     broker->vhost_data = setup->vhost_data;
     broker->list_changes = setup->list_changes;
     broker->changes_data = setup->changes_data;
-    broker->repairs = g_hash_table_new_full(NULL, NULL, NULL, look_repair_free);
-    broker->repair_delays = setup->repair_delays ? setup->repair_delays : look_default_delays;
+    broker->repair_delays = setup->repair_delays ? setup->repair_delays : repair_default_delays;
+    broker->repairs = repairs_new(broker->repair_delays, look_when_due, broker);
     broker->host = (FeatureHost){
         .ops = &host_ops,
         .kernel = broker->kernel,

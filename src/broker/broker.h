@@ -37,7 +37,7 @@ typedef struct BrokerSetup {
     BrokerListChanges list_changes; /* NULL: nobody can tell */
     gpointer changes_data;
     const guint
-        *repair_delays; /* LOOK_ATTEMPTS of them, in milliseconds, borrowed; NULL: the usual */
+        *repair_delays; /* REPAIR_ATTEMPTS of them, in milliseconds, borrowed; NULL: the usual */
 } BrokerSetup;
 
 /* Starts with no network and the registry empty: broker_set_networks(), then broker_reconcile(). */

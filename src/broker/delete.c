@@ -28,7 +28,7 @@ forget_port(Broker *broker, Port *port, const PortEnd *end, GError **error)
 {
     g_autoptr(Port) copy = port_copy(port);
 
-    look_forget(broker, port);
+    repairs_forget(broker->repairs, port);
     if (!registry_forget(broker->registry, port, error)) {
         registry_restore(broker->registry, port);
         if (port->state != PORT_STATE_CREATING)
@@ -122,7 +122,7 @@ schedule_removals(Broker *broker, gboolean any_failed)
 {
     if (!any_failed)
         broker->n_removals_failed = 0;
-    if (!any_failed || broker->removal_timer || ++broker->n_removals_failed >= LOOK_ATTEMPTS)
+    if (!any_failed || broker->removal_timer || ++broker->n_removals_failed >= REPAIR_ATTEMPTS)
         return;
     broker->removal_timer = g_timeout_source_new(broker->repair_delays[broker->n_removals_failed]);
     g_source_set_callback(broker->removal_timer, on_removal_due, broker, NULL);

@@ -213,7 +213,7 @@ remove_all(Reconciliation *run, GPtrArray *unfinished, GPtrArray *ended, GError 
     for (guint i = 0; i < ended->len; i++) {
         g_autoptr(Port) copy = port_copy(ended->pdata[i]);
 
-        look_forget(broker, ended->pdata[i]);
+        repairs_forget(broker->repairs, ended->pdata[i]);
         if (!registry_forget(broker->registry, ended->pdata[i], error))
             return FALSE;
         broker_emit_end(broker, copy, &(PortEnd){.reason = PORT_END_HOLDER});

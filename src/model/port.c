@@ -83,6 +83,16 @@ port_alias_id(const char *alias)
     return port_id_is_valid(id) ? id : NULL;
 }
 
+gboolean
+port_set_problem(Port *port, const char *problem)
+{
+    if (g_strcmp0(port->problem, problem) == 0)
+        return FALSE;
+    g_free(port->problem);
+    port->problem = g_strdup(problem);
+    return TRUE;
+}
+
 uid_t
 port_account_of(uid_t owner, gboolean from_container)
 {

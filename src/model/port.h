@@ -86,6 +86,9 @@ Port *port_copy(const Port *port);
 void port_free(Port *port);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Port, port_free)
 
+/* Takes a copy of problem, or NULL. TRUE: it is news. */
+gboolean port_set_problem(Port *port, const char *problem);
+
 /* Whose limits a port counts for: its owner's. Root of a container has them like any other user,
  * and apart from the host's root: (uid_t)-1, which is nobody's. */
 uid_t port_account_of(uid_t owner, gboolean from_container);
