@@ -323,13 +323,13 @@ explain_holder(const Holder *holder)
 static char *
 explain_end(const Port *port, const PortEnd *end, const char *who)
 {
-    const TrailEnding *ending = end->user_data;
+    const PortEnder *ender = end->ender;
 
     if (end->reason == PORT_END_LOST_GRANT)
         return g_strdup("its caller had gone before the answer");
-    if (!ending)
+    if (!ender)
         return explain_holder(&port->holder);
-    if (ending->domain)
+    if (ender->domain)
         return g_strdup_printf("its domain has ended, says %s", who);
     return g_strdup_printf("deleted by %s", who);
 }
@@ -337,14 +337,13 @@ explain_end(const Port *port, const PortEnd *end, const char *who)
 static void
 tell_end(const Port *port, const PortEnd *end)
 {
-    const TrailEnding *ending = end->user_data;
-    g_autofree char *who = ending ? name_asker(&ending->asker) : NULL;
+    g_autofree char *who = end->ender ? name_asker(&end->ender->asker) : NULL;
     g_autofree char *reason = explain_end(port, end, who);
     g_auto(Line) line = {0};
 
     line_begin(&line, LINE_ENDED);
-    if (ending)
-        line_add_asker(&line, &ending->asker);
+    if (end->ender)
+        line_add_asker(&line, &end->ender->asker);
     line_add_port(&line, port);
     line_add(&line, "MACVTAPD_REASON", reason);
     line_say(&line, "port %s ended on %s (%s): %s", port->name, port->network, port->interface_name,

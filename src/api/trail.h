@@ -46,12 +46,11 @@ typedef struct TrailRefusal {
 void trail_refused(Trail *trail, const Caller *caller, const TrailRefusal *refusal);
 void trail_refused_later(Trail *trail, const TrailAsker *asker, const TrailRefusal *refusal);
 
-/* What broker_delete_port() and broker_end_domain() are given for their end must begin with this:
- * the trail of the port's end says so. */
-typedef struct TrailEnding {
+/* What the trail says of a port that ends because somebody has asked for it. */
+struct PortEnder {
     TrailAsker asker;
     gboolean domain; /* its domain has ended, it says */
-} TrailEnding;
+};
 
 void trail_started(guint n_networks, guint n_ports);
 /* caller: who asked; NULL: a signal. */

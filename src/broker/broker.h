@@ -87,13 +87,19 @@ Port *broker_check_port(Broker *broker, const Caller *caller, const PortRequest 
 gboolean broker_open_port(Broker *broker, const Caller *caller, const char *port, guint n_queues,
                           PortGrant *ret_grant, GError **error);
 
+/* Who asks for ports to end. The broker hands it on to those who watch it (PortEnd); one of them
+ * defines what it is. */
+typedef struct PortEnder PortEnder;
+
 /* Tells that ports have been removed: n_ports are gone, or error says why not all of them are. */
 typedef void (*BrokerRemoved)(guint n_ports, const GError *error, gpointer user_data);
 
-/* Begins to remove a port; done is called once, from the main loop or broker_stop(), but not when
- * this fails. From now on nobody finds the port, but for who deletes it too and waits as well. */
+/* Begins to remove a port; ender (or NULL) must live until done, which is called once, from the
+ * main loop or broker_stop(), but not when this fails. From now on nobody finds the port, but for
+ * who deletes it too and waits as well. */
 gboolean broker_delete_port(Broker *broker, const Caller *caller, const char *port,
-                            BrokerRemoved done, gpointer user_data, GError **error);
+                            const PortEnder *ender, BrokerRemoved done, gpointer user_data,
+                            GError **error);
 
 /* Begins to remove a port by its ID, because who asked for it has not got the answer. Does nothing
  * when there is no such port any more. */
@@ -107,8 +113,8 @@ const Port *broker_change_port(Broker *broker, const Caller *caller, const PortC
 /* Begins to remove the ports that the domain with this UUID (in lower case) holds, of the caller's
  * ports (root: also of others', unless a process holds them). done is called as of
  * broker_delete_port(); at once when there is none. */
-void broker_end_domain(Broker *broker, const Caller *caller, const char *domain, BrokerRemoved done,
-                       gpointer user_data);
+void broker_end_domain(Broker *broker, const Caller *caller, const char *domain,
+                       const PortEnder *ender, BrokerRemoved done, gpointer user_data);
 
 /* What went over the port's device; FALSE when the device is gone. */
 gboolean broker_statistics(Broker *broker, const Port *port, LinkStatistics *ret_statistics);
@@ -155,8 +161,7 @@ typedef enum PortEndReason {
 
 typedef struct PortEnd {
     PortEndReason reason;
-    gpointer user_data; /* ASKED: what the first who asked gave with BrokerRemoved, which is called
-                           after this; else NULL */
+    const PortEnder *ender; /* ASKED: the first who asked; else NULL */
 } PortEnd;
 
 /* end: of PORT_EVENT_DELETED; else NULL. */

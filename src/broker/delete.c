@@ -154,8 +154,8 @@ broker_remove_ports(Broker *broker, PortRemoval *removals, guint n, gboolean is_
 }
 
 gboolean
-broker_delete_port(Broker *broker, const Caller *caller, const char *text, BrokerRemoved done,
-                   gpointer user_data, GError **error)
+broker_delete_port(Broker *broker, const Caller *caller, const char *text, const PortEnder *ender,
+                   BrokerRemoved done, gpointer user_data, GError **error)
 {
     g_autoptr(GPtrArray) ports = g_ptr_array_new();
     Port *port = port_table_find(broker->ports, text);
@@ -163,7 +163,7 @@ broker_delete_port(Broker *broker, const Caller *caller, const char *text, Broke
     if (!port || !broker_may_see(caller, port))
         return port_error_set(error, PORT_ERROR_PORT_NOT_FOUND, "there is no port '%s'", text);
     g_ptr_array_add(ports, port);
-    removals_begin(broker->removals, ports, done, user_data);
+    removals_begin(broker->removals, ports, ender, done, user_data);
     return TRUE;
 }
 
@@ -185,8 +185,8 @@ may_end(const Caller *caller, const Port *port)
 }
 
 void
-broker_end_domain(Broker *broker, const Caller *caller, const char *domain, BrokerRemoved done,
-                  gpointer user_data)
+broker_end_domain(Broker *broker, const Caller *caller, const char *domain, const PortEnder *ender,
+                  BrokerRemoved done, gpointer user_data)
 {
     g_autoptr(GPtrArray) all = port_table_list(broker->ports), ports = g_ptr_array_new();
 
@@ -197,5 +197,5 @@ broker_end_domain(Broker *broker, const Caller *caller, const char *domain, Brok
             g_str_equal(port->holder.domain, domain))
             g_ptr_array_add(ports, all->pdata[i]);
     }
-    removals_begin(broker->removals, ports, done, user_data);
+    removals_begin(broker->removals, ports, ender, done, user_data);
 }

@@ -38,9 +38,10 @@
 
 /* Somebody waits for these. */
 typedef struct Waiter {
-    guint n_ports; /* in all */
-    guint n_left;  /* that are still there */
-    GError *error; /* the first */
+    guint n_ports;          /* in all */
+    guint n_left;           /* that are still there */
+    GError *error;          /* the first */
+    const PortEnder *ender; /* or NULL */
     BrokerRemoved done;
     gpointer user_data;
 } Waiter;
@@ -204,7 +205,7 @@ end_of(const Leaving *leaving)
     return (PortEnd){.reason = leaving->is_undo ? PORT_END_LOST_GRANT
                                : first          ? PORT_END_ASKED
                                                 : PORT_END_HOLDER,
-                     .user_data = first ? first->user_data : NULL};
+                     .ender = first ? first->ender : NULL};
 }
 
 /* Removes these (of Leaving, taken out); TRUE if any has gone. */
@@ -318,11 +319,13 @@ wait_for(Removals *removals, Leaving *leaving, Waiter *waiter)
 }
 
 void
-removals_begin(Removals *removals, GPtrArray *ports, BrokerRemoved done, gpointer user_data)
+removals_begin(Removals *removals, GPtrArray *ports, const PortEnder *ender, BrokerRemoved done,
+               gpointer user_data)
 {
     Waiter *waiter = g_new0(Waiter, 1);
 
     waiter->n_ports = waiter->n_left = ports->len;
+    waiter->ender = ender;
     waiter->done = done;
     waiter->user_data = user_data;
     if (ports->len == 0) {

@@ -20,7 +20,8 @@ void removals_free(Removals *removals);
  * piece by piece. Those that end already are not begun anew, but waited for as well. done is called
  * once, when each has gone or could not be removed; at once if there is none.
  */
-void removals_begin(Removals *removals, GPtrArray *ports, BrokerRemoved done, gpointer user_data);
+void removals_begin(Removals *removals, GPtrArray *ports, const PortEnder *ender,
+                    BrokerRemoved done, gpointer user_data);
 
 /* The same for ports whose holder has ended, and nobody waits: ids, NULL-terminated; one that there
  * is no port of is skipped. */

@@ -251,7 +251,7 @@ test_broker_delete(TestBroker *test, const Caller *caller, const char *port, GEr
 {
     Removed removed = {0};
 
-    return broker_delete_port(test->broker, caller, port, on_removed, &removed, error) &&
+    return broker_delete_port(test->broker, caller, port, NULL, on_removed, &removed, error) &&
            wait_removed(&removed, error);
 }
 
@@ -261,7 +261,7 @@ test_broker_end_domain(TestBroker *test, const Caller *caller, const char *domai
 {
     Removed removed = {0};
 
-    broker_end_domain(test->broker, caller, domain, on_removed, &removed);
+    broker_end_domain(test->broker, caller, domain, NULL, on_removed, &removed);
     if (!wait_removed(&removed, error))
         return FALSE;
     *ret_ports = removed.n_ports;

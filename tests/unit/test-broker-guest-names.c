@@ -59,7 +59,7 @@ begin_delete(TestBroker *test, const Port *port)
 {
     const Caller root = test_caller(0);
 
-    assert_true(broker_delete_port(test->broker, &root, port->id, on_removed, NULL, NULL));
+    assert_true(broker_delete_port(test->broker, &root, port->id, NULL, on_removed, NULL, NULL));
     assert_true(port->is_ending);
 }
 

@@ -166,9 +166,9 @@ test_asked_for_takes_its_turn(void **state)
     guint done = 0;
 
     test_broker_create(test, 0, "lan", "web");
-    assert_true(broker_delete_port(test->broker, &root, "web", count_done, &done, NULL));
-    assert_true(broker_delete_port(test->broker, &root, "web", count_done, &done, NULL));
-    assert_false(broker_delete_port(test->broker, &user, "web", count_done, &done, &error));
+    assert_true(broker_delete_port(test->broker, &root, "web", NULL, count_done, &done, NULL));
+    assert_true(broker_delete_port(test->broker, &root, "web", NULL, count_done, &done, NULL));
+    assert_false(broker_delete_port(test->broker, &user, "web", NULL, count_done, &done, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_PORT_NOT_FOUND, "there is no port");
     assert_int_equal(done, 0);
     assert_int_equal(count_devices(test), 1);
@@ -186,8 +186,8 @@ test_asked_for_before_thousands(void **state)
 
     end_many(test, n);
     test_broker_create(test, 0, "lan", "web");
-    assert_true(broker_delete_port(test->broker, &root, "web", count_done, &done, NULL));
-    assert_true(broker_delete_port(test->broker, &root, "vm255", count_done, &done, NULL));
+    assert_true(broker_delete_port(test->broker, &root, "web", NULL, count_done, &done, NULL));
+    assert_true(broker_delete_port(test->broker, &root, "vm255", NULL, count_done, &done, NULL));
     while (done < 2)
         g_main_context_iteration(NULL, FALSE);
     assert_true(count_devices(test) >= n - 2 * PIECE);
@@ -207,7 +207,7 @@ test_deletions_go_together(void **state)
         g_autofree char *name = g_strdup_printf("vm%u", i);
 
         test_broker_create(test, 0, "lan", name);
-        assert_true(broker_delete_port(test->broker, &root, name, count_done, &done, NULL));
+        assert_true(broker_delete_port(test->broker, &root, name, NULL, count_done, &done, NULL));
     }
     while (done == 0)
         g_main_context_iteration(NULL, FALSE);
@@ -223,7 +223,7 @@ make_and_delete(TestBroker *test, guint n, guint *done)
         g_autofree char *name = g_strdup_printf("vm%u", i);
 
         test_broker_create(test, 0, "lan", name);
-        assert_true(broker_delete_port(test->broker, &root, name, count_done, done, NULL));
+        assert_true(broker_delete_port(test->broker, &root, name, NULL, count_done, done, NULL));
     }
     return count_devices(test);
 }
@@ -249,7 +249,8 @@ test_creation_takes_what_ends(void **state)
 
         create(test, &root, &special);
         make_and_delete(test, n, &done);
-        assert_true(broker_delete_port(test->broker, &root, "vmtap", count_done, &done, NULL));
+        assert_true(
+            broker_delete_port(test->broker, &root, "vmtap", NULL, count_done, &done, NULL));
         create(test, &root, &requests[i]);
         assert_int_equal(done, 1);
         assert_int_equal(count_devices(test), n + 1);
@@ -277,7 +278,7 @@ test_passthru_after_what_ends(void **state)
     make_and_delete(test, PIECE + 1, &done);
     test_broker_create(test, 0, "pass", "first");
     assert_int_equal(done, PIECE + 1);
-    assert_true(broker_delete_port(test->broker, &root, "first", count_done, &done, NULL));
+    assert_true(broker_delete_port(test->broker, &root, "first", NULL, count_done, &done, NULL));
     test_broker_create(test, 0, "lan", "second");
     assert_int_equal(done, PIECE + 2);
     assert_true(test_broker_delete(test, &root, "second", NULL));
@@ -311,8 +312,8 @@ test_stop_between_pieces(void **state)
     test_broker_create(test, 0, "lan", "stays");
     test_broker_create(test, 0, "lan", "web");
     end_many(test, 2 * PIECE);
-    assert_true(broker_delete_port(test->broker, &root, "web", fail_done, &failed, NULL));
-    assert_true(broker_delete_port(test->broker, &root, "web", fail_done, &failed, NULL));
+    assert_true(broker_delete_port(test->broker, &root, "web", NULL, fail_done, &failed, NULL));
+    assert_true(broker_delete_port(test->broker, &root, "web", NULL, fail_done, &failed, NULL));
     before = test_broker_records(test);
     assert_non_null(strstr(before, ".deleting"));
     test_broker_kill(test);
@@ -334,7 +335,7 @@ test_failure(void **state)
     guint failed = 0;
 
     test_broker_create(test, 0, "lan", "web");
-    assert_true(broker_delete_port(test->broker, &root, "web", fail_done, &failed, NULL));
+    assert_true(broker_delete_port(test->broker, &root, "web", NULL, fail_done, &failed, NULL));
     kernel_fake_fail(test->kernel, "link_delete", 1, ENOBUFS);
     test_settle();
     assert_int_equal(failed, 1);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* WatchPorts: who is told of every change of the ports that he may see. */
+#include "api-private.h"
+
+#include "api-error.h"
+#include "api-json.h"
+#include "api-request.h"
+
+/* Of each user but root. One change is work for each of them, and who made it does not pay for it.
+ */
+#define STREAMS_PER_USER 32
+
+/* A WatchPorts call that streams. */
+typedef struct Stream {
+    Api *api;
+    VarlinkCall *call; /* a reference */
+    guint watch;
+} Stream;
+
+static const char *const event_names[] = {
+    [PORT_EVENT_CREATED] = "created",
+    [PORT_EVENT_CHANGED] = "changed",
+    [PORT_EVENT_DELETED] = "deleted",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(event_names) == PORT_EVENT_DELETED + 1);
+
+static gboolean
+stream_send(Stream *stream, const char *event, const Port *port)
+{
+    json_t *parameters = json_pack("{s:s}", "event", event);
+
+    if (port)
+        json_object_set_new(parameters, "port", api_json_port(port));
+    return varlink_call_reply_more(stream->call, parameters);
+}
+
+static void
+stream_on_port_event(PortEvent event, const Port *port, const PortEnd *end, gpointer user_data)
+{
+    Stream *stream = user_data;
+    Caller caller = api_caller(stream->call);
+
+    if (broker_may_see(&caller, port))
+        stream_send(stream, event_names[event], port);
+}
+
+/* Returns how many this user has then; none is not kept. */
+static guint
+count_streams(Api *api, const Caller *caller, int change)
+{
+    gpointer user = GUINT_TO_POINTER(caller_account(caller));
+    guint n = GPOINTER_TO_UINT(g_hash_table_lookup(api->streams, user)) + (guint)change;
+
+    if (n > 0)
+        g_hash_table_insert(api->streams, user, GUINT_TO_POINTER(n));
+    else
+        g_hash_table_remove(api->streams, user);
+    return n;
+}
+
+static void
+stream_on_gone(VarlinkCall *call, gpointer user_data)
+{
+    Stream *stream = user_data;
+    Caller caller = api_caller(call);
+
+    count_streams(stream->api, &caller, -1);
+    broker_unwatch(stream->api->broker, stream->watch);
+    varlink_call_unref(stream->call);
+    g_free(stream);
+}
+
+void
+api_on_watch_ports(VarlinkCall *call, gpointer user_data)
+{
+    Api *api = user_data;
+    Caller caller = api_caller(call);
+    const char *field = NULL;
+    Stream *stream;
+
+    if (!api_request_nothing(varlink_call_parameters(call), &field)) {
+        api_refuse(call, field, NULL);
+        return;
+    }
+    if (count_streams(api, &caller, 1) > STREAMS_PER_USER && !caller_is_root(&caller)) {
+        g_autoptr(GError) error = NULL;
+
+        count_streams(api, &caller, -1);
+        port_error_set(&error, PORT_ERROR_LIMIT_REACHED, "you watch already %u times",
+                       STREAMS_PER_USER);
+        api_error_send(call, error);
+        return;
+    }
+    stream = g_new0(Stream, 1);
+    stream->api = api;
+    stream->call = varlink_call_ref(call);
+    stream->watch = broker_watch(api->broker, stream_on_port_event, stream);
+    varlink_call_on_gone(call, stream_on_gone, stream);
+    /* Sending may find the connection gone, and then frees the stream. */
+    stream_send(stream, "ready", NULL);
+}
