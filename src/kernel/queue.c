@@ -23,12 +23,12 @@
  */
 #include "queue.h"
 
+#include "queue-folder.h"
 #include "queue-locks.h"
 
 #include "descriptor.h"
 #include "error.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
@@ -47,8 +47,6 @@ const Privileges queue_privileges = {
                                  {"inotify_add_watch"}, {"inotify_rm_watch"}),
 };
 
-#define FOLDER_MODE 0700
-#define NAME_SIZE 96
 #define EVENT_BUFFER 16384
 
 /* When to look at the locks again, in milliseconds after the look before. */
@@ -63,13 +61,10 @@ typedef struct Queue {
 } Queue;
 
 struct Queues {
-    int dev_fd; /* borrowed */
-    char folder_name[32];
-    int folder_fd; /* -1: there is no folder */
+    QueueFolder *folder;
     int inotify_fd;
     GHashTable *by_watch; /* inotify's number -> Queue, owned */
     GHashTable *by_owner; /* owner -> GPtrArray of Queue */
-    GPtrArray *stale;     /* names of nodes that could not be removed yet */
     GSource *events;
     GSource *look;
     guint next_look; /* index in look_delays */
@@ -87,35 +82,21 @@ queue_free(gpointer data)
     g_free(queue);
 }
 
-static gboolean
-name_folder(Queues *queues, GError **error)
-{
-    static const char path[] = "/proc/thread-self/ns/net";
-    struct stat status;
-
-    if (stat(path, &status) < 0)
-        return error_set_errno(error, errno, "cannot look at %s", path);
-    snprintf(queues->folder_name, sizeof queues->folder_name, "macvtapd-%llu",
-             (unsigned long long)status.st_ino);
-    return TRUE;
-}
-
 Queues *
 queues_new(int dev_fd, GError **error)
 {
     Queues *queues = g_new0(Queues, 1);
 
-    queues->dev_fd = dev_fd;
-    queues->folder_fd = -1;
     queues->by_watch = g_hash_table_new_full(NULL, NULL, NULL, queue_free);
     queues->by_owner =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
-    queues->stale = g_ptr_array_new_with_free_func(g_free);
     queues->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (queues->inotify_fd >= 0 && name_folder(queues, error))
-        return queues;
     if (queues->inotify_fd < 0)
         error_set_errno(error, errno, "cannot watch queues (inotify)");
+    else
+        queues->folder = queue_folder_new(dev_fd, error);
+    if (queues->folder)
+        return queues;
     queues_free(queues);
     return NULL;
 }
@@ -138,146 +119,35 @@ queues_free(Queues *queues)
     clear_source(&queues->look);
     g_hash_table_unref(queues->by_owner);
     g_hash_table_unref(queues->by_watch);
-    g_ptr_array_unref(queues->stale);
     descriptor_clear(&queues->inotify_fd);
-    descriptor_clear(&queues->folder_fd);
+    queue_folder_free(queues->folder);
     g_free(queues);
-}
-
-/* Opens the folder if it is there and is a folder of ours; -1 and errno otherwise. */
-static int
-open_folder(Queues *queues)
-{
-    AUTO_FD int fd = (int)RETRY_EINTR(openat(queues->dev_fd, queues->folder_name,
-                                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    struct stat status;
-
-    if (fd < 0 || fstat(fd, &status) < 0)
-        return -1;
-    if (status.st_uid != geteuid() || (status.st_mode & 07777) != FOLDER_MODE) {
-        errno = EPERM;
-        return -1;
-    }
-    return g_steal_fd(&fd);
-}
-
-/* The folder goes with its last node; an administrator may have removed it as well. */
-static gboolean
-has_folder(Queues *queues)
-{
-    struct stat status;
-
-    if (queues->folder_fd >= 0 && fstat(queues->folder_fd, &status) == 0 && status.st_nlink == 0)
-        descriptor_clear(&queues->folder_fd);
-    return queues->folder_fd >= 0;
-}
-
-static gboolean
-ensure_folder(Queues *queues, GError **error)
-{
-    gboolean is_new;
-
-    if (has_folder(queues))
-        return TRUE;
-    is_new = mkdirat(queues->dev_fd, queues->folder_name, FOLDER_MODE) == 0;
-    if (!is_new && errno != EEXIST)
-        return error_set_errno(error, errno, "cannot make the folder /dev/%s", queues->folder_name);
-    queues->folder_fd = open_folder(queues);
-    if (queues->folder_fd >= 0)
-        return TRUE;
-    error_set_errno(error, errno, "cannot use the folder /dev/%s", queues->folder_name);
-    if (is_new)
-        unlinkat(queues->dev_fd, queues->folder_name, AT_REMOVEDIR);
-    return FALSE;
-}
-
-static void
-drop_empty_folder(Queues *queues)
-{
-    if (queues->folder_fd < 0 || g_hash_table_size(queues->by_watch) > 0 || queues->stale->len > 0)
-        return;
-    if (unlinkat(queues->dev_fd, queues->folder_name, AT_REMOVEDIR) == 0)
-        descriptor_clear(&queues->folder_fd);
-}
-
-static void
-remove_node(Queues *queues, const char *name)
-{
-    if (unlinkat(queues->folder_fd, name, 0) < 0 && errno != ENOENT)
-        g_ptr_array_add(queues->stale, g_strdup(name));
 }
 
 void
 queues_clean_up(Queues *queues)
 {
-    for (guint i = queues->stale->len; i > 0; i--) {
-        if (unlinkat(queues->folder_fd, queues->stale->pdata[i - 1], 0) == 0 || errno == ENOENT)
-            g_ptr_array_remove_index_fast(queues->stale, i - 1);
-    }
-    drop_empty_folder(queues);
+    queue_folder_clean_up(queues->folder);
+    if (g_hash_table_size(queues->by_watch) == 0)
+        queue_folder_drop(queues->folder);
 }
 
 void
 queues_drop_node(Queues *queues, const char *name)
 {
-    remove_node(queues, name);
+    queue_folder_remove_node(queues->folder, name);
     queues_clean_up(queues);
-}
-
-static char *
-make_named_node(Queues *queues, const char *owner, dev_t device, GError **error)
-{
-    char name[NAME_SIZE];
-
-    for (guint i = queues_count(queues, owner);; i++) {
-        snprintf(name, sizeof name, "%s.%u", owner, i);
-        if (mknodat(queues->folder_fd, name, S_IFCHR | 0600, device) == 0)
-            return g_strdup(name);
-        if (errno != EEXIST) {
-            error_set_errno(error, errno, "cannot make a device node in /dev/%s",
-                            queues->folder_name);
-            queues_clean_up(queues);
-            return NULL;
-        }
-    }
-}
-
-/* An O_PATH descriptor of the node; -1 and errno, ENODEV if it is another device's. */
-static int
-hold_node(Queues *queues, const char *name, dev_t device)
-{
-    AUTO_FD int fd =
-        (int)RETRY_EINTR(openat(queues->folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    struct stat status;
-
-    if (fd < 0 || fstat(fd, &status) < 0)
-        return -1;
-    if (!S_ISCHR(status.st_mode) || status.st_rdev != device) {
-        errno = ENODEV;
-        return -1;
-    }
-    return g_steal_fd(&fd);
 }
 
 int
 queues_make_node(Queues *queues, const char *owner, dev_t device, char **ret_name, GError **error)
 {
-    g_autofree char *name = NULL;
-    int fd;
+    int fd = queue_folder_make_node(queues->folder, owner, queues_count(queues, owner), device,
+                                    ret_name, error);
 
-    if (!ensure_folder(queues, error))
-        return -1;
-    name = make_named_node(queues, owner, device, error);
-    if (!name)
-        return -1;
-    fd = hold_node(queues, name, device);
-    if (fd >= 0) {
-        *ret_name = g_steal_pointer(&name);
-        return fd;
-    }
-    error_set_errno(error, errno, "cannot use a device node in /dev/%s", queues->folder_name);
-    queues_drop_node(queues, name);
-    return -1;
+    if (fd < 0)
+        queues_clean_up(queues);
+    return fd;
 }
 
 static gboolean
@@ -352,7 +222,7 @@ remove_queue(Queues *queues, Queue *queue)
     if (list->len == 0)
         g_hash_table_remove(queues->by_owner, queue->owner);
     inotify_rm_watch(queues->inotify_fd, queue->watch);
-    remove_node(queues, queue->name);
+    queue_folder_remove_node(queues->folder, queue->name);
     g_hash_table_remove(queues->by_watch, GINT_TO_POINTER(queue->watch));
 }
 
@@ -436,10 +306,10 @@ on_look(gpointer user_data)
 static void
 on_reopened(Queues *queues, Queue *queue)
 {
-    char path[NAME_SIZE + 64];
+    char path[QUEUE_NODE_PATH_SIZE];
 
     queue->is_reopened = TRUE;
-    snprintf(path, sizeof path, "/proc/self/fd/%d/%s", queues->folder_fd, queue->name);
+    queue_folder_node_path(queues->folder, queue->name, path, sizeof path);
     inotify_add_watch(queues->inotify_fd, path, IN_CLOSE_WRITE);
 }
 
@@ -494,67 +364,20 @@ queues_catch_up(Queues *queues)
         ;
 }
 
-/* OWNER.N */
-static char *
-owner_of_node(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-
-    return dot && dot > name ? g_strndup(name, (gsize)(dot - name)) : NULL;
-}
-
-/* FALSE and errno: nobody can tell what it is. */
+/* QueueNodeVisitor */
 static gboolean
-take_up_node(Queues *queues, const char *name)
+take_up_node(const char *owner, const char *name, int node_fd, gpointer user_data)
 {
-    AUTO_FD int node =
-        (int)RETRY_EINTR(openat(queues->folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    g_autofree char *owner = owner_of_node(name);
+    Queues *queues = user_data;
     struct stat status;
     int watch;
 
-    if (node < 0 || fstat(node, &status) < 0)
+    if (fstat(node_fd, &status) < 0)
         return FALSE;
-    if (!owner || !S_ISCHR(status.st_mode))
-        return unlinkat(queues->folder_fd, name, 0) == 0;
-    watch = watch_node(queues, node);
+    watch = watch_node(queues, node_fd);
     if (watch >= 0)
         add_queue(queues, owner, name, watch, &status);
     return watch >= 0;
-}
-
-static gboolean
-take_up_all(Queues *queues, DIR *folder)
-{
-    const struct dirent *entry;
-
-    for (;;) {
-        errno = 0;
-        entry = readdir(folder);
-        if (!entry)
-            return errno == 0;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (!take_up_node(queues, entry->d_name))
-            return FALSE;
-    }
-}
-
-static gboolean
-take_up_nodes(Queues *queues, GError **error)
-{
-    AUTO_FD int fd = fcntl(queues->folder_fd, F_DUPFD_CLOEXEC, 0);
-    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    gboolean good;
-
-    if (folder)
-        g_steal_fd(&fd);
-    good = folder && take_up_all(queues, folder);
-    if (!good)
-        error_set_errno(error, errno, "cannot take up the queues in /dev/%s", queues->folder_name);
-    if (folder)
-        closedir(folder);
-    return good;
 }
 
 /* What an earlier daemon has opened. */
@@ -563,13 +386,10 @@ recover(Queues *queues, GError **error)
 {
     g_autoptr(GHashTable) owners = owners_new();
 
-    queues->folder_fd = open_folder(queues);
-    if (queues->folder_fd < 0 && errno == ENOENT)
-        return TRUE;
-    if (queues->folder_fd < 0)
-        return error_set_errno(error, errno, "cannot use the folder /dev/%s", queues->folder_name);
     /* The watches are there before the locks are read: what closes later is reported. */
-    if (!take_up_nodes(queues, error) || !end_unlocked(queues, owners, error))
+    if (!queue_folder_take_up(queues->folder, take_up_node, queues, error))
+        return FALSE;
+    if (g_hash_table_size(queues->by_watch) > 0 && !end_unlocked(queues, owners, error))
         return FALSE;
     queues_clean_up(queues);
     if (g_hash_table_size(queues->by_watch) > 0)
