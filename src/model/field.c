@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "field.h"
 
-#include "holder.h"
 #include "interface-name.h"
 #include "mac-address.h"
 #include "network.h"
@@ -44,6 +43,35 @@ field_find(const Field *fields, FieldUse use, const char *name)
             return fields;
     }
     return NULL;
+}
+
+const char *
+field_title(const Field *field)
+{
+    return field->title ? field->title : field->name;
+}
+
+char *
+field_list_words(const Field *field)
+{
+    g_autoptr(GString) text = g_string_new(field->word(0));
+
+    for (guint i = 1; i < field->n_words; i++)
+        g_string_append_printf(text, "%s%s", i + 1 == field->n_words ? " or " : ", ",
+                               field->word(i));
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+void
+field_place_limits(const FieldPlace *place, gint64 *ret_min, gint64 *ret_max)
+{
+    *ret_min = place->min;
+    *ret_max = place->max;
+    if (place->min != 0 || place->max != 0)
+        return;
+    *ret_max = place->type == FIELD_INT    ? G_MAXINT
+               : place->type == FIELD_UINT ? (gint64)G_MAXUINT
+                                           : G_MAXINT64;
 }
 
 static gconstpointer
@@ -219,322 +247,6 @@ fields_to_json(const Field *fields, FieldUse use, gconstpointer structure)
     return object;
 }
 
-/* A value on its way into a structure. */
-typedef struct Reading {
-    const Field *field;
-    const FieldPlace *place;
-    FieldUse use;
-    gpointer structure;
-    const char *wrong; /* the field that is wrong */
-} Reading;
-
-static gpointer
-target(const Reading *reading)
-{
-    return (char *)reading->structure + reading->place->offset;
-}
-
-static void
-store_text(const Reading *reading, const char *text)
-{
-    char **at = target(reading);
-
-    g_free(*at);
-    *at = g_strdup(text);
-}
-
-static gboolean
-read_text(const Reading *reading, const char *text, GError **error)
-{
-    if (reading->place->check && !reading->place->check(text, error))
-        return FALSE;
-    store_text(reading, text);
-    return TRUE;
-}
-
-static gboolean
-read_ifname(const Reading *reading, const char *text, GError **error)
-{
-    char name[INTERFACE_NAME_MAX + 1];
-
-    if (!interface_name_parse(text, name))
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "'%s' is no interface's name",
-                              text);
-    if (reading->place->type == FIELD_IFNAME)
-        store_text(reading, name);
-    else
-        strcpy(target(reading), name);
-    return TRUE;
-}
-
-static gboolean
-read_uuid(const Reading *reading, const char *text, GError **error)
-{
-    char *at = target(reading);
-
-    if (!uuid_is_valid(text))
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "'%s' is not a domain's UUID",
-                              text);
-    for (gsize i = 0; i < UUID_TEXT_SIZE; i++)
-        at[i] = g_ascii_tolower(text[i]);
-    return TRUE;
-}
-
-static const char *
-title_of(const Field *field)
-{
-    return field->title ? field->title : field->name;
-}
-
-char *
-field_list_words(const Field *field)
-{
-    g_autoptr(GString) text = g_string_new(field->word(0));
-
-    for (guint i = 1; i < field->n_words; i++)
-        g_string_append_printf(text, "%s%s", i + 1 == field->n_words ? " or " : ", ",
-                               field->word(i));
-    return g_string_free(g_steal_pointer(&text), FALSE);
-}
-
-static gboolean
-read_enum(const Reading *reading, const char *text, GError **error)
-{
-    const Field *field = reading->field;
-    g_autofree char *words = NULL;
-    guint *at = target(reading);
-
-    for (guint i = 0; i < field->n_words; i++) {
-        if (!g_str_equal(field->word(i), text))
-            continue;
-        *at = i;
-        return TRUE;
-    }
-    words = field_list_words(field);
-    return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s must be %s, not '%s'",
-                          title_of(field), words, text);
-}
-
-/* A request's MAC is checked against its network, which says more (policy_check_request()). */
-static gboolean
-read_mac(const Reading *reading, const char *text, GError **error)
-{
-    MacAddress *at = target(reading), mac;
-
-    if (!mac_address_parse(text, &mac) ||
-        (reading->use == FIELD_USE_RECORD &&
-         (mac_address_is_multicast(&mac) || mac_address_is_zero(&mac))))
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "'%s' is not a MAC address (six pairs of hex digits joined by ':')",
-                              text);
-    *at = mac;
-    return TRUE;
-}
-
-void
-field_place_limits(const FieldPlace *place, gint64 *ret_min, gint64 *ret_max)
-{
-    *ret_min = place->min;
-    *ret_max = place->max;
-    if (place->min != 0 || place->max != 0)
-        return;
-    *ret_max = place->type == FIELD_INT    ? G_MAXINT
-               : place->type == FIELD_UINT ? (gint64)G_MAXUINT
-                                           : G_MAXINT64;
-}
-
-static gboolean
-read_number(const Reading *reading, gint64 number, GError **error)
-{
-    gpointer at = target(reading);
-    gint64 min, max;
-
-    field_place_limits(reading->place, &min, &max);
-    if (number < min || number > max)
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "%s must be %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT
-                              ", not %" G_GINT64_FORMAT,
-                              title_of(reading->field), min, max, number);
-    if (reading->place->type == FIELD_UINT64)
-        *(guint64 *)at = (guint64)number;
-    else if (reading->place->type == FIELD_UINT)
-        *(guint *)at = (guint)number;
-    else
-        *(int *)at = (int)number;
-    return TRUE;
-}
-
-static gboolean
-read_macs(const Reading *reading, json_t *array, GError **error)
-{
-    g_autoptr(GArray) macs = g_array_new(FALSE, FALSE, sizeof(MacAddress));
-    GArray **at = target(reading);
-    json_t *element;
-    gsize i;
-
-    if (json_array_size(array) > NETWORK_SOURCES_MAX)
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s has at most %d entries",
-                              reading->field->name, NETWORK_SOURCES_MAX);
-    json_array_foreach (array, i, element) {
-        const char *text = json_string_value(element);
-        MacAddress mac;
-
-        if (!text || !mac_address_parse(text, &mac) || mac_address_is_multicast(&mac) ||
-            mac_address_is_zero(&mac))
-            return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                                  "'%s' is not a unicast MAC address", text ? text : "(no text)");
-        g_array_append_val(macs, mac);
-    }
-    g_clear_pointer(at, g_array_unref);
-    *at = g_steal_pointer(&macs);
-    return TRUE;
-}
-
-static gboolean
-read_truth(const Reading *reading, gboolean truth)
-{
-    gboolean *at = target(reading);
-
-    *at = reading->place->type == FIELD_NEGATED ? !truth : truth;
-    return TRUE;
-}
-
-static gboolean
-json_has_type(const json_t *json, FieldType type)
-{
-    switch (type) {
-    case FIELD_INT:
-    case FIELD_UINT:
-    case FIELD_UINT64:
-        return json_is_integer(json);
-    case FIELD_BOOLEAN:
-    case FIELD_NEGATED:
-        return json_is_boolean(json);
-    case FIELD_MACS:
-        return json_is_array(json);
-    case FIELD_GROUP:
-        return json_is_object(json);
-    default:
-        return json_is_string(json);
-    }
-}
-
-/* The JSON has the field's type. */
-static gboolean
-read_value(Reading *reading, json_t *json, GError **error)
-{
-    const char *text = json_string_value(json);
-
-    switch (reading->place->type) {
-    case FIELD_TEXT:
-        return read_text(reading, text, error);
-    case FIELD_IFNAME:
-    case FIELD_IFNAME_HERE:
-        return read_ifname(reading, text, error);
-    case FIELD_UUID:
-        return read_uuid(reading, text, error);
-    case FIELD_ENUM:
-        return read_enum(reading, text, error);
-    case FIELD_MAC:
-        return read_mac(reading, text, error);
-    case FIELD_INT:
-    case FIELD_UINT:
-    case FIELD_UINT64:
-        return read_number(reading, json_integer_value(json), error);
-    case FIELD_BOOLEAN:
-    case FIELD_NEGATED:
-        return read_truth(reading, json_is_true(json));
-    case FIELD_MACS:
-        return read_macs(reading, json, error);
-    case FIELD_GROUP:
-        return fields_from_json(reading->field->members, reading->use, json, reading->structure,
-                                &reading->wrong, error);
-    case FIELD_RANGES:
-    case FIELD_STRINGS:
-    case FIELD_USERS:
-    case FIELD_GROUPS:
-    case FIELD_DERIVED:
-    case FIELD_NOT_THERE:
-        break;
-    }
-    return FALSE;
-}
-
-static gboolean
-is_missing(const json_t *json, FieldUse use)
-{
-    /* Of a request, null is as good as nothing. A record has no null. */
-    return !json || (json_is_null(json) && use != FIELD_USE_RECORD);
-}
-
-/* FALSE with reading->wrong set, and *error if the value is what is wrong. */
-static gboolean
-read_field(Reading *reading, json_t *json, GError **error)
-{
-    const Field *field = reading->field;
-    const FieldPlace *place = reading->place;
-
-    reading->wrong = field->name;
-    if (is_missing(json, reading->use))
-        return reading->use == FIELD_USE_RECORD ? (field->flags & FIELD_OPTIONAL) != 0
-                                                : !(field->flags & FIELD_MANDATORY);
-    if (!json_has_type(json, place->type) || !read_value(reading, json, error))
-        return FALSE;
-    if (place->given)
-        *(gboolean *)((char *)reading->structure + place->given) = TRUE;
-    return TRUE;
-}
-
-static gboolean
-knows_all(const Field *fields, FieldUse use, json_t *object, const char **ret_field)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach (object, key, value) {
-        if (!field_find(fields, use, key)) {
-            *ret_field = key;
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
-gboolean
-fields_from_json(const Field *fields, FieldUse use, json_t *object, gpointer structure,
-                 const char **ret_field, GError **error)
-{
-    GError *cause = NULL;
-
-    /* A record may be a younger daemon's. */
-    if (use != FIELD_USE_RECORD && !knows_all(fields, use, object, ret_field))
-        return FALSE;
-    for (; fields->name; fields++) {
-        Reading reading = {fields, field_place(fields, use), use, structure};
-
-        if (!reading.place || reading.place->type == FIELD_DERIVED ||
-            read_field(&reading, json_object_get(object, fields->name), error ? &cause : NULL))
-            continue;
-        if (cause)
-            g_propagate_error(error, cause);
-        else
-            *ret_field = use == FIELD_USE_RECORD ? fields->name : reading.wrong;
-        return FALSE;
-    }
-    return TRUE;
-}
-
-gboolean
-fields_any_given(const Field *fields, FieldUse use, json_t *object)
-{
-    for (; fields->name; fields++) {
-        if (field_place(fields, use) && !(fields->flags & FIELD_MANDATORY) &&
-            !is_missing(json_object_get(object, fields->name), use))
-            return TRUE;
-    }
-    return FALSE;
-}
-
 static json_t *
 number_from_text(const Field *field, const FieldPlace *place, const char *text, GError **error)
 {
@@ -545,7 +257,7 @@ number_from_text(const Field *field, const FieldPlace *place, const char *text, 
         return json_integer(number);
     port_error_set(error, PORT_ERROR_INVALID_REQUEST,
                    "%s must be %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT ", not '%s'",
-                   title_of(field), min, max, text);
+                   field_title(field), min, max, text);
     return NULL;
 }
 

@@ -115,6 +115,9 @@ const FieldPlace *field_place(const Field *field, FieldUse use);
 /* The row with this name for this use, or NULL. */
 const Field *field_find(const Field *fields, FieldUse use, const char *name);
 
+/* What a refusal calls the field. */
+const char *field_title(const Field *field);
+
 /* The fields of a structure as an object, a new reference. */
 json_t *fields_to_json(const Field *fields, FieldUse use, gconstpointer structure);
 
