@@ -1,24 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Parents that are a bond or lie on one, and those that carry no macvtap at all. */
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 #include <net/if.h>
-
-static int
-set_up(void **state)
-{
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
 
 /* bond0 with the slaves eth1 and eth2, the first of them active, and the network "bonded" on it. */
 static int
@@ -58,19 +42,6 @@ set_slave_up(TestBroker *test, const char *name, gboolean up)
     slave.flags = up ? slave.flags | IFF_UP : slave.flags & ~(guint32)IFF_UP;
     slave.carrier = up;
     kernel_fake_change_link(test->kernel, &slave);
-}
-
-static const Port *
-find_port(TestBroker *test, const char *name)
-{
-    g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &(Caller){.uid = 0}, NULL);
-
-    for (guint i = 0; i < ports->len; i++) {
-        if (g_str_equal(((const Port *)ports->pdata[i])->name, name))
-            return ports->pdata[i];
-    }
-    fail_msg("there is no port %s", name);
-    return NULL;
 }
 
 static void
@@ -156,11 +127,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_failover_is_told_of_the_ports_above, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_failover_that_nobody_heard, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_bond_without_slaves_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_wireless_parent_is_refused, set_up, tear_down),
+        BROKER_TEST(test_failover_is_told_of_the_ports_above),
+        BROKER_TEST(test_failover_that_nobody_heard),
+        BROKER_TEST(test_bond_without_slaves_is_refused),
+        BROKER_TEST(test_wireless_parent_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

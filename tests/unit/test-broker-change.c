@@ -1,28 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What changes while a port lives: its link, its sources; and who may change it. */
-#include "unit.h"
-
-#include "said.h"
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 #include <errno.h>
 #include <net/if.h>
 #include <string.h>
 #include <unistd.h>
-
-static int
-set_up(void **state)
-{
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
 
 static const Port *
 create(TestBroker *test, const char *name, gboolean down)
@@ -34,12 +17,8 @@ create(TestBroker *test, const char *name, gboolean down)
                                  .mac = {{0x52, 0x54, 0, 0, 0, (guint8)name[0]}},
                                  .no_descriptors = TRUE,
                                  .link_down = down};
-    g_autoptr(GError) error = NULL;
-    g_auto(PortGrant) grant = {0};
 
-    broker_create_port(test->broker, &root, &request, &grant, &error);
-    assert_no_error(error);
-    return grant.port;
+    return create_port(test, &root, &request);
 }
 
 static void
@@ -71,16 +50,6 @@ device_is_up(TestBroker *test, const Port *port)
 
     assert_true(test_broker_find_link(test, port->interface_name, &link));
     return (link.flags & IFF_UP) != 0;
-}
-
-static void
-expect_events(TestBroker *test, const char *expected)
-{
-    g_autofree char *events = NULL;
-
-    test_settle();
-    events = test_broker_take_events(test);
-    assert_string_equal(events, expected);
 }
 
 static void
@@ -281,21 +250,19 @@ test_sources(void **state)
     expect_events(test, "created web\nchanged web\nchanged web\n");
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_link),
-        TEST(test_link_set_by_others),
-        TEST(test_events_that_are_late),
-        TEST(test_events_of_the_making),
-        TEST(test_address_of_the_host),
-        TEST(test_mac_in_use_is_told_at_once),
-        TEST(test_mac_taken_meanwhile),
-        TEST(test_refusals),
-        TEST(test_sources),
+        BROKER_TEST(test_link),
+        BROKER_TEST(test_link_set_by_others),
+        BROKER_TEST(test_events_that_are_late),
+        BROKER_TEST(test_events_of_the_making),
+        BROKER_TEST(test_address_of_the_host),
+        BROKER_TEST(test_mac_in_use_is_told_at_once),
+        BROKER_TEST(test_mac_taken_meanwhile),
+        BROKER_TEST(test_refusals),
+        BROKER_TEST(test_sources),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

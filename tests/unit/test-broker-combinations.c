@@ -5,10 +5,7 @@
  * serves the next request, and nothing is left when everybody has let go: at once, or, if the log
  * has warned of it, after the next start.
  */
-#include "said.h"
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -114,7 +111,7 @@ open_port(TestBroker *test, GError **error)
 }
 
 static gboolean
-delete_port(TestBroker *test, GError **error)
+delete_web(TestBroker *test, GError **error)
 {
     const Caller root = test_caller(0);
 
@@ -223,10 +220,10 @@ static const UseCase use_cases[] = {
     {"create: passthru, assign", NULL, create_assign},
     {"create: incoming", NULL, create_incoming},
     {"open", after_create_bridge, open_port},
-    {"delete: bridge", after_create_bridge, delete_port},
-    {"delete: with a node", after_create_for_domain, delete_port},
-    {"delete: VLAN devices", after_create_on_vlans, delete_port},
-    {"delete: passthru, assign", after_create_assign, delete_port},
+    {"delete: bridge", after_create_bridge, delete_web},
+    {"delete: with a node", after_create_for_domain, delete_web},
+    {"delete: VLAN devices", after_create_on_vlans, delete_web},
+    {"delete: passthru, assign", after_create_assign, delete_web},
     {"end domain", after_create_for_domain, end_domain},
     {"set: sources and link", after_create_source, change_port},
     {"the guest arrives", after_create_incoming, guest_arrives},
@@ -247,13 +244,6 @@ let_fail(TestBroker *test, guint failure, int errnum)
     if (errnum == ENODEV && g_str_has_prefix(operation, "link_by_"))
         errnum = ENOMEM;
     kernel_fake_fail(test->kernel, operation, 1 + failure % CALLS_MAX, errnum);
-}
-
-static void
-restart(TestBroker *test)
-{
-    test_broker_kill(test);
-    test_broker_start(test);
 }
 
 static void

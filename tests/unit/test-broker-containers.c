@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Callers on the container socket: nobody is root there, and nobody sees what is not from there. */
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 static const Caller host_root = {.uid = 0, .pidfd = -1};
 static const Caller host_user = {.uid = 1000, .gid = 1000, .pidfd = -1};
@@ -23,24 +21,13 @@ set_up(void **state)
     return 0;
 }
 
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
-
 static const Port *
 create(TestBroker *test, const Caller *caller, const char *name)
 {
     const PortRequest request = {
         .network = (char *)"lan", .name = (char *)name, .holder = {.type = HOLDER_NONE}};
-    g_autoptr(GError) error = NULL;
-    g_auto(PortGrant) grant = {0};
 
-    broker_create_port(test->broker, caller, &request, &grant, &error);
-    assert_no_error(error);
-    return grant.port;
+    return create_port(test, caller, &request);
 }
 
 static void
@@ -245,7 +232,7 @@ test_a_domain_ends_where_it_is(void **state)
     assert_int_equal(n, 2);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, broker_tear_down)
 
 int
 main(void)

@@ -1,27 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What becomes of a port while its record can no longer be written. */
-#include "said.h"
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 #include <unistd.h>
-
-static int
-set_up(void **state)
-{
-    said_begin();
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    said_end();
-    return 0;
-}
 
 /* Nothing can be made in a folder that has no name any more. */
 static void
@@ -114,11 +95,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_holder_is_not_told_what_is_not_written, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_description_stays, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_parent_is_renamed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_no_port_is_made, set_up, tear_down),
+        BROKER_TEST_SAID(test_holder_is_not_told_what_is_not_written),
+        BROKER_TEST_SAID(test_description_stays),
+        BROKER_TEST_SAID(test_parent_is_renamed),
+        BROKER_TEST_SAID(test_no_port_is_made),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Ports that a libvirt domain holds: what ties them to its process, and what ends them. */
-#include "unit.h"
+#include "broker-fixture.h"
 
 #include "process.h"
-#include "test-broker.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #define FIRST "123e4567-e89b-12d3-a456-426614174000"
 #define SECOND "123e4567-e89b-12d3-a456-426614174001"
-
-static int
-set_up(void **state)
-{
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
 
 static Holder
 domain_holder(const char *uuid, pid_t pid)
@@ -42,12 +27,8 @@ create(TestBroker *test, const char *name, const char *uuid, pid_t pid)
                                  .name = (char *)name,
                                  .no_descriptors = TRUE,
                                  .holder = domain_holder(uuid, pid)};
-    g_autoptr(GError) error = NULL;
-    g_auto(PortGrant) grant = {0};
 
-    broker_create_port(test->broker, &root, &request, &grant, &error);
-    assert_no_error(error);
-    return grant.port;
+    return create_port(test, &root, &request);
 }
 
 static gboolean
@@ -57,40 +38,6 @@ tie(TestBroker *test, const char *name, pid_t pid, GError **error)
     const PortChange change = {.port = (char *)name, .holder_pid = pid};
 
     return broker_change_port(test->broker, &root, &change, error) != NULL;
-}
-
-static const Port *
-find_port(TestBroker *test, const char *name)
-{
-    g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &(Caller){.uid = 0}, NULL);
-
-    for (guint i = 0; i < ports->len; i++) {
-        const Port *port = ports->pdata[i];
-
-        if (g_str_equal(port->name, name))
-            return port;
-    }
-    return NULL;
-}
-
-/* Waits for the main loop's word that so many bytes of events are there. */
-static void
-expect_events(TestBroker *test, const char *expected)
-{
-    g_autofree char *events = NULL;
-
-    while (test->events->len < strlen(expected))
-        g_main_context_iteration(NULL, TRUE);
-    test_settle();
-    events = test_broker_take_events(test);
-    assert_string_equal(events, expected);
-}
-
-static void
-restart(TestBroker *test)
-{
-    test_broker_kill(test);
-    test_broker_start(test);
 }
 
 static void
@@ -104,7 +51,7 @@ test_ends_with_the_process_it_was_made_with(void **state)
     assert_true(port->holder.start_time > 0);
     assert_string_equal(port->holder.domain, FIRST);
     test_child_end(&child);
-    expect_events(test, "created web\ndeleted web\n");
+    await_events(test, "created web\ndeleted web\n");
 }
 
 static void
@@ -117,14 +64,14 @@ test_ends_with_the_process_it_is_tied_to(void **state)
     assert_true(tie(test, "web", first.pid, NULL));
     assert_int_equal(find_port(test, "web")->holder.pid, first.pid);
     assert_true(tie(test, "web", second.pid, NULL));
-    expect_events(test, "created web\nchanged web\nchanged web\n");
+    await_events(test, "created web\nchanged web\nchanged web\n");
     test_child_end(&first);
-    expect_events(test, "");
+    await_events(test, "");
     /* So it is with the next daemon. */
     restart(test);
     assert_int_equal(find_port(test, "web")->holder.pid, second.pid);
     test_child_end(&second);
-    expect_events(test, "deleted web\n");
+    await_events(test, "deleted web\n");
 }
 
 static void
@@ -181,12 +128,12 @@ test_end_of_a_domain(void **state)
     assert_int_equal(n_ports, 7);
     assert_true(test_broker_end_domain(test, &root, FIRST, &n_ports, NULL));
     assert_int_equal(n_ports, 2);
-    expect_events(test, "created one\ncreated two\ncreated other\ncreated none\n"
-                        "deleted one\ndeleted two\n");
+    await_events(test, "created one\ncreated two\ncreated other\ncreated none\n"
+                       "deleted one\ndeleted two\n");
     assert_true(test_broker_end_domain(test, &root, FIRST, &n_ports, NULL));
     assert_int_equal(n_ports, 0);
     test_child_end(&child);
-    expect_events(test, "deleted other\n");
+    await_events(test, "deleted other\n");
     assert_int_equal(test_count_descriptors(), descriptors);
 }
 
@@ -216,7 +163,7 @@ test_domain_of_a_user(void **state)
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_HOLDER_INVALID, "is not user");
     assert_true(test_broker_end_domain(test, &user, FIRST, &n_ports, &error));
     assert_int_equal(n_ports, 1);
-    expect_events(test, "created roots\ncreated own\nchanged own\nchanged own\ndeleted own\n");
+    await_events(test, "created roots\ncreated own\nchanged own\nchanged own\ndeleted own\n");
 }
 
 /* A user's libvirt may run a domain of the same UUID as root's: root ends his own ports, and what
@@ -272,20 +219,18 @@ test_after_a_start(void **state)
     assert_int_equal(kernel_fake_link_count(test->kernel), test->n_parents + 2);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_ends_with_the_process_it_was_made_with),
-        TEST(test_ends_with_the_process_it_is_tied_to),
-        TEST(test_process_that_cannot_be_tied),
-        TEST(test_process_of_another_user),
-        TEST(test_end_of_a_domain),
-        TEST(test_domain_of_a_user),
-        TEST(test_domain_of_a_user_and_root),
-        TEST(test_after_a_start),
+        BROKER_TEST(test_ends_with_the_process_it_was_made_with),
+        BROKER_TEST(test_ends_with_the_process_it_is_tied_to),
+        BROKER_TEST(test_process_that_cannot_be_tied),
+        BROKER_TEST(test_process_of_another_user),
+        BROKER_TEST(test_end_of_a_domain),
+        BROKER_TEST(test_domain_of_a_user),
+        BROKER_TEST(test_domain_of_a_user_and_root),
+        BROKER_TEST(test_after_a_start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

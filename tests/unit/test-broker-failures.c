@@ -1,27 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is left when a step of a use case fails: nothing, or what the next start removes. */
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-
-static int
-set_up(void **state)
-{
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
 
 typedef struct Failure {
     const char *operation;
@@ -439,26 +423,24 @@ test_monitor(void **state)
     test_remove_folder(folder);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_creation),
-        TEST(test_names_that_are_taken),
-        TEST(test_assignment),
-        TEST(test_record_before_device),
-        TEST(test_no_record_no_device),
-        TEST(test_record_that_cannot_be_final),
-        TEST(test_undo_that_fails),
-        TEST(test_undo_that_fails_blocks_nobody),
-        TEST(test_undo_that_fails_is_made_good),
-        TEST(test_deletion),
-        TEST(test_index_conflicts),
-        TEST(test_index_of_the_record_follows),
-        TEST(test_start),
-        TEST(test_monitor),
+        BROKER_TEST(test_creation),
+        BROKER_TEST(test_names_that_are_taken),
+        BROKER_TEST(test_assignment),
+        BROKER_TEST(test_record_before_device),
+        BROKER_TEST(test_no_record_no_device),
+        BROKER_TEST(test_record_that_cannot_be_final),
+        BROKER_TEST(test_undo_that_fails),
+        BROKER_TEST(test_undo_that_fails_blocks_nobody),
+        BROKER_TEST(test_undo_that_fails_is_made_good),
+        BROKER_TEST(test_deletion),
+        BROKER_TEST(test_index_conflicts),
+        BROKER_TEST(test_index_of_the_record_follows),
+        BROKER_TEST(test_start),
+        BROKER_TEST(test_monitor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

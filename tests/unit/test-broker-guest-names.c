@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a port without a name of its own is called, and which MAC it gets. */
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 /* sha256sum of the NUL-terminated parts "seed", "1000", "lan", the guest's name and "0", octets 3
  * to 5: a release must not change a VM's MAC. */
@@ -20,24 +18,13 @@ set_up(void **state)
     return 0;
 }
 
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
-
 static const Port *
 create(TestBroker *test, uid_t uid, const char *network, const char *guest)
 {
     const Caller caller = test_caller(uid);
     const PortRequest request = {.network = (char *)network, .guest_name = (char *)guest};
-    g_autoptr(GError) error = NULL;
-    g_auto(PortGrant) grant = {0};
 
-    broker_create_port(test->broker, &caller, &request, &grant, &error);
-    assert_no_error(error);
-    return grant.port;
+    return create_port(test, &caller, &request);
 }
 
 static void
@@ -224,7 +211,7 @@ test_what_no_guest_is_called(void **state)
     }
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, broker_tear_down)
 
 int
 main(void)

@@ -1,26 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What ends ports without anybody asking: holders that end, links that others remove. */
-#include "unit.h"
+#include "broker-fixture.h"
 
 #include "process.h"
-#include "test-broker.h"
 
 #include <errno.h>
 #include <unistd.h>
-
-static int
-set_up(void **state)
-{
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
 
 static PortRequest
 held_by(pid_t pid, const char *name)
@@ -35,25 +20,8 @@ static const Port *
 create_held(TestBroker *test, const Caller *caller, pid_t pid, const char *name)
 {
     const PortRequest request = held_by(pid, name);
-    g_autoptr(GError) error = NULL;
-    g_auto(PortGrant) grant = {0};
 
-    broker_create_port(test->broker, caller, &request, &grant, &error);
-    assert_no_error(error);
-    return grant.port;
-}
-
-/* Waits for the main loop's word that so many bytes of events are there. */
-static void
-expect_events(TestBroker *test, const char *expected)
-{
-    g_autofree char *events = NULL;
-
-    while (test->events->len < strlen(expected))
-        g_main_context_iteration(NULL, TRUE);
-    test_settle();
-    events = test_broker_take_events(test);
-    assert_string_equal(events, expected);
+    return create_port(test, caller, &request);
 }
 
 static void
@@ -70,9 +38,9 @@ test_holders_end(void **state)
     assert_true(port->holder.start_time > 0);
     create_held(test, &root, child.pid, "two");
     create_held(test, &root, 0, "mine");
-    expect_events(test, "created one\ncreated two\ncreated mine\n");
+    await_events(test, "created one\ncreated two\ncreated mine\n");
     test_child_end(&child);
-    expect_events(test, "deleted one\ndeleted two\n");
+    await_events(test, "deleted one\ndeleted two\n");
     assert_int_equal(kernel_fake_link_count(test->kernel), links + 1);
     assert_true(test_broker_delete(test, &root, "mine", NULL));
     assert_int_equal(test_count_descriptors(), descriptors);
@@ -96,7 +64,7 @@ test_caller_by_pidfd(void **state)
     assert_true(test_broker_delete(test, &caller, "one", NULL));
     create_held(test, &caller, 0, "two");
     test_child_end(&child);
-    expect_events(test, "created one\ndeleted one\ncreated two\ndeleted two\n");
+    await_events(test, "created one\ndeleted one\ncreated two\ndeleted two\n");
     descriptor_clear(&process.pidfd);
 }
 
@@ -164,7 +132,7 @@ test_own_process_of_a_user(void **state)
     g_array_append_val(test_broker_network(test, "lan")->allow_uids, uid);
     create_held(test, &user, child.pid, "one");
     test_child_end(&child);
-    expect_events(test, "created one\ndeleted one\n");
+    await_events(test, "created one\ndeleted one\n");
 }
 
 /* By the next start the holder's pid is a thread's, of a process that has nothing to do with it. */
@@ -219,7 +187,7 @@ test_end_that_fails(void **state)
     end_and_fail(test, &first);
     assert_int_equal(kernel_fake_link_count(test->kernel), links + 3);
     test_child_end(&second);
-    expect_events(test, "created one\ncreated two\ncreated three\ndeleted one\ndeleted two\n");
+    await_events(test, "created one\ncreated two\ncreated three\ndeleted one\ndeleted two\n");
     end_and_fail(test, &third);
     assert_int_equal(kernel_fake_link_count(test->kernel), links + 1);
     test_broker_kill(test);
@@ -240,7 +208,7 @@ test_device_removed(void **state)
     g_autofree char *records = NULL;
 
     kernel_fake_remove_link(test->kernel, port->interface_index);
-    expect_events(test, "created web\nchanged web\n");
+    await_events(test, "created web\nchanged web\n");
     assert_int_equal(port->state, PORT_STATE_DEVICE_GONE);
     assert_false(broker_open_port(test->broker, &root, "web", 0, &grant, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_DEVICE_GONE, "has been removed");
@@ -262,7 +230,7 @@ test_device_removed_before_the_event(void **state)
     assert_false(broker_open_port(test->broker, &root, "web", 0, &grant, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_DEVICE_GONE, "has been removed");
     assert_true(test_broker_delete(test, &root, "web", &error));
-    expect_events(test, "created web\ndeleted web\n");
+    await_events(test, "created web\ndeleted web\n");
 }
 
 /* A stranger's device of the same index is neither opened nor removed. */
@@ -298,7 +266,7 @@ test_parent_removed(void **state)
     test_broker_create(test, 0, "lan", "stays");
     port = test_broker_create(test, 0, "other", "web");
     kernel_fake_remove_link(test->kernel, parent);
-    expect_events(test, "created stays\ncreated web\nchanged web\n");
+    await_events(test, "created stays\ncreated web\nchanged web\n");
     assert_int_equal(port->state, PORT_STATE_PARENT_GONE);
 }
 
@@ -316,7 +284,7 @@ test_other_events(void **state)
     assert_true(test_broker_find_link(test, port->interface_name, &info));
     info.promiscuity++;
     kernel_fake_change_link(test->kernel, &info);
-    expect_events(test, "created web\n");
+    await_events(test, "created web\n");
     assert_int_equal(port->state, PORT_STATE_ACTIVE);
 }
 
@@ -352,39 +320,37 @@ test_lost_events(void **state)
     test_settle();
     assert_int_equal(port->state, PORT_STATE_ACTIVE);
     handler(LINK_EVENT_LOST, &nothing, handler_data);
-    expect_events(test, "created web\ncreated db\nchanged web\n");
+    await_events(test, "created web\ncreated db\nchanged web\n");
     assert_int_equal(port->state, PORT_STATE_DEVICE_GONE);
     assert_int_equal(other->state, PORT_STATE_ACTIVE);
     handler(LINK_EVENT_LOST, &nothing, handler_data);
-    expect_events(test, "");
+    await_events(test, "");
     assert_true(test_broker_find_link(test, "eth0", &parent));
     memcpy(parent.name, "lan0", sizeof("lan0"));
     kernel_fake_change_link(test->kernel, &parent);
     handler(LINK_EVENT_LOST, &nothing, handler_data);
-    expect_events(test, "changed web\nchanged db\n");
+    await_events(test, "changed web\nchanged db\n");
     assert_string_equal(other->parent, "lan0");
     test->kernel->ops = real;
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_holders_end),
-        TEST(test_caller_by_pidfd),
-        TEST(test_caller_that_has_ended),
-        TEST(test_pids_that_cannot_hold),
-        TEST(test_own_process_of_a_user),
-        TEST(test_pid_that_is_a_thread_now),
-        TEST(test_end_that_fails),
-        TEST(test_device_removed),
-        TEST(test_device_removed_before_the_event),
-        TEST(test_index_taken_by_another),
-        TEST(test_parent_removed),
-        TEST(test_other_events),
-        TEST(test_lost_events),
+        BROKER_TEST(test_holders_end),
+        BROKER_TEST(test_caller_by_pidfd),
+        BROKER_TEST(test_caller_that_has_ended),
+        BROKER_TEST(test_pids_that_cannot_hold),
+        BROKER_TEST(test_own_process_of_a_user),
+        BROKER_TEST(test_pid_that_is_a_thread_now),
+        BROKER_TEST(test_end_that_fails),
+        BROKER_TEST(test_device_removed),
+        BROKER_TEST(test_device_removed_before_the_event),
+        BROKER_TEST(test_index_taken_by_another),
+        BROKER_TEST(test_parent_removed),
+        BROKER_TEST(test_other_events),
+        BROKER_TEST(test_lost_events),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A guest that comes from another host, or goes there. */
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 #include <errno.h>
 #include <unistd.h>
-
-static int
-set_up(void **state)
-{
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
 
 static const Port *
 create(TestBroker *test, const char *network, gboolean incoming)
@@ -29,21 +13,8 @@ create(TestBroker *test, const char *network, gboolean incoming)
                                  .name = (char *)"web",
                                  .no_descriptors = TRUE,
                                  .incoming = incoming};
-    g_autoptr(GError) error = NULL;
-    g_auto(PortGrant) grant = {0};
 
-    broker_create_port(test->broker, &root, &request, &grant, &error);
-    assert_no_error(error);
-    return grant.port;
-}
-
-static const Port *
-find_port(TestBroker *test)
-{
-    g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &(Caller){.uid = 0}, NULL);
-
-    assert_int_equal(ports->len, 1);
-    return ports->pdata[0];
+    return create_port(test, &root, &request);
 }
 
 static void
@@ -56,16 +27,6 @@ expect_mode(TestBroker *test, const Port *port, MacvtapMode mode, gboolean incom
     assert_int_equal(port->incoming, incoming);
     /* Its network's, whatever the device is in. */
     assert_int_equal(port->mode, MACVTAP_MODE_BRIDGE);
-}
-
-static void
-expect_events(TestBroker *test, const char *expected)
-{
-    g_autofree char *events = NULL;
-
-    test_settle();
-    events = test_broker_take_events(test);
-    assert_string_equal(events, expected);
 }
 
 static void
@@ -87,15 +48,15 @@ announce(TestBroker *test, const char *parent, const MacAddress *mac)
 
 /* The next daemon; the device has sent so many frames by then. */
 static const Port *
-restart(TestBroker *test, guint64 sent)
+restart_having_sent(TestBroker *test, guint64 sent)
 {
     const LinkStatistics statistics = {.tx_packets = sent};
-    int index = find_port(test)->interface_index;
+    int index = only_port(test)->interface_index;
 
     test_broker_kill(test);
     kernel_fake_set_statistics(test->kernel, index, &statistics);
     test_broker_start(test);
-    return find_port(test);
+    return only_port(test);
 }
 
 static void
@@ -111,7 +72,7 @@ test_first_frame(void **state)
     expect_events(test, "changed web\n");
     transmit(test, port);
     expect_events(test, "");
-    port = restart(test, 0);
+    port = restart_having_sent(test, 0);
     expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
 }
 
@@ -145,7 +106,7 @@ test_next_daemon_waits_on(void **state)
     TestBroker *test = *state;
     const Port *port = create(test, "lan", TRUE);
 
-    port = restart(test, 0);
+    port = restart_having_sent(test, 0);
     expect_mode(test, port, MACVTAP_MODE_VEPA, TRUE);
     assert_int_equal(test->messages->len, 0);
     transmit(test, port);
@@ -158,7 +119,7 @@ test_first_frame_while_no_daemon_ran(void **state)
     TestBroker *test = *state;
     const Port *port = create(test, "lan", TRUE);
 
-    port = restart(test, 1);
+    port = restart_having_sent(test, 1);
     expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
     assert_int_equal(test->messages->len, 0);
 }
@@ -175,9 +136,9 @@ test_guest_that_leaves(void **state)
     expect_mode(test, port, MACVTAP_MODE_VEPA, TRUE);
     announce(test, "eth0", &port->mac);
     expect_events(test, "created web\nchanged web\n");
-    port = restart(test, 5);
+    port = restart_having_sent(test, 5);
     expect_mode(test, port, MACVTAP_MODE_VEPA, TRUE);
-    port = restart(test, 6);
+    port = restart_having_sent(test, 6);
     expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
 }
 
@@ -236,7 +197,7 @@ test_what_fails(void **state)
     transmit(test, port);
     expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
     assert_null(port->problem);
-    port = restart(test, 1);
+    port = restart_having_sent(test, 1);
     expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);
     for (guint i = 0; i < 2; i++) {
         static const char *const operations[] = {"link_statistics", "watch_transmit"};
@@ -264,14 +225,14 @@ test_daemon_that_dies_before_the_mode_or_the_record(void **state)
     test_broker_kill(test);
     assert_true(test->kernel->ops->macvtap_set_mode(test->kernel, index, MACVTAP_MODE_VEPA, NULL));
     test_broker_start(test);
-    expect_mode(test, find_port(test), MACVTAP_MODE_BRIDGE, FALSE);
+    expect_mode(test, only_port(test), MACVTAP_MODE_BRIDGE, FALSE);
     /* The record tells of a mode that the device does not have. */
-    announce(test, "eth0", &find_port(test)->mac);
+    announce(test, "eth0", &only_port(test)->mac);
     test_broker_kill(test);
     assert_true(
         test->kernel->ops->macvtap_set_mode(test->kernel, index, MACVTAP_MODE_BRIDGE, NULL));
     test_broker_start(test);
-    expect_mode(test, find_port(test), MACVTAP_MODE_VEPA, TRUE);
+    expect_mode(test, only_port(test), MACVTAP_MODE_VEPA, TRUE);
 }
 
 static void
@@ -285,7 +246,7 @@ test_daemon_that_cannot_watch(void **state)
     test_broker_start(test);
     assert_int_equal(test->messages->len, 1);
     assert_non_null(strstr(test->messages->pdata[0], "port web stays in mode vepa"));
-    port = find_port(test);
+    port = only_port(test);
     expect_mode(test, port, MACVTAP_MODE_VEPA, TRUE);
 }
 
@@ -313,24 +274,22 @@ test_end(void **state)
     expect_events(test, "created web\ndeleted web\n");
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_first_frame),
-        TEST(test_only_where_there_are_neighbours),
-        TEST(test_next_daemon_waits_on),
-        TEST(test_first_frame_while_no_daemon_ran),
-        TEST(test_guest_that_leaves),
-        TEST(test_guest_that_has_not_left),
-        TEST(test_other_announcements),
-        TEST(test_what_fails),
-        TEST(test_daemon_that_dies_before_the_mode_or_the_record),
-        TEST(test_daemon_that_cannot_watch),
-        TEST(test_only_root),
-        TEST(test_end),
+        BROKER_TEST(test_first_frame),
+        BROKER_TEST(test_only_where_there_are_neighbours),
+        BROKER_TEST(test_next_daemon_waits_on),
+        BROKER_TEST(test_first_frame_while_no_daemon_ran),
+        BROKER_TEST(test_guest_that_leaves),
+        BROKER_TEST(test_guest_that_has_not_left),
+        BROKER_TEST(test_other_announcements),
+        BROKER_TEST(test_what_fails),
+        BROKER_TEST(test_daemon_that_dies_before_the_mode_or_the_record),
+        BROKER_TEST(test_daemon_that_cannot_watch),
+        BROKER_TEST(test_only_root),
+        BROKER_TEST(test_end),
     };
 
     /* No warning but those that are expected. */

@@ -1,28 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A port's device is compared with what it must be, repaired, and given up on with a word. */
-#include "said.h"
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 #include <errno.h>
 #include <net/if.h>
-
-static int
-set_up(void **state)
-{
-    said_begin();
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    said_end();
-    return 0;
-}
 
 static LinkInfo
 link_at(TestBroker *test, int index)
@@ -62,15 +43,6 @@ set_mac(TestBroker *test, int index, guint8 last)
     test_settle();
 }
 
-static const Port *
-find_port(TestBroker *test)
-{
-    g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &(Caller){.uid = 0}, NULL);
-
-    assert_int_equal(ports->len, 1);
-    return ports->pdata[0];
-}
-
 static guint
 count_said(const char *text)
 {
@@ -79,16 +51,6 @@ count_said(const char *text)
     for (const char *c = said->str; (c = strstr(c, text)); c++)
         count++;
     return count;
-}
-
-static void
-expect_events(TestBroker *test, const char *expected)
-{
-    g_autofree char *events = NULL;
-
-    test_settle();
-    events = test_broker_take_events(test);
-    assert_string_equal(events, expected);
 }
 
 static void
@@ -218,13 +180,13 @@ test_mtu_is_regained(void **state)
     index = test_broker_create(test, 0, "lan", "web")->interface_index;
     expect_events(test, "created web\n");
     set_mtu(test, parent, 1500);
-    port = find_port(test);
+    port = only_port(test);
     assert_int_equal(port->mtu, 1500);
     assert_int_equal(link_at(test, index).mtu, 1500);
     assert_int_equal(count_said("its MTU is now 1500, it was 8000 (the parent's has changed)"), 1);
     test_broker_kill(test);
     test_broker_start(test);
-    port = find_port(test);
+    port = only_port(test);
     assert_int_equal(port->mtu, 1500);
     set_mtu(test, parent, 6000);
     assert_int_equal(link_at(test, index).mtu, 6000);
@@ -232,7 +194,7 @@ test_mtu_is_regained(void **state)
     set_mtu(test, parent, 9000);
     test_broker_start(test);
     test_settle();
-    port = find_port(test);
+    port = only_port(test);
     assert_int_equal(port->mtu, 8000);
     assert_int_equal(link_at(test, index).mtu, 8000);
 }
@@ -258,12 +220,12 @@ test_device_is_renamed(void **state)
     memcpy(link.name, "guest8", sizeof("guest8"));
     kernel_fake_change_link(test->kernel, &link);
     test_broker_start(test);
-    assert_string_equal(find_port(test)->interface_name, "guest8");
+    assert_string_equal(only_port(test)->interface_name, "guest8");
     /* A restart knows it by that name. */
     test_broker_kill(test);
     test_broker_start(test);
     assert_int_equal(test->messages->len, 0);
-    assert_string_equal(find_port(test)->interface_name, "guest8");
+    assert_string_equal(only_port(test)->interface_name, "guest8");
     assert_true(test_broker_delete(test, &root, "guest8", NULL));
 }
 
@@ -376,7 +338,7 @@ test_device_in_another_namespace(void **state)
     assert_int_equal(count_said("moved into another network namespace"), 1);
     test_broker_kill(test);
     test_broker_start(test);
-    assert_non_null(strstr(find_port(test)->problem, "moved into another network namespace (7 of"));
+    assert_non_null(strstr(only_port(test)->problem, "moved into another network namespace (7 of"));
     kernel_fake_fail(test->kernel, "link_delete_moved", 1, EACCES);
     assert_false(test_broker_delete(test, &root, "web", &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "in another network namespace");
@@ -624,32 +586,30 @@ test_end_of_a_port_that_waits(void **state)
     test_broker_create(test, 0, "lan", "web");
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_all_of_it_is_brought_back),
-        TEST(test_ipv6_is_turned_off_again),
-        TEST(test_all_of_it_is_brought_back_by_a_start),
-        TEST(test_sources),
-        TEST(test_reload_of_multicast),
-        TEST(test_mtu_is_regained),
-        TEST(test_device_is_renamed),
-        TEST(test_device_gets_the_name_of_another_port),
-        TEST(test_look_that_fails_after_lost_events),
-        TEST(test_device_comes_back),
-        TEST(test_device_in_another_namespace),
-        TEST(test_device_in_another_namespace_when_the_holder_ends),
-        TEST(test_parent_that_keeps_its_mac),
-        TEST(test_mac_of_an_inheriting_port),
-        TEST(test_mac_of_an_assigned_port),
-        TEST(test_repair_that_others_undo),
-        TEST(test_repair_undone_before_it_is_seen),
-        TEST(test_blocked_mac),
-        TEST(test_reload_tries_again),
-        TEST(test_end_of_a_port_that_waits),
+        BROKER_TEST_SAID(test_all_of_it_is_brought_back),
+        BROKER_TEST_SAID(test_ipv6_is_turned_off_again),
+        BROKER_TEST_SAID(test_all_of_it_is_brought_back_by_a_start),
+        BROKER_TEST_SAID(test_sources),
+        BROKER_TEST_SAID(test_reload_of_multicast),
+        BROKER_TEST_SAID(test_mtu_is_regained),
+        BROKER_TEST_SAID(test_device_is_renamed),
+        BROKER_TEST_SAID(test_device_gets_the_name_of_another_port),
+        BROKER_TEST_SAID(test_look_that_fails_after_lost_events),
+        BROKER_TEST_SAID(test_device_comes_back),
+        BROKER_TEST_SAID(test_device_in_another_namespace),
+        BROKER_TEST_SAID(test_device_in_another_namespace_when_the_holder_ends),
+        BROKER_TEST_SAID(test_parent_that_keeps_its_mac),
+        BROKER_TEST_SAID(test_mac_of_an_inheriting_port),
+        BROKER_TEST_SAID(test_mac_of_an_assigned_port),
+        BROKER_TEST_SAID(test_repair_that_others_undo),
+        BROKER_TEST_SAID(test_repair_undone_before_it_is_seen),
+        BROKER_TEST_SAID(test_blocked_mac),
+        BROKER_TEST_SAID(test_reload_tries_again),
+        BROKER_TEST_SAID(test_end_of_a_port_that_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

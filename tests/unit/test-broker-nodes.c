@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* /dev/tap<index> for who opens the device by path. */
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 #include <errno.h>
 #include <unistd.h>
-
-static int
-set_up(void **state)
-{
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
 
 static PortRequest
 request_of(uid_t owner, gid_t group)
@@ -29,17 +13,6 @@ request_of(uid_t owner, gid_t group)
                          .has_node = TRUE,
                          .node_owner = owner,
                          .node_group = group};
-}
-
-static const Port *
-create(TestBroker *test, const Caller *caller, const PortRequest *request)
-{
-    g_autoptr(GError) error = NULL;
-    g_auto(PortGrant) grant = {0};
-
-    broker_create_port(test->broker, caller, request, &grant, &error);
-    assert_no_error(error);
-    return grant.port;
 }
 
 static void
@@ -65,7 +38,7 @@ test_node_is_given(void **state)
     TestBroker *test = *state;
     const Caller root = test_caller(0);
     const PortRequest request = request_of(107, 108);
-    const Port *port = create(test, &root, &request);
+    const Port *port = create_port(test, &root, &request);
     int index = port->interface_index;
 
     expect_node(test, index, 107);
@@ -86,7 +59,7 @@ test_node_of_our_making(void **state)
 
     kernel_fake_lose_devtmpfs(test->kernel);
     for (guint i = 0; i < 4; i++) {
-        const Port *port = create(test, &root, &request);
+        const Port *port = create_port(test, &root, &request);
         int index = port->interface_index;
 
         expect_node(test, index, 107);
@@ -116,7 +89,7 @@ test_node_without_a_device(void **state)
     int index;
 
     kernel_fake_lose_devtmpfs(test->kernel);
-    index = create(test, &root, &request)->interface_index;
+    index = create_port(test, &root, &request)->interface_index;
     test_broker_kill(test);
     kernel_fake_remove_link(test->kernel, index);
     assert_true(has_node(test, index));
@@ -164,7 +137,7 @@ test_path_that_is_taken(void **state)
     ops.macvtap_create = create_where_taken;
     test->kernel->ops = &ops;
     taken = 3;
-    port = create(test, &root, &request);
+    port = create_port(test, &root, &request);
     expect_node(test, port->interface_index, 107);
     assert_int_equal(kernel_fake_link_count(test->kernel), test->n_parents + 1);
     assert_true(test_broker_delete(test, &root, "web", NULL));
@@ -200,7 +173,7 @@ test_node_for_others(void **state)
     g_array_append_val(test_broker_network(test, "lan")->allow_uids, user.uid);
     for (guint i = 0; i < G_N_ELEMENTS(others); i++)
         test_broker_refuse(test, &user, &others[i], PORT_ERROR_ACCESS_DENIED, "device node");
-    expect_node(test, create(test, &user, &own)->interface_index, user.uid);
+    expect_node(test, create_port(test, &user, &own)->interface_index, user.uid);
 }
 
 /* A crash after the node was made, and before or after the record tells its number. */
@@ -213,7 +186,7 @@ test_interrupted(void **state)
 
     kernel_fake_lose_devtmpfs(test->kernel);
     for (guint i = 0; i < 2; i++) {
-        g_autoptr(Port) port = port_copy(create(test, &root, &request));
+        g_autoptr(Port) port = port_copy(create_port(test, &root, &request));
         g_autofree char *creating = g_strconcat(port->id, ".creating", NULL), *records = NULL;
         g_autofree char *path = g_build_filename(test->state, "ports", port->id, NULL);
 
@@ -242,11 +215,11 @@ test_ended_and_orphaned(void **state)
 
     kernel_fake_lose_devtmpfs(test->kernel);
     request.holder = (Holder){.type = HOLDER_PROCESS, .pid = child.pid};
-    ended = create(test, &root, &request)->interface_index;
+    ended = create_port(test, &root, &request)->interface_index;
     request.holder = (Holder){.type = HOLDER_NONE};
     request.name = (char *)"db";
     {
-        const Port *port = create(test, &root, &request);
+        const Port *port = create_port(test, &root, &request);
 
         orphaned = port->interface_index;
         path = g_build_filename(test->state, "ports", port->id, NULL);
@@ -260,21 +233,15 @@ test_ended_and_orphaned(void **state)
     assert_false(has_node(test, orphaned));
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_node_is_given),
-        TEST(test_node_of_our_making),
-        TEST(test_node_without_a_device),
-        TEST(test_no_node_without_asking),
-        TEST(test_path_that_is_taken),
-        TEST(test_node_that_cannot_be_made),
-        TEST(test_node_for_others),
-        TEST(test_interrupted),
-        TEST(test_ended_and_orphaned),
+        BROKER_TEST(test_node_is_given),         BROKER_TEST(test_node_of_our_making),
+        BROKER_TEST(test_node_without_a_device), BROKER_TEST(test_no_node_without_asking),
+        BROKER_TEST(test_path_that_is_taken),    BROKER_TEST(test_node_that_cannot_be_made),
+        BROKER_TEST(test_node_for_others),       BROKER_TEST(test_interrupted),
+        BROKER_TEST(test_ended_and_orphaned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

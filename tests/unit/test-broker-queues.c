@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A port that its descriptors hold ends with the last of them. */
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 #include <errno.h>
 #include <unistd.h>
-
-static int
-set_up(void **state)
-{
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
 
 /* Makes a port of this holder and returns what its queues are held by. */
 static PortGrant
@@ -64,16 +48,6 @@ find(TestBroker *test, const char *name)
             return ports->pdata[i];
     }
     return NULL;
-}
-
-static void
-expect_events(TestBroker *test, const char *expected)
-{
-    g_autofree char *events = NULL;
-
-    test_settle();
-    events = test_broker_take_events(test);
-    assert_string_equal(events, expected);
 }
 
 static void
@@ -264,23 +238,21 @@ test_start_without_queues_fails(void **state)
     assert_false(test_broker_try_start(test, &error));
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_ends_with_the_last),
-        TEST(test_further_queues_hold_it_too),
-        TEST(test_other_holders_do_not_care),
-        TEST(test_restarts),
-        TEST(test_name_is_free_at_once),
-        TEST(test_device_that_is_gone),
-        TEST(test_removal_that_fails_is_tried_again),
-        TEST(test_failed_creation_leaves_no_queue),
-        TEST(test_without_descriptors_it_holds_nothing),
-        TEST(test_stray_queues_are_given_up),
-        TEST(test_start_without_queues_fails),
+        BROKER_TEST(test_ends_with_the_last),
+        BROKER_TEST(test_further_queues_hold_it_too),
+        BROKER_TEST(test_other_holders_do_not_care),
+        BROKER_TEST(test_restarts),
+        BROKER_TEST(test_name_is_free_at_once),
+        BROKER_TEST(test_device_that_is_gone),
+        BROKER_TEST(test_removal_that_fails_is_tried_again),
+        BROKER_TEST(test_failed_creation_leaves_no_queue),
+        BROKER_TEST(test_without_descriptors_it_holds_nothing),
+        BROKER_TEST(test_stray_queues_are_given_up),
+        BROKER_TEST(test_start_without_queues_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Every row of the table in reconcile.c, and records that are not what they should be. */
-#include "unit.h"
+#include "broker-fixture.h"
 
 #include "file.h"
 #include "process.h"
-#include "test-broker.h"
 
 #include <errno.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int
-set_up(void **state)
-{
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
 
 /* The device of a port, as a crashed broker left it. */
 static void
@@ -52,13 +37,6 @@ add_own_device(TestBroker *test, const Port *port)
 }
 
 static void
-restart(TestBroker *test)
-{
-    test_broker_kill(test);
-    test_broker_start(test);
-}
-
-static void
 expect_records(TestBroker *test, const char *expected)
 {
     g_autofree char *records = test_broker_records(test);
@@ -75,26 +53,6 @@ expect_message(TestBroker *test, guint i, guint n, const char *text)
                  test->messages->len ? (const char *)test->messages->pdata[0] : "-");
     if (i < n && !strstr(test->messages->pdata[i], text))
         fail_msg("'%s' is not in '%s'", text, (const char *)test->messages->pdata[i]);
-}
-
-static guint
-count_devices(TestBroker *test)
-{
-    return kernel_fake_link_count(test->kernel) - test->n_parents;
-}
-
-static const Port *
-find_port(TestBroker *test, const char *name)
-{
-    g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &(Caller){.uid = 0}, NULL);
-
-    for (guint i = 0; i < ports->len; i++) {
-        const Port *port = ports->pdata[i];
-
-        if (g_str_equal(port->name, name))
-            return port;
-    }
-    return NULL;
 }
 
 static void
@@ -554,34 +512,32 @@ test_state_folder_that_cannot_be_used(void **state)
     assert_int_equal(unlink(ports), 0);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing),
-        TEST(test_interrupted_before_the_device),
-        TEST(test_interrupted_after_the_device),
-        TEST(test_interrupted_with_a_strangers_device),
-        TEST(test_living_holders_are_adopted),
-        TEST(test_real_ports_survive),
-        TEST(test_ended_holders),
-        TEST(test_reused_pid),
-        TEST(test_holder_that_cannot_be_watched),
-        TEST(test_missing_device),
-        TEST(test_strangers_device_is_not_adopted),
-        TEST(test_other_alias),
-        TEST(test_interrupted_removal),
-        TEST(test_device_of_a_damaged_record),
-        TEST(test_orphans),
-        TEST(test_records_that_are_set_aside),
-        TEST(test_foreign_and_duplicate_records),
-        TEST(test_duplicate_interfaces),
-        TEST(test_damaged_creating),
-        TEST(test_creating_beside_final),
-        TEST(test_second_broker),
-        TEST(test_state_folder_that_cannot_be_used),
+        BROKER_TEST(test_nothing),
+        BROKER_TEST(test_interrupted_before_the_device),
+        BROKER_TEST(test_interrupted_after_the_device),
+        BROKER_TEST(test_interrupted_with_a_strangers_device),
+        BROKER_TEST(test_living_holders_are_adopted),
+        BROKER_TEST(test_real_ports_survive),
+        BROKER_TEST(test_ended_holders),
+        BROKER_TEST(test_reused_pid),
+        BROKER_TEST(test_holder_that_cannot_be_watched),
+        BROKER_TEST(test_missing_device),
+        BROKER_TEST(test_strangers_device_is_not_adopted),
+        BROKER_TEST(test_other_alias),
+        BROKER_TEST(test_interrupted_removal),
+        BROKER_TEST(test_device_of_a_damaged_record),
+        BROKER_TEST(test_orphans),
+        BROKER_TEST(test_records_that_are_set_aside),
+        BROKER_TEST(test_foreign_and_duplicate_records),
+        BROKER_TEST(test_duplicate_interfaces),
+        BROKER_TEST(test_damaged_creating),
+        BROKER_TEST(test_creating_beside_final),
+        BROKER_TEST(test_second_broker),
+        BROKER_TEST(test_state_folder_that_cannot_be_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

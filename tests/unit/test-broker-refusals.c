@@ -1,26 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the broker refuses, in the user's words: limits, names, parents, MACs, MTUs. */
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 #include <errno.h>
 #include <net/if.h>
 #include <net/if_arp.h>
-
-static int
-set_up(void **state)
-{
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
 
 /* What is refused is refused by a check as well, in the same words. */
 static void
@@ -604,34 +588,32 @@ test_mtus(void **state)
     refuse(test, &request, PORT_ERROR_MTU_TOO_LARGE, "MTU 2000 is above eth0's 1500");
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_networks),
-        TEST(test_requests_are_checked),
-        TEST(test_limits_of_the_network),
-        TEST(test_limit_of_a_user),
-        TEST(test_names),
-        TEST(test_interface_name_of_a_gone_device),
-        TEST(test_parents),
-        TEST(test_open_vswitch),
-        TEST(test_macvlans_as_parents),
-        TEST(test_parent_problems),
-        TEST(test_check_network),
-        TEST(test_passthru_is_exclusive),
-        TEST(test_foreign_macvlans),
-        TEST(test_pool),
-        TEST(test_pool_of_passthru),
-        TEST(test_generated_macs),
-        TEST(test_generated_macs_are_unique),
-        TEST(test_macs_in_use),
-        TEST(test_mac_on_another_parent),
-        TEST(test_generated_mac_that_a_stranger_has),
-        TEST(test_inherited_mac),
-        TEST(test_mtus),
+        BROKER_TEST(test_networks),
+        BROKER_TEST(test_requests_are_checked),
+        BROKER_TEST(test_limits_of_the_network),
+        BROKER_TEST(test_limit_of_a_user),
+        BROKER_TEST(test_names),
+        BROKER_TEST(test_interface_name_of_a_gone_device),
+        BROKER_TEST(test_parents),
+        BROKER_TEST(test_open_vswitch),
+        BROKER_TEST(test_macvlans_as_parents),
+        BROKER_TEST(test_parent_problems),
+        BROKER_TEST(test_check_network),
+        BROKER_TEST(test_passthru_is_exclusive),
+        BROKER_TEST(test_foreign_macvlans),
+        BROKER_TEST(test_pool),
+        BROKER_TEST(test_pool_of_passthru),
+        BROKER_TEST(test_generated_macs),
+        BROKER_TEST(test_generated_macs_are_unique),
+        BROKER_TEST(test_macs_in_use),
+        BROKER_TEST(test_mac_on_another_parent),
+        BROKER_TEST(test_generated_mac_that_a_stranger_has),
+        BROKER_TEST(test_inherited_mac),
+        BROKER_TEST(test_mtus),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,32 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Ports on their way out: a piece in each turn of the main loop, and what others see meanwhile. */
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 #include <errno.h>
 
 #define PIECE 64 /* of removals.c */
-
-static int
-set_up(void **state)
-{
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
-
-static guint
-count_devices(TestBroker *test)
-{
-    return kernel_fake_link_count(test->kernel) - test->n_parents;
-}
 
 static guint
 count_listed(TestBroker *test)
@@ -35,16 +13,6 @@ count_listed(TestBroker *test)
     g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &root, NULL);
 
     return ports->len;
-}
-
-static void
-create(TestBroker *test, const Caller *caller, const PortRequest *request)
-{
-    g_autoptr(GError) error = NULL;
-    g_auto(PortGrant) grant = {0};
-
-    broker_create_port(test->broker, caller, request, &grant, &error);
-    assert_no_error(error);
 }
 
 /* Ports "vm0", "vm1"… of one process, which ends; returns when the broker knows, and no piece has
@@ -62,7 +30,7 @@ end_many(TestBroker *test, guint n)
                                      .name = name,
                                      .holder = {.type = HOLDER_PROCESS, .pid = child.pid}};
 
-        create(test, &root, &request);
+        create_port(test, &root, &request);
     }
     test_settle();
     test_child_end(&child);
@@ -247,11 +215,11 @@ test_creation_takes_what_ends(void **state)
     for (guint i = 0; i < G_N_ELEMENTS(requests); i++) {
         guint done = 0, n = 2 * PIECE;
 
-        create(test, &root, &special);
+        create_port(test, &root, &special);
         make_and_delete(test, n, &done);
         assert_true(
             broker_delete_port(test->broker, &root, "vmtap", NULL, count_done, &done, NULL));
-        create(test, &root, &requests[i]);
+        create_port(test, &root, &requests[i]);
         assert_int_equal(done, 1);
         assert_int_equal(count_devices(test), n + 1);
         test_settle();
@@ -344,23 +312,21 @@ test_failure(void **state)
     assert_int_equal(count_devices(test), 0);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_piece_by_piece),
-        TEST(test_ending_port_is_not_found),
-        TEST(test_events_of_what_ends),
-        TEST(test_asked_for_takes_its_turn),
-        TEST(test_asked_for_before_thousands),
-        TEST(test_deletions_go_together),
-        TEST(test_creation_takes_what_ends),
-        TEST(test_passthru_after_what_ends),
-        TEST(test_limit_after_what_ends),
-        TEST(test_stop_between_pieces),
-        TEST(test_failure),
+        BROKER_TEST(test_piece_by_piece),
+        BROKER_TEST(test_ending_port_is_not_found),
+        BROKER_TEST(test_events_of_what_ends),
+        BROKER_TEST(test_asked_for_takes_its_turn),
+        BROKER_TEST(test_asked_for_before_thousands),
+        BROKER_TEST(test_deletions_go_together),
+        BROKER_TEST(test_creation_takes_what_ends),
+        BROKER_TEST(test_passthru_after_what_ends),
+        BROKER_TEST(test_limit_after_what_ends),
+        BROKER_TEST(test_stop_between_pieces),
+        BROKER_TEST(test_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

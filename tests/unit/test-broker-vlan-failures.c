@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* VLAN devices when the kernel or the disk refuses a step, and what the next start makes of it. */
-#include "said.h"
-#include "unit.h"
+#include "broker-fixture.h"
 
 #include "file.h"
-#include "test-broker.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -12,30 +10,6 @@
 
 #define TAGGED "parent=eth0,mode=bridge,vlan=100"
 #define TWICE_TAGGED "parent=eth0,mode=bridge,vlan=200.100"
-
-static int
-set_up(void **state)
-{
-    said_begin();
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    said_end();
-    return 0;
-}
-
-static gboolean
-has_link(TestBroker *test, const char *name)
-{
-    LinkInfo link;
-
-    return test_broker_find_link(test, name, &link);
-}
 
 static char *
 folder_path(TestBroker *test)
@@ -54,17 +28,6 @@ count_records(TestBroker *test)
     while (g_dir_read_name(folder))
         count++;
     return count;
-}
-
-static void
-delete_port(TestBroker *test, const char *name)
-{
-    const Caller root = test_caller(0);
-    g_autoptr(GError) error = NULL;
-
-    test_broker_delete(test, &root, name, &error);
-    assert_no_error(error);
-    test_settle();
 }
 
 static void
@@ -257,16 +220,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_step_fails, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_name_or_index_is_taken_meanwhile, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_name_of_somebody_elses, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_record_cannot_be_written, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_device_cannot_be_removed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_device_stays_after_a_failed_creation, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_records_of_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_device_without_record, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_folder_cannot_be_had, set_up, tear_down),
+        BROKER_TEST_SAID(test_step_fails),
+        BROKER_TEST_SAID(test_name_or_index_is_taken_meanwhile),
+        BROKER_TEST_SAID(test_name_of_somebody_elses),
+        BROKER_TEST_SAID(test_record_cannot_be_written),
+        BROKER_TEST_SAID(test_device_cannot_be_removed),
+        BROKER_TEST_SAID(test_device_stays_after_a_failed_creation),
+        BROKER_TEST_SAID(test_records_of_nothing),
+        BROKER_TEST_SAID(test_device_without_record),
+        BROKER_TEST_SAID(test_folder_cannot_be_had),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

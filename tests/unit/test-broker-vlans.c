@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* VLAN devices on demand, and parents of all kinds, that others rename, use and remove. */
-#include "unit.h"
+#include "broker-fixture.h"
 
 #include "file.h"
-#include "test-broker.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -51,12 +50,11 @@ find_link(TestBroker *test, const char *name)
     return link;
 }
 
-static gboolean
-has_link(TestBroker *test, const char *name)
+static void
+restart_and_settle(TestBroker *test)
 {
-    LinkInfo link;
-
-    return test_broker_find_link(test, name, &link);
+    restart(test);
+    test_settle();
 }
 
 static void
@@ -92,19 +90,6 @@ add_upper(TestBroker *test, const char *name, const char *kind, const char *lowe
     return index;
 }
 
-static const Port *
-find_port(TestBroker *test, const char *name)
-{
-    g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &(Caller){.uid = 0}, NULL);
-
-    for (guint i = 0; i < ports->len; i++) {
-        if (g_str_equal(((const Port *)ports->pdata[i])->name, name))
-            return ports->pdata[i];
-    }
-    fail_msg("there is no port %s", name);
-    return NULL;
-}
-
 static void
 expect_port(TestBroker *test, const char *name, PortState state, const char *parent)
 {
@@ -112,25 +97,6 @@ expect_port(TestBroker *test, const char *name, PortState state, const char *par
 
     assert_string_equal(port_state_name(port->state), port_state_name(state));
     assert_string_equal(port->parent, parent);
-}
-
-static void
-delete_port(TestBroker *test, const char *name)
-{
-    const Caller root = test_caller(0);
-    g_autoptr(GError) error = NULL;
-
-    test_broker_delete(test, &root, name, &error);
-    assert_no_error(error);
-    test_settle();
-}
-
-static void
-restart(TestBroker *test)
-{
-    test_broker_kill(test);
-    test_broker_start(test);
-    test_settle();
 }
 
 static guint
@@ -164,7 +130,7 @@ test_comes_and_goes(void **state)
     expect_port(test, "p1", PORT_STATE_ACTIVE, "eth0.100");
     expect_port(test, "p2", PORT_STATE_ACTIVE, "eth0.200.100");
     assert_int_equal(count_vlan_records(test), 3);
-    restart(test);
+    restart_and_settle(test);
     assert_int_equal(count_vlan_records(test), 3);
     delete_port(test, "p2");
     assert_false(has_link(test, "eth0.200"));
@@ -224,7 +190,7 @@ test_restart_after_a_rename(void **state)
     test_broker_create(test, 0, TWICE_TAGGED, "p1");
     rename_link(test, "eth0.200", "outer");
     rename_link(test, "eth0.200.100", "office");
-    restart(test);
+    restart_and_settle(test);
     expect_port(test, "p1", PORT_STATE_ACTIVE, "office");
     test_broker_kill(test);
     rename_link(test, "office", "attic");
@@ -232,7 +198,7 @@ test_restart_after_a_rename(void **state)
     test_broker_start(test);
     expect_port(test, "p1", PORT_STATE_ACTIVE, "attic");
     assert_string_equal(find_port(test, "p1")->trunk, "lan0");
-    restart(test);
+    restart_and_settle(test);
     expect_port(test, "p1", PORT_STATE_ACTIVE, "attic");
     delete_port(test, "p1");
     expect_nothing(test);
@@ -281,7 +247,7 @@ test_old_records(void **state)
     expect_port(test, "p1", PORT_STATE_ACTIVE, "office");
     assert_int_equal(find_port(test, "p1")->parent_index, index);
     assert_int_equal(find_port(test, "p1")->trunk_index, find_link(test, "eth0").index);
-    restart(test);
+    restart_and_settle(test);
     assert_int_equal(count_vlan_records(test), 1);
     delete_port(test, "p1");
     expect_nothing(test);
@@ -296,7 +262,7 @@ test_old_record_without_device(void **state)
 
     age_records(test, port);
     kernel_fake_remove_link(test->kernel, port->interface_index);
-    restart(test);
+    restart_and_settle(test);
     expect_port(test, "p1", PORT_STATE_DEVICE_GONE, "eth0.100");
     assert_int_equal(find_port(test, "p1")->parent_index, find_link(test, "eth0.100").index);
     delete_port(test, "p1");
@@ -317,7 +283,7 @@ test_name_given_to_another(void **state)
     test_broker_create(test, 0, TAGGED, "p2");
     expect_port(test, "p2", PORT_STATE_ACTIVE, "eth0.100");
     assert_int_equal(count_vlan_records(test), 2);
-    restart(test);
+    restart_and_settle(test);
     assert_int_equal(count_vlan_records(test), 2);
     delete_port(test, "p2");
     assert_false(has_link(test, "eth0.100"));
@@ -348,7 +314,7 @@ test_outer_device_in_use(void **state)
     assert_int_equal(n_said, 1);
     sweep(test);
     assert_int_equal(n_said, 1);
-    restart(test);
+    restart_and_settle(test);
     assert_true(has_link(test, "adm7"));
     kernel_fake_remove_link(test->kernel, index);
     sweep(test);
@@ -515,13 +481,13 @@ test_states_of_a_renamed_parent(void **state)
     kernel_fake_remove_link(test->kernel, find_port(test, "p1")->interface_index);
     test_settle();
     expect_port(test, "p1", PORT_STATE_DEVICE_GONE, "old0");
-    restart(test);
+    restart_and_settle(test);
     expect_port(test, "p1", PORT_STATE_DEVICE_GONE, "old0");
     kernel_fake_remove_link(test->kernel, index);
     rename_unheard(test, "eth0", "old0");
     test_settle();
     expect_port(test, "p2", PORT_STATE_PARENT_GONE, "old0");
-    restart(test);
+    restart_and_settle(test);
     expect_port(test, "p2", PORT_STATE_PARENT_GONE, "old0");
 }
 

@@ -1,26 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The broker's use cases when all goes well, and who may have them. */
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 #include <fcntl.h>
 #include <net/if.h>
 #include <unistd.h>
-
-static int
-set_up(void **state)
-{
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
 
 static void
 create(TestBroker *test, const Caller *caller, const PortRequest *request, PortGrant *ret_grant)
@@ -468,29 +452,27 @@ test_vhost_without_descriptors(void **state)
     create(test, &root, &request, &without);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_every_field),
-        TEST(test_defaults),
-        TEST(test_device_only),
-        TEST(test_every_mode),
-        TEST(test_passthru_without_promiscuity),
-        TEST(test_passthru_assigns),
-        TEST(test_adhoc),
-        TEST(test_open),
-        TEST(test_delete),
-        TEST(test_list),
-        TEST(test_networks),
-        TEST(test_access),
-        TEST(test_others_ports_are_invisible),
-        TEST(test_watchers_may_end_watches),
-        TEST(test_replaced_networks),
-        TEST(test_vhost),
-        TEST(test_vhost_without_descriptors),
+        BROKER_TEST(test_every_field),
+        BROKER_TEST(test_defaults),
+        BROKER_TEST(test_device_only),
+        BROKER_TEST(test_every_mode),
+        BROKER_TEST(test_passthru_without_promiscuity),
+        BROKER_TEST(test_passthru_assigns),
+        BROKER_TEST(test_adhoc),
+        BROKER_TEST(test_open),
+        BROKER_TEST(test_delete),
+        BROKER_TEST(test_list),
+        BROKER_TEST(test_networks),
+        BROKER_TEST(test_access),
+        BROKER_TEST(test_others_ports_are_invisible),
+        BROKER_TEST(test_watchers_may_end_watches),
+        BROKER_TEST(test_replaced_networks),
+        BROKER_TEST(test_vhost),
+        BROKER_TEST(test_vhost_without_descriptors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "broker-fixture.h"
+
+int
+broker_set_up(void **state)
+{
+    *state = test_broker_new();
+    return 0;
+}
+
+int
+broker_tear_down(void **state)
+{
+    test_broker_free(*state);
+    return 0;
+}
+
+GString *said;
+
+static void
+keep_message(const char *domain, GLogLevelFlags level, const char *text, gpointer user_data)
+{
+    g_string_append_printf(said, "%s\n", text);
+}
+
+void
+said_begin(void)
+{
+    said = g_string_new(NULL);
+    g_log_set_default_handler(keep_message, NULL);
+}
+
+void
+said_end(void)
+{
+    g_log_set_default_handler(g_log_default_handler, NULL);
+    g_string_free(said, TRUE);
+}
+
+int
+broker_set_up_said(void **state)
+{
+    said_begin();
+    return broker_set_up(state);
+}
+
+int
+broker_tear_down_said(void **state)
+{
+    broker_tear_down(state);
+    said_end();
+    return 0;
+}
+
+const Port *
+create_port(TestBroker *test, const Caller *caller, const PortRequest *request)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(PortGrant) grant = {0};
+
+    broker_create_port(test->broker, caller, request, &grant, &error);
+    assert_no_error(error);
+    return grant.port;
+}
+
+void
+delete_port(TestBroker *test, const char *name)
+{
+    const Caller root = test_caller(0);
+    g_autoptr(GError) error = NULL;
+
+    test_broker_delete(test, &root, name, &error);
+    assert_no_error(error);
+    test_settle();
+}
+
+const Port *
+find_port(TestBroker *test, const char *name)
+{
+    g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &(Caller){.uid = 0}, NULL);
+
+    for (guint i = 0; i < ports->len; i++) {
+        const Port *port = ports->pdata[i];
+
+        if (g_str_equal(port->name, name))
+            return port;
+    }
+    return NULL;
+}
+
+const Port *
+only_port(TestBroker *test)
+{
+    g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, &(Caller){.uid = 0}, NULL);
+
+    assert_int_equal(ports->len, 1);
+    return ports->pdata[0];
+}
+
+gboolean
+has_link(TestBroker *test, const char *name)
+{
+    LinkInfo link;
+
+    return test_broker_find_link(test, name, &link);
+}
+
+guint
+count_devices(TestBroker *test)
+{
+    return kernel_fake_link_count(test->kernel) - test->n_parents;
+}
+
+void
+restart(TestBroker *test)
+{
+    test_broker_kill(test);
+    test_broker_start(test);
+}
+
+static void
+check_events(TestBroker *test, const char *expected)
+{
+    g_autofree char *events = test_broker_take_events(test);
+
+    assert_string_equal(events, expected);
+}
+
+void
+expect_events(TestBroker *test, const char *expected)
+{
+    test_settle();
+    check_events(test, expected);
+}
+
+void
+await_events(TestBroker *test, const char *expected)
+{
+    while (test->events->len < strlen(expected))
+        g_main_context_iteration(NULL, TRUE);
+    expect_events(test, expected);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the tests of the broker's use cases share: a TestBroker as their state, and the steps that
+ * several of them take. Each fails the test when it does not succeed. */
+#pragma once
+
+#include "unit.h"
+
+#include "test-broker.h"
+
+int broker_set_up(void **state);
+int broker_tear_down(void **state);
+#define BROKER_TEST(function)                                                                      \
+    cmocka_unit_test_setup_teardown(function, broker_set_up, broker_tear_down)
+
+/* The same, and what the broker logs meanwhile is in said, a line each. */
+extern GString *said;
+void said_begin(void);
+void said_end(void);
+int broker_set_up_said(void **state);
+int broker_tear_down_said(void **state);
+#define BROKER_TEST_SAID(function)                                                                 \
+    cmocka_unit_test_setup_teardown(function, broker_set_up_said, broker_tear_down_said)
+
+/* Makes a port and closes its descriptors. */
+const Port *create_port(TestBroker *test, const Caller *caller, const PortRequest *request);
+
+/* As root, up to the port's end. */
+void delete_port(TestBroker *test, const char *name);
+
+/* The port of this name, or NULL. */
+const Port *find_port(TestBroker *test, const char *name);
+
+/* There must be but one. */
+const Port *only_port(TestBroker *test);
+
+gboolean has_link(TestBroker *test, const char *name);
+
+/* The links that are no parents. */
+guint count_devices(TestBroker *test);
+
+/* A broker that was killed, and the next. */
+void restart(TestBroker *test);
+
+/* What watchers were told since the last look, when the main loop has nothing to do any more; or,
+ * to wait for what does not come of the loop alone, as much as is expected. */
+void expect_events(TestBroker *test, const char *expected);
+void await_events(TestBroker *test, const char *expected);
