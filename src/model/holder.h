@@ -27,12 +27,5 @@ typedef struct Holder {
 } Holder;
 
 const char *holder_type_name(HolderType type);
-gboolean holder_type_parse(const char *text, HolderType *ret_type);
-
-/* Parses "none", "pid:N" or "domain:UUID" as macvtapctl takes them; PORT_ERROR_INVALID_REQUEST. */
-gboolean holder_parse(const char *text, Holder *ret_holder, GError **error);
-
-/* "none", "pid:N", "domain:UUID" or "descriptors"; free with g_free(). */
-char *holder_format(const Holder *holder);
 
 gboolean uuid_is_valid(const char *text);

@@ -27,32 +27,10 @@ static const char *const multicast_names[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(multicast_names) == MULTICAST_FILTER + 1);
 
-/* The index of text in names, or -1. */
-static int
-find_name(const char *const *names, guint n_names, const char *text)
-{
-    for (guint i = 0; i < n_names; i++) {
-        if (g_str_equal(names[i], text))
-            return (int)i;
-    }
-    return -1;
-}
-
 const char *
 vhost_policy_name(VhostPolicy policy)
 {
     return vhost_names[policy];
-}
-
-gboolean
-vhost_policy_parse(const char *text, VhostPolicy *ret_policy)
-{
-    int i = find_name(vhost_names, G_N_ELEMENTS(vhost_names), text);
-
-    if (i < 0)
-        return FALSE;
-    *ret_policy = (VhostPolicy)i;
-    return TRUE;
 }
 
 const char *
@@ -61,32 +39,10 @@ mac_policy_name(MacPolicy policy)
     return mac_names[policy];
 }
 
-gboolean
-mac_policy_parse(const char *text, MacPolicy *ret_policy)
-{
-    int i = find_name(mac_names, G_N_ELEMENTS(mac_names), text);
-
-    if (i < 0)
-        return FALSE;
-    *ret_policy = (MacPolicy)i;
-    return TRUE;
-}
-
 const char *
 multicast_policy_name(MulticastPolicy policy)
 {
     return multicast_names[policy];
-}
-
-gboolean
-multicast_policy_parse(const char *text, MulticastPolicy *ret_policy)
-{
-    int i = find_name(multicast_names, G_N_ELEMENTS(multicast_names), text);
-
-    if (i < 0)
-        return FALSE;
-    *ret_policy = (MulticastPolicy)i;
-    return TRUE;
 }
 
 gboolean

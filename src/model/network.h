@@ -106,11 +106,8 @@ Network *network_parse_adhoc(const char *text, GError **error);
 gboolean network_finish(Network *network, gboolean mac_policy_given, GError **error);
 
 const char *vhost_policy_name(VhostPolicy policy);
-gboolean vhost_policy_parse(const char *text, VhostPolicy *ret_policy);
 const char *mac_policy_name(MacPolicy policy);
-gboolean mac_policy_parse(const char *text, MacPolicy *ret_policy);
 const char *multicast_policy_name(MulticastPolicy policy);
-gboolean multicast_policy_parse(const char *text, MulticastPolicy *ret_policy);
 
 /* "N" or "OUTER.INNER", each 1 to 4094. */
 gboolean network_vlan_is_valid(const char *text);

@@ -22,18 +22,6 @@ port_state_name(PortState state)
     return state_names[state];
 }
 
-gboolean
-port_state_parse(const char *text, PortState *ret_state)
-{
-    for (guint i = 0; i < G_N_ELEMENTS(state_names); i++) {
-        if (g_str_equal(text, state_names[i])) {
-            *ret_state = (PortState)i;
-            return TRUE;
-        }
-    }
-    return FALSE;
-}
-
 Port *
 port_new(void)
 {

@@ -27,7 +27,6 @@ typedef enum PortState {
 #define PORT_STATE_COUNT (PORT_STATE_DEVICE_GONE + 1)
 
 const char *port_state_name(PortState state);
-gboolean port_state_parse(const char *text, PortState *ret_state);
 
 /* One port, as its record keeps it and as the API shows it. */
 typedef struct Port {
@@ -57,9 +56,8 @@ typedef struct Port {
     gboolean has_node; /* /dev/tap<interface_index> is kept for who opens the device by path: */
     uid_t node_owner;
     gid_t node_group;
-    guint64 node_made; /* the node's device number if it is of our making; 0: the kernel's */
-    gboolean
-        incoming; /* bridge mode: the guest is elsewhere (see src/features/migration.c), */
+    guint64 node_made;   /* the node's device number if it is of our making; 0: the kernel's */
+    gboolean incoming;   /* bridge mode: the guest is elsewhere (see src/features/migration.c), */
     guint64 sent_before; /* and the device had sent so many frames when that began */
     gboolean is_moved;   /* the device is in the network namespace that has this number here, */
     int moved_netns, moved_index; /* and has this ifindex there */

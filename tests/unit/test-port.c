@@ -8,15 +8,9 @@ static void
 test_state_names(void **state)
 {
     static const char *const names[] = {"creating", "active", "parent-gone", "device-gone"};
-    PortState parsed = PORT_STATE_CREATING;
 
-    for (guint i = 0; i < PORT_STATE_COUNT; i++) {
-        assert_true(port_state_parse(names[i], &parsed));
-        assert_int_equal(parsed, i);
-        assert_string_equal(port_state_name(parsed), names[i]);
-    }
-    assert_false(port_state_parse("gone", &parsed));
-    assert_int_equal(parsed, PORT_STATE_DEVICE_GONE);
+    for (guint i = 0; i < PORT_STATE_COUNT; i++)
+        assert_string_equal(port_state_name((PortState)i), names[i]);
 }
 
 static void
