@@ -41,7 +41,7 @@ def check_table(modules, headers):
         for used in uses:
             if used not in modules:
                 yield f'{module} uses {used}, which is not in the table'
-            elif modules[used][0] >= layer:
+            elif modules[used][0] >= layer and not module.startswith(used + '/'):
                 yield f'{module} in layer {layer} uses {used} in layer {modules[used][0]}'
 
 
@@ -88,13 +88,17 @@ def check_broker():
                 yield f'{source.relative_to(root)}:{number}: names {name}, which is of one feature'
 
 
+def is_product(module):
+    return module != 'src/kernel/fake'
+
+
 def lines_of_code(module):
     code = (re.sub(r'/\*.*?\*/', '', source.read_text(), flags=re.S) for source in sources(module))
     return sum(1 for text in code for line in text.splitlines() if line.strip())
 
 
 def check_sizes(modules):
-    sizes = {module: lines_of_code(module) for module in modules}
+    sizes = {module: lines_of_code(module) for module in modules if is_product(module)}
     for module, size in sizes.items():
         if size > sum(sizes.values()) / 5:
             yield f'{module} has {size} of the {sum(sizes.values())} lines of code: more than a fifth'

@@ -49,7 +49,7 @@ fake_kernel(Kernel *kernel)
     return (FakeKernel *)kernel;
 }
 
-/* fake-control.c. Whether the operation has to fail now; then *error is set. */
+/* control.c. Whether the operation has to fail now; then *error is set. */
 gboolean fake_fails(FakeKernel *kernel, const char *operation, GError **error);
 
 /* fake.c */
@@ -60,14 +60,14 @@ void fake_remove(FakeKernel *kernel, FakeLink *link);
 /* Whether link is a macvlan or a VLAN device on that link. */
 gboolean fake_is_upper(const FakeLink *link, int lower_index);
 
-/* fake-node.c */
+/* node.c */
 void fake_node_appear(FakeKernel *kernel, FakeLink *link);
 void fake_node_vanish(FakeKernel *kernel, const FakeLink *link);
 gboolean fake_node_ensure(Kernel *base, const LinkInfo *link, uid_t user, guint64 *ret_made,
                           GError **error);
 gboolean fake_node_remove(Kernel *base, const LinkInfo *link, guint64 number, GError **error);
 
-/* fake-queue.c */
+/* queue.c */
 gboolean fake_tap_open(Kernel *base, const LinkInfo *link, const char *owner, guint n_queues,
                        gboolean multi_queue, DescriptorArray *queues, GError **error);
 gboolean fake_queue_watch(Kernel *base, QueueHandler handler, gpointer user_data, GError **error);
@@ -78,7 +78,7 @@ void fake_queue_forget(Kernel *base, const char *owner);
 void fake_queue_free(gpointer data);
 void fake_queues_end_watch(FakeKernel *kernel);
 
-/* fake-transmit.c */
+/* transmit.c */
 gboolean fake_watch_transmit(Kernel *base, int index, TransmitHandler handler, gpointer user_data,
                              GError **error);
 void fake_unwatch_transmit(Kernel *base, int index);
@@ -87,18 +87,18 @@ gboolean fake_watch_announcements(Kernel *base, AnnouncementHandler handler, gpo
                                   GError **error);
 void fake_listener_free(gpointer data);
 
-/* fake-address.c */
+/* address.c */
 gboolean fake_watch_addresses(Kernel *base, AddressHandler handler, gpointer user_data,
                               GError **error);
 void fake_address_watch_free(gpointer data);
 void fake_addresses_vanish(FakeKernel *kernel, int index);
 
-/* fake-monitor.c. fake_tell() queues the event for every monitor. */
+/* monitor.c. fake_tell() queues the event for every monitor. */
 void fake_tell(FakeKernel *kernel, LinkEventType type, const LinkInfo *link);
 gboolean fake_monitor(Kernel *base, LinkEventHandler handler, gpointer user_data, GError **error);
 void fake_monitor_free(gpointer data);
 
-/* fake-stack.c. What a change of one link does to those above and below. fake_changed() tells it
+/* stack.c. What a change of one link does to those above and below. fake_changed() tells it
  * and passes it on; fake_put_mac() and fake_add_promiscuity() change the link first. */
 void fake_changed(FakeKernel *kernel, FakeLink *link);
 void fake_put_mac(FakeKernel *kernel, FakeLink *link, const MacAddress *mac);
@@ -107,7 +107,7 @@ void fake_follow_carrier(const FakeLink *lower, LinkInfo *upper);
 void fake_slave_changed(FakeKernel *kernel, const FakeLink *slave);
 void fake_bond_removed(FakeKernel *kernel, const FakeLink *link);
 
-/* fake-macvtap.c. What macvlan.c of the kernel does. */
+/* macvtap.c. What macvlan.c of the kernel does. */
 gboolean fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link,
                              GError **error);
 gboolean fake_set_up(Kernel *base, int index, gboolean up, GError **error);
@@ -118,5 +118,5 @@ gboolean fake_set_sources(Kernel *base, int index, const MacAddress *sources, gs
                           GError **error);
 void fake_macvlan_removed(FakeKernel *kernel, const FakeLink *link);
 
-/* fake-vlan.c. What vlan.c and vlan_dev.c of the kernel do. */
+/* vlan.c. What vlan.c and vlan_dev.c of the kernel do. */
 gboolean fake_vlan_create(Kernel *base, const VlanSpec *spec, LinkInfo *ret_link, GError **error);
