@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of the broker room share; nobody else includes it. */
+/* What the files of the broker share; nobody else includes it. */
 #pragma once
 
 #include "broker.h"

@@ -69,7 +69,7 @@ macvtap_client_get_refusal(const MacvtapClient *client)
     return client->refusal;
 }
 
-/* Turns the varlink room's error into ours. */
+/* Turns the varlink module's error into ours. */
 static gboolean
 fail(GError *cause, GError **error)
 {

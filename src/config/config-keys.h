@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Private to the config room: the keys of each kind of file, which are those of the fields that
+/* Private to the config module: the keys of each kind of file, which are those of the fields that
  * have one, and how a value is read. */
 #pragma once
 

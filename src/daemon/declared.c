@@ -48,13 +48,13 @@ static const Privileges *const single_parts[] = {
 GPtrArray *
 declared_list(void)
 {
-    const Privileges *const *const rooms[] = {linux_privileges, features_privileges,
+    const Privileges *const *const modules[] = {linux_privileges, features_privileges,
                                               broker_privileges, single_parts};
     GPtrArray *parts = g_ptr_array_new();
 
-    for (guint i = 0; i < G_N_ELEMENTS(rooms); i++) {
-        for (guint j = 0; rooms[i][j]; j++)
-            g_ptr_array_add(parts, (gpointer)rooms[i][j]);
+    for (guint i = 0; i < G_N_ELEMENTS(modules); i++) {
+        for (guint j = 0; modules[i][j]; j++)
+            g_ptr_array_add(parts, (gpointer)modules[i][j]);
     }
     return parts;
 }

@@ -2,7 +2,7 @@
 /*
  * Everything that macvtapd asks of the kernel about links and taps: one table of operations with
  * two implementations, the Linux one (linux.h) and a fake (fake.h). tests/contract runs one body on
- * both. The room knows no policy: it does one thing as told, or fails with ERRNO_ERROR (the
+ * both. The module knows no policy: it does one thing as told, or fails with ERRNO_ERROR (the
  * kernel's errno) and leaves nothing behind.
  */
 #pragma once

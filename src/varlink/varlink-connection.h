@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One connection of a server, and its calls; for the varlink room's own use. */
+/* One connection of a server, and its calls; for the varlink module's own use. */
 #pragma once
 
 #include "varlink-message.h"

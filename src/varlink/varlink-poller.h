@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Waits for many sockets at once and gives each user's in turn something to do: varlink-turns.h
- * says who is next. For the varlink room's own use.
+ * says who is next. For the varlink module's own use.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Our Varlink room against implementations that nobody here wrote: Debian's varlink-go.
+"""Our Varlink module against implementations that nobody here wrote: Debian's varlink-go.
 
 MACVTAPD_BUILD names the build folder.
 """

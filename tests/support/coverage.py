@@ -121,14 +121,14 @@ class Report:
     """The lines of all files held against the reasons."""
 
     def __init__(self, files, reasons):
-        self.rooms = collections.defaultdict(lambda: [0, 0])
+        self.modules = collections.defaultdict(lambda: [0, 0])
         self.rest = []
         self.without = []
         for file, lines in sorted(files.items()):
             missed = collections.defaultdict(list)
             for number, (function, ran) in sorted(lines.items()):
-                self.rooms[os.path.dirname(file)][0] += ran
-                self.rooms[os.path.dirname(file)][1] += 1
+                self.modules[os.path.dirname(file)][0] += ran
+                self.modules[os.path.dirname(file)][1] += 1
                 if not ran:
                     missed[function].append(number)
             for function, numbers in missed.items():
@@ -136,14 +136,14 @@ class Report:
                 if not reason:
                     self.without.append(f"{file}: {function}(): {ranges(numbers)}")
                 self.rest.append((file, f"`{function}`", ranges(numbers), reason or "**none given**"))
-        self.run, self.lines = (sum(column) for column in zip(*self.rooms.values()))
+        self.run, self.lines = (sum(column) for column in zip(*self.modules.values()))
 
     @property
     def percent(self):
         return 100 * self.run / self.lines
 
     def text(self):
-        rooms = [(room, run, lines, f"{100 * run / lines:.1f} %") for room, (run, lines) in sorted(self.rooms.items())]
-        rooms.append(("all", self.run, self.lines, f"{self.percent:.1f} %"))
-        return (figures.table(("folder", "lines run", "lines", ""), rows=rooms) + "\n\nNot run, and why:\n\n" +
+        modules = [(module, run, lines, f"{100 * run / lines:.1f} %") for module, (run, lines) in sorted(self.modules.items())]
+        modules.append(("all", self.run, self.lines, f"{self.percent:.1f} %"))
+        return (figures.table(("folder", "lines run", "lines", ""), rows=modules) + "\n\nNot run, and why:\n\n" +
                 figures.table(("file", "function", "lines", "why"), self.rest))

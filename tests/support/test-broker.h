@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A broker on the fake kernel with a state folder of its own, for the tests of the rooms from the
+ * A broker on the fake kernel with a state folder of its own, for the tests of the modules from the
  * broker up. Everything here ends the program with a message when it fails.
  */
 #pragma once

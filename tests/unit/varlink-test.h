@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the Varlink room's tests share. Sockets of one process answer at once: no test waits. */
+/* What the Varlink module's tests share. Sockets of one process answer at once: no test waits. */
 #pragma once
 
 #include "descriptor.h"
