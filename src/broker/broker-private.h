@@ -41,9 +41,11 @@ struct Broker {
     guint last_watch;
 };
 
-/* events.c */
+/* watch.c */
 void broker_emit(Broker *broker, PortEvent event, const Port *port);
 void broker_emit_end(Broker *broker, const Port *port, const PortEnd *end);
+
+/* events.c */
 void broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_data);
 
 /* events.c: looks at the device of every port, and at what is below. */

@@ -34,7 +34,6 @@
 #include <glib-unix.h>
 #include <linux/capability.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -6,8 +6,6 @@
 #include "network.h"
 #include "port-error.h"
 
-#include <string.h>
-
 static const FieldPlace *
 place_in(const Field *field, FieldUse use)
 {
