@@ -3,11 +3,11 @@
 #pragma once
 
 #include "networks.h"
-#include "vlans.h"
+#include "owned-devices.h"
 
 struct Networks {
     Kernel *kernel;
     const PortTable *ports;
-    Vlans *vlans;
+    OwnedDevices *devices;
     GHashTable *table; /* name -> Network */
 };

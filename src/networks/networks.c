@@ -10,8 +10,8 @@ networks_new(int state_fd, Kernel *kernel, GError **error)
 
     networks->kernel = kernel;
     networks->table = g_hash_table_new(g_str_hash, g_str_equal);
-    networks->vlans = vlans_new(state_fd, kernel, error);
-    return networks->vlans ? g_steal_pointer(&networks) : NULL;
+    networks->devices = owned_new(state_fd, kernel, error);
+    return networks->devices ? g_steal_pointer(&networks) : NULL;
 }
 
 void
@@ -19,7 +19,7 @@ networks_free(Networks *networks)
 {
     if (!networks)
         return;
-    vlans_free(networks->vlans);
+    owned_free(networks->devices);
     g_hash_table_unref(networks->table);
     g_free(networks);
 }
@@ -52,7 +52,7 @@ networks_table(const Networks *networks)
 gboolean
 networks_load_devices(Networks *networks, const GArray *links, GError **error)
 {
-    return vlans_load(networks->vlans, links, error);
+    return owned_load(networks->devices, links, error);
 }
 
 /* The parents of ports, once somebody asks for them. */
@@ -68,7 +68,7 @@ add_parent(Port *port, gpointer user_data)
 }
 
 static gboolean
-is_needed(int index, gpointer user_data)
+is_needed(const OwnedDevice *device, gpointer user_data)
 {
     Needs *needs = user_data;
 
@@ -76,7 +76,7 @@ is_needed(int index, gpointer user_data)
         needs->parents = g_hash_table_new(NULL, NULL);
         port_table_foreach(needs->ports, add_parent, needs->parents);
     }
-    return g_hash_table_contains(needs->parents, GINT_TO_POINTER(index));
+    return g_hash_table_contains(needs->parents, GINT_TO_POINTER(device->index));
 }
 
 gboolean
@@ -84,7 +84,7 @@ networks_sweep_devices(Networks *networks, GError **error)
 {
     Needs needs = {.ports = networks->ports};
     g_autoptr(GError) cause = NULL;
-    gboolean good = vlans_sweep(networks->vlans, is_needed, &needs, &cause);
+    gboolean good = owned_sweep(networks->devices, is_needed, &needs, &cause);
 
     g_clear_pointer(&needs.parents, g_hash_table_unref);
     return good || port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);

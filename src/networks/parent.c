@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "parent.h"
 #include "networks-private.h"
+#include "vlan-device.h"
 
 #include "error.h"
 #include "port-error.h"
@@ -381,7 +382,7 @@ look_at_device(Networks *networks, const Network *network, const LinkInfo *link,
                LinkInfo *ret_parent, GError **error)
 {
     *ret_parent = *link;
-    if (network->vlan && !vlans_find(networks->vlans, link, network->vlan, ret_parent))
+    if (network->vlan && !vlan_device_find(networks->kernel, link, network->vlan, ret_parent))
         return TRUE;
     return (!network->vlan || check_link(networks, ret_parent, error)) &&
            check_free(networks, network, ret_parent, error);
@@ -400,7 +401,8 @@ take_device(Networks *networks, const Network *network, const LinkInfo *link, Li
         *ret_parent = *link;
         return check_free(networks, network, link, error);
     }
-    if (!vlans_acquire(networks->vlans, link, network->vlan, ret_parent, &cause)) {
+    if (!vlan_device_acquire(networks->devices, networks->kernel, link, network->vlan, ret_parent,
+                             &cause)) {
         port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
         return FALSE;
     }
