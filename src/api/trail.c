@@ -22,6 +22,7 @@ struct Trail {
 typedef enum LineKind {
     LINE_STARTED,
     LINE_RELOADED,
+    LINE_NETWORK,
     LINE_CREATED,
     LINE_OPENED,
     LINE_REFUSED,
@@ -37,6 +38,7 @@ static const struct {
 } kinds[] = {
     [LINE_STARTED] = {"a376975d834c4bb89c1987ec8475428f", G_LOG_LEVEL_MESSAGE, "5"},
     [LINE_RELOADED] = {"b93264c1ef7443ff954e113dba2fc41b", G_LOG_LEVEL_MESSAGE, "5"},
+    [LINE_NETWORK] = {"9e131a3cd6ef42c6a6fcef3df9b81855", G_LOG_LEVEL_MESSAGE, "5"},
     [LINE_CREATED] = {"a1e445fe57984a188b692d2470598850", G_LOG_LEVEL_INFO, "6"},
     [LINE_OPENED] = {"5b4a09ef204d444ba4ca15a17330fa3a", G_LOG_LEVEL_INFO, "6"},
     [LINE_REFUSED] = {"676f3ed1c2a74235aff3d3d4398ac5e9", G_LOG_LEVEL_MESSAGE, "5"},
@@ -448,4 +450,52 @@ trail_reloaded(guint n_networks, const Caller *caller)
     }
     line_say(&line, "networks have been read again%s%s: %u", who ? " for " : "", who ?: "",
              n_networks);
+}
+
+/* "Mode=, MTU= and Parent="; free with g_free(). */
+static char *
+list_keys(const char *const *keys, guint n)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < n; i++)
+        g_string_append_printf(text, "%s%s=", i == 0 ? "" : i + 1 == n ? " and " : ", ", keys[i]);
+    return g_string_free(text, FALSE);
+}
+
+/* "it has no port", or what becomes of those it has; free with g_free(). */
+static char *
+describe_ports(const NetworkChange *change)
+{
+    guint n = change->n_outdated;
+    g_autofree char *outdated =
+        list_keys((const char *const *)change->outdated->pdata, change->outdated->len);
+
+    if (change->n_ports == 0)
+        return g_strdup("it has no ports");
+    if (change->fate == NETWORK_REMOVED)
+        return g_strdup_printf("its ports (%u) stay as they are", change->n_ports);
+    if (n == 0)
+        return g_strdup_printf("its ports (%u) follow", change->n_ports);
+    return g_strdup_printf("%u of its ports (%u) did not follow in %s: see outdated in macvtapctl"
+                           " port show",
+                           n, change->n_ports, outdated);
+}
+
+void
+trail_network_changed(const NetworkChange *change)
+{
+    guint n_keys = change->keys ? g_strv_length(change->keys) : 0;
+    g_autofree char *keys = list_keys((const char *const *)change->keys, n_keys);
+    g_autofree char *ports = describe_ports(change);
+    g_auto(Line) line = {0};
+
+    line_begin(&line, LINE_NETWORK);
+    line_add(&line, "MACVTAPD_NETWORK", change->network);
+    if (change->fate == NETWORK_ADDED)
+        line_say(&line, "network %s is new, or can be used again", change->network);
+    else if (change->fate == NETWORK_REMOVED)
+        line_say(&line, "network %s has been removed; %s", change->network, ports);
+    else
+        line_say(&line, "network %s has changed in %s; %s", change->network, keys, ports);
 }

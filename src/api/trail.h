@@ -55,3 +55,6 @@ struct PortEnder {
 void trail_started(guint n_networks, guint n_ports);
 /* caller: who asked; NULL: a signal. */
 void trail_reloaded(guint n_networks, const Caller *caller);
+
+/* A network is new, has changed or has gone with a reload. */
+void trail_network_changed(const NetworkChange *change);

@@ -82,9 +82,16 @@ typedef struct PortRemoval {
 /* Removes the devices of these ports, then their records. is_last: no others are to follow. */
 void broker_remove_ports(Broker *broker, PortRemoval *removals, guint n, gboolean is_last);
 
-/* broker.c: the port's network as it is defined now, or NULL when there is none any more, or not
- * one of the port's kind. */
+/* broker.c: the port's network as it is defined now, or NULL when there is none any more, or none
+ * that can be used. It may be of another mode. */
 const Network *broker_network_of(Broker *broker, const Port *port);
+
+/* reload.c: the port takes over what it follows of its network. TRUE when it has changed; its
+ * device is yet to be looked at. */
+gboolean broker_follow_network(Broker *broker, Port *port);
+
+/* reload.c: notes what of its network the port does not have. TRUE when that is another thing. */
+gboolean broker_note_network(Broker *broker, Port *port);
 
 /* broker.c: writes the port's record anew. A failure is logged, and it is tried again. */
 void broker_save(Broker *broker, Port *port);

@@ -143,20 +143,12 @@ broker_set_mac_seed(Broker *broker, const char *seed)
     broker->mac_seed = g_strdup(seed);
 }
 
-void
-broker_set_networks(Broker *broker, GHashTable *networks)
-{
-    networks_replace(broker->networks, networks);
-    if (port_table_count(broker->ports) > 0)
-        look_begin_anew(broker);
-}
-
 const Network *
 broker_network_of(Broker *broker, const Port *port)
 {
     const Network *network = networks_find(broker->networks, port->network);
 
-    return network && !network->problem && network->mode == port->mode ? network : NULL;
+    return network && !network->problem ? network : NULL;
 }
 
 void

@@ -8,6 +8,7 @@
 
 #include "caller.h"
 #include "descriptor.h"
+#include "network-change.h"
 #include "network.h"
 #include "ops.h"
 #include "port.h"
@@ -54,9 +55,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Broker, broker_free)
 /* From now on generated MACs derive from this text, which is copied. Ports keep what they have. */
 void broker_set_mac_seed(Broker *broker, const char *seed);
 
-/* Replaces the networks by this table (name -> Network), which is taken. Ports keep what they have.
- */
+/* Replaces the networks by this table (name -> Network), which is taken. Ports follow as far as a
+ * living port can; of the rest Port.outdated tells. */
 void broker_set_networks(Broker *broker, GHashTable *networks);
+
+/* The same, and returns what has changed: a GPtrArray of NetworkChange, owned. */
+GPtrArray *broker_reload_networks(Broker *broker, GHashTable *networks);
 
 /*
  * After a start: reads the records and makes kernel and records agree. Ports of living holders are

@@ -96,6 +96,8 @@ note_network(Creation *creation)
     port->mode = creation->network->mode;
     port->mac_policy = creation->network->mac;
     port->nopromisc = creation->network->nopromisc;
+    port->has_asked = TRUE;
+    port->asked_vhost = creation->request->has_vhost ? creation->request->vhost : VHOST_POLICY_AUTO;
     port->owner = creation->caller->uid;
     port->from_container = creation->caller->from_container;
 }

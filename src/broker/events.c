@@ -10,6 +10,7 @@ broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInf
 {
     port->link_up = (device->flags & IFF_UP) != 0;
     port->carrier = device->carrier;
+    port->all_multicast = (device->flags & IFF_ALLMULTI) != 0;
     port->parent_mtu = parent->mtu;
     port->bond_index =
         parent_bond(broker->networks, parent, port->active_slave, sizeof(port->active_slave));

@@ -81,8 +81,10 @@ follow_device(Broker *broker, Port *port, const LinkInfo *device, gboolean by_pa
 
     port->link_up = up;
     port->carrier = device->carrier;
+    port->all_multicast = (device->flags & IFF_ALLMULTI) != 0;
     changed |= follow_name(broker, port, device);
-    return features_follow(&broker->host, port, device, by_parent) || changed;
+    changed |= features_follow(&broker->host, port, device, by_parent);
+    return broker_note_network(broker, port) || changed;
 }
 
 static guint

@@ -3,6 +3,7 @@
 #include "broker-private.h"
 
 #include "error.h"
+#include "policy.h"
 #include "port-error.h"
 
 #include <errno.h>
@@ -56,6 +57,31 @@ broker_check_grant(guint n_queues, const DescriptorArray *vhosts, GError **error
                           GRANT_DESCRIPTORS_MAX);
 }
 
+/* What the port's network has to say now to who opens queues of a port that was made before. */
+static gboolean
+check_network(Broker *broker, const Caller *caller, const Port *port, guint *n_queues,
+              GError **error)
+{
+    const Network *network = broker_network_of(broker, port);
+    guint most = network ? MIN(network->max_queues, port->queues) : port->queues;
+
+    if (network && !policy_may_use(network, caller))
+        return port_error_set(error, PORT_ERROR_ACCESS_DENIED,
+                              "user %u may not use network %s any more (see its AllowUsers= and"
+                              " AllowGroups=)",
+                              (guint)caller->uid, network->name);
+    if (*n_queues == 0)
+        *n_queues = most;
+    if (*n_queues <= most)
+        return TRUE;
+    if (*n_queues > port->queues)
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "port %s has %u queues, not %u",
+                              port->name, port->queues, *n_queues);
+    return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
+                          "network %s allows a port at most %u queues now (MaxQueues=), not %u",
+                          network->name, network->max_queues, *n_queues);
+}
+
 gboolean
 broker_open_port(Broker *broker, const Caller *caller, const char *text, guint n_queues,
                  PortGrant *ret_grant, GError **error)
@@ -67,12 +93,8 @@ broker_open_port(Broker *broker, const Caller *caller, const char *text, guint n
 
     if (!port)
         return FALSE;
-    if (n_queues == 0)
-        n_queues = port->queues;
-    if (n_queues > port->queues)
-        return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "port %s has %u queues, not %u",
-                              port->name, port->queues, n_queues);
-    if (!broker_find_device(broker, port, &link, error))
+    if (!check_network(broker, caller, port, &n_queues, error) ||
+        !broker_find_device(broker, port, &link, error))
         return FALSE;
     if (!broker_open_vhosts(broker, port->vhost, n_queues, vhosts, error) ||
         !broker_check_grant(n_queues, vhosts, error) ||

@@ -141,6 +141,7 @@ adopt(Reconciliation *run, Port *port, const LinkInfo *device)
     }
     port->state = PORT_STATE_ACTIVE;
     features_adopt(&run->broker->host, port, device, add_message, run);
+    broker_follow_network(run->broker, port);
     look_at_event(run->broker, port, device);
 }
 
@@ -165,11 +166,13 @@ look_at_port(Reconciliation *run, Port *port, GError **error)
     if (!device) {
         features_release_or_warn(&run->broker->host, port);
         port->state = state_without_device(run, port);
+        broker_follow_network(run->broker, port);
         look_note_moved(port);
         say(run, "device %s of port %s is gone", port->interface_name, port->name);
     } else {
         adopt(run, port, device);
     }
+    broker_note_network(run->broker, port);
     return TRUE;
 }
 

@@ -126,8 +126,9 @@ load_settings(Daemon *daemon, GError **error)
     return TRUE;
 }
 
+/* *ret_changes: GPtrArray of NetworkChange, owned. */
 static gboolean
-load_networks(Daemon *daemon, GError **error)
+load_networks(Daemon *daemon, GPtrArray **ret_changes, GError **error)
 {
     GHashTable *networks = config_read_networks(daemon->config, &config_lookup_system, error);
     GHashTableIter iter;
@@ -145,7 +146,7 @@ load_networks(Daemon *daemon, GError **error)
             g_warning("network %s cannot be used: %s", network->name, network->problem);
     }
     daemon->n_networks = g_hash_table_size(networks);
-    broker_set_networks(daemon->broker, networks);
+    *ret_changes = broker_reload_networks(daemon->broker, networks);
     return TRUE;
 }
 
@@ -270,6 +271,7 @@ Daemon *
 daemon_new(const Options *options, GError **error)
 {
     g_autoptr(Daemon) daemon = g_new0(Daemon, 1);
+    g_autoptr(GPtrArray) changes = NULL; /* since there was none: they are all new */
 
     daemon->dev_fd = -1;
     daemon->socket_paths = g_ptr_array_new_with_free_func(g_free);
@@ -278,7 +280,7 @@ daemon_new(const Options *options, GError **error)
     daemon->machine_id = read_machine_id(error);
     if (!daemon->machine_id || !open_kernel(daemon, error) ||
         !open_broker(daemon, options->state, error) || !load_settings(daemon, error) ||
-        !load_networks(daemon, error) || !serve(daemon, options, error) ||
+        !load_networks(daemon, &changes, error) || !serve(daemon, options, error) ||
         !lock_namespace(daemon, error) || !reconcile(daemon, error))
         return NULL;
     return g_steal_pointer(&daemon);
@@ -316,16 +318,25 @@ daemon_say_started(Daemon *daemon)
     trail_started(daemon->n_networks, broker_count_ports(daemon->broker, NULL));
 }
 
+static void
+say_reloaded(Daemon *daemon, GPtrArray *changes, const Caller *caller)
+{
+    for (guint i = 0; i < changes->len; i++)
+        trail_network_changed(changes->pdata[i]);
+    trail_reloaded(daemon->n_networks, caller);
+}
+
 /* Each part for itself: an error in the settings keeps no network from being read. */
 static gboolean
 read_again(Daemon *daemon, const Caller *caller, GError **error)
 {
     g_autoptr(GError) settings = NULL, networks = NULL;
+    g_autoptr(GPtrArray) changes = NULL;
 
     if (!load_settings(daemon, &settings))
         g_prefix_error(&settings, "the daemon's own settings stay as they were: ");
-    if (load_networks(daemon, &networks))
-        trail_reloaded(daemon->n_networks, caller);
+    if (load_networks(daemon, &changes, &networks))
+        say_reloaded(daemon, changes, caller);
     else
         g_prefix_error(&networks, "networks stay as they were: ");
     if (!settings && !networks)

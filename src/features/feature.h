@@ -37,6 +37,7 @@ typedef struct PortFeature {
     void (*repaired)(FeatureHost *host, Port *port, const LinkInfo *before, guint fields,
                      gboolean by_parent);
     gboolean (*on_parent)(FeatureHost *host, Port *port, const LinkInfo *parent);
+    gboolean (*on_network)(FeatureHost *host, Port *port, const Network *network);
 
     gboolean (*check_change)(FeatureHost *host, const Caller *caller, const Port *port,
                              const PortChange *change, GError **error);

@@ -159,6 +159,19 @@ mac_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
     return FALSE;
 }
 
+/* What a port that keeps its parent's MAC would have to go back to, nobody knows any more. */
+static gboolean
+mac_on_network(FeatureHost *host, Port *port, const Network *network)
+{
+    gboolean passthru = port->mode == MACVTAP_MODE_PASSTHRU;
+
+    if (port->mac_policy == network->mac || network->mac == MAC_POLICY_INHERIT ||
+        passthru != (network->mode == MACVTAP_MODE_PASSTHRU))
+        return FALSE;
+    port->mac_policy = network->mac;
+    return TRUE;
+}
+
 const PortFeature feature_mac = {
     .name = "MAC",
     .attach = mac_attach,
@@ -168,4 +181,5 @@ const PortFeature feature_mac = {
     .repair = mac_repair,
     .repaired = mac_repaired,
     .on_parent = mac_on_parent,
+    .on_network = mac_on_network,
 };

@@ -2,7 +2,7 @@
 /*
  * Feature: the port's MTU. A macvtap's is its parent's at most: the kernel lowers it with the
  * parent's and does not raise it again. We do, up to what the port was made with (wanted_mtu),
- * which is what its guest was told.
+ * which is what its guest was told, or what its network's MTU= has become since.
  */
 #include "feature.h"
 
@@ -19,6 +19,8 @@ mtu_choose(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError **err
     new->port->mtu = mtu ? mtu : parent->mtu;
     new->port->wanted_mtu = new->port->mtu;
     new->port->parent_mtu = parent->mtu;
+    new->port->asked_mtu = new->request->mtu;
+    new->port->network_mtu = new->network->mtu;
     return TRUE;
 }
 
@@ -57,8 +59,11 @@ mtu_follow(FeatureHost *host, Port *port, const LinkInfo *device, gboolean by_pa
         look_at_parent(host, port);
     if (device->mtu == port->mtu || device->mtu != wanted_mtu(port))
         return FALSE;
-    g_warning("port %s: its MTU is now %u, it was %u (the parent's has changed)", port->name,
-              device->mtu, port->mtu);
+    g_log(G_LOG_DOMAIN, port->mtu_by_network ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_WARNING,
+          "port %s: its MTU is now %u, it was %u (%s has changed)", port->name, device->mtu,
+          port->mtu, port->mtu_by_network ? "its network's MTU=" : "the parent's");
+    port->mtu_by_network = FALSE;
+    port->is_mtu_told = TRUE;
     if (port->wanted_mtu == 0)
         port->wanted_mtu = port->mtu;
     port->mtu = device->mtu;
@@ -66,11 +71,18 @@ mtu_follow(FeatureHost *host, Port *port, const LinkInfo *device, gboolean by_pa
     return TRUE;
 }
 
+static gboolean
+mtu_drift(FeatureHost *host, Port *port, guint fields)
+{
+    port->is_mtu_told = FALSE;
+    return FALSE;
+}
+
 static void
 mtu_repaired(FeatureHost *host, Port *port, const LinkInfo *before, guint fields,
              gboolean by_parent)
 {
-    if (fields & DEVICE_MTU && before->mtu != port->mtu && !by_parent)
+    if (fields & DEVICE_MTU && before->mtu != port->mtu && !by_parent && !port->is_mtu_told)
         g_message("port %s: its MTU was %u, it is %u again", port->name, before->mtu, port->mtu);
 }
 
@@ -84,11 +96,31 @@ mtu_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
     return FALSE;
 }
 
+/* A change of MTU= is for ports whose caller has asked for none, and the most that others may have.
+ */
+static gboolean
+mtu_on_network(FeatureHost *host, Port *port, const Network *network)
+{
+    guint32 own = port->asked_mtu ? port->asked_mtu : port->parent_mtu;
+
+    if (!port->has_asked || port->network_mtu == network->mtu)
+        return FALSE;
+    port->network_mtu = network->mtu;
+    if (network->mtu == 0)
+        port->wanted_mtu = own;
+    else
+        port->wanted_mtu = port->asked_mtu ? MIN(own, network->mtu) : network->mtu;
+    port->mtu_by_network = wanted_mtu(port) != port->mtu;
+    return TRUE;
+}
+
 const PortFeature feature_mtu = {
     .name = "MTU",
     .choose = mtu_choose,
     .want = mtu_want,
     .follow = mtu_follow,
+    .drift = mtu_drift,
     .repaired = mtu_repaired,
     .on_parent = mtu_on_parent,
+    .on_network = mtu_on_network,
 };

@@ -253,6 +253,19 @@ features_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
 }
 
 gboolean
+features_on_network(FeatureHost *host, Port *port, const Network *network)
+{
+    gboolean changed = FALSE;
+
+    FOR_EACH(feature)
+    {
+        if (feature->on_network)
+            changed |= feature->on_network(host, port, network);
+    }
+    return changed;
+}
+
+gboolean
 features_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                       const PortChange *change, GError **error)
 {

@@ -126,6 +126,10 @@ void features_repaired(FeatureHost *host, Port *port, const LinkInfo *before, gu
 /* The parent has changed, or was looked at; it may not be news. TRUE when the port has changed. */
 gboolean features_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent);
 
+/* The networks have been read: takes over what the port follows of its own, which may be of another
+ * mode. TRUE when the port has changed, and its record is to be written. */
+gboolean features_on_network(FeatureHost *host, Port *port, const Network *network);
+
 /* What is to change of a living port: whether it may be, and the change. PORT_ERROR. */
 gboolean features_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                                const PortChange *change, GError **error);

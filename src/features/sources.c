@@ -5,12 +5,20 @@
 
 #include "port-error.h"
 
+static const GArray *
+list_of(const Port *port, const Network *network)
+{
+    if (port->sources)
+        return port->sources;
+    return network && network->mode == MACVTAP_MODE_SOURCE ? network->sources : NULL;
+}
+
 static void
 sources_want(FeatureHost *host, const Port *port, const Network *network, DeviceState *state)
 {
     if (port->mode != MACVTAP_MODE_SOURCE)
         return;
-    state->sources = port->sources ? port->sources : network ? network->sources : NULL;
+    state->sources = list_of(port, network);
     if (state->sources)
         state->fields |= DEVICE_SOURCES;
 }

@@ -108,6 +108,12 @@ array_at(const FieldPlace *place, gconstpointer structure)
     return *(GArray *const *)value_at(place, structure);
 }
 
+static const char *const *
+strings_at(const FieldPlace *place, gconstpointer structure)
+{
+    return *(const char *const *const *)value_at(place, structure);
+}
+
 static json_t *
 text_to_json(const char *text)
 {
@@ -203,7 +209,7 @@ value_to_json(const Field *field, FieldUse use, const FieldPlace *place, gconstp
     case FIELD_RANGES:
         return array_at(place, structure) ? ranges_to_json(array_at(place, structure)) : NULL;
     case FIELD_STRINGS:
-        return strings_to_json(*(const char *const *const *)value_at(place, structure));
+        return strings_at(place, structure) ? strings_to_json(strings_at(place, structure)) : NULL;
     case FIELD_GROUP:
         return fields_to_json(field->members, use, structure);
     case FIELD_DERIVED:
@@ -319,6 +325,8 @@ fields_release(const Field *fields, FieldUse use, gpointer structure)
             g_clear_pointer((char **)at, g_free);
         else if (place->type == FIELD_MACS)
             g_clear_pointer((GArray **)at, g_array_unref);
+        else if (place->type == FIELD_STRINGS)
+            g_clear_pointer((GStrv *)at, g_strfreev);
     }
 }
 
@@ -333,6 +341,37 @@ fields_duplicate(const Field *fields, FieldUse use, gpointer structure)
             *(char **)at = g_strdup(*(char **)at);
         else if (place->type == FIELD_MACS && *(GArray **)at)
             *(GArray **)at = g_array_copy(*(GArray **)at);
+        else if (place->type == FIELD_STRINGS)
+            *(GStrv *)at = g_strdupv(*(GStrv *)at);
+    }
+}
+
+static gboolean
+arrays_are_equal(const GArray *a, const GArray *b)
+{
+    return a->len == b->len &&
+           memcmp(a->data, b->data, a->len * g_array_get_element_size((GArray *)a)) == 0;
+}
+
+gboolean
+field_is_equal(const Field *field, gconstpointer a, gconstpointer b)
+{
+    const FieldPlace *place = &field->object;
+
+    switch (place->type) {
+    case FIELD_TEXT:
+        return g_strcmp0(text_at(place, a), text_at(place, b)) == 0;
+    case FIELD_STRINGS:
+        return g_strv_equal(strings_at(place, a), strings_at(place, b));
+    case FIELD_INT:
+    case FIELD_UINT:
+    case FIELD_UINT64:
+    case FIELD_BOOLEAN:
+    case FIELD_NEGATED:
+    case FIELD_ENUM:
+        return number_at(place, a) == number_at(place, b);
+    default: /* a list */
+        return arrays_are_equal(array_at(place, a), array_at(place, b));
     }
 }
 

@@ -147,6 +147,9 @@ json_t *field_json_from_text(const Field *field, FieldUse use, const char *text,
 void fields_release(const Field *fields, FieldUse use, gpointer structure);
 void fields_duplicate(const Field *fields, FieldUse use, gpointer structure);
 
+/* Whether two structures of a field's object have the same value. */
+gboolean field_is_equal(const Field *field, gconstpointer a, gconstpointer b);
+
 /* Copies the FIELD_KEPT fields that from (a request, a change or another port) has to a port.
  * TRUE if it has any. */
 gboolean fields_keep(const Field *fields, FieldUse use, gconstpointer from, gpointer port);

@@ -117,6 +117,12 @@ check_queues(const Network *network, guint queues, GError **error)
     return TRUE;
 }
 
+VhostPolicy
+policy_vhost(const Network *network, VhostPolicy asked)
+{
+    return network->vhost == VHOST_POLICY_AUTO ? asked : network->vhost;
+}
+
 static gboolean
 decide_vhost(const Network *network, VhostPolicy asked, VhostPolicy *ret_vhost, GError **error)
 {
@@ -130,12 +136,12 @@ decide_vhost(const Network *network, VhostPolicy asked, VhostPolicy *ret_vhost, 
                               "network '%s' requires vhost-net (Vhost=require), "
                               "so it cannot be switched off",
                               network->name);
-    *ret_vhost = network->vhost == VHOST_POLICY_AUTO ? asked : network->vhost;
+    *ret_vhost = policy_vhost(network, asked);
     return TRUE;
 }
 
-static gboolean
-mac_is_allowed(const Network *network, const MacAddress *mac)
+gboolean
+policy_mac_is_allowed(const Network *network, const MacAddress *mac)
 {
     for (guint i = 0; i < network->allow_macs->len; i++) {
         if (mac_range_contains(&g_array_index(network->allow_macs, MacRange, i), mac))
@@ -174,7 +180,7 @@ check_mac(const Network *network, const MacAddress *mac, GError **error)
     /* inherit: the broker compares it with the parent's. */
     if (network->mac == MAC_POLICY_ANY || network->mac == MAC_POLICY_INHERIT)
         return TRUE;
-    if (mac_is_allowed(network, mac))
+    if (policy_mac_is_allowed(network, mac))
         return TRUE;
     ranges = format_allow_macs(network);
     return port_error_set(error, PORT_ERROR_MAC_NOT_ALLOWED,

@@ -28,6 +28,11 @@ gboolean policy_check_request(const Network *network, const Caller *caller,
                               const PortRequest *request, guint *ret_queues, VhostPolicy *ret_vhost,
                               GError **error);
 
+/* Whether vhost-net goes with the queues of a port whose caller has asked for this. */
+VhostPolicy policy_vhost(const Network *network, VhostPolicy asked);
+
+gboolean policy_mac_is_allowed(const Network *network, const MacAddress *mac); /* by AllowMacs= */
+
 /* The name that a port without a name of its own goes by: its guest's, if that can be a port's
  * name; else NULL. Borrowed from the request. */
 const char *policy_port_name(const PortRequest *request);

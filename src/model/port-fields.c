@@ -115,9 +115,19 @@ static const Field moved_fields[] = {
     {NULL},
 };
 
+/* What a port follows of its network, and what it does not: see Port. */
+static const Field asked_fields[] = {
+    {"mtu", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(UINT, asked_mtu)},
+    {"vhost", FIELD_RECORD | FIELD_MANDATORY, IN_PORT(ENUM, asked_vhost),
+     FIELD_WORDS(vhost_policy_name, VHOST_POLICY_OFF + 1)},
+    {"networkMtu", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(UINT, network_mtu)},
+    {NULL},
+};
+
 #define EVERYWHERE (FIELD_RECORD | FIELD_REPLY)
 
 static const char *const up_and_down[] = {"down", "up"};
+static const char *const in_force_or_removed[] = {"", "removed; the port stays as it is"};
 static const char *const elsewhere[] = {"", "on another host (migration)"};
 
 const Field port_fields[] = {
@@ -134,6 +144,8 @@ const Field port_fields[] = {
     {"network", EVERYWHERE | FIELD_MANDATORY, IN_PORT(TEXT, network, .check = check_network),
      IN_REQUEST(TEXT, network), .label = "network", .column = "NETWORK", .option = "network",
      .argument = "NET", .help = "The network"},
+    {"networkRemoved", FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(BOOLEAN, network_removed),
+     .truths = in_force_or_removed, .also = " (%)"},
     {"parent", EVERYWHERE, IN_PORT(IFNAME, parent), .label = "parent", .column = "PARENT"},
     {"parentIndex", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(INT, parent_index)},
     {"mode", EVERYWHERE, IN_PORT(ENUM, mode), FIELD_WORDS(macvtap_mode_name, MACVTAP_MODE_COUNT),
@@ -147,6 +159,8 @@ const Field port_fields[] = {
     {"mtu", EVERYWHERE, IN_PORT(UINT, mtu), IN_REQUEST(UINT, mtu, .min = 68, .max = 65535),
      .also = ", MTU %", .title = "the MTU", .option = "mtu", .argument = "BYTES",
      .help = "The MTU"},
+    {"asked", FIELD_RECORD | FIELD_OPTIONAL,
+     IN_PORT(GROUP, asked_mtu, .given = offsetof(Port, has_asked)), .members = asked_fields},
     {"wantedMtu", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(UINT, wanted_mtu)},
     {"macAddress", EVERYWHERE, IN_PORT(MAC, mac),
      IN_REQUEST(MAC, mac, .given = offsetof(PortRequest, has_mac)), .label = "MAC", .column = "MAC",
@@ -176,6 +190,7 @@ const Field port_fields[] = {
     {"state", FIELD_REPLY, IN_PORT(ENUM, state), FIELD_WORDS(port_state_name, PORT_STATE_COUNT),
      .label = "state", .column = "STATE"},
     {"problem", FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(TEXT, problem), .label = "problem"},
+    {"outdated", FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(STRINGS, outdated), .label = "outdated"},
     {"linkUp", FIELD_REPLY, IN_PORT(BOOLEAN, link_up), IN_REQUEST(NEGATED, link_down),
      IN_CHANGE(BOOLEAN, link_up, .given = offsetof(PortChange, has_link_up)), .label = "link",
      .truths = up_and_down, .option = "link", .argument = "up|down",

@@ -47,7 +47,13 @@ typedef struct Port {
     MacPolicy mac_policy; /* the network's when the port was made */
     guint32 mtu;          /* bytes; what the device has */
     guint32 wanted_mtu;   /* what it has as soon as its parent's allows it; 0: mtu */
-    guint queues;         /* that may be opened, 1 to 256 */
+    /* What its caller asked for of what its network sets too; a port of an earlier daemon does not
+     * tell. */
+    gboolean has_asked;
+    guint32 asked_mtu;       /* 0: nothing */
+    VhostPolicy asked_vhost; /* auto: nothing */
+    guint32 network_mtu;     /* the network's MTU= that wanted_mtu came of */
+    guint queues;            /* that may be opened, 1 to 256 */
     VhostPolicy vhost;
     Holder holder;
     uid_t owner;             /* who asked for it, */
@@ -72,9 +78,14 @@ typedef struct Port {
     int bond_index;     /* the bond that parent is or lies on; 0: none */
     char active_slave[INTERFACE_NAME_MAX + 1]; /* of that bond; "": none, or a mode without one */
     guint32 parent_mtu;                        /* bytes; 0: not seen yet */
-    guint mac_changes; /* how often the MAC was changed that the port must have */
-    char *problem;     /* what is wrong with the device and could not be repaired; NULL: nothing */
-    gboolean is_unsaved; /* the record could not be written */
+    gboolean mtu_by_network; /* it is to be another because of the network's MTU=, */
+    gboolean is_mtu_told;    /* and the log has said what it has become */
+    guint mac_changes;       /* how often the MAC was changed that the port must have */
+    char *problem; /* what is wrong with the device and could not be repaired; NULL: nothing */
+    gboolean is_unsaved;      /* the record could not be written */
+    gboolean all_multicast;   /* the device's IFF_ALLMULTI */
+    gboolean network_removed; /* there is no network of this name any more */
+    GStrv outdated;           /* keys of its network whose values it does not have; NULL: none */
     /* The host was seen to have an address on the device. */
     gboolean has_host_address;
 } Port;

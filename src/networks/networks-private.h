@@ -9,5 +9,23 @@ struct Networks {
     Kernel *kernel;
     const PortTable *ports;
     OwnedDevices *devices;
-    GHashTable *table; /* name -> Network */
+    GHashTable *table;   /* name -> Network */
+    GHashTable *parents; /* name of a network -> GArray of NetworkParent, once asked for */
 };
+
+/* What a name of Parent= stood for when somebody asked first after the networks had been read. */
+typedef struct NetworkParent {
+    int index;      /* 0: there was no such link */
+    int vlan_lower; /* of a VLAN device: what it lies on, */
+    guint16 vlan_id;
+    gboolean vlan_is_outer;
+} NetworkParent;
+
+/* Of a usable network, in the order of its names; borrowed. */
+const GArray *networks_parents(Networks *networks, const Network *network);
+
+/* Whether one of the network's parents has this ifindex. */
+gboolean networks_has_parent(Networks *networks, const Network *network, int index);
+
+/* Whether there is any of them. */
+gboolean networks_has_any_parent(Networks *networks, const Network *network);

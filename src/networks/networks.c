@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "networks-private.h"
+#include "parent.h"
 
 #include "port-error.h"
 
@@ -10,6 +11,8 @@ networks_new(int state_fd, Kernel *kernel, GError **error)
 
     networks->kernel = kernel;
     networks->table = g_hash_table_new(g_str_hash, g_str_equal);
+    networks->parents =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
     networks->devices = owned_new(state_fd, kernel, error);
     return networks->devices ? g_steal_pointer(&networks) : NULL;
 }
@@ -20,6 +23,7 @@ networks_free(Networks *networks)
     if (!networks)
         return;
     owned_free(networks->devices);
+    g_hash_table_unref(networks->parents);
     g_hash_table_unref(networks->table);
     g_free(networks);
 }
@@ -30,11 +34,72 @@ networks_use_ports(Networks *networks, const PortTable *ports)
     networks->ports = ports;
 }
 
-void
+GPtrArray *
 networks_replace(Networks *networks, GHashTable *table)
 {
-    g_hash_table_unref(networks->table);
+    g_autoptr(GHashTable) before = g_steal_pointer(&networks->table);
+
     networks->table = table;
+    g_hash_table_remove_all(networks->parents);
+    return network_list_changes(before, table);
+}
+
+static NetworkParent
+look_up_parent(Networks *networks, const char *name)
+{
+    NetworkParent parent = {0};
+    LinkInfo link;
+
+    if (!parent_look_up(networks, name, &link))
+        return parent;
+    parent.index = link.index;
+    if (g_str_equal(link.kind, "vlan")) {
+        parent.vlan_lower = link.lower_index;
+        parent.vlan_id = link.vlan_id;
+        parent.vlan_is_outer = link.vlan_is_outer;
+    }
+    return parent;
+}
+
+const GArray *
+networks_parents(Networks *networks, const Network *network)
+{
+    GArray *parents = g_hash_table_lookup(networks->parents, network->name);
+
+    if (parents)
+        return parents;
+    parents = g_array_new(FALSE, FALSE, sizeof(NetworkParent));
+    for (guint i = 0; network->parents[i]; i++) {
+        const NetworkParent parent = look_up_parent(networks, network->parents[i]);
+
+        g_array_append_val(parents, parent);
+    }
+    g_hash_table_insert(networks->parents, g_strdup(network->name), parents);
+    return parents;
+}
+
+gboolean
+networks_has_parent(Networks *networks, const Network *network, int index)
+{
+    const GArray *parents = networks_parents(networks, network);
+
+    for (guint i = 0; i < parents->len; i++) {
+        if (g_array_index(parents, NetworkParent, i).index == index)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
+networks_has_any_parent(Networks *networks, const Network *network)
+{
+    const GArray *parents = networks_parents(networks, network);
+
+    for (guint i = 0; i < parents->len; i++) {
+        if (g_array_index(parents, NetworkParent, i).index != 0)
+            return TRUE;
+    }
+    return FALSE;
 }
 
 Network *

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "network-change.h"
 #include "network.h"
 #include "ops.h"
 #include "port-table.h"
@@ -22,14 +23,22 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Networks, networks_free)
 /* These are the ports that there are, borrowed: before any other call. */
 void networks_use_ports(Networks *networks, const PortTable *ports);
 
-/* Replaces the networks by this table (name -> Network), which is taken. */
-void networks_replace(Networks *networks, GHashTable *table);
+/* Replaces the networks by this table (name -> Network), which is taken. Returns what is different,
+ * a GPtrArray of NetworkChange, owned. */
+GPtrArray *networks_replace(Networks *networks, GHashTable *table);
 
 /* The network of this name, or NULL; borrowed. It may be one that cannot be used. */
 Network *networks_find(const Networks *networks, const char *name);
 
 /* All of them, borrowed: name -> Network. */
 GHashTable *networks_table(const Networks *networks);
+
+/* Whether the port's network has been removed; an ad-hoc one never is. */
+gboolean networks_have_removed(const Networks *networks, const Port *port);
+
+/* The keys of the port's network whose values the port does not have, or NULL; free with
+ * g_strfreev(). The network's parents are those that it had when it was read. */
+GStrv networks_list_outdated(Networks *networks, const Port *port);
 
 /* After a start: reads the records of devices, and compares them with all links there are (of
  * LinkInfo). ERRNO_ERROR or PORT_ERROR. */

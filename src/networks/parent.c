@@ -297,6 +297,12 @@ find_parent(Networks *networks, const Network *network, const char *name, LinkIn
            check_macvlan(network, ret_link, error) && check_link(networks, ret_link, error);
 }
 
+gboolean
+parent_look_up(Networks *networks, const char *name, LinkInfo *ret_link)
+{
+    return look_up(networks, name, ret_link, NULL) && find_below_macvlan(networks, ret_link, NULL);
+}
+
 /* One member of the network's pool that could be had. */
 typedef struct Candidate {
     LinkInfo link;

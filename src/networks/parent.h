@@ -44,6 +44,9 @@ gboolean parent_check_mac(Networks *networks, const LinkInfo *parent, const MacA
 void parent_explain(Networks *networks, const LinkInfo *parent, const Port *port, GError *cause,
                     GError **error);
 
+/* The link that this name, as in Parent=, stands for, usable or not. FALSE: there is none. */
+gboolean parent_look_up(Networks *networks, const char *name, LinkInfo *ret_link);
+
 /* Which of a usable network's parents cannot be used now, and why, a line for each; NULL: none. One
  * that its ports have taken up (passthru) is in use, not unusable. Free with g_strfreev(). */
 GStrv parent_problems(Networks *networks, const Network *network);

@@ -160,10 +160,16 @@ def test_name_that_a_user_has_taken_is_roots_to_free(access):
 
 
 def test_who_is_taken_out_keeps_the_ports_that_are_there(access):
+    """With the descriptors that he has; more of them he does not get, until he is taken in again."""
     assert as_user(access, ALICE, "port", "create", "--network=alices", "--name=hers", "--vhost=off").returncode == 0
     access.network("alices", "eth0")
     access.reload()
     check_refused(as_user(access, ALICE, "port", "create", "--network=alices"), REFUSED, "may not use network alices")
+    assert [port["state"] for port in access.ports()] == ["active"]
+    reply = open_as(access, ALICE, "hers")
+    assert "AccessDenied" in reply and "may not use network alices any more" in reply and reply.endswith(" 0")
+    access.network("alices", "eth0", AllowUsers=str(ALICE))
+    access.reload()
     assert open_as(access, ALICE, "hers").endswith(" 1")
     access.ctl("port", "delete", "hers")
     assert "PortNotFound" in open_as(access, ALICE, "hers")

@@ -469,14 +469,13 @@ def test_reload(daemon, host):
     assert set(networks) == {"lan", "new", "broken"}
     assert "problem" in networks["broken"]
     daemon.ctl("port", "delete", create(daemon, network="new")["id"])
-    # The file is gone, the mode is another: the port keeps what it has.
     daemon.network("lan", "eth0", mode="private")
     daemon.reload()
-    assert daemon.ports() == [port]
-    assert host.link(port["interfaceName"])["linkinfo"]["info_data"]["mode"] == "bridge"
+    assert daemon.ports() == [{**port, "mode": "private"}]
+    assert host.link(port["interfaceName"])["linkinfo"]["info_data"]["mode"] == "private"
     (daemon.config / "networks.d" / "lan.network").unlink()
     daemon.reload()
-    assert daemon.ports() == [port]
+    assert daemon.ports() == [{**port, "mode": "private", "networkRemoved": True}]
     assert daemon.ctl("port", "create", "--network=lan", check=False).returncode == 1
     daemon.ctl("port", "delete", "vm")
 

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A network that changes while ports live: what the kernel takes reaches them, and the rest is told."""
+import contextlib
+
+import pytest
+
+from frames import PacketSocket, Tap, frame
+
+LAN = "[Network]\nParent=eth0\nMode={mode}\n{network}[Port]\nVhost=off\n{port}"
+
+
+@pytest.fixture
+def made(daemons, host, station):
+    made = daemons(host)
+    made.network("lan", text=text())
+    return made.start()
+
+
+def text(mode="bridge", port="", **network):
+    return LAN.format(mode=mode, port=port, network="".join(f"{key}={value}\n" for key, value in network.items()))
+
+
+@pytest.fixture
+def taps(made):
+    """taps(name) makes a port of that name: (port, tap)."""
+    with contextlib.ExitStack() as stack:
+        def make(name, **parameters):
+            with made.connect() as connection:
+                reply = connection.ports("CreatePort", network="lan", name=name, holder={"type": "none"}, **parameters)
+                (descriptor,) = connection.take_descriptors()
+            stack.callback(made.ctl, "port", "delete", name)
+            return reply["port"], stack.enter_context(Tap(descriptor))
+        yield make
+
+
+def change(made, **settings):
+    """Writes the file anew, and returns what the reload says of the network."""
+    before = len(made.messages())
+    made.network("lan", text=text(**settings))
+    made.reload()
+    return [line for line in made.messages()[before:].splitlines() if "network lan" in line]
+
+
+def shown(made, name):
+    return made.ctl_json("port", "show", name)
+
+
+def hears(sender, receiver, name, wire):
+    """Whether a port on the same parent gets a frame of another. wire: what it gets in any case."""
+    receiver_port, receiver_tap = receiver
+    sender_port, sender_tap = sender
+    sender_tap.send(frame(receiver_port["macAddress"], sender_port["macAddress"], name))
+    wire.send(frame(receiver_port["macAddress"], wire.mac, name + b" end"))
+    return name in receiver_tap.receive_until(name + b" end")
+
+
+def test_mode_reaches_living_ports(made, host, station, taps):
+    """Neighbours meet in bridge mode only; it is the same with a start after the change."""
+    with PacketSocket(station, "eth0") as wire:
+        one, two = taps("one"), taps("two")
+        assert hears(one, two, b"first", wire)
+        assert change(made, mode="private") == [
+            "macvtapd: network lan has changed in Mode=; its ports (2) follow"]
+        assert not hears(one, two, b"second", wire)
+        made.stop()
+        made.network("lan", text=text())
+        made.start()
+        assert hears(one, two, b"third", wire)
+    assert [shown(made, name)["mode"] for name in ("one", "two")] == ["bridge", "bridge"]
+
+
+def test_mtu_reaches_living_ports(made, host, taps):
+    port, _ = taps("vm")
+    own, _ = taps("own", mtu=1300)
+
+    def mtus():
+        devices = [host.link(name["interfaceName"])["mtu"] for name in (port, own)]
+        assert devices == [shown(made, name)["mtu"] for name in ("vm", "own")]
+        return devices
+
+    assert change(made, MTU=1400) == ["macvtapd: network lan has changed in MTU=; its ports (2) follow"]
+    assert mtus() == [1400, 1300]
+    change(made, MTU=1200)
+    assert mtus() == [1200, 1200]
+    change(made)
+    assert mtus() == [1500, 1300]
+    # More than the parent has comes as soon as the parent has it.
+    assert change(made, MTU=2000) == [
+        "macvtapd: network lan has changed in MTU=; 1 of its ports (2) did not follow in MTU=: see outdated in macvtapctl"
+        " port show"]
+    assert mtus() == [1500, 1300] and shown(made, "vm")["outdated"] == ["MTU"]
+    with made.connect() as watcher:
+        watcher.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
+        assert watcher.reply() == {"event": "ready"}
+        host.ip("link", "set", "eth0", "mtu", "2000")
+        while watcher.reply()["port"]["mtu"] != 2000:
+            pass
+    assert mtus() == [2000, 1300]
+    assert "outdated" not in shown(made, "vm")
+
+
+def test_what_no_living_port_takes_is_told(made, host, taps):
+    port, _ = taps("vm")
+    assert change(made, mode="passthru", VLAN=100) == [
+        "macvtapd: network lan has changed in Mode=, VLAN= and Mac=; 1 of its ports (1) did not follow in Mode= and VLAN=: see"
+        " outdated in macvtapctl port show"]
+    assert shown(made, "vm")["outdated"] == ["Mode", "VLAN"]
+    assert "outdated   Mode VLAN\n" in made.ctl("port", "show", "vm").stdout
+    assert host.link(port["interfaceName"])["linkinfo"]["info_data"]["mode"] == "bridge"
+    made.restart()
+    assert shown(made, "vm")["outdated"] == ["Mode", "VLAN"]
+    change(made)
+    assert "outdated" not in shown(made, "vm")
+
+
+def test_removed_network(made, station, taps):
+    """Its ports stay, and say so."""
+    with PacketSocket(station, "eth0") as wire:
+        port, tap = taps("vm")
+        path = made.network("lan", text=text())
+        path.unlink()
+        made.reload()
+        assert "network lan has been removed; its ports (1) stay as they are\n" in made.messages()
+        assert "network    lan (removed; the port stays as it is)\n" in made.ctl("port", "show", "vm").stdout
+        assert shown(made, "vm")["networkRemoved"] is True
+        made.restart()
+        assert shown(made, "vm")["networkRemoved"] is True
+        wire.send(frame(port["macAddress"], wire.mac, b"still there"))
+        tap.expect(b"still there")
+        made.network("lan", text=text())
+        made.reload()
+        assert "networkRemoved" not in shown(made, "vm")
+        assert "network lan is new, or can be used again\n" in made.messages()
+
+
+def test_watchers_hear_of_it(made, taps):
+    taps("vm")
+    with made.connect() as watcher:
+        watcher.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
+        assert watcher.reply() == {"event": "ready"}
+        change(made, VLAN=7)
+        event = watcher.reply()
+        assert event["event"] == "changed" and event["port"]["outdated"] == ["VLAN"]
