@@ -36,7 +36,8 @@ api_json_strings(const char *const *strings)
 }
 
 json_t *
-api_json_network(const Network *network, guint n_ports, const char *const *parent_problems)
+api_json_network(const Network *network, guint n_ports, const char *const *parent_problems,
+                 const char *const *taken_vlans)
 {
     json_t *object;
 
@@ -47,5 +48,7 @@ api_json_network(const Network *network, guint n_ports, const char *const *paren
     json_object_set_new(object, "ports", json_integer(n_ports));
     if (parent_problems)
         json_object_set_new(object, "parentProblems", api_json_strings(parent_problems));
+    if (taken_vlans)
+        json_object_set_new(object, "takenVlans", api_json_strings(taken_vlans));
     return object;
 }

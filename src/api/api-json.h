@@ -9,7 +9,8 @@
 /* New references, of the types Port and Network of the interface. */
 json_t *api_json_port(const Port *port);
 json_t *api_json_statistics(const LinkStatistics *statistics);
-json_t *api_json_network(const Network *network, guint n_ports, const char *const *parent_problems);
+json_t *api_json_network(const Network *network, guint n_ports, const char *const *parent_problems,
+                         const char *const *taken_vlans);
 
 /* A list of strings. */
 json_t *api_json_strings(const char *const *strings);

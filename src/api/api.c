@@ -124,10 +124,13 @@ on_list_networks(VarlinkCall *call, gpointer user_data)
         const Network *network = networks->pdata[i];
         g_auto(GStrv) problems =
             network->problem ? NULL : broker_parent_problems(api->broker, network);
+        /* It names networks that are not for everybody. */
+        g_auto(GStrv) taken =
+            caller_is_root(&caller) ? broker_taken_vlans(api->broker, network) : NULL;
 
         json_array_append_new(
             array, api_json_network(network, broker_count_ports(api->broker, network->name),
-                                    (const char *const *)problems));
+                                    (const char *const *)problems, (const char *const *)taken));
     }
     changes = broker_list_file_changes(api->broker, &caller);
     reply = json_pack("{s:o}", "networks", array);

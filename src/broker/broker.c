@@ -247,6 +247,12 @@ broker_parent_problems(Broker *broker, const Network *network)
     return parent_problems(broker->networks, network);
 }
 
+GStrv
+broker_taken_vlans(Broker *broker, const Network *network)
+{
+    return networks_list_taken_vlans(broker->networks, network);
+}
+
 typedef struct PortCount {
     const char *network;
     guint n_ports;

@@ -147,6 +147,10 @@ GStrv broker_list_file_changes(Broker *broker, const Caller *caller);
  * that its ports have taken up (passthru) is in use, not unusable. Free with g_strfreev(). */
 GStrv broker_parent_problems(Broker *broker, const Network *network);
 
+/* What the VLAN devices of other networks take away from this one's guests, a line for each; NULL:
+ * nothing. Free with g_strfreev(). */
+GStrv broker_taken_vlans(Broker *broker, const Network *network);
+
 /* How many ports the network has, or all together (NULL). */
 guint broker_count_ports(Broker *broker, const char *network);
 

@@ -210,6 +210,11 @@ char *macvtap_network_get_text(const MacvtapNetwork *network, const char *field)
 /* Which of its parents cannot be used now, and why: NULL-terminated, empty when all can. Free with
  * g_strfreev(). */
 char **macvtap_network_get_parent_problems(const MacvtapNetwork *network);
+
+/* For root: what the VLAN devices of other networks take away from its guests, a line for each; it
+ * may be empty. Free with g_strfreev(). */
+char **macvtap_network_get_taken_vlans(const MacvtapNetwork *network);
+
 char *macvtap_network_to_json(const MacvtapNetwork *network);
 
 G_END_DECLS

@@ -66,6 +66,12 @@ macvtap_network_get_parent_problems(const MacvtapNetwork *network)
     return client_json_lines(json_object_get(network->json, "parentProblems"));
 }
 
+char **
+macvtap_network_get_taken_vlans(const MacvtapNetwork *network)
+{
+    return client_json_lines(json_object_get(network->json, "takenVlans"));
+}
+
 char *
 macvtap_network_to_json(const MacvtapNetwork *network)
 {

@@ -126,6 +126,16 @@ load_settings(Daemon *daemon, GError **error)
     return TRUE;
 }
 
+/* What a network cannot be used for is told each time it is loaded. */
+static void
+warn_of_network(Daemon *daemon, const Network *network)
+{
+    g_auto(GStrv) taken = broker_taken_vlans(daemon->broker, network);
+
+    for (guint i = 0; taken && taken[i]; i++)
+        g_message("network %s: %s", network->name, taken[i]);
+}
+
 /* *ret_changes: GPtrArray of NetworkChange, owned. */
 static gboolean
 load_networks(Daemon *daemon, GPtrArray **ret_changes, GError **error)
@@ -147,6 +157,9 @@ load_networks(Daemon *daemon, GPtrArray **ret_changes, GError **error)
     }
     daemon->n_networks = g_hash_table_size(networks);
     *ret_changes = broker_reload_networks(daemon->broker, networks);
+    g_hash_table_iter_init(&iter, networks);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        warn_of_network(daemon, value);
     return TRUE;
 }
 

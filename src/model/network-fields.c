@@ -27,6 +27,7 @@ const Field network_fields[] = {
     {"parents", FIELD_REPLY, IN_NETWORK(STRINGS, parents), KEY("Network", "Parent"),
      .label = "parent", .column = "PARENT"},
     {"parentProblems", FIELD_SHOWN, .label = "  unusable"},
+    {"takenVlans", FIELD_SHOWN, .label = "  not heard"},
     {"vlan", FIELD_REPLY | FIELD_OPTIONAL, IN_NETWORK(TEXT, vlan, .check = check_vlan),
      KEY("Network", "VLAN"), .expected = "N or OUTER.INNER, each 1 to 4094", .label = "VLAN",
      .column = "VLAN"},

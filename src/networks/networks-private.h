@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of the networks' room share; nobody else includes it. */
+/* What the files of this module share; nobody else includes it. */
 #pragma once
 
 #include "networks.h"

@@ -40,6 +40,10 @@ gboolean networks_have_removed(const Networks *networks, const Port *port);
  * g_strfreev(). The network's parents are those that it had when it was read. */
 GStrv networks_list_outdated(Networks *networks, const Port *port);
 
+/* What the VLAN devices of other networks take away from this one's guests, a line for each; NULL:
+ * nothing. Free with g_strfreev(). */
+GStrv networks_list_taken_vlans(Networks *networks, const Network *network);
+
 /* After a start: reads the records of devices, and compares them with all links there are (of
  * LinkInfo). ERRNO_ERROR or PORT_ERROR. */
 gboolean networks_load_devices(Networks *networks, const GArray *links, GError **error);

@@ -32,6 +32,16 @@ check_parents(const MacvtapNetwork *network)
     return n;
 }
 
+/* It may be meant so: a trunk whose guests use no tags themselves loses nothing. */
+static void
+note_taken_vlans(const MacvtapNetwork *network)
+{
+    g_auto(GStrv) taken = macvtap_network_get_taken_vlans(network);
+
+    for (guint i = 0; taken[i]; i++)
+        g_print("%-8s network %s: %s\n", "note", macvtap_network_get_name(network), taken[i]);
+}
+
 static guint
 check_networks(GPtrArray *networks)
 {
@@ -49,6 +59,7 @@ check_networks(GPtrArray *networks)
         else if (unusable == 0)
             doctor_report(TRUE, "network %s: %s, %u ports", name, macvtap_network_get_mode(network),
                           macvtap_network_get_n_ports(network));
+        note_taken_vlans(network);
     }
     if (networks->len == 0)
         g_print("%-8s there is no network that you may use\n", "note");

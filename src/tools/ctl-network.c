@@ -39,14 +39,13 @@ ctl_network_list(Ctl *ctl, int argc, char **argv, GError **error)
     return 0;
 }
 
-/* Each of its parents that cannot be used has a line. */
+/* lines: taken. */
 static void
-print_parent_problems(const MacvtapNetwork *network, const char *label)
+print_lines(const char *label, char **lines)
 {
-    g_auto(GStrv) problems = macvtap_network_get_parent_problems(network);
-
-    for (char **problem = problems; *problem; problem++)
-        g_print("%-12s %s\n", label, *problem);
+    for (char **line = lines; *line; line++)
+        g_print("%-12s %s\n", label, *line);
+    g_strfreev(lines);
 }
 
 static void
@@ -56,7 +55,9 @@ print_network(const MacvtapNetwork *network)
         g_autofree char *text = macvtap_network_get_text(network, field->name);
 
         if (g_str_equal(field->name, "parentProblems"))
-            print_parent_problems(network, field->label);
+            print_lines(field->label, macvtap_network_get_parent_problems(network));
+        else if (g_str_equal(field->name, "takenVlans"))
+            print_lines(field->label, macvtap_network_get_taken_vlans(network));
         else if (field->label && text[0])
             g_print("%-12s %s\n", field->label, text);
     }

@@ -141,3 +141,17 @@ def test_watchers_hear_of_it(made, taps):
         change(made, VLAN=7)
         event = watcher.reply()
         assert event["event"] == "changed" and event["port"]["outdated"] == ["VLAN"]
+
+
+def test_frames_that_another_network_takes(made):
+    """F5: whoever has ports on the trunk itself does not hear a VLAN that another network takes away."""
+    words = "its guests do not get the frames of VLAN 100 on eth0 while network office has a port there"
+    assert words not in made.messages() and words not in made.ctl("doctor", check=False).stdout
+    made.network("office", text="[Network]\nParent=eth0\nMode=bridge\nVLAN=100\n")
+    made.reload()
+    assert f"macvtapd: network lan: {words}" in made.messages()
+    done = made.ctl("doctor", check=False)
+    assert f"note     network lan: {words}" in done.stdout
+    assert f"  not heard  {words}" in made.ctl("network", "show", "lan").stdout
+    assert "network office: its guests" not in made.messages()
+    assert "takenVlans" not in made.ctl_json("network", "show", "office")

@@ -1,24 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A network's life: what changes with its file, what of that reaches living ports, and what not. */
-#include "unit.h"
-
-#include "test-broker.h"
+#include "broker-fixture.h"
 
 #include <net/if.h>
-
-static int
-set_up(void **state)
-{
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    return 0;
-}
 
 /* A network on eth0 that is yet to be loaded. */
 static Network *
@@ -44,13 +28,15 @@ take_mac(Network *network, const char *range)
     g_array_append_val(network->allow_macs, parsed);
 }
 
-/* These are the networks from now on; both may be NULL. They are the test's too, for a restart. */
+/* These are the networks from now on; both may be NULL. They are the test's too, for a restart. All
+ * events are read before and after. */
 static GPtrArray *
-reload_unheard(TestBroker *test, Network *first, Network *second)
+reload(TestBroker *test, Network *first, Network *second)
 {
     GHashTable *table =
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)network_unref);
     Network *networks[] = {first, second};
+    GPtrArray *changes;
 
     g_ptr_array_set_size(test->networks, 0);
     for (guint i = 0; i < G_N_ELEMENTS(networks); i++) {
@@ -59,17 +45,8 @@ reload_unheard(TestBroker *test, Network *first, Network *second)
         g_ptr_array_add(test->networks, network_ref(networks[i]));
         g_hash_table_insert(table, networks[i]->name, networks[i]);
     }
-    return broker_reload_networks(test->broker, table);
-}
-
-/* The same with all events read before and after. */
-static GPtrArray *
-reload(TestBroker *test, Network *first, Network *second)
-{
-    GPtrArray *changes;
-
     test_settle();
-    changes = reload_unheard(test, first, second);
+    changes = broker_reload_networks(test->broker, table);
     test_settle();
     return changes;
 }
@@ -78,16 +55,6 @@ static void
 reload_one(TestBroker *test, Network *network)
 {
     g_ptr_array_unref(reload(test, network, NULL));
-}
-
-static const Port *
-find_port(TestBroker *test, const char *name)
-{
-    g_autoptr(GError) error = NULL;
-    const Port *port = broker_get_port(test->broker, &(Caller){.uid = 0}, name, &error);
-
-    assert_no_error(error);
-    return port;
 }
 
 static LinkInfo
@@ -381,24 +348,23 @@ test_parent_and_vlan_are_for_new_ports(void **state)
     expect_outdated(test, "p2", "Parent VLAN");
 }
 
-/* By whatever name. */
+/* A macvlan stands for what it lies on. */
 static void
-test_renamed_parent_is_the_same(void **state)
+test_parent_by_another_name(void **state)
 {
     TestBroker *test = *state;
     Network *network = define("lan", MACVTAP_MODE_BRIDGE);
-    LinkInfo parent;
+    LinkInfo parent, macvlan = {.name = "shim", .kind = "macvlan", .flags = IFF_UP};
 
     test_broker_create(test, 0, "lan", "p1");
     assert_true(test_broker_find_link(test, "eth0", &parent));
-    g_strlcpy(parent.name, "lan0", sizeof(parent.name));
-    kernel_fake_change_link(test->kernel, &parent);
+    macvlan.is_macvlan = TRUE;
+    macvlan.mode = MACVTAP_MODE_BRIDGE;
+    macvlan.lower_index = parent.index;
+    kernel_fake_add_link(test->kernel, &macvlan);
     g_free(network->parents[0]);
-    network->parents[0] = g_strdup("lan0");
-    /* Nobody has heard of the new name yet. */
-    g_ptr_array_unref(reload_unheard(test, network, NULL));
-    expect_outdated(test, "p1", "");
-    test_settle();
+    network->parents[0] = g_strdup("shim");
+    reload_one(test, network);
     expect_outdated(test, "p1", "");
 }
 
@@ -508,25 +474,84 @@ test_new_opens_follow(void **state)
     open_port(test, 1000, 4, NULL, 4, 4);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+static void
+expect_taken(TestBroker *test, const char *name, const char *text)
+{
+    g_auto(GStrv) lines = broker_taken_vlans(test->broker, test_broker_network(test, name));
+
+    if (!text)
+        assert_null(lines);
+    else
+        assert_non_null(strstr(lines[0], text));
+    assert_true(!lines || !lines[1]);
+}
+
+static void
+test_frames_that_another_network_takes(void **state)
+{
+    TestBroker *test = *state;
+    Network *office = define("office", MACVTAP_MODE_BRIDGE);
+    LinkInfo vlan = {.name = "eth0.7", .kind = "vlan", .flags = IFF_UP, .vlan_id = 7};
+    LinkInfo shim = {.name = "shim", .kind = "macvlan", .is_macvlan = TRUE}, parent;
+    Network *lan;
+
+    office->vlan = g_strdup("100");
+    g_ptr_array_unref(reload(test, define("lan", MACVTAP_MODE_BRIDGE), office));
+    expect_taken(test, "lan", "VLAN 100 on eth0 while network office");
+    expect_taken(test, "office", NULL);
+    /* On another parent it takes nothing. */
+    test_broker_add_parent(test, "eth1");
+    office = define("office", MACVTAP_MODE_BRIDGE);
+    office->vlan = g_strdup("100");
+    g_free(office->parents[0]);
+    office->parents[0] = g_strdup("eth1");
+    g_ptr_array_unref(reload(test, define("lan", MACVTAP_MODE_BRIDGE), office));
+    expect_taken(test, "lan", NULL);
+    /* VLANs beside each other take nothing from each other. */
+    office = define("office", MACVTAP_MODE_BRIDGE);
+    office->vlan = g_strdup("100");
+    lan = define("lan", MACVTAP_MODE_BRIDGE);
+    lan->vlan = g_strdup("200");
+    g_ptr_array_unref(reload(test, lan, office));
+    expect_taken(test, "lan", NULL);
+    /* A VLAN device that was there is the same. */
+    assert_true(test_broker_find_link(test, "eth0", &parent));
+    vlan.lower_index = shim.lower_index = parent.index;
+    kernel_fake_add_link(test->kernel, &vlan);
+    kernel_fake_add_link(test->kernel, &shim);
+    office = define("office", MACVTAP_MODE_BRIDGE);
+    g_free(office->parents[0]);
+    office->parents[0] = g_strdup("eth0.7");
+    g_ptr_array_unref(reload(test, define("lan", MACVTAP_MODE_BRIDGE), office));
+    expect_taken(test, "lan", "VLAN 7 on eth0: eth0.7, a parent of network office");
+    expect_taken(test, "office", NULL);
+    /* So is the parent by another name. */
+    office = define("office", MACVTAP_MODE_BRIDGE);
+    office->vlan = g_strdup("100");
+    g_free(office->parents[0]);
+    office->parents[0] = g_strdup("shim");
+    g_ptr_array_unref(reload(test, define("lan", MACVTAP_MODE_BRIDGE), office));
+    expect_taken(test, "lan", "VLAN 100 on eth0 while network office");
+}
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_changes_are_told),
-        TEST(test_unusable_networks),
-        TEST(test_removed_network),
-        TEST(test_mtu_follows),
-        TEST(test_mtu_above_the_parents),
-        TEST(test_mtu_after_a_restart),
-        TEST(test_mode_follows),
-        TEST(test_passthru_is_for_new_ports),
-        TEST(test_what_a_passthru_port_keeps),
-        TEST(test_parent_and_vlan_are_for_new_ports),
-        TEST(test_renamed_parent_is_the_same),
-        TEST(test_mac_policy_follows),
-        TEST(test_new_opens_follow),
+        BROKER_TEST(test_changes_are_told),
+        BROKER_TEST(test_unusable_networks),
+        BROKER_TEST(test_removed_network),
+        BROKER_TEST(test_mtu_follows),
+        BROKER_TEST(test_mtu_above_the_parents),
+        BROKER_TEST(test_mtu_after_a_restart),
+        BROKER_TEST(test_mode_follows),
+        BROKER_TEST(test_passthru_is_for_new_ports),
+        BROKER_TEST(test_what_a_passthru_port_keeps),
+        BROKER_TEST(test_parent_and_vlan_are_for_new_ports),
+        BROKER_TEST(test_parent_by_another_name),
+        BROKER_TEST(test_mac_policy_follows),
+        BROKER_TEST(test_new_opens_follow),
+        BROKER_TEST(test_frames_that_another_network_takes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
