@@ -311,13 +311,13 @@ put_symlink(int folder_fd, const char *name)
 {
     g_autofree char *target = g_strdup_printf("/dev/%s", name);
 
-    symlinkat(target, folder_fd, name);
+    assert_int_equal(symlinkat(target, folder_fd, name), 0);
 }
 
 static void
 put_dangling_symlink(int folder_fd, const char *name)
 {
-    symlinkat("nowhere", folder_fd, name);
+    assert_int_equal(symlinkat("nowhere", folder_fd, name), 0);
 }
 
 static void

@@ -48,7 +48,9 @@ def _build(commit, work, folder):
                    check=True)
     with tarfile.open(work / "tree.tar") as archive:
         archive.extractall(work / "tree")
-    for command in (["meson", "setup", work / "build", work / "tree", "-Dtests=false", "-Doptimization=0"],
+    options = (work / "tree/meson_options.txt").read_text(encoding="utf-8")
+    without_tests = "-Dtests=false" if "option('tests', type: 'boolean'" in options else "-Dtests=disabled"
+    for command in (["meson", "setup", work / "build", work / "tree", without_tests, "-Doptimization=0"],
                     ["ninja", "-C", work / "build", "src/daemon/macvtapd"]):
         done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert done.returncode == 0, done.stdout
