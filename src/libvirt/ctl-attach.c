@@ -11,17 +11,20 @@
  */
 #include "ctl-domain.h"
 #include "descriptor.h"
+#include "domain-port.h"
 #include "hook.h"
 #include "interface-name.h"
 #include "target-name.h"
 #include "template.h"
 
 #include <net/if.h>
+#include <string.h>
 #include <unistd.h>
 
 typedef struct Attach {
     PortOptions options;
-    gboolean live, config;
+    gboolean live, config, replace;
+    const char *text; /* the interface's for libvirt; NULL: it is made of the options */
     Ctl *ctl;
     MacvtapClient *client;
     virDomain *domain;
@@ -55,12 +58,23 @@ parse(Attach *attach, int *argc, char ***argv, GError **error)
         {"mtu", 0, 0, G_OPTION_ARG_STRING, &options->mtu, "What the guest is told", "BYTES"},
         {"live", 0, 0, G_OPTION_ARG_NONE, &attach->live, "Change the running domain", NULL},
         {"config", 0, 0, G_OPTION_ARG_NONE, &attach->config, "Change its configuration", NULL},
+        {"replace", 0, 0, G_OPTION_ARG_NONE, &attach->replace,
+         "Make a port of an interface that the domain has: of those that are broken, or of this "
+         "one",
+         NULL},
         {NULL},
     };
 
-    if (!ctl_parse(attach->ctl, entries, argc, argv, 1, "DOMAIN --network NET", error))
+    if (!ctl_parse_range(attach->ctl, entries, argc, argv, 1, 2,
+                         "DOMAIN --network NET, or DOMAIN [TARGET|MAC] --replace", error))
         return FALSE;
-    if (options->network)
+    if (*argc > 2 && !attach->replace) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                    "which interface, '%s', is said with --replace only (see --target, --mac)",
+                    (*argv)[2]);
+        return FALSE;
+    }
+    if (options->network || attach->replace)
         return port_options_check(options, error);
     g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                         "which network? Give --network NET");
@@ -119,34 +133,39 @@ interface_index(const char *name)
 }
 
 /* A device that another domain's configuration has is not there before that domain runs. */
-static char *
-choose_target(const Attach *attach, GError **error)
+char *
+ctl_choose_target(Ctl *ctl, virDomain *domain, const DomainXml *changed, GError **error)
 {
-    g_autoptr(GHashTable) taken = ctl_collect(attach->ctl, domain_xml_add_targets, error);
+    g_autoptr(GHashTable) taken = ctl_collect(ctl, domain_xml_add_targets, error);
 
-    return taken ? target_name_choose(virDomainGetName(attach->domain), geteuid() != 0, taken,
+    if (taken && changed)
+        domain_xml_add_targets(changed, taken);
+    return taken ? target_name_choose(virDomainGetName(domain), geteuid() != 0, taken,
                                       interface_index)
                  : NULL;
 }
 
 /* Of a domain that is off, whose port is made at its start: what macvtapd would refuse then it
  * refuses now. */
-static gboolean
-ask_macvtapd(Attach *attach, GError **error)
+gboolean
+ctl_ask_macvtapd(Ctl *ctl, MacvtapClient *client, PortOptions *options, const DomainXml *changed,
+                 GError **error)
 {
-    PortOptions *options = &attach->options;
-    g_autoptr(GHashTable) taken = ctl_collect(attach->ctl, domain_xml_add_macs, error);
+    g_autoptr(GHashTable) taken = ctl_collect(ctl, domain_xml_add_macs, error);
     g_autoptr(GError) cause = NULL;
-    char *mac = taken ? ctl_ask_mac(attach->client, options, taken, &cause) : NULL;
+    char *mac;
 
     if (!taken)
         return FALSE;
+    if (changed)
+        domain_xml_add_macs(changed, taken);
+    mac = ctl_ask_mac(client, options, taken, &cause);
     if (mac) {
         g_free(options->mac);
         options->mac = mac;
         return TRUE;
     }
-    if (!ctl_refusal_may_pass(attach->client, options, cause)) {
+    if (!ctl_refusal_may_pass(client, options, cause)) {
         g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;
     }
@@ -157,11 +176,40 @@ ask_macvtapd(Attach *attach, GError **error)
     return TRUE;
 }
 
+/* Of those that do not run, which macvtapd does not know. */
+static gboolean
+note_owner(const Attach *attach, GHashTable *owners, const char *key, const char *what)
+{
+    const char *name = virDomainGetName(attach->domain);
+    const char *owner = key ? domain_xml_find_owner(owners, key, name) : NULL;
+
+    if (owner)
+        g_printerr(
+            "macvtapctl: note: domain %s has the %s %s as well: only one of the two can run\n",
+            owner, what, key);
+    return TRUE;
+}
+
+/* What the user chose and another domain has. */
+static gboolean
+note_owners(const Attach *attach, GError **error)
+{
+    const PortOptions *options = &attach->options;
+    g_autofree char *mac = options->mac ? g_ascii_strdown(options->mac, -1) : NULL;
+    g_autoptr(GHashTable) devices = ctl_collect(attach->ctl, domain_xml_add_devices, error);
+    g_autoptr(GHashTable) macs =
+        devices ? ctl_collect(attach->ctl, domain_xml_add_macs, error) : NULL;
+
+    return macs && note_owner(attach, devices, options->target, "device") &&
+           (ctl_gives_parents_mac(attach->client, options->network) ||
+            note_owner(attach, macs, mac, "MAC"));
+}
+
 static gboolean
 decide(Attach *attach, GError **error)
 {
     if (!attach->options.target)
-        attach->options.target = choose_target(attach, error);
+        attach->options.target = ctl_choose_target(attach->ctl, attach->domain, NULL, error);
     if (!attach->options.target || !interface_name_check_chosen(attach->options.target, error))
         return FALSE;
     if (!check_target(attach->now, attach->options.target, error) ||
@@ -169,7 +217,9 @@ decide(Attach *attach, GError **error)
         return FALSE;
     attach->client = macvtap_client_connect(attach->ctl->socket, error);
     /* Of a running domain, the port itself is made. */
-    return attach->client && (attach->now || ask_macvtapd(attach, error));
+    return attach->client && note_owners(attach, error) &&
+           (attach->now ||
+            ctl_ask_macvtapd(attach->ctl, attach->client, &attach->options, NULL, error));
 }
 
 static gboolean
@@ -192,8 +242,12 @@ make_port(Attach *attach, GError **error)
     g_autoptr(MacvtapPort) port = macvtap_client_create(attach->client, &request, error);
     int pid = ctl_find_process(attach->ctl, attach->now);
 
-    if (!port)
+    if (!port) {
+        const DomainPort wanted = {.target = attach->options.target, .mac = attach->options.mac};
+
+        domain_port_explain(attach->client, attach->now->uuid, &wanted, "/proc", error);
         return FALSE;
+    }
     attach->made = g_strdup(macvtap_port_get_id(port));
     g_free(attach->options.mac);
     attach->options.mac = g_strdup(macvtap_port_get_mac_address(port));
@@ -231,7 +285,8 @@ plug(Attach *attach, GError **error)
     };
     g_autofree char *text = template_expand("interface", values);
 
-    return virDomainAttachDeviceFlags(attach->domain, text, attach->flags) == 0 ||
+    return virDomainAttachDeviceFlags(attach->domain, attach->text ? attach->text : text,
+                                      attach->flags) == 0 ||
            ctl_fail_libvirt(error, "libvirt");
 }
 
@@ -262,24 +317,51 @@ undo(Attach *attach)
         macvtap_client_delete(attach->client, attach->made, NULL);
 }
 
+static gboolean
+attach_port(Attach *attach, GError **error)
+{
+    AUTO_FD int lock = ctl_lock(error);
+
+    if (lock < 0 || !read_domain(attach, error) || !decide(attach, error))
+        return FALSE;
+    if (!change(attach, error)) {
+        undo(attach);
+        return FALSE;
+    }
+    g_print("port %s on network %s, MAC %s\n", attach->options.target, attach->options.network,
+            attach->options.mac);
+    return TRUE;
+}
+
+gboolean
+ctl_plug(Ctl *ctl, virDomain *domain, PortOptions *options, const char *text, GError **error)
+{
+    g_auto(Attach) attach = {.ctl = ctl, .text = text, .flags = VIR_DOMAIN_AFFECT_LIVE};
+    gboolean good;
+
+    attach.domain = domain;
+    virDomainRef(domain);
+    attach.options = *options;
+    good = attach_port(&attach, error);
+    *options = attach.options;
+    memset(&attach.options, 0, sizeof attach.options);
+    return good;
+}
+
 int
 ctl_attach(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_auto(Attach) attach = {.ctl = ctl};
-    AUTO_FD int lock = -1;
+    gboolean good;
 
     if (!parse(&attach, &argc, &argv, error))
         return 2;
     if (!find_domain(&attach, argv[1], error))
         return 1;
-    lock = ctl_lock(error);
-    if (lock < 0 || !read_domain(&attach, error) || !decide(&attach, error))
-        return 1;
-    if (!change(&attach, error)) {
-        undo(&attach);
-        return 1;
-    }
-    g_print("port %s on network %s, MAC %s\n", attach.options.target, attach.options.network,
-            attach.options.mac);
-    return 0;
+    if (attach.replace)
+        good = ctl_replace(ctl, attach.domain, attach.flags, argc > 2 ? argv[2] : NULL,
+                           &attach.options, error);
+    else
+        good = attach_port(&attach, error);
+    return good ? 0 : 1;
 }

@@ -2,44 +2,45 @@
 /*
  * Theory of operation: what keeps a domain from starting macvtapd itself says, who would make its
  * ports: the hook's own code asks for them, and has nothing made. The ports of a domain that runs
- * are there; they are looked at.
+ * are there; they are compared with what it asks for (ctl-look.c).
  */
-#include "ctl-domain.h"
+#include "ctl-look.h"
 #include "domain-port.h"
 #include "hook.h"
 
-#include <net/if.h>
-
-static guint
-check_metadata(const DomainXml *domain)
+static gboolean
+is_told(const GPtrArray *looks, const char *problem)
 {
+    for (guint i = 0; i < looks->len; i++) {
+        if (g_strcmp0(((const CtlLook *)looks->pdata[i])->problem, problem) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
+disagrees(const GPtrArray *looks)
+{
+    for (guint i = 0; i < looks->len; i++) {
+        if (((const CtlLook *)looks->pdata[i])->nic->kind != DOMAIN_NIC_PORT)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* What is wrong with one interface is told of that. */
+static guint
+check_metadata(const DomainXml *domain, const GPtrArray *looks)
+{
+    if (disagrees(looks) && !domain->partial)
+        return 0;
     if (domain->problem)
-        return ctl_report(FALSE, "%s", domain->problem);
+        return is_told(looks, domain->problem) ? 0 : ctl_report(FALSE, "%s", domain->problem);
     if (domain->ports->len == 0)
         return ctl_report(FALSE,
                           "the domain has no port of macvtapd: see macvtapctl domain attach");
     return ctl_report(TRUE, "its metadata and its interfaces agree (ports: %u)",
                       domain->ports->len);
-}
-
-/* libvirt would say "target managed='no' but specified dev doesn't exist". */
-static guint
-check_others(const DomainXml *domain)
-{
-    g_autoptr(GPtrArray) others = domain_xml_list_others(domain);
-    guint problems = 0;
-
-    for (guint i = 0; i < others->len; i++) {
-        const char *target = others->pdata[i];
-
-        if (if_nametoindex(target) == 0)
-            problems += ctl_report(FALSE,
-                                   "interface %s has managed='no', but there is no such device, and"
-                                   " the metadata names no port %s that macvtapd would make: add"
-                                   " it there, or remove the interface",
-                                   target, target);
-    }
-    return problems;
 }
 
 /* Ports of an earlier life whose release never came. */
@@ -61,8 +62,20 @@ report_old(const DomainXml *domain, const GPtrArray *there)
     return n;
 }
 
+/* Of an interface that has a problem, what macvtapd says of it is no news. */
+static gboolean
+is_news(const char *note, char **told)
+{
+    for (char **start = told; *start; start++) {
+        if (g_str_has_prefix(note, *start))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* told: how the lines about the interfaces with a problem begin. */
 static guint
-check_stopped(MacvtapClient *client, DomainXml *domain, const GPtrArray *there)
+check_stopped(MacvtapClient *client, DomainXml *domain, const GPtrArray *there, char **told)
 {
     g_auto(Hook) hook = {.state_folder = -1};
     guint problems, old;
@@ -70,38 +83,72 @@ check_stopped(MacvtapClient *client, DomainXml *domain, const GPtrArray *there)
     hook_init(&hook, domain, -1);
     old = report_old(domain, there);
     problems = hook_try(&hook, client, there);
-    for (guint i = 0; i < hook.notes->len; i++)
-        ctl_report(FALSE, "%s", (const char *)hook.notes->pdata[i]);
+    for (guint i = 0; i < hook.notes->len; i++) {
+        if (is_news(hook.notes->pdata[i], told))
+            ctl_report(FALSE, "%s", (const char *)hook.notes->pdata[i]);
+    }
     if (problems == 0 && old < domain->ports->len)
         ctl_report(TRUE, "its ports can be made");
     return problems;
 }
 
-static guint
-check_running_port(Ctl *ctl, const DomainXml *domain, const DomainPort *wanted,
-                   const MacvtapPort *port)
+static GStrv
+list_told(const GPtrArray *looks)
 {
-    g_autofree char *holder = port ? ctl_describe_holder(ctl, port) : NULL;
+    g_autoptr(GStrvBuilder) told = g_strv_builder_new();
 
-    if (!port)
-        return ctl_report(FALSE, "interface %s: macvtapd has no such port", wanted->target);
-    if (!domain_port_is_held(port, domain->uuid))
-        return ctl_report(FALSE, "interface %s: its port is held by %s", wanted->target, holder);
-    return ctl_report(g_str_equal(macvtap_port_get_state(port), "active"),
-                      "interface %s: its port is %s", wanted->target, macvtap_port_get_state(port));
+    for (guint i = 0; i < looks->len; i++) {
+        const CtlLook *look = looks->pdata[i];
+        g_autofree char *start = g_strdup_printf("interface %s: ", domain_nic_name(look->nic));
+
+        if (look->problem)
+            g_strv_builder_add(told, start);
+    }
+    return g_strv_builder_end(told);
 }
 
+/* The first problem of all is in the domain's line already. */
 static guint
-check_running(Ctl *ctl, const DomainXml *domain, const GPtrArray *there)
+report_looks(const CtlLookWith *with, const GPtrArray *looks)
 {
     guint problems = 0;
 
-    for (guint i = 0; i < domain->ports->len; i++) {
-        const DomainPort *wanted = domain->ports->pdata[i];
+    for (guint i = 0; i < looks->len; i++) {
+        const CtlLook *look = looks->pdata[i];
 
-        problems +=
-            check_running_port(ctl, domain, wanted, domain_port_find(there, wanted->target));
+        if (look->problem)
+            problems += ctl_report(FALSE, "%s", look->problem);
+        else if (with->running)
+            ctl_report(TRUE, "interface %s: its port is %s", domain_nic_name(look->nic),
+                       look->state);
     }
+    return problems;
+}
+
+/* What stands in the way of the domain as it is (running) or of its next start. */
+static guint
+check_ports(CtlLookWith *with, DomainXml *xml, GError **error)
+{
+    g_autoptr(DomainXml) domain = xml;
+    g_autoptr(GPtrArray) nics = ctl_list_nics(domain);
+    g_autoptr(GPtrArray) looks = NULL;
+    g_autoptr(GHashTable) devices = NULL, macs = NULL;
+    g_auto(GStrv) told = NULL;
+    guint problems;
+
+    if (!with->running && !ctl_owners_new(with->ctl, &devices, &macs, error))
+        return 1;
+    with->domain = domain;
+    with->devices = devices;
+    with->macs = macs;
+    with->pid = with->running ? ctl_find_process(with->ctl, domain) : 0;
+    looks = ctl_look(with, nics);
+    problems = check_metadata(domain, looks) + report_looks(with, looks);
+    told = list_told(looks);
+    g_clear_pointer(&looks, g_ptr_array_unref);
+    g_clear_pointer(&nics, g_ptr_array_unref);
+    if (!with->running && !domain->problem && domain->ports->len > 0)
+        problems += check_stopped(with->client, g_steal_pointer(&domain), with->there, told);
     return problems;
 }
 
@@ -112,24 +159,24 @@ ctl_check(Ctl *ctl, int argc, char **argv, GError **error)
     g_autoptr(DomainXml) xml = NULL;
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(GPtrArray) there = NULL;
-    gboolean active;
+    CtlLookWith with = {.ctl = ctl};
     guint problems;
 
     if (!ctl_parse(ctl, NULL, &argc, &argv, 1, "DOMAIN", error))
         return 2;
     domain = ctl_find_domain(ctl, argv[1], error);
-    active = domain && virDomainIsActive(domain) == 1;
-    xml = domain ? ctl_read_domain(domain, active ? 0 : VIR_DOMAIN_XML_INACTIVE, error) : NULL;
+    with.running = domain && virDomainIsActive(domain) == 1;
+    xml =
+        domain ? ctl_read_domain(domain, with.running ? 0 : VIR_DOMAIN_XML_INACTIVE, error) : NULL;
     if (!xml)
         return 1;
-    problems = ctl_report_hook(ctl_is_session(ctl)) + check_metadata(xml) + check_others(xml);
+    problems = ctl_report_hook(ctl_is_session(ctl));
     client = macvtap_client_connect(ctl->socket, error);
     there = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
     if (!there)
         return 1;
-    if (active)
-        problems += check_running(ctl, xml, there);
-    else if (!xml->problem && xml->ports->len > 0)
-        problems += check_stopped(client, g_steal_pointer(&xml), there);
+    with.client = client;
+    with.there = there;
+    problems += check_ports(&with, g_steal_pointer(&xml), error);
     return problems == 0 ? 0 : 1;
 }

@@ -4,12 +4,13 @@
  * tells by an event. The port must not go before, for then the guest would lose its network while
  * it still has the device; so this waits for the event, and a guest that does not agree keeps its
  * port. The configuration is changed after that, so that whoever repeats the command repeats all of
- * it; and what one of the two does not have any more is not missed.
+ * it; and what one of the two does not have any more is not missed. With --direct, libvirt's own
+ * interface takes the port's place.
  *
  * The metadata is read and written under the user's lock, which is not held while the guest is
  * waited for; what was read before that is read again.
  */
-#include "ctl-domain.h"
+#include "ctl-look.h"
 #include "domain-port.h"
 
 #include "descriptor.h"
@@ -17,12 +18,12 @@
 #include <libvirt/virterror.h>
 #include <string.h>
 
-#define SECONDS_DEFAULT 10
 #define SECONDS_MAX (G_MAXINT / 1000) /* libvirt's timers count milliseconds */
 
 typedef struct Detach {
     virDomain *domain;
-    gboolean live, config;
+    gboolean live, config, direct;
+    gboolean any; /* also an interface that is no port */
     int seconds;
     const char *wanted; /* a target or a MAC */
     gboolean told;      /* by libvirt that a device is gone, or the domain */
@@ -49,15 +50,26 @@ on_timeout(int timer, void *user_data)
 }
 
 static DomainPort *
-find_port(const DomainXml *domain, const char *wanted)
+find_port(const DomainXml *domain, const char *target)
 {
     for (guint i = 0; i < domain->ports->len; i++) {
         DomainPort *port = domain->ports->pdata[i];
 
-        if (g_str_equal(port->target, wanted) || domain_port_same_mac(port->mac, wanted))
+        if (g_str_equal(port->target, target))
             return port;
     }
     return NULL;
+}
+
+/* What a clone has without a name is ours, unlike a device that its user may have made. */
+static DomainNic *
+find_nic(const Detach *detach, const GPtrArray *nics)
+{
+    DomainNic *nic = domain_nic_find(nics, detach->wanted);
+
+    return nic && (detach->any || nic->port || (nic->kind == DOMAIN_NIC_UNNAMED && !nic->target))
+               ? nic
+               : NULL;
 }
 
 static gboolean
@@ -78,15 +90,14 @@ has_ended(const Detach *detach)
     return active == 0 || (active < 0 && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN);
 }
 
-/* Whether the domain has the port's interface at this moment; TRUE also when it cannot be read. Of
- * a domain that has ended, libvirt would show the configuration. */
+/* Whether the domain has an interface with the device at this moment; TRUE also when it cannot be
+ * read. Of a domain that has ended, libvirt would show the configuration. */
 static gboolean
 is_plugged(const Detach *detach, const char *target)
 {
     g_autoptr(DomainXml) now = has_ended(detach) ? NULL : ctl_read_domain(detach->domain, 0, NULL);
-    const DomainPort *port = now ? find_port(now, target) : NULL;
 
-    return !now ? virDomainIsActive(detach->domain) == 1 : port && port->interface;
+    return now ? domain_xml_has_interface(now, target) : virDomainIsActive(detach->domain) == 1;
 }
 
 static gboolean
@@ -109,19 +120,20 @@ wait_unplugged(Detach *detach, const char *target, GError **error)
 
 /* Without its metadata, an interface that stays would keep the domain from starting. */
 static gboolean
-unplug(Detach *detach, const DomainXml *domain, const DomainPort *port, guint flags, GError **error)
+check_nic(const DomainXml *domain, const DomainNic *nic, GError **error)
 {
-    g_autofree char *text = g_markup_printf_escaped(
-        "<interface type='ethernet'><mac address='%s'/><target dev='%s' managed='no'/></interface>",
-        port->mac ? port->mac : "", port->target);
+    return nic->kind != DOMAIN_NIC_PORT || nic->port->interface ||
+           ctl_fail(error,
+                    "interface %s is none that a port can have (macvtapctl domain check %s says"
+                    " why): mend it with virsh edit %s first",
+                    nic->target, domain->name, domain->name);
+}
 
-    if (!port->interface)
-        return !domain_xml_has_interface(domain, port->target) ||
-               ctl_fail(error,
-                        "interface %s is none that a port can have (macvtapctl domain check %s"
-                        " says why): mend it with virsh edit %s first",
-                        port->target, domain->name, domain->name);
-    return virDomainDetachDeviceFlags(detach->domain, text, flags) == 0 ||
+/* text: the interface's; NULL: there is none. */
+static gboolean
+unplug(const Detach *detach, const char *text, guint flags, GError **error)
+{
+    return !text || virDomainDetachDeviceFlags(detach->domain, text, flags) == 0 ||
            ctl_fail_libvirt(error, "libvirt");
 }
 
@@ -153,21 +165,45 @@ forget_port(Detach *detach, DomainXml *domain, const char *target, guint flags, 
     return !port || ctl_write_ports(detach->domain, domain->ports, flags, error);
 }
 
+/* Of an interface that libvirt could not find by what it has, or that changes: the whole domain is
+ * defined anew. */
 static gboolean
-detach_config(Detach *detach, GError **error)
+redefine(Ctl *ctl, Detach *detach, DomainXml *domain, DomainNic *nic, GError **error)
+{
+    g_autofree char *parent = NULL, *mode = NULL;
+
+    if (!detach->direct)
+        domain_nic_remove(domain, nic);
+    else if (!nic->interface || !nic->port)
+        return ctl_fail(error, "interface %s has no port to move from: leave --direct out",
+                        domain_nic_name(nic));
+    else if (!ctl_find_source(ctl, nic->port->network, &parent, &mode, error))
+        return FALSE;
+    else
+        domain_nic_make_direct(domain, nic, parent, mode);
+    return ctl_define(ctl, domain, error);
+}
+
+static gboolean
+detach_config(Ctl *ctl, Detach *detach, GError **error)
 {
     AUTO_FD int lock = ctl_lock(error);
     g_autoptr(DomainXml) domain =
-        lock >= 0 ? ctl_read_domain(detach->domain, VIR_DOMAIN_XML_INACTIVE, error) : NULL;
-    const DomainPort *port = domain ? find_port(domain, detach->wanted) : NULL;
-    g_autofree char *target = port ? g_strdup(port->target) : NULL;
+        lock >= 0 ? ctl_read_domain(detach->domain, CTL_XML_TO_DEFINE, error) : NULL;
+    g_autoptr(GPtrArray) nics = domain ? ctl_list_nics(domain) : NULL;
+    DomainNic *nic = domain ? find_nic(detach, nics) : NULL;
+    g_autofree char *target = nic ? g_strdup(nic->target) : NULL;
+    g_autofree char *text = nic && nic->interface ? domain_nic_format(nic) : NULL;
 
     if (!domain)
         return FALSE;
-    if (!port)
+    if (!nic)
         return fail_no_port(domain, "the domain's configuration", detach->wanted, error);
-    return check_whole(domain, VIR_DOMAIN_AFFECT_CONFIG, error) &&
-           unplug(detach, domain, port, VIR_DOMAIN_AFFECT_CONFIG, error) &&
+    if (!check_whole(domain, VIR_DOMAIN_AFFECT_CONFIG, error) || !check_nic(domain, nic, error))
+        return FALSE;
+    if (detach->direct || nic->kind == DOMAIN_NIC_UNNAMED)
+        return redefine(ctl, detach, domain, nic, error);
+    return unplug(detach, text, VIR_DOMAIN_AFFECT_CONFIG, error) &&
            forget_port(detach, domain, target, VIR_DOMAIN_AFFECT_CONFIG, error);
 }
 
@@ -209,21 +245,54 @@ remove_live(Ctl *ctl, Detach *detach, const char *target, GError **error)
            delete_port(ctl, domain, target, error);
 }
 
+/* What is to be plugged in the interface's place; *ret_text NULL: nothing. */
+static gboolean
+describe_direct(Ctl *ctl, const Detach *detach, DomainXml *domain, DomainNic *nic, char **ret_text,
+                GError **error)
+{
+    g_autofree char *parent = NULL, *mode = NULL;
+
+    if (!detach->direct || !nic->interface || !nic->port)
+        return TRUE;
+    if (!ctl_find_source(ctl, nic->port->network, &parent, &mode, error))
+        return FALSE;
+    domain_nic_make_direct(domain, nic, parent, mode);
+    *ret_text = domain_nic_format(nic);
+    return TRUE;
+}
+
+static gboolean
+plug_direct(const Detach *detach, const char *text, GError **error)
+{
+    return !text || virDomainAttachDeviceFlags(detach->domain, text, VIR_DOMAIN_AFFECT_LIVE) == 0 ||
+           ctl_fail_libvirt(error, "the port is gone, and libvirt cannot plug its own interface");
+}
+
+static gboolean
+unplug_nic(Ctl *ctl, Detach *detach, DomainXml *domain, DomainNic *nic, GError **error)
+{
+    g_autofree char *target = g_strdup(nic->target), *direct = NULL;
+    g_autofree char *text = nic->interface ? domain_nic_format(nic) : NULL;
+
+    return check_whole(domain, VIR_DOMAIN_AFFECT_LIVE, error) && check_nic(domain, nic, error) &&
+           describe_direct(ctl, detach, domain, nic, &direct, error) &&
+           unplug(detach, text, VIR_DOMAIN_AFFECT_LIVE, error) &&
+           wait_unplugged(detach, target, error) &&
+           (has_ended(detach) ||
+            (remove_live(ctl, detach, target, error) && plug_direct(detach, direct, error)));
+}
+
 static gboolean
 unplug_live(Ctl *ctl, Detach *detach, GError **error)
 {
     g_autoptr(DomainXml) domain = ctl_read_domain(detach->domain, 0, error);
-    const DomainPort *port = domain ? find_port(domain, detach->wanted) : NULL;
-    g_autofree char *target = port ? g_strdup(port->target) : NULL;
+    g_autoptr(GPtrArray) nics = domain ? ctl_list_nics(domain) : NULL;
+    DomainNic *nic = domain ? find_nic(detach, nics) : NULL;
 
     if (!domain)
         return FALSE;
-    if (!port)
-        return fail_no_port(domain, "the domain", detach->wanted, error);
-    return check_whole(domain, VIR_DOMAIN_AFFECT_LIVE, error) &&
-           unplug(detach, domain, port, VIR_DOMAIN_AFFECT_LIVE, error) &&
-           wait_unplugged(detach, target, error) &&
-           (has_ended(detach) || remove_live(ctl, detach, target, error));
+    return nic ? unplug_nic(ctl, detach, domain, nic, error)
+               : fail_no_port(domain, "the domain", detach->wanted, error);
 }
 
 /* A domain that ends meanwhile takes its ports with it: the hook does that. */
@@ -270,8 +339,9 @@ static gboolean
 has_port(const Detach *detach, guint flags)
 {
     g_autoptr(DomainXml) domain = ctl_read_domain(detach->domain, flags, NULL);
+    g_autoptr(GPtrArray) nics = domain ? ctl_list_nics(domain) : NULL;
 
-    return !domain || find_port(domain, detach->wanted);
+    return !domain || find_nic(detach, nics);
 }
 
 static gboolean
@@ -284,18 +354,28 @@ run(Ctl *ctl, Detach *detach, guint flags, GError **error)
         live = !config || has_port(detach, 0);
     }
     return (!live || watch_and_detach_live(ctl, detach, error)) &&
-           (!config || detach_config(detach, error));
+           (!config || detach_config(ctl, detach, error));
+}
+
+gboolean
+ctl_unplug(Ctl *ctl, virDomain *domain, const char *target, int seconds, GError **error)
+{
+    Detach detach = {.domain = domain, .any = TRUE, .seconds = seconds, .wanted = target};
+
+    return watch_and_detach_live(ctl, &detach, error);
 }
 
 int
 ctl_detach(Ctl *ctl, int argc, char **argv, GError **error)
 {
-    Detach detach = {.seconds = SECONDS_DEFAULT};
+    Detach detach = {.seconds = CTL_UNPLUG_SECONDS};
     const GOptionEntry entries[] = {
         {"live", 0, 0, G_OPTION_ARG_NONE, &detach.live, "Change the running domain", NULL},
         {"config", 0, 0, G_OPTION_ARG_NONE, &detach.config, "Change its configuration", NULL},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &detach.seconds,
          "How long to wait for the guest to let go (10)", "SECONDS"},
+        {"direct", 0, 0, G_OPTION_ARG_NONE, &detach.direct,
+         "Leave libvirt's own interface (type='direct') in its place", NULL},
         {NULL},
     };
     g_autoptr(virDomain) domain = NULL;

@@ -23,9 +23,9 @@ typedef struct Command {
 static const Command commands[] = {
     {"attach", ctl_attach,
      "DOMAIN --network NET [--mac MAC] [--target IFNAME] [--model MODEL] [--queues N] [--mtu N]"
-     " [--live] [--config]",
-     "Give a domain a port"},
-    {"detach", ctl_detach, "DOMAIN TARGET|MAC [--live] [--config] [--timeout SECONDS]",
+     " [--live] [--config] | DOMAIN [TARGET|MAC] --replace [--network NET] [...]",
+     "Give a domain a port, or make one of an interface that it has"},
+    {"detach", ctl_detach, "DOMAIN TARGET|MAC [--direct] [--live] [--config] [--timeout SECONDS]",
      "Take a port away from it"},
     {"list", ctl_list, "", "The ports of all domains"},
     {"check", ctl_check, "DOMAIN", "Look for what would keep it from starting"},
@@ -84,12 +84,19 @@ parse_syntax(Ctl *ctl, ArgumentsSyntax syntax, int *argc, char ***argv, GError *
 }
 
 gboolean
+ctl_parse_range(Ctl *ctl, const GOptionEntry *entries, int *argc, char ***argv, int min, int max,
+                const char *arguments, GError **error)
+{
+    const ArgumentsSyntax syntax = {.own = entries, .arguments = arguments, .min = min, .max = max};
+
+    return parse_syntax(ctl, syntax, argc, argv, error);
+}
+
+gboolean
 ctl_parse(Ctl *ctl, const GOptionEntry *entries, int *argc, char ***argv, int n,
           const char *arguments, GError **error)
 {
-    const ArgumentsSyntax syntax = {.own = entries, .arguments = arguments, .min = n, .max = n};
-
-    return parse_syntax(ctl, syntax, argc, argv, error);
+    return ctl_parse_range(ctl, entries, argc, argv, n, n, arguments, error);
 }
 
 static char *

@@ -43,6 +43,10 @@ guint ctl_report_hook(gboolean session);
 gboolean ctl_parse(Ctl *ctl, const GOptionEntry *entries, int *argc, char ***argv, int n,
                    const char *arguments, GError **error);
 
+/* The same with min to max arguments. */
+gboolean ctl_parse_range(Ctl *ctl, const GOptionEntry *entries, int *argc, char ***argv, int min,
+                         int max, const char *arguments, GError **error);
+
 /* ctl-libvirt.c. The connection is the Ctl's. */
 virConnect *ctl_connect(Ctl *ctl, GError **error);
 
@@ -57,13 +61,19 @@ virDomain *ctl_find_domain(Ctl *ctl, const char *name, GError **error);
 DomainXml *ctl_read_domain(virDomain *domain, guint flags, GError **error);
 
 /* What add (domain_xml_add_…) finds in all domains that libvirt, which is connected, has, as they
- * are now and as they are configured: a set of char *. NULL when they cannot be listed;
- * g_hash_table_unref() it. */
-GHashTable *ctl_collect(Ctl *ctl, void (*add)(const DomainXml *domain, GHashTable *set),
+ * are now and as they are configured: owners as of domain_xml_owners_new(). NULL when they cannot
+ * be listed; g_hash_table_unref() it. */
+GHashTable *ctl_collect(Ctl *ctl, void (*add)(const DomainXml *domain, GHashTable *owners),
                         GError **error);
 
 /* Writes the ports (of DomainPort) into the domain's metadata; flags: VIR_DOMAIN_AFFECT_…. */
 gboolean ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags, GError **error);
+
+/* The flags to read a domain with that is to be defined anew: all of its configuration. */
+#define CTL_XML_TO_DEFINE (VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE)
+
+/* Has libvirt take the document, read with CTL_XML_TO_DEFINE, as the domain's configuration. */
+gboolean ctl_define(Ctl *ctl, const DomainXml *domain, GError **error);
 
 /* Keeps others of this user from changing a domain's ports until the descriptor is closed: to be
  * taken before what is to be changed is read. -1 with an error. See change-lock.h. */
@@ -80,6 +90,32 @@ char *ctl_describe_holder(Ctl *ctl, const MacvtapPort *port);
 /* QEMU's process of a running domain; 0 when it cannot be told. */
 int ctl_find_process(Ctl *ctl, const DomainXml *domain);
 
+/* ctl-attach.c */
+
+/* A free name for a device of the domain's; NULL with an error, free with g_free(). changed: the
+ * domain with changes that libvirt does not have yet, here and below; NULL: there are none. */
+char *ctl_choose_target(Ctl *ctl, virDomain *domain, const DomainXml *changed, GError **error);
+
+/* Whether macvtapd would make the port, and with which MAC if the options have none; a refusal that
+ * a later start need not meet is told as a note, if they have one. */
+gboolean ctl_ask_macvtapd(Ctl *ctl, MacvtapClient *client, PortOptions *options,
+                          const DomainXml *changed, GError **error);
+
+/* Makes the port of a running domain and plugs the interface with this XML; what has been chosen is
+ * in the options. */
+gboolean ctl_plug(Ctl *ctl, virDomain *domain, PortOptions *options, const char *text,
+                  GError **error);
+
+/* ctl-replace.c: attach --replace. flags: VIR_DOMAIN_AFFECT_…; wanted: a target or a MAC, NULL:
+ * what is broken, or the only one. */
+gboolean ctl_replace(Ctl *ctl, virDomain *domain, guint flags, const char *wanted,
+                     const PortOptions *options, GError **error);
+
+/* ctl-detach.c: takes an interface of any kind from a running guest, its port and its metadata, and
+ * waits at most so long for the guest to let go. A domain that ends meanwhile is no failure. */
+#define CTL_UNPLUG_SECONDS 10
+gboolean ctl_unplug(Ctl *ctl, virDomain *domain, const char *target, int seconds, GError **error);
+
 /* ctl-network.c */
 
 /* The network with this name as macvtapd lists it; NULL with an error when there is none. An ad-hoc
@@ -92,6 +128,19 @@ gboolean ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwor
  * made. NULL with macvtapd's refusal, or when each MAC is taken; free with g_free(). */
 char *ctl_ask_mac(MacvtapClient *client, const PortOptions *options, GHashTable *taken,
                   GError **error);
+
+/* Whether a port on the network has its parent's MAC, so that another guest that has it is no
+ * reason to ask for another one. */
+gboolean ctl_gives_parents_mac(MacvtapClient *client, const char *network);
+
+/* What libvirt's own interface on the network would have: its parent, of a pool the first, and the
+ * mode as libvirt calls it; free both with g_free(). Fails where libvirt has no such thing. */
+gboolean ctl_find_source(Ctl *ctl, const char *network, char **ret_parent, char **ret_mode,
+                         GError **error);
+
+/* The network whose ports are like libvirt's own interface with this source; free it with g_free().
+ * NULL with an error when there is not exactly one. */
+char *ctl_find_network_like(Ctl *ctl, const char *parent, const char *mode, GError **error);
 
 /* Whether the last refusal tells of how things are now, with the parent and other ports, so that a
  * later start of the domain need not meet it. */

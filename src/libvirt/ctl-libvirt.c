@@ -70,9 +70,9 @@ ctl_read_domain(virDomain *domain, guint flags, GError **error)
 }
 
 GHashTable *
-ctl_collect(Ctl *ctl, void (*add)(const DomainXml *domain, GHashTable *set), GError **error)
+ctl_collect(Ctl *ctl, void (*add)(const DomainXml *domain, GHashTable *owners), GError **error)
 {
-    g_autoptr(GHashTable) set = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GHashTable) owners = domain_xml_owners_new();
     virDomain **domains;
     int n = virConnectListAllDomains(ctl->connection, &domains, 0);
 
@@ -85,13 +85,13 @@ ctl_collect(Ctl *ctl, void (*add)(const DomainXml *domain, GHashTable *set), GEr
         g_autoptr(DomainXml) later = ctl_read_domain(domains[i], VIR_DOMAIN_XML_INACTIVE, NULL);
 
         if (now)
-            add(now, set);
+            add(now, owners);
         if (later)
-            add(later, set);
+            add(later, owners);
         virDomainFree(domains[i]);
     }
     free(domains);
-    return g_steal_pointer(&set);
+    return g_steal_pointer(&owners);
 }
 
 static char *
@@ -118,6 +118,18 @@ ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags, GError *
     return virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, text, "macvtapd",
                                 DOMAIN_XML_NAMESPACE, flags) == 0 ||
            ctl_fail_libvirt(error, "cannot write the domain's metadata");
+}
+
+gboolean
+ctl_define(Ctl *ctl, const DomainXml *domain, GError **error)
+{
+    g_autofree char *text = domain_xml_format(domain);
+    virDomain *defined = virDomainDefineXML(ctl->connection, text);
+
+    if (!defined)
+        return ctl_fail_libvirt(error, "libvirt does not take the changed domain");
+    virDomainFree(defined);
+    return TRUE;
 }
 
 int

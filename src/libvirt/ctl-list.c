@@ -1,38 +1,36 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ctl-domain.h"
-#include "domain-port.h"
+#include "ctl-look.h"
 
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* A port in a domain, and macvtapd's if it is there: another domain's is not this one's, even if it
- * has the name. */
 static json_t *
-describe(const DomainXml *domain, gboolean active, const DomainPort *port, const GPtrArray *made)
+describe(const CtlLookWith *with, const CtlLook *look)
 {
-    const MacvtapPort *found = domain_port_find(made, port->target);
-    gboolean own = found && domain_port_is_held(found, domain->uuid);
+    const DomainNic *nic = look->nic;
 
-    return json_pack("{s:s, s:b, s:s, s:s, s:s*, s:i, s:s}", "domain", domain->name, "running",
-                     active, "target", port->target, "network", port->network, "macAddress",
-                     port->mac, "queues", (int)port->queues, "state",
-                     own ? macvtap_port_get_state(found) : "absent");
+    return json_pack("{s:s, s:b, s:s*, s:s*, s:s*, s:i, s:s, s:s*}", "domain", with->domain->name,
+                     "running", with->running, "target", nic->target, "network", look->network,
+                     "macAddress", nic->mac, "queues", nic->port ? (int)nic->port->queues : 1,
+                     "state", look->state, "problem", look->problem);
 }
 
 /* Appends the domain's ports; a domain whose XML cannot be read has none of ours. */
 static void
-add_domain(json_t *list, virDomain *domain, const GPtrArray *made)
+add_domain(json_t *list, CtlLookWith with, virDomain *domain)
 {
-    gboolean active = virDomainIsActive(domain) == 1;
-    char *text = virDomainGetXMLDesc(domain, 0);
-    g_autoptr(DomainXml) xml = NULL;
+    g_autoptr(DomainXml) xml = ctl_read_domain(domain, 0, NULL);
+    g_autoptr(GPtrArray) nics = xml ? ctl_list_nics(xml) : NULL;
+    g_autoptr(GPtrArray) looks = NULL;
 
-    if (text && domain_xml_concerns_us(text, strlen(text)))
-        xml = domain_xml_parse(text, strlen(text), NULL);
-    free(text);
-    for (guint i = 0; xml && i < xml->ports->len; i++)
-        json_array_append_new(list, describe(xml, active, xml->ports->pdata[i], made));
+    if (!xml)
+        return;
+    with.domain = xml;
+    with.running = virDomainIsActive(domain) == 1;
+    with.pid = with.running && nics->len > 0 ? ctl_find_process(with.ctl, xml) : 0;
+    looks = ctl_look(&with, nics);
+    for (guint i = 0; i < looks->len; i++)
+        json_array_append_new(list, describe(&with, looks->pdata[i]));
 }
 
 static gboolean
@@ -40,7 +38,9 @@ read_domains(Ctl *ctl, json_t *list, GError **error)
 {
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(GPtrArray) made = NULL;
+    g_autoptr(GHashTable) devices = NULL, macs = NULL;
     virConnect *connection = ctl_connect(ctl, error);
+    CtlLookWith with = {.ctl = ctl};
     virDomain **domains;
     int n;
 
@@ -48,13 +48,17 @@ read_domains(Ctl *ctl, json_t *list, GError **error)
         return FALSE;
     client = macvtap_client_connect(ctl->socket, error);
     made = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
-    if (!made)
+    if (!made || !ctl_owners_new(ctl, &devices, &macs, error))
         return FALSE;
+    with.client = client;
+    with.there = made;
+    with.devices = devices;
+    with.macs = macs;
     n = virConnectListAllDomains(connection, &domains, 0);
     if (n < 0)
         return ctl_fail_libvirt(error, "cannot list the domains");
     for (int i = 0; i < n; i++) {
-        add_domain(list, domains[i], made);
+        add_domain(list, with, domains[i]);
         virDomainFree(domains[i]);
     }
     free(domains);
@@ -75,13 +79,13 @@ print_ports(const json_t *list)
     json_t *port;
     gsize i;
 
-    g_print("%-20s %-9s %-15s %-16s %-17s %s\n", "DOMAIN", "RUNNING", "TARGET", "NETWORK", "MAC",
-            "STATE");
+    g_print("%-20s %-9s %-15s %-16s %-17s %-11s %s\n", "DOMAIN", "RUNNING", "TARGET", "NETWORK",
+            "MAC", "STATE", "PROBLEM");
     json_array_foreach (list, i, port) {
-        g_print("%-20s %-9s %-15s %-16s %-17s %s\n", text_of(port, "domain"),
+        g_print("%-20s %-9s %-15s %-16s %-17s %-11s %s\n", text_of(port, "domain"),
                 json_is_true(json_object_get(port, "running")) ? "yes" : "no",
                 text_of(port, "target"), text_of(port, "network"), text_of(port, "macAddress"),
-                text_of(port, "state"));
+                text_of(port, "state"), text_of(port, "problem"));
     }
 }
 

@@ -54,9 +54,8 @@ check_port(MacvtapClient *client, const PortOptions *options, const char *guest_
     return macvtap_client_check(client, &request, error);
 }
 
-/* Then another guest that has it is no reason to ask for another. */
-static gboolean
-gives_parents_mac(MacvtapClient *client, const char *name)
+gboolean
+ctl_gives_parents_mac(MacvtapClient *client, const char *name)
 {
     g_autoptr(MacvtapNetwork) network = NULL;
     g_autofree char *policy = NULL;
@@ -76,7 +75,7 @@ ctl_ask_mac(MacvtapClient *client, const PortOptions *options, GHashTable *taken
         const char *mac = port ? macvtap_port_get_mac_address(port) : NULL;
 
         if (!mac || !taken || !g_hash_table_contains(taken, mac) || options->mac ||
-            (attempt == 0 && gives_parents_mac(client, options->network)))
+            (attempt == 0 && ctl_gives_parents_mac(client, options->network)))
             return g_strdup(mac);
     }
     ctl_fail(error,
@@ -101,4 +100,92 @@ ctl_refusal_may_pass(MacvtapClient *client, const PortOptions *options, const GE
     /* Of queues, or of ports. */
     port = check_port(client, options, NULL, FALSE, &error);
     return error && g_str_equal(error->message, refusal->message);
+}
+
+/* Of "parent=eth0,mode=bridge": what stands behind the word; free with g_free(), NULL: nothing. */
+static char *
+find_word(const char *description, const char *word)
+{
+    g_auto(GStrv) words = g_strsplit(description, ",", -1);
+
+    for (char **one = words; *one; one++) {
+        if (g_str_has_prefix(*one, word))
+            return g_strdup(*one + strlen(word));
+    }
+    return NULL;
+}
+
+static gboolean
+read_network(Ctl *ctl, const char *name, char **ret_parent, char **ret_mode, char **ret_vlan,
+             GError **error)
+{
+    g_autoptr(MacvtapClient) client = macvtap_client_connect(ctl->socket, error);
+    g_autoptr(MacvtapNetwork) network = NULL;
+    g_autofree char *parents = NULL;
+
+    if (!client || !ctl_find_network(client, name, &network, error))
+        return FALSE;
+    if (!network) {
+        *ret_parent = find_word(name, "parent=");
+        *ret_mode = find_word(name, "mode=");
+        *ret_vlan = find_word(name, "vlan=");
+        return TRUE;
+    }
+    parents = macvtap_network_get_text(network, "parents");
+    *ret_parent = g_strndup(parents, strcspn(parents, " "));
+    *ret_mode = g_strdup(macvtap_network_get_mode(network));
+    *ret_vlan = macvtap_network_get_text(network, "vlan");
+    return TRUE;
+}
+
+gboolean
+ctl_find_source(Ctl *ctl, const char *network, char **ret_parent, char **ret_mode, GError **error)
+{
+    g_autofree char *parent = NULL, *mode = NULL, *vlan = NULL;
+
+    if (!read_network(ctl, network, &parent, &mode, &vlan, error))
+        return FALSE;
+    if (!parent || !mode || g_str_equal(mode, "source"))
+        return ctl_fail(error, "libvirt has no interface like one on network %s", network);
+    if (vlan && vlan[0])
+        return ctl_fail(error,
+                        "libvirt's own macvtap interface cannot tag, and network %s has VLAN %s",
+                        network, vlan);
+    *ret_parent = g_steal_pointer(&parent);
+    *ret_mode = g_strdup(g_str_equal(mode, "passthru") ? "passthrough" : mode);
+    return TRUE;
+}
+
+static gboolean
+is_like(const MacvtapNetwork *network, const char *parent, const char *mode)
+{
+    const char *has = macvtap_network_get_mode(network);
+    g_autofree char *parents = macvtap_network_get_text(network, "parents");
+    g_autofree char *vlan = macvtap_network_get_text(network, "vlan");
+
+    return has && !vlan[0] && g_str_equal(parents, parent) &&
+           g_str_equal(has, g_str_equal(mode, "passthrough") ? "passthru" : mode);
+}
+
+char *
+ctl_find_network_like(Ctl *ctl, const char *parent, const char *mode, GError **error)
+{
+    g_autoptr(MacvtapClient) client = macvtap_client_connect(ctl->socket, error);
+    g_autoptr(GPtrArray) networks = client ? macvtap_client_list_networks(client, error) : NULL;
+    const char *found = NULL;
+    guint n = 0;
+
+    if (!networks)
+        return NULL;
+    for (guint i = 0; i < networks->len; i++) {
+        if (!is_like(networks->pdata[i], parent, mode))
+            continue;
+        found = macvtap_network_get_name(networks->pdata[i]);
+        n++;
+    }
+    if (n == 1)
+        return g_strdup(found);
+    ctl_fail(error, "%s network has the parent %s and mode %s: say which one with --network NET",
+             n == 0 ? "no" : "more than one", parent, mode);
+    return NULL;
 }

@@ -86,7 +86,7 @@ take_network(XmlOptions *options, const MacvtapNetwork *network)
 
 /* Lines whose text macvtapd would have to tell are left out without it: libvirt makes up a MAC. */
 static void
-ask_macvtapd(const Ctl *ctl, XmlOptions *options)
+ask_macvtapd(const Ctl *ctl, XmlOptions *options, GHashTable *macs)
 {
     g_autoptr(GError) cause = NULL;
     g_autoptr(MacvtapClient) client = macvtap_client_connect(ctl->socket, &cause);
@@ -95,7 +95,7 @@ ask_macvtapd(const Ctl *ctl, XmlOptions *options)
     if (client && ctl_find_network(client, options->port.network, &network, &cause) && network)
         take_network(options, network);
     if (client && !cause && !options->port.mac)
-        options->port.mac = ctl_ask_mac(client, &options->port, NULL, &cause);
+        options->port.mac = ctl_ask_mac(client, &options->port, macs, &cause);
     if (cause)
         g_printerr("macvtapctl: note: %s\n", cause->message);
 }
@@ -126,6 +126,28 @@ check_libvirt_network(const XmlOptions *options, GError **error)
     return TRUE;
 }
 
+/* A shell makes words of it, and virt-install options of these. */
+static gboolean
+check_words(const XmlOptions *options, GError **error)
+{
+    const char *network = options->port.network;
+
+    for (const char *c = network; *c; c++) {
+        if (!g_ascii_isalnum(*c) && !strchr("-_.", *c))
+            return ctl_fail(error,
+                            "virt-install cannot be told of network %s: define one whose name has"
+                            " only letters, digits, '-', '_' and '.'",
+                            network);
+    }
+    return TRUE;
+}
+
+static gboolean
+is_template(const XmlOptions *options, const char *name)
+{
+    return g_strcmp0(options->template, name) == 0;
+}
+
 static int
 print(const XmlOptions *options, GError **error)
 {
@@ -144,13 +166,24 @@ print(const XmlOptions *options, GError **error)
         {NULL},
     };
 
-    if (g_strcmp0(options->template, "libvirt-network") == 0 &&
-        !check_libvirt_network(options, error))
+    if (is_template(options, "libvirt-network") && !check_libvirt_network(options, error))
+        return 1;
+    if (is_template(options, "virt-install") && !check_words(options, error))
         return 1;
     if (options->template)
         return !print_template(options->template, values, error);
     return !(print_template("metadata", values, error) &&
              print_template("interface", values, error));
+}
+
+/* What other domains have is not for a new one; without libvirt that cannot be seen. */
+static void
+collect_taken(Ctl *ctl, const XmlOptions *options, GHashTable **ret_targets, GHashTable **ret_macs)
+{
+    if (!is_template(options, "virt-install") || !ctl_connect(ctl, NULL))
+        return;
+    *ret_targets = ctl_collect(ctl, domain_xml_add_targets, NULL);
+    *ret_macs = ctl_collect(ctl, domain_xml_add_macs, NULL);
 }
 
 static guint
@@ -163,6 +196,7 @@ int
 ctl_xml(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_auto(XmlOptions) options = {0};
+    g_autoptr(GHashTable) targets = NULL, macs = NULL;
 
     if (!parse(ctl, &options, argc, argv, error))
         return 2;
@@ -170,11 +204,12 @@ ctl_xml(Ctl *ctl, int argc, char **argv, GError **error)
         return print_list();
     if (!options.domain)
         options.domain = g_strdup("vm1");
+    collect_taken(ctl, &options, &targets, &macs);
     if (!options.port.target)
         options.port.target =
-            target_name_choose(options.domain, geteuid() != 0, NULL, interface_index);
+            target_name_choose(options.domain, geteuid() != 0, targets, interface_index);
     if (!interface_name_check_chosen(options.port.target, error))
         return 1;
-    ask_macvtapd(ctl, &options);
+    ask_macvtapd(ctl, &options, macs);
     return print(&options, error);
 }

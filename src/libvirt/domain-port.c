@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain-port.h"
 
+#include "qemu-process.h"
+
 #include "mac-address.h"
 
 #include <string.h>
@@ -62,4 +64,59 @@ domain_port_find_old(const GPtrArray *ports, const char *uuid, const DomainPort 
             return port;
     }
     return NULL;
+}
+
+static gboolean
+is_in_the_way(const MacvtapPort *port, const DomainPort *wanted)
+{
+    return g_str_equal(macvtap_port_get_interface_name(port), wanted->target) ||
+           g_str_equal(macvtap_port_get_name(port), wanted->target) ||
+           domain_port_same_mac(macvtap_port_get_mac_address(port), wanted->mac);
+}
+
+static const MacvtapPort *
+find_in_the_way(const GPtrArray *ports, const DomainPort *wanted)
+{
+    for (guint i = 0; i < ports->len; i++) {
+        if (is_in_the_way(ports->pdata[i], wanted))
+            return ports->pdata[i];
+    }
+    return NULL;
+}
+
+/* By its QEMU, for a hook may not ask libvirt; a domain that is only starting has none. */
+static char *
+name_domain(const MacvtapPort *port, const char *proc_folder)
+{
+    g_autofree char *pid = macvtap_port_get_text(port, "holder.pid");
+    g_autofree char *holder = macvtap_port_get_holder(port);
+    g_autofree char *name =
+        pid[0] ? qemu_process_get_name(proc_folder, (pid_t)g_ascii_strtoll(pid, NULL, 10)) : NULL;
+
+    return g_strdup(name ? name : holder + strlen("domain:"));
+}
+
+void
+domain_port_explain(MacvtapClient *client, const char *uuid, const DomainPort *wanted,
+                    const char *proc_folder, GError **error)
+{
+    const char *refusal = macvtap_client_get_refusal(client);
+    g_autoptr(GPtrArray) ports = NULL;
+    g_autofree char *holder = NULL, *name = NULL;
+    const MacvtapPort *port;
+    GError *explained;
+
+    if (!error || !*error ||
+        (g_strcmp0(refusal, "NameTaken") != 0 && g_strcmp0(refusal, "MacConflict") != 0))
+        return;
+    ports = macvtap_client_list_ports(client, NULL, NULL);
+    port = ports ? find_in_the_way(ports, wanted) : NULL;
+    holder = port ? macvtap_port_get_holder(port) : NULL;
+    if (!port || !g_str_has_prefix(holder, "domain:") || domain_port_is_held(port, uuid))
+        return;
+    name = name_domain(port, proc_folder);
+    explained = g_error_new((*error)->domain, (*error)->code, "%s; domain %s has it",
+                            (*error)->message, name);
+    g_clear_error(error);
+    g_propagate_error(error, explained);
 }

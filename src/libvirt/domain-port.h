@@ -22,5 +22,11 @@ gboolean domain_port_is_held(const MacvtapPort *port, const char *uuid);
 const MacvtapPort *domain_port_find_old(const GPtrArray *ports, const char *uuid,
                                         const DomainPort *wanted);
 
+/* Adds to a refusal of macvtapd's, the client's last one, which domain has the port that is in the
+ * way, by its device's name or its MAC: who is refused knows domains, not ports. Nothing is added
+ * where no other domain (uuid: this one's) has it. proc_folder: "/proc". */
+void domain_port_explain(MacvtapClient *client, const char *uuid, const DomainPort *wanted,
+                         const char *proc_folder, GError **error);
+
 /* Whether both are the same MAC; FALSE unless both are one. */
 gboolean domain_port_same_mac(const char *a, const char *b);

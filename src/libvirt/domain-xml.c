@@ -41,6 +41,18 @@ static gboolean G_GNUC_PRINTF(2, 3) problem(DomainXml *domain, const char *forma
     return FALSE;
 }
 
+/* The same of one port. Always FALSE. */
+static gboolean G_GNUC_PRINTF(3, 4)
+    port_problem(DomainXml *domain, DomainPort *port, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    port->problem = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    return problem(domain, "%s", port->problem);
+}
+
 /* Text from a document, fit for a message. */
 static char *
 show(const char *text)
@@ -58,6 +70,7 @@ free_port(gpointer data)
     g_free(port->target);
     g_free(port->network);
     g_free(port->mac);
+    g_free(port->problem);
     g_free(port);
 }
 
@@ -228,24 +241,43 @@ find_interface(const xmlNode *root, const char *target, gboolean *ret_again)
 }
 
 static gboolean
-check_type(DomainXml *domain, const DomainPort *port, const xmlNode *interface)
+check_type(DomainXml *domain, DomainPort *port, const xmlNode *interface)
 {
     g_autofree char *type = attribute(interface, "type");
     g_autofree char *managed = attribute(child(interface, "target"), "managed");
     g_autofree char *shown = show(type ? type : "");
 
     if (g_strcmp0(type, "ethernet") != 0)
-        return problem(domain, "interface %s is type='%s'; a port of macvtapd is type='ethernet'",
-                       port->target, shown);
+        return port_problem(domain, port,
+                            "interface %s is type='%s'; a port of macvtapd is type='ethernet'",
+                            port->target, shown);
     if (g_strcmp0(managed, "no") != 0)
-        return problem(domain,
-                       "interface %s is a port of macvtapd: its target must say managed='no'",
-                       port->target);
+        return port_problem(domain, port,
+                            "interface %s is a port of macvtapd: its target must say managed='no'",
+                            port->target);
+    return TRUE;
+}
+
+/* What libvirt would do for the interface, and takes without a word, has no effect on a macvtap, or
+ * another one: see docs/libvirt.md. */
+static gboolean
+check_rules(DomainXml *domain, DomainPort *port, const xmlNode *interface)
+{
+    if (child(interface, "filterref"))
+        return port_problem(domain, port,
+                            "interface %s has a <filterref>, and libvirt's filters never see a"
+                            " macvtap's frames: it would protect nobody, remove it",
+                            port->target);
+    if (child(interface, "bandwidth"))
+        return port_problem(domain, port,
+                            "interface %s has a <bandwidth>, and libvirt would limit the other"
+                            " direction, as a macvtap's are not a tap's: remove it",
+                            port->target);
     return TRUE;
 }
 
 static gboolean
-read_number(DomainXml *domain, const DomainPort *port, const xmlNode *node, const char *name,
+read_number(DomainXml *domain, DomainPort *port, const xmlNode *node, const char *name,
             guint *ret_number)
 {
     g_autofree char *text = attribute(node, name);
@@ -255,10 +287,33 @@ read_number(DomainXml *domain, const DomainPort *port, const xmlNode *node, cons
     if (!text)
         return TRUE;
     if (!g_ascii_string_to_unsigned(text, 10, 1, G_MAXUINT16, &number, NULL))
-        return problem(domain, "interface %s: %s='%s' is not a number from 1 to 65535",
-                       port->target, name, shown);
+        return port_problem(domain, port, "interface %s: %s='%s' is not a number from 1 to 65535",
+                            port->target, name, shown);
     *ret_number = (guint)number;
     return TRUE;
+}
+
+/* virt-clone leaves the interface without a device's name, and the metadata as it was. */
+static gboolean
+fail_no_interface(DomainXml *domain, DomainPort *port, const xmlNode *root)
+{
+    for (xmlNode *node = child(child(root, "devices"), "interface"); node;
+         node = next_element(node->next, "interface", NULL)) {
+        g_autofree char *managed = attribute(child(node, "target"), "managed");
+        g_autofree char *dev = attribute(child(node, "target"), "dev");
+        g_autofree char *mac = attribute(child(node, "mac"), "address");
+        g_autofree char *shown = show(mac ? mac : "?");
+
+        if (g_strcmp0(managed, "no") == 0 && !dev)
+            return port_problem(domain, port,
+                                "interface %s has no device's name, as in a clone (its metadata"
+                                " still says %s)",
+                                shown, port->target);
+    }
+    return port_problem(domain, port,
+                        "metadata names a port %s, but no interface has <target dev='%s' "
+                        "managed='no'/>",
+                        port->target, port->target);
 }
 
 static gboolean
@@ -266,19 +321,20 @@ read_interface(DomainXml *domain, DomainPort *port, const xmlNode *root)
 {
     gboolean again;
     xmlNode *interface = find_interface(root, port->target, &again);
+    g_autofree char *link = NULL;
 
     if (!interface)
-        return problem(domain,
-                       "metadata names a port %s, but no interface has <target dev='%s' "
-                       "managed='no'/>",
-                       port->target, port->target);
+        return fail_no_interface(domain, port, root);
     if (again)
-        return problem(domain, "two interfaces have the target '%s'", port->target);
+        return port_problem(domain, port, "two interfaces have the target '%s'", port->target);
     if (!check_type(domain, port, interface))
         return FALSE;
     port->interface = interface;
     port->mac = attribute(child(interface, "mac"), "address");
-    return read_number(domain, port, child(interface, "driver"), "queues", &port->queues) &&
+    link = attribute(child(interface, "link"), "state");
+    port->link_down = g_strcmp0(link, "down") == 0;
+    return check_rules(domain, port, interface) &&
+           read_number(domain, port, child(interface, "driver"), "queues", &port->queues) &&
            read_number(domain, port, child(interface, "mtu"), "size", &port->mtu);
 }
 
@@ -373,32 +429,73 @@ first_interface(const DomainXml *domain)
     return child(child(xmlDocGetRootElement(domain->document), "devices"), "interface");
 }
 
-void
-domain_xml_add_targets(const DomainXml *domain, GHashTable *targets)
+GHashTable *
+domain_xml_owners_new(void)
 {
-    for (guint i = 0; i < domain->ports->len; i++) {
-        const DomainPort *port = domain->ports->pdata[i];
+    return g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                 (GDestroyNotify)g_ptr_array_unref);
+}
 
-        g_hash_table_add(targets, g_strdup(port->target));
+/* key is taken. */
+static void
+add_owner(GHashTable *owners, char *key, const char *name)
+{
+    GPtrArray *names = g_hash_table_lookup(owners, key);
+
+    if (!names) {
+        names = g_ptr_array_new_with_free_func(g_free);
+        g_hash_table_insert(owners, key, names);
+    } else {
+        g_free(key);
     }
+    if (!g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+        g_ptr_array_add(names, g_strdup(name));
+}
+
+const char *
+domain_xml_find_owner(GHashTable *owners, const char *key, const char *except)
+{
+    const GPtrArray *names = g_hash_table_lookup(owners, key);
+
+    for (guint i = 0; names && i < names->len; i++) {
+        if (!g_str_equal(names->pdata[i], except))
+            return names->pdata[i];
+    }
+    return NULL;
+}
+
+void
+domain_xml_add_devices(const DomainXml *domain, GHashTable *owners)
+{
     for (xmlNode *node = first_interface(domain); node;
          node = next_element(node->next, "interface", NULL)) {
         char *dev = attribute(child(node, "target"), "dev");
 
         if (dev)
-            g_hash_table_add(targets, dev);
+            add_owner(owners, dev, domain->name);
     }
 }
 
 void
-domain_xml_add_macs(const DomainXml *domain, GHashTable *macs)
+domain_xml_add_targets(const DomainXml *domain, GHashTable *owners)
+{
+    domain_xml_add_devices(domain, owners);
+    for (guint i = 0; i < domain->ports->len; i++) {
+        const DomainPort *port = domain->ports->pdata[i];
+
+        add_owner(owners, g_strdup(port->target), domain->name);
+    }
+}
+
+void
+domain_xml_add_macs(const DomainXml *domain, GHashTable *owners)
 {
     for (xmlNode *node = first_interface(domain); node;
          node = next_element(node->next, "interface", NULL)) {
         g_autofree char *mac = attribute(child(node, "mac"), "address");
 
         if (mac)
-            g_hash_table_add(macs, g_ascii_strdown(mac, -1));
+            add_owner(owners, g_ascii_strdown(mac, -1), domain->name);
     }
 }
 
@@ -408,34 +505,6 @@ domain_xml_has_interface(const DomainXml *domain, const char *target)
     gboolean again;
 
     return find_interface(xmlDocGetRootElement(domain->document), target, &again) != NULL;
-}
-
-static gboolean
-is_port(const DomainXml *domain, const char *target)
-{
-    for (guint i = 0; i < domain->ports->len; i++) {
-        if (g_str_equal(((const DomainPort *)domain->ports->pdata[i])->target, target))
-            return TRUE;
-    }
-    return FALSE;
-}
-
-GPtrArray *
-domain_xml_list_others(const DomainXml *domain)
-{
-    GPtrArray *others = g_ptr_array_new_with_free_func(g_free);
-
-    for (xmlNode *node = first_interface(domain); node;
-         node = next_element(node->next, "interface", NULL)) {
-        g_autofree char *type = attribute(node, "type");
-        g_autofree char *managed = attribute(child(node, "target"), "managed");
-        g_autofree char *dev = attribute(child(node, "target"), "dev");
-
-        if (dev && g_strcmp0(type, "ethernet") == 0 && g_strcmp0(managed, "no") == 0 &&
-            !is_port(domain, dev))
-            g_ptr_array_add(others, g_steal_pointer(&dev));
-    }
-    return others;
 }
 
 void

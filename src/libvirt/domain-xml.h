@@ -30,6 +30,8 @@ typedef struct DomainPort {
     char *mac;                 /* as written; NULL: the interface has none */
     guint queues;              /* at least 1 */
     guint mtu;                 /* bytes; 0: not given */
+    gboolean link_down;        /* the guest is told that its cable is unplugged */
+    char *problem;             /* why it cannot be had, as in DomainXml */
     xmlNode *port, *interface; /* the document's; interface NULL: there is none of ours */
 } DomainPort;
 
@@ -64,18 +66,23 @@ gboolean domain_xml_check_whole(const DomainXml *domain, GError **error);
 /* Whether the attribute network may be this. */
 gboolean domain_xml_network_is_valid(const char *network);
 
-/* Adds (as char * of its own) the device of each interface and of each of our ports to a set. */
-void domain_xml_add_targets(const DomainXml *domain, GHashTable *targets);
+/* Whose the devices or MACs are: char * to a GPtrArray with the names of the domains. Unref it. */
+GHashTable *domain_xml_owners_new(void);
 
-/* Adds (in lower case) the MAC of each interface to a set. */
-void domain_xml_add_macs(const DomainXml *domain, GHashTable *macs);
+/* Adds the domain as an owner of the device of each of its interfaces. */
+void domain_xml_add_devices(const DomainXml *domain, GHashTable *owners);
+
+/* The same, and of those that only its metadata names. */
+void domain_xml_add_targets(const DomainXml *domain, GHashTable *owners);
+
+/* Adds the domain as an owner of each interface's MAC, in lower case. */
+void domain_xml_add_macs(const DomainXml *domain, GHashTable *owners);
+
+/* An owner that is not the domain with this name; NULL: there is none. It belongs to the table. */
+const char *domain_xml_find_owner(GHashTable *owners, const char *key, const char *except);
 
 /* Whether an interface of any type has this device, a port or not. */
 gboolean domain_xml_has_interface(const DomainXml *domain, const char *target);
-
-/* The devices of the interfaces that libvirt leaves to others (type='ethernet', managed='no') and
- * that are none of our ports: an array of char *, g_ptr_array_unref() it. */
-GPtrArray *domain_xml_list_others(const DomainXml *domain);
 
 /* Gives a port's device another name, in the interface and in the metadata. */
 void domain_xml_rename_target(DomainPort *port, const char *target);

@@ -140,10 +140,16 @@ make_port(const Hook *hook, MacvtapClient *client, const DomainPort *wanted, gbo
         .incoming = incoming && geteuid() == 0,
     };
 
-    if (wanted->mac)
-        return (check_only ? macvtap_client_check : macvtap_client_create)(client, &request, error);
-    refuse(error, "it has no <mac address='…'/>");
-    return NULL;
+    MacvtapPort *port;
+
+    if (!wanted->mac) {
+        refuse(error, "it has no <mac address='…'/>");
+        return NULL;
+    }
+    port = (check_only ? macvtap_client_check : macvtap_client_create)(client, &request, error);
+    if (!port)
+        domain_port_explain(client, hook->domain->uuid, wanted, hook->proc_folder, error);
+    return port;
 }
 
 static gboolean

@@ -11,6 +11,7 @@ typedef struct PortOptions {
 } PortOptions;
 
 void port_options_clear(PortOptions *options);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PortOptions, port_options_clear)
 
 /* Whether each can be: a network's name or description, a guest's MAC, 1 to 256 queues, and an MTU
  * of 68 to 65535. *error is one of G_OPTION_ERROR. */

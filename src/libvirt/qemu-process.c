@@ -111,6 +111,38 @@ qemu_process_find(const char *const *run_folders, const char *proc_folder, const
     return FALSE;
 }
 
+/* The value of guest= in "guest=NAME,debug-threads=on", in which QEMU writes a comma twice. */
+static char *
+read_guest_name(const char *option)
+{
+    const char *text = g_str_has_prefix(option, "guest=") ? option + strlen("guest=") : option;
+    GString *name = g_string_new(NULL);
+
+    for (; *text && (text[0] != ',' || text[1] == ','); text++) {
+        g_string_append_c(name, *text);
+        if (*text == ',')
+            text++;
+    }
+    return g_string_free(name, FALSE);
+}
+
+char *
+qemu_process_get_name(const char *proc_folder, pid_t pid)
+{
+    g_autofree char *folder = g_strdup_printf("%s/%d", proc_folder, (int)pid), *words = NULL;
+    gboolean next = FALSE;
+    gsize length;
+
+    if (!read_small(folder, "cmdline", COMMAND_LINE_MAX, &words, &length, NULL))
+        return NULL;
+    for (const char *word = words; word < words + length; word += strlen(word) + 1) {
+        if (next)
+            return read_guest_name(word);
+        next = g_str_equal(word, "-name");
+    }
+    return NULL;
+}
+
 GStrv
 qemu_process_run_folders(uid_t uid)
 {

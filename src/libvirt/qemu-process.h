@@ -13,6 +13,10 @@
 gboolean qemu_process_find(const char *const *run_folders, const char *proc_folder,
                            const char *name, const char *uuid, pid_t *ret_pid, GError **error);
 
+/* The name of the domain whose QEMU the process is, by its -name; NULL: it is none. Free with
+ * g_free(). */
+char *qemu_process_get_name(const char *proc_folder, pid_t pid);
+
 /* Where the QEMU driver of libvirt may keep the pid files: the system's for root, else the user's
  * session's, see user_folders(). NULL-terminated; free with g_strfreev(). */
 GStrv qemu_process_run_folders(uid_t uid);

@@ -82,7 +82,7 @@ template_list(void)
     GStrv list;
 
     for (char **file = files; file && *file; file++) {
-        g_autofree char *name = g_strndup(*file, strlen(*file) - strlen(".xml"));
+        g_autofree char *name = g_strndup(*file, strcspn(*file, "."));
 
         g_strv_builder_add(names, name);
     }
@@ -91,11 +91,21 @@ template_list(void)
     return list;
 }
 
+/* XML, or words for a command. */
+static GBytes *
+find_template(const char *name)
+{
+    g_autofree char *xml = g_strdup_printf(FOLDER "/%s.xml", name);
+    g_autofree char *words = g_strdup_printf(FOLDER "/%s.txt", name);
+    GBytes *bytes = g_resources_lookup_data(xml, 0, NULL);
+
+    return bytes ? bytes : g_resources_lookup_data(words, 0, NULL);
+}
+
 char *
 template_expand(const char *name, const TemplateValue *values)
 {
-    g_autofree char *path = g_strdup_printf(FOLDER "/%s.xml", name);
-    g_autoptr(GBytes) bytes = g_resources_lookup_data(path, 0, NULL);
+    g_autoptr(GBytes) bytes = find_template(name);
     g_autofree char *text = NULL;
 
     if (!bytes)

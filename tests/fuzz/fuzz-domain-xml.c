@@ -2,7 +2,7 @@
 /* A libvirt domain's XML, as the hook reads it. */
 #include "fuzz-target.h"
 
-#include "domain-xml.h"
+#include "domain-nic.h"
 
 #include "interface-name.h"
 
@@ -19,22 +19,50 @@ check_port(DomainPort *port)
     domain_xml_rename_target(port, "renamed");
 }
 
-/* What is none of ours is a device of the domain's, and no port's. */
+static guint
+no_index(const char *name)
+{
+    return 0;
+}
+
+/* Each port is one interface's or none's, and one of them can be made of whatever has an interface.
+ */
+static void
+check_nics(const char *text, gsize length)
+{
+    g_autoptr(DomainXml) domain = domain_xml_parse(text, length, NULL);
+    g_autoptr(GPtrArray) nics = domain_nic_list(domain, no_index);
+    const PortOptions options = {
+        .network = (char *)"lan", .target = (char *)"other", .mac = (char *)"52:54:00:00:00:01"};
+    g_autofree char *changed = NULL;
+    guint n = 0;
+
+    for (guint i = 0; i < nics->len; i++)
+        n += ((const DomainNic *)nics->pdata[i])->port != NULL;
+    g_assert_cmpuint(n, >=, domain->ports->len);
+    for (guint i = 0; i < nics->len; i++) {
+        DomainNic *nic = nics->pdata[i];
+        g_autofree char *device = nic->interface ? domain_nic_format(nic) : NULL;
+
+        g_assert_nonnull(domain_nic_name(nic));
+        if (nic->interface)
+            domain_nic_make_port(domain, nic, &options);
+        else
+            domain_nic_remove(domain, nic);
+    }
+    changed = domain_xml_format(domain);
+    g_assert_true(changed[0]);
+}
+
 static void
 check_targets(const DomainXml *domain)
 {
-    g_autoptr(GHashTable) targets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autoptr(GPtrArray) others = domain_xml_list_others(domain);
+    g_autoptr(GHashTable) targets = domain_xml_owners_new();
 
     domain_xml_add_targets(domain, targets);
-    for (guint i = 0; i < others->len; i++)
-        g_assert_true(g_hash_table_contains(targets, others->pdata[i]));
-    for (guint i = 0; i < domain->ports->len; i++) {
-        const DomainPort *port = domain->ports->pdata[i];
-
-        g_assert_true(g_hash_table_contains(targets, port->target));
-        g_assert_false(g_ptr_array_find_with_equal_func(others, port->target, g_str_equal, NULL));
-    }
+    for (guint i = 0; i < domain->ports->len; i++)
+        g_assert_true(
+            g_hash_table_contains(targets, ((const DomainPort *)domain->ports->pdata[i])->target));
 }
 
 int
@@ -53,6 +81,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (domain->problem)
         g_assert_null(strchr(domain->problem, '\n'));
     check_targets(domain);
+    check_nics((const char *)data, size);
     for (guint i = 0; i < domain->ports->len; i++)
         check_port(domain->ports->pdata[i]);
     text = domain_xml_format(domain);

@@ -22,7 +22,8 @@ def refused(site, status, *words):
 @pytest.mark.parametrize("words, text", [
     ([], "which command of domain?"),
     (["nonsense"], "unknown command 'domain nonsense'"),
-    (["attach"], "attach takes DOMAIN --network NET"),
+    (["attach"], "attach takes DOMAIN --network NET, or DOMAIN [TARGET|MAC] --replace"),
+    (["attach", "idle", "vm-net", "--network=lan"], "'vm-net', is said with --replace only"),
     (["attach", "idle"], "which network? Give --network NET"),
     (["attach", "idle", "--network=lan", "--queues=-1"], "queues must be 1 to 256, not '-1'"),
     (["attach", "idle", "--network=lan", "--queues=70000"], "queues must be 1 to 256, not '70000'"),

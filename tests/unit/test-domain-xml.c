@@ -68,9 +68,8 @@ test_targets(void **state)
                      "<interface type='ethernet'><target dev='tap1'/></interface>"
                      "<interface type='ethernet'><target dev='other' managed='no'/></interface>"));
     g_autoptr(DomainXml) without = parse("<domain><name>a</name><uuid>" UUID "</uuid></domain>");
-    g_autoptr(GHashTable) targets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autoptr(GPtrArray) others = domain_xml_list_others(domain);
-    g_autoptr(GPtrArray) none = domain_xml_list_others(without);
+    g_autoptr(GHashTable) targets = domain_xml_owners_new();
+    g_autoptr(GHashTable) devices = domain_xml_owners_new();
 
     assert_true(domain_xml_has_interface(domain, "vnet0"));
     assert_true(domain_xml_has_interface(domain, "vm1net0"));
@@ -83,9 +82,9 @@ test_targets(void **state)
     assert_true(g_hash_table_contains(targets, "vm1net0"));
     assert_true(g_hash_table_contains(targets, "vnet0"));
     assert_true(g_hash_table_contains(targets, "tap1"));
-    assert_int_equal(others->len, 1);
-    assert_string_equal(others->pdata[0], "other");
-    assert_int_equal(none->len, 0);
+    domain_xml_add_devices(domain, devices);
+    assert_int_equal(g_hash_table_size(devices), 4);
+    assert_false(g_hash_table_contains(devices, "alone"));
 }
 
 static void
@@ -94,10 +93,18 @@ test_macs(void **state)
     g_autoptr(DomainXml) domain =
         parse(DOMAIN("", "<interface type='network'><mac address='52:54:00:AB:cd:EF'/></interface>"
                          "<interface type='ethernet'><mac/></interface><interface/>" INTERFACE));
-    g_autoptr(GHashTable) macs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(DomainXml) copy = parse("<domain><name>copy</name><uuid>" UUID
+                                      "</uuid><devices>" INTERFACE "</devices></domain>");
+    g_autoptr(GHashTable) macs = domain_xml_owners_new();
 
     domain_xml_add_macs(domain, macs);
+    domain_xml_add_macs(domain, macs);
     assert_int_equal(g_hash_table_size(macs), 2);
+    assert_null(domain_xml_find_owner(macs, "52:54:00:00:00:01", "vm 1"));
+    domain_xml_add_macs(copy, macs);
+    assert_string_equal(domain_xml_find_owner(macs, "52:54:00:00:00:01", "vm 1"), "copy");
+    assert_string_equal(domain_xml_find_owner(macs, "52:54:00:00:00:01", "copy"), "vm 1");
+    assert_null(domain_xml_find_owner(macs, "52:54:00:00:00:02", "copy"));
     assert_true(g_hash_table_contains(macs, "52:54:00:ab:cd:ef"));
     assert_true(g_hash_table_contains(macs, "52:54:00:00:00:01"));
 }
@@ -158,6 +165,15 @@ test_problems(void **state)
         {DOMAIN(PORTS(PORT), "<interface type='ethernet'><target dev='vm1net0' managed='no'/>"
                              "<mtu size='99999'/></interface>"),
          "size='99999' is not a number"},
+        {DOMAIN(PORTS(PORT), "<interface type='ethernet'><target dev='vm1net0' managed='no'/>"
+                             "<filterref filter='clean-traffic'/></interface>"),
+         "vm1net0 has a <filterref>, and libvirt's filters never see a macvtap's frames"},
+        {DOMAIN(PORTS(PORT), "<interface type='ethernet'><target dev='vm1net0' managed='no'/>"
+                             "<bandwidth><inbound average='1'/></bandwidth></interface>"),
+         "vm1net0 has a <bandwidth>, and libvirt would limit the other direction"},
+        {DOMAIN(PORTS(PORT), "<interface type='ethernet'><mac address='52:54:00:00:00:09'/>"
+                             "<target managed='no'/></interface>"),
+         "interface 52:54:00:00:00:09 has no device's name, as in a clone"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {

@@ -402,6 +402,47 @@ test_started_goes_on(void **state)
     remove_qemu(fixture);
 }
 
+/* Whoever starts a domain knows domains, not ports: the one that is in the way is named by its
+ * QEMU, while that starts by its UUID, and not at all if it is no other domain's. */
+static void
+test_prepare_names_the_other_domain(void **state)
+{
+#define OTHER "5c1ab1ff-1d4f-4b4b-8f0e-2f1d1f0a7c12"
+#define LIST(port) "{'parameters':{'ports':[" port "]}}"
+    static const struct {
+        const char *refused, *list, *message;
+    } rows[] = {
+        {REFUSED("NameTaken", "taken"),
+         LIST(TIED_PORT("null", "9", "52:54:00:00:00:77", OTHER, ",'pid':4711")),
+         "interface null: taken; domain web,1 has it"},
+        {REFUSED("MacConflict", "taken"),
+         LIST(TIED_PORT("x", "9", "52:54:00:00:00:0a", OTHER, ",'pid':4711")),
+         "interface null: taken; domain web,1 has it"},
+        {REFUSED("MacConflict", "taken"), LIST(HELD_PORT("x", "9", "52:54:00:00:00:0a", OTHER)),
+         "interface null: taken; domain " OTHER " has it"},
+        {REFUSED("NameTaken", "taken"), LIST(HELD_PORT("null", "9", "52:54:00:00:00:0a", UUID)),
+         "interface null: taken"},
+        {REFUSED("NameTaken", "taken"), LIST(""), "interface null: taken"},
+        {REFUSED("MacConflict", "taken"), REFUSED("SystemError", "no"), "interface null: taken"},
+    };
+    static const char words[] = "qemu\0-name\0guest=web,,1,debug-threads=on\0-uuid\0" OTHER;
+    Fixture *fixture = *state;
+    g_autofree char *file = g_build_filename(fixture->folder, "4711", "cmdline", NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const char *const answers[] = {ENDED, rows[i].refused, rows[i].list, ENDED, NULL};
+        g_autoptr(GError) error = NULL;
+
+        make_hook(fixture, ONE);
+        make_qemu(fixture);
+        assert_true(g_file_set_contents(file, words, sizeof words, NULL));
+        assert_false(run_against(fixture, "prepare", answers, &error));
+        assert_string_equal(error->message, rows[i].message);
+        assert_int_equal(fixture->calls->len, 4);
+        remove_qemu(fixture);
+    }
+}
+
 /* Each port is asked for, and none is made: so none is to be taken away. */
 static void
 test_try_makes_nothing(void **state)
@@ -689,6 +730,7 @@ main(void)
         HOOK_TEST(test_prepare_compares_nodes),
         HOOK_TEST(test_prepare_asks_nobody_about_a_problem),
         HOOK_TEST(test_started),
+        HOOK_TEST(test_prepare_names_the_other_domain),
         HOOK_TEST(test_started_goes_on),
         HOOK_TEST(test_try_makes_nothing),
         HOOK_TEST(test_reconnect),

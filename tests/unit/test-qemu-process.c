@@ -60,6 +60,35 @@ find(const Fixture *fixture, const char *name, pid_t *ret_pid, GError **error)
     return qemu_process_find(folders, fixture->folder, name, UUID, ret_pid, error);
 }
 
+/* The name is the one that libvirt gave QEMU, of which QEMU would take a comma for the end. */
+static void
+test_name(void **state)
+{
+    static const char *const rows[][2] = {
+        {"guest=vm1,debug-threads=on", "vm1"},
+        {"guest=a,,b", "a,b"},
+        {"vm1", "vm1"},
+    };
+    const Fixture *fixture = *state;
+    g_autofree char *none = qemu_process_get_name(fixture->folder, 4711);
+
+    assert_null(none);
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GString) words = g_string_new("qemu");
+        g_autofree char *name = NULL;
+
+        g_string_append_len(words, "\0-name", strlen("-name") + 1);
+        g_string_append_c(words, '\0');
+        g_string_append(words, rows[i][0]);
+        write_file(fixture->command_line, words->str, (gssize)words->len + 1);
+        name = qemu_process_get_name(fixture->folder, 4711);
+        assert_string_equal(name, rows[i][1]);
+    }
+    write_file(fixture->command_line, "sleep\0", 6);
+    none = qemu_process_get_name(fixture->folder, 4711);
+    assert_null(none);
+}
+
 static void
 test_found(void **state)
 {
@@ -177,6 +206,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_name_with_xml_in_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_process, set_up, tear_down),
