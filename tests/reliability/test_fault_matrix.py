@@ -4,10 +4,12 @@ import pytest
 
 from faults import FaultMatrix
 from operations import OPERATIONS, operation
+from outside import OUTSIDE_OPERATIONS
 
-NAMES = [operation.name for operation in OPERATIONS]
+ALL = [*OPERATIONS, *OUTSIDE_OPERATIONS]
+NAMES = [operation.name for operation in ALL]
 SAMPLE_EVERY = 40
-SAMPLED = ["create: for a domain, with a node", "delete: bridge"]
+SAMPLED = ["create: for a domain, with a node", "delete: bridge", "a device is renamed", "SIGHUP: keys are changed"]
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +23,10 @@ def matrix(request, tmp_path_factory):
 
 @pytest.mark.parametrize("name", SAMPLED)
 def test_sample(matrix, name):
-    matrix.run(operation(name), SAMPLE_EVERY, SAMPLED.index(name))
+    matrix.run(operation(name, ALL), SAMPLE_EVERY, SAMPLED.index(name))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_every_system_call(matrix, name):
-    matrix.run(operation(name))
+    matrix.run(operation(name, ALL))

@@ -7,9 +7,12 @@ import pytest
 
 from matrix import KillMatrix
 from operations import OPERATIONS, operation
+from outside import OUTSIDE_OPERATIONS
 
+ALL = [*OPERATIONS, *OUTSIDE_OPERATIONS]
 SAMPLE_EVERY = 16
-SAMPLED = ["create: passthru, assign", "delete: with a node, in a /dev without nodes", "set: holder", "start"]
+SAMPLED = ["create: passthru, assign", "delete: with a node, in a /dev without nodes", "set: holder", "start",
+           "a guest is announced from the wire", "a parent regains its MTU", "events are lost"]
 
 
 @pytest.fixture(scope="module")
@@ -17,16 +20,16 @@ def matrix(request, tmp_path_factory):
     matrix = KillMatrix(tmp_path_factory.mktemp("kills"))
     yield matrix
     matrix.close()
-    if len(matrix.rows) == len(OPERATIONS) and not request.session.testsfailed:
+    if len(matrix.rows) == len(ALL) and not request.session.testsfailed:
         matrix.write()
 
 
 @pytest.mark.parametrize("name", SAMPLED)
 def test_sample(matrix, name):
-    matrix.run(operation(name), SAMPLE_EVERY, SAMPLED.index(name))
+    matrix.run(operation(name, ALL), SAMPLE_EVERY, SAMPLED.index(name))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", [operation.name for operation in OPERATIONS])
+@pytest.mark.parametrize("name", [operation.name for operation in ALL])
 def test_every_system_call(matrix, name):
-    matrix.run(operation(name))
+    matrix.run(operation(name, ALL))

@@ -40,9 +40,9 @@ class Matrix:
             world.act(operation)
         if operation.is_start:
             world.daemon.start()
-        assert world.problems() == []
-        world.end()
-        assert world.state() == world.clean
+        problems = world.problems() + world.end()
+        problems += differences(world.clean, world.state())
+        assert not problems, "\n".join(problems)
         calls = read_calls(self.trace)
         return start_points(calls) if operation.is_start else points(calls)
 
@@ -50,7 +50,7 @@ class Matrix:
         """Everybody lets go. What is then not as it was, and, if all must fit together, what did not before; such a
         world is given up."""
         problems = world.problems() if fits else []
-        world.end()
+        problems += world.end()
         problems += differences(world.clean, world.state())
         if problems:
             self._worlds.pop(operation.own_dev).close()

@@ -3,8 +3,11 @@
 
 Theory of operation: a World is one host, kept for many rounds. A round prepares an operation (its ports, its holders),
 acts (this is what is killed, or made to fail), and ends everything as users would: holders end, a domain is let go, what
-has no holder is deleted. After that the world is as it was, whatever happened in between: every link as `ip -d` tells it,
-the state folder with all that is in it, the nodes in /dev.
+has no holder is deleted; then the administrator takes back what he did to the host. After that the world is as it was,
+whatever happened in between: every link as `ip -d` tells it, the state folder with all that is in it, the nodes in /dev.
+
+Before everybody lets go, what the API says must be what the kernel says, and what the operation wants of its ports must
+have come true: at once, or with a repair that is tried again.
 """
 import contextlib
 import dataclasses
@@ -17,18 +20,40 @@ import varlink
 from clock import Deadline, FolderWatch
 from daemon import Daemon
 from domain import Port, domain_xml
-from frames import set_mac
+from frames import Tap
 from namespaces import Host, LinkMonitor
 from programs import program
 
 ANSWER = 10  # seconds after which a call hangs, and after which what has not gone stays
 DOMAIN = "123e4567-e89b-12d3-a456-426614174000"
 NODE = {"owner": 65534, "group": 65534}
+NETWORKS = {"lan": "Mode=bridge", "assign": "Mode=passthru\n[Port]\nMac=assign", "inherit": "Mode=passthru",
+            "source": "Mode=source\nSources=52:54:00:00:00:01", "vlan": "Mode=bridge\nVLAN=100"}
 _OWN_DEV = """
 mount -t tmpfs -o mode=755 dev /dev
 mknod -m 666 /dev/null c 1 3
 mknod -m 666 /dev/urandom c 1 9
 """
+
+
+class _Shell:
+    """A shell in a host that answers a command with one line, much sooner than a process of its own would."""
+
+    def __init__(self, host):
+        self._process = host.start("sh", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, command):
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()
+
+    def links(self):
+        """As Host.links()."""
+        return {link["ifname"]: link for link in json.loads(self.ask("ip -d -j link"))}
+
+    def macvtaps(self):
+        return {name: link for name, link in self.links().items()
+                if link.get("linkinfo", {}).get("info_kind") == "macvtap"}
 
 
 class World:
@@ -37,25 +62,32 @@ class World:
     own_dev: /dev has no nodes but those that macvtapd makes, as in a container; else it is the kernel's devtmpfs."""
 
     def __init__(self, own_dev=False):
-        self.host, self._station = Host("host"), Host("station")
+        self.host, self.station = Host("host"), Host("station")
         self.own_dev = own_dev
         for parent in ("eth0", "eth1"):
-            self.host.connect(parent, self._station, parent)
-            self.host.quiet(parent)
-            self._station.quiet(parent)
+            self.connect_parent(parent)
         if own_dev:
             self.host.run("sh", "-ec", _OWN_DEV)
-        self._shell = self.host.start("sh", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._shell, self._beyond = _Shell(self.host), _Shell(self.station)
         self.daemon = Daemon(self.host)
-        for name, keys in {"lan": "Mode=bridge", "assign": "Mode=passthru\n[Port]\nMac=assign", "inherit": "Mode=passthru",
-                           "source": "Mode=source\nSources=52:54:00:00:00:01", "vlan": "Mode=bridge\nVLAN=100"}.items():
-            self.daemon.network(name, text=f"[Network]\nParent=eth0\n{keys}\n")
-        self.daemon.network("probe", "eth1")
-        self.daemon.network("assign1", text="[Network]\nParent=eth1\nMode=passthru\n[Port]\nMac=assign\n")
+        self.define_networks()
         self._holders, self._indexes, self._held = [], set(), []
+        self._operation = None
         self.connection = None
         self.port = None  # what the operation is about, as the API tells it
         self.done = None  # what the hook gave
+
+    def connect_parent(self, name):
+        self.host.connect(name, self.station, name)
+        self.host.quiet(name)
+        self.station.quiet(name)
+
+    def define_networks(self):
+        for name, keys in NETWORKS.items():
+            self.daemon.network(name, text=f"[Network]\nParent=eth0\n{keys}\n")
+        self.daemon.network("probe", "eth1")
+        self.daemon.network("assign1", text="[Network]\nParent=eth1\nMode=passthru\n[Port]\nMac=assign\n")
+        self.daemon.network("extra", "eth2")  # a parent that comes and goes
 
     # -- holders and calls -----------------------------------------------------------------------------------
 
@@ -96,6 +128,15 @@ class World:
             self._held += self.connection.take_descriptors()
         self.port = reply["port"]
 
+    def held_tap(self):
+        """The first of the descriptors; it stays the world's."""
+        return Tap(os.dup(self._held[0]))
+
+    def hear(self):
+        """Wait until the daemon has read what it has been told: whoever calls next has an answer behind it all."""
+        for _ in range(3):
+            self.call("ListPorts")
+
     def let_go(self, count=None):
         """Closes that many of the descriptors, or all."""
         closed = self._held[:count]
@@ -111,6 +152,7 @@ class World:
 
     def begin(self, operation):
         """Up to the operation's act."""
+        self._operation = operation
         if not self.daemon.running:
             self.daemon.start()
         self.connection = self.daemon.connect()
@@ -130,7 +172,8 @@ class World:
             self.connection.close()
 
     def end(self):
-        """Everybody lets go of their ports, and macvtapd is done with them."""
+        """Everybody lets go of their ports, macvtapd is done with them, and the host is as it was. Returns what is wrong
+        in between."""
         self.end_holders()
         self.let_go()
         with self.daemon.connect() as connection:
@@ -142,6 +185,7 @@ class World:
             connection.ports("CreatePort", network="probe", name="probe", holder={"type": "none"})
             connection.ports("DeletePort", port="probe")
         self._settle()
+        return self._operation.undo(self) or []
 
     def _settle(self):
         deadline = Deadline(ANSWER)
@@ -166,19 +210,19 @@ class World:
     # -- what is there ---------------------------------------------------------------------------------------
 
     def links(self):
-        """As Host.links(), in a third of the time: the matrices ask often."""
-        self._shell.stdin.write("ip -d -j link\n")
-        self._shell.stdin.flush()
-        return {link["ifname"]: link for link in json.loads(self._shell.stdout.readline())}
+        return self._shell.links()
 
     def macvtaps(self):
-        return {name: link for name, link in self.links().items()
-                if link.get("linkinfo", {}).get("info_kind") == "macvtap"}
+        return self._shell.macvtaps()
+
+    def moved(self):
+        """The macvtaps that are in the station's network namespace."""
+        return self._beyond.macvtaps()
 
     def state(self):
         links = self.links()
         self._indexes |= {link["ifindex"] for name, link in links.items() if name not in ("lo", "eth0", "eth1")}
-        return {"links": links, "files": self._files(), "nodes": self._nodes()}
+        return {"links": links, "moved": list(self.moved()), "files": self._files(), "nodes": self._nodes()}
 
     def _files(self):
         root = self.daemon.state
@@ -214,52 +258,68 @@ class World:
         finally:
             watch.close()
 
-    def _repaired_ports(self):
-        """The ports as they are listed. One whose device a fault kept from being repaired says so until it is: then it
-        is waited for."""
+    def _are_settled(self, ports):
+        return (not any("problem" in port and port["state"] == "active" for port in ports)
+                and (not ports or self._operation.wants(self, ports)))
+
+    def _settled_ports(self):
+        """The ports as they are listed. A device that a fault kept from being repaired, or from being looked at, gets
+        another look: it is waited for, until the ports are as the operation wants them."""
         deadline = Deadline(ANSWER)
         with self.daemon.connect() as connection, self.daemon.connect() as watcher:
             ports = connection.ports("ListPorts")["ports"]
-            if any("problem" in port for port in ports):
+            if not self._are_settled(ports):
                 watcher.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
                 watcher.reply(deadline)
                 ports = connection.ports("ListPorts")["ports"]
             with contextlib.suppress(TimeoutError):
-                while any("problem" in port for port in ports):
+                while not self._are_settled(ports):
                     watcher.reply(deadline)
                     ports = connection.ports("ListPorts")["ports"]
             return ports
 
+    def _has_ipv6(self, link):
+        """The kernel has none on a device of less than 1280 bytes."""
+        name, generation = link["ifname"], link.get("inet6_addr_gen_mode")
+        off = self._shell.ask(f"cat /proc/sys/net/ipv6/conf/{name}/disable_ipv6 2>/dev/null || echo 1").strip()
+        return off != "1" or generation not in ("none", None) or (generation is None and link["mtu"] >= 1280)
+
+    def _problems_of(self, port, devices):
+        """Where the kernel says something else than the API."""
+        link = devices.get(port["interfaceName"])
+        has_record = port["id"] in self.daemon.records()
+        if port["state"] in ("device-gone", "parent-gone") and not link and has_record:
+            return []
+        if not link or not has_record:
+            return [f"port {port} has no device or no record"]
+        found = []
+        is_like = (link["ifindex"], link["address"], link["mtu"], link.get("ifalias"), "UP" in link["flags"],
+                   link["linkinfo"]["info_data"]["mode"], link["link"])
+        mode = "vepa" if port["incoming"] else port["mode"]
+        if is_like != (port["interfaceIndex"], port["macAddress"], port["mtu"], f"macvtapd:{port['id']}",
+                       port["linkUp"], mode, port["parent"]) or port["state"] != "active":
+            found.append(f"{port} is not {link}")
+        if "NOARP" not in link["flags"] or self._has_ipv6(link):
+            found.append(f"the host speaks on {link}")
+        return found
+
     def problems(self):
         """What does not fit together: the ports that are listed, their records, and their devices."""
-        ports = self._repaired_ports()
+        ports = self._settled_ports()
         self._wait_removed({port["id"] for port in ports})
         devices = self.macvtaps()
         found = [f"record {name} of no port" for name in set(self.daemon.records()) - {port["id"] for port in ports}]
         found += [f"device {name} of no port" for name in set(devices) - {port["interfaceName"] for port in ports}]
-        for port in ports:
-            link = devices.get(port["interfaceName"])
-            if port["state"] == "device-gone" and not link and port["id"] in self.daemon.records():
-                continue
-            if not link or port["id"] not in self.daemon.records():
-                found.append(f"port {port} has no device or no record")
-                continue
-            is_like = (link["ifindex"], link["address"], link["mtu"], link.get("ifalias"), "UP" in link["flags"],
-                       link["linkinfo"]["info_data"]["mode"])
-            mode = "vepa" if port["incoming"] else port["mode"]
-            if is_like != (port["interfaceIndex"], port["macAddress"], port["mtu"], f"macvtapd:{port['id']}",
-                           port["linkUp"], mode) or port["state"] != "active":
-                found.append(f"{port} is not {link}")
-            if "NOARP" not in link["flags"] or link["inet6_addr_gen_mode"] != "none":
-                found.append(f"the host speaks on {link}")
-        return found
+        if not self._are_settled(ports):
+            found.append(f"not as they must be: {ports}")
+        return found + [problem for port in ports for problem in self._problems_of(port, devices)]
 
     def close(self):
         self.end_holders()
         self.let_go()
         self.daemon.close()
         self.host.close()
-        self._station.close()
+        self.station.close()
 
 
 def differences(before, after):
@@ -288,15 +348,18 @@ class Operation:
     may_be_told: bool = False  # what fails is told in the log and by the next call: nobody has called
     hook: bool = False
     is_start: bool = False  # the daemon's: there is no act
+    wants: typing.Callable = lambda world, ports: True  # what must be true of the ports that are left, in the end
+    # Puts back what act has changed of the host, if it came so far; may return what is wrong before that, a list.
+    undo: typing.Callable = lambda world: None
 
 
-def _create(network, **parameters):
+def create(network, **parameters):
     return lambda world: world.create(network, **parameters)
 
 
-def _create_for_domain(world, **parameters):
+def create_for_domain(world, network="lan", **parameters):
     parameters = {"openDescriptors": False, "linkUp": False, "deviceNode": NODE, **parameters}
-    world.create("lan", holder={"type": "domain", "domain": DOMAIN}, **parameters)
+    world.create(network, holder={"type": "domain", "domain": DOMAIN}, **parameters)
 
 
 def _open(world):
@@ -307,7 +370,7 @@ def _delete(world):
     world.call("DeletePort", port=world.port["id"])
 
 
-def _create_held(network, **parameters):
+def create_held(network, **parameters):
     return lambda world: world.hold("CreatePort", network=network, vhost="off", holder={"type": "descriptors"}, **parameters)
 
 
@@ -317,13 +380,12 @@ def _open_held(world):
 
 def _two_held(world):
     for _ in range(2):
-        _create_held("lan", queues=2)(world)
+        create_held("lan", queues=2)(world)
 
 
 def _let_descriptors_go(world):
     world.let_go(3)
-    world.call("ListNetworks")
-    world.call("ListNetworks")
+    world.hear()
 
 
 def _set(**change):
@@ -347,16 +409,13 @@ def _three_of_a_process(world):
 
 def _let_holders_end(world):
     world.end_holders()
-    # Whoever calls next has an answer behind it all.
-    world.call("ListNetworks")
-    world.call("ListNetworks")
+    world.hear()
 
 
 def _take_another_mac(world):
     """As a guest does; in passthru the parent's goes with it."""
     world.host.ip("link", "set", world.port["interfaceName"], "address", "52:54:00:00:77:01")
-    world.call("ListNetworks")
-    world.call("ListNetworks")
+    world.hear()
 
 
 _GUEST = Port("vm1net0", mac="52:54:00:00:4c:01"), Port("vm1net1", mac="52:54:00:00:4c:02")
@@ -395,8 +454,8 @@ def _crash(world):
     world.create("lan", holder=stays)
     world.create("assign1", holder=ends)
     world.create("lan", holder={"type": "domain", "domain": DOMAIN, "pid": ends["pid"]}, deviceNode=NODE)
-    _create_held("lan", queues=2)(world)  # two of its queues are closed by the next start, and then it is over,
-    _create_held("lan", queues=2)(world)  # of this one it is one queue
+    create_held("lan", queues=2)(world)  # two of its queues are closed by the next start, and then it is over,
+    create_held("lan", queues=2)(world)  # of this one it is one queue
     for suffix in (".creating", ".deleting"):
         port = world.create("lan", holder=stays)
         (records / port["id"]).rename(records / f"{port['id']}{suffix}")
@@ -409,42 +468,42 @@ def _crash(world):
 
 
 OPERATIONS = [
-    Operation("create: bridge", _create("lan", queues=2)),
-    Operation("create: passthru, inherit", _create("inherit")),
-    Operation("create: passthru, assign", _create("assign")),
-    Operation("create: source", _create("source")),
-    Operation("create: for a domain, with a node", _create_for_domain),
-    Operation("create: the same, in a /dev without nodes", _create_for_domain, own_dev=True),
-    Operation("create: for an incoming guest", lambda world: _create_for_domain(world, incoming=True)),
-    Operation("create: held by its descriptors", _create_held("lan", queues=2)),
-    Operation("create: held by its descriptors, in a /dev without nodes", _create_held("lan", queues=2), own_dev=True),
-    Operation("open", _open, _create("lan", queues=2)),
-    Operation("open: of a port that descriptors hold", _open_held, _create_held("lan", queues=2)),
-    Operation("open: in a /dev without nodes", _open, _create("lan"), own_dev=True),
-    Operation("open: a node that was given away", _open, _create_for_domain),
-    Operation("set: holder", _tie, _create_for_domain),
-    Operation("set: sources", _set(sources=["52:54:00:00:00:02"]), _create("source")),
-    Operation("set: link", _set(linkUp=True), _create_for_domain),
-    Operation("delete: bridge", _delete, _create("lan", queues=2)),
-    Operation("delete: passthru, assign", _delete, _create("assign")),
-    Operation("delete: with a node, in a /dev without nodes", _delete, _create_for_domain, own_dev=True),
+    Operation("create: bridge", create("lan", queues=2)),
+    Operation("create: passthru, inherit", create("inherit")),
+    Operation("create: passthru, assign", create("assign")),
+    Operation("create: source", create("source")),
+    Operation("create: for a domain, with a node", create_for_domain),
+    Operation("create: the same, in a /dev without nodes", create_for_domain, own_dev=True),
+    Operation("create: for an incoming guest", lambda world: create_for_domain(world, incoming=True)),
+    Operation("create: held by its descriptors", create_held("lan", queues=2)),
+    Operation("create: held by its descriptors, in a /dev without nodes", create_held("lan", queues=2), own_dev=True),
+    Operation("open", _open, create("lan", queues=2)),
+    Operation("open: of a port that descriptors hold", _open_held, create_held("lan", queues=2)),
+    Operation("open: in a /dev without nodes", _open, create("lan"), own_dev=True),
+    Operation("open: a node that was given away", _open, create_for_domain),
+    Operation("set: holder", _tie, create_for_domain),
+    Operation("set: sources", _set(sources=["52:54:00:00:00:02"]), create("source")),
+    Operation("set: link", _set(linkUp=True), create_for_domain),
+    Operation("delete: bridge", _delete, create("lan", queues=2)),
+    Operation("delete: passthru, assign", _delete, create("assign")),
+    Operation("delete: with a node, in a /dev without nodes", _delete, create_for_domain, own_dev=True),
     Operation("end of a domain with three ports",
               lambda world: world.call("EndDomain", domain=DOMAIN), _three_of_a_domain),
     Operation("the last descriptor of a port is closed", _let_descriptors_go, _two_held, may_be_told=True),
     Operation("end of a process with three ports", _let_holders_end, _three_of_a_process, may_be_told=True),
-    Operation("the guest takes another MAC, and may not", _take_another_mac, _create("lan"), may_be_told=True),
-    Operation("the guest takes another MAC, and may (assign)", _take_another_mac, _create("assign"), may_be_told=True),
+    Operation("the guest takes another MAC, and may not", _take_another_mac, create("lan"), may_be_told=True),
+    Operation("the guest takes another MAC, and may (assign)", _take_another_mac, create("assign"), may_be_told=True),
     Operation("hook: prepare", _hook("prepare"), hook=True),
     Operation("hook: started", _hook("started"), _with_qemu, hook=True),
     Operation("hook: release", _hook("release"), _started, hook=True),
     Operation("start", None, _crash, is_start=True),
 ]
 VLAN_OPERATIONS = [
-    Operation("make a VLAN device", _create("vlan")),
-    Operation("remove a VLAN device", _delete, _create("vlan")),
+    Operation("make a VLAN device", create("vlan")),
+    Operation("remove a VLAN device", _delete, create("vlan")),
 ]
 
 
-def operation(name):
-    (found,) = [operation for operation in OPERATIONS if operation.name == name]
+def operation(name, operations=None):
+    (found,) = [operation for operation in operations or OPERATIONS if operation.name == name]
     return found
