@@ -104,6 +104,15 @@ Port *broker_find_port(Broker *broker, const Caller *caller, const char *text, G
  * any other error: nobody can tell. */
 gboolean broker_find_device(Broker *broker, const Port *port, LinkInfo *ret_device, GError **error);
 
+/* device.c: where the port's device is in another network namespace, of what *links lists; *links
+ * is the caller's, and listed by the first call (NULL before). NULL without an error: it is in
+ * none. */
+const LinkInfo *broker_find_moved(Broker *broker, const Port *port, GArray **links, GError **error);
+
+/* device.c: takes over where the port's device is now (moved_* of link). TRUE when that is news;
+ * the record is the caller's to write. */
+gboolean device_note_moved(Port *port, const LinkInfo *link);
+
 /* device.c: removes the port's device where somebody has moved it, if that is known. */
 gboolean broker_remove_moved(Broker *broker, const Port *port, GError **error);
 

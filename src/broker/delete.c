@@ -41,12 +41,28 @@ forget_port(Broker *broker, Port *port, const PortEnd *end, GError **error)
     return TRUE;
 }
 
-/* From the record to the list of devices; a record that cannot be marked cannot be removed either,
- * which is told later. */
-static void
-begin_removal(Broker *broker, PortRemoval *removal, GArray *indexes)
+/* The device has gone, and the event that tells where to may still be unread. */
+static gboolean
+remove_elsewhere(Broker *broker, Port *port, GArray **elsewhere, GError **error)
 {
-    const Port *port = removal->port;
+    const LinkInfo *moved = NULL;
+    g_autoptr(GError) cause = NULL;
+
+    if (port->state == PORT_STATE_ACTIVE)
+        moved = broker_find_moved(broker, port, elsewhere, &cause);
+    if (moved)
+        device_note_moved(port, moved);
+    if (cause)
+        return port_error_set(error, PORT_ERROR_SYSTEM, "port %s: %s", port->name, cause->message);
+    return broker_remove_moved(broker, port, error);
+}
+
+/* From the record to the list of devices; a record that cannot be marked cannot be removed either,
+ * which is told later. elsewhere: see broker_find_moved(). */
+static void
+begin_removal(Broker *broker, PortRemoval *removal, GArray *indexes, GArray **elsewhere)
+{
+    Port *port = removal->port;
     guint n_indexes = indexes->len;
     LinkInfo device;
 
@@ -56,7 +72,7 @@ begin_removal(Broker *broker, PortRemoval *removal, GArray *indexes)
         g_clear_error(&removal->error);
     else /* it may be there, and then nothing but its record tells of it */
         return;
-    if (indexes->len == n_indexes && !broker_remove_moved(broker, port, &removal->error))
+    if (indexes->len == n_indexes && !remove_elsewhere(broker, port, elsewhere, &removal->error))
         return;
     registry_retire(broker->registry, port, NULL);
     if (!features_release(&broker->host, port, &removal->error))
@@ -132,12 +148,12 @@ schedule_removals(Broker *broker, gboolean any_failed)
 void
 broker_remove_ports(Broker *broker, PortRemoval *removals, guint n, gboolean is_last)
 {
-    g_autoptr(GArray) indexes = g_array_new(FALSE, FALSE, sizeof(int));
+    g_autoptr(GArray) indexes = g_array_new(FALSE, FALSE, sizeof(int)), elsewhere = NULL;
     g_autoptr(GError) failure = NULL;
     gboolean on_vlan = FALSE, any_failed = FALSE;
 
     for (guint i = 0; i < n; i++) {
-        begin_removal(broker, &removals[i], indexes);
+        begin_removal(broker, &removals[i], indexes, &elsewhere);
         on_vlan |= removals[i].port->vlan != NULL;
     }
     if (broker->kernel->ops->link_delete(broker->kernel, (const int *)indexes->data, indexes->len,

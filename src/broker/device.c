@@ -39,6 +39,32 @@ broker_find_device(Broker *broker, const Port *port, LinkInfo *ret_device, GErro
                           port->name);
 }
 
+const LinkInfo *
+broker_find_moved(Broker *broker, const Port *port, GArray **links, GError **error)
+{
+    if (!*links)
+        *links = broker->kernel->ops->link_list_moved(broker->kernel, "macvtap", error);
+    for (guint i = 0; *links && i < (*links)->len; i++) {
+        const LinkInfo *link = &g_array_index(*links, LinkInfo, i);
+
+        if (g_strcmp0(port_alias_id(link->alias), port->id) == 0)
+            return link;
+    }
+    return NULL;
+}
+
+gboolean
+device_note_moved(Port *port, const LinkInfo *link)
+{
+    if (port->is_moved && port->moved_netns == link->moved_netns &&
+        port->moved_index == link->moved_index)
+        return FALSE;
+    port->is_moved = TRUE;
+    port->moved_netns = link->moved_netns;
+    port->moved_index = link->moved_index;
+    return TRUE;
+}
+
 gboolean
 broker_remove_moved(Broker *broker, const Port *port, GError **error)
 {

@@ -177,38 +177,52 @@ look_note_moved(Port *port)
 }
 
 static void
-note_move(Broker *broker, Port *port, const LinkInfo *removed)
+note_move(Broker *broker, Port *port, const LinkInfo *moved)
 {
-    port->is_moved = TRUE;
-    port->moved_netns = removed->moved_netns;
-    port->moved_index = removed->moved_index;
+    if (!device_note_moved(port, moved))
+        return;
     broker_save(broker, port);
     look_note_moved(port);
     g_warning("port %s: %s", port->name, port->problem);
+}
+
+/* No event has told what became of the device. */
+static void
+look_elsewhere(Broker *broker, Port *port, GError **error)
+{
+    g_autoptr(GArray) links = NULL;
+    const LinkInfo *moved = broker_find_moved(broker, port, &links, error);
+
+    if (moved)
+        note_move(broker, port, moved);
 }
 
 /* The kernel removes every macvtap together with its parent. */
 void
 look_at_loss(Broker *broker, Port *port, const LinkInfo *removed)
 {
+    gboolean is_news = port->state == PORT_STATE_ACTIVE || repairs_has(broker->repairs, port);
+    PortState state = PORT_STATE_DEVICE_GONE;
     g_autoptr(GError) error = NULL;
     gboolean changed;
     LinkInfo parent;
 
     if (port->state == PORT_STATE_ACTIVE)
         features_release_or_warn(&broker->host, port);
-    if (removed && removed->is_moved)
+    if (!broker->kernel->ops->link_by_index(broker->kernel, port->parent_index, &parent, &error) &&
+        error_is_errno(error, ENODEV)) {
+        g_clear_error(&error);
+        state = PORT_STATE_PARENT_GONE;
+    } else if (removed && removed->is_moved) {
         note_move(broker, port, removed);
-    changed = look_note_moved(port);
-    if (broker->kernel->ops->link_by_index(broker->kernel, port->parent_index, &parent, &error))
-        changed |= set_state(port, PORT_STATE_DEVICE_GONE);
-    else if (error_is_errno(error, ENODEV))
-        changed |= set_state(port, PORT_STATE_PARENT_GONE);
-    else
-        changed |= set_state(port, PORT_STATE_DEVICE_GONE);
+    } else if (!removed && is_news && !error) {
+        look_elsewhere(broker, port, &error);
+    }
+    changed = look_note_moved(port) || port->state != state;
+    set_state(port, state);
     if (changed)
         broker_emit(broker, PORT_EVENT_CHANGED, port);
-    if (error && !error_is_errno(error, ENODEV))
+    if (error)
         look_again(broker, port, error);
     else
         repairs_forget(broker->repairs, port);

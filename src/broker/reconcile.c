@@ -28,6 +28,7 @@
 typedef struct Reconciliation {
     Broker *broker;
     GArray *links;       /* of LinkInfo, all */
+    GArray **moved;      /* see broker_find_moved() */
     GArray *unwanted;    /* ifindexes of devices to be removed */
     GPtrArray *ended;    /* ports whose holder has ended */
     GPtrArray *messages; /* of text */
@@ -65,11 +66,30 @@ state_without_device(Reconciliation *run, const Port *port)
     return PORT_STATE_PARENT_GONE;
 }
 
+/* The port has no device here: it may have been moved while no daemon ran. */
+static gboolean
+look_elsewhere(Reconciliation *run, Port *port, gboolean *ret_changed, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    const LinkInfo *moved;
+
+    *ret_changed = FALSE;
+    if (state_without_device(run, port) == PORT_STATE_PARENT_GONE)
+        return TRUE;
+    moved = broker_find_moved(run->broker, port, run->moved, &cause);
+    if (moved)
+        *ret_changed = device_note_moved(port, moved);
+    if (!cause)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+}
+
 static void
 look_at_unfinished(Reconciliation *run, GPtrArray *unfinished)
 {
     for (guint i = 0; i < unfinished->len; i++) {
-        const Port *port = unfinished->pdata[i];
+        Port *port = unfinished->pdata[i];
         const LinkInfo *device = find_device(run, port);
 
         if (port->state == PORT_STATE_CREATING)
@@ -80,8 +100,10 @@ look_at_unfinished(Reconciliation *run, GPtrArray *unfinished)
                 device ? "its device is removed" : "only its record was left");
         if (!device) {
             g_autoptr(GError) error = NULL;
+            gboolean changed;
 
-            if (!broker_remove_moved(run->broker, port, &error))
+            if (!look_elsewhere(run, port, &changed, &error) ||
+                !broker_remove_moved(run->broker, port, &error))
                 say(run, "%s", error->message);
             continue;
         }
@@ -140,37 +162,49 @@ adopt(Reconciliation *run, Port *port, const LinkInfo *device)
             broker_observe(run->broker, port, device, parent);
     }
     port->state = PORT_STATE_ACTIVE;
+    if (port->is_moved) {
+        port->is_moved = FALSE;
+        broker_save(run->broker, port);
+    }
     features_adopt(&run->broker->host, port, device, add_message, run);
     broker_follow_network(run->broker, port);
     look_at_event(run->broker, port, device);
 }
 
 static gboolean
+end_port(Reconciliation *run, Port *port, const LinkInfo *device, GError **error)
+{
+    if (!device && !broker_remove_moved(run->broker, port, error))
+        return FALSE;
+    features_release_or_warn(&run->broker->host, port);
+    if (device)
+        g_array_append_val(run->unwanted, device->index);
+    g_ptr_array_add(run->ended, port);
+    return TRUE;
+}
+
+static gboolean
 look_at_port(Reconciliation *run, Port *port, GError **error)
 {
     const LinkInfo *device = find_device(run, port);
-    gboolean lives;
+    gboolean lives, is_news = FALSE;
 
-    if (!features_lives(&run->broker->host, port, &lives, error))
+    if ((!device && !look_elsewhere(run, port, &is_news, error)) ||
+        !features_lives(&run->broker->host, port, &lives, error))
         return FALSE;
-    if (!lives) {
-        if (!device && !broker_remove_moved(run->broker, port, error))
-            return FALSE;
-        features_release_or_warn(&run->broker->host, port);
-        if (device)
-            g_array_append_val(run->unwanted, device->index);
-        g_ptr_array_add(run->ended, port);
-        return TRUE;
-    }
+    if (!lives)
+        return end_port(run, port, device, error);
     find_parent(run, port, device);
-    if (!device) {
+    if (device) {
+        adopt(run, port, device);
+    } else {
         features_release_or_warn(&run->broker->host, port);
         port->state = state_without_device(run, port);
         broker_follow_network(run->broker, port);
+        if (is_news)
+            broker_save(run->broker, port);
         look_note_moved(port);
         say(run, "device %s of port %s is gone", port->interface_name, port->name);
-    } else {
-        adopt(run, port, device);
     }
     broker_note_network(run->broker, port);
     return TRUE;
@@ -229,8 +263,9 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
 {
     g_autoptr(GPtrArray) unfinished = NULL, messages = NULL, ports = NULL;
     g_autoptr(GPtrArray) ended = g_ptr_array_new();
-    g_autoptr(GArray) links = NULL, unwanted = g_array_new(FALSE, FALSE, sizeof(int));
-    Reconciliation run = {.broker = broker, .unwanted = unwanted};
+    g_autoptr(GArray) links = NULL, moved = NULL;
+    g_autoptr(GArray) unwanted = g_array_new(FALSE, FALSE, sizeof(int));
+    Reconciliation run = {.broker = broker, .unwanted = unwanted, .moved = &moved};
 
     if (!registry_load(broker->registry, &unfinished, &messages, error))
         return FALSE;

@@ -84,6 +84,7 @@ gboolean macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sou
 gboolean macvtap_change_mode(Kernel *kernel, int index, MacvtapMode mode, GError **error);
 gboolean vlan_make(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link, GError **error);
 gboolean link_remove(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error);
+GArray *link_get_moved(Kernel *kernel, const char *kind, GError **error);
 gboolean link_remove_moved(Kernel *kernel, int netns, int index, const char *alias, GError **error);
 gboolean tap_open_queues(Kernel *kernel, const LinkInfo *link, const char *owner, guint n_queues,
                          gboolean multi_queue, DescriptorArray *queues, GError **error);

@@ -50,6 +50,7 @@ static const KernelOps linux_ops = {
     .link_change = link_change,
     .link_set_up = link_change_up,
     .link_delete = link_remove,
+    .link_list_moved = link_get_moved,
     .link_delete_moved = link_remove_moved,
     .tap_open = tap_open_queues,
     .queue_watch = tap_watch_queues,

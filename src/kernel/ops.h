@@ -142,6 +142,11 @@ typedef struct KernelOps {
      * *error is the first failure, the others are removed all the same. */
     gboolean (*link_delete)(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error);
 
+    /* The links of this kind that have an alias and are in other network namespaces, of those that
+     * links were moved to from ours and that we may look into: a GArray of LinkInfo, with moved_*,
+     * free with g_array_unref(). */
+    GArray *(*link_list_moved)(Kernel *kernel, const char *kind, GError **error);
+
     /* Removes a link that was moved out of our network namespace (see LinkInfo) if it has this
      * alias there; one that has gone, with its namespace or without, is no error. EACCES: we may
      * not. */

@@ -90,13 +90,16 @@ tells_of_a_removed_link(void **state)
     assert_string_equal(told.alias, "");
 }
 
-/* The event tells where the link is now; from here it can be removed there. */
+/* The event tells where the link is now, and so does who looks for it; from here it can be removed
+ * there. */
 static void
 tells_where_a_link_was_moved(void **state)
 {
     MacvtapSpec spec = world_spec("vm1", 1);
     const KernelOps *ops = world_kernel->ops;
     LinkInfo told;
+    const LinkInfo *found;
+    g_autoptr(GArray) moved = NULL, none = NULL;
     guint position = 0;
 
     spec.alias = "ours";
@@ -104,6 +107,12 @@ tells_where_a_link_was_moved(void **state)
     world_move_away("vm1");
     told = next_event(&position, LINK_EVENT_REMOVED, "vm1");
     assert_true(told.is_moved);
+    moved = ops->link_list_moved(world_kernel, "macvtap", NULL);
+    assert_int_equal(moved->len, 1);
+    found = &g_array_index(moved, LinkInfo, 0);
+    assert_string_equal(found->alias, "ours");
+    assert_int_equal(found->moved_netns, told.moved_netns);
+    assert_int_equal(found->moved_index, told.moved_index);
     assert_true(
         ops->link_delete_moved(world_kernel, told.moved_netns, told.moved_index, "theirs", NULL));
     assert_true(world_is_away("vm1"));
@@ -112,6 +121,8 @@ tells_where_a_link_was_moved(void **state)
     assert_false(world_is_away("vm1"));
     assert_true(
         ops->link_delete_moved(world_kernel, told.moved_netns, told.moved_index, "ours", NULL));
+    none = ops->link_list_moved(world_kernel, "macvtap", NULL);
+    assert_int_equal(none->len, 0);
     assert_true(ops->link_delete_moved(world_kernel, 4711, told.moved_index, "ours", NULL));
 }
 

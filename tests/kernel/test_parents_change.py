@@ -98,6 +98,24 @@ def test_device_moved_into_another_namespace(daemon, host, station, watcher):
         assert port["interfaceName"] not in station.links()
 
 
+@pytest.mark.parametrize("holder_ends", [False, True])
+def test_device_moved_while_no_daemon_runs(daemon, host, station, holder_ends):
+    """The next one finds it, without the kernel's event of the move, and removes it when its time has come."""
+    holder = host.start("sleep", "inf")
+    port = daemon.ctl_json("port", "create", "--network=lan", "--name=vm", f"--holder=pid:{holder.pid}")
+    daemon.kill()
+    host.ip("link", "set", port["interfaceName"], "netns", str(station.pid))
+    if holder_ends:
+        holder.kill()
+        holder.wait()
+    daemon.start()
+    if not holder_ends:
+        assert "moved into another network namespace" in daemon.ports()[0]["problem"]
+        holder.kill()
+    assert daemon.settle() == []
+    assert port["interfaceName"] not in station.links()
+
+
 def test_what_others_did_to_the_device_is_undone(daemon, host, port):
     """Mode, alias, multicast and ARP, while no daemon runs; the API does not tell another state than the kernel."""
     def look():

@@ -281,8 +281,9 @@ class World:
     def _has_ipv6(self, link):
         """The kernel has none on a device of less than 1280 bytes."""
         name, generation = link["ifname"], link.get("inet6_addr_gen_mode")
-        off = self._shell.ask(f"cat /proc/sys/net/ipv6/conf/{name}/disable_ipv6 2>/dev/null || echo 1").strip()
-        return off != "1" or generation not in ("none", None) or (generation is None and link["mtu"] >= 1280)
+        off = self._shell.ask(f"{{ read -r off < /proc/sys/net/ipv6/conf/{name}/disable_ipv6; }} 2>/dev/null"
+                              ' && echo "$off" || echo 1')
+        return off != "1\n" or generation not in ("none", None) or (generation is None and link["mtu"] >= 1280)
 
     def _problems_of(self, port, devices):
         """Where the kernel says something else than the API."""

@@ -3,6 +3,7 @@
 #include "broker-fixture.h"
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <net/if.h>
 
 static LinkInfo
@@ -347,6 +348,87 @@ test_device_in_another_namespace(void **state)
     assert_int_equal(kernel_fake_moved_count(test->kernel), 0);
 }
 
+/* Nobody has heard the event of the move: the daemon did not run, the event was lost, or it is
+ * still to be read. */
+static void
+test_device_in_another_namespace_without_a_daemon(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    int index = test_broker_create(test, 0, "lan", "web")->interface_index;
+
+    test_settle();
+    test_broker_kill(test);
+    kernel_fake_move_link(test->kernel, index);
+    for (guint i = 0; i < 2; i++) {
+        test_broker_start(test);
+        assert_non_null(strstr(find_port(test, "web")->problem, "moved into another network namespace"));
+        test_broker_kill(test);
+    }
+    test_broker_start(test);
+    assert_true(test_broker_delete(test, &root, "web", NULL));
+    assert_int_equal(kernel_fake_moved_count(test->kernel), 0);
+}
+
+static void
+test_device_in_another_namespace_whose_event_is_lost(void **state)
+{
+    static const LinkInfo nothing;
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const KernelOps *real = test->kernel->ops;
+    KernelOps ops = *real;
+    const Port *port;
+
+    test_broker_kill(test);
+    ops.monitor = keep_monitor;
+    test->kernel->ops = &ops;
+    test_broker_start(test);
+    port = test_broker_create(test, 0, "lan", "web");
+    kernel_fake_move_link(test->kernel, port->interface_index);
+    kernel_fake_fail(test->kernel, "link_list_moved", 1, ENOBUFS);
+    handler(LINK_EVENT_LOST, &nothing, handler_data);
+    assert_non_null(strstr(port->problem, "cannot be looked at"));
+    test_settle();
+    assert_non_null(strstr(port->problem, "moved into another network namespace (7 of"));
+    assert_int_equal(count_said("moved into another network namespace"), 1);
+    assert_true(test_broker_delete(test, &root, "web", NULL));
+    assert_int_equal(kernel_fake_moved_count(test->kernel), 0);
+    test->kernel->ops = real;
+}
+
+static void
+test_device_in_another_namespace_before_the_event(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+
+    test_settle();
+    kernel_fake_move_link(test->kernel, port->interface_index);
+    assert_true(test_broker_delete(test, &root, "web", NULL));
+    assert_int_equal(kernel_fake_moved_count(test->kernel), 0);
+}
+
+static void
+test_device_in_another_namespace_of_an_interrupted_removal(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+    int index = port->interface_index;
+    g_autofree char *path = g_build_filename(test->state, "ports", port->id, NULL);
+    g_autofree char *deleting = g_strconcat(path, ".deleting", NULL);
+    g_autofree char *records = NULL;
+
+    test_broker_kill(test);
+    assert_int_equal(g_rename(path, deleting), 0);
+    kernel_fake_move_link(test->kernel, index);
+    test_broker_start(test);
+    assert_int_equal(kernel_fake_moved_count(test->kernel), 0);
+    records = test_broker_records(test);
+    assert_string_equal(records, "");
+}
+
 static void
 test_device_in_another_namespace_when_the_holder_ends(void **state)
 {
@@ -601,6 +683,10 @@ main(void)
         BROKER_TEST_SAID(test_look_that_fails_after_lost_events),
         BROKER_TEST_SAID(test_device_comes_back),
         BROKER_TEST_SAID(test_device_in_another_namespace),
+        BROKER_TEST_SAID(test_device_in_another_namespace_without_a_daemon),
+        BROKER_TEST_SAID(test_device_in_another_namespace_whose_event_is_lost),
+        BROKER_TEST_SAID(test_device_in_another_namespace_before_the_event),
+        BROKER_TEST_SAID(test_device_in_another_namespace_of_an_interrupted_removal),
         BROKER_TEST_SAID(test_device_in_another_namespace_when_the_holder_ends),
         BROKER_TEST_SAID(test_parent_that_keeps_its_mac),
         BROKER_TEST_SAID(test_mac_of_an_inheriting_port),

@@ -168,6 +168,27 @@ fake_delete(Kernel *base, const int *indexes, gsize n_indexes, GError **error)
     return good;
 }
 
+static GArray *
+fake_list_moved(Kernel *base, const char *kind, GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    GArray *links;
+
+    if (fake_fails(kernel, "link_list_moved", error))
+        return NULL;
+    links = g_array_new(FALSE, FALSE, sizeof(LinkInfo));
+    for (guint i = 0; i < kernel->moved->len; i++) {
+        LinkInfo link = g_array_index(kernel->moved, LinkInfo, i);
+
+        link.is_moved = TRUE;
+        link.moved_netns = FAKE_NETNS;
+        link.moved_index = link.index;
+        if (g_str_equal(link.kind, kind) && link.alias[0] != '\0')
+            g_array_append_val(links, link);
+    }
+    return links;
+}
+
 static gboolean
 fake_delete_moved(Kernel *base, int netns, int index, const char *alias, GError **error)
 {
@@ -237,6 +258,7 @@ static const KernelOps fake_ops = {
     .link_change = fake_change,
     .link_set_up = fake_set_up,
     .link_delete = fake_delete,
+    .link_list_moved = fake_list_moved,
     .link_delete_moved = fake_delete_moved,
     .tap_open = fake_tap_open,
     .queue_watch = fake_queue_watch,
