@@ -8,18 +8,11 @@ import types
 
 import pytest
 
-from frames import BROADCAST, Tap, frame, mac_bytes
+from frames import BROADCAST, Tap, announcement, frame
 from namespaces import Switch
 
 GUEST = "52:54:00:00:00:01"
-ETH_P_RARP = 0x8035
 _serial = itertools.count()
-
-
-def announcement(mac):
-    """As announce_self_create() of QEMU's net/announce.c makes it."""
-    body = bytes.fromhex("0001080006040003") + (mac_bytes(mac) + bytes(4)) * 2
-    return frame(BROADCAST, mac, body, ETH_P_RARP)
 
 
 class Site:

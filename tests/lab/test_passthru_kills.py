@@ -4,18 +4,17 @@
 Theory of operation: the VMM is a stand-in that holds the descriptors (macvtap-run becomes it). In an `assign` network
 it changes the MAC once more, as a guest may. Then things are killed, and the parent, its bond's slaves or the
 device under its VLAN must be as they were before, MAC and promiscuity included."""
-import ctypes
 import os
 
 import pytest
 
 from frames import set_mac
+from injection import take_descriptor
 from programs import program
 
 PARENTS = ("nic", "bond", "own-vlan")
 POLICIES = ("inherit", "assign")
 SAMPLE = [("nic", "inherit"), ("bond", "assign"), ("own-vlan", "assign")]
-_NR_PIDFD_GETFD = 438  # the same on every architecture; Python has no function for it
 GUESTS_OWN = "52:54:00:00:77:01"
 
 
@@ -29,9 +28,7 @@ class Vmm:
         self._tap = int(self.process.stdout.readline())
 
     def change_mac(self, mac):
-        pidfd = os.pidfd_open(self.process.pid)
-        with os.fdopen(_pidfd_getfd(pidfd, self._tap), "rb", buffering=0) as tap:
-            os.close(pidfd)
+        with os.fdopen(take_descriptor(self.process.pid, self._tap), "rb", buffering=0) as tap:
             set_mac(tap.fileno(), mac)
 
     def kill(self):
@@ -41,14 +38,6 @@ class Vmm:
     def end(self):
         self.process.stdin.close()
         self.process.wait()
-
-
-def _pidfd_getfd(pidfd, descriptor):
-    libc = ctypes.CDLL(None, use_errno=True)
-    taken = libc.syscall(_NR_PIDFD_GETFD, pidfd, descriptor, 0)
-    if taken < 0:
-        raise OSError(ctypes.get_errno(), "pidfd_getfd")
-    return taken
 
 
 def normal_end(daemon, vmm):

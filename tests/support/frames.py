@@ -15,6 +15,7 @@ import tempfile
 from clock import Deadline
 
 ETH_P_ALL = 3
+_ETH_P_RARP = 0x8035
 # IEEE 802 local experimental EtherType 1: no kernel answers it.
 ETHERTYPE = 0x88B5
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -34,6 +35,12 @@ def mac_bytes(mac):
 def frame(destination, source, payload=b"", ethertype=ETHERTYPE):
     """An Ethernet frame, at least 60 bytes long."""
     return (mac_bytes(destination) + mac_bytes(source) + struct.pack("!H", ethertype) + payload).ljust(60, b"\0")
+
+
+def announcement(mac):
+    """As announce_self_create() of QEMU's net/announce.c makes it."""
+    body = bytes.fromhex("0001080006040003") + (mac_bytes(mac) + bytes(4)) * 2
+    return frame(BROADCAST, mac, body, _ETH_P_RARP)
 
 
 def payload_of(data):

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A signal or an error at one system call of the running daemon, by strace."""
+"""A signal or an error at one system call of the running daemon, by strace; and what it has open."""
 import collections
 import contextlib
+import ctypes
 import os
 import typing
 
 from daemon import Ended
 from tracing import Trace
+
+_NR_PIDFD_GETFD = 438  # the same on every architecture; Python has no function for it
 
 # What strace shows of the wait that it has interrupted to attach, and the end of the process.
 _NOT_CALLS = {"restart_syscall", "exit", "exit_group"}
@@ -72,3 +75,16 @@ def start_points(calls):
 def sample(items, every, phase):
     """Every so many of them, from another one on for each phase."""
     return items[phase % every::every]
+
+
+def take_descriptor(pid, number):
+    """A copy of a descriptor that another process has open, owned by the caller."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = os.pidfd_open(pid)
+    try:
+        taken = libc.syscall(_NR_PIDFD_GETFD, pidfd, number, 0)
+        if taken < 0:
+            raise OSError(ctypes.get_errno(), "pidfd_getfd")
+        return taken
+    finally:
+        os.close(pidfd)

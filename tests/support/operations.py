@@ -76,6 +76,7 @@ class World:
         self.connection = None
         self.port = None  # what the operation is about, as the API tells it
         self.done = None  # what the hook gave
+        self.noted = None  # what the operation wants to know afterwards
 
     def connect_parent(self, name):
         self.host.connect(name, self.station, name)
