@@ -350,7 +350,6 @@ ASK_AND_GO = """
 import socket
 for _ in range(5000):
     with socket.socket(socket.AF_UNIX) as one:
-        one.settimeout(30)
         one.connect("\\0org.macvtapd.lock")
 """
 
