@@ -53,12 +53,14 @@ void broker_look_at_all(Broker *broker);
 
 /*
  * look.c: compares a port's device with what it must be and repairs it. An event tells of the
- * device, or of its parent; a loss, that there is no device any more; what is blocked (on this
- * parent; 0: on any) waits for a MAC that another link had.
+ * device, or of its parent; listed is what the kernel says without an event; a loss tells that
+ * there is no device any more; what is blocked (on this parent; 0: on any) waits for a MAC that
+ * another link had.
  */
 void look_at(Broker *broker, Port *port);
 void look_at_event(Broker *broker, Port *port, const LinkInfo *device);
 void look_at_ipv6(Broker *broker, Port *port);
+void look_at_listed(Broker *broker, Port *port, const LinkInfo *device);
 void look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent);
 void look_at_loss(Broker *broker, Port *port, const LinkInfo *removed); /* or NULL */
 

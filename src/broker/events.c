@@ -133,7 +133,7 @@ look_at_links(Broker *broker, Port *port, GHashTable *table)
         on_bond_changed(broker, bond);
     port->is_new = FALSE;
     if (device && device_is_of(device, port))
-        look_at_event(broker, port, device);
+        look_at_listed(broker, port, device);
     else
         look_at(broker, port);
 }

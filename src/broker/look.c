@@ -342,14 +342,12 @@ forget_making(Port *port, guint fields)
     return fields & (DEVICE_MODE | DEVICE_MAC | DEVICE_MTU | DEVICE_NAME);
 }
 
-void
-look_at_event(Broker *broker, Port *port, const LinkInfo *device)
+static void
+look_with_reason(Broker *broker, Port *port, const LinkInfo *device, LookReason reason_for_mac)
 {
     DeviceState wanted;
     guint fields;
 
-    if (!device_is_of(device, port))
-        return;
     fields = compare_device(broker, port, device, &wanted);
     if (fields == 0)
         repairs_saw_good(broker->repairs, port);
@@ -361,7 +359,29 @@ look_at_event(Broker *broker, Port *port, const LinkInfo *device)
         }
         return;
     }
-    look_now(broker, port, fields & DEVICE_MAC ? LOOK_MAC_EVENT : LOOK_OTHER);
+    look_now(broker, port, fields & DEVICE_MAC ? reason_for_mac : LOOK_OTHER);
+}
+
+void
+look_at_event(Broker *broker, Port *port, const LinkInfo *device)
+{
+    gboolean is_of_state =
+        port->told_state != 0 && port->told_state != device->operational_state + 1u;
+
+    if (!device_is_of(device, port))
+        return;
+    port->told_state = device->operational_state + 1u;
+    /* The kernel tells late that the device's state has changed (linkwatch_event()), in a message
+     * that has the MAC as it is by then: such a one tells nothing of who changed it. */
+    look_with_reason(broker, port, device, is_of_state ? LOOK_OTHER : LOOK_MAC_EVENT);
+}
+
+void
+look_at_listed(Broker *broker, Port *port, const LinkInfo *device)
+{
+    port->told_state = 0;
+    if (device_is_of(device, port))
+        look_with_reason(broker, port, device, LOOK_MAC_EVENT);
 }
 
 /* Before the event that it is up, this was our own making of it. */

@@ -168,7 +168,7 @@ adopt(Reconciliation *run, Port *port, const LinkInfo *device)
     }
     features_adopt(&run->broker->host, port, device, add_message, run);
     broker_follow_network(run->broker, port);
-    look_at_event(run->broker, port, device);
+    look_at_listed(run->broker, port, device);
 }
 
 static gboolean

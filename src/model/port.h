@@ -75,6 +75,7 @@ typedef struct Port {
     gboolean link_up;   /* the device is set up (IFF_UP) */
     gboolean is_new;    /* the events of its making are still to come */
     gboolean carrier;   /* of the device, which is its parent's */
+    guint told_state;   /* IF_OPER_* + 1 in the last event of the device; 0: there was none yet */
     int bond_index;     /* the bond that parent is or lies on; 0: none */
     char active_slave[INTERFACE_NAME_MAX + 1]; /* of that bond; "": none, or a mode without one */
     guint32 parent_mtu;                        /* bytes; 0: not seen yet */

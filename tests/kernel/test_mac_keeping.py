@@ -137,6 +137,20 @@ def test_inherited_mac_is_kept_when_the_parents_is_changed(daemon, host, ports):
     assert f"the MAC of its parent eth0 was changed to {OTHER}, and is {before} again" in daemon.messages()
 
 
+def test_change_of_the_parents_mac_is_told_as_such(daemon, host, ports):
+    """A new device's carrier is told late, up to a second, in a message that has the other MAC as well."""
+    before = host.mac("eth0")
+    port, _ = ports("inherit")
+    daemon.process.send_signal(signal.SIGSTOP)
+    host.ip("link", "set", "eth0", "address", OTHER)
+    host.ip("link", "show", port["interfaceName"])  # who asks for it has it told at once
+    with MacMonitor(host, "eth0") as macs:
+        daemon.process.send_signal(signal.SIGCONT)
+        macs.wait(before)
+    assert state(daemon, port)["macChanges"] == 1
+    assert f"the MAC of its parent eth0 was changed to {OTHER}" in daemon.messages()
+
+
 @pytest.mark.parametrize("network", ["any", "assign"])
 def test_allowed_and_the_record_follows(daemon, host, ports, watcher, wire, network):
     before = host.mac("eth0")

@@ -522,6 +522,28 @@ test_mac_of_an_inheriting_port(void **state)
     assert_int_equal(count_said("port web"), 2);
 }
 
+/* An event of the device that tells of its carrier, too, says nothing of who changed its MAC. */
+static void
+test_mac_of_a_parent_with_a_late_event(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port;
+    int parent = create_inherit(test, &port);
+    LinkInfo device, link = link_at(test, parent);
+
+    device = link_at(test, port->interface_index);
+    kernel_fake_change_link(test->kernel, &device);
+    test_settle();
+    link.mac.octets[5] ^= 0x80;
+    kernel_fake_change_link(test->kernel, &link);
+    device = link_at(test, port->interface_index);
+    device.operational_state ^= 1;
+    kernel_fake_change_link(test->kernel, &device);
+    test_settle();
+    assert_int_equal(count_said("the MAC of its parent eth1 was changed"), 1);
+    assert_int_equal(count_said("its MAC was changed"), 0);
+}
+
 static void
 test_mac_of_an_assigned_port(void **state)
 {
@@ -690,6 +712,7 @@ main(void)
         BROKER_TEST_SAID(test_device_in_another_namespace_when_the_holder_ends),
         BROKER_TEST_SAID(test_parent_that_keeps_its_mac),
         BROKER_TEST_SAID(test_mac_of_an_inheriting_port),
+        BROKER_TEST_SAID(test_mac_of_a_parent_with_a_late_event),
         BROKER_TEST_SAID(test_mac_of_an_assigned_port),
         BROKER_TEST_SAID(test_repair_that_others_undo),
         BROKER_TEST_SAID(test_repair_undone_before_it_is_seen),
