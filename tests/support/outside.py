@@ -157,11 +157,11 @@ def _with_small_buffer(world):
 
 
 def _miss_events(*commands):
-    """The daemon does not look while all this happens, and loses all but the first."""
+    """The daemon does not look while all this happens, and hears of nothing but something else before."""
     def act(world):
         world.daemon.process.send_signal(signal.SIGSTOP)
         try:
-            for command in commands:
+            for command in ("link set eth1 mtu 1400", "link set eth1 mtu 1500", *commands):
                 world.host.ip(*command.format(name=world.port["interfaceName"]).split())
         finally:
             world.daemon.process.send_signal(signal.SIGCONT)
