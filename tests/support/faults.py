@@ -232,7 +232,8 @@ class FaultMatrix(Matrix):
         head = ["operation", "(call, errno) pairs", "that came about", "done all the same"]
         text = ("Each system call of an operation fails with each errno that it may have. Who asked gets what was asked"
                 " for or an error of the interface that names the cause, or loses the connection when the call was on that"
-                " very connection; the daemon serves the next call; once everybody has let go, every link, the state"
+                " very connection; what came from outside has its effect in the end, and the kernel's devices are what the"
+                " API says; the daemon serves the next call; once everybody has let go, every link, the state"
                 " folder, /dev and the daemon's descriptors are what they were. Crashes: 0. Hangs: 0. Left behind: 0. A"
                 " call that did not come again in the second round (an event that was told earlier or later) did not come"
                 " about.\n\n")

@@ -100,8 +100,11 @@ class KillMatrix(Matrix):
     def write(self):
         total = [sum(row[i] for row in self.rows) for i in (1, 2, 3)]
         head = ["operation", "system calls", "killed at", "ports taken over"]
-        text = ("macvtapd is killed as it enters each system call of an operation, and started again. Then everybody lets"
+        text = ("macvtapd is killed as it enters each system call of an operation, and started again. What the API says of"
+                " the ports is compared with the kernel's devices (name, parent, mode, MAC, MTU, up or down, alias, no IPv6"
+                " and no ARP of the host's), and what was done from outside must have had its effect. Then everybody lets"
                 " go of their ports, and every link (`ip -d`: MACs, flags, promiscuity and the rest), the state folder"
-                " and /dev are compared with what was before. Left behind: 0. MACs not restored: 0. A call that came"
-                " again in no second round (an event that was told earlier or later) counts as not killed at.\n\n")
+                " and /dev are compared with what was before. Devices in another state than the API says: 0. Left behind:"
+                " 0. MACs not restored: 0. A call that came again in no second round (an event that was told earlier or"
+                " later) counts as not killed at.\n\n")
         figures.write("kill-matrix", text + figures.table(head, [*self.rows, ("all", *total)]))

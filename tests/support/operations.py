@@ -16,7 +16,6 @@ import os
 import subprocess
 import typing
 
-import varlink
 from clock import Deadline, FolderWatch
 from daemon import Daemon
 from domain import Port, domain_xml
