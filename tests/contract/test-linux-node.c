@@ -21,8 +21,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FIXED_INDEX 765431
-
 /* A kernel of our own whose /dev is an empty tmpfs. */
 typedef struct PrivateDev {
     char path[32];
@@ -109,16 +107,16 @@ a_node_of_another_namespace_is_stepped_around(void **state)
 {
     int other = test_namespace_new(), home;
     MacvtapSpec spec = world_spec("vm1", 1);
-    g_autofree char *node = g_strdup_printf("/dev/tap%d", FIXED_INDEX);
+    g_autofree char *node = g_strdup_printf("/dev/tap%d", world_index());
     struct stat before, after;
     LinkInfo link;
 
     home = test_namespace_switch(other);
     test_veth_add("up0", "up1");
-    test_macvtap_add("vm1", "up0", FIXED_INDEX);
+    test_macvtap_add("vm1", "up0", world_index());
     close(test_namespace_switch(home));
     assert_int_equal(stat(node, &before), 0); /* theirs: they were first */
-    spec.index = FIXED_INDEX;
+    spec.index = world_index();
     link = world_create(&spec);
     assert_int_equal(stat(node, &after), 0);
     assert_int_equal(after.st_rdev, before.st_rdev);
@@ -182,10 +180,10 @@ a_node_that_is_given_away_is_stepped_around_and_stays(void **state)
 {
     struct __user_cap_data_struct capabilities[2] = {{0}};
     MacvtapSpec spec = world_spec("vm1", 1);
-    const char *name = "tap" G_STRINGIFY(FIXED_INDEX);
+    g_autofree char *name = g_strdup_printf("tap%d", world_index());
     struct stat before, after;
 
-    spec.index = FIXED_INDEX;
+    spec.index = world_index();
     for (guint i = 0; i < 2; i++) {
         g_auto(PrivateDev) dev = private_dev_new();
         Kernel *kernel = i == 0 ? world_kernel : dev.kernel;
@@ -240,6 +238,7 @@ who_held_on_to_a_node_cannot_open_it_any_more(void **state)
 {
     MacvtapSpec spec = world_spec("vm1", 1);
 
+    spec.index = world_index();
     for (guint i = 0; i < 3; i++) {
         g_auto(PrivateDev) dev = private_dev_new();
         Kernel *kernel = i == 2 ? dev.kernel : world_kernel;
@@ -283,7 +282,7 @@ a_dev_without_access_lists_is_named(void **state)
     assert_errno(&error, EOPNOTSUPP);
     assert_int_equal(count_entries(dev.fd), 0);
     assert_true(ensure(dev.kernel, &link, 0) != 0);
-    umount(dev.path);
+    umount2(dev.path, MNT_DETACH); /* it is in use */
 }
 
 typedef void (*Obstacle)(int folder_fd, const char *name);
@@ -344,9 +343,11 @@ anything_else_there_is_stepped_around(void **state)
         put_block_device, put_null_device};
     g_auto(PrivateDev) dev = private_dev_new();
     MacvtapSpec spec = world_spec("vm1", 1);
-    LinkInfo link = world_create(&spec);
-    g_autofree char *name = g_strdup_printf("tap%d", link.index);
+    g_autofree char *name = g_strdup_printf("tap%d", world_index());
+    LinkInfo link;
 
+    spec.index = world_index();
+    link = world_create(&spec);
     for (guint i = 0; i < G_N_ELEMENTS(obstacles); i++) {
         struct stat before, after;
 

@@ -4,9 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* /dev is the whole machine's: an index that nobody counts up to. */
-#define INDEX 765434
-
 static LinkInfo
 create(int index)
 {
@@ -67,7 +64,7 @@ assert_node(const LinkInfo *link, uid_t expected_user)
 static void
 the_kernels_own_is_given(void **state)
 {
-    LinkInfo link = create(INDEX);
+    LinkInfo link = create(world_index());
     gboolean was_there = is_there(&link);
 
     assert_int_equal(ensure(&link, 107) == 0, was_there);
@@ -127,8 +124,8 @@ something_else_there_stays(void **state)
     LinkInfo link;
 
     world_lose_devtmpfs();
-    world_put_node(INDEX);
-    link = create(INDEX);
+    world_put_node(world_index());
+    link = create(world_index());
     ensure_fails(&link, EBUSY);
     assert_node(&link, 0);
     remove_node(&link, 0);
@@ -138,7 +135,7 @@ something_else_there_stays(void **state)
 static void
 only_a_macvtap_has_one(void **state)
 {
-    LinkInfo link = create(INDEX), other = link;
+    LinkInfo link = create(world_index()), other = link;
 
     strcpy(other.name, "vm2");
     ensure_fails(&other, ENODEV);

@@ -43,6 +43,17 @@ world_spec(const char *name, guint8 last)
     };
 }
 
+int
+world_index(void)
+{
+    static int index;
+
+    /* Above all that the kernel counts to and that macvtapd chooses. */
+    if (index == 0)
+        index = (1 << 30) + g_random_int_range(0, 1 << 29);
+    return index;
+}
+
 LinkInfo
 world_create(const MacvtapSpec *spec)
 {

@@ -63,6 +63,10 @@ void world_transmit(const char *name);
 /* A frame for this MAC comes in at up0; in is the link that gets it. */
 void world_receive(const char *in, const MacAddress *to);
 
+/* An ifindex for this program alone: /dev/tap<index> is the whole machine's, where others may be
+ * running the same test. */
+int world_index(void);
+
 /* Who has the character device /dev/tap<index>, mode 0600; FALSE when nothing is there. */
 gboolean world_node(int index, uid_t *ret_user);
 
