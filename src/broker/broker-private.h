@@ -33,6 +33,8 @@ struct Broker {
     gpointer vhost_data;
     BrokerListChanges list_changes;
     gpointer changes_data;
+    GSource *all_timer; /* of the next look at all links after one that failed, or NULL */
+    guint n_all_failed; /* in a row */
     Removals *removals;
     GSource *removal_timer;  /* of the next attempt at removals that have failed, or NULL */
     guint n_removals_failed; /* in a row */

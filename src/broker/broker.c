@@ -116,15 +116,22 @@ broker_stop(Broker *broker)
     removals_stop(broker->removals);
 }
 
+static void
+clear_timer(GSource **timer)
+{
+    if (!*timer)
+        return;
+    g_source_destroy(*timer);
+    g_clear_pointer(timer, g_source_unref);
+}
+
 void
 broker_free(Broker *broker)
 {
     if (!broker)
         return;
-    if (broker->removal_timer) {
-        g_source_destroy(broker->removal_timer);
-        g_source_unref(broker->removal_timer);
-    }
+    clear_timer(&broker->removal_timer);
+    clear_timer(&broker->all_timer);
     removals_free(broker->removals);
     features_stop(&broker->host);
     look_end(broker);

@@ -3,6 +3,9 @@
 #include "broker-private.h"
 #include "parent.h"
 
+#include "error.h"
+
+#include <errno.h>
 #include <net/if.h>
 
 void
@@ -74,25 +77,63 @@ look_below(Broker *broker, Port *port, const LinkInfo *link)
         look_at_parent_event(broker, port, link);
 }
 
+static gboolean
+on_all_due(gpointer user_data)
+{
+    Broker *broker = user_data;
+
+    g_clear_pointer(&broker->all_timer, g_source_unref);
+    broker_look_at_all(broker);
+    return G_SOURCE_REMOVE;
+}
+
+/* A look at what is below ports has failed, and no event may come that makes up for it. */
+static void
+look_at_all_again(Broker *broker, const GError *cause)
+{
+    if (broker->all_timer)
+        return;
+    if (++broker->n_all_failed >= REPAIR_ATTEMPTS) {
+        g_warning("the ports' parents may be otherwise than is shown: %s (tried %u times; a reload"
+                  " tries again)",
+                  cause->message, broker->n_all_failed);
+        broker->n_all_failed = 0;
+        return;
+    }
+    broker->all_timer = g_timeout_source_new(broker->repair_delays[broker->n_all_failed]);
+    g_source_set_callback(broker->all_timer, on_all_due, broker, NULL);
+    g_source_set_name(broker->all_timer, "look at all");
+    g_source_attach(broker->all_timer, g_main_context_get_thread_default());
+}
+
+static gboolean
+is_below(const Port *port, int index)
+{
+    return port->parent_index == index || port->trunk_index == index;
+}
+
 /* A link that is no port's device: it may be the parent of many. The event may be older than a port
- * that was made since, so the link is looked at; when that fails, the event has to do. */
+ * that was made since, so the link is looked at. */
 static void
 on_other_changed(Broker *broker, const LinkInfo *link)
 {
     g_autoptr(GPtrArray) ports = port_table_list(broker->ports);
+    g_autoptr(GError) error = NULL;
     gboolean is_known = FALSE;
-    LinkInfo now = *link;
+    LinkInfo now;
 
-    for (guint i = 0; i < ports->len; i++) {
+    for (guint i = 0; !error && i < ports->len; i++) {
         Port *port = ports->pdata[i];
 
-        if (port->parent_index != link->index && port->trunk_index != link->index)
+        if (!is_below(port, link->index))
             continue;
-        if (!is_known)
-            broker->kernel->ops->link_by_index(broker->kernel, link->index, &now, NULL);
+        if (is_known ||
+            broker->kernel->ops->link_by_index(broker->kernel, link->index, &now, &error))
+            look_below(broker, port, &now);
         is_known = TRUE;
-        look_below(broker, port, &now);
     }
+    if (error && !error_is_errno(error, ENODEV))
+        look_at_all_again(broker, error);
     if (g_str_equal(link->kind, "bond"))
         on_bond_changed(broker, link);
 }
@@ -142,9 +183,12 @@ void
 broker_look_at_all(Broker *broker)
 {
     g_autoptr(GPtrArray) ports = port_table_list(broker->ports);
-    g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, &error);
     g_autoptr(GHashTable) table = links ? index_links(links) : NULL;
 
+    if (links)
+        broker->n_all_failed = 0;
     for (guint i = 0; i < ports->len; i++) {
         Port *port = ports->pdata[i];
 
@@ -155,6 +199,8 @@ broker_look_at_all(Broker *broker)
         else
             look_at(broker, port);
     }
+    if (error)
+        look_at_all_again(broker, error);
 }
 
 /* What we remove ourselves makes several events each, and there may be thousands of them beside

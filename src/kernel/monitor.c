@@ -13,6 +13,7 @@
 
 #define RECEIVE_SIZE (32 * 1024)        /* bytes; one event is some 2 KiB */
 #define SOCKET_BUFFER (8 * 1024 * 1024) /* bytes; thousands of links that go down at once */
+#define QUEUE_MAX 16384                 /* events; more than the buffer holds */
 #define DATAGRAMS_PER_WAKE 128          /* then other sources get their turn, */
 #define MICROSECONDS_PER_WAKE 2000      /* and after so long, for some changes take much work */
 
@@ -37,11 +38,26 @@ monitor_free(gpointer data)
     g_free(monitor);
 }
 
+/* What is still in the queue is older than what a look at everything finds, and would be taken for
+ * news after it. (ENOBUFS comes before it.) */
+static void
+empty_queue(Monitor *monitor)
+{
+    struct iovec vector = {monitor->buffer, sizeof monitor->buffer};
+    struct msghdr header = {.msg_iov = &vector, .msg_iovlen = 1};
+
+    for (guint i = 0; i < QUEUE_MAX; i++) {
+        if (RETRY_EINTR(recvmsg(monitor->fd, &header, MSG_DONTWAIT)) < 0 && errno != ENOBUFS)
+            return;
+    }
+}
+
 static void
 say_lost(Monitor *monitor)
 {
     LinkInfo nothing = {0};
 
+    empty_queue(monitor);
     monitor->handler(LINK_EVENT_LOST, &nothing, monitor->user_data);
 }
 

@@ -185,7 +185,7 @@ def _networks(world):
 
 
 def _reload(name, change, is_done, prepare, wants=lambda world, ports: True):
-    """The administrator changes the files and sends SIGHUP; if the log says that it failed, again."""
+    """The administrator changes the files and sends SIGHUP; if the log complains of a file, again."""
     def send(world):
         world.daemon.process.send_signal(signal.SIGHUP)
         world.hear()
@@ -194,7 +194,7 @@ def _reload(name, change, is_done, prepare, wants=lambda world, ports: True):
         change(world)
         said = len(world.daemon.messages())
         send(world)
-        if not is_done(world) and "stay as they were" in world.daemon.messages()[said:]:
+        if "warning:" in world.daemon.messages()[said:]:
             send(world)
 
     return Operation(f"SIGHUP: {name}", act, prepare, undo=_restore_networks,

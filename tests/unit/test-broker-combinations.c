@@ -174,7 +174,7 @@ move_device(TestBroker *test, GError **error)
 static gboolean
 move_and_delete(TestBroker *test, GError **error)
 {
-    return move_device(test, error) && delete_port(test, error);
+    return move_device(test, error) && delete_web(test, error);
 }
 
 /* On failure there is half a broker. */

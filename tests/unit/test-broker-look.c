@@ -253,6 +253,15 @@ test_device_gets_the_name_of_another_port(void **state)
     assert_string_equal(port->interface_name, "web0");
 }
 
+static void
+rename_link(TestBroker *test, int index, const char *name)
+{
+    LinkInfo link = link_at(test, index);
+
+    g_strlcpy(link.name, name, sizeof(link.name));
+    kernel_fake_change_link(test->kernel, &link);
+}
+
 static LinkEventHandler handler;
 static gpointer handler_data;
 
@@ -281,6 +290,7 @@ test_look_that_fails_after_lost_events(void **state)
     port = test_broker_create(test, 0, "lan", "web");
     expect_events(test, "created web\n");
     set_mtu(test, port->interface_index, 1400);
+    rename_link(test, port->parent_index, "uplink");
     kernel_fake_fail(test->kernel, "link_list", 1, ENOBUFS);
     for (guint i = 1; i <= 3; i++)
         kernel_fake_fail(test->kernel, "link_by_index", i, ENOBUFS);
@@ -292,7 +302,46 @@ test_look_that_fails_after_lost_events(void **state)
     assert_int_equal(port->state, PORT_STATE_ACTIVE);
     assert_null(port->problem);
     assert_int_equal(link_at(test, port->interface_index).mtu, 1500);
+    assert_string_equal(port->parent, "uplink");
     test->kernel->ops = real;
+}
+
+/* The event of a parent may be old: what cannot be looked at is looked at again. */
+static void
+test_look_at_a_parent_that_fails(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+
+    test_settle();
+    rename_link(test, port->parent_index, "uplink");
+    kernel_fake_fail(test->kernel, "link_by_index", 1, ENOBUFS);
+    kernel_fake_fail(test->kernel, "link_list", 1, ENOBUFS);
+    kernel_fake_fail(test->kernel, "link_list", 2, ENOBUFS);
+    test_settle();
+    assert_int_equal(kernel_fake_heal(test->kernel), 0);
+    assert_string_equal(port->parent, "uplink");
+    assert_int_equal(count_said("may be otherwise"), 0);
+}
+
+static void
+test_look_at_parents_that_fails_for_good(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = test_broker_create(test, 0, "lan", "web");
+
+    test_settle();
+    rename_link(test, port->parent_index, "uplink");
+    kernel_fake_fail(test->kernel, "link_by_index", 1, ENOBUFS);
+    for (guint i = 1; i <= 4; i++)
+        kernel_fake_fail(test->kernel, "link_list", i, ENOBUFS);
+    test_settle();
+    assert_int_equal(kernel_fake_heal(test->kernel), 0);
+    assert_string_equal(port->parent, "eth0");
+    assert_int_equal(count_said("the ports' parents may be otherwise than is shown"), 1);
+    rename_link(test, port->parent_index, "wire");
+    test_settle();
+    assert_string_equal(port->parent, "wire");
 }
 
 /* It was only out of sight: moved into another network namespace and back. */
@@ -703,6 +752,8 @@ main(void)
         BROKER_TEST_SAID(test_device_is_renamed),
         BROKER_TEST_SAID(test_device_gets_the_name_of_another_port),
         BROKER_TEST_SAID(test_look_that_fails_after_lost_events),
+        BROKER_TEST_SAID(test_look_at_a_parent_that_fails),
+        BROKER_TEST_SAID(test_look_at_parents_that_fails_for_good),
         BROKER_TEST_SAID(test_device_comes_back),
         BROKER_TEST_SAID(test_device_in_another_namespace),
         BROKER_TEST_SAID(test_device_in_another_namespace_without_a_daemon),
