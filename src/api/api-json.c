@@ -36,6 +36,21 @@ api_json_strings(const char *const *strings)
 }
 
 json_t *
+api_json_faults(const GPtrArray *faults)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < faults->len; i++) {
+        const Fault *fault = faults->pdata[i];
+
+        json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s}", "code", fault->code,
+                                               "subject", fault->subject, "message", fault->message,
+                                               "remedy", fault->remedy));
+    }
+    return array;
+}
+
+json_t *
 api_json_network(const Network *network, guint n_ports, const char *const *parent_problems,
                  const char *const *taken_vlans)
 {

@@ -12,5 +12,8 @@ json_t *api_json_statistics(const LinkStatistics *statistics);
 json_t *api_json_network(const Network *network, guint n_ports, const char *const *parent_problems,
                          const char *const *taken_vlans);
 
+/* A list of Fault, in the order of the array. */
+json_t *api_json_faults(const GPtrArray *faults);
+
 /* A list of strings. */
 json_t *api_json_strings(const char *const *strings);

@@ -110,6 +110,7 @@ on_list_networks(VarlinkCall *call, gpointer user_data)
     Api *api = user_data;
     Caller caller = api_caller(call);
     g_autoptr(GPtrArray) networks = NULL;
+    g_autoptr(GPtrArray) faults = NULL;
     g_auto(GStrv) changes = NULL;
     const char *field = NULL;
     json_t *array, *reply;
@@ -136,6 +137,9 @@ on_list_networks(VarlinkCall *call, gpointer user_data)
     reply = json_pack("{s:o}", "networks", array);
     if (changes)
         json_object_set_new(reply, "fileChanges", api_json_strings((const char *const *)changes));
+    faults = broker_list_faults(api->broker, &caller);
+    if (faults->len > 0)
+        json_object_set_new(reply, "faults", api_json_faults(faults));
     varlink_call_reply(call, reply, NULL);
 }
 

@@ -32,6 +32,7 @@ struct Broker {
     BrokerOpenVhost open_vhost;
     gpointer vhost_data;
     BrokerListChanges list_changes;
+    BrokerListFaults list_faults;
     gpointer changes_data;
     GSource *all_timer; /* of the next look at all links after one that failed, or NULL */
     guint n_all_failed; /* in a row */

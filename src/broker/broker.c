@@ -96,6 +96,7 @@ broker_new(const BrokerSetup *setup, GError **error)
     broker->open_vhost = setup->open_vhost;
     broker->vhost_data = setup->vhost_data;
     broker->list_changes = setup->list_changes;
+    broker->list_faults = setup->list_faults;
     broker->changes_data = setup->changes_data;
     broker->repair_delays = setup->repair_delays ? setup->repair_delays : repair_default_delays;
     broker->repairs = repairs_new(broker->repair_delays, look_when_due, broker);
@@ -258,6 +259,38 @@ GStrv
 broker_taken_vlans(Broker *broker, const Network *network)
 {
     return networks_list_taken_vlans(broker->networks, network);
+}
+
+static void
+add_damaged_records(Broker *broker, GPtrArray *faults)
+{
+    g_autoptr(GPtrArray) names = registry_list_damaged(broker->registry);
+
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *shown = g_strescape(names->pdata[i], NULL);
+
+        g_ptr_array_add(
+            faults,
+            fault_new("record-set-aside", g_strdup_printf("record %s", shown),
+                      g_strdup("macvtapd could not read it at a start, and does not look after its"
+                               " port's device any more"),
+                      g_strdup("see what was wrong with it in the log (macvtapctl log); end its"
+                               " guest, remove its device if there still is one (ip link delete),"
+                               " and delete the file from the folder ports of macvtapd's state")));
+    }
+}
+
+GPtrArray *
+broker_list_faults(Broker *broker, const Caller *caller)
+{
+    GPtrArray *faults = fault_list_new();
+
+    if (caller->uid != 0)
+        return faults;
+    add_damaged_records(broker, faults);
+    if (broker->list_faults)
+        broker->list_faults(faults, broker->changes_data);
+    return faults;
 }
 
 typedef struct PortCount {

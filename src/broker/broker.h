@@ -8,6 +8,7 @@
 
 #include "caller.h"
 #include "descriptor.h"
+#include "fault.h"
 #include "network-change.h"
 #include "network.h"
 #include "ops.h"
@@ -29,6 +30,10 @@ typedef gboolean (*BrokerOpenVhost)(guint n, DescriptorArray *descriptors, gpoin
  * bound). */
 typedef GStrv (*BrokerListChanges)(GHashTable *networks, gpointer user_data);
 
+/* Adds what is wrong with the administrator's files as Faults (config_list_faults() with its path
+ * bound). */
+typedef void (*BrokerListFaults)(GPtrArray *faults, gpointer user_data);
+
 typedef struct BrokerSetup {
     Kernel *kernel;       /* borrowed; must outlive the broker */
     int state_fd;         /* the state folder; taken */
@@ -36,7 +41,8 @@ typedef struct BrokerSetup {
     BrokerOpenVhost open_vhost;
     gpointer vhost_data;
     BrokerListChanges list_changes; /* NULL: nobody can tell */
-    gpointer changes_data;
+    BrokerListFaults list_faults;   /* likewise */
+    gpointer changes_data;          /* of these two */
     const guint
         *repair_delays; /* REPAIR_ATTEMPTS of them, in milliseconds, borrowed; NULL: the usual */
 } BrokerSetup;
@@ -142,6 +148,10 @@ GPtrArray *broker_list_networks(Broker *broker, const Caller *caller);
 /* What has changed in the networks' files since, a line each, for root; NULL: nothing. Free with
  * g_strfreev(). */
 GStrv broker_list_file_changes(Broker *broker, const Caller *caller);
+
+/* What is wrong with files of ours and the administrator's, for root; a GPtrArray of Fault, which
+ * may be empty. */
+GPtrArray *broker_list_faults(Broker *broker, const Caller *caller);
 
 /* Which of a usable network's parents cannot be used now, and why, a line for each; NULL: none. One
  * that its ports have taken up (passthru) is in use, not unusable. Free with g_strfreev(). */

@@ -198,8 +198,9 @@ compare_names(gconstpointer a, gconstpointer b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* The records, or those that were set aside. */
 static GPtrArray *
-list_files(Registry *registry, GError **error)
+list_files(Registry *registry, gboolean damaged, GError **error)
 {
     g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
     int fd = RETRY_EINTR(openat(registry->folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -215,7 +216,7 @@ list_files(Registry *registry, GError **error)
     while (errno = 0, (entry = readdir(folder))) {
         if (file_is_temporary(entry->d_name)) /* a daemon was killed before it could rename it */
             unlinkat(registry->folder_fd, entry->d_name, 0);
-        if (entry->d_name[0] == '.' || g_str_has_suffix(entry->d_name, DAMAGED_SUFFIX))
+        if (entry->d_name[0] == '.' || g_str_has_suffix(entry->d_name, DAMAGED_SUFFIX) != damaged)
             continue;
         g_ptr_array_add(files, g_strdup(entry->d_name));
     }
@@ -239,7 +240,7 @@ gboolean
 registry_load(Registry *registry, GPtrArray **ret_unfinished, GPtrArray **ret_problems,
               GError **error)
 {
-    g_autoptr(GPtrArray) files = list_files(registry, error);
+    g_autoptr(GPtrArray) files = list_files(registry, FALSE, error);
     g_autoptr(GPtrArray) unfinished = g_ptr_array_new_with_free_func(free_port);
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func(g_free);
 
@@ -337,6 +338,14 @@ registry_has_damaged(Registry *registry, const char *id)
     struct stat status;
 
     return fstatat(registry->folder_fd, file, &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+GPtrArray *
+registry_list_damaged(Registry *registry)
+{
+    GPtrArray *files = list_files(registry, TRUE, NULL);
+
+    return files ? files : g_ptr_array_new();
 }
 
 gboolean

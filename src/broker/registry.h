@@ -54,6 +54,9 @@ void registry_restore(Registry *registry, const Port *port);
 /* Whether a record of this port was set aside. */
 gboolean registry_has_damaged(Registry *registry, const char *id);
 
+/* The file names of the records that were set aside, sorted; g_ptr_array_unref() it. */
+GPtrArray *registry_list_damaged(Registry *registry);
+
 /* Writes the record of a port that is in the table anew, after its fields changed. */
 gboolean registry_update(Registry *registry, const Port *port, GError **error);
 

@@ -527,6 +527,40 @@ macvtap_client_list_file_changes(MacvtapClient *client, GError **error)
     return client_json_lines(json_object_get(reply.parameters, "fileChanges"));
 }
 
+static void
+free_fault(gpointer data)
+{
+    MacvtapFault *fault = data;
+
+    g_free(fault->code);
+    g_free(fault->subject);
+    g_free(fault->message);
+    g_free(fault->remedy);
+    g_free(fault);
+}
+
+GPtrArray *
+macvtap_client_list_faults(MacvtapClient *client, GError **error)
+{
+    g_autoptr(GPtrArray) faults = g_ptr_array_new_with_free_func(free_fault);
+    g_auto(VarlinkReply) reply = {0};
+    json_t *element;
+    gsize i;
+
+    if (!call(client, "ListNetworks", NULL, &reply, error))
+        return NULL;
+    json_array_foreach (json_object_get(reply.parameters, "faults"), i, element) {
+        MacvtapFault *fault = g_new0(MacvtapFault, 1);
+
+        fault->code = client_json_text(json_object_get(element, "code"));
+        fault->subject = client_json_text(json_object_get(element, "subject"));
+        fault->message = client_json_text(json_object_get(element, "message"));
+        fault->remedy = client_json_text(json_object_get(element, "remedy"));
+        g_ptr_array_add(faults, fault);
+    }
+    return g_steal_pointer(&faults);
+}
+
 static gboolean
 receive_event(MacvtapClient *client, VarlinkReply *ret_reply, GError **error)
 {

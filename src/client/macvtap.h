@@ -143,6 +143,14 @@ GPtrArray *macvtap_client_list_networks(MacvtapClient *client, GError **error);
  * them; there may be none. g_strfreev() it. */
 char **macvtap_client_list_file_changes(MacvtapClient *client, GError **error);
 
+/* Something that macvtapd alone can see to be wrong, as of the API's Fault. */
+typedef struct MacvtapFault {
+    char *code, *subject, *message, *remedy;
+} MacvtapFault;
+
+/* For root: a GPtrArray of MacvtapFault, which may be empty; g_ptr_array_unref() it. */
+GPtrArray *macvtap_client_list_faults(MacvtapClient *client, GError **error);
+
 /*
  * Watches ports: from now on the client is good for macvtap_client_next_event() only. Changes from
  * the time of its return on are told. macvtap_client_get_fd() becomes readable when there is an

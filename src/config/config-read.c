@@ -219,3 +219,69 @@ config_list_changes(const char *path, GHashTable *networks)
     g_ptr_array_add(lines, NULL);
     return (GStrv)g_ptr_array_steal(lines, NULL);
 }
+
+/* ---- faults ---- */
+
+static void
+add_settings_fault(const char *path, GPtrArray *faults)
+{
+    g_auto(DaemonSettings) settings = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (config_read_daemon(path, &settings, &error))
+        return;
+    g_ptr_array_add(faults,
+                    fault_new("settings-invalid", g_strdup_printf("%s/" DAEMON_FILE, path),
+                              g_strdup_printf("%s: macvtapd goes on with its earlier settings, but"
+                                              " will not start again",
+                                              error->message),
+                              g_strdup("correct the file, then macvtapctl reload")));
+}
+
+/* "lan.network.bak", "lan.network~": somebody keeps it, and does not expect it to be read. */
+static gboolean
+is_copy(const char *file_name)
+{
+    const char *suffix = strstr(file_name, SUFFIX);
+
+    return suffix && strchr("~.-,", suffix[strlen(SUFFIX)]);
+}
+
+static gboolean
+is_misnamed(const char *file_name)
+{
+    return file_name[0] != '.' && !is_network_file(file_name) && !is_copy(file_name);
+}
+
+static void
+add_file_fault(const char *folder, const char *file_name, GPtrArray *faults)
+{
+    g_autofree char *shown = g_strescape(file_name, NULL);
+    const char *dot = strrchr(shown, '.');
+    int stem = dot && dot > shown ? (int)(dot - shown) : (int)strlen(shown);
+
+    g_ptr_array_add(
+        faults, fault_new("file-ignored", g_strdup_printf("%s/%s", folder, shown),
+                          g_strdup("it is not read: the name of a network's file ends in " SUFFIX),
+                          g_strdup_printf("if it is a network's, rename it to %.*s" SUFFIX
+                                          ", then macvtapctl reload; otherwise keep it elsewhere",
+                                          stem, shown)));
+}
+
+void
+config_list_faults(const char *path, GPtrArray *faults)
+{
+    g_autofree char *folder_path = g_build_filename(path, "networks.d", NULL);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GDir) folder = g_dir_open(folder_path, 0, NULL);
+    const char *name;
+
+    add_settings_fault(path, faults);
+    while (folder && (name = g_dir_read_name(folder))) {
+        if (is_misnamed(name))
+            g_ptr_array_add(names, g_strdup(name));
+    }
+    g_ptr_array_sort(names, compare_lines);
+    for (guint i = 0; i < names->len; i++)
+        add_file_fault(folder_path, names->pdata[i], faults);
+}

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "fault.h"
 #include "network.h"
 #include "privileges.h"
 
@@ -54,3 +55,9 @@ gboolean config_read_daemon(const char *path, DaemonSettings *ret_settings, GErr
 /* What has changed in that folder since these networks were read from it: a line for each file, in
  * the order of their names. NULL: nothing, or nobody can tell. Free with g_strfreev(). */
 GStrv config_list_changes(const char *path, GHashTable *networks);
+
+/* Adds a Fault for path/macvtapd.conf if it has an error as it is now ("settings-invalid"), and one
+ * for each file in networks.d that is not read because of its name ("file-ignored"), in the order
+ * of their names. Hidden files, and what is a copy of a network's file (lan.network.bak) are no
+ * fault. */
+void config_list_faults(const char *path, GPtrArray *faults);

@@ -47,6 +47,14 @@ list_changes(GHashTable *networks, gpointer user_data)
     return config_list_changes(daemon->config, networks);
 }
 
+static void
+list_faults(GPtrArray *faults, gpointer user_data)
+{
+    const Daemon *daemon = user_data;
+
+    config_list_faults(daemon->config, faults);
+}
+
 /* What makes this machine's generated MACs its own (machine-id(5)); "" where there is none. That it
  * cannot be read now must not give every port another MAC. */
 static char *
@@ -101,6 +109,7 @@ open_broker(Daemon *daemon, const char *state, GError **error)
         .open_vhost = open_vhost,
         .vhost_data = daemon,
         .list_changes = list_changes,
+        .list_faults = list_faults,
         .changes_data = daemon,
     };
 

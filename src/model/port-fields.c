@@ -161,7 +161,7 @@ const Field port_fields[] = {
      .help = "The MTU"},
     {"asked", FIELD_RECORD | FIELD_OPTIONAL,
      IN_PORT(GROUP, asked_mtu, .given = offsetof(Port, has_asked)), .members = asked_fields},
-    {"wantedMtu", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(UINT, wanted_mtu)},
+    {"wantedMtu", EVERYWHERE | FIELD_OPTIONAL, IN_PORT(UINT, wanted_mtu)},
     {"macAddress", EVERYWHERE, IN_PORT(MAC, mac),
      IN_REQUEST(MAC, mac, .given = offsetof(PortRequest, has_mac)), .label = "MAC", .column = "MAC",
      .option = "mac", .argument = "MAC", .help = "The guest's MAC"},

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fault.h"
+
+Fault *
+fault_new(const char *code, char *subject, char *message, char *remedy)
+{
+    Fault *fault = g_new(Fault, 1);
+
+    *fault = (Fault){code, subject, message, remedy};
+    return fault;
+}
+
+void
+fault_free(Fault *fault)
+{
+    if (!fault)
+        return;
+    g_free(fault->subject);
+    g_free(fault->message);
+    g_free(fault->remedy);
+    g_free(fault);
+}
+
+static void
+free_element(gpointer fault)
+{
+    fault_free(fault);
+}
+
+GPtrArray *
+fault_list_new(void)
+{
+    return g_ptr_array_new_with_free_func(free_element);
+}
