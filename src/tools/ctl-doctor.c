@@ -1,120 +1,127 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ctl-doctor.h"
+#include "doctor.h"
+#include "macvtapctl.h"
 
+#include "file.h"
+#include "linux.h"
+
+#include <sys/utsname.h>
 #include <unistd.h>
 
-guint
-doctor_report(gboolean good, const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    va_list arguments;
+#define DAEMON DOCTOR_NEEDS_DAEMON
+#define HERE DOCTOR_NEEDS_HERE
+#define ROOT DOCTOR_NEEDS_ROOT
 
-    va_start(arguments, format);
-    text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    g_print("%-8s %s\n", good ? "ok" : "PROBLEM", text);
-    return !good;
+/* In the order in which people see what they find. A code stays what it is, and macvtapctl(1) lists
+ * them all. */
+static const DoctorCheck checks[] = {
+    {"daemon-unreachable", doctor_check_daemon, 0},
+    {"settings-invalid", doctor_check_faults, DAEMON},
+    {"kernel-macvtap", doctor_check_macvtap, 0},
+    {"kernel-vlan", doctor_check_vlans, DAEMON},
+    {"vhost-missing", doctor_check_vhost, 0},
+    {"vhost-closed", doctor_check_vhost_users, 0},
+    {"network-invalid", doctor_check_networks, DAEMON},
+    {"network-parent", doctor_check_parents, DAEMON},
+    {"network-vlan-taken", doctor_check_taken_vlans, DAEMON},
+    {"parent-no-carrier", doctor_check_carrier, HERE},
+    {"passthru-of-host", doctor_check_passthru, HERE},
+    {"files-changed", doctor_check_files, DAEMON},
+    {"file-ignored", doctor_check_faults, DAEMON},
+    {"port-gone", doctor_check_devices, DAEMON},
+    {"port-damaged", doctor_check_repairs, DAEMON},
+    {"port-link-down", doctor_check_links, DAEMON},
+    {"port-mtu", doctor_check_mtu, DAEMON},
+    {"port-mac-taken", doctor_check_macs, HERE},
+    {"port-no-process", doctor_check_users, HERE | ROOT},
+    {"port-no-domain", doctor_check_domains, HERE},
+    {"port-address", doctor_check_addresses, HERE},
+    {"port-ipv6", doctor_check_ipv6, HERE},
+    {"port-listener", doctor_check_listeners, HERE},
+    {"record-set-aside", doctor_check_faults, DAEMON},
+    {"device-stray", doctor_check_strays, HERE | ROOT},
+    {"libvirt-hook", ctl_check_libvirt, 0},
+};
+
+/* The links of our network namespace, or NULL. */
+static GArray *
+list_links(void)
+{
+    AUTO_FD int sysfs_fd = folder_open("/sys", NULL);
+    AUTO_FD int dev_fd = folder_open("/dev", NULL);
+    g_autoptr(Kernel) kernel = NULL;
+
+    if (sysfs_fd < 0 || dev_fd < 0)
+        return NULL;
+    kernel = kernel_linux_new(g_steal_fd(&sysfs_fd), g_steal_fd(&dev_fd), NULL);
+    return kernel ? kernel->ops->link_list(kernel, NULL) : NULL;
 }
 
-/* Parents that cannot be used; a pool goes on with the others. */
-static guint
-check_parents(const MacvtapNetwork *network)
-{
-    g_auto(GStrv) problems = macvtap_network_get_parent_problems(network);
-    g_autofree char *parents = macvtap_network_get_text(network, "parents");
-    g_auto(GStrv) names = g_strsplit(parents, " ", -1);
-    guint n = g_strv_length(problems);
-    gboolean others = n < g_strv_length(names);
-
-    for (guint i = 0; i < n; i++)
-        doctor_report(FALSE, "network %s: %s%s", macvtap_network_get_name(network), problems[i],
-                      others ? " (its other parents are used)" : "");
-    return n;
-}
-
-/* It may be meant so: a trunk whose guests use no tags themselves loses nothing. */
 static void
-note_taken_vlans(const MacvtapNetwork *network)
+look_at_machine(Doctor *doctor)
 {
-    g_auto(GStrv) taken = macvtap_network_get_taken_vlans(network);
+    struct utsname machine = {0};
 
-    for (guint i = 0; taken[i]; i++)
-        g_print("%-8s network %s: %s\n", "note", macvtap_network_get_name(network), taken[i]);
+    uname(&machine);
+    doctor->release = g_strdup(machine.release);
+    doctor->links = list_links();
+    doctor->addresses = host_list_addresses();
+    doctor->processes = host_list_processes(doctor->root);
 }
 
-static guint
-check_networks(GPtrArray *networks)
+static gboolean
+ask_daemon(Doctor *doctor, Ctl *ctl, GError **error)
 {
-    guint problems = 0;
+    g_autoptr(MacvtapClient) client = ctl_connect(ctl, error);
 
-    for (guint i = 0; i < networks->len; i++) {
-        const MacvtapNetwork *network = networks->pdata[i];
-        const char *problem = macvtap_network_get_problem(network);
-        const char *name = macvtap_network_get_name(network);
-        guint unusable = problem ? 0 : check_parents(network);
-
-        problems += unusable;
-        if (problem)
-            problems += doctor_report(FALSE, "network %s: %s", name, problem);
-        else if (unusable == 0)
-            doctor_report(TRUE, "network %s: %s, %u ports", name, macvtap_network_get_mode(network),
-                          macvtap_network_get_n_ports(network));
-        note_taken_vlans(network);
-    }
-    if (networks->len == 0)
-        g_print("%-8s there is no network that you may use\n", "note");
-    return problems;
+    if (!client)
+        return FALSE;
+    doctor->is_here = host_has_daemon(macvtap_client_get_fd(client));
+    doctor->networks = macvtap_client_list_networks(client, error);
+    if (!doctor->networks)
+        return FALSE;
+    doctor->file_changes = macvtap_client_list_file_changes(client, NULL);
+    doctor->faults = macvtap_client_list_faults(client, NULL);
+    doctor->ports = macvtap_client_list_ports(client, NULL, error);
+    return doctor->ports != NULL;
 }
 
-/* What an administrator has written and macvtapd has not read. */
-static guint
-check_files(MacvtapClient *client)
+/* The machine comes first: a device that is made later has a port by then. */
+static void
+look_around(Doctor *doctor, Ctl *ctl)
 {
-    g_auto(GStrv) changes = macvtap_client_list_file_changes(client, NULL);
-    guint problems = 0;
+    g_autoptr(GError) error = NULL;
 
-    for (guint i = 0; changes && changes[i]; i++)
-        problems += doctor_report(FALSE, "%s since macvtapd read the networks: macvtapctl reload",
-                                  changes[i]);
-    return problems;
+    look_at_machine(doctor);
+    if (!ask_daemon(doctor, ctl, &error))
+        doctor->unreachable = g_strdup(error->message);
 }
 
-static guint
-check_ports(GPtrArray *ports)
+static void
+print_json(const Doctor *doctor)
 {
-    guint problems = 0;
+    json_t *object = doctor_to_json(doctor);
+    char *text = json_dumps(object, JSON_COMPACT);
 
-    for (guint i = 0; i < ports->len; i++) {
-        const MacvtapPort *port = ports->pdata[i];
-
-        if (!g_str_equal(macvtap_port_get_state(port), "active"))
-            problems += doctor_report(FALSE, "port %s is %s", macvtap_port_get_name(port),
-                                      macvtap_port_get_state(port));
-    }
-    return problems;
+    g_print("%s\n", text);
+    free(text);
+    json_decref(object);
 }
 
 int
 ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error)
 {
-    g_autoptr(MacvtapClient) client = NULL;
-    g_autoptr(GPtrArray) networks = NULL, ports = NULL;
-    guint problems;
+    g_autoptr(Doctor) doctor = doctor_new("", geteuid() == 0);
+    g_autofree char *text = NULL;
 
     if (!ctl_parse(ctl, NULL, &argc, &argv, 0, 0, "", error))
         return 2;
-    client = ctl_connect(ctl, error);
-    networks = client ? macvtap_client_list_networks(client, error) : NULL;
-    ports = networks ? macvtap_client_list_ports(client, NULL, error) : NULL;
-    if (!ports)
-        return 1;
-    doctor_report(TRUE, "macvtapd answers");
-    problems = doctor_check_kernel(networks) + check_networks(networks) + check_files(client) +
-               check_ports(ports) + doctor_check_host(ports);
-    if (access("/dev/vhost-net", F_OK) == 0)
-        doctor_report(TRUE, "/dev/vhost-net is there");
+    look_around(doctor, ctl);
+    doctor_run(doctor, checks, G_N_ELEMENTS(checks));
+    text = doctor_to_text(doctor);
+    if (ctl->json)
+        print_json(doctor);
     else
-        g_print("%-8s no /dev/vhost-net: guests do without vhost (modprobe vhost_net)\n", "note");
-    problems += ctl_doctor_libvirt();
-    return problems > 0;
+        g_print("%s", text);
+    return doctor_count_problems(doctor) > 0;
 }

@@ -2,6 +2,7 @@
 #include "macvtapctl.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Is there where libvirt is. */
@@ -40,17 +41,33 @@ ctl_domain(Ctl *ctl, int argc, char **argv, GError **error)
     return 1;
 }
 
-guint
-ctl_doctor_libvirt(void)
+/* A line of macvtapctl-domain's: "ok       TEXT" or "PROBLEM  TEXT". */
+static void
+take_line(Doctor *doctor, const char *line)
 {
-    g_autofree char *path = find_program();
+    if (g_str_has_prefix(line, "ok "))
+        doctor_good(doctor, "%s", line + 3 + strspn(line + 3, " "));
+    else if (g_str_has_prefix(line, "PROBLEM "))
+        doctor_problem(doctor, "libvirt", NULL,
+                       strstr(line, "not installed")
+                           ? "install macvtapd with its libvirt part, then reload libvirt"
+                           : "macvtapctl domain hook looks again",
+                       "%s", line + 8 + strspn(line + 8, " "));
+}
+
+void
+ctl_check_libvirt(Doctor *doctor)
+{
+    g_autofree char *path = find_program(), *text = NULL;
     const char *const words[] = {path, "hook", NULL};
-    int status = 0;
+    g_auto(GStrv) lines = NULL;
 
     if (access(LIBVIRT_FOLDER, F_OK) != 0 || access(path, X_OK) != 0)
-        return 0;
-    if (!g_spawn_sync(NULL, (char **)words, NULL, G_SPAWN_CHILD_INHERITS_STDIN, NULL, NULL, NULL,
-                      NULL, &status, NULL))
-        return 0;
-    return status != 0;
+        return;
+    if (!g_spawn_sync(NULL, (char **)words, NULL, G_SPAWN_CHILD_INHERITS_STDIN, NULL, NULL, &text,
+                      NULL, NULL, NULL))
+        return;
+    lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++)
+        take_line(doctor, *line);
 }

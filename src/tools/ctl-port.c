@@ -12,9 +12,14 @@ const char *
 ctl_port_state(const MacvtapPort *port)
 {
     const char *state = macvtap_port_get_state(port);
+    g_autofree char *link_up = macvtap_port_get_text(port, "linkUp");
     g_autofree char *carrier = macvtap_port_get_text(port, "carrier");
 
-    return g_str_equal(state, "active") && g_str_equal(carrier, "no") ? "no-carrier" : state;
+    if (!g_str_equal(state, "active"))
+        return state;
+    if (g_str_equal(link_up, "no"))
+        return "link-down";
+    return g_str_equal(carrier, "no") ? "no-carrier" : state;
 }
 
 static char *
@@ -265,13 +270,12 @@ ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
 static void
 print_event(const char *event, const MacvtapPort *port)
 {
-    g_autofree char *carrier = macvtap_port_get_text(port, "carrier");
     g_autofree char *slave = macvtap_port_get_text(port, "activeSlave");
 
-    g_print("%-8s %s  %s on %s  %s  %s%s%s%s\n", event, macvtap_port_get_name(port),
+    g_print("%-8s %s  %s on %s  %s  %s%s%s\n", event, macvtap_port_get_name(port),
             macvtap_port_get_interface_name(port), macvtap_port_get_parent(port),
-            macvtap_port_get_mac_address(port), macvtap_port_get_state(port),
-            g_str_equal(carrier, "no") ? ", no carrier" : "", slave[0] ? ", through " : "", slave);
+            macvtap_port_get_mac_address(port), ctl_port_state(port),
+            slave[0] ? ", through " : "", slave);
 }
 
 int

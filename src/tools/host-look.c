@@ -1,9 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-look.h"
 
+#include "descriptor.h"
+#include "error.h"
+
+#include <arpa/inet.h>
+#include <gio/gio.h>
+#include <ifaddrs.h>
 #include <linux/if_ether.h>
+#include <net/route.h>
+#include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 
 /* Whether a line of the file ends with text. */
 static gboolean
@@ -22,16 +34,71 @@ has_line(const char *path, const char *text)
     return FALSE;
 }
 
-/* What a module has made when it works, also as a part of the kernel. */
+/* What shows that a module works, also as a part of the kernel, and the option that makes it. */
+static const struct {
+    const char *name, *option;
+    const char *device; /* its name in /proc/devices, */
+    const char *path;   /* or what it has made */
+} modules[] = {
+    {"macvtap", "CONFIG_MACVTAP", .device = " macvtap"},
+    {"8021q", "CONFIG_VLAN_8021Q", .path = "proc/net/vlan"},
+    {"vhost_net", "CONFIG_VHOST_NET", .path = "sys/class/misc/vhost-net"},
+};
+
 static gboolean
-works(const char *root, const char *name)
+works(const char *root, gsize module)
 {
     g_autofree char *devices = g_strdup_printf("%s/proc/devices", root);
-    g_autofree char *vlans = g_strdup_printf("%s/proc/net/vlan", root);
+    g_autofree char *path =
+        modules[module].path ? g_strdup_printf("%s/%s", root, modules[module].path) : NULL;
 
-    if (g_str_equal(name, "8021q"))
-        return g_file_test(vlans, G_FILE_TEST_IS_DIR);
-    return has_line(devices, " macvtap");
+    return path ? g_file_test(path, G_FILE_TEST_EXISTS) : has_line(devices, modules[module].device);
+}
+
+static char *
+unpack(const char *path)
+{
+    g_autoptr(GFile) file = g_file_new_for_path(path);
+    g_autoptr(GFileInputStream) packed = g_file_read(file, NULL, NULL);
+    g_autoptr(GZlibDecompressor) decompressor =
+        g_zlib_decompressor_new(G_ZLIB_COMPRESSOR_FORMAT_GZIP);
+    g_autoptr(GInputStream) stream = NULL;
+    g_autoptr(GOutputStream) memory = g_memory_output_stream_new_resizable();
+
+    if (!packed)
+        return NULL;
+    stream = g_converter_input_stream_new(G_INPUT_STREAM(packed), G_CONVERTER(decompressor));
+    if (g_output_stream_splice(memory, stream, G_OUTPUT_STREAM_SPLICE_NONE, NULL, NULL) < 0 ||
+        !g_output_stream_write_all(memory, "", 1, NULL, NULL, NULL) ||
+        !g_output_stream_close(memory, NULL, NULL))
+        return NULL;
+    return g_memory_output_stream_steal_data(G_MEMORY_OUTPUT_STREAM(memory));
+}
+
+/* What the kernel was built with, or NULL; free with g_free(). */
+static char *
+read_config(const char *root, const char *release)
+{
+    g_autofree char *boot = g_strdup_printf("%s/boot/config-%s", root, release);
+    g_autofree char *packed = g_strdup_printf("%s/proc/config.gz", root);
+    char *text = NULL;
+
+    return g_file_get_contents(boot, &text, NULL, NULL) ? text : unpack(packed);
+}
+
+/* Where no module can be seen: one that is built as a module may still be there to be loaded. */
+static HostModule
+look_config(const char *root, const char *release, const char *option)
+{
+    g_autofree char *text = read_config(root, release);
+    g_autofree char *line = g_strdup_printf("\n%s=", option);
+    const char *found = text ? strstr(text, line) : NULL;
+
+    if (!text)
+        return HOST_MODULE_UNKNOWN;
+    if (!found)
+        return HOST_MODULE_MISSING;
+    return found[strlen(line)] == 'y' ? HOST_MODULE_WORKS : HOST_MODULE_UNKNOWN;
 }
 
 /* modules.dep begins its lines with "PATH/NAME.ko:" or with one that is compressed. */
@@ -58,11 +125,14 @@ HostModule
 host_look_module(const char *root, const char *release, const char *name)
 {
     g_autofree char *folder = g_strdup_printf("%s/lib/modules/%s", root, release);
+    gsize module = 0;
 
-    if (works(root, name) || is_listed(folder, "modules.builtin", name))
+    while (!g_str_equal(modules[module].name, name))
+        module++;
+    if (works(root, module) || is_listed(folder, "modules.builtin", name))
         return HOST_MODULE_WORKS;
     if (!g_file_test(folder, G_FILE_TEST_IS_DIR))
-        return HOST_MODULE_UNKNOWN;
+        return look_config(root, release, modules[module].option);
     return is_listed(folder, "modules.dep", name) ? HOST_MODULE_LOADABLE : HOST_MODULE_MISSING;
 }
 
@@ -161,4 +231,155 @@ host_find_socket(const char *root, const GArray *processes, guint64 inode)
             return process;
     }
     return NULL;
+}
+
+static gboolean
+has_word(const char *text, gsize length, const char *word)
+{
+    for (const char *at = text; at < text + length; at += strlen(at) + 1) {
+        if (g_str_equal(at, word))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
+host_has_argument(const char *root, const GArray *processes, const char *text)
+{
+    for (guint i = 0; i < processes->len; i++) {
+        pid_t pid = g_array_index(processes, HostProcess, i).pid;
+        g_autofree char *path = g_strdup_printf("%s/proc/%d/cmdline", root, (int)pid);
+        g_autofree char *words = NULL;
+        gsize length;
+
+        if (g_file_get_contents(path, &words, &length, NULL) && has_word(words, length, text))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
+parse_address(const struct ifaddrs *from, HostAddress *address)
+{
+    const struct sockaddr_in *v4 = (const void *)from->ifa_addr;
+    const struct sockaddr_in6 *v6 = (const void *)from->ifa_addr;
+    int family = from->ifa_addr ? from->ifa_addr->sa_family : AF_UNSPEC;
+
+    if (family != AF_INET && family != AF_INET6)
+        return FALSE;
+    *address = (HostAddress){.is_link_local = family == AF_INET
+                                                  ? ntohl(v4->sin_addr.s_addr) >> 16 == 0xa9fe
+                                                  : IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr)};
+    g_strlcpy(address->interface, from->ifa_name, sizeof address->interface);
+    inet_ntop(family, family == AF_INET ? (const void *)&v4->sin_addr : &v6->sin6_addr,
+              address->text, sizeof address->text);
+    return TRUE;
+}
+
+GArray *
+host_list_addresses(void)
+{
+    GArray *addresses = g_array_new(FALSE, FALSE, sizeof(HostAddress));
+    struct ifaddrs *all = NULL;
+    HostAddress address;
+
+    if (getifaddrs(&all) < 0)
+        return addresses;
+    for (const struct ifaddrs *a = all; a; a = a->ifa_next) {
+        if (parse_address(a, &address))
+            g_array_append_val(addresses, address);
+    }
+    freeifaddrs(all);
+    return addresses;
+}
+
+/* A line of fib_route_seq_show() (net/ipv4/fib_trie.c). */
+static gboolean
+is_default_v4(const char *line, const char *interface)
+{
+    unsigned destination, flags, mask;
+    char name[16];
+
+    return sscanf(line, "%15s %x %*x %x %*d %*u %*d %x", name, &destination, &flags, &mask) == 4 &&
+           destination == 0 && mask == 0 && flags & RTF_UP && !(flags & RTF_REJECT) &&
+           g_str_equal(name, interface);
+}
+
+/* A line of rt6_info_route() (net/ipv6/ip6_fib.c); the routes that refuse are of lo. */
+static gboolean
+is_default_v6(const char *line, const char *interface)
+{
+    char destination[33], name[16];
+    unsigned length, flags;
+
+    return sscanf(line, "%32s %x %*s %*x %*s %*x %*x %*x %x %15s", destination, &length, &flags,
+                  name) == 4 &&
+           length == 0 && strspn(destination, "0") == 32 && flags & RTF_UP &&
+           g_str_equal(name, interface);
+}
+
+static gboolean
+has_route(const char *root, const char *file, const char *interface,
+          gboolean (*is_default)(const char *line, const char *interface))
+{
+    g_autofree char *path = g_strdup_printf("%s/proc/net/%s", root, file);
+    g_autofree char *content = NULL;
+    g_auto(GStrv) lines = NULL;
+
+    if (!g_file_get_contents(path, &content, NULL, NULL))
+        return FALSE;
+    lines = g_strsplit(content, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        if (is_default(*line, interface))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
+host_has_default_route(const char *root, const char *interface)
+{
+    return has_route(root, "route", interface, is_default_v4) ||
+           has_route(root, "ipv6_route", interface, is_default_v6);
+}
+
+/* Who listens at the other end; 0: he is not in our PID namespace, -1: nobody can tell. */
+static pid_t
+peer_of(int socket_fd)
+{
+    struct ucred peer = {0};
+    socklen_t size = sizeof peer;
+
+    return getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : -1;
+}
+
+/* The macvtapd of our network namespace listens there (src/daemon/namespace-lock.c). */
+#define LOCK_NAME "org.macvtapd.lock"
+#define PATIENCE_S 2
+
+static pid_t
+find_daemon(void)
+{
+    AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct timeval patience = {.tv_sec = PATIENCE_S};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    memcpy(address.sun_path + 1, LOCK_NAME, strlen(LOCK_NAME));
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0 ||
+        RETRY_EINTR(connect(
+            fd, (const struct sockaddr *)&address,
+            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(LOCK_NAME)))) < 0)
+        return -1;
+    return peer_of(fd);
+}
+
+/* A service manager may listen in its place: then that is where the daemon is, too. */
+gboolean
+host_has_daemon(int socket_fd)
+{
+    pid_t here = find_daemon(), peer = peer_of(socket_fd);
+    g_autofree char *own = g_file_read_link("/proc/self/ns/net", NULL);
+    g_autofree char *pid = g_strdup_printf("%d", (int)peer);
+
+    return here >= 0 && (peer == here || (peer > 0 && is_in_namespace("", pid, own)));
 }

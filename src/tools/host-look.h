@@ -13,7 +13,7 @@ typedef enum HostModule {
     HOST_MODULE_UNKNOWN, /* not loaded, and the running kernel's modules are not there to be seen */
 } HostModule;
 
-/* name: "macvtap" or "8021q"; release: uname(2)'s. */
+/* name: "macvtap", "8021q" or "vhost_net"; release: uname(2)'s. */
 HostModule host_look_module(const char *root, const char *release, const char *name);
 
 typedef struct HostProcess {
@@ -31,3 +31,23 @@ GArray *host_list_packet_sockets(const char *root, int index);
 
 /* The process that has the socket of this inode, or NULL: none, or it may not be looked into. */
 const HostProcess *host_find_socket(const char *root, const GArray *processes, guint64 inode);
+
+/* Whether one of these processes has a word of its command line that is text (proc_pid_cmdline(5)).
+ */
+gboolean host_has_argument(const char *root, const GArray *processes, const char *text);
+
+typedef struct HostAddress {
+    char interface[16]; /* IFNAMSIZ */
+    char text[46];      /* INET6_ADDRSTRLEN */
+    gboolean is_link_local;
+} HostAddress;
+
+/* The IP addresses of our network namespace, of HostAddress; g_array_unref() it. */
+GArray *host_list_addresses(void);
+
+/* Whether a default route of IPv4 or IPv6 goes out by this interface. */
+gboolean host_has_default_route(const char *root, const char *interface);
+
+/* Whether the macvtapd at the other end of a connection to its socket works in our network
+ * namespace. */
+gboolean host_has_daemon(int socket_fd);

@@ -2,6 +2,8 @@
 /* What the files of macvtapctl share: one command each, chosen by a table in macvtapctl.c. */
 #pragma once
 
+#include "doctor.h"
+
 #include "arguments.h"
 #include "field.h"
 #include "macvtap.h"
@@ -28,9 +30,9 @@ int ctl_reload(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_domain(Ctl *ctl, int argc, char **argv, GError **error);
 
-/* doctor: has macvtapctl-domain look, where libvirt and it are, whether libvirt knows the hook;
- * returns how many problems were found. */
-guint ctl_doctor_libvirt(void);
+/* A check of doctor: where libvirt and macvtapctl-domain are, has that look whether libvirt knows
+ * the hook. */
+void ctl_check_libvirt(Doctor *doctor);
 
 /* Parses options for a command, macvtapctl's own among them; what is left must be min to max
  * arguments (max -1: any number). */
@@ -43,7 +45,8 @@ gboolean ctl_parse_syntax(Ctl *ctl, ArgumentsSyntax syntax, int *argc, char ***a
                           GError **error);
 MacvtapClient *ctl_connect(Ctl *ctl, GError **error);
 
-/* What a table has as the port's state: "no-carrier" where an active one's parent has none. */
+/* What a table has as the port's state: of an active one "link-down" where its device is down, and
+ * "no-carrier" where its parent has none. */
 const char *ctl_port_state(const MacvtapPort *port);
 
 /* A table with a column for each of the fields that is one. */

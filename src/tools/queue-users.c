@@ -19,24 +19,25 @@ is_number(const char *text)
     return text[0] && text[strspn(text, "0123456789")] == '\0';
 }
 
-/* ".../macvtapd-NAMESPACE/ID.N" */
-static gboolean
-is_queue_of(const char *target, const char *port_id)
+/* The ID in ".../macvtapd-NAMESPACE/ID.N", or NULL if it is no such path. Free with g_free(). */
+static char *
+parse_queue(const char *target)
 {
     g_autofree char *folder = g_path_get_dirname(target);
     g_autofree char *folder_name = g_path_get_basename(folder);
     const char *name = strrchr(target, '/');
+    const char *end = name ? strchr(name, '.') : NULL;
 
-    if (!name || !g_str_has_prefix(folder_name, FOLDER_PREFIX) ||
+    if (!end || !g_str_has_prefix(folder_name, FOLDER_PREFIX) ||
         !is_number(folder_name + strlen(FOLDER_PREFIX)))
-        return FALSE;
-    name++;
-    return g_str_has_prefix(name, port_id) && name[strlen(port_id)] == '.';
+        return NULL;
+    return g_strndup(name + 1, (gsize)(end - name - 1));
 }
 
-/* A file of that name that is no device proves nothing: anybody can make one. */
-static gboolean
-has_queue(const char *pid, const char *port_id)
+/* Adds the IDs of the ports of which the process has a queue. A file of such a name that is no
+ * device proves nothing: anybody can make one. */
+static void
+add_queues(const char *pid, GHashTable *ids)
 {
     char folder_path[PATH_SIZE];
     g_autoptr(GDir) folder = NULL;
@@ -47,13 +48,14 @@ has_queue(const char *pid, const char *port_id)
     while (folder && (number = g_dir_read_name(folder))) {
         g_autofree char *path = g_build_filename(folder_path, number, NULL);
         g_autofree char *target = g_file_read_link(path, NULL);
+        char *id = target ? parse_queue(target) : NULL;
         struct stat status;
 
-        if (target && is_queue_of(target, port_id) && stat(path, &status) == 0 &&
-            S_ISCHR(status.st_mode))
-            return TRUE;
+        if (id && stat(path, &status) == 0 && S_ISCHR(status.st_mode))
+            g_hash_table_add(ids, id);
+        else
+            g_free(id);
     }
-    return FALSE;
 }
 
 static char *
@@ -76,12 +78,31 @@ queue_users_describe(const char *port_id)
     const char *pid;
 
     while (processes && (pid = g_dir_read_name(processes))) {
+        g_autoptr(GHashTable) ids = NULL;
         g_autofree char *command = NULL;
 
-        if (!is_number(pid) || !has_queue(pid, port_id))
+        if (!is_number(pid))
+            continue;
+        ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        add_queues(pid, ids);
+        if (!g_hash_table_contains(ids, port_id))
             continue;
         command = read_command(pid);
         g_string_append_printf(text, "%s%s [%s]", text->len ? ", " : "", command, pid);
     }
     return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+GHashTable *
+queue_users_list(void)
+{
+    GHashTable *ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GDir) processes = g_dir_open("/proc", 0, NULL);
+    const char *pid;
+
+    while (processes && (pid = g_dir_read_name(processes))) {
+        if (is_number(pid))
+            add_queues(pid, ids);
+    }
+    return ids;
 }

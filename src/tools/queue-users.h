@@ -10,3 +10,6 @@
  * Reads /proc/PID/fd of every process (proc(5)). Free with g_free().
  */
 char *queue_users_describe(const char *port_id);
+
+/* The IDs of all ports of which such a process has a queue, as a set; g_hash_table_unref() it. */
+GHashTable *queue_users_list(void);

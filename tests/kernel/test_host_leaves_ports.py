@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from clock import Deadline, FolderWatch
-from namespaces import die_with_parent
+from doctor import problems
 
 ETH_P_ALL, ETH_P_IP, ETH_P_ARP, ETH_P_LLDP = 0x0003, 0x0800, 0x0806, 0x88CC
 
@@ -25,13 +25,6 @@ def port(daemon):
     made = daemon.ctl_json("port", "create", "--network=lan", "--name=vm7")
     yield made
     daemon.ctl("port", "delete", "vm7")
-
-
-def problems(daemon, **options):
-    done = daemon.ctl("doctor", check=False, **options)
-    found = [line.split(None, 1)[1] for line in done.stdout.splitlines() if line.startswith("PROBLEM")]
-    assert done.returncode == bool(found), done
-    return found
 
 
 def wait_said(daemon, words):
@@ -170,16 +163,3 @@ def test_another_namespaces_doctor(daemon, station, port):
     station.ip("addr", "add", "10.9.9.9/24", "dev", port["interfaceName"])
     done = station.run("/run/build/src/tools/macvtapctl", "doctor", env=daemon.environment(), check=False)
     assert "guest's device" not in done.stdout
-
-
-def test_kernel_without_macvtap(daemon, host):
-    assert "the kernel has macvtap" in daemon.ctl("doctor").stdout
-    empty = daemon.folder / "devices"
-    empty.write_text("Character devices:\n  1 mem\n", encoding="utf-8")
-    release = subprocess.run(["uname", "-r"], capture_output=True, text=True, check=True,
-                             preexec_fn=die_with_parent).stdout.strip()
-    host.run("mount", "--bind", empty, "/proc/devices")
-    done = daemon.ctl("doctor", check=False)
-    assert any(words in done.stdout for words in (
-        f"kernel {release} has no macvtap: install one", "cannot tell whether the kernel has macvtap",
-        "the kernel has macvtap, and loads its module when it is needed"))

@@ -179,58 +179,10 @@ def test_monitor_ends_with_the_daemon(daemon):
     check_line(process.stderr.read(), "macvtapctl")
 
 
-def test_doctor(daemon, host):
-    done = daemon.ctl("doctor")
-    assert "macvtapd answers" in done.stdout and "lan" in done.stdout and "PROBLEM" not in done.stdout
-    daemon.network("broken", text="[Network]\nTypo=1\n")
-    daemon.reload()
-    done = daemon.ctl("doctor", check=False)
-    assert done.returncode == 1
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("PROBLEM")]
-    assert "broken.network:2" in line and "Typo" in line
-    (daemon.config / "networks.d" / "broken.network").unlink()
-    daemon.reload()
-    port = daemon.ctl_json("port", "create", "--network=lan", "--name=vm7")
-    host.ip("link", "del", port["interfaceName"])
-    done = daemon.ctl("doctor", check=False)
-    daemon.ctl("port", "delete", "vm7")
-    assert done.returncode == 1 and "vm7 is device-gone" in done.stdout
-
-
 def test_domain_without_the_libvirt_part(daemon, host):
     done = host.run("env", "MACVTAPD_LIBEXEC=/nonexistent", program("macvtapctl"), "domain", "list", check=False)
     check_refused(done, REFUSED, "cannot run /nonexistent/macvtapctl-domain: No such file or directory",
                   "macvtapd's libvirt part is missing")
-
-
-def test_doctor_without_networks(daemon):
-    """Nothing is wrong with who may use none."""
-    (daemon.config / "networks.d" / "lan.network").unlink()
-    daemon.reload()
-    assert "there is no network that you may use" in daemon.ctl("doctor").stdout
-
-
-def problems(daemon):
-    """What doctor complains of; each of it counts in its exit status."""
-    done = daemon.ctl("doctor", check=False)
-    found = [line.split(None, 1)[1] for line in done.stdout.splitlines() if line.startswith("PROBLEM")]
-    assert done.returncode == bool(found)
-    return found
-
-
-def test_doctor_tells_of_files_that_were_not_read(daemon):
-    advice = "since macvtapd read the networks: macvtapctl reload"
-    daemon.network("lan", "eth0", AllowUsers="daemon")
-    daemon.network("new", "eth0")
-    assert problems(daemon) == [f"network lan: its file has changed {advice}", f"network new: its file is new {advice}"]
-    assert "read the networks" not in daemon.ctl("doctor", user="nobody").stdout
-    with daemon.connect() as connection:
-        assert len(connection.ports("ListNetworks")["fileChanges"]) == 2
-        daemon.reload()
-        assert "fileChanges" not in connection.ports("ListNetworks")
-    assert problems(daemon) == []
-    (daemon.config / "networks.d" / "new.network").unlink()
-    assert problems(daemon) == [f"network new: its file has gone {advice}"]
 
 
 def test_reload(daemon, host):
@@ -267,29 +219,6 @@ def test_reload_over_the_container_socket(daemon):
     with daemon.connect_from_container() as connection, pytest.raises(VarlinkError) as caught:
         connection.ports("Reload")
     assert caught.value.name == "org.macvtapd.Ports.AccessDenied"
-
-
-def test_doctor_looks_at_parents(daemon, host, hosts):
-    host.connect("eth1", hosts("other"), "eth0")
-    assert problems(daemon) == []
-    daemon.network("missing", "nosuch0")
-    daemon.network("jumbo", text="[Network]\nParent=eth0\nMode=bridge\nMTU=9000\n")
-    daemon.network("pool", "eth1 nosuch1")
-    daemon.network("none", "nosuch1 nosuch2")
-    daemon.reload()
-    expected = ["network jumbo: MTU 9000 is above eth0's 1500",
-                "network missing: there is no interface nosuch0",
-                "network none: there is no interface nosuch1",
-                "network none: there is no interface nosuch2",
-                "network pool: there is no interface nosuch1 (its other parents are used)"]
-    assert problems(daemon) == expected
-    host.ip("link", "set", "eth0", "down")
-    assert "network lan: parent eth0 is down" in problems(daemon)
-    assert "parent eth0 is down" in daemon.ctl("network", "show", "lan").stdout
-    assert daemon.ctl_json("network", "show", "lan")["parentProblems"] == ["parent eth0 is down"]
-    host.ip("link", "set", "eth0", "up")
-    assert "parentProblems" not in daemon.ctl_json("network", "show", "lan")
-    assert problems(daemon) == expected
 
 
 def test_table_shows_that_there_is_no_carrier(daemon, station):

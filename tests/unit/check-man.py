@@ -102,10 +102,19 @@ def check_keys():
     return differences("keys", {" ".join(key) for key in found}, {" ".join(key) for key in keys})
 
 
+def check_findings():
+    """Each code of doctor's table."""
+    source = (pathlib.Path(root) / "src/tools/ctl-doctor.c").read_text(encoding="utf-8")
+    section = page("macvtapctl.1").split("# FINDINGS")[1].split("\n# ")[0]
+    lines = "\n".join(re.findall(r"^\*.*$", section, re.M))
+    return differences("findings", set(re.findall(r"\*([a-z0-9-]+)\*", lines)),
+                       set(re.findall(r'^    \{"([a-z0-9-]+)", \w+_check_', source, re.M)))
+
+
 checks = [(f"form of {os.path.basename(path)}", check_form, path) for path in pages]
 checks += [(f"options of {name}", check_program, name, program) for name, program in (
     ("macvtapd.8", macvtapd), ("macvtap-run.1", macvtap_run), ("qemu-macvtap-helper.8", helper))]
-checks += [("commands of macvtapctl", check_commands), ("keys", check_keys)]
+checks += [("commands of macvtapctl", check_commands), ("keys", check_keys), ("findings", check_findings)]
 print(f"1..{len(checks)}")
 for number, (title, check, *arguments) in enumerate(checks, 1):
     wrong = check(*arguments)

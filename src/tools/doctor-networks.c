@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Checks: networks, their files and their parents. */
+#include "doctor.h"
+
+#include "interface-name.h"
+
+#include <net/if.h>
+#include <string.h>
+
+#define CORRECT_FILE "correct the file, then macvtapctl reload"
+
+void
+doctor_check_networks(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->networks->len; i++) {
+        const MacvtapNetwork *network = doctor->networks->pdata[i];
+        const char *problem = macvtap_network_get_problem(network);
+
+        if (problem)
+            doctor_problem(doctor, "network", macvtap_network_get_name(network), CORRECT_FILE, "%s",
+                           problem);
+    }
+    if (doctor->networks->len == 0)
+        doctor_note(doctor, "networks", NULL,
+                    doctor->is_root
+                        ? "define one in /etc/macvtapd/networks.d (man macvtapd.network), then"
+                          " macvtapctl reload"
+                        : "ask the administrator to name you in AllowUsers= or AllowGroups=",
+                    "there is no network that you may use");
+}
+
+/* What to do about a line of the network's parentProblems. Free with g_free(). */
+static char *
+parent_remedy(const char *problem)
+{
+    char name[INTERFACE_NAME_MAX + 1];
+    int end = 0;
+
+    if (sscanf(problem, "parent %15s is down%n", name, &end) == 1 && end > 0)
+        return g_strdup_printf("ip link set dev %s up, and have the host's network configuration"
+                               " set it up at boot",
+                               name);
+    if (g_str_has_prefix(problem, "there is no interface "))
+        return g_strdup("see what the host's interfaces are called (ip link), and correct Parent="
+                        " in the network's file if that is wrong");
+    if (g_str_has_prefix(problem, "MTU "))
+        return g_strdup("raise the parent's MTU (ip link set dev PARENT mtu N), or lower MTU= in"
+                        " the network's file");
+    return g_strdup("give the network another Parent=, then macvtapctl reload");
+}
+
+/* A pool goes on with its other parents. */
+static void
+check_parents_of(Doctor *doctor, const MacvtapNetwork *network)
+{
+    g_auto(GStrv) problems = macvtap_network_get_parent_problems(network);
+    g_autofree char *parents = macvtap_network_get_text(network, "parents");
+    g_auto(GStrv) names = g_strsplit(parents, " ", -1);
+    const char *name = macvtap_network_get_name(network);
+    guint n = g_strv_length(problems), n_ports = macvtap_network_get_n_ports(network);
+    gboolean others = n < g_strv_length(names);
+
+    for (guint i = 0; i < n; i++) {
+        g_autofree char *remedy = parent_remedy(problems[i]);
+
+        doctor_problem(doctor, "network", name, remedy, "%s%s", problems[i],
+                       others ? " (its other parents are used)" : "");
+    }
+    if (n == 0)
+        doctor_good(doctor, "network %s: %s, %u port%s", name, macvtap_network_get_mode(network),
+                    n_ports, n_ports == 1 ? "" : "s");
+}
+
+void
+doctor_check_parents(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->networks->len; i++) {
+        const MacvtapNetwork *network = doctor->networks->pdata[i];
+
+        if (!macvtap_network_get_problem(network))
+            check_parents_of(doctor, network);
+    }
+}
+
+/* It may be meant so: a trunk whose guests use no tags themselves loses nothing. */
+void
+doctor_check_taken_vlans(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->networks->len; i++) {
+        const MacvtapNetwork *network = doctor->networks->pdata[i];
+        g_auto(GStrv) taken = macvtap_network_get_taken_vlans(network);
+
+        for (char **text = taken; *text; text++)
+            doctor_note(doctor, "network", macvtap_network_get_name(network),
+                        "nothing, unless guests of this network use that tag themselves: then give"
+                        " one of the two networks another parent or tag",
+                        "%s", *text);
+    }
+}
+
+/* The names of all parents, of networks and of ports, as a set; g_hash_table_unref() it. */
+static GHashTable *
+list_parents(const Doctor *doctor)
+{
+    GHashTable *set = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    for (guint i = 0; i < doctor->networks->len; i++) {
+        g_autofree char *parents = macvtap_network_get_text(doctor->networks->pdata[i], "parents");
+        g_auto(GStrv) names = g_strsplit(parents, " ", -1);
+
+        for (char **name = names; *name; name++)
+            g_hash_table_add(set, g_strdup(*name));
+    }
+    for (guint i = 0; i < doctor->ports->len; i++) {
+        g_autofree char *trunk = macvtap_port_get_text(doctor->ports->pdata[i], "trunk");
+
+        g_hash_table_add(set, trunk[0]
+                                  ? g_steal_pointer(&trunk)
+                                  : g_strdup(macvtap_port_get_parent(doctor->ports->pdata[i])));
+    }
+    return set;
+}
+
+/* One that is down is told as the problem of its networks. */
+void
+doctor_check_carrier(Doctor *doctor)
+{
+    g_autoptr(GHashTable) parents = list_parents(doctor);
+
+    for (guint i = 0; i < doctor->links->len; i++) {
+        const LinkInfo *link = &g_array_index(doctor->links, LinkInfo, i);
+        char name[INTERFACE_NAME_TEXT_SIZE];
+
+        if (!(link->flags & IFF_UP) || link->carrier ||
+            !g_hash_table_contains(parents, interface_name_format(link->name, name)))
+            continue;
+        doctor_problem(doctor, "parent", name, "see to its cable and to the switch's port",
+                       "it has no carrier: no guest on it reaches the network");
+    }
+}
+
+/* Of this interface's addresses one that others can reach the host by, or NULL. */
+static const char *
+find_address(const Doctor *doctor, const char *interface)
+{
+    for (guint i = 0; doctor->addresses && i < doctor->addresses->len; i++) {
+        const HostAddress *address = &g_array_index(doctor->addresses, HostAddress, i);
+
+        if (!address->is_link_local && g_str_equal(address->interface, interface))
+            return address->text;
+    }
+    return NULL;
+}
+
+/* A device on a VLAN leaves the trunk's own frames to the host. */
+static void
+check_host_on(Doctor *doctor, const char *kind, const char *name, const char *parent)
+{
+    const char *address = find_address(doctor, parent);
+    gboolean route = host_has_default_route(doctor->root, parent);
+
+    if (address || route)
+        doctor_problem(
+            doctor, kind, name,
+            "give the network a parent that the host does without, or another mode than passthru",
+            "its guest gets every frame that %s receives, and the host has its %s%s%s there: while"
+            " the guest runs, the host is cut off",
+            parent, address ? "address " : "default route", address ? address : "",
+            address && route ? " and its default route" : "");
+}
+
+void
+doctor_check_passthru(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->networks->len; i++) {
+        const MacvtapNetwork *network = doctor->networks->pdata[i];
+        g_autofree char *parents = macvtap_network_get_text(network, "parents");
+        g_autofree char *vlan = macvtap_network_get_text(network, "vlan");
+        g_auto(GStrv) names = g_strsplit(parents, " ", -1);
+
+        if (g_strcmp0(macvtap_network_get_mode(network), "passthru") != 0 || vlan[0])
+            continue;
+        for (char **parent = names; *parent; parent++)
+            check_host_on(doctor, "network", macvtap_network_get_name(network), *parent);
+    }
+    for (guint i = 0; i < doctor->ports->len; i++) {
+        const MacvtapPort *port = doctor->ports->pdata[i];
+
+        /* Of an ad-hoc network, which is not in the list. */
+        if (g_str_equal(macvtap_port_get_mode(port), "passthru") &&
+            strchr(macvtap_port_get_network(port), '='))
+            check_host_on(doctor, "port", macvtap_port_get_name(port),
+                          macvtap_port_get_parent(port));
+    }
+}
+
+/* "network lan: its file has changed", what an administrator has written and macvtapd has not read.
+ */
+void
+doctor_check_files(Doctor *doctor)
+{
+    for (char **change = doctor->file_changes; change && *change; change++) {
+        const char *rest = strstr(*change, ": ");
+        g_autofree char *subject = rest ? g_strndup(*change, (gsize)(rest - *change)) : NULL;
+
+        doctor_problem(doctor, subject ? subject : "networks", NULL, "macvtapctl reload",
+                       "%s since macvtapd read the networks", rest ? rest + 2 : *change);
+    }
+}

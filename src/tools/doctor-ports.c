@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Checks: ports and their devices. */
+#include "doctor.h"
+
+#include "queue-users.h"
+
+#include "mac-address.h"
+
+#include <string.h>
+
+static gboolean
+is_active(const MacvtapPort *port)
+{
+    return g_str_equal(macvtap_port_get_state(port), "active");
+}
+
+static gboolean
+field_is(const MacvtapPort *port, const char *field, const char *text)
+{
+    g_autofree char *value = macvtap_port_get_text(port, field);
+
+    return g_str_equal(value, text);
+}
+
+/* The kernel removes a port's device together with its parent. */
+static const char *
+describe_loss(const MacvtapPort *port)
+{
+    return g_str_equal(macvtap_port_get_state(port), "parent-gone")
+               ? "its parent was removed, and its device with it"
+               : "somebody else removed its device";
+}
+
+void
+doctor_check_devices(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->ports->len; i++) {
+        const MacvtapPort *port = doctor->ports->pdata[i];
+        g_autofree char *problem = macvtap_port_get_text(port, "problem");
+        g_autofree char *remedy =
+            g_strdup_printf("stop its guest, remove what is left (macvtapctl port delete %s), and"
+                            " start the guest again",
+                            macvtap_port_get_name(port));
+
+        if (!is_active(port))
+            doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy, "%s",
+                           problem[0] ? problem : describe_loss(port));
+    }
+}
+
+/* What macvtapd tries to put right on the device and has not. */
+void
+doctor_check_repairs(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->ports->len; i++) {
+        const MacvtapPort *port = doctor->ports->pdata[i];
+        g_autofree char *problem = macvtap_port_get_text(port, "problem");
+        g_autofree char *remedy = NULL;
+
+        if (!is_active(port) || !problem[0])
+            continue;
+        remedy = g_strdup_printf("see what has been tried: macvtapctl log --port %s",
+                                 macvtap_port_get_name(port));
+        doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy, "%s", problem);
+    }
+}
+
+void
+doctor_check_links(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->ports->len; i++) {
+        const MacvtapPort *port = doctor->ports->pdata[i];
+        g_autofree char *remedy = NULL;
+
+        if (!is_active(port) || !field_is(port, "linkUp", "no"))
+            continue;
+        remedy = g_strdup_printf("macvtapctl port set %s --link up", macvtap_port_get_name(port));
+        doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy,
+                       "its link is down, so its guest sends and receives nothing");
+    }
+}
+
+void
+doctor_check_mtu(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->ports->len; i++) {
+        const MacvtapPort *port = doctor->ports->pdata[i];
+        g_autofree char *text = macvtap_port_get_text(port, "wantedMtu");
+        guint64 wanted = g_ascii_strtoull(text, NULL, 10);
+        g_autofree char *remedy = NULL;
+
+        if (!is_active(port) || macvtap_port_get_mtu(port) >= wanted)
+            continue;
+        remedy = g_strdup_printf("ip link set dev %s mtu %s, and the port's follows",
+                                 macvtap_port_get_parent(port), text);
+        doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy,
+                       "its MTU has sunk from %s to %u with its parent's, and its guest may still"
+                       " send larger frames",
+                       text, macvtap_port_get_mtu(port));
+    }
+}
+
+/* Frames for that MAC go to the host. In passthru the two have one MAC. */
+void
+doctor_check_macs(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->ports->len; i++) {
+        const MacvtapPort *port = doctor->ports->pdata[i];
+        const char *name = macvtap_port_get_parent(port);
+        const LinkInfo *parent = doctor_find_link(doctor, name);
+        char mac[MAC_ADDRESS_TEXT_SIZE];
+        g_autofree char *remedy = NULL;
+
+        if (!parent || g_str_equal(macvtap_port_get_mode(port), "passthru") ||
+            !g_str_equal(mac_address_format(&parent->mac, mac), macvtap_port_get_mac_address(port)))
+            continue;
+        remedy =
+            g_strdup_printf("give %s another MAC (ip link set dev %s address MAC)", name, name);
+        doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy,
+                       "its parent %s has taken the port's MAC %s: what is sent to the guest may go"
+                       " to the host",
+                       name, mac);
+    }
+}
+
+/* A queue that is open has a process, which root sees unless it is in another PID namespace. */
+void
+doctor_check_users(Doctor *doctor)
+{
+    g_autoptr(GHashTable) users = queue_users_list();
+
+    for (guint i = 0; i < doctor->ports->len; i++) {
+        const MacvtapPort *port = doctor->ports->pdata[i];
+        g_autofree char *open = macvtap_port_get_text(port, "openQueues");
+        g_autofree char *remedy = NULL;
+
+        if (!open[0] || g_str_equal(open, "0") ||
+            g_hash_table_contains(users, macvtap_port_get_id(port)))
+            continue;
+        remedy = g_strdup_printf("if no guest uses it, macvtapctl port delete %s",
+                                 macvtap_port_get_name(port));
+        doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy,
+                       "it has %s open queue%s, but no process here has one: its VMM is in a"
+                       " container's PID namespace that cannot be seen from here, or the"
+                       " descriptors are stuck in a socket",
+                       open, g_str_equal(open, "1") ? "" : "s");
+    }
+}
+
+/* libvirt starts a QEMU with -uuid. A domain that is just being started has none yet. */
+void
+doctor_check_domains(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->ports->len; i++) {
+        const MacvtapPort *port = doctor->ports->pdata[i];
+        g_autofree char *uuid = macvtap_port_get_text(port, "holder.domain");
+        g_autofree char *remedy = NULL;
+
+        if (!uuid[0] || !field_is(port, "holder.pid", "") ||
+            host_has_argument(doctor->root, doctor->processes, uuid))
+            continue;
+        remedy = g_strdup_printf("if the domain does not run (virsh list --uuid), macvtapctl port"
+                                 " delete %s",
+                                 macvtap_port_get_name(port));
+        doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy,
+                       "libvirt's domain %s holds it, and no process of that domain can be seen",
+                       uuid);
+    }
+}

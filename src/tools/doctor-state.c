@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Checks: macvtapd itself, its files, and what it has left behind. */
+#include "doctor.h"
+
+#include "config.h"
+#include "interface-name.h"
+#include "port-error.h"
+#include "port.h"
+
+#include <string.h>
+
+#define CONFIG_FOLDER "/etc/macvtapd"
+
+/* It does not start with a macvtapd.conf that has an error. */
+static gboolean
+explain_unreachable(Doctor *doctor)
+{
+    g_autofree char *folder = g_strdup_printf("%s" CONFIG_FOLDER, doctor->root);
+    g_auto(DaemonSettings) settings = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (config_read_daemon(folder, &settings, &error) ||
+        !g_error_matches(error, PORT_ERROR, PORT_ERROR_NETWORK_INVALID))
+        return FALSE;
+    doctor_problem(doctor, "macvtapd", NULL,
+                   "correct " CONFIG_FOLDER "/macvtapd.conf, then systemctl restart macvtapd",
+                   "%s, and it does not start with this error in its settings: %s",
+                   doctor->unreachable, error->message);
+    return TRUE;
+}
+
+void
+doctor_check_daemon(Doctor *doctor)
+{
+    if (!doctor->unreachable)
+        doctor_good(doctor, "macvtapd answers");
+    else if (!explain_unreachable(doctor))
+        doctor_problem(doctor, "macvtapd", NULL,
+                       "systemctl enable --now macvtapd.socket macvtapd.service; if it does not"
+                       " stay up, journalctl -u macvtapd says why",
+                       "%s", doctor->unreachable);
+}
+
+void
+doctor_check_faults(Doctor *doctor)
+{
+    for (guint i = 0; doctor->faults && i < doctor->faults->len; i++) {
+        const MacvtapFault *fault = doctor->faults->pdata[i];
+
+        if (g_str_equal(fault->code, doctor->check->code))
+            doctor_problem(doctor, fault->subject, NULL, fault->remedy, "%s", fault->message);
+    }
+}
+
+static gboolean
+is_of_a_port(const Doctor *doctor, const LinkInfo *link)
+{
+    for (guint i = 0; i < doctor->ports->len; i++) {
+        if (macvtap_port_get_interface_index(doctor->ports->pdata[i]) == link->index)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* By its alias a device is ours, whatever its name; macvtapd removes it at a start, unless its
+ * record was set aside. */
+void
+doctor_check_strays(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->links->len; i++) {
+        const LinkInfo *link = &g_array_index(doctor->links, LinkInfo, i);
+        const char *id = port_alias_id(link->alias);
+        char name[INTERFACE_NAME_TEXT_SIZE];
+        g_autofree char *remedy = NULL;
+
+        if (!g_str_equal(link->kind, "macvtap") || is_of_a_port(doctor, link) ||
+            (!id && !g_str_has_prefix(link->name, "mvt")))
+            continue;
+        interface_name_format(link->name, name);
+        remedy = g_strdup_printf("if no guest uses it, ip link delete %s", name);
+        doctor_problem(doctor, "device", name, remedy,
+                       "it %s%s, but no port has it: macvtapd does not look after it, and its MAC"
+                       " stays taken",
+                       id ? "has the alias macvtapd:" : "is called like a port's device",
+                       id ? id : "");
+    }
+}

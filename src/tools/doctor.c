@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "doctor.h"
+
+#include "interface-name.h"
+
+static void
+finding_free(gpointer data)
+{
+    Finding *finding = data;
+
+    g_free(finding->subject);
+    g_free(finding->message);
+    g_free(finding->remedy);
+    g_free(finding);
+}
+
+Doctor *
+doctor_new(const char *root, gboolean is_root)
+{
+    Doctor *doctor = g_new0(Doctor, 1);
+
+    doctor->root = root;
+    doctor->is_root = is_root;
+    doctor->findings = g_ptr_array_new_with_free_func(finding_free);
+    return doctor;
+}
+
+void
+doctor_free(Doctor *doctor)
+{
+    if (!doctor)
+        return;
+    g_free(doctor->release);
+    g_clear_pointer(&doctor->links, g_array_unref);
+    g_clear_pointer(&doctor->addresses, g_array_unref);
+    g_clear_pointer(&doctor->processes, g_array_unref);
+    g_free(doctor->unreachable);
+    g_clear_pointer(&doctor->networks, g_ptr_array_unref);
+    g_clear_pointer(&doctor->ports, g_ptr_array_unref);
+    g_strfreev(doctor->file_changes);
+    g_clear_pointer(&doctor->faults, g_ptr_array_unref);
+    g_ptr_array_unref(doctor->findings);
+    g_free(doctor);
+}
+
+static gboolean
+has_what_it_needs(const Doctor *doctor, guint needs)
+{
+    gboolean has_daemon = doctor->networks && doctor->ports;
+
+    return !(needs & DOCTOR_NEEDS_DAEMON && !has_daemon) &&
+           !(needs & DOCTOR_NEEDS_HERE && !(has_daemon && doctor->is_here && doctor->links)) &&
+           !(needs & DOCTOR_NEEDS_ROOT && !doctor->is_root);
+}
+
+void
+doctor_run(Doctor *doctor, const DoctorCheck *checks, gsize n)
+{
+    for (gsize i = 0; i < n; i++) {
+        doctor->check = &checks[i];
+        if (has_what_it_needs(doctor, checks[i].needs))
+            checks[i].run(doctor);
+    }
+}
+
+/* message is taken. */
+static void
+add_finding(Doctor *doctor, DoctorSeverity severity, const char *kind, const char *name,
+            const char *remedy, char *message)
+{
+    Finding *finding = g_new(Finding, 1);
+
+    *finding = (Finding){
+        .code = doctor->check->code,
+        .severity = severity,
+        .subject = name ? g_strdup_printf("%s %s", kind, name) : g_strdup(kind),
+        .message = message,
+        .remedy = g_strdup(remedy),
+    };
+    g_ptr_array_add(doctor->findings, finding);
+}
+
+void
+doctor_problem(Doctor *doctor, const char *kind, const char *name, const char *remedy,
+               const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    add_finding(doctor, DOCTOR_PROBLEM, kind, name, remedy, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
+}
+
+void
+doctor_note(Doctor *doctor, const char *kind, const char *name, const char *remedy,
+            const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    add_finding(doctor, DOCTOR_NOTE, kind, name, remedy, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
+}
+
+void
+doctor_good(Doctor *doctor, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    add_finding(doctor, DOCTOR_GOOD, NULL, NULL, NULL, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
+}
+
+guint
+doctor_count_problems(const Doctor *doctor)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < doctor->findings->len; i++)
+        n += ((const Finding *)doctor->findings->pdata[i])->severity == DOCTOR_PROBLEM;
+    return n;
+}
+
+/* A name of the kernel's is any bytes; what is no UTF-8 of it must not cost the whole answer. */
+static json_t *
+text_to_json(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+
+    return json_string(valid);
+}
+
+json_t *
+doctor_to_json(const Doctor *doctor)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < doctor->findings->len; i++) {
+        const Finding *finding = doctor->findings->pdata[i];
+
+        if (finding->severity == DOCTOR_GOOD)
+            continue;
+        json_array_append_new(
+            array,
+            json_pack("{s:s, s:s, s:o, s:o, s:o}", "code", finding->code, "severity",
+                      finding->severity == DOCTOR_PROBLEM ? "problem" : "note", "subject",
+                      text_to_json(finding->subject), "message", text_to_json(finding->message),
+                      "remedy", text_to_json(finding->remedy)));
+    }
+    return json_pack("{s:o}", "findings", array);
+}
+
+char *
+doctor_to_text(const Doctor *doctor)
+{
+    static const char *const words[] = {"ok", "note", "PROBLEM"};
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < doctor->findings->len; i++) {
+        const Finding *finding = doctor->findings->pdata[i];
+
+        g_string_append_printf(text, "%-8s %s%s%s\n", words[finding->severity],
+                               finding->subject ? finding->subject : "",
+                               finding->subject ? ": " : "", finding->message);
+        if (finding->remedy)
+            g_string_append_printf(text, "%-8s   %s\n", "", finding->remedy);
+    }
+    return g_string_free(text, FALSE);
+}
+
+const LinkInfo *
+doctor_find_link(const Doctor *doctor, const char *name)
+{
+    for (guint i = 0; doctor->links && i < doctor->links->len; i++) {
+        const LinkInfo *link = &g_array_index(doctor->links, LinkInfo, i);
+        char text[INTERFACE_NAME_TEXT_SIZE];
+
+        if (g_str_equal(interface_name_format(link->name, text), name))
+            return link;
+    }
+    return NULL;
+}
+
+const LinkInfo *
+doctor_find_device(const Doctor *doctor, const MacvtapPort *port)
+{
+    const LinkInfo *link = doctor_find_link(doctor, macvtap_port_get_interface_name(port));
+
+    return link && link->index == macvtap_port_get_interface_index(port) ? link : NULL;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the files of macvtapctl's doctor share. A doctor looks once at the machine and at what
+ * macvtapd says, then runs a table of checks over that (ctl-doctor.c). A check has one code, which
+ * its findings carry; there is a file of checks for each subject.
+ */
+#pragma once
+
+#include "host-look.h"
+#include "link-info.h"
+#include "macvtap.h"
+
+#include <jansson.h>
+
+typedef enum DoctorSeverity {
+    DOCTOR_GOOD, /* nothing is wrong; for people only */
+    DOCTOR_NOTE, /* worth knowing */
+    DOCTOR_PROBLEM,
+} DoctorSeverity;
+
+/* The texts are the finding's own; of good news only the message is set. */
+typedef struct Finding {
+    const char *code; /* the check's */
+    DoctorSeverity severity;
+    char *subject; /* what has it: "port vm7" */
+    char *message; /* what is wrong, in one line, without the subject */
+    char *remedy;  /* what to do about it */
+} Finding;
+
+/* What a check cannot do without. */
+typedef enum DoctorNeeds {
+    DOCTOR_NEEDS_DAEMON = 1 << 0,
+    DOCTOR_NEEDS_HERE = 1 << 1, /* macvtapd in our network namespace: its ports' devices are here */
+    DOCTOR_NEEDS_ROOT = 1 << 2, /* who is not root does not see all that there is */
+} DoctorNeeds;
+
+typedef struct DoctorCheck DoctorCheck;
+
+/* NULL: it could not be had. */
+typedef struct Doctor {
+    const char *root; /* a path before /proc, /dev and the like; "": the machine's own */
+    char *release;    /* the kernel's, as uname(2) has it */
+    gboolean is_root;
+    GArray *links;     /* of LinkInfo, those of our network namespace */
+    GArray *addresses; /* of HostAddress, likewise */
+    GArray *processes; /* of HostProcess */
+
+    char *unreachable;   /* why macvtapd cannot be reached; NULL: it can, and then: */
+    gboolean is_here;    /* it is in our network namespace */
+    GPtrArray *networks; /* of MacvtapNetwork */
+    GPtrArray *ports;    /* of MacvtapPort */
+    char **file_changes;
+    GPtrArray *faults; /* of MacvtapFault */
+
+    const DoctorCheck *check; /* the one that runs */
+    GPtrArray *findings;      /* of Finding */
+} Doctor;
+
+struct DoctorCheck {
+    const char *code;
+    void (*run)(Doctor *doctor);
+    guint needs; /* DoctorNeeds, joined */
+};
+
+/* A Doctor that has not looked at anything. */
+Doctor *doctor_new(const char *root, gboolean is_root);
+void doctor_free(Doctor *doctor);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Doctor, doctor_free)
+
+/* Runs those of n checks whose needs are met. */
+void doctor_run(Doctor *doctor, const DoctorCheck *checks, gsize n);
+
+/* What a check has found. kind and name make the subject ("port", "vm7"; name may be NULL), remedy
+ * is copied. */
+void doctor_problem(Doctor *doctor, const char *kind, const char *name, const char *remedy,
+                    const char *format, ...) G_GNUC_PRINTF(5, 6);
+void doctor_note(Doctor *doctor, const char *kind, const char *name, const char *remedy,
+                 const char *format, ...) G_GNUC_PRINTF(5, 6);
+void doctor_good(Doctor *doctor, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* How many problems were found. */
+guint doctor_count_problems(const Doctor *doctor);
+
+/* Problems and notes as {"findings": […]}, a new reference; all of them as lines for people, which
+ * g_free() frees. */
+json_t *doctor_to_json(const Doctor *doctor);
+char *doctor_to_text(const Doctor *doctor);
+
+/* The link that is called so (interface_name_format()), or NULL; and the one that is the port's
+ * device. Both are the doctor's. */
+const LinkInfo *doctor_find_link(const Doctor *doctor, const char *name);
+const LinkInfo *doctor_find_device(const Doctor *doctor, const MacvtapPort *port);
+
+/* doctor-host.c */
+void doctor_check_macvtap(Doctor *doctor);
+void doctor_check_vlans(Doctor *doctor);
+void doctor_check_vhost(Doctor *doctor);
+void doctor_check_vhost_users(Doctor *doctor);
+void doctor_check_addresses(Doctor *doctor);
+void doctor_check_ipv6(Doctor *doctor);
+void doctor_check_listeners(Doctor *doctor);
+
+/* doctor-networks.c */
+void doctor_check_networks(Doctor *doctor);
+void doctor_check_parents(Doctor *doctor);
+void doctor_check_taken_vlans(Doctor *doctor);
+void doctor_check_carrier(Doctor *doctor);
+void doctor_check_passthru(Doctor *doctor);
+void doctor_check_files(Doctor *doctor);
+
+/* doctor-ports.c */
+void doctor_check_devices(Doctor *doctor);
+void doctor_check_repairs(Doctor *doctor);
+void doctor_check_links(Doctor *doctor);
+void doctor_check_mtu(Doctor *doctor);
+void doctor_check_macs(Doctor *doctor);
+void doctor_check_users(Doctor *doctor);
+void doctor_check_domains(Doctor *doctor);
+
+/* doctor-state.c */
+void doctor_check_daemon(Doctor *doctor);
+void doctor_check_faults(Doctor *doctor); /* those with the check's code */
+void doctor_check_strays(Doctor *doctor);
