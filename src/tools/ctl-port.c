@@ -175,6 +175,13 @@ ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error)
     return 0;
 }
 
+/* A value that no network takes is wrong usage, whether macvtapd had to say so or we could. */
+static int
+refused_status(const MacvtapClient *client)
+{
+    return client && g_strcmp0(macvtap_client_get_refusal(client), "InvalidRequest") == 0 ? 2 : 1;
+}
+
 int
 ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
 {
@@ -182,6 +189,7 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
     MacvtapRequest request = {.no_descriptors = TRUE, .holder = "none"};
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(MacvtapPort) port = NULL;
+    int status;
 
     if (!ctl_parse(ctl, field_options_entries(options), &argc, &argv, 0, 0, "", error))
         return 2;
@@ -190,11 +198,12 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
         return 2;
     client = ctl_connect(ctl, error);
     port = client ? macvtap_client_create(client, &request, error) : NULL;
+    status = port ? 0 : refused_status(client);
     if (client && !port)
         port_refusal_name_users(client, field_options_get(options, "name"),
                                 field_options_get(options, "macAddress"), error);
     if (!port)
-        return 1;
+        return status;
     if (ctl->json)
         print_json(port);
     else

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "field-options.h"
 
+#include "holder.h"
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
 
 typedef struct FieldOption {
@@ -127,12 +129,18 @@ check_value(const FieldOptions *options, const FieldOption *option, GError **err
 {
     g_autoptr(GError) cause = NULL;
     g_autoptr(json_t) json = NULL;
+    Holder holder;
 
-    if (field_place(option->field, options->use)->type == FIELD_GROUP || option->truth)
+    if (option->truth)
         return TRUE;
-    json = field_json_from_text(option->field, options->use, option->value, &cause);
-    if (json)
-        return TRUE;
+    if (g_str_equal(option->field->name, "holder")) {
+        if (holder_parse(option->value, &holder, &cause))
+            return TRUE;
+    } else {
+        json = field_json_from_text(option->field, options->use, option->value, &cause);
+        if (json)
+            return TRUE;
+    }
     g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, cause->message);
     return FALSE;
 }
