@@ -151,6 +151,22 @@ make_context(const ArgumentsSyntax *syntax)
     return context;
 }
 
+/* There are n arguments, too few or too many. */
+static void
+refuse_count(const ArgumentsSyntax *syntax, int n, char *const *argv, GError **error)
+{
+    const char *program = g_get_prgname() ? g_get_prgname() : argv[0];
+    const char *arguments = syntax->arguments ? syntax->arguments : "";
+    g_autofree char *usage =
+        g_strdup_printf("usage: %s%s%s", program, arguments[0] ? " " : "", arguments);
+
+    if (n < syntax->min)
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "missing argument; %s", usage);
+    else
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "unexpected argument '%s'; %s",
+                    argv[syntax->max + 1], usage);
+}
+
 gboolean
 arguments_parse(const ArgumentsSyntax *syntax, int *argc, char ***argv, GError **error)
 {
@@ -167,8 +183,7 @@ arguments_parse(const ArgumentsSyntax *syntax, int *argc, char ***argv, GError *
     n = *argc - 1;
     if (n >= syntax->min && (syntax->max < 0 || n <= syntax->max))
         return TRUE;
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "%s takes %s", (*argv)[0],
-                syntax->arguments && syntax->arguments[0] ? syntax->arguments : "no argument");
+    refuse_count(syntax, n, *argv, error);
     return FALSE;
 }
 

@@ -70,13 +70,14 @@ check_network_limits(Creation *creation, GError **error)
     port_table_foreach(creation->broker->ports, count_in_network, &load);
     if (network->max_ports != 0 && load.n_ports >= network->max_ports)
         return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
-                              "network %s has its %u ports (MaxPorts=)", network->name,
-                              network->max_ports);
+                              "network %s already has %u port%s, and MaxPorts= allows no more",
+                              network->name, load.n_ports, load.n_ports == 1 ? "" : "s");
     if (network->max_ports_per_user != 0 && load.n_owned >= network->max_ports_per_user)
         return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
-                              "user %u has its %u ports on network %s (MaxPortsPerUser=)",
-                              (guint)creation->caller->uid, network->max_ports_per_user,
-                              network->name);
+                              "user %u already has %u port%s on network %s, and MaxPortsPerUser="
+                              " allows no more",
+                              (guint)creation->caller->uid, load.n_owned,
+                              load.n_owned == 1 ? "" : "s", network->name);
     return TRUE;
 }
 

@@ -75,11 +75,12 @@ check_network(Broker *broker, const Caller *caller, const Port *port, guint *n_q
     if (*n_queues <= most)
         return TRUE;
     if (*n_queues > port->queues)
-        return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "port %s has %u queues, not %u",
-                              port->name, port->queues, *n_queues);
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "port %s has %u queue%s, not %u",
+                              port->name, port->queues, port->queues == 1 ? "" : "s", *n_queues);
     return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
-                          "network %s allows a port at most %u queues now (MaxQueues=), not %u",
-                          network->name, network->max_queues, *n_queues);
+                          "network %s allows a port at most %u queue%s now (MaxQueues=), not %u",
+                          network->name, network->max_queues, network->max_queues == 1 ? "" : "s",
+                          *n_queues);
 }
 
 gboolean

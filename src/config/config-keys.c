@@ -23,9 +23,12 @@ static gboolean
 refuse(GError **error, const Field *field, const char *value)
 {
     g_autofree char *shown = g_strescape(value, NULL), *expected = expected_of(field);
+    gboolean is_list = field->object.type == FIELD_MACS || field->object.type == FIELD_RANGES ||
+                       field->object.type == FIELD_USERS || field->object.type == FIELD_GROUPS;
 
-    return port_error_set(error, PORT_ERROR_NETWORK_INVALID, "%s= '%.64s' is not %s", field->key,
-                          shown, expected);
+    return port_error_set(
+        error, PORT_ERROR_NETWORK_INVALID, "%s= '%.64s' is not %s%s", field->key, shown, expected,
+        is_list && strchr(value, ',') ? "; separate the entries with spaces, not commas" : "");
 }
 
 /* The words of value, which spaces and tabs separate; free with g_strfreev(). */

@@ -58,8 +58,8 @@ parse_file(int folder_fd, const char *file_name, const ConfigLookup *lookup)
 
     if (!network_name_is_valid(name)) {
         g_autofree char *problem = g_strdup_printf(
-            "the file's name '%s' has no network name before " SUFFIX
-            ": 1 to %d of letters, digits, '-', '_' and '.', not starting with '.' or '-'",
+            "the file's name '%s' does not have a valid network name before " SUFFIX
+            ": 1 to %d letters, digits, '-', '_' and '.', not starting with '.' or '-'",
             shown, NETWORK_NAME_MAX);
 
         return network_new_broken(name, problem);

@@ -88,13 +88,13 @@ scan_head(Scan *scan, const char *text, guint line, GError **error)
     guint before;
 
     if (length < 3 || text[length - 1] != ']')
-        return config_refuse(error, scan->file_name, line, "'%.64s' is not a section's head",
-                             shown);
+        return config_refuse(error, scan->file_name, line,
+                             "'%.64s' is not a section header such as [Network]", shown);
     section = g_strndup(text + 1, length - 2);
     before = seen_before(scan, g_strdup(section), line);
     if (before > 0)
         return config_refuse(error, scan->file_name, line,
-                             "section %.64s is there already, in line %u", shown, before);
+                             "section %.64s is given twice, first in line %u", shown, before);
     scan->section = add_entry(scan->entries, section, NULL, line)->section;
     return TRUE;
 }
@@ -120,7 +120,7 @@ scan_key(Scan *scan, const char *text, guint line, GError **error)
     before = seen_before(scan, g_strconcat(scan->section, "\n", key, NULL), line);
     if (before > 0)
         return config_refuse(error, scan->file_name, line,
-                             "key '%.64s' in section [%.64s] is there already, in line %u",
+                             "key '%.64s' in section [%.64s] is given twice, first in line %u",
                              shown_key, shown_section, before);
     add_entry(scan->entries, scan->section, g_steal_pointer(&key), line);
     return TRUE;
@@ -153,13 +153,13 @@ check_bytes(const char *file_name, const char *text, gsize length, GError **erro
         return config_refuse(error, file_name, 1, "the file is larger than %d KiB",
                              CONFIG_FILE_MAX / 1024);
     if (bad)
-        return config_refuse(error, file_name, line_at(text, bad), "there is a NUL byte");
+        return config_refuse(error, file_name, line_at(text, bad), "the line has a NUL byte");
     if (length > 0 && !g_utf8_validate_len(text, length, &bad))
-        return config_refuse(error, file_name, line_at(text, bad), "this is not UTF-8");
+        return config_refuse(error, file_name, line_at(text, bad), "the line is not UTF-8");
     for (const char *c = text; c < text + length; c++) {
         if (g_ascii_iscntrl(*c) && !strchr("\t\n\r", *c))
             return config_refuse(error, file_name, line_at(text, c),
-                                 "there is a control character (\\%03o)", (guint)*c);
+                                 "the line has a control character (\\%03o)", (guint)*c);
     }
     return TRUE;
 }

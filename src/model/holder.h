@@ -28,4 +28,7 @@ typedef struct Holder {
 
 const char *holder_type_name(HolderType type);
 
+/* Parses "none", "pid:N" or "domain:UUID" as macvtapctl takes them; PORT_ERROR_INVALID_REQUEST. */
+gboolean holder_parse(const char *text, Holder *ret_holder, GError **error);
+
 gboolean uuid_is_valid(const char *text);

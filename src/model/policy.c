@@ -112,8 +112,9 @@ check_queues(const Network *network, guint queues, GError **error)
                               NETWORK_QUEUES_MAX, queues);
     if (queues > network->max_queues)
         return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
-                              "network '%s' allows a port at most %u queues, not %u", network->name,
-                              network->max_queues, queues);
+                              "network '%s' allows a port at most %u queue%s, not %u",
+                              network->name, network->max_queues,
+                              network->max_queues == 1 ? "" : "s", queues);
     return TRUE;
 }
 

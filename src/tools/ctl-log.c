@@ -80,7 +80,8 @@ ctl_log(Ctl *ctl, int argc, char **argv, GError **error)
     if (!ctl_parse(ctl, entries, &argc, &argv, 0, 0, "", error))
         return 2;
     if (lines < -1) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "-n takes a number of lines");
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "-n must be 0 or more lines, not %d", lines);
         return 2;
     }
     add_word(words, "journalctl");

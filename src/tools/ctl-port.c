@@ -246,7 +246,7 @@ check_delete_options(gboolean any_name, const char *network, gboolean all, GErro
     if (any_name + (network != NULL) + all == 1)
         return TRUE;
     g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                        "delete takes PORT..., --network NET or --all, and only one of these");
+                        "say which ports: PORT..., --network NET or --all, and only one of these");
     return FALSE;
 }
 
@@ -283,8 +283,8 @@ print_event(const char *event, const MacvtapPort *port)
 
     g_print("%-8s %s  %s on %s  %s  %s%s%s\n", event, macvtap_port_get_name(port),
             macvtap_port_get_interface_name(port), macvtap_port_get_parent(port),
-            macvtap_port_get_mac_address(port), ctl_port_state(port),
-            slave[0] ? ", through " : "", slave);
+            macvtap_port_get_mac_address(port), ctl_port_state(port), slave[0] ? ", through " : "",
+            slave);
 }
 
 int

@@ -113,34 +113,38 @@ check_given(const FieldOptions *options, guint n_given, GError **error)
 
         if (!(field->flags & FIELD_MANDATORY) || value_of(&options->options[i]))
             continue;
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "which %s? Give --%s %s",
-                    field->option, field->option, field->argument);
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "--%s %s is missing",
+                    field->option, field->argument);
         return FALSE;
     }
     if (options->use != FIELD_USE_CHANGE || n_given > 0)
         return TRUE;
     all = list_options(options->use);
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "change what? Give %s", all);
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "nothing to change; give %s", all);
     return FALSE;
+}
+
+/* Whether macvtapd could take the text as this field's value. */
+static gboolean
+is_value(const Field *field, FieldUse use, const char *text, GError **error)
+{
+    const FieldPlace *place = field_place(field, use);
+    g_autoptr(json_t) json = NULL;
+    Holder holder;
+
+    if (g_str_equal(field->name, "holder"))
+        return holder_parse(text, &holder, error);
+    json = field_json_from_text(field, use, text, error);
+    return json && (!place->check || place->check(text, error));
 }
 
 static gboolean
 check_value(const FieldOptions *options, const FieldOption *option, GError **error)
 {
     g_autoptr(GError) cause = NULL;
-    g_autoptr(json_t) json = NULL;
-    Holder holder;
 
-    if (option->truth)
+    if (option->truth || is_value(option->field, options->use, option->value, &cause))
         return TRUE;
-    if (g_str_equal(option->field->name, "holder")) {
-        if (holder_parse(option->value, &holder, &cause))
-            return TRUE;
-    } else {
-        json = field_json_from_text(option->field, options->use, option->value, &cause);
-        if (json)
-            return TRUE;
-    }
     g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, cause->message);
     return FALSE;
 }

@@ -107,7 +107,7 @@ parse_options(Run *run, int argc, char **argv, GError **error)
         {"socket", 0, 0, G_OPTION_ARG_FILENAME, &run->socket, "macvtapd's socket", "PATH"},
         {"network", 'n', 0, G_OPTION_ARG_CALLBACK, take_port_option, "A port on NET",
          "NET[,KEY=VALUE…]"},
-        {"port", 'p', 0, G_OPTION_ARG_CALLBACK, take_port_option, "A port that is there",
+        {"port", 'p', 0, G_OPTION_ARG_CALLBACK, take_port_option, "An existing port",
          "PORT[,KEY=VALUE…]"},
         {"replace", 0, 0, G_OPTION_ARG_NONE, &run->replace,
          "Delete your ports that have the name= of one of the --networks first", NULL},
@@ -140,9 +140,9 @@ check_options(const Run *run, GError **error)
     gboolean named = FALSE;
 
     if (!run->command)
-        return refuse(error, "which command? Give -- CMD [ARG…]");
+        return refuse(error, "no command given; add -- CMD [ARG...]");
     if (run->options->len == 0)
-        return refuse(error, "which network? Give --network=NET, or --port=PORT");
+        return refuse(error, "no network given; add --network=NET or --port=PORT");
     for (guint i = 0; i < run->options->len; i++)
         named |= g_array_index(run->options, NetworkOption, i).name != NULL;
     return !run->replace || named ||

@@ -160,16 +160,16 @@ refuse_command(int argc, char **argv, GError **error)
 
     if (argc < 2)
         g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                            "which command? (see macvtapctl --help)");
+                            "no command given (see macvtapctl --help)");
     else if (!words)
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                     "unknown command '%s' (see macvtapctl --help)", argv[1]);
     else if (argc < 3)
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                    "which command of %s? There are: %s", argv[1], words);
+                    "no command of %s given: it has %s", argv[1], words);
     else
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                    "unknown command '%s %s': there are: %s", argv[1], argv[2], words);
+                    "unknown command '%s %s': %s has %s", argv[1], argv[2], argv[1], words);
     return 2;
 }
 

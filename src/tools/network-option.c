@@ -184,9 +184,7 @@ port_option_parse(const char *text, NetworkOption *ret_option, GError **error)
             !take_common_pair(ret_option, words[i], value, &taken, error))
             return FALSE;
         if (!taken)
-            return refuse(error,
-                          "unknown key '%s' (of a port that is there: queues, model, bus,"
-                          " check-mac)",
+            return refuse(error, "unknown key '%s' (--port has queues, model, bus and check-mac)",
                           words[i]);
     }
     return TRUE;

@@ -62,8 +62,8 @@ parse(Options *options, int argc, char **argv, GError **error)
         FALSE; /* our queues always have the vnet header; QEMU asks the descriptor */
     const GOptionEntry entries[] = {
         {"network", 0, 0, G_OPTION_ARG_STRING, &options->network, "The network", "NET"},
-        {"port", 0, 0, G_OPTION_ARG_STRING, &options->port, "A port that is there, instead",
-         "PORT"},
+        {"port", 0, 0, G_OPTION_ARG_STRING, &options->port,
+         "An existing port, in place of a network", "PORT"},
         {"mac", 0, 0, G_OPTION_ARG_STRING, &options->mac,
          "The guest's MAC; otherwise what QEMU's -device says", "MAC"},
         {"incoming", 0, 0, G_OPTION_ARG_NONE, &options->incoming,
@@ -86,12 +86,12 @@ parse(Options *options, int argc, char **argv, GError **error)
     if (argc > 1)
         return refuse(error, "unknown argument '%s'", argv[1]);
     if (options->fd < 0)
-        return refuse(error, "no --fd=N: this program is started by QEMU");
+        return refuse(error, "--fd=N is missing: QEMU passes it when it starts this program");
     if (options->port && (options->network || options->incoming))
-        return refuse(error, "--port=PORT is of a port that is there: it takes no --%s",
+        return refuse(error, "--port=PORT names an existing port, so --%s cannot go with it",
                       options->network ? "network" : "incoming");
     if (!options->network && !options->bridge && !options->port)
-        return refuse(error, "which network? Give --network=NET");
+        return refuse(error, "no network given; add --network=NET");
     return TRUE;
 }
 
@@ -138,6 +138,28 @@ find_mac(Options *options, pid_t qemu, CommandLine *line, GError **error)
     options->mac = qemu_command_line_mac(line->text, line->length, which, error);
     options->mac_is_found = options->mac != NULL;
     return options->mac_is_found;
+}
+
+/* QEMU says --br=br0 when nobody has named a bridge: that is a network's name by chance only, and
+ * who has forgotten --network is to hear of that before anything else. */
+static gboolean
+check_bridge(const Options *options, MacvtapClient *client, GError **error)
+{
+    g_autoptr(GPtrArray) networks = NULL;
+
+    if (options->network || options->port || strchr(options->bridge, '='))
+        return TRUE;
+    networks = macvtap_client_list_networks(client, error);
+    if (!networks)
+        return FALSE;
+    for (guint i = 0; i < networks->len; i++) {
+        if (g_str_equal(macvtap_network_get_name(networks->pdata[i]), options->bridge))
+            return TRUE;
+    }
+    return refuse(error,
+                  "no network given, and there is no network '%s' that you may use, as QEMU's br="
+                  " says; add --network=NET",
+                  options->bridge);
 }
 
 static MacvtapPort *
@@ -230,10 +252,10 @@ serve(Options *options, GError **error)
     g_auto(CommandLine) line = {0};
     pid_t qemu = 0;
 
-    if (!find_qemu(options->fd, &qemu, error) || !find_mac(options, qemu, &line, error))
+    if (!find_qemu(options->fd, &qemu, error))
         return FALSE;
     client = macvtap_client_connect(options->socket, error);
-    if (!client)
+    if (!client || !check_bridge(options, client, error) || !find_mac(options, qemu, &line, error))
         return FALSE;
     port = options->port ? open_port(options, client, error) : create_port(options, client, error);
     if (!port || !send_descriptor(options->fd, macvtap_port_steal_tap(port, 0), error))

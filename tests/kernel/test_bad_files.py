@@ -97,7 +97,7 @@ def test_name_that_is_no_network(daemons, host, station):
     with NothingLeft(daemon):
         for name in ("a b", "-x"):
             done = daemon.ctl("port", "create", f"--network={name}", check=False)
-            check_refused(done, REFUSED, f"network {name} cannot be used", "no network name")
+            check_refused(done, REFUSED, f"network {name} cannot be used", "does not have a valid network name")
 
 
 def test_files_that_are_no_network_files_are_left_alone(daemons, host, station):

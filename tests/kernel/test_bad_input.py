@@ -284,9 +284,9 @@ def test_caller_not_allowed(daemon):
 
 
 @pytest.mark.parametrize("text, user, words", [
-    ("[Access]\nAllowUsers=nobody\nMaxPorts=2\n", "nobody", "network few has its 2 ports (MaxPorts=)"),
-    ("[Access]\nMaxPorts=2\n", None, "network few has its 2 ports (MaxPorts=)"),
-    ("[Access]\nAllowUsers=nobody\nMaxPortsPerUser=2\n", "nobody", "user 65534 has its 2 ports on network few"),
+    ("[Access]\nAllowUsers=nobody\nMaxPorts=2\n", "nobody", "network few already has 2 ports, and MaxPorts= allows no more"),
+    ("[Access]\nMaxPorts=2\n", None, "network few already has 2 ports, and MaxPorts= allows no more"),
+    ("[Access]\nAllowUsers=nobody\nMaxPortsPerUser=2\n", "nobody", "user 65534 already has 2 ports on network few, and MaxPortsPerUser= allows no more"),
 ])
 def test_limit_of_ports(daemon, text, user, words):
     daemon.network("few", text=f"[Network]\nParent=eth0\nMode=bridge\n{text}")
@@ -355,7 +355,7 @@ def test_dead_holder(daemon, host):
 
 @pytest.mark.parametrize("arguments, status, words", [
     ([], USAGE, "--fd"), (["--fd=3"], USAGE, "--network"), (["--fd=x", "--network=lan"], USAGE, "x"),
-    (["--network=lan", "--use-vnet"], USAGE, "no --fd=N"), (["--fd=3", "--network=lan", "extra"], USAGE, "'extra'"),
+    (["--network=lan", "--use-vnet"], USAGE, "--fd=N is missing"), (["--fd=3", "--network=lan", "extra"], USAGE, "'extra'"),
     (["--nonsense"], USAGE, "nonsense"), (["--fd=999", "--network=lan"], REFUSED, "--fd=999"),
     (["--fd=0", "--network=lan"], REFUSED, "--fd=0 is not QEMU's socket"),
 ])

@@ -89,9 +89,9 @@ def test_mac_that_another_took_meanwhile(host, connection):
 
 
 @pytest.mark.parametrize("arguments, status, text", [
-    ((), 2, "change what?"),
+    ((), 2, "nothing to change"),
     (("--link", "sideways"), 2, "'sideways'"),
-    (("--link", "up", "more"), 2, "takes PORT"),
+    (("--link", "up", "more"), 2, "unexpected argument 'more'; usage: macvtapctl port set PORT"),
     (("--sources", ""), 1, "in mode bridge"),
 ])
 def test_set_refuses(daemon, connection, arguments, status, text):

@@ -246,9 +246,9 @@ def test_list_of_a_network_that_is_not_there(daemon):
 
 
 @pytest.mark.parametrize("words, said", [
-    ([], ["which command?"]),
-    (["port"], ["which command of port?", "list, show, create, set, delete"]),
-    (["network"], ["which command of network?", "list, show"]),
+    ([], ["no command given"]),
+    (["port"], ["no command of port given", "list, show, create, set, delete"]),
+    (["network"], ["no command of network given", "list, show"]),
     (["port", "lst"], ["unknown command 'port lst'", "list, show, create, set, delete"]),
     (["prot", "list"], ["unknown command 'prot'"]),
 ])
@@ -357,7 +357,7 @@ def test_port_open_leaves_the_commands_options_alone(daemon):
         done = daemon.host.run(program("macvtapctl"), "port", "open", *words, *echo, *theirs, env=elsewhere)
         said = done.stdout.split()
         assert (said[0], said[2:]) == (mac, theirs)
-    check_refused(daemon.ctl("port", "open", "web", "--", check=False), USAGE, "open takes PORT")
+    check_refused(daemon.ctl("port", "open", "web", "--", check=False), USAGE, "missing CMD; usage: macvtapctl port open PORT")
     daemon.ctl("port", "delete", "web")
 
 
@@ -827,7 +827,7 @@ def test_description_that_is_refused(daemon, text, words):
     daemon.ctl("port", "create", "--network=lan", "--name=web", "--description=" + "é" * 128)
     for command in (["create", "--network=lan"], ["set", "web"]):
         done = daemon.ctl("port", *command, "--description", text, check=False)
-        assert (done.returncode, done.stdout) == (1, "") and words in done.stderr
+        assert (done.returncode, done.stdout) == (USAGE, "") and words in done.stderr
     (port,) = daemon.ports()
     assert port["description"] == "é" * 128
     daemon.ctl("port", "delete", "web")

@@ -182,12 +182,12 @@ test_limits(void **state)
     test_broker_network(test, "lan")->max_ports_per_user = 2;
     create(test, &root, "one");
     create(test, &root, "two");
-    test_broker_refuse(test, &root, &request, PORT_ERROR_LIMIT_REACHED, "user 0 has its 2 ports");
+    test_broker_refuse(test, &root, &request, PORT_ERROR_LIMIT_REACHED, "user 0 already has 2 ports");
     create(test, &host_root, "three");
     create(test, &host_user, "four");
     create(test, &user, "five");
     /* Another user is one user, wherever he asks. */
-    test_broker_refuse(test, &user, &request, PORT_ERROR_LIMIT_REACHED, "user 1000 has");
+    test_broker_refuse(test, &user, &request, PORT_ERROR_LIMIT_REACHED, "user 1000 already has");
 }
 
 static void

@@ -80,9 +80,10 @@ test_limits_of_the_network(void **state)
     test_broker_create(test, 1000, "lan", "one");
     test_broker_create(test, 1000, "lan", "two");
     refuse_as(test, &user, &request, PORT_ERROR_LIMIT_REACHED,
-              "user 1000 has its 2 ports on network lan (MaxPortsPerUser=)");
+              "user 1000 already has 2 ports on network lan, and MaxPortsPerUser= allows");
     test_broker_create(test, 0, "lan", "three");
-    refuse(test, &request, PORT_ERROR_LIMIT_REACHED, "network lan has its 3 ports (MaxPorts=)");
+    refuse(test, &request, PORT_ERROR_LIMIT_REACHED,
+           "network lan already has 3 ports, and MaxPorts=");
     assert_true(test_broker_delete(test, &user, "one", NULL));
     test_broker_create(test, 1000, "lan", "four");
 }

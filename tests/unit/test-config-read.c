@@ -140,10 +140,10 @@ test_names_that_cannot_be_a_networks(void **state)
     put(*state, long_file, GOOD);
     networks = read_networks(*state);
     assert_int_equal(g_hash_table_size(networks), 4);
-    assert_problem(networks, "my lan", "the file's name 'my lan.network' has no network name");
+    assert_problem(networks, "my lan", "the file's name 'my lan.network' does not have a valid network name");
     assert_problem(networks, "-x", "not starting with");
     assert_problem(networks, "a\\nb", "'a\\nb.network'");
-    assert_problem(networks, long_name, "1 to 64 of letters");
+    assert_problem(networks, long_name, "1 to 64 letters");
 }
 
 static void

@@ -230,7 +230,9 @@ test_bad_values_name_line_key_and_value(void **state)
         {"Port", "TxQueueLength=1000001", ":5: TxQueueLength="},
         {"Port", "BroadcastQueueLength=0", ":5: BroadcastQueueLength="},
         {"Access", "AllowUsers=alice bob", ":5: AllowUsers= 'bob' is not a user"},
-        {"Access", "AllowUsers=alice,1000", ":5: AllowUsers= 'alice,1000' is not a user"},
+        {"Access", "AllowUsers=alice,1000",
+         ":5: AllowUsers= 'alice,1000' is not a user of this system, by name or uid; "
+         "separate the entries with spaces"},
         {"Access", "AllowGroups=alice", ":5: AllowGroups= 'alice' is not a group"},
         {"Access", "MaxPorts=-1", ":5: MaxPorts= '-1' is not a number from 0 to"},
         {"Access", "MaxPorts=4294967296", ":5: MaxPorts="},
@@ -277,9 +279,9 @@ test_nothing_may_come_twice(void **state)
     g_autofree char *same = with_line("Network", "Mode = bridge");
     g_autofree char *section = with_line("Port", "[Network]\nParent=eth1");
 
-    assert_refused(key, ":5: key 'Mode' in section [Network] is there already, in line 3");
-    assert_refused(same, ":4: key 'Mode' in section [Network] is there already, in line 3");
-    assert_refused(section, ":5: section [Network] is there already, in line 1");
+    assert_refused(key, ":5: key 'Mode' in section [Network] is given twice, first in line 3");
+    assert_refused(same, ":4: key 'Mode' in section [Network] is given twice, first in line 3");
+    assert_refused(section, ":5: section [Network] is given twice, first in line 1");
 }
 
 static void
@@ -292,9 +294,9 @@ test_lines_that_are_nothing(void **state)
         {"Parent", ":4: 'Parent' is neither KEY=VALUE"},
         {"=eth1", ":4: '=eth1' is neither"},
         {"; a comment elsewhere", ":4: '; a comment elsewhere' is neither"},
-        {"[Port", ":4: '[Port' is not a section's head"},
-        {"[]", ":4: '[]' is not a section's head"},
-        {"[Port] # x", ":4: '[Port] # x' is not a section's head"},
+        {"[Port", ":4: '[Port' is not a section header"},
+        {"[]", ":4: '[]' is not a section header"},
+        {"[Port] # x", ":4: '[Port] # x' is not a section header"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -321,12 +323,12 @@ test_bytes_that_are_no_text(void **state)
     g_autofree char *large = g_strnfill(CONFIG_FILE_MAX + 1, '#');
     g_autofree char *full = g_strnfill(CONFIG_FILE_MAX, '#');
 
-    assert_refused_length(nul, sizeof(nul) - 1, ":3: there is a NUL byte");
-    assert_refused("[Network]\f\nMode=vepa\n", ":1: there is a control character (\\014)");
-    assert_refused("[Network]\n# \x1b[31m\n", ":2: there is a control character (\\033)");
-    assert_refused("[Network]\n\n\nMode=vepa\x7f", ":4: there is a control character (\\177)");
-    assert_refused("[Network]\nParent=eth0\nMode=\xff\n", ":3: this is not UTF-8");
-    assert_refused("# \xc3\n[Network]\n", ":1: this is not UTF-8");
+    assert_refused_length(nul, sizeof(nul) - 1, ":3: the line has a NUL byte");
+    assert_refused("[Network]\f\nMode=vepa\n", ":1: the line has a control character (\\014)");
+    assert_refused("[Network]\n# \x1b[31m\n", ":2: the line has a control character (\\033)");
+    assert_refused("[Network]\n\n\nMode=vepa\x7f", ":4: the line has a control character (\\177)");
+    assert_refused("[Network]\nParent=eth0\nMode=\xff\n", ":3: the line is not UTF-8");
+    assert_refused("# \xc3\n[Network]\n", ":1: the line is not UTF-8");
     assert_refused(large, ":1: the file is larger than 64 KiB");
     assert_refused(full, ":1: Mode= is missing");
     /* only length counts, not a NUL after it */

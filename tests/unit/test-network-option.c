@@ -141,7 +141,7 @@ test_refused_ports(void **state)
         {"", "--port= names no port"},
         {",queues=2", "names no port"},
         {"web,2", "'2' in --port=web,2 is not key=value"},
-        {"web,mac=52:54:00:00:00:01", "unknown key 'mac' (of a port that is there: queues"},
+        {"web,mac=52:54:00:00:00:01", "unknown key 'mac' (--port has queues"},
         {"web,queues=0", "queues must be 1 to 256"},
     };
 
