@@ -244,7 +244,7 @@ broker_list_networks(Broker *broker, const Caller *caller)
 GStrv
 broker_list_file_changes(Broker *broker, const Caller *caller)
 {
-    if (caller->uid != 0 || !broker->list_changes)
+    if (!caller_is_root(caller) || !broker->list_changes)
         return NULL;
     return broker->list_changes(networks_table(broker->networks), broker->changes_data);
 }
@@ -285,7 +285,7 @@ broker_list_faults(Broker *broker, const Caller *caller)
 {
     GPtrArray *faults = fault_list_new();
 
-    if (caller->uid != 0)
+    if (!caller_is_root(caller))
         return faults;
     add_damaged_records(broker, faults);
     if (broker->list_faults)

@@ -412,6 +412,26 @@ test_networks(void **state)
             assert_string_equal(api_text_of(network, "problem"), "line 3");
     }
     assert_int_equal(i, getuid() == 0 ? 4 : 3);
+    assert_null(json_object_get(reply.parameters, "faults"));
+}
+
+static void
+test_faults(void **state)
+{
+    ApiFixture *fixture = *state;
+    g_autofree char *path =
+        g_build_filename(fixture->test->state, "ports", "p000000000001.damaged", NULL);
+    g_auto(VarlinkReply) reply = {0};
+    json_t *faults;
+
+    assert_true(g_file_set_contents(path, "", -1, NULL));
+    api_call_well(fixture, "ListNetworks", "{}", &reply);
+    faults = json_object_get(reply.parameters, "faults");
+    assert_int_equal(json_array_size(faults), getuid() == 0 ? 1 : 0);
+    if (getuid() != 0)
+        return;
+    api_check_struct(json_array_get(faults, 0), "Fault");
+    assert_string_equal(api_text_of(json_array_get(faults, 0), "code"), "record-set-aside");
 }
 
 static void
@@ -699,6 +719,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         API_TEST(test_life_of_a_port),
         API_TEST(test_get_port),
+        API_TEST(test_faults),
         API_TEST(test_check_only),
         API_TEST(test_check_only_sees_what_others_have),
         API_TEST(test_forms_of_a_port),

@@ -359,6 +359,34 @@ test_device_of_a_damaged_record(void **state)
     assert_int_equal(count_devices(test), 1);
 }
 
+/* For the host's root alone, however long ago it was. */
+static void
+test_faults_of_records(void **state)
+{
+    const Caller root = {.uid = 0, .pidfd = -1}, user = {.uid = 1000, .pidfd = -1};
+    const Caller of_container = {.uid = 0, .from_container = TRUE, .pidfd = -1};
+    TestBroker *test = *state;
+    g_autoptr(Port) port = test_port_new(1);
+    g_autofree char *path = g_build_filename(test->state, "ports", port->id, NULL);
+    g_autoptr(GPtrArray) before = broker_list_faults(test->broker, &root), faults = NULL;
+    g_autoptr(GPtrArray) of_user = NULL, of_others = NULL;
+    const Fault *fault;
+
+    assert_int_equal(before->len, 0);
+    assert_true(g_file_set_contents(path, "{\"version\": 2}", -1, NULL));
+    restart(test);
+    restart(test);
+    faults = broker_list_faults(test->broker, &root);
+    assert_int_equal(faults->len, 1);
+    fault = faults->pdata[0];
+    assert_string_equal(fault->code, "record-set-aside");
+    assert_string_equal(fault->subject, "record p000000000001.damaged");
+    assert_non_null(strstr(fault->remedy, "macvtapctl log"));
+    of_user = broker_list_faults(test->broker, &user);
+    of_others = broker_list_faults(test->broker, &of_container);
+    assert_int_equal(of_user->len + of_others->len, 0);
+}
+
 static void
 test_orphans(void **state)
 {
@@ -530,6 +558,7 @@ main(void)
         BROKER_TEST(test_other_alias),
         BROKER_TEST(test_interrupted_removal),
         BROKER_TEST(test_device_of_a_damaged_record),
+        BROKER_TEST(test_faults_of_records),
         BROKER_TEST(test_orphans),
         BROKER_TEST(test_records_that_are_set_aside),
         BROKER_TEST(test_foreign_and_duplicate_records),

@@ -686,11 +686,34 @@ test_nothing_to_free(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+static void
+test_faults(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GPtrArray) none = NULL, faults = NULL;
+    const MacvtapFault *fault;
+
+    answer(fixture, "{'parameters':{'networks':[]}}");
+    none = macvtap_client_list_faults(fixture->client, NULL);
+    assert_int_equal(none->len, 0);
+    answer(fixture, "{'parameters':{'networks':[],'faults':[{'code':'record-set-aside','subject':"
+                    "'record x','message':'m','remedy':'r'},{'code':1}]}}");
+    faults = macvtap_client_list_faults(fixture->client, NULL);
+    assert_int_equal(faults->len, 2);
+    fault = faults->pdata[0];
+    assert_string_equal(fault->code, "record-set-aside");
+    assert_string_equal(fault->subject, "record x");
+    assert_string_equal(fault->message, "m");
+    assert_string_equal(fault->remedy, "r");
+    assert_string_equal(((const MacvtapFault *)faults->pdata[1])->remedy, "");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_create),
+        TEST(test_faults),
         TEST(test_holders),
         TEST(test_fields_by_name),
         TEST(test_text_that_is_not_utf_8),

@@ -140,7 +140,8 @@ test_names_that_cannot_be_a_networks(void **state)
     put(*state, long_file, GOOD);
     networks = read_networks(*state);
     assert_int_equal(g_hash_table_size(networks), 4);
-    assert_problem(networks, "my lan", "the file's name 'my lan.network' does not have a valid network name");
+    assert_problem(networks, "my lan",
+                   "the file's name 'my lan.network' does not have a valid network name");
     assert_problem(networks, "-x", "not starting with");
     assert_problem(networks, "a\\nb", "'a\\nb.network'");
     assert_problem(networks, long_name, "1 to 64 letters");
@@ -347,6 +348,59 @@ test_changes_since(void **state)
                    "network lan: its file has gone\nnetwork new: its file has gone");
 }
 
+static void
+expect_faults(const char *path, const char *const *subjects, const char *code)
+{
+    g_autoptr(GPtrArray) faults = fault_list_new();
+
+    config_list_faults(path, faults);
+    assert_int_equal(faults->len, g_strv_length((GStrv)subjects));
+    for (guint i = 0; i < faults->len; i++) {
+        const Fault *fault = faults->pdata[i];
+
+        assert_string_equal(fault->code, code);
+        assert_true(g_str_has_suffix(fault->subject, subjects[i]));
+        assert_true(fault->message[0] && fault->remedy[0]);
+    }
+}
+
+static void
+test_files_that_are_ignored(void **state)
+{
+    static const char *const none[] = {NULL};
+    static const char *const ignored[] = {"/networks.d/dmz", "/networks.d/lan.conf",
+                                          "/networks.d/lan.networks", NULL};
+    const char *path = *state;
+    g_autoptr(GPtrArray) faults = fault_list_new();
+
+    put(path, "lan.network", GOOD);
+    put(path, "lan.network.bak", GOOD);
+    put(path, "lan.network~", GOOD);
+    put(path, "lan.network-old", GOOD);
+    put(path, ".lan.network.swp", GOOD);
+    expect_faults(path, none, "");
+    put(path, "lan.networks", GOOD);
+    put(path, "lan.conf", GOOD);
+    put(path, "dmz", GOOD);
+    expect_faults(path, ignored, "file-ignored");
+    config_list_faults(path, faults);
+    assert_non_null(strstr(((const Fault *)faults->pdata[0])->remedy, "to dmz.network,"));
+    assert_non_null(strstr(((const Fault *)faults->pdata[1])->remedy, "to lan.network,"));
+}
+
+static void
+test_settings_that_are_wrong_now(void **state)
+{
+    static const char *const none[] = {NULL}, *const settings[] = {"/macvtapd.conf", NULL};
+    g_autofree char *file = g_build_filename(*state, "macvtapd.conf", NULL);
+
+    expect_faults(*state, none, "");
+    assert_true(g_file_set_contents(file, "[Daemon]\nSeed=a\n", -1, NULL));
+    expect_faults(*state, none, "");
+    assert_true(g_file_set_contents(file, "[Daemon]\nSeeed=a\n", -1, NULL));
+    expect_faults(*state, settings, "settings-invalid");
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int
@@ -363,6 +417,8 @@ main(void)
         CASE(test_the_daemons_own_settings),
         CASE(test_settings_that_cannot_be_read),
         CASE(test_changes_since),
+        CASE(test_files_that_are_ignored),
+        CASE(test_settings_that_are_wrong_now),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,9 +24,9 @@ test_parse(void **state)
         pid_t pid;
         const char *domain;
     } cases[] = {
-        {"none", "none", HOLDER_NONE, 0, ""},
-        {"pid:1", "pid:1", HOLDER_PROCESS, 1, ""},
-        {"pid:2147483647", "pid:2147483647", HOLDER_PROCESS, 2147483647, ""},
+        {"none", HOLDER_NONE, 0, ""},
+        {"pid:1", HOLDER_PROCESS, 1, ""},
+        {"pid:2147483647", HOLDER_PROCESS, 2147483647, ""},
         {"domain:" UUID, HOLDER_DOMAIN, 0, UUID},
         {"domain:123E4567-E89B-12D3-A456-426614174000", HOLDER_DOMAIN, 0, UUID},
     };
