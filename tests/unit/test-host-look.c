@@ -82,6 +82,32 @@ test_vlans_that_are_loaded(void **state)
     expect(HOST_MODULE_UNKNOWN, HOST_MODULE_WORKS);
 }
 
+/* Where the modules cannot be seen. */
+static void
+test_kernels_configuration(void **state)
+{
+    g_autofree char *text = g_build_filename(root, "proc", "config", NULL);
+    const char *const command[] = {"gzip", text, NULL};
+    int status;
+
+    put("proc/config", "# x\nCONFIG_MACVTAP=m\nCONFIG_VLAN_8021Q_GVRP=y\n");
+    assert_true(g_spawn_sync(NULL, (char **)command, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL,
+                             NULL, &status, NULL));
+    assert_int_equal(status, 0);
+    expect(HOST_MODULE_UNKNOWN, HOST_MODULE_MISSING);
+    put("boot/config-" RELEASE, "# x\n# CONFIG_MACVTAP is not set\nCONFIG_VLAN_8021Q=y\n");
+    expect(HOST_MODULE_MISSING, HOST_MODULE_WORKS);
+    put("lib/modules/" RELEASE "/modules.dep", "kernel/drivers/net/macvtap.ko:\n");
+    expect(HOST_MODULE_LOADABLE, HOST_MODULE_MISSING);
+}
+
+static void
+test_config_that_is_cut_off(void **state)
+{
+    put("proc/config.gz", "\x1f\x8b nothing of the kind");
+    expect(HOST_MODULE_UNKNOWN, HOST_MODULE_UNKNOWN);
+}
+
 static void
 test_processes(void **state)
 {
@@ -138,6 +164,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_modules),
         TEST(test_vlans_that_are_loaded),
+        TEST(test_kernels_configuration),
+        TEST(test_config_that_is_cut_off),
         TEST(test_processes),
         TEST(test_packet_sockets),
     };
