@@ -4,6 +4,7 @@
 What the host's programs do to the devices of ports is in test_host_leaves_ports.py."""
 import json
 import os
+import signal
 import subprocess
 
 import pytest
@@ -186,6 +187,19 @@ def test_parent_gone(daemon, host, port):
     assert problems(daemon, "port-gone")[0].startswith("port vm7: its parent was removed, and its device with it: ")
 
 
+def test_mac_that_cannot_be_put_back(daemon, host, port):
+    daemon.process.send_signal(signal.SIGSTOP)
+    host.ip("link", "set", port["interfaceName"], "address", "52:54:00:00:77:01")
+    host.ip("link", "add", "thief", "link", "eth0", "address", port["macAddress"], "type", "macvlan", "mode", "bridge")
+    host.ip("link", "set", "thief", "up")
+    daemon.process.send_signal(signal.SIGCONT)
+    (line,) = problems(daemon)
+    assert line.startswith("port vm7: its MAC ") and "could not be put back" in line
+    assert line.endswith(": see what has been tried: macvtapctl log --port vm7")
+    assert codes(daemon) == ["port-damaged"]
+    host.ip("link", "del", "thief")
+
+
 def test_mtu_that_sank(daemon, host, station):
     for machine in (host, station):
         machine.ip("link", "set", "eth0", "mtu", "9000")
@@ -330,23 +344,34 @@ def doctor_in(daemon, script, *arguments, **options):
     return {finding["code"]: finding for finding in found}
 
 
-def test_kernel_without_macvtap(daemon):
-    assert "the kernel has macvtap" in daemon.ctl("doctor").stdout
-    found = doctor_in(daemon, """
-        echo "Character devices:" > /run/devices
-        mount --bind /run/devices /proc/devices
-        echo CONFIG_MACVLAN=y | gzip > /run/config.gz
-        [ ! -e /proc/config.gz ] || mount --bind /run/config.gz /proc/config.gz
-    """)
+# A kernel of which nothing is loaded, built as the first argument has it; its modules are what the machine has.
+KERNEL = """
+    echo "Character devices:" > /run/devices
+    mount --bind /run/devices /proc/devices
+    echo "{config}" | gzip > /run/config.gz
+    [ ! -e /proc/config.gz ] || mount --bind /run/config.gz /proc/config.gz
+    [ ! -e /proc/net/vlan ] || mount -t tmpfs tmpfs /proc/net
+"""
+
+
+@pytest.mark.parametrize("code, feature, option, without", [
+    ("kernel-macvtap", "macvtap", "CONFIG_MACVTAP", "no port can be made"),
+    ("kernel-vlan", "802.1Q", "CONFIG_VLAN_8021Q", "no port can be made on network tagged, which has VLAN=100"),
+])
+def test_kernel_without(daemon, code, feature, option, without):
+    daemon.network("tagged", text="[Network]\nParent=eth0\nMode=bridge\nVLAN=100\n")
+    daemon.reload()
+    assert "the kernel has macvtap" in daemon.ctl("doctor", check=False).stdout
+    found = doctor_in(daemon, KERNEL.format(config="# nothing"))
     release = os.uname().release
     if os.path.isdir(f"/lib/modules/{release}"):
-        assert "kernel-macvtap" not in found  # it would be loaded
+        assert code not in found  # it would be loaded
     elif os.path.exists("/proc/config.gz"):
-        finding = found["kernel-macvtap"]
-        assert (finding["severity"], finding["subject"]) == ("problem", f"kernel {release}")
-        assert finding["message"] == "it has no macvtap: no port can be made" and "CONFIG_MACVTAP" in finding["remedy"]
+        assert (found[code]["severity"], found[code]["subject"]) == ("problem", f"kernel {release}")
+        assert found[code]["message"] == f"it has no {feature}: {without}" and option in found[code]["remedy"]
+        assert code not in doctor_in(daemon, KERNEL.format(config=f"#\n{option}=y"))
     else:
-        assert found["kernel-macvtap"]["severity"] == "note"
+        assert found[code]["severity"] == "note"
 
 
 VHOST = "mount -t tmpfs tmpfs /dev; mknod /dev/null c 1 3; mknod /dev/vhost-net c 10 238; "

@@ -348,6 +348,37 @@ test_domains(void **state)
     expect(doctor, doctor_check_domains, NULL);
 }
 
+/* Only a port's device that is here: another of that name may be anybody's. */
+static void
+test_what_the_host_has_on_devices(void **state)
+{
+    Doctor *doctor = *state;
+    HostAddress address = {"mvt1", "169.254.7.7", TRUE};
+    LinkInfo *device = add_link(doctor, "mvt1", 8);
+
+    add_port(doctor, "");
+    put(doctor, "proc/sys/net/ipv6/conf/mvt1/disable_ipv6", "0\n");
+    put(doctor, "proc/net/packet",
+        "sk RefCnt Type Proto  Iface R Rmem   User   Inode\n"
+        "0  3      3    0003   7     1 0      0      101\n");
+    g_array_append_val(doctor->addresses, address);
+    expect(doctor, doctor_check_addresses, NULL);
+    expect(doctor, doctor_check_ipv6, NULL);
+    expect(doctor, doctor_check_listeners, NULL);
+    device->index = 7;
+    expect(doctor, doctor_check_addresses,
+           "problem port vm7: the host has the address 169.254.7.7"
+           " on the guest's device mvt1 | find the program",
+           NULL);
+    expect(doctor, doctor_check_ipv6, "problem port vm7: the host has IPv6 on the guest's device",
+           NULL);
+    expect(doctor, doctor_check_listeners, "a program of another PID namespace listens", NULL);
+    put(doctor, "proc/sys/net/ipv6/conf/mvt1/disable_ipv6", "1\n");
+    expect(doctor, doctor_check_ipv6, NULL);
+    doctor->is_root = FALSE;
+    expect(doctor, doctor_check_listeners, NULL);
+}
+
 static void
 test_strays(void **state)
 {
@@ -470,10 +501,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_kernel),  TEST(test_vlans),   TEST(test_vhost),  TEST(test_passthru),
-        TEST(test_parents), TEST(test_carrier), TEST(test_ports),  TEST(test_macs),
-        TEST(test_domains), TEST(test_strays),  TEST(test_faults), TEST(test_no_daemon),
-        TEST(test_needs),   TEST(test_output),
+        TEST(test_kernel),    TEST(test_vlans),
+        TEST(test_vhost),     TEST(test_passthru),
+        TEST(test_parents),   TEST(test_carrier),
+        TEST(test_ports),     TEST(test_macs),
+        TEST(test_domains),   TEST(test_what_the_host_has_on_devices),
+        TEST(test_strays),    TEST(test_faults),
+        TEST(test_no_daemon), TEST(test_needs),
+        TEST(test_output),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
