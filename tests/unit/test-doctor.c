@@ -196,6 +196,7 @@ test_vhost(void **state)
     add_network(doctor, "'name':'fast','mode':'bridge','vhost':'require'");
     expect(doctor, doctor_check_vhost, "problem network fast: it has Vhost=require",
            "install a kernel that has the module vhost_net", NULL);
+    assert_int_equal(doctor->findings->len, 1);
     put(doctor, "dev/vhost-net", "");
     expect(doctor, doctor_check_vhost, NULL);
     g_chmod(device, 0600);
@@ -231,13 +232,16 @@ test_passthru(void **state)
     put(doctor, "proc/net/route",
         "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
         "eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\n"
-        "eth3\t00000000\t010200C0\t0002\t0\t0\t0\t00000000\n"
+        "eth1\t00000000\t010200C0\t0002\t0\t0\t0\t00000000\n"
+        "eth1\t00000000\t010200C0\t0003\t0\t0\t0\t00000080\n"
         "eth2\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\n");
     expect(doctor, doctor_check_passthru, "192.0.2.1 and its default route there", NULL);
     assert_int_equal(doctor_count_problems(doctor), 1);
     put(doctor, "proc/net/ipv6_route",
         "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
         "fe800000000000000000000000000001 00000400 00000001 00000000 00000003 eth2\n"
+        "00000000000000000000000000000000 01 00000000000000000000000000000000 00 "
+        "fe800000000000000000000000000001 00000400 00000001 00000000 00000003 eth1\n"
         "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
         "00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n");
     expect(doctor, doctor_check_passthru, "network pool",
