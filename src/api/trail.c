@@ -463,7 +463,7 @@ list_keys(const char *const *keys, guint n)
     return g_string_free(text, FALSE);
 }
 
-/* "it has no port", or what becomes of those it has; free with g_free(). */
+/* What becomes of the network's ports; free with g_free(). */
 static char *
 describe_ports(const NetworkChange *change)
 {
@@ -493,7 +493,9 @@ trail_network_changed(const NetworkChange *change)
     line_begin(&line, LINE_NETWORK);
     line_add(&line, "MACVTAPD_NETWORK", change->network);
     if (change->fate == NETWORK_ADDED)
-        line_say(&line, "network %s is new, or can be used again", change->network);
+        line_say(&line, "network %s is new", change->network);
+    else if (change->fate == NETWORK_USABLE)
+        line_say(&line, "network %s can be used again", change->network);
     else if (change->fate == NETWORK_REMOVED)
         line_say(&line, "network %s has been removed; %s", change->network, ports);
     else

@@ -135,9 +135,8 @@ load_settings(Daemon *daemon, GError **error)
     return TRUE;
 }
 
-/* What a network cannot be used for is told each time it is loaded. */
 static void
-warn_of_network(Daemon *daemon, const Network *network)
+say_taken_vlans(Daemon *daemon, const Network *network)
 {
     g_auto(GStrv) taken = broker_taken_vlans(daemon->broker, network);
 
@@ -168,7 +167,7 @@ load_networks(Daemon *daemon, GPtrArray **ret_changes, GError **error)
     *ret_changes = broker_reload_networks(daemon->broker, networks);
     g_hash_table_iter_init(&iter, networks);
     while (g_hash_table_iter_next(&iter, NULL, &value))
-        warn_of_network(daemon, value);
+        say_taken_vlans(daemon, value);
     return TRUE;
 }
 

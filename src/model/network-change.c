@@ -49,7 +49,7 @@ compare_network(GPtrArray *changes, const Network *before, const Network *after)
     if (after->problem)
         return;
     if (!before || before->problem) {
-        add_change(changes, after->name, NETWORK_ADDED, NULL);
+        add_change(changes, after->name, before ? NETWORK_USABLE : NETWORK_ADDED, NULL);
         return;
     }
     keys = network_list_changed_keys(before, after);

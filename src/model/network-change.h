@@ -5,7 +5,8 @@
 #include "network.h"
 
 typedef enum NetworkFate {
-    NETWORK_ADDED,   /* or its file can be used again */
+    NETWORK_ADDED,
+    NETWORK_USABLE,  /* its file had an error, and has none any more */
     NETWORK_CHANGED, /* its file has another value for some keys */
     NETWORK_REMOVED,
 } NetworkFate;

@@ -130,7 +130,13 @@ def test_removed_network(made, station, taps):
         made.network("lan", text=text())
         made.reload()
         assert "networkRemoved" not in shown(made, "vm")
-        assert "network lan is new, or can be used again\n" in made.messages()
+        assert "network lan is new\n" in made.messages()
+        made.network("lan", text="[Network]\nTypo=1\n")
+        made.reload()
+        assert "networkRemoved" not in shown(made, "vm")
+        made.network("lan", text=text())
+        made.reload()
+        assert "network lan can be used again\n" in made.messages()
 
 
 def test_watchers_hear_of_it(made, taps):

@@ -88,6 +88,7 @@ expect_changes(GPtrArray *changes, const char *wanted)
 
         g_string_append_printf(text, "%s%s%s%s%s(%u/%u", i > 0 ? " " : "",
                                change->fate == NETWORK_ADDED     ? "+"
+                               : change->fate == NETWORK_USABLE  ? "="
                                : change->fate == NETWORK_REMOVED ? "-"
                                                                  : "",
                                change->network, keys ? ":" : "", keys ? keys : "", change->n_ports,
@@ -136,7 +137,7 @@ test_unusable_networks(void **state)
     expect_changes(reload(test, network_new_broken("lan", "a typo"), NULL), "");
     assert_false(find_port(test, "p1")->network_removed);
     expect_outdated(test, "p1", "");
-    expect_changes(reload(test, define("lan", MACVTAP_MODE_BRIDGE), NULL), "+lan(1/0)");
+    expect_changes(reload(test, define("lan", MACVTAP_MODE_BRIDGE), NULL), "=lan(1/0)");
 }
 
 static void
