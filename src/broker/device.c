@@ -118,6 +118,14 @@ digest_sources(const GArray *sources)
     return digest;
 }
 
+static gboolean
+has_other_queues(const DeviceState *wanted, const LinkInfo *device)
+{
+    return (wanted->tx_queue_length && wanted->tx_queue_length != device->tx_queue_length) ||
+           (wanted->broadcast_queue_length &&
+            wanted->broadcast_queue_length != device->broadcast_queue_length);
+}
+
 static guint
 compare_prescribed(const Port *port, const DeviceState *wanted, const LinkInfo *device)
 {
@@ -133,6 +141,10 @@ compare_prescribed(const Port *port, const DeviceState *wanted, const LinkInfo *
         fields |= DEVICE_SOURCES;
     if (((device->flags & IFF_ALLMULTI) != 0) != wanted->all_multicast)
         fields |= DEVICE_MULTICAST;
+    if (has_other_queues(wanted, device))
+        fields |= DEVICE_QUEUES;
+    if (device->nopromisc != wanted->nopromisc)
+        fields |= DEVICE_PROMISC;
     if (g_strcmp0(id, port->id) != 0)
         fields |= DEVICE_ALIAS;
     if (device->host_ipv6 || !(device->flags & IFF_NOARP))
@@ -242,6 +254,10 @@ device_describe(const Port *port, const DeviceState *wanted, const LinkInfo *dev
         return g_strdup_printf("its sources could not be set: %s", why);
     if (fields & DEVICE_SILENCE)
         return g_strdup_printf("the host speaks IPv6 or ARP on its device: %s", why);
+    if (fields & DEVICE_QUEUES)
+        return g_strdup_printf("its queues' lengths could not be set: %s", why);
+    if (fields & DEVICE_PROMISC)
+        return g_strdup_printf("its parent's promiscuity could not be set: %s", why);
     if (fields & DEVICE_NAME)
         return describe_name(device);
     if (fields & DEVICE_RECORD)

@@ -161,10 +161,12 @@ static gboolean
 looks_the_same(const LinkInfo *a, const LinkInfo *b)
 {
     return a->index == b->index && mac_address_equal(&a->mac, &b->mac) && a->mtu == b->mtu &&
-           a->flags == b->flags && a->mode == b->mode && g_str_equal(a->alias, b->alias) &&
-           g_str_equal(a->name, b->name) && a->sources_digest == b->sources_digest &&
-           a->host_ipv6 == b->host_ipv6 && a->carrier == b->carrier &&
-           a->active_slave_index == b->active_slave_index;
+           a->flags == b->flags && a->mode == b->mode && a->nopromisc == b->nopromisc &&
+           a->tx_queue_length == b->tx_queue_length &&
+           a->broadcast_queue_length == b->broadcast_queue_length &&
+           g_str_equal(a->alias, b->alias) && g_str_equal(a->name, b->name) &&
+           a->sources_digest == b->sources_digest && a->host_ipv6 == b->host_ipv6 &&
+           a->carrier == b->carrier && a->active_slave_index == b->active_slave_index;
 }
 
 /* Without the sources, which are not kept. */
@@ -172,7 +174,9 @@ static gboolean
 wants_the_same(const DeviceState *a, const DeviceState *b)
 {
     return a->fields == b->fields && a->mode == b->mode && mac_address_equal(&a->mac, &b->mac) &&
-           a->mtu == b->mtu && a->all_multicast == b->all_multicast;
+           a->mtu == b->mtu && a->all_multicast == b->all_multicast &&
+           a->tx_queue_length == b->tx_queue_length &&
+           a->broadcast_queue_length == b->broadcast_queue_length && a->nopromisc == b->nopromisc;
 }
 
 RepairTurn

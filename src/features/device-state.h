@@ -18,9 +18,11 @@ typedef enum DeviceField {
     DEVICE_ALIAS = 1 << 5,
     DEVICE_SILENCE = 1 << 6, /* no ARP and no IPv6 of the host's */
     DEVICE_RECORD = 1 << 7,  /* not the device's: the record could not be written */
+    DEVICE_QUEUES = 1 << 8,  /* how long they are */
+    DEVICE_PROMISC = 1 << 9, /* whether it makes its parent promiscuous */
 
-    DEVICE_UP = 1 << 8,
-    DEVICE_NAME = 1 << 9,
+    DEVICE_UP = 1 << 10,
+    DEVICE_NAME = 1 << 11,
 } DeviceField;
 
 typedef struct DeviceState {
@@ -30,4 +32,6 @@ typedef struct DeviceState {
     guint32 mtu;           /* bytes */
     const GArray *sources; /* of MacAddress, borrowed */
     gboolean all_multicast;
+    guint32 tx_queue_length, broadcast_queue_length; /* packets; 0: not prescribed */
+    gboolean nopromisc;
 } DeviceState;

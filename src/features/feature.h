@@ -50,7 +50,7 @@ typedef struct PortFeature {
 } PortFeature;
 
 extern const PortFeature feature_lifetime, feature_node, feature_sources, feature_mac, feature_mtu,
-    feature_migration, feature_host_address;
+    feature_promiscuity, feature_queue_lengths, feature_migration, feature_host_address;
 
 /* What the feature's start() left. */
 gpointer feature_state(FeatureHost *host, const PortFeature *feature);

@@ -7,8 +7,9 @@
 
 /* What ends a port comes first: a port that ends is nothing to the others. */
 static const PortFeature *const features[] = {
-    &feature_lifetime, &feature_node,      &feature_sources,      &feature_mac,
-    &feature_mtu,      &feature_migration, &feature_host_address,
+    &feature_lifetime,      &feature_node,      &feature_sources,
+    &feature_mac,           &feature_mtu,       &feature_promiscuity,
+    &feature_queue_lengths, &feature_migration, &feature_host_address,
 };
 
 #define FOR_EACH(feature)                                                                          \

@@ -267,6 +267,8 @@ change_request(const LinkInfo *link, const LinkChange *change, gboolean silence_
 
     if (change->mtu)
         nla_put_u32(request, IFLA_MTU, change->mtu);
+    if (change->tx_queue_length)
+        nla_put_u32(request, IFLA_TXQLEN, change->tx_queue_length);
     if (change->alias)
         nla_put_string(request, IFLA_IFALIAS, change->alias);
     if (change->all_multicast || change->no_all_multicast)

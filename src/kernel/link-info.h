@@ -11,12 +11,13 @@
 typedef struct LinkInfo {
     int index;
     char name[INTERFACE_NAME_MAX + 1];
-    char kind[16];         /* IFLA_INFO_KIND ("macvtap", "veth", "bond", "vlan"…); "" for a NIC */
-    char alias[256];       /* IFLA_IFALIAS, cut to fit */
-    MacAddress mac;        /* zero when the link has none of six octets */
-    guint32 mtu;           /* bytes */
-    guint32 flags;         /* IFF_* */
-    guint16 hardware_type; /* ARPHRD_* */
+    char kind[16];   /* IFLA_INFO_KIND ("macvtap", "veth", "bond", "vlan"…); "" for a NIC */
+    char alias[256]; /* IFLA_IFALIAS, cut to fit */
+    MacAddress mac;  /* zero when the link has none of six octets */
+    guint32 mtu;     /* bytes */
+    guint32 flags;   /* IFF_* */
+    guint32 tx_queue_length;  /* packets */
+    guint16 hardware_type;    /* ARPHRD_* */
     guint8 operational_state; /* IF_OPER_* of linux/if.h (RFC 2863); before 6.8 late at times */
     gboolean carrier;         /* IFLA_CARRIER; never late */
     guint32 promiscuity;      /* IFLA_PROMISCUITY: how many want it promiscuous */
@@ -30,6 +31,8 @@ typedef struct LinkInfo {
                                  disable_ipv6 = 0, or an addr_gen_mode but none */
     gboolean is_macvlan;      /* kind is macvlan or macvtap; then: */
     MacvtapMode mode;
+    gboolean nopromisc;             /* MACVLAN_FLAG_NOPROMISC */
+    guint32 broadcast_queue_length; /* packets; what it asked for, which is its parent's at least */
     /* Of a removed link: it was moved into another network namespace, which has this number here
      * (ip netns list-id), and has this ifindex there. */
     gboolean is_moved;

@@ -112,6 +112,9 @@ parse_data(struct nlattr *data, LinkInfo *link)
 
     if (link->is_macvlan) {
         link->mode = mode_from_kernel(get_u32(nla_find(head, length, IFLA_MACVLAN_MODE)));
+        link->nopromisc =
+            (get_u16(nla_find(head, length, IFLA_MACVLAN_FLAGS)) & MACVLAN_FLAG_NOPROMISC) != 0;
+        link->broadcast_queue_length = get_u32(nla_find(head, length, IFLA_MACVLAN_BC_QUEUE_LEN));
         link->sources_digest = digest_sources(nla_find(head, length, IFLA_MACVLAN_MACADDR_DATA));
     } else if (strcmp(link->kind, "bond") == 0) {
         link->active_slave_index = (int)get_u32(nla_find(head, length, IFLA_BOND_ACTIVE_SLAVE));
@@ -159,6 +162,7 @@ link_parse(struct nlmsghdr *message, LinkInfo *ret_link)
     if (a.link[IFLA_ADDRESS] && nla_len(a.link[IFLA_ADDRESS]) == sizeof link.mac)
         memcpy(&link.mac, nla_data(a.link[IFLA_ADDRESS]), sizeof link.mac);
     link.mtu = get_u32(a.link[IFLA_MTU]);
+    link.tx_queue_length = get_u32(a.link[IFLA_TXQLEN]);
     link.operational_state = get_u8(a.link[IFLA_OPERSTATE]);
     link.carrier = get_u8(a.link[IFLA_CARRIER]) != 0;
     link.promiscuity = get_u32(a.link[IFLA_PROMISCUITY]);

@@ -82,6 +82,8 @@ gboolean macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_lin
 gboolean macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sources,
                                 gsize n_sources, GError **error);
 gboolean macvtap_change_mode(Kernel *kernel, int index, MacvtapMode mode, GError **error);
+gboolean macvtap_change_broadcast_queue(Kernel *kernel, int index, guint32 length, GError **error);
+gboolean macvtap_change_promisc(Kernel *kernel, int index, gboolean promisc, GError **error);
 gboolean vlan_make(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link, GError **error);
 gboolean link_remove(Kernel *kernel, const int *indexes, gsize n_indexes, GError **error);
 GArray *link_get_moved(Kernel *kernel, const char *kind, GError **error);

@@ -148,3 +148,31 @@ macvtap_change_mode(Kernel *kernel, int index, MacvtapMode mode, GError **error)
     nla_put_u32(request, IFLA_MACVLAN_MODE, kernel_modes[mode]);
     return send_change(kernel, request, info, data, what, error);
 }
+
+gboolean
+macvtap_change_broadcast_queue(Kernel *kernel, int index, guint32 length, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("cannot set the broadcast queue of link %d", index);
+    g_autoptr(NetlinkMessage) request = NULL;
+    struct nlattr *info, *data;
+
+    if (index <= 0)
+        return error_set_errno(error, ENODEV, "%s", what);
+    request = change_request(index, 16, &info, &data);
+    nla_put_u32(request, IFLA_MACVLAN_BC_QUEUE_LEN, length);
+    return send_change(kernel, request, info, data, what, error);
+}
+
+gboolean
+macvtap_change_promisc(Kernel *kernel, int index, gboolean promisc, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("cannot set the promiscuity of link %d", index);
+    g_autoptr(NetlinkMessage) request = NULL;
+    struct nlattr *info, *data;
+
+    if (index <= 0)
+        return error_set_errno(error, ENODEV, "%s", what);
+    request = change_request(index, 16, &info, &data);
+    nla_put_u16(request, IFLA_MACVLAN_FLAGS, promisc ? 0 : MACVLAN_FLAG_NOPROMISC);
+    return send_change(kernel, request, info, data, what, error);
+}

@@ -50,8 +50,9 @@ typedef struct VlanSpec {
 
 /* What is to change of a link that we have made. Zero: it stays as it is. */
 typedef struct LinkChange {
-    guint32 mtu;       /* bytes */
-    const char *alias; /* ifalias */
+    guint32 mtu;             /* bytes */
+    guint32 tx_queue_length; /* packets */
+    const char *alias;       /* ifalias */
     gboolean all_multicast, no_all_multicast;
     gboolean silence; /* no ARP and no IPv6 of the host's on it */
 } LinkChange;
@@ -121,6 +122,15 @@ typedef struct KernelOps {
 
     /* Changes the mode of a macvtap. EINVAL: to passthru, or from it. EOPNOTSUPP: no macvtap. */
     gboolean (*macvtap_set_mode)(Kernel *kernel, int index, MacvtapMode mode, GError **error);
+
+    /* How many broadcasts may wait on a macvtap's parent for all that are on it (packets, at least
+     * 1): the longest that any of them asks for counts. EOPNOTSUPP: no macvtap. */
+    gboolean (*macvtap_set_broadcast_queue)(Kernel *kernel, int index, guint32 length,
+                                            GError **error);
+
+    /* Whether a macvtap in passthru mode makes its parent promiscuous; at once. The kernel
+     * miscounts when the device is down: it must be up. EOPNOTSUPP: no macvtap. */
+    gboolean (*macvtap_set_promisc)(Kernel *kernel, int index, gboolean promisc, GError **error);
 
     gboolean (*link_statistics)(Kernel *kernel, int index, LinkStatistics *ret_statistics,
                                 GError **error);

@@ -38,13 +38,6 @@ differs_vlan(Networks *networks, const Network *network, const Port *port)
 }
 
 static gboolean
-differs_promisc(Networks *networks, const Network *network, const Port *port)
-{
-    return is_passthru(port->mode) && is_passthru(network->mode) &&
-           network->nopromisc != port->nopromisc;
-}
-
-static gboolean
 differs_mtu(Networks *networks, const Network *network, const Port *port)
 {
     return port->has_asked && port->asked_mtu == 0 && network->mtu != 0 &&
@@ -83,10 +76,13 @@ static const struct {
     const char *key;
     gboolean (*differs)(Networks *networks, const Network *network, const Port *port);
 } keys[] = {
-    {"Mode", differs_mode},        {"Parent", differs_parent},
-    {"VLAN", differs_vlan},        {"NoPromisc", differs_promisc},
-    {"MTU", differs_mtu},          {"Mac", differs_mac},
-    {"AllowMacs", differs_macs},   {"Multicast", differs_multicast},
+    {"Mode", differs_mode},
+    {"Parent", differs_parent},
+    {"VLAN", differs_vlan},
+    {"MTU", differs_mtu},
+    {"Mac", differs_mac},
+    {"AllowMacs", differs_macs},
+    {"Multicast", differs_multicast},
     {"MaxQueues", differs_queues},
 };
 

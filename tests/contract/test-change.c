@@ -48,6 +48,10 @@ changes_and_nothing_else(void **state)
     change(&link, &(LinkChange){.no_all_multicast = TRUE});
     now = world_link("vm1");
     assert_links_equal(&now, &link);
+    link.tx_queue_length = 77;
+    change(&link, &(LinkChange){.tx_queue_length = 77});
+    now = world_link("vm1");
+    assert_links_equal(&now, &link);
     link.mtu = 1400;
     change(&link, &(LinkChange){.mtu = 1400, .silence = TRUE});
     now = world_link("vm1");

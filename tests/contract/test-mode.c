@@ -70,10 +70,83 @@ is_of_macvtaps(void **state)
     set_fails(-1, MACVTAP_MODE_BRIDGE, ENODEV);
 }
 
+static void
+expect_promiscuity(guint32 of_parent, gboolean nopromisc)
+{
+    assert_int_equal(world_link("up0").promiscuity, of_parent);
+    assert_int_equal(world_link("vm1").nopromisc, nopromisc);
+}
+
+static void
+set_promisc(int index, gboolean promisc)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!world_kernel->ops->macvtap_set_promisc(world_kernel, index, promisc, &error))
+        fail_msg("%s", error->message);
+}
+
+/* Also what the kernel counts when the device goes down and up, and when it goes. */
+static void
+promiscuity_of_a_passthru_parent(void **state)
+{
+    int index = create(MACVTAP_MODE_PASSTHRU).index;
+
+    expect_promiscuity(1, FALSE);
+    set_promisc(index, FALSE);
+    expect_promiscuity(0, TRUE);
+    set_promisc(index, FALSE);
+    expect_promiscuity(0, TRUE);
+    assert_true(world_kernel->ops->link_set_up(world_kernel, index, FALSE, NULL));
+    assert_true(world_kernel->ops->link_set_up(world_kernel, index, TRUE, NULL));
+    expect_promiscuity(0, TRUE);
+    set_promisc(index, TRUE);
+    expect_promiscuity(1, FALSE);
+    assert_true(world_kernel->ops->link_delete(world_kernel, &index, 1, NULL));
+    assert_int_equal(world_link("up0").promiscuity, 0);
+}
+
+static void
+broadcast_queue_and_nothing_else(void **state)
+{
+    LinkInfo link = create(MACVTAP_MODE_BRIDGE), now;
+    g_autoptr(GError) error = NULL;
+
+    assert_int_equal(link.tx_queue_length, 500);
+    assert_int_equal(link.broadcast_queue_length, 1000);
+    link.broadcast_queue_length = 333;
+    if (!world_kernel->ops->macvtap_set_broadcast_queue(world_kernel, link.index, 333, &error))
+        fail_msg("%s", error->message);
+    now = world_link("vm1");
+    assert_links_equal(&now, &link);
+}
+
+static void
+data_is_of_macvtaps(void **state)
+{
+    const struct {
+        int index, errnum;
+    } rows[] = {{world_link("up0").index, EOPNOTSUPP}, {7654, ENODEV}, {0, ENODEV}, {-1, ENODEV}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) queue = NULL, promisc = NULL;
+
+        assert_false(
+            world_kernel->ops->macvtap_set_broadcast_queue(world_kernel, rows[i].index, 1, &queue));
+        assert_errno(&queue, rows[i].errnum);
+        assert_false(
+            world_kernel->ops->macvtap_set_promisc(world_kernel, rows[i].index, TRUE, &promisc));
+        assert_errno(&promisc, rows[i].errnum);
+    }
+}
+
 const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(changes_and_nothing_else),
     WORLD_TEST(passthru_stays),
     WORLD_TEST(passthru_is_not_set),
     WORLD_TEST(is_of_macvtaps),
+    WORLD_TEST(promiscuity_of_a_passthru_parent),
+    WORLD_TEST(broadcast_queue_and_nothing_else),
+    WORLD_TEST(data_is_of_macvtaps),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);

@@ -110,6 +110,9 @@ assert_links_equal(const LinkInfo *a, const LinkInfo *b)
     assert_int_equal(a->vlan_is_outer, b->vlan_is_outer);
     assert_int_equal(a->is_macvlan, b->is_macvlan);
     assert_int_equal(a->mode, b->mode);
+    assert_int_equal(a->nopromisc, b->nopromisc);
+    assert_int_equal(a->tx_queue_length, b->tx_queue_length);
+    assert_int_equal(a->broadcast_queue_length, b->broadcast_queue_length);
     assert_int_equal(a->host_ipv6, b->host_ipv6);
 }
 

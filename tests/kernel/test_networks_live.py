@@ -4,7 +4,9 @@ import contextlib
 
 import pytest
 
+from clock import Deadline
 from frames import PacketSocket, Tap, frame
+from namespaces import LinkMonitor
 
 LAN = "[Network]\nParent=eth0\nMode={mode}\n{network}[Port]\nVhost=off\n{port}"
 
@@ -97,6 +99,48 @@ def test_mtu_reaches_living_ports(made, host, taps):
             pass
     assert mtus() == [2000, 1300]
     assert "outdated" not in shown(made, "vm")
+
+
+def test_queue_lengths_reach_living_ports(made, host, taps):
+    port, _ = taps("vm")
+
+    def lengths():
+        link = host.link(port["interfaceName"])
+        return link["txqlen"], link["linkinfo"]["info_data"]["bcqueuelen"]
+
+    assert lengths() == (500, 1000)
+    change(made, port="TxQueueLength=77\nBroadcastQueueLength=3000\n")
+    assert lengths() == (77, 3000)
+    made.restart()
+    assert lengths() == (77, 3000)
+
+
+def test_promiscuity_reaches_a_living_port(made, host):
+    """And is counted right at the port's end."""
+    def promiscuity():
+        return host.link("eth0")["promiscuity"]
+
+    made.network("pass", "eth0", mode="passthru")
+    made.reload()
+    made.ctl("port", "create", "--network=pass", "--name=vm")
+    assert promiscuity() == 1
+    made.network("pass", text="[Network]\nParent=eth0\nMode=passthru\nNoPromisc=yes\n")
+    made.reload()
+    assert promiscuity() == 0
+    # Not while the device is down: the kernel would count it twice.
+    made.ctl("port", "set", "vm", "--link", "down")
+    made.network("pass", "eth0", mode="passthru")
+    made.reload()
+    assert promiscuity() == 0
+    with contextlib.closing(LinkMonitor(host)) as monitor:
+        made.ctl("port", "set", "vm", "--link", "up")
+        deadline = Deadline()
+        while promiscuity() == 0:
+            deadline.wait_readable(monitor.fileno())
+            monitor.drain()
+    assert promiscuity() == 1
+    made.ctl("port", "delete", "vm")
+    assert promiscuity() == 0
 
 
 def test_what_no_living_port_takes_is_told(made, host, taps):

@@ -315,8 +315,85 @@ test_what_a_passthru_port_keeps(void **state)
     pass->multicast = MULTICAST_FILTER;
     pass->nopromisc = TRUE;
     reload_one(test, pass);
-    expect_outdated(test, "p1", "NoPromisc Mac Multicast");
+    expect_outdated(test, "p1", "Mac Multicast");
     assert_int_equal(find_port(test, "p1")->mac_policy, MAC_POLICY_ASSIGN);
+}
+
+static Network *
+without_promisc(gboolean nopromisc)
+{
+    Network *network = define("pass", MACVTAP_MODE_PASSTHRU);
+
+    network->nopromisc = nopromisc;
+    return network;
+}
+
+static void
+expect_promiscuity(TestBroker *test, guint32 promiscuity)
+{
+    LinkInfo parent;
+
+    assert_true(test_broker_find_link(test, "eth0", &parent));
+    assert_int_equal(parent.promiscuity, promiscuity);
+}
+
+static void
+set_up_or_down(TestBroker *test, const char *name, gboolean up)
+{
+    const Caller root = test_caller(0);
+    const PortChange change = {.port = (char *)name, .has_link_up = TRUE, .link_up = up};
+    g_autoptr(GError) error = NULL;
+
+    broker_change_port(test->broker, &root, &change, &error);
+    assert_no_error(error);
+    test_settle();
+}
+
+/* The kernel would count wrong if that changed while the device is down. */
+static void
+test_promiscuity_follows(void **state)
+{
+    TestBroker *test = *state;
+
+    reload_one(test, without_promisc(FALSE));
+    test_broker_create(test, 0, "pass", "p1");
+    expect_promiscuity(test, 1);
+    reload_one(test, without_promisc(TRUE));
+    expect_promiscuity(test, 0);
+    set_up_or_down(test, "p1", FALSE);
+    reload_one(test, without_promisc(FALSE));
+    assert_true(device_of(test, "p1").nopromisc);
+    set_up_or_down(test, "p1", TRUE);
+    assert_false(device_of(test, "p1").nopromisc);
+    expect_promiscuity(test, 1);
+    delete_port(test, "p1");
+    expect_promiscuity(test, 0);
+}
+
+static void
+expect_queues(TestBroker *test, const char *name, guint32 ring, guint32 broadcasts)
+{
+    LinkInfo device = device_of(test, name);
+
+    assert_int_equal(device.tx_queue_length, ring);
+    assert_int_equal(device.broadcast_queue_length, broadcasts);
+}
+
+static void
+test_queue_lengths_follow(void **state)
+{
+    TestBroker *test = *state;
+    Network *network = define("lan", MACVTAP_MODE_BRIDGE);
+
+    test_broker_create(test, 0, "lan", "p1");
+    expect_queues(test, "p1", 500, 1000);
+    network->tx_queue_length = 50;
+    reload_one(test, network);
+    expect_queues(test, "p1", 50, 1000);
+    network = define("lan", MACVTAP_MODE_BRIDGE);
+    network->broadcast_queue_length = 3000;
+    reload_one(test, network);
+    expect_queues(test, "p1", 50, 3000);
 }
 
 static void
@@ -548,6 +625,8 @@ main(void)
         BROKER_TEST(test_mode_follows),
         BROKER_TEST(test_passthru_is_for_new_ports),
         BROKER_TEST(test_what_a_passthru_port_keeps),
+        BROKER_TEST(test_promiscuity_follows),
+        BROKER_TEST(test_queue_lengths_follow),
         BROKER_TEST(test_parent_and_vlan_are_for_new_ports),
         BROKER_TEST(test_parent_by_another_name),
         BROKER_TEST(test_mac_policy_follows),

@@ -6,7 +6,6 @@
 
 typedef struct FakeLink {
     LinkInfo info;
-    gboolean nopromisc;
     MacAddress restored_mac;   /* passthru: what the parent gets back when this link goes */
     GArray *sources;           /* of MacAddress, sorted */
     gboolean mac_is_inherited; /* a VLAN device whose MAC nobody has set */
@@ -114,6 +113,8 @@ gboolean fake_set_up(Kernel *base, int index, gboolean up, GError **error);
 gboolean fake_change(Kernel *base, int index, const LinkChange *change, GError **error);
 gboolean fake_set_mac(Kernel *base, int index, const MacAddress *mac, GError **error);
 gboolean fake_set_mode(Kernel *base, int index, MacvtapMode mode, GError **error);
+gboolean fake_set_broadcast_queue(Kernel *base, int index, guint32 length, GError **error);
+gboolean fake_set_promisc(Kernel *base, int index, gboolean promisc, GError **error);
 gboolean fake_set_sources(Kernel *base, int index, const MacAddress *sources, gsize n_sources,
                           GError **error);
 void fake_macvlan_removed(FakeKernel *kernel, const FakeLink *link);

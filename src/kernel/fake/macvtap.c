@@ -9,6 +9,10 @@
 #include <linux/if_arp.h>
 #include <string.h>
 
+/* TUN_READQ_SIZE and MACVLAN_DEFAULT_BC_QUEUE_LEN, in packets. */
+#define TX_QUEUE_LENGTH 500
+#define BROADCAST_QUEUE_LENGTH 1000
+
 static gboolean
 is_up(const FakeLink *link)
 {
@@ -112,6 +116,10 @@ describe(const MacvtapSpec *spec, const FakeLink *parent)
         .lower_index = parent->info.is_macvlan ? 0 : parent->info.index,
         .is_macvlan = TRUE,
         .mode = spec->mode,
+        .nopromisc = spec->nopromisc,
+        .tx_queue_length = spec->tx_queue_length ? spec->tx_queue_length : TX_QUEUE_LENGTH,
+        .broadcast_queue_length =
+            spec->broadcast_queue_length ? spec->broadcast_queue_length : BROADCAST_QUEUE_LENGTH,
     };
 
     g_strlcpy(info.name, spec->name, sizeof info.name);
@@ -136,7 +144,7 @@ find_parent(FakeKernel *kernel, int index)
 static gboolean
 wants_promiscuity(const FakeLink *link)
 {
-    return is_up(link) && link->info.mode == MACVTAP_MODE_PASSTHRU && !link->nopromisc;
+    return is_up(link) && link->info.mode == MACVTAP_MODE_PASSTHRU && !link->info.nopromisc;
 }
 
 static int
@@ -179,7 +187,6 @@ fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link, G
         return error_set_errno(error, errnum, "cannot make macvtap %s", spec->name);
     info = describe(spec, parent);
     link = fake_add(kernel, &info);
-    link->nopromisc = spec->nopromisc;
     link->restored_mac = parent->info.mac;
     put_sources(link, spec->sources, spec->n_sources);
     if (wants_promiscuity(link))
@@ -240,6 +247,8 @@ fake_change(Kernel *base, int index, const LinkChange *change, GError **error)
         return error_set_errno(error, EINVAL, "cannot change link %d", index);
     if (change->mtu)
         link->info.mtu = change->mtu;
+    if (change->tx_queue_length)
+        link->info.tx_queue_length = change->tx_queue_length;
     if (change->alias)
         g_strlcpy(link->info.alias, change->alias, sizeof link->info.alias);
     if (change->all_multicast)
@@ -332,6 +341,55 @@ fake_set_mode(Kernel *base, int index, MacvtapMode mode, GError **error)
         put_sources(link, NULL, 0);
     link->info.mode = mode;
     fake_tell(fake_kernel(base), LINK_EVENT_CHANGED, &link->info);
+    return TRUE;
+}
+
+/* The macvtap to be changed, or NULL. */
+static FakeLink *
+find_macvtap(FakeKernel *kernel, int index, const char *what, GError **error)
+{
+    FakeLink *link = fake_find(kernel, index);
+
+    if (link && strcmp(link->info.kind, "macvtap") == 0)
+        return link;
+    error_set_errno(error, link ? EOPNOTSUPP : ENODEV, "cannot set the %s of link %d", what, index);
+    return NULL;
+}
+
+gboolean
+fake_set_broadcast_queue(Kernel *base, int index, guint32 length, GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    FakeLink *link;
+
+    if (fake_fails(kernel, "macvtap_set_broadcast_queue", error))
+        return FALSE;
+    link = find_macvtap(kernel, index, "broadcast queue", error);
+    if (!link)
+        return FALSE;
+    link->info.broadcast_queue_length = length;
+    fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
+    return TRUE;
+}
+
+gboolean
+fake_set_promisc(Kernel *base, int index, gboolean promisc, GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    FakeLink *link, *parent;
+    gboolean wanted;
+
+    if (fake_fails(kernel, "macvtap_set_promisc", error))
+        return FALSE;
+    link = find_macvtap(kernel, index, "promiscuity", error);
+    if (!link)
+        return FALSE;
+    parent = fake_find(kernel, link->info.lower_index);
+    wanted = wants_promiscuity(link);
+    link->info.nopromisc = !promisc;
+    if (parent && wants_promiscuity(link) != wanted)
+        fake_add_promiscuity(kernel, parent, wanted ? -1 : 1);
+    fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
     return TRUE;
 }
 
