@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How the VLAN devices that we make are called, found again, and kept silent."""
+import struct
+
 import pytest
+
+from frames import ETHERTYPE, PacketSocket, Tap, frame, payload_of
 
 
 @pytest.fixture
@@ -115,3 +119,33 @@ def test_device_in_a_bridge_stays(running, host, station):
     host.ip("link", "del", "br0")
     running.restart()
     assert sorted(host.links()) == ["eth0", "lo"]
+
+
+def hears_tag(tap, mac, wire, tag):
+    """Whether the guest gets a frame that comes with this tag; one without a tag it must get."""
+    wire.send(frame(mac, wire.mac, struct.pack("!HH", tag, ETHERTYPE) + b"tagged", ethertype=0x8100))
+    wire.send(frame(mac, wire.mac, b"marker"))
+    seen = []
+    while not seen or payload_of(seen[-1]) != b"marker":
+        seen.append(tap.receive(ethertype=None))
+    return any(data[12:16] == struct.pack("!HH", 0x8100, tag) for data in seen)
+
+
+def test_tag_that_another_network_takes(running, host, station):
+    """What network show and the log say of networks on one trunk is so: see networks_list_taken_vlans()."""
+    running.network("trunk", "eth0")
+    running.network("office", text="[Network]\nParent=eth0\nMode=bridge\nVLAN=100\n")
+    running.reload()
+    words = "its guests do not get the frames of VLAN 100 on eth0 while network office has a port there"
+    assert words in running.messages() and words in running.ctl("network", "show", "trunk").stdout
+    with running.connect() as connection, PacketSocket(station, "eth0") as wire:
+        mac = connection.ports("CreatePort", network="trunk", name="router", holder={"type": "none"})["port"]["macAddress"]
+        (descriptor,) = connection.take_descriptors()
+        with Tap(descriptor) as tap:
+            assert hears_tag(tap, mac, wire, 100)
+            running.ctl("port", "create", "--network=office", "--name=desk")
+            assert not hears_tag(tap, mac, wire, 100)
+            assert hears_tag(tap, mac, wire, 200)
+            running.ctl("port", "delete", "desk")
+            assert hears_tag(tap, mac, wire, 100)
+        running.ctl("port", "delete", "router")
