@@ -92,6 +92,7 @@ add_port(Fixture *fixture, int index, const char *name)
 
     port->id = g_strdup_printf("p%012x", (guint)index);
     port->name = g_strdup(name);
+    port->network = g_strdup("lan");
     port->parent = g_strdup("eth0");
     port->parent_index = 1;
     port->interface_index = index;
