@@ -72,6 +72,11 @@ def _lose_and_regain_parent(world):
     world.hear()
 
 
+def _only_new_ones_are_active(world, ports):
+    """What came back is another parent, for all that it has the name."""
+    return all(port["state"] == ("active" if port["holder"]["type"] == "process" else "parent-gone") for port in ports)
+
+
 _LOSE_EXTRA = _undo("link del eth2")
 
 
@@ -292,7 +297,8 @@ OUTSIDE_OPERATIONS = [
     Operation("a parent is renamed", _do("link set eth0 name uplink"), _two_kinds_on_lan, wants=_all(parent="uplink"),
               undo=_undo(_PARENT_RENAMED)),
     Operation("a parent goes", _do("link del eth2"), _on_extra, wants=_all(state="parent-gone"), undo=_LOSE_EXTRA),
-    Operation("a parent goes and comes back", _lose_and_regain_parent, _on_extra, undo=_LOSE_EXTRA),
+    Operation("a parent goes and comes back", _lose_and_regain_parent, _on_extra, wants=_only_new_ones_are_active,
+              undo=_LOSE_EXTRA),
     Operation("a parent gets a new MAC: bridge", _do(f"link set eth0 address {_NEW_MAC}"), _two_kinds_on_lan,
               undo=_give_mac_back),
     Operation("a parent gets a new MAC: passthru, inherit", _do(f"link set eth0 address {_NEW_MAC}"), create("inherit"),
