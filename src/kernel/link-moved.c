@@ -3,9 +3,12 @@
  * Links that somebody has moved into another network namespace. The kernel gives every namespace
  * that a link of ours is moved to a number here (dev_change_net_namespace()), under which its links
  * can be listed and removed: IFLA_TARGET_NETNSID. So a link is found again even if nobody heard the
- * event of its move. It keeps its alias, and is told by that.
+ * event of its move. It keeps its alias, and is told by that. Whoever has such a namespace to
+ * himself can forge the alias of a port whose device has gone: he loses the link that has it.
  */
 #include "linux-private.h"
+
+#include "error.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
@@ -82,11 +85,15 @@ list_namespaces(LinuxKernel *kernel, GError **error)
     /* Of what is more than a struct rtgenmsg the kernel takes no notice. */
     g_autoptr(NetlinkMessage) request = netlink_link_request(RTM_GETNSID, NLM_F_DUMP, 0, 0);
     g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(int));
+    g_autoptr(GError) cause = NULL;
 
-    if (!netlink_ask(kernel->netlink, request, take_number, numbers,
-                     "cannot list network namespaces", error))
-        return NULL;
-    return g_steal_pointer(&numbers);
+    /* EOPNOTSUPP: a kernel without network namespaces. */
+    if (netlink_ask(kernel->netlink, request, take_number, numbers,
+                    "cannot list network namespaces", &cause) ||
+        error_is_errno(cause, EOPNOTSUPP))
+        return g_steal_pointer(&numbers);
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return NULL;
 }
 
 typedef struct Search {
