@@ -16,6 +16,7 @@ import os
 import subprocess
 import typing
 
+import varlink
 from clock import Deadline, FolderWatch
 from daemon import Daemon
 from domain import Port, domain_xml
@@ -108,11 +109,19 @@ class World:
         for child in list(self._holders):
             self.end_holder({"pid": child.pid})
 
+    def _ask(self, method, parameters):
+        if not self.connection:
+            raise varlink.Closed()
+        return self.connection.ports(method, _deadline=Deadline(ANSWER), **parameters)
+
+    def _take_descriptors(self):
+        return self.connection.take_descriptors() if self.connection else []
+
     def call(self, method, **parameters):
         try:
-            return self.connection.ports(method, _deadline=Deadline(ANSWER), **parameters)
+            return self._ask(method, parameters)
         finally:
-            for descriptor in self.connection.take_descriptors():
+            for descriptor in self._take_descriptors():
                 os.close(descriptor)
 
     def create(self, network, **parameters):
@@ -123,9 +132,9 @@ class World:
     def hold(self, method, **parameters):
         """As call(), but who calls keeps the descriptors."""
         try:
-            reply = self.connection.ports(method, _deadline=Deadline(ANSWER), **parameters)
+            reply = self._ask(method, parameters)
         finally:
-            self._held += self.connection.take_descriptors()
+            self._held += self._take_descriptors()
         self.port = reply["port"]
 
     def held_tap(self):
@@ -162,14 +171,17 @@ class World:
         self.connection = None
 
     def act(self, operation):
-        """The operation, from the caller's connection on."""
+        """The operation, from the caller's connection on. What comes from outside comes even if there is no daemon: a
+        late event may have been its end."""
         if operation.is_start:
             return
-        self.connection = self.daemon.connect()
+        with contextlib.suppress(ConnectionError):
+            self.connection = self.daemon.connect()
         try:
             operation.act(self)
         finally:
-            self.connection.close()
+            if self.connection:
+                self.connection.close()
 
     def end(self):
         """Everybody lets go of their ports, macvtapd is done with them, and the host is as it was. Returns what is wrong
