@@ -217,9 +217,10 @@ decide(Attach *attach, GError **error)
         return FALSE;
     attach->client = macvtap_client_connect(attach->ctl->socket, error);
     /* Of a running domain, the port itself is made. */
-    return attach->client && note_owners(attach, error) &&
+    return attach->client &&
            (attach->now ||
-            ctl_ask_macvtapd(attach->ctl, attach->client, &attach->options, NULL, error));
+            ctl_ask_macvtapd(attach->ctl, attach->client, &attach->options, NULL, error)) &&
+           note_owners(attach, error);
 }
 
 static gboolean
