@@ -176,35 +176,6 @@ ctl_ask_macvtapd(Ctl *ctl, MacvtapClient *client, PortOptions *options, const Do
     return TRUE;
 }
 
-/* Of those that do not run, which macvtapd does not know. */
-static gboolean
-note_owner(const Attach *attach, GHashTable *owners, const char *key, const char *what)
-{
-    const char *name = virDomainGetName(attach->domain);
-    const char *owner = key ? domain_xml_find_owner(owners, key, name) : NULL;
-
-    if (owner)
-        g_printerr(
-            "macvtapctl: note: domain %s has the %s %s as well: only one of the two can run\n",
-            owner, what, key);
-    return TRUE;
-}
-
-/* What the user chose and another domain has. */
-static gboolean
-note_owners(const Attach *attach, GError **error)
-{
-    const PortOptions *options = &attach->options;
-    g_autofree char *mac = options->mac ? g_ascii_strdown(options->mac, -1) : NULL;
-    g_autoptr(GHashTable) devices = ctl_collect(attach->ctl, domain_xml_add_devices, error);
-    g_autoptr(GHashTable) macs =
-        devices ? ctl_collect(attach->ctl, domain_xml_add_macs, error) : NULL;
-
-    return macs && note_owner(attach, devices, options->target, "device") &&
-           (ctl_gives_parents_mac(attach->client, options->network) ||
-            note_owner(attach, macs, mac, "MAC"));
-}
-
 static gboolean
 decide(Attach *attach, GError **error)
 {
@@ -217,10 +188,8 @@ decide(Attach *attach, GError **error)
         return FALSE;
     attach->client = macvtap_client_connect(attach->ctl->socket, error);
     /* Of a running domain, the port itself is made. */
-    return attach->client &&
-           (attach->now ||
-            ctl_ask_macvtapd(attach->ctl, attach->client, &attach->options, NULL, error)) &&
-           note_owners(attach, error);
+    return attach->client && (attach->now || ctl_ask_macvtapd(attach->ctl, attach->client,
+                                                              &attach->options, NULL, error));
 }
 
 static gboolean
@@ -318,6 +287,33 @@ undo(Attach *attach)
         macvtap_client_delete(attach->client, attach->made, NULL);
 }
 
+/* Of those that do not run, which macvtapd does not know. */
+static void
+note_owner(const Attach *attach, GHashTable *owners, const char *key, const char *what)
+{
+    const char *owner = domain_xml_find_owner(owners, key, virDomainGetName(attach->domain));
+
+    if (owner)
+        g_printerr(
+            "macvtapctl: note: domain %s has the %s %s as well: only one of the two can run\n",
+            owner, what, key);
+}
+
+/* What the user chose and another domain has. */
+static void
+note_owners(const Attach *attach)
+{
+    const PortOptions *options = &attach->options;
+    g_autofree char *mac = g_ascii_strdown(options->mac, -1);
+    g_autoptr(GHashTable) devices = NULL, macs = NULL;
+
+    if (!ctl_collect_owners(attach->ctl, &devices, &macs, NULL))
+        return;
+    note_owner(attach, devices, options->target, "device");
+    if (!ctl_gives_parents_mac(attach->client, options->network))
+        note_owner(attach, macs, mac, "MAC");
+}
+
 static gboolean
 attach_port(Attach *attach, GError **error)
 {
@@ -331,6 +327,7 @@ attach_port(Attach *attach, GError **error)
     }
     g_print("port %s on network %s, MAC %s\n", attach->options.target, attach->options.network,
             attach->options.mac);
+    note_owners(attach);
     return TRUE;
 }
 

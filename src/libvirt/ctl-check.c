@@ -136,7 +136,7 @@ check_ports(CtlLookWith *with, DomainXml *xml, GError **error)
     g_auto(GStrv) told = NULL;
     guint problems;
 
-    if (!with->running && !ctl_owners_new(with->ctl, &devices, &macs, error))
+    if (!with->running && !ctl_collect_owners(with->ctl, &devices, &macs, error))
         return 1;
     with->domain = domain;
     with->devices = devices;

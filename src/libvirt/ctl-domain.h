@@ -66,6 +66,10 @@ DomainXml *ctl_read_domain(virDomain *domain, guint flags, GError **error);
 GHashTable *ctl_collect(Ctl *ctl, void (*add)(const DomainXml *domain, GHashTable *owners),
                         GError **error);
 
+/* Both of them: whose the devices and the MACs of all interfaces are. */
+gboolean ctl_collect_owners(Ctl *ctl, GHashTable **ret_devices, GHashTable **ret_macs,
+                            GError **error);
+
 /* Writes the ports (of DomainPort) into the domain's metadata; flags: VIR_DOMAIN_AFFECT_…. */
 gboolean ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags, GError **error);
 

@@ -94,6 +94,14 @@ ctl_collect(Ctl *ctl, void (*add)(const DomainXml *domain, GHashTable *owners), 
     return g_steal_pointer(&owners);
 }
 
+gboolean
+ctl_collect_owners(Ctl *ctl, GHashTable **ret_devices, GHashTable **ret_macs, GError **error)
+{
+    *ret_devices = ctl_collect(ctl, domain_xml_add_devices, error);
+    *ret_macs = *ret_devices ? ctl_collect(ctl, domain_xml_add_macs, error) : NULL;
+    return *ret_macs != NULL;
+}
+
 static char *
 format_ports(const GPtrArray *ports)
 {

@@ -48,7 +48,7 @@ read_domains(Ctl *ctl, json_t *list, GError **error)
         return FALSE;
     client = macvtap_client_connect(ctl->socket, error);
     made = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
-    if (!made || !ctl_owners_new(ctl, &devices, &macs, error))
+    if (!made || !ctl_collect_owners(ctl, &devices, &macs, error))
         return FALSE;
     with.client = client;
     with.there = made;

@@ -289,11 +289,3 @@ ctl_look(const CtlLookWith *with, const GPtrArray *nics)
     }
     return looks;
 }
-
-gboolean
-ctl_owners_new(Ctl *ctl, GHashTable **ret_devices, GHashTable **ret_macs, GError **error)
-{
-    *ret_devices = ctl_collect(ctl, domain_xml_add_devices, error);
-    *ret_macs = *ret_devices ? ctl_collect(ctl, domain_xml_add_macs, error) : NULL;
-    return *ret_macs != NULL;
-}

@@ -29,6 +29,3 @@ typedef struct CtlLook {
 /* One for each of the nics (domain_nic_list()) that is macvtapd's business; g_ptr_array_unref() it
  * before the nics. */
 GPtrArray *ctl_look(const CtlLookWith *with, const GPtrArray *nics);
-
-/* Whose the devices and MACs of all domains are; g_hash_table_unref() both. */
-gboolean ctl_owners_new(Ctl *ctl, GHashTable **ret_devices, GHashTable **ret_macs, GError **error);

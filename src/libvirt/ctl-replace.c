@@ -56,7 +56,7 @@ look(Replace *replace, guint xml_flags, GError **error)
     replace->client = macvtap_client_connect(with->ctl->socket, error);
     replace->there =
         replace->client ? macvtap_client_list_ports(replace->client, NULL, error) : NULL;
-    if (!replace->there || !ctl_owners_new(with->ctl, &replace->devices, &replace->macs, error))
+    if (!replace->there || !ctl_collect_owners(with->ctl, &replace->devices, &replace->macs, error))
         return FALSE;
     with->client = replace->client;
     with->domain = replace->xml;
