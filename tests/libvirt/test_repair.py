@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What virsh, virt-clone and their users make of a domain: domain check and domain list tell of it, and one command
 repairs it."""
+import glob
 import json
 import os
 import re
+import select
 import socket
+import stat
+import threading
 
 import pytest
 
 from clock import Deadline
 from domain import NAMESPACE, Port, domain_xml, guest_xml, new_mac
 from guest import KERNEL_WORDS
+from namespaces import LinkMonitor
 from programs import image
 from virtinst import clone, install
 
@@ -199,13 +204,70 @@ def test_pxe_by_virt_install(site):
     wire = site.station.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
     wire.bind(("eth0", 0))
     try:
-        install(site, "guest", "--pxe", *virt_install_words(site, "guest"))
+        install(site, "guest", "--pxe", *virt_install_words(site, "guest"), "--network", "user")
         (port,) = site.daemon.ports()
         for frame in frames_from(wire, port["macAddress"], Deadline(120)):
             if b"PXEClient" in frame:
                 break
     finally:
         wire.close()
+
+
+class Nodes:
+    """What udev does elsewhere: /dev/tapN for the macvtaps that libvirt makes."""
+
+    def __init__(self, machine):
+        self._machine, self._made, self._over = machine, set(), False
+        self._monitor = LinkMonitor(machine)
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+
+    def _work(self):
+        while not self._over:
+            if select.select([self._monitor.fileno()], [], [], 0.2)[0]:
+                self._monitor.drain()
+            for path in glob.glob(self._machine.path("/sys/class/net/macvtap*/tap[0-9]*/dev")):
+                self._make(path)
+
+    def _make(self, path):
+        node = self._machine.path(f"/dev/{os.path.basename(os.path.dirname(path))}")
+        try:
+            with open(path, encoding="ascii") as stream:
+                os.mknod(node, 0o600 | stat.S_IFCHR, os.makedev(*map(int, stream.read().split(":"))))
+            self._made.add(node)
+        except OSError:  # it is there, or the device has gone
+            pass
+
+    def close(self):
+        self._over = True
+        self._thread.join()
+        self._monitor.close()
+        for node in self._made:
+            os.unlink(node)
+
+
+@pytest.mark.long
+def test_running_guest_moves(site):
+    """From libvirt's own interface to ours, and back, while it runs."""
+    mac = new_mac()
+    text = guest_xml("guest", [], ["10.0.0.1/24"], [STATION], devices=direct(mac).replace("e1000", "virtio"))
+    nodes = Nodes(site.machine)
+    try:
+        site.libvirt.define(text)
+        site.libvirt.virsh("start", "guest")
+        guest = site.console("guest")
+        guest.wait_booted()
+        for words, ours in (("attach guest --replace", 1), ("detach guest guest-net0 --direct", 0)):
+            before = guest.count()
+            site.daemon.domain(*words.split())
+            name = guest.wait_line(r"GUEST ADDED interface=(\S+)", before).group(1)
+            guest.tell(f"configure {name} 10.0.0.1/24")
+            guest.reach(STATION)
+            assert [port["macAddress"] for port in site.daemon.ports()] == [mac] * ours
+        assert f"<mac address='{mac}'/>" in xml_of(site, "guest") and "macvtapd" not in xml_of(site, "guest")
+    finally:
+        site.libvirt.virsh("destroy", "guest")
+        nodes.close()
 
 
 # -- without guests ------------------------------------------------------------------------------------------------
