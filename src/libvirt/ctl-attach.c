@@ -89,17 +89,24 @@ find_domain(Attach *attach, const char *name, GError **error)
                                               attach->config, &attach->flags, error);
 }
 
+/* Of an interface that comes back, what is wrong with others is no reason to keep it away. */
+static gboolean
+check_domain(const Attach *attach, const DomainXml *domain, GError **error)
+{
+    return attach->text ? domain_xml_check_whole(domain, error) : domain_xml_check(domain, error);
+}
+
 static gboolean
 read_domain(Attach *attach, GError **error)
 {
     if (attach->flags & VIR_DOMAIN_AFFECT_LIVE) {
         attach->now = ctl_read_domain(attach->domain, 0, error);
-        if (!attach->now || !domain_xml_check(attach->now, error))
+        if (!attach->now || !check_domain(attach, attach->now, error))
             return FALSE;
     }
     if (attach->flags & VIR_DOMAIN_AFFECT_CONFIG) {
         attach->later = ctl_read_domain(attach->domain, VIR_DOMAIN_XML_INACTIVE, error);
-        if (!attach->later || !domain_xml_check(attach->later, error))
+        if (!attach->later || !check_domain(attach, attach->later, error))
             return FALSE;
     }
     return TRUE;

@@ -120,9 +120,9 @@ wait_unplugged(Detach *detach, const char *target, GError **error)
 
 /* Without its metadata, an interface that stays would keep the domain from starting. */
 static gboolean
-check_nic(const DomainXml *domain, const DomainNic *nic, GError **error)
+check_nic(const Detach *detach, const DomainXml *domain, const DomainNic *nic, GError **error)
 {
-    return nic->kind != DOMAIN_NIC_PORT || nic->port->interface ||
+    return detach->any || nic->kind != DOMAIN_NIC_PORT || nic->port->interface ||
            ctl_fail(error,
                     "interface %s is none that a port can have (macvtapctl domain check %s says"
                     " why): mend it with virsh edit %s first",
@@ -199,7 +199,8 @@ detach_config(Ctl *ctl, Detach *detach, GError **error)
         return FALSE;
     if (!nic)
         return fail_no_port(domain, "the domain's configuration", detach->wanted, error);
-    if (!check_whole(domain, VIR_DOMAIN_AFFECT_CONFIG, error) || !check_nic(domain, nic, error))
+    if (!check_whole(domain, VIR_DOMAIN_AFFECT_CONFIG, error) ||
+        !check_nic(detach, domain, nic, error))
         return FALSE;
     if (detach->direct || nic->kind == DOMAIN_NIC_UNNAMED)
         return redefine(ctl, detach, domain, nic, error);
@@ -274,7 +275,8 @@ unplug_nic(Ctl *ctl, Detach *detach, DomainXml *domain, DomainNic *nic, GError *
     g_autofree char *target = g_strdup(nic->target), *direct = NULL;
     g_autofree char *text = nic->interface ? domain_nic_format(nic) : NULL;
 
-    return check_whole(domain, VIR_DOMAIN_AFFECT_LIVE, error) && check_nic(domain, nic, error) &&
+    return check_whole(domain, VIR_DOMAIN_AFFECT_LIVE, error) &&
+           check_nic(detach, domain, nic, error) &&
            describe_direct(ctl, detach, domain, nic, &direct, error) &&
            unplug(detach, text, VIR_DOMAIN_AFFECT_LIVE, error) &&
            wait_unplugged(detach, target, error) &&

@@ -69,37 +69,54 @@ ctl_read_domain(virDomain *domain, guint flags, GError **error)
     return xml;
 }
 
+typedef void (*AddOwner)(const DomainXml *domain, GHashTable *owners);
+
+/* Each of the n functions adds what it finds to the table beside it. */
+static gboolean
+collect_all(Ctl *ctl, const AddOwner *adds, GHashTable *const *owners, guint n, GError **error)
+{
+    virDomain **domains;
+    int n_domains = virConnectListAllDomains(ctl->connection, &domains, 0);
+
+    if (n_domains < 0)
+        return ctl_fail_libvirt(error, "cannot list the domains");
+    for (int i = 0; i < n_domains; i++) {
+        g_autoptr(DomainXml) now = ctl_read_domain(domains[i], 0, NULL);
+        g_autoptr(DomainXml) later = ctl_read_domain(domains[i], VIR_DOMAIN_XML_INACTIVE, NULL);
+
+        for (guint k = 0; k < n; k++) {
+            if (now)
+                adds[k](now, owners[k]);
+            if (later)
+                adds[k](later, owners[k]);
+        }
+        virDomainFree(domains[i]);
+    }
+    free(domains);
+    return TRUE;
+}
+
 GHashTable *
 ctl_collect(Ctl *ctl, void (*add)(const DomainXml *domain, GHashTable *owners), GError **error)
 {
     g_autoptr(GHashTable) owners = domain_xml_owners_new();
-    virDomain **domains;
-    int n = virConnectListAllDomains(ctl->connection, &domains, 0);
 
-    if (n < 0) {
-        ctl_fail_libvirt(error, "cannot list the domains");
-        return NULL;
-    }
-    for (int i = 0; i < n; i++) {
-        g_autoptr(DomainXml) now = ctl_read_domain(domains[i], 0, NULL);
-        g_autoptr(DomainXml) later = ctl_read_domain(domains[i], VIR_DOMAIN_XML_INACTIVE, NULL);
-
-        if (now)
-            add(now, owners);
-        if (later)
-            add(later, owners);
-        virDomainFree(domains[i]);
-    }
-    free(domains);
-    return g_steal_pointer(&owners);
+    return collect_all(ctl, &add, &owners, 1, error) ? g_steal_pointer(&owners) : NULL;
 }
 
 gboolean
 ctl_collect_owners(Ctl *ctl, GHashTable **ret_devices, GHashTable **ret_macs, GError **error)
 {
-    *ret_devices = ctl_collect(ctl, domain_xml_add_devices, error);
-    *ret_macs = *ret_devices ? ctl_collect(ctl, domain_xml_add_macs, error) : NULL;
-    return *ret_macs != NULL;
+    static const AddOwner adds[] = {domain_xml_add_devices, domain_xml_add_macs};
+    g_autoptr(GHashTable) devices = domain_xml_owners_new();
+    g_autoptr(GHashTable) macs = domain_xml_owners_new();
+    GHashTable *const owners[] = {devices, macs};
+
+    if (!collect_all(ctl, adds, owners, G_N_ELEMENTS(adds), error))
+        return FALSE;
+    *ret_devices = g_steal_pointer(&devices);
+    *ret_macs = g_steal_pointer(&macs);
+    return TRUE;
 }
 
 static char *

@@ -36,7 +36,8 @@ free_look(gpointer data)
 }
 
 /* The first problem is what is told. */
-static void G_GNUC_PRINTF(3, 4) find(CtlLook *look, const char *state, const char *format, ...)
+static void G_GNUC_PRINTF(3, 4)
+    look_found(CtlLook *look, const char *state, const char *format, ...)
 {
     g_autofree char *text = NULL;
     va_list arguments;
@@ -106,16 +107,17 @@ look_at_link(CtlLook *look, const CtlLookWith *with, const MacvtapPort *port)
 
     look->state = state;
     if (!g_str_equal(state, "active"))
-        find(look, state, "its port is %s", state);
+        look_found(look, state, "its port is %s", state);
     else if (look->nic->port && look->nic->port->link_down)
-        find(look, STATE_LINK_DOWN,
-             "the guest is told that its cable is unplugged (virsh domif-setlink %s %s up)",
-             with->domain->name, target);
+        look_found(look, STATE_LINK_DOWN,
+                   "the guest is told that its cable is unplugged (virsh domif-setlink %s %s up)",
+                   with->domain->name, target);
     else if (g_str_equal(up, "no") || g_str_equal(up, "down"))
-        find(look, STATE_LINK_DOWN, "its port is set down (macvtapctl port set %s --link up)",
-             target);
+        look_found(look, STATE_LINK_DOWN, "its port is set down (macvtapctl port set %s --link up)",
+                   target);
     else if (g_str_equal(carrier, "no"))
-        find(look, STATE_NO_CARRIER, "its parent %s has no carrier", macvtap_port_get_parent(port));
+        look_found(look, STATE_NO_CARRIER, "its parent %s has no carrier",
+                   macvtap_port_get_parent(port));
 }
 
 static void
@@ -126,38 +128,47 @@ look_at_held(CtlLook *look, const CtlLookWith *with, const MacvtapPort *port)
     const char *network = macvtap_port_get_network(port);
 
     if (nic->port && !g_str_equal(nic->port->network, network))
-        find(look, STATE_MISMATCH,
-             "the metadata says network %s, but its port is on %s (macvtapctl domain attach %s"
-             " --replace [--network NET] puts it on one)",
-             nic->port->network, network, with->domain->name);
+        look_found(
+            look, STATE_MISMATCH,
+            "the metadata says network %s, but its port is on %s (macvtapctl domain attach %s"
+            " --replace [--network NET] puts it on one)",
+            nic->port->network, network, with->domain->name);
     else if (!domain_port_same_mac(nic->mac, mac))
-        find(look, STATE_MISMATCH,
-             "the guest has MAC %s, but its port has %s and lets nothing else through (macvtapctl"
-             " domain attach %s --replace repairs it)",
-             nic->mac ? nic->mac : "-", mac, with->domain->name);
+        look_found(
+            look, STATE_MISMATCH,
+            "the guest has MAC %s, but its port has %s and lets nothing else through (macvtapctl"
+            " domain attach %s --replace repairs it)",
+            nic->mac ? nic->mac : "-", mac, with->domain->name);
     else if (!is_in_use(with->pid, port))
-        find(look, STATE_MISMATCH,
-             "QEMU does not have its port open, which is younger than the guest (macvtapctl domain"
-             " attach %s --replace repairs it)",
-             with->domain->name);
+        look_found(
+            look, STATE_MISMATCH,
+            "QEMU does not have its port open, which is younger than the guest (macvtapctl domain"
+            " attach %s --replace repairs it)",
+            with->domain->name);
     else
         look_at_link(look, with, port);
     if (nic->kind == DOMAIN_NIC_UNNAMED)
-        find(look, look->state,
-             "the metadata does not name its port, on network %s (macvtapctl domain attach %s"
-             " --replace does)",
-             network, with->domain->name);
+        look_found(look, look->state,
+                   "the metadata does not name its port, on network %s (macvtapctl domain attach %s"
+                   " --replace does)",
+                   network, with->domain->name);
 }
 
 static void
 look_at_unplugged(CtlLook *look, const CtlLookWith *with, const MacvtapPort *held)
 {
-    find(look, held ? STATE_UNPLUGGED : STATE_ABSENT,
-         held ? "the guest has no such interface, but its port is still there (macvtapctl domain"
-                " detach %s %s removes it)"
-              : "the metadata names a port %2$s, but there is no such interface (macvtapctl domain"
-                " detach %1$s %2$s takes it out of the metadata)",
-         with->domain->name, look->nic->target);
+    const char *target = look->nic->target;
+
+    if (held)
+        look_found(look, STATE_UNPLUGGED,
+                   "the guest has no such interface, but its port is still there (macvtapctl domain"
+                   " detach %s %s removes it)",
+                   with->domain->name, target);
+    else
+        look_found(look, STATE_ABSENT,
+                   "the metadata names a port %s, but there is no such interface (macvtapctl domain"
+                   " detach %s %s takes it out of the metadata)",
+                   target, with->domain->name, target);
 }
 
 static void
@@ -166,19 +177,20 @@ look_at_missing(CtlLook *look, const CtlLookWith *with)
     const DomainNic *nic = look->nic;
 
     if (nic->kind == DOMAIN_NIC_PORT)
-        find(look, STATE_ABSENT,
-             "macvtapd has no such port (macvtapctl domain attach %s --replace makes it)",
-             with->domain->name);
+        look_found(look, STATE_ABSENT,
+                   "macvtapd has no such port (macvtapctl domain attach %s --replace makes it)",
+                   with->domain->name);
     else if (!nic->target)
-        find(look, STATE_ABSENT,
-             "it has no name for its device, as after virt-clone (macvtapctl domain attach %s"
-             " --replace gives it a port)",
-             with->domain->name);
+        look_found(look, STATE_ABSENT,
+                   "it has no name for its device, as after virt-clone (macvtapctl domain attach %s"
+                   " --replace gives it a port)",
+                   with->domain->name);
     else
-        find(look, STATE_ABSENT,
-             "there is no such device, and the metadata names no port %s that macvtapd would make"
-             " (macvtapctl domain attach %s --replace%s makes it one)",
-             nic->target, with->domain->name, nic->port ? "" : " --network NET");
+        look_found(
+            look, STATE_ABSENT,
+            "there is no such device, and the metadata names no port %s that macvtapd would make"
+            " (macvtapctl domain attach %s --replace%s makes it one)",
+            nic->target, with->domain->name, nic->port ? "" : " --network NET");
 }
 
 static void
@@ -194,9 +206,10 @@ look_at_running(CtlLook *look, const CtlLookWith *with)
     else if (!port)
         look_at_missing(look, with);
     else if (!own)
-        find(look, STATE_ABSENT,
-             "its port is held by %s (macvtapctl domain attach %s --replace gives it its own)",
-             holder, with->domain->name);
+        look_found(
+            look, STATE_ABSENT,
+            "its port is held by %s (macvtapctl domain attach %s --replace gives it its own)",
+            holder, with->domain->name);
     else
         look_at_held(look, with, port);
 }
@@ -234,10 +247,11 @@ look_at_stopped(CtlLook *look, const CtlLookWith *with)
     else if (nic->kind == DOMAIN_NIC_UNNAMED)
         look_at_missing(look, with);
     else if (twin)
-        find(look, STATE_ABSENT,
-             "domain %s has its %s as well, so that only one of the two can run (macvtapctl domain"
-             " attach %s --replace gives it its own)",
-             twin, what, with->domain->name);
+        look_found(
+            look, STATE_ABSENT,
+            "domain %s has its %s as well, so that only one of the two can run (macvtapctl domain"
+            " attach %s --replace gives it its own)",
+            twin, what, with->domain->name);
 }
 
 /* An interface whose device its user made is none of our business. */

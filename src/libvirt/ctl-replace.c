@@ -46,7 +46,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Replace, replace_clear)
 
 /* xml_flags: VIR_DOMAIN_XML_…. */
 static gboolean
-look(Replace *replace, guint xml_flags, GError **error)
+replace_look(Replace *replace, guint xml_flags, GError **error)
 {
     CtlLookWith *with = &replace->with;
 
@@ -114,7 +114,7 @@ describe_nics(const GPtrArray *nics)
 /* Those to be replaced, an array of DomainNic that belong to the domain: what the user names; what
  * is broken; the only one that could be meant. */
 static GPtrArray *
-choose(const Replace *replace, GError **error)
+choose_nics(const Replace *replace, GError **error)
 {
     g_autoptr(GPtrArray) chosen = g_ptr_array_new();
     g_autofree char *names = NULL;
@@ -186,12 +186,19 @@ decide_network(const Replace *replace, const DomainNic *nic, PortOptions *option
     return options->network != NULL;
 }
 
+/* Not when one before it has the same device. */
+static gboolean
+is_first(const Replace *replace, const DomainNic *nic)
+{
+    return domain_nic_find(replace->nics, nic->target) == nic;
+}
+
 /* Another domain's device or another's port: this one needs its own. */
 static gboolean
 may_keep_target(const Replace *replace, const DomainNic *nic)
 {
     return find_held(replace, nic) ||
-           (nic->kind != DOMAIN_NIC_FOREIGN && nic->target &&
+           (nic->kind != DOMAIN_NIC_FOREIGN && nic->target && is_first(replace, nic) &&
             interface_name_check_chosen(nic->target, NULL) &&
             !domain_xml_find_owner(replace->devices, nic->target, replace->xml->name) &&
             if_nametoindex(nic->target) == 0);
@@ -226,7 +233,7 @@ decide_options(const Replace *replace, const DomainNic *nic, PortOptions *option
 
 /* Of what is done once all of it is: the text is told then. */
 static void
-tell(GString *text, const PortOptions *options)
+tell_port(GString *text, const PortOptions *options)
 {
     g_string_append_printf(text, "port %s on network %s, MAC %s\n", options->target,
                            options->network, options->mac);
@@ -234,7 +241,7 @@ tell(GString *text, const PortOptions *options)
 
 /* While the domain runs, its own ports are in the way of those that it is to have. */
 static gboolean
-ask(const Replace *replace, gboolean running, PortOptions *options, GError **error)
+ask_for_port(const Replace *replace, gboolean running, PortOptions *options, GError **error)
 {
     g_autoptr(GError) cause = NULL;
     g_autofree char *mac = NULL;
@@ -264,12 +271,12 @@ replace_nic_config(Replace *replace, DomainNic *nic, gboolean running, GString *
     }
     if (!decide_options(replace, nic, &options, error))
         return FALSE;
-    if (!ask(replace, running, &options, error)) {
+    if (!ask_for_port(replace, running, &options, error)) {
         g_prefix_error(error, "interface %s: ", domain_nic_name(nic));
         return FALSE;
     }
     domain_nic_make_port(replace->xml, nic, &options);
-    tell(done, &options);
+    tell_port(done, &options);
     return TRUE;
 }
 
@@ -284,9 +291,9 @@ replace_config(Ctl *ctl, virDomain *domain, const char *wanted, const PortOption
     AUTO_FD int lock = ctl_lock(error);
     gboolean running = virDomainIsActive(domain) == 1;
 
-    if (lock < 0 || !look(&replace, CTL_XML_TO_DEFINE, error))
+    if (lock < 0 || !replace_look(&replace, CTL_XML_TO_DEFINE, error))
         return FALSE;
-    chosen = choose(&replace, error);
+    chosen = choose_nics(&replace, error);
     for (guint i = 0; chosen && i < chosen->len; i++) {
         if (!replace_nic_config(&replace, chosen->pdata[i], running, done, error))
             return FALSE;
@@ -347,7 +354,7 @@ plug_again(Replace *replace, DomainNic *nic, PortOptions *options, GError **erro
 {
     g_autofree char *target = g_strdup(nic->target), *text = NULL;
 
-    if (!ask(replace, TRUE, options, error))
+    if (!ask_for_port(replace, TRUE, options, error))
         return FALSE;
     domain_nic_make_port(replace->xml, nic, options);
     text = domain_nic_format(nic);
@@ -388,9 +395,9 @@ replace_live(Ctl *ctl, virDomain *domain, const char *wanted, const PortOptions 
                                .options = options};
     g_autoptr(GPtrArray) chosen = NULL;
 
-    if (!look(&replace, 0, error))
+    if (!replace_look(&replace, 0, error))
         return FALSE;
-    chosen = choose(&replace, error);
+    chosen = choose_nics(&replace, error);
     for (guint i = 0; chosen && i < chosen->len; i++) {
         if (!replace_nic_live(&replace, chosen->pdata[i], error))
             return FALSE;

@@ -72,8 +72,18 @@ find_port(const DomainXml *domain, const char *target)
     return NULL;
 }
 
+static gboolean
+has_interface(const GPtrArray *nics, const DomainPort *port)
+{
+    for (guint i = 0; i < nics->len; i++) {
+        if (((const DomainNic *)nics->pdata[i])->port == port)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static DomainNic *
-read_nic(const DomainXml *domain, xmlNode *interface)
+read_nic(const DomainXml *domain, const GPtrArray *nics, xmlNode *interface)
 {
     DomainNic *nic = g_new0(DomainNic, 1);
     g_autofree char *managed = get_attribute(find_child(interface, "target"), "managed");
@@ -83,6 +93,9 @@ read_nic(const DomainXml *domain, xmlNode *interface)
     nic->target = get_attribute(find_child(interface, "target"), "dev");
     nic->mac = get_attribute(find_child(interface, "mac"), "address");
     nic->port = find_port(domain, nic->target);
+    /* One port is one interface's: the first one's that has the device. */
+    if (nic->port && has_interface(nics, nic->port))
+        nic->port = NULL;
     if (nic->port)
         nic->kind = DOMAIN_NIC_PORT;
     else if (g_strcmp0(nic->type, "ethernet") == 0 && g_strcmp0(managed, "no") == 0)
@@ -90,16 +103,6 @@ read_nic(const DomainXml *domain, xmlNode *interface)
     else
         nic->kind = DOMAIN_NIC_FOREIGN;
     return nic;
-}
-
-static gboolean
-has_interface(const GPtrArray *nics, const DomainPort *port)
-{
-    for (guint i = 0; i < nics->len; i++) {
-        if (((const DomainNic *)nics->pdata[i])->port == port)
-            return TRUE;
-    }
-    return FALSE;
 }
 
 /* Puts both together when there are as many of them. */
@@ -141,7 +144,7 @@ domain_nic_list(const DomainXml *domain, guint (*interface_index)(const char *na
 
     for (xmlNode *node = devices ? devices->children : NULL; node; node = node->next) {
         if (node->type == XML_ELEMENT_NODE && g_str_equal((const char *)node->name, "interface"))
-            g_ptr_array_add(nics, read_nic(domain, node));
+            g_ptr_array_add(nics, read_nic(domain, nics, node));
     }
     for (guint i = 0; i < domain->ports->len; i++) {
         if (!has_interface(nics, domain->ports->pdata[i]))

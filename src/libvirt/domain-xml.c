@@ -307,8 +307,9 @@ fail_no_interface(DomainXml *domain, DomainPort *port, const xmlNode *root)
         if (g_strcmp0(managed, "no") == 0 && !dev)
             return port_problem(domain, port,
                                 "interface %s has no device's name, as in a clone (its metadata"
-                                " still says %s)",
-                                shown, port->target);
+                                " still says %s): macvtapctl domain attach %s --replace gives it a"
+                                " port",
+                                shown, port->target, domain->name);
     }
     return port_problem(domain, port,
                         "metadata names a port %s, but no interface has <target dev='%s' "

@@ -77,6 +77,10 @@ test_what_belongs_together(void **state)
         {DOMAIN(PORTS(PORT("a", "lan")), ETHERNET("01", "", "") ETHERNET("02", "", "")),
          "N 52:54:00:00:00:01 -, N 52:54:00:00:00:02 -, U a a"},
         {DOMAIN(PORTS(PORT("a", "lan")), ""), "U a a"},
+        /* a port is one interface's */
+        {DOMAIN(PORTS(PORT("a", "lan")),
+                ETHERNET("01", "dev='a'", "") ETHERNET("02", "dev='a'", "")),
+         "P a a, N a -"},
         {DOMAIN("", "<interface type='ethernet'><target dev='a'/></interface><interface/>"),
          "F a -, F without a MAC -"},
     };
