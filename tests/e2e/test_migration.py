@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """docs/recipes.md: QEMU moves a guest from one host to another, without libvirt. A host is a network namespace with a
 daemon of its own, a switch joins them, and neighbours of the guest ping it all along."""
-import json
 import re
-import socket
 
 import pytest
 
 import guest
-from guest import BOOT
 from namespaces import Switch
 from pinger import Pinger
 from programs import SOURCE
+from qmp import Qmp
 
 GUEST, STATION = "10.0.0.1", "10.0.0.254"
 LOST_MAX = 2  # pings, at 5 per second, on either host and on the wire
@@ -24,43 +22,6 @@ def recipe():
     (port,) = re.findall(r"-incoming tcp:0:(\d+)", text)
     assert len(networks) == 2 and f"migrate tcp:HOST2:{port}" in text.replace("-d ", "")
     return networks, port
-
-
-class Qmp:
-    """QEMU's monitor on a socket."""
-
-    def __init__(self, path):
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(BOOT)
-        self._socket.connect(str(path))
-        self._file = self._socket.makefile("rw", encoding="utf-8")
-        self._file.readline()
-        self.call("qmp_capabilities")
-
-    def _next(self):
-        return json.loads(self._file.readline())
-
-    def call(self, command, **arguments):
-        self._file.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-        self._file.flush()
-        while True:
-            reply = self._next()
-            assert "error" not in reply, reply
-            if "return" in reply:
-                return reply["return"]
-
-    def wait_migration(self):
-        """Until it is over; QEMU tells each state by an event."""
-        while True:
-            event = self._next()
-            status = event.get("data", {}).get("status") if event.get("event") == "MIGRATION" else None
-            assert status != "failed", event
-            if status == "completed":
-                return
-
-    def close(self):
-        self._file.close()
-        self._socket.close()
 
 
 @pytest.fixture
