@@ -12,17 +12,18 @@ from programs import image
 
 
 @pytest.fixture
-def desk(daemon, host, hosts):
-    """The networks that the documents name, each on a parent of its own; eth0 is lan's."""
-    far = hosts("far")
-    for number, name in enumerate(("dmz", "left", "right", "trunk"), 1):
-        parent = f"eth{number}" if name != "trunk" else "eth9"
-        host.connect(parent, far, parent)
-        daemon.network(name, parent, "passthru" if name == "trunk" else "bridge")
-    daemon.reload()
+def desk(daemon):
     made = Desk(daemon)
     yield made
     made.close()
+
+
+def more_networks(desk, far, **parents):
+    """Networks besides lan, each on a parent of its own."""
+    for name, parent in parents.items():
+        desk.host.connect(parent, far, parent)
+        desk.daemon.network(name, parent)
+    desk.daemon.reload()
 
 
 VMS = [
@@ -38,10 +39,96 @@ VMS = [
 ]
 
 
-def test_vms(desk):
+def test_vms(desk, hosts):
     """Commands that start a VM, and how many ports that has."""
+    more_networks(desk, hosts("far"), dmz="eth2", left="eth3", right="eth4")
     for name, there in ("vmlinuz", image("kernel")), ("initrd.img", image("guest")), ("kernel8.img", image("guest")):
         (desk.folder / name).symlink_to(there)
     desk.run("/usr/bin/qemu-system-aarch64 -M virt,dumpdtb=raspi3b.dtb -display none")
     for text, ports in VMS:
         assert [len(desk.vm(command)) for command in commands(text)] == ports, text
+
+
+def test_port_by_hand(desk):
+    """Each command finds the port that the first has made, and the last deletes it."""
+    create, vm, listed, monitor, delete = commands(block("README.md", "Start a VM", 7))
+    watching = desk.begin(monitor, stdout=subprocess.PIPE, text=True)
+    desk.run(create)
+    assert watching.stdout.readline().split()[:2] == ["created", "web"]
+    (port,) = desk.vm(vm)
+    assert "web" in desk.run(listed).stdout
+    for command in commands(block("docs/recipes.md", "A port made by hand", 1)):
+        assert [one["id"] for one in desk.vm(command)] == [port["id"]]
+    desk.run(delete)
+    assert desk.daemon.ports() == []
+    create, vm = commands(block("docs/recipes.md", "A port made by hand", 0))
+    desk.run(create)
+    desk.vm(vm)
+    desk.run(delete)
+
+
+def test_daemonized(desk):
+    """The port lives with the QEMU in the background, and ends with it."""
+    running = desk.start(*commands(block("docs/recipes.md", "A QEMU that becomes a daemon", 0)))
+    running.check_qemu()
+    assert running.process.wait() == 0
+    assert len(desk.daemon.ports()) == 1
+    desk.run(*commands(block("docs/recipes.md", "A QEMU that becomes a daemon", 1)))
+    running.monitor.close()
+    assert desk.daemon.settle() == []
+
+
+def test_parent_of_its_own(desk, hosts):
+    """The guest has the parent's MAC, and hears frames for others."""
+    far = hosts("far")
+    desk.host.connect("eth1", far, "eth1")
+    desk.daemon.network("trunk", text=block("docs/recipes.md", "Several MACs behind one port", 0).replace("alice", "nobody"))
+    desk.daemon.reload()
+    (port,) = desk.vm(*commands(block("docs/recipes.md", "Several MACs behind one port", 1)))
+    assert port["macAddress"] == desk.host.mac("eth1") and port["mode"] == "passthru"
+
+
+def test_looking_for_faults(desk):
+    """Every command of guests.md is one that works, while a guest is there whose port has the names that stand there."""
+    running = desk.start("macvtap-run -n lan,name=web,ifname=IFNAME -- qemu-system-x86_64 disk.qcow2")
+    running.check_qemu()
+    doctor, *commands_of_ours = commands(block("docs/guests.md", "1. Ask macvtapd", 0))[:2]
+    assert desk.run(doctor, check=False).returncode in (0, 1)
+    for command in [*commands_of_ours, *commands(block("docs/guests.md", "3. Count", 0))]:
+        assert desk.run(command).stdout
+    for command in commands(block("docs/guests.md", "4. Watch the frames", 0)):
+        watching = desk.begin(f"exec {command}", stderr=subprocess.PIPE, text=True)
+        assert any("listening on" in line for line in watching.stderr)
+        watching.kill()
+    running.end()
+
+
+def test_example_in_c(desk):
+    """It gets a port, and says why it gets none."""
+    example = compile_example(block("README.md", "Start a VM", 4), desk.folder)
+    assert "MAC 52:54:00:" in desk.run(example).stdout
+    assert desk.daemon.settle() == []
+    done = desk.run(f"MACVTAPD_SOCKET=/nonexistent {example}", check=False)
+    assert done.returncode == 1 and done.stderr.startswith("no port: ") and "is it running" in done.stderr
+
+
+def test_example_in_python(desk):
+    (desk.folder / "example.py").write_text(block("docs/vmm.md", "Asking for a port", 0), encoding="utf-8")
+    mac, mtu, taps, vhosts = desk.run("/usr/bin/python3 example.py").stdout.split()
+    assert mac.startswith("52:54:00:") and (mtu, taps) == ("1500", "2") and vhosts in ("0", "2")
+    desk.daemon.network("lan", "nosuch0")
+    desk.daemon.reload()
+    assert "ParentNotFound" in desk.run("/usr/bin/python3 example.py", check=False).stderr
+
+
+@pytest.mark.long
+def test_host_access(desk, host, station, guests):
+    """The host and its guest reach each other once the host's address is on a macvlan of its own."""
+    host.address("eth0", "192.168.1.5/24")
+    station.address("eth0", "192.168.1.1/24")
+    for command in commands(block("docs/recipes.md", "Host access", 0)):
+        desk.run(command)
+    running = guests(guest.run_with_macvtap_run, desk.daemon, ["lan"], "192.168.1.40/24", ["192.168.1.5", "192.168.1.1"])
+    running.wait_ping("192.168.1.5")
+    running.wait_ping("192.168.1.1")
+    assert "via 192.168.1.1 dev hostlan" in host.ip("route").stdout
