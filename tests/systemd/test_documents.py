@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""README's quick start from a bare Debian 12 to the first ping, and the recipes that need systemd or a whole guest: each line as it
+stands.
+
+Theory of operation: the machine has what README's first command installs, since it has no network that could bring it, and the
+repository's address means a copy of this tree there. Its first NIC is eth0, as in the documents. disk.qcow2 is a disk that boots, with a
+guest that answers pings.
+"""
+import re
+import shutil
+import time
+
+import pytest
+
+from clock import Deadline
+from debian import INSTALL
+from documents import block, commands
+from guest import KERNEL_WORDS
+from programs import SOURCE, image
+
+pytestmark = pytest.mark.long
+
+ETH0 = "sed -i s/lan0/eth0/ /etc/systemd/network/10-lan0.link /etc/network/interfaces\n"
+GUEST, SECOND, HOST = "10.0.0.2", "10.0.0.3", "192.168.1.5"
+BUILD = 3000  # seconds: the compiler is emulated
+
+
+@pytest.fixture(scope="module")
+def host(machines):
+    made = machines(setup=ETH0)
+    shutil.copytree(SOURCE, made.stage / "source", ignore=shutil.ignore_patterns("build", "build-*", ".git", "__pycache__"))
+    made.run("mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 stage /mnt && cp -r /mnt/source /root/source && cd /root/source"
+             " && git init -q && git add -A && git -c user.name=test -c user.email=test@localhost commit -qm all"
+             " && git config --global url./root/source.insteadOf https://github.com/macvtapd/macvtapd")
+    made.station()
+    made.run("ip -n station addr add 192.168.1.1/24 dev wire0")
+    make_disk(made, "/root/disk.qcow2", GUEST)
+    made.run("modprobe kvm_amd; chgrp kvm /dev/kvm; chmod 660 /dev/kvm")
+    return made
+
+
+def make_disk(host, path, address):
+    words = f"{KERNEL_WORDS} guest.name=web guest.ip={address}/24 guest.end=shell"
+    host.run(f"/root/source/tests/support/boot-disk {path} {image('guest').replace('/run/images', '/srv')} {words}")
+
+
+def begin_vm(host, command, address, folder="/root"):
+    """Run a command that becomes a VM, until that answers pings."""
+    host.begin(f"cd {folder}; {command}")
+    host.ping(address)
+
+
+def end_vms(host):
+    host.run("kill $(pidof qemu-system-x86_64)")
+    host.until("! pidof qemu-system-x86_64")
+    host.until("! ip -o link show type macvtap | grep .")
+
+
+def install_without_readme(host):
+    """For the other tests, when the first was not chosen."""
+    host.run("command -v macvtapd || { " + INSTALL.replace("lan0", "eth0") + "; systemctl enable --now macvtapd.socket macvtapd.service;"
+             " systemctl reload libvirtd; }", Deadline(600))
+
+
+def test_quick_start(host):
+    """Five commands to the first ping, one more for the second VM."""
+    host.run("! command -v macvtapd")
+    lines = block("README.md", "From a bare Debian 12 to the first ping", 0).splitlines()
+    assert len(lines) == 5
+    for line in lines[:-1]:
+        began = time.monotonic()
+        host.run(f"cd /root; {line}", Deadline(BUILD))
+        print(f"{time.monotonic() - began:.0f} s: {line}")
+    begin_vm(host, lines[-1], GUEST)
+    make_disk(host, "/root/second.qcow2", SECOND)
+    begin_vm(host, lines[-1].replace("-name web", "-name mail").replace("disk.qcow2", "second.qcow2"), SECOND)
+    assert {port["name"] for port in host.ports()} == {"web", "mail"}
+    end_vms(host)
+
+
+def test_quick_start_with_libvirt(host):
+    """Five commands with the two that are the same, and two for the second domain."""
+    install_without_readme(host)
+    host.run("cp /root/disk.qcow2 /var/lib/libvirt/images/vm1.qcow2")
+    lines = commands(block("README.md", "From a bare Debian 12 to the first ping", 1))
+    assert len(lines) == 3
+    for line in lines:
+        host.run(f"cd /root; {line}")
+    host.ping(GUEST)
+    make_disk(host, "/var/lib/libvirt/images/vm2.qcow2", SECOND)
+    for line in lines[1:]:
+        host.run(f"cd /root; {line}".replace("vm1", "vm2"))
+    host.ping(SECOND)
+    host.run("for name in vm1 vm2; do virsh destroy $name; virsh undefine $name; done")
+
+
+@pytest.fixture
+def site(host):
+    """The network lan of the README, which alice may use, and a disk of hers."""
+    install_without_readme(host)
+    host.write("/etc/macvtapd/networks.d/lan.network", block("README.md", "Start a VM", 0))
+    host.run("macvtapctl reload; rm -rf /tmp/desk; install -d -o alice /tmp/desk /var/lib/vms;"
+             " install -o alice /root/disk.qcow2 /tmp/desk/disk.qcow2; install -o alice /root/disk.qcow2 /var/lib/vms/web.qcow2")
+    return host
+
+
+def test_sudo(site):
+    begin_vm(site, *commands(block("docs/recipes.md", "sudo, and other programs in front of QEMU", 0)), GUEST, "/tmp/desk")
+    alice = int(site.run("id -u alice"))
+    assert [port["owner"] for port in site.ports()] == [alice]
+    end_vms(site)
+
+
+def test_cloud_image(site):
+    """The guest is not a cloud image, but its second disk is what cloud-init reads."""
+    site.write("/tmp/desk/user-data", block("docs/recipes.md", "A cloud image with cloud-init", 1))
+    site.write("/tmp/desk/network-config", block("docs/recipes.md", "A cloud image with cloud-init", 2))
+    site.run("cp /root/disk.qcow2 /tmp/desk/debian-12-genericcloud-amd64.qcow2")
+    *before, start = commands(block("docs/recipes.md", "A cloud image with cloud-init", 3))
+    for command in before:
+        site.run(f"cd /tmp/desk; {command}")
+    assert site.run("blkid -o value -s LABEL /tmp/desk/seed.img").strip() == "cidata"
+    begin_vm(site, start, GUEST, "/tmp/desk")
+    (mac,) = set(re.findall(r"52:54:[0-9a-f:]+", site.run("cat /tmp/desk/network-config")))
+    assert [port["macAddress"] for port in site.ports()] == [mac]
+    end_vms(site)
+
+
+def test_log_and_doctor(site):
+    """The commands of log.md and of guests.md that read the journal; the log has a port called web by now."""
+    site.run("macvtapctl port create --network lan --name web && macvtapctl port delete web")
+    *lines, by_field = [*commands(block("docs/log.md", "The log", 0))]
+    for line in [*lines, *commands(block("docs/guests.md", "1. Ask macvtapd", 0))[2:]]:
+        assert "port web created on lan" in site.run(line), line
+    site.run(by_field)
+
+
+def test_units(site):
+    """A VM and a port as services: started, stopped by the power button, and there again after a reboot."""
+    site.write("/etc/systemd/system/vm@.service", block("docs/recipes.md", "A VM as a systemd service", 0))
+    site.write("/etc/systemd/system/macvtap-port@.service", block("docs/recipes.md", "Ports that come back after a reboot", 0))
+    for line in (*commands(block("docs/recipes.md", "A VM as a systemd service", 1)),
+                 *commands(block("docs/recipes.md", "Ports that come back after a reboot", 1))):
+        site.run(line)
+    site.ping(GUEST)
+    before = {port["name"]: port["macAddress"] for port in site.ports()}
+    assert set(before) == {"web", "mail"}
+    # The guest listens to its power button a moment after it answers pings.
+    site.run("systemctl restart vm@web")
+    site.ping(GUEST)
+    site.run("systemctl stop vm@web")
+    assert "terminating on signal" not in site.run("journalctl -b -u vm@web --no-pager -o cat")
+    assert [port["name"] for port in site.ports()] == ["mail"]
+    site.reboot()
+    site.station()
+    site.ping(GUEST)
+    assert {port["name"]: port["macAddress"] for port in site.ports()} == before
+    site.run("systemctl disable --now vm@web macvtap-port@mail")
+    assert site.ports() == []
+
+
+@pytest.fixture
+def addressed(site):
+    """eth0 as the recipe expects it to be, and a guest on it; afterwards as Debian's installer left it."""
+    site.run("cp /etc/network/interfaces /run/interfaces; ip -n station addr replace 192.168.1.1/24 dev wire0")
+    begin_vm(site, "macvtap-run -n lan -- qemu-system-x86_64 -accel kvm -m 128 -nographic disk.qcow2", GUEST, "/tmp/desk")
+    yield site
+    end_vms(site)
+    site.run("rm -f /etc/systemd/network/20-*; systemctl stop systemd-networkd.socket systemd-networkd; ip link del hostlan;"
+             " cp /run/interfaces /etc/network/interfaces; systemctl restart networking")
+
+
+def check_host_access(site):
+    site.until(f"ip -o addr show dev hostlan | grep -w {HOST}")
+    site.until(f"ping -c 1 -W 5 -I {HOST} 192.168.1.1")
+    # The test's guest has another subnet than the recipe's addresses.
+    site.run("ip addr add 10.0.0.77/24 dev hostlan")
+    site.run(f"ping -c 2 -w 60 -I hostlan {GUEST}")
+
+
+def test_host_access_by_ifupdown(addressed):
+    addressed.run("ip addr flush dev eth0")
+    addressed.write("/etc/network/interfaces", "auto lo\niface lo inet loopback\n" + block("docs/recipes.md", "Host access", 1))
+    addressed.run("systemctl restart networking")
+    check_host_access(addressed)
+
+
+def test_host_access_by_networkd(addressed):
+    addressed.run("ip addr flush dev eth0; rm /etc/network/interfaces")
+    addressed.write("/etc/systemd/network/20-eth0.network", block("docs/recipes.md", "Host access", 2))
+    addressed.write("/etc/systemd/network/20-hostlan.netdev", block("docs/recipes.md", "Host access", 3))
+    addressed.write("/etc/systemd/network/20-hostlan.network", block("docs/recipes.md", "Host access", 4))
+    addressed.run("systemctl start systemd-networkd")
+    check_host_access(addressed)
+
+
+def test_uninstall(site):
+    """The last test: README's lines take macvtapd away."""
+    if not site.run("ls -d /root/macvtapd/build || true"):
+        pytest.skip("cannot run without test_quick_start, which builds it")
+    for line in commands(block("README.md", "Install, uninstall, develop", 0)):
+        site.run(f"cd /root; {line}")
+    site.run("hash -r; ! command -v macvtapd && [ ! -e /usr/lib/systemd/system/macvtapd.service ]")
