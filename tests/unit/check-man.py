@@ -11,9 +11,6 @@ import sys
 root, macvtapd, macvtapctl, domain, macvtap_run, helper, *pages = sys.argv[1:]
 SOURCES = pathlib.Path(root) / "docs/man"
 
-# scdoc writes a paragraph macro before each paragraph, also the first of a section.
-HARMLESS = re.compile(r"skipping paragraph macro: PP (empty|after SH)$")
-
 
 def said_by(*command):
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
@@ -41,11 +38,11 @@ def differences(what, page_has, program_has):
 
 
 def check_form(path):
-    """Warnings of mandoc, and of man, which reads the page with groff."""
-    lines = said_by("mandoc", "-T", "lint", "-W", "warning", path).splitlines()
+    """What mandoc has to say, and the warnings of man, which reads the page with groff."""
+    lines = said_by("mandoc", "-T", "lint", path).splitlines()
     done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", path], stdout=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, text=True, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"})
-    return [line for line in lines if not HARMLESS.search(line)] + done.stderr.splitlines() + \
+    return lines + done.stderr.splitlines() + \
         ([f"{path}: man: status {done.returncode}"] if done.returncode else [])
 
 
