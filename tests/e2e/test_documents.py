@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The commands of README.md and docs/, as they stand: each starts its VM, with the ports and MACs that it should have. (What needs
 systemd or a guest's boot is in systemd/test_documents.py, libvirt in libvirt/test_documents.py.)"""
+import pathlib
 import subprocess
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 import guest
 from desk import Desk, compile_example
 from documents import block, commands
-from programs import image
+from namespaces import Switch
+from programs import image, images, program
 
 
 @pytest.fixture
@@ -132,3 +134,57 @@ def test_host_access(desk, host, station, guests):
     running.wait_ping("192.168.1.5")
     running.wait_ping("192.168.1.1")
     assert "via 192.168.1.1 dev hostlan" in host.ip("route").stdout
+
+
+# The guest's first program, which sets up the recipe's bond.
+BOND = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev
+exec </dev/console >/dev/ttyS0 2>&1
+for module in $(cat /modules/order) tls.ko; do insmod /modules/$module; done
+insmod /modules/bonding.ko mode=active-backup arp_interval=1000 arp_ip_target=192.168.1.1
+ip addr add 192.168.1.40/24 dev bond0
+ip link set bond0 up
+for name in eth0 eth1; do ip link set $name down; echo +$name >/sys/class/net/bond0/bonding/slaves; done
+exec ping 192.168.1.1
+"""
+
+
+def bond_initrd(folder):
+    """The guest's initrd with another first program, and the module that it needs."""
+    modules = pathlib.Path(images()["modules"])
+    (folder / "modules").mkdir(parents=True)
+    for name in "bonding", "tls":
+        (found,) = modules.rglob(f"{name}.ko")
+        (folder / "modules" / found.name).write_bytes(found.read_bytes())
+    (folder / "init").write_text(BOND, encoding="utf-8")
+    (folder / "init").chmod(0o755)
+    subprocess.run("(cat $(readlink -f guest); find init modules | cpio -o -H newc --quiet | gzip -1) >initrd", shell=True,
+                   cwd=folder, check=True)
+    return folder / "initrd"
+
+
+@pytest.mark.long
+def test_bond_in_the_guest(desk, hosts, guests):
+    """The guest reaches its gateway when either of its two parents goes down."""
+    switch, station = Switch(hosts("switch")), hosts("gateway")
+    switch.plug(station, "eth0")
+    station.address("eth0", "192.168.1.1/24")
+    for name, parent in ("left", "eth3"), ("right", "eth4"):
+        switch.plug(desk.host, parent)
+        desk.daemon.network(name, parent)
+    desk.daemon.reload()
+    options = commands(block("docs/recipes.md", "A bond in the guest", 0))[0].split(" -- ")[0].split()[1:]
+    folder = desk.folder / "bond"
+    folder.mkdir()
+    (folder / "guest").symlink_to(images()["guest"])
+    line = [program("macvtap-run"), *options, "--", *guest.qemu_command("", name="bond")]
+    line[line.index("-initrd") + 1] = bond_initrd(folder)
+    running = guests(guest.Guest, desk.host, line, env=desk.daemon.environment())
+    running.wait_reply()
+    for down, up in ("eth3", None), ("eth4", "eth3"), ("eth3", "eth4"):
+        if up:
+            desk.host.ip("link", "set", up, "up")
+        desk.host.ip("link", "set", down, "down")
+        for _ in range(3):  # the first may have been on its way
+            running.wait_reply()
