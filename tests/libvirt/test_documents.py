@@ -33,6 +33,15 @@ def held(site):
     return [(port["macAddress"], port["holder"]["type"], port["openQueues"]) for port in site.daemon.ports()]
 
 
+def test_quick_start(site, shell):
+    """The two commands for a domain, without a disk that would boot."""
+    shell("mkdir -p /var/lib/libvirt/images; qemu-img create -q -f qcow2 /var/lib/libvirt/images/vm1.qcow2 1M")
+    for command in commands(block("README.md", "From a bare Debian 12 to the first ping", 1))[1:]:
+        shell(command)
+    ((_, holder, _),) = held(site)
+    assert holder == "domain"
+
+
 def test_attach_and_start(site, shell):
     shell.define()
     for command in commands(block("README.md", "Start a VM", 6)):
