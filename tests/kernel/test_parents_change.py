@@ -117,6 +117,20 @@ def test_device_moved_while_no_daemon_runs(daemon, host, station, holder_ends):
     assert port["interfaceName"] not in station.links()
 
 
+def test_forged_alias_in_another_namespace(daemon, station, port):
+    """Whoever is root of a network namespace writes there what he likes: as long as the port has its device, it is not
+    even looked at."""
+    station.ip("link", "add", "link", "eth0", "name", "forged", "type", "macvtap")
+    station.ip("link", "set", "forged", "alias", f"macvtapd:{port['id']}")
+    for _ in range(2):
+        assert daemon.ports() == [port]
+        daemon.restart()
+    another = daemon.ctl_json("port", "create", "--network=lan", "--name=another")
+    station.ip("link", "set", "forged", "alias", f"macvtapd:{another['id']}")
+    daemon.ctl("port", "delete", "another")
+    assert "forged" in station.links()
+
+
 def test_what_others_did_to_the_device_is_undone(daemon, host, port):
     """Mode, alias, multicast and ARP, while no daemon runs; the API does not tell another state than the kernel."""
     def look():
