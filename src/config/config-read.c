@@ -230,12 +230,13 @@ add_settings_fault(const char *path, GPtrArray *faults)
 
     if (config_read_daemon(path, &settings, &error))
         return;
-    g_ptr_array_add(faults,
-                    fault_new("settings-invalid", g_strdup_printf("%s/" DAEMON_FILE, path),
-                              g_strdup_printf("%s: macvtapd goes on with its earlier settings, but"
-                                              " will not start again",
-                                              error->message),
-                              g_strdup("correct the file, then macvtapctl reload")));
+    g_ptr_array_add(
+        faults,
+        fault_new("settings-invalid", g_strdup("settings"),
+                  g_strdup_printf("%s: macvtapd goes on with its earlier settings, but will not"
+                                  " start again",
+                                  error->message),
+                  g_strdup_printf("correct %s/" DAEMON_FILE ", then macvtapctl reload", path)));
 }
 
 /* "lan.network.bak", "lan.network~": somebody keeps it, and does not expect it to be read. */

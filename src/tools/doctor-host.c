@@ -25,7 +25,7 @@ check_module(Doctor *doctor, const char *name, const char *option, const char *w
         break;
     case HOST_MODULE_UNKNOWN:
         doctor_note(doctor, "kernel", doctor->release, try,
-                    "whether it has %s cannot be seen: the module %s is not loaded, and there is no"
+                    "nothing shows whether it has %s: the module %s is not loaded, and there is no"
                     " /lib/modules/%s",
                     what, name, doctor->release);
         break;
@@ -93,7 +93,7 @@ doctor_check_vhost(Doctor *doctor)
     }
     if (!required)
         doctor_note(doctor, "vhost-net", NULL, remedy,
-                    "there is no /dev/vhost-net: guests do without, at a cost in speed");
+                    "there is no /dev/vhost-net: guests run without vhost, which is slower");
 }
 
 /* Some user who is not root; an access list names one. */
@@ -122,9 +122,9 @@ doctor_check_vhost_users(Doctor *doctor)
                     ? "a udev rule, KERNEL==\"vhost-net\", GROUP=\"kvm\", MODE=\"0660\", and the"
                       " users in that group"
                     : "have the administrator put you in the group that may (ls -l /dev/vhost-net)",
-                "%s may open /dev/vhost-net: macvtap-run has it from macvtapd, but a QEMU that"
-                " calls qemu-macvtap-helper, and a user's own libvirt, do without vhost",
-                doctor->is_root ? "only root" : "only others");
+                "%s /dev/vhost-net: macvtap-run gets it from macvtapd, but a QEMU that starts"
+                " qemu-macvtap-helper, and a user's own libvirt, run without vhost",
+                doctor->is_root ? "only root may open" : "you may not open");
 }
 
 /* Programs that take every Ethernet device for the host's own, and how they are told not to. */

@@ -34,6 +34,7 @@ static char *
 parent_remedy(const char *problem)
 {
     char name[INTERFACE_NAME_MAX + 1];
+    unsigned mtu;
     int end = 0;
 
     if (sscanf(problem, "parent %15s is down%n", name, &end) == 1 && end > 0)
@@ -43,9 +44,9 @@ parent_remedy(const char *problem)
     if (g_str_has_prefix(problem, "there is no interface "))
         return g_strdup("see what the host's interfaces are called (ip link), and correct Parent="
                         " in the network's file if that is wrong");
-    if (g_str_has_prefix(problem, "MTU "))
-        return g_strdup("raise the parent's MTU (ip link set dev PARENT mtu N), or lower MTU= in"
-                        " the network's file");
+    if (sscanf(problem, "MTU %u is above %15[^']", &mtu, name) == 2)
+        return g_strdup_printf("ip link set dev %s mtu %u, or lower MTU= in the network's file",
+                               name, mtu);
     return g_strdup("give the network another Parent=, then macvtapctl reload");
 }
 
@@ -134,7 +135,7 @@ doctor_check_carrier(Doctor *doctor)
         if (!(link->flags & IFF_UP) || link->carrier ||
             !g_hash_table_contains(parents, interface_name_format(link->name, name)))
             continue;
-        doctor_problem(doctor, "parent", name, "see to its cable and to the switch's port",
+        doctor_problem(doctor, "parent", name, "check its cable and the switch's port",
                        "it has no carrier: no guest on it reaches the network");
     }
 }
@@ -158,15 +159,17 @@ check_host_on(Doctor *doctor, const char *kind, const char *name, const char *pa
 {
     const char *address = find_address(doctor, parent);
     gboolean route = host_has_default_route(doctor->root, parent);
+    g_autofree char *what =
+        address ? g_strdup_printf("address %s%s", address, route ? " and default route are" : " is")
+                : g_strdup("default route is");
 
     if (address || route)
-        doctor_problem(
-            doctor, kind, name,
-            "give the network a parent that the host does without, or another mode than passthru",
-            "its guest gets every frame that %s receives, and the host has its %s%s%s there: while"
-            " the guest runs, the host is cut off",
-            parent, address ? "address " : "default route", address ? address : "",
-            address && route ? " and its default route" : "");
+        doctor_problem(doctor, kind, name,
+                       "give the network a parent that the host does not use, or another mode than"
+                       " passthru",
+                       "its guest gets every frame that %s receives, and the host's %s on it: the"
+                       " host is cut off while the guest runs",
+                       parent, what);
 }
 
 void

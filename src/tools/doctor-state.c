@@ -81,7 +81,7 @@ doctor_check_strays(Doctor *doctor)
         doctor_problem(doctor, "device", name, remedy,
                        "it %s%s, but no port has it: macvtapd does not look after it, and its MAC"
                        " stays taken",
-                       id ? "has the alias macvtapd:" : "is called like a port's device",
+                       id ? "has the alias macvtapd:" : "is named like a port's device",
                        id ? id : "");
     }
 }

@@ -391,7 +391,7 @@ test_files_that_are_ignored(void **state)
 static void
 test_settings_that_are_wrong_now(void **state)
 {
-    static const char *const none[] = {NULL}, *const settings[] = {"/macvtapd.conf", NULL};
+    static const char *const none[] = {NULL}, *const settings[] = {"settings", NULL};
     g_autofree char *file = g_build_filename(*state, "macvtapd.conf", NULL);
 
     expect_faults(*state, none, "");

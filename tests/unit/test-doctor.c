@@ -153,7 +153,7 @@ test_kernel(void **state)
     Doctor *doctor = *state;
 
     expect(doctor, doctor_check_macvtap,
-           "note kernel " RELEASE ": whether it has macvtap cannot be seen", "| modprobe macvtap",
+           "note kernel " RELEASE ": nothing shows whether it has macvtap", "| modprobe macvtap",
            NULL);
     put(doctor, "lib/modules/" RELEASE "/modules.dep", "kernel/drivers/net/macvtap.ko:\n");
     expect(doctor, doctor_check_macvtap, NULL);
@@ -225,8 +225,8 @@ test_passthru(void **state)
     expect(doctor, doctor_check_passthru, NULL);
     add_network(doctor, "'name':'fast','mode':'passthru','parents':['eth1','eth0']");
     expect(doctor, doctor_check_passthru,
-           "problem network fast: its guest gets every frame that eth0 receives, and the host has "
-           "its address 192.0.2.1 there",
+           "problem network fast: its guest gets every frame that eth0 receives, and the host's "
+           "address 192.0.2.1 is on it",
            NULL);
     assert_int_equal(doctor_count_problems(doctor), 1);
     put(doctor, "proc/net/route",
@@ -235,7 +235,7 @@ test_passthru(void **state)
         "eth1\t00000000\t010200C0\t0002\t0\t0\t0\t00000000\n"
         "eth1\t00000000\t010200C0\t0003\t0\t0\t0\t00000080\n"
         "eth2\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\n");
-    expect(doctor, doctor_check_passthru, "192.0.2.1 and its default route there", NULL);
+    expect(doctor, doctor_check_passthru, "192.0.2.1 and default route are on it", NULL);
     assert_int_equal(doctor_count_problems(doctor), 1);
     put(doctor, "proc/net/ipv6_route",
         "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
@@ -245,7 +245,7 @@ test_passthru(void **state)
         "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
         "00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n");
     expect(doctor, doctor_check_passthru, "network pool",
-           "eth2 receives, and the host has its default route", NULL);
+           "eth2 receives, and the host's default route is on it", NULL);
     assert_int_equal(doctor_count_problems(doctor), 2);
 }
 
