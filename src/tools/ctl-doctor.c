@@ -16,6 +16,7 @@
  * them all. */
 static const DoctorCheck checks[] = {
     {"daemon-unreachable", doctor_check_daemon, 0},
+    {"daemon-elsewhere", doctor_check_place, DAEMON},
     {"settings-invalid", doctor_check_faults, DAEMON},
     {"kernel-macvtap", doctor_check_macvtap, 0},
     {"kernel-vlan", doctor_check_vlans, DAEMON},

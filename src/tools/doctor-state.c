@@ -42,6 +42,16 @@ doctor_check_daemon(Doctor *doctor)
 }
 
 void
+doctor_check_place(Doctor *doctor)
+{
+    if (!doctor->is_here)
+        doctor_note(doctor, "macvtapd", NULL,
+                    "run macvtapctl doctor where macvtapd runs (nsenter --net --target PID)",
+                    "it works in another network namespace, so its parents and the devices of its"
+                    " ports cannot be looked at from here");
+}
+
+void
 doctor_check_faults(Doctor *doctor)
 {
     for (guint i = 0; doctor->faults && i < doctor->faults->len; i++) {
@@ -52,14 +62,16 @@ doctor_check_faults(Doctor *doctor)
     }
 }
 
-static gboolean
-is_of_a_port(const Doctor *doctor, const LinkInfo *link)
+/* The ifindexes of the ports' devices as a set; g_hash_table_unref() it. */
+static GHashTable *
+list_devices(const Doctor *doctor)
 {
-    for (guint i = 0; i < doctor->ports->len; i++) {
-        if (macvtap_port_get_interface_index(doctor->ports->pdata[i]) == link->index)
-            return TRUE;
-    }
-    return FALSE;
+    GHashTable *set = g_hash_table_new(NULL, NULL);
+
+    for (guint i = 0; i < doctor->ports->len; i++)
+        g_hash_table_add(
+            set, GINT_TO_POINTER(macvtap_port_get_interface_index(doctor->ports->pdata[i])));
+    return set;
 }
 
 /* By its alias a device is ours, whatever its name; macvtapd removes it at a start, unless its
@@ -67,13 +79,16 @@ is_of_a_port(const Doctor *doctor, const LinkInfo *link)
 void
 doctor_check_strays(Doctor *doctor)
 {
+    g_autoptr(GHashTable) devices = list_devices(doctor);
+
     for (guint i = 0; i < doctor->links->len; i++) {
         const LinkInfo *link = &g_array_index(doctor->links, LinkInfo, i);
         const char *id = port_alias_id(link->alias);
         char name[INTERFACE_NAME_TEXT_SIZE];
         g_autofree char *remedy = NULL;
 
-        if (!g_str_equal(link->kind, "macvtap") || is_of_a_port(doctor, link) ||
+        if (!g_str_equal(link->kind, "macvtap") ||
+            g_hash_table_contains(devices, GINT_TO_POINTER(link->index)) ||
             (!id && !g_str_has_prefix(link->name, "mvt")))
             continue;
         interface_name_format(link->name, name);

@@ -172,11 +172,14 @@ doctor_to_text(const Doctor *doctor)
 const LinkInfo *
 doctor_find_link(const Doctor *doctor, const char *name)
 {
-    for (guint i = 0; doctor->links && i < doctor->links->len; i++) {
-        const LinkInfo *link = &g_array_index(doctor->links, LinkInfo, i);
-        char text[INTERFACE_NAME_TEXT_SIZE];
+    char raw[INTERFACE_NAME_MAX + 1];
 
-        if (g_str_equal(interface_name_format(link->name, text), name))
+    if (!doctor->links || !interface_name_parse(name, raw))
+        return NULL;
+    for (guint i = 0; i < doctor->links->len; i++) {
+        const LinkInfo *link = &g_array_index(doctor->links, LinkInfo, i);
+
+        if (g_str_equal(link->name, raw))
             return link;
     }
     return NULL;

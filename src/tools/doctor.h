@@ -119,5 +119,6 @@ void doctor_check_domains(Doctor *doctor);
 
 /* doctor-state.c */
 void doctor_check_daemon(Doctor *doctor);
+void doctor_check_place(Doctor *doctor);
 void doctor_check_faults(Doctor *doctor); /* those with the check's code */
 void doctor_check_strays(Doctor *doctor);
