@@ -20,11 +20,11 @@ def refused(site, status, *words):
 
 
 @pytest.mark.parametrize("words, text", [
-    ([], "which command of domain?"),
+    ([], "no command of domain given"),
     (["nonsense"], "unknown command 'domain nonsense'"),
     (["attach"], "missing argument; usage: macvtapctl domain attach DOMAIN --network NET, or DOMAIN [TARGET|MAC] --replace"),
     (["attach", "idle", "vm-net", "--network=lan"], "'vm-net', is said with --replace only"),
-    (["attach", "idle"], "which network? Give --network NET"),
+    (["attach", "idle"], "--network NET is missing"),
     (["attach", "idle", "--network=lan", "--queues=-1"], "queues must be 1 to 256, not '-1'"),
     (["attach", "idle", "--network=lan", "--queues=70000"], "queues must be 1 to 256, not '70000'"),
     (["attach", "idle", "--network=lan", "--mtu=-4"], "the MTU must be 68 to 65535, not '-4'"),
@@ -40,8 +40,8 @@ def refused(site, status, *words):
     (["list", "--", "idle"], "unexpected argument 'idle'; usage: macvtapctl domain list"),
     (["hook", "idle"], "unexpected argument 'idle'; usage: macvtapctl domain hook"),
     (["check", "--", "-idle", "other"], "unexpected argument 'other'; usage: macvtapctl domain check DOMAIN"),
-    (["xml"], "which network? Give --network NET"),
-    (["xml", "lan"], "xml takes --network NET"),
+    (["xml"], "--network NET is missing"),
+    (["xml", "lan"], "unexpected argument 'lan'; usage: macvtapctl domain xml --network NET"),
 ], ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "")
 def test_wrong_use(site, words, text):
     assert text in refused(site, 2, *words)
