@@ -214,7 +214,8 @@ list_files(Registry *registry, gboolean damaged, GError **error)
         return NULL;
     }
     while (errno = 0, (entry = readdir(folder))) {
-        if (file_is_temporary(entry->d_name)) /* a daemon was killed before it could rename it */
+        /* A daemon was killed before it could rename it. */
+        if (!damaged && file_is_temporary(entry->d_name))
             unlinkat(registry->folder_fd, entry->d_name, 0);
         if (entry->d_name[0] == '.' || g_str_has_suffix(entry->d_name, DAMAGED_SUFFIX) != damaged)
             continue;

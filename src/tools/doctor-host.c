@@ -241,7 +241,8 @@ report_listener(Doctor *doctor, const MacvtapPort *port, const HostProcess *owne
 {
     const char *interface = macvtap_port_get_interface_name(port);
     g_autofree char *cure = find_cure(doctor->processes, owner ? owner->name : "", interface);
-    g_autofree char *who = owner ? g_strdup_printf("%s (process %d)", owner->name, (int)owner->pid)
+    g_autofree char *name = owner ? g_strescape(owner->name, NULL) : NULL;
+    g_autofree char *who = owner ? g_strdup_printf("%s (process %d)", name, (int)owner->pid)
                                  : g_strdup("a program of another PID namespace");
 
     doctor_problem(doctor, "port", macvtap_port_get_name(port),
