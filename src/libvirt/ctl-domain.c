@@ -136,7 +136,7 @@ run_command(Ctl *ctl, int argc, char **argv, GError **error)
     }
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                 "%s%s%s (see macvtapctl domain --help)",
-                argc > 0 ? "unknown command 'domain " : "no command of domain given",
+                argc > 0 ? "unknown command 'domain " : "domain needs a command",
                 argc > 0 ? argv[0] : "", argc > 0 ? "'" : "");
     return 2;
 }

@@ -166,7 +166,7 @@ refuse_command(int argc, char **argv, GError **error)
                     "unknown command '%s' (see macvtapctl --help)", argv[1]);
     else if (argc < 3)
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                    "no command of %s given: it has %s", argv[1], words);
+                    "%s needs a command: %s", argv[1], words);
     else
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                     "unknown command '%s %s': %s has %s", argv[1], argv[2], argv[1], words);

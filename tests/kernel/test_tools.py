@@ -247,8 +247,8 @@ def test_list_of_a_network_that_is_not_there(daemon):
 
 @pytest.mark.parametrize("words, said", [
     ([], ["no command given"]),
-    (["port"], ["no command of port given", "list, show, create, set, delete"]),
-    (["network"], ["no command of network given", "list, show"]),
+    (["port"], ["port needs a command", "list, show, create, set, delete"]),
+    (["network"], ["network needs a command", "list, show"]),
     (["port", "lst"], ["unknown command 'port lst'", "list, show, create, set, delete"]),
     (["prot", "list"], ["unknown command 'prot'"]),
 ])

@@ -20,7 +20,7 @@ def refused(site, status, *words):
 
 
 @pytest.mark.parametrize("words, text", [
-    ([], "no command of domain given"),
+    ([], "domain needs a command"),
     (["nonsense"], "unknown command 'domain nonsense'"),
     (["attach"], "missing argument; usage: macvtapctl domain attach DOMAIN --network NET, or DOMAIN [TARGET|MAC] --replace"),
     (["attach", "idle", "vm-net", "--network=lan"], "'vm-net', is said with --replace only"),
