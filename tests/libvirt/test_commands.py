@@ -65,6 +65,8 @@ def test_what_there_is_not(site):
             ("network broken cannot be used: ", ["attach", "idle", "--network", "broken"]),
             ("a/b", ["attach", "idle", *lan, "--target", "a/b"]),
             ("a/b", ["xml", *lan, "--target", "a/b"]),
+            ("virt-install cannot be told of network parent=eth0,mode=bridge: define one",
+             ["xml", "--network", "parent=eth0,mode=bridge", "--template", "virt-install"]),
             ("there is no template 'none'", ["xml", *lan, "--template", "none"])]
     for text, words in rows:
         assert text in refused(site, 1, *words)

@@ -285,6 +285,9 @@ def test_clone_of_two_ports(site):
     for network in ("lan", "dmz"):
         site.daemon.domain("attach", "first", "--network", network)
     like_a_clone(site, "first", "second")
+    # One MAC is not for two.
+    done = site.daemon.domain("attach", "second", "--replace", "--mac", new_mac(), check=False)
+    assert done.returncode == 1 and "which interface of domain second? Say one of 52:" in done.stderr
     site.daemon.domain("attach", "second", "--replace")
     for name in ("first", "second"):
         site.libvirt.virsh("start", name)
