@@ -173,6 +173,13 @@ def test_running_guest_pings_again(site):
     guest.tell(f"configure {name} 10.0.1.1/24")
     guest.reach(DMZ_STATION)
 
+    # What virsh leaves of one, detach removes.
+    site.libvirt.virsh("detach-interface", "guest", "ethernet", "--live")
+    guest.tell("while [ -e /sys/class/net/" + name + " ]; do :; done")
+    told(site, "guest", "the guest has no such interface, but its port is still there", "unplugged")
+    site.daemon.domain("detach", "guest", "guest-net0", "--live")
+    assert site.daemon.ports() == [] and "guest-net0" not in xml_of(site, "guest")
+
 
 def virt_install_words(site, name, *words):
     return site.daemon.domain("xml", "--network", "lan", "--domain", name, "--template", "virt-install",
