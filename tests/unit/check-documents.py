@@ -107,8 +107,19 @@ def check_links():
     return wrong
 
 
+def check_packages():
+    """README's first command installs what the build needs, and besides that QEMU and git."""
+    text = (documents.SOURCE / "tests/packages").read_text(encoding="utf-8")
+    lists = {title.split("\n")[0]: set(re.findall(r"^([a-z0-9][^\s#]*)", title, re.M)) for title in text.split("\n# ")[1:]}
+    words = documents.blocks("README.md")[0].text.split("\n")[0].split()
+    installs = set(words[words.index("-y") + 1:])
+    wrong = [f"README.md does not install {name}, which tests/packages has under build"
+             for name in sorted(lists["build"] - installs)]
+    return wrong + [f"tests/packages lacks {name}, which README.md installs" for name in sorted(installs - set.union(*lists.values()))]
+
+
 checks = [("every code block is run by a test, or has a reason", check_blocks), ("commands and options", check_commands),
-          ("links", check_links)]
+          ("links", check_links), ("packages", check_packages)]
 print(f"1..{len(checks)}")
 for number, (title, check) in enumerate(checks, 1):
     problems = check()
