@@ -110,7 +110,8 @@ def check_links():
 def check_packages():
     """README's first command installs what the build needs, and besides that QEMU and git."""
     text = (documents.SOURCE / "tests/packages").read_text(encoding="utf-8")
-    lists = {title.split("\n")[0]: set(re.findall(r"^([a-z0-9][^\s#]*)", title, re.M)) for title in text.split("\n# ")[1:]}
+    parts = [part.partition("\n") for part in text.split("\n# ")[1:]]
+    lists = {title: set(re.findall(r"^([a-z0-9][^\s#]*)", names, re.M)) for title, _, names in parts}
     words = documents.blocks("README.md")[0].text.split("\n")[0].split()
     installs = set(words[words.index("-y") + 1:])
     wrong = [f"README.md does not install {name}, which tests/packages has under build"
