@@ -57,13 +57,13 @@ def end_vms(host):
 
 
 def install_without_readme(host):
-    """For the other tests, when the first was not chosen."""
-    host.run("command -v macvtapd || { " + INSTALL.replace("lan0", "eth0") + "; systemctl enable --now macvtapd.socket macvtapd.service;"
-             " systemctl reload libvirtd; }", Deadline(600))
+    """For the other tests."""
+    host.run("command -v macvtapd || { " + INSTALL.replace("lan0", "eth0")
+             + "systemctl enable --now macvtapd.socket macvtapd.service; systemctl reload libvirtd; }", Deadline(600))
 
 
-def test_quick_start(host):
-    """Five commands to the first ping, one more for the second VM."""
+def test_quick_start_and_uninstall(host):
+    """Five commands to the first ping, one more for the second VM; and macvtapd goes again."""
     host.run("! command -v macvtapd")
     lines = block("README.md", "From a bare Debian 12 to the first ping", 0).splitlines()
     assert len(lines) == 5
@@ -76,6 +76,9 @@ def test_quick_start(host):
     begin_vm(host, lines[-1].replace("-name web", "-name mail").replace("disk.qcow2", "second.qcow2"), SECOND)
     assert {port["name"] for port in host.ports()} == {"web", "mail"}
     end_vms(host)
+    for line in commands(block("README.md", "Install, uninstall, develop", 0)):
+        host.run(f"cd /root; {line}")
+    host.run("! command -v macvtapd && [ ! -e /usr/lib/systemd/system/macvtapd.service ]")
 
 
 def test_quick_start_with_libvirt(host):
@@ -192,12 +195,3 @@ def test_host_access_by_networkd(addressed):
     addressed.write("/etc/systemd/network/20-hostlan.network", block("docs/recipes.md", "Host access", 4))
     addressed.run("systemctl start systemd-networkd")
     check_host_access(addressed)
-
-
-def test_uninstall(site):
-    """The last test: README's lines take macvtapd away."""
-    if not site.run("ls -d /root/macvtapd/build || true"):
-        pytest.skip("cannot run without test_quick_start, which builds it")
-    for line in commands(block("README.md", "Install, uninstall, develop", 0)):
-        site.run(f"cd /root; {line}")
-    site.run("hash -r; ! command -v macvtapd && [ ! -e /usr/lib/systemd/system/macvtapd.service ]")
