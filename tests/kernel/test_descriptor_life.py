@@ -245,9 +245,10 @@ def test_show_names_the_processes(daemon, host):
 
 def test_refusal_names_the_processes(daemon, host):
     """What keeps a name or a MAC, to who may know it; of another user's port there is nothing to say."""
-    process = host.start(program("macvtap-run"), f"--network=lan,name=vm,mac={MAC}", "--", "sh", "-c", "echo; exec cat", "{fd}",
-                         "{mac}", env=daemon.environment(), stdin=-1, stdout=-1)
-    process.stdout.readline()
+    process = host.start(program("macvtap-run"), f"--network=lan,name=vm,mac={MAC}", "--", "sh", "-c", "exec cat", "{fd}",
+                         "{mac}", env=daemon.environment(), stdin=-1, stdout=-1, bufsize=0)
+    process.stdin.write(b"\n")
+    process.stdout.readline()  # cat has become what the shell was
     for again in ("name=vm", f"mac={MAC}"):
         done = daemon.tool("macvtap-run", f"--network=lan,{again}", "--", "true", "{fd}", "{mac}", check=False)
         (line,) = done.stderr.splitlines()
