@@ -29,3 +29,12 @@ gboolean networks_has_parent(Networks *networks, const Network *network, int ind
 
 /* Whether there is any of them. */
 gboolean networks_has_any_parent(Networks *networks, const Network *network);
+
+/* parent.c: the first macvlan or macvtap on the parent but the one with this index, with this MAC
+ * unless mac is NULL. */
+gboolean parent_find_child(Networks *networks, const LinkInfo *parent, int but,
+                           const MacAddress *mac, LinkInfo *ret_child);
+
+/* parent.c: whether the parent takes a device in this mode beside the child that it has. */
+gboolean parent_check_child(const LinkInfo *parent, const LinkInfo *child, MacvtapMode mode,
+                            GError **error);

@@ -203,11 +203,9 @@ count_port(Port *port, gpointer user_data)
         load->passthru = port;
 }
 
-/* The first macvlan or macvtap on the parent but the one with this index, with this MAC unless mac
- * is NULL. */
-static gboolean
-find_child(Networks *networks, const LinkInfo *parent, int but, const MacAddress *mac,
-           LinkInfo *ret_child)
+gboolean
+parent_find_child(Networks *networks, const LinkInfo *parent, int but, const MacAddress *mac,
+                  LinkInfo *ret_child)
 {
     g_autoptr(GArray) links = networks->kernel->ops->link_list(networks->kernel, NULL);
 
@@ -223,9 +221,8 @@ find_child(Networks *networks, const LinkInfo *parent, int but, const MacAddress
     return FALSE;
 }
 
-/* Whether the parent takes a device in this mode beside the child that it has. */
-static gboolean
-check_child(const LinkInfo *parent, const LinkInfo *child, MacvtapMode mode, GError **error)
+gboolean
+parent_check_child(const LinkInfo *parent, const LinkInfo *child, MacvtapMode mode, GError **error)
 {
     if (child->mode == MACVTAP_MODE_PASSTHRU)
         return port_error_set(error, PORT_ERROR_PARENT_BUSY, "passthru device %s holds %s",
@@ -253,8 +250,8 @@ check_free(Networks *networks, const Network *network, const LinkInfo *device, G
                               load.any->name);
     /* Somebody else's: the kernel would refuse it, but a pool has other members to try. */
     return network->mode != MACVTAP_MODE_PASSTHRU ||
-           !find_child(networks, device, 0, NULL, &child) ||
-           check_child(device, &child, network->mode, error);
+           !parent_find_child(networks, device, 0, NULL, &child) ||
+           parent_check_child(device, &child, network->mode, error);
 }
 
 /* What the network wants that a macvlan which stands for its parent cannot give. */
@@ -496,7 +493,7 @@ parent_has_child(Networks *networks, const LinkInfo *parent, const MacAddress *m
 {
     LinkInfo child;
 
-    return find_child(networks, parent, 0, mac, &child);
+    return parent_find_child(networks, parent, 0, mac, &child);
 }
 
 gboolean
@@ -513,88 +510,4 @@ parent_check_mac(Networks *networks, const LinkInfo *parent, const MacAddress *m
         return port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s is port %s's on %s", text,
                               port->name, parent->name);
     return TRUE;
-}
-
-/* What the kernel's EINVAL means: what is seen to be in the way, or it is where we cannot see. */
-static void
-explain_invalid(Networks *networks, const LinkInfo *parent, const Port *port, GError **error)
-{
-    LinkInfo child, now;
-
-    if (find_child(networks, parent, 0, NULL, &child) &&
-        !check_child(parent, &child, port->mode, error))
-        return;
-    if (networks->kernel->ops->link_by_index(networks->kernel, parent->index, &now, NULL) &&
-        port->mtu > now.mtu)
-        port_error_set(error, PORT_ERROR_MTU_TOO_LARGE, "MTU %u is above %s's %u", port->mtu,
-                       now.name, now.mtu);
-    else if (port->mode == MACVTAP_MODE_PASSTHRU)
-        port_error_set(error, PORT_ERROR_PARENT_BUSY,
-                       "passthru needs %s for itself, and a macvlan or macvtap in another network"
-                       " namespace (a container's) is on it",
-                       parent->name);
-    else
-        port_error_set(error, PORT_ERROR_PARENT_BUSY,
-                       "a passthru macvlan or macvtap in another network namespace (a container's)"
-                       " holds %s",
-                       parent->name);
-}
-
-static void
-explain_address(Networks *networks, const LinkInfo *parent, const Port *port, GError **error)
-{
-    char text[MAC_ADDRESS_TEXT_SIZE];
-    LinkInfo child;
-
-    mac_address_format(&port->mac, text);
-    if (find_child(networks, parent, port->interface_index, &port->mac, &child))
-        port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s is %s's on %s", text, child.name,
-                       parent->name);
-    else
-        port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s is already in use on %s", text,
-                       parent->name);
-}
-
-void
-parent_explain(Networks *networks, const LinkInfo *parent, const Port *port, GError *cause,
-               GError **error)
-{
-    if (error_is_errno(cause, EEXIST)) {
-        port_error_set(error, PORT_ERROR_NAME_TAKEN, "interface name %s is taken",
-                       port->interface_name);
-    } else if (error_is_errno(cause, EADDRINUSE)) {
-        explain_address(networks, parent, port, error);
-    } else if (error_is_errno(cause, ENODEV)) {
-        port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "interface %s has just been removed",
-                       parent->name);
-    } else if (error_is_errno(cause, EBUSY)) {
-        port_error_set(error, PORT_ERROR_PARENT_BUSY,
-                       "%s is in use in a way that excludes macvtap: %s", parent->name,
-                       cause->message);
-    } else if (error_is_errno(cause, EINVAL)) {
-        explain_invalid(networks, parent, port, error);
-    } else if (error_is_errno(cause, ENOPKG)) {
-        port_error_set(error, PORT_ERROR_SYSTEM,
-                       "this kernel has no macvtap module: see that `modprobe macvtap` succeeds");
-    } else {
-        port_error_set(error, PORT_ERROR_SYSTEM, "cannot create a macvtap on %s: %s", parent->name,
-                       cause->message);
-    }
-    g_error_free(cause);
-}
-
-int
-parent_foresee(Networks *networks, const LinkInfo *parent, const Port *port)
-{
-    LinkInfo other;
-
-    if (port->interface_name[0] &&
-        networks->kernel->ops->link_by_name(networks->kernel, port->interface_name, &other, NULL))
-        return EEXIST;
-    if (find_child(networks, parent, 0, NULL, &other) &&
-        !check_child(parent, &other, port->mode, NULL))
-        return EINVAL;
-    return port->mode != MACVTAP_MODE_PASSTHRU && parent_has_child(networks, parent, &port->mac)
-               ? EADDRINUSE
-               : 0;
 }

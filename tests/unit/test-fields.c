@@ -179,8 +179,7 @@ test_networks_have_the_same_fields(void **state)
     }
     for (guint i = 0; i < 4; i++)
         assert_true(g_hash_table_remove(
-            members,
-            (const char *const[]){"problem", "parentProblems", "takenVlans", "ports"}[i]));
+            members, (const char *const[]){"problem", "parentProblems", "takenVlans", "ports"}[i]));
     expect_nothing_more(members, "type Network");
 }
 
