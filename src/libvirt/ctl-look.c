@@ -13,11 +13,13 @@
 #include "domain-port.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #define STATE_ABSENT "absent"
 #define STATE_MISMATCH "mismatch"
@@ -67,15 +69,34 @@ read_device_number(const MacvtapPort *port, dev_t *ret_device)
     return TRUE;
 }
 
+/* Whether the descriptor was opened as this node: "/dev/tap7", with " (deleted)" behind it once the
+ * node has gone. */
 static gboolean
-has_open(DIR *folder, dev_t device)
+has_name(int folder, const char *entry, const char *node)
+{
+    char link[PATH_MAX];
+    ssize_t length = readlinkat(folder, entry, link, sizeof link - 1);
+    const char *name, *rest;
+
+    if (length < 0)
+        return FALSE;
+    link[length] = '\0';
+    name = strrchr(link, '/');
+    rest = name && g_str_has_prefix(name + 1, node) ? name + 1 + strlen(node) : NULL;
+    return rest && (rest[0] == '\0' || rest[0] == ' ');
+}
+
+/* The number alone says nothing: the kernel gives that of a device that has gone to the next one,
+ * whoever still has a queue of the old one open. */
+static gboolean
+has_open(DIR *folder, dev_t device, const char *node)
 {
     const struct dirent *entry;
     struct stat status;
 
     while ((entry = readdir(folder))) {
         if (fstatat(dirfd(folder), entry->d_name, &status, 0) == 0 && S_ISCHR(status.st_mode) &&
-            status.st_rdev == device)
+            status.st_rdev == device && has_name(dirfd(folder), entry->d_name, node))
             return TRUE;
     }
     return FALSE;
@@ -87,13 +108,14 @@ static gboolean
 is_in_use(int pid, const MacvtapPort *port)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/fd", pid);
+    g_autofree char *node = g_strdup_printf("tap%d", macvtap_port_get_interface_index(port));
     DIR *folder;
     dev_t device;
     gboolean found;
 
     if (pid == 0 || !read_device_number(port, &device) || !(folder = opendir(path)))
         return TRUE;
-    found = has_open(folder, device);
+    found = has_open(folder, device, node);
     closedir(folder);
     return found;
 }

@@ -204,6 +204,22 @@ may_keep_target(const Replace *replace, const DomainNic *nic)
             if_nametoindex(nic->target) == 0);
 }
 
+/* While the domain runs, its configuration gets the device that the guest has with this MAC. */
+static const char *
+find_running_target(const Replace *replace, const DomainNic *nic)
+{
+    for (guint i = 0; i < replace->there->len; i++) {
+        const MacvtapPort *port = replace->there->pdata[i];
+        const char *target = macvtap_port_get_interface_name(port);
+
+        if (domain_port_is_held(port, replace->xml->uuid) &&
+            domain_port_same_mac(macvtap_port_get_mac_address(port), nic->mac) &&
+            !domain_xml_has_interface(replace->xml, target))
+            return target;
+    }
+    return NULL;
+}
+
 static gboolean
 may_keep_mac(const Replace *replace, const DomainNic *nic, const char *network)
 {
@@ -222,6 +238,8 @@ decide_options(const Replace *replace, const DomainNic *nic, PortOptions *option
         return FALSE;
     if (!options->target && may_keep_target(replace, nic))
         options->target = g_strdup(nic->target);
+    if (!options->target)
+        options->target = g_strdup(find_running_target(replace, nic));
     if (!options->target)
         options->target =
             ctl_choose_target(replace->with.ctl, replace->domain, replace->xml, error);

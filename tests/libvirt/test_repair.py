@@ -273,11 +273,13 @@ def test_running_guest_moves(site):
         guest.wait_booted()
         for words, ours in (("attach guest --replace", 1), ("detach guest guest-net0 --direct", 0)):
             before = guest.count()
-            site.daemon.domain(*words.split())
+            site.daemon.domain(*words.split(), "--live", "--config")
             name = guest.wait_line(r"GUEST ADDED interface=(\S+)", before).group(1)
             guest.tell(f"configure {name} 10.0.0.1/24")
             guest.reach(STATION)
             assert [port["macAddress"] for port in site.daemon.ports()] == [mac] * ours
+            # It starts with the same device the next time.
+            assert xml_of(site, "guest", "--inactive").count("guest-net0") == 2 * ours
         assert f"<mac address='{mac}'/>" in xml_of(site, "guest") and "macvtapd" not in xml_of(site, "guest")
     finally:
         site.libvirt.virsh("destroy", "guest")
