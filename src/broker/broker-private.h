@@ -121,6 +121,10 @@ gboolean device_note_moved(Port *port, const LinkInfo *link);
 /* device.c: removes the port's device where somebody has moved it, if that is known. */
 gboolean broker_remove_moved(Broker *broker, const Port *port, GError **error);
 
+/* delete.c: removes the devices of ours that no port needs: networks', and what features have made
+ * for several ports. PORT_ERROR_SYSTEM. */
+gboolean broker_sweep_devices(Broker *broker, GError **error);
+
 /* events.c: fills what is seen of the port's device and its parent now. */
 void broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInfo *parent);
 

@@ -41,6 +41,12 @@ host_is_damaged(FeatureHost *host, const char *id)
     return registry_has_damaged(broker_of(host)->registry, id);
 }
 
+static const Network *
+host_network(FeatureHost *host, const Port *port)
+{
+    return broker_network_of(broker_of(host), port);
+}
+
 static void
 host_look(FeatureHost *host, Port *port)
 {
@@ -72,6 +78,7 @@ static const FeatureHostOps host_ops = {
     .record = host_record,
     .save = host_save,
     .is_damaged = host_is_damaged,
+    .network = host_network,
     .look = host_look,
     .look_later = host_look_later,
     .emit = host_emit,

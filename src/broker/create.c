@@ -306,9 +306,12 @@ clean_up_after_failure(Creation *creation)
 
     if (creation->is_stuck)
         hand_over(creation);
-    if (creation->network && creation->network->vlan &&
-        !networks_sweep_devices(creation->broker->networks, &error))
-        g_warning("%s", error->message);
+    if (creation->network && creation->network->vlan) {
+        if (!broker_sweep_devices(creation->broker, &error))
+            g_warning("%s", error->message);
+    } else {
+        features_sweep(&creation->broker->host);
+    }
 }
 
 gboolean

@@ -22,6 +22,13 @@ is_gone(const GError *error)
     return g_error_matches(error, PORT_ERROR, PORT_ERROR_DEVICE_GONE);
 }
 
+gboolean
+broker_sweep_devices(Broker *broker, GError **error)
+{
+    features_sweep(&broker->host);
+    return networks_sweep_devices(broker->networks, error);
+}
+
 /* The port's device has gone: so does everything else of it. */
 static gboolean
 forget_port(Broker *broker, Port *port, const PortEnd *end, GError **error)
@@ -113,7 +120,7 @@ sweep_after_removal(Broker *broker, PortRemoval *removals, guint n)
 {
     g_autoptr(GError) error = NULL;
 
-    if (networks_sweep_devices(broker->networks, &error))
+    if (broker_sweep_devices(broker, &error))
         return;
     for (guint i = 0; i < n; i++) {
         if (!removals[i].error)

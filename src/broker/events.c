@@ -223,6 +223,7 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
 
     if (type == LINK_EVENT_LOST) {
         g_hash_table_remove_all(broker->removed);
+        features_on_removed(&broker->host, NULL);
         broker_look_at_all(broker);
         return;
     }
@@ -239,6 +240,8 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
         look_at_event(broker, port, link);
     else if (type == LINK_EVENT_CHANGED)
         on_other_changed(broker, link);
+    else
+        features_on_removed(&broker->host, link);
     if (type == LINK_EVENT_REMOVED)
         look_at_blocked(broker, 0);
 }

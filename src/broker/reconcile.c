@@ -284,8 +284,7 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
             return FALSE;
     }
     look_for_orphans(&run, unfinished);
-    if (!remove_all(&run, unfinished, ended, error) ||
-        !networks_sweep_devices(broker->networks, error))
+    if (!remove_all(&run, unfinished, ended, error) || !broker_sweep_devices(broker, error))
         return FALSE;
     features_loaded(&broker->host);
     *ret_messages = g_steal_pointer(&messages);

@@ -124,8 +124,10 @@ broker_reload_networks(Broker *broker, GHashTable *networks)
         if (!port->is_ending && broker_follow_network(broker, port))
             g_hash_table_add(followed, port);
     }
-    if (ports->len > 0)
+    if (ports->len > 0) {
         look_begin_anew(broker);
+        features_sweep(&broker->host);
+    }
     for (guint i = 0; i < ports->len; i++) {
         Port *port = ports->pdata[i];
 

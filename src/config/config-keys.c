@@ -144,10 +144,14 @@ set_list(const Field *field, const ConfigLookup *lookup, GArray *list, const cha
 }
 
 static gboolean
-set_strings(GStrv *at, const char *value)
+set_strings(const Field *field, GStrv *at, const char *value, GError **error)
 {
     g_strfreev(*at);
     *at = split_words(value);
+    for (char **word = *at; *word; word++) {
+        if (field->object.check && !field->object.check(*word, NULL))
+            return refuse(error, field, *word);
+    }
     return TRUE;
 }
 
@@ -167,7 +171,7 @@ set_value(const Field *field, ConfigTarget *target, const char *value, GError **
     case FIELD_TEXT:
         return set_text(field, at, value, error);
     case FIELD_STRINGS:
-        return set_strings(at, value);
+        return set_strings(field, at, value, error);
     default:
         return set_list(field, target->lookup, *(GArray **)at, value, error);
     }

@@ -38,6 +38,7 @@ typedef struct PortFeature {
                      gboolean by_parent);
     gboolean (*on_parent)(FeatureHost *host, Port *port, const LinkInfo *parent);
     gboolean (*on_network)(FeatureHost *host, Port *port, const Network *network);
+    void (*on_removed)(FeatureHost *host, const LinkInfo *link);
 
     gboolean (*check_change)(FeatureHost *host, const Caller *caller, const Port *port,
                              const PortChange *change, GError **error);
@@ -47,10 +48,12 @@ typedef struct PortFeature {
     gboolean (*release)(FeatureHost *host, const Port *port, GError **error);
     void (*orphan)(FeatureHost *host, const LinkInfo *device);
     void (*detach)(FeatureHost *host, const Port *port);
+    void (*sweep)(FeatureHost *host);
 } PortFeature;
 
 extern const PortFeature feature_lifetime, feature_node, feature_sources, feature_mac, feature_mtu,
-    feature_promiscuity, feature_queue_lengths, feature_migration, feature_host_address;
+    feature_promiscuity, feature_queue_lengths, feature_migration, feature_host_address,
+    feature_guest_vlans;
 
 /* What the feature's start() left. */
 gpointer feature_state(FeatureHost *host, const PortFeature *feature);

@@ -7,9 +7,9 @@
 
 /* What ends a port comes first: a port that ends is nothing to the others. */
 static const PortFeature *const features[] = {
-    &feature_lifetime,      &feature_node,      &feature_sources,
-    &feature_mac,           &feature_mtu,       &feature_promiscuity,
-    &feature_queue_lengths, &feature_migration, &feature_host_address,
+    &feature_lifetime,     &feature_node,        &feature_sources,       &feature_mac,
+    &feature_mtu,          &feature_promiscuity, &feature_queue_lengths, &feature_migration,
+    &feature_host_address, &feature_guest_vlans,
 };
 
 #define FOR_EACH(feature)                                                                          \
@@ -251,6 +251,26 @@ features_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
             changed |= feature->on_parent(host, port, parent);
     }
     return changed;
+}
+
+void
+features_on_removed(FeatureHost *host, const LinkInfo *link)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->on_removed)
+            feature->on_removed(host, link);
+    }
+}
+
+void
+features_sweep(FeatureHost *host)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->sweep)
+            feature->sweep(host);
+    }
 }
 
 gboolean

@@ -31,6 +31,10 @@ typedef struct FeatureHostOps {
     /* Whether the record of a port with this id was found damaged: there may be such a port. */
     gboolean (*is_damaged)(FeatureHost *host, const char *id);
 
+    /* The port's network as it is defined now, which may be of another mode; NULL when there is
+     * none any more, or it cannot be used. */
+    const Network *(*network)(FeatureHost *host, const Port *port);
+
     /* Looks at the port's device now, follows what others may change and repairs the rest. */
     void (*look)(FeatureHost *host, Port *port);
 
@@ -130,6 +134,9 @@ gboolean features_on_parent(FeatureHost *host, Port *port, const LinkInfo *paren
  * mode. TRUE when the port has changed, and its record is to be written. */
 gboolean features_on_network(FeatureHost *host, Port *port, const Network *network);
 
+/* A link that is no port's has gone; NULL: events were lost, and any may have. */
+void features_on_removed(FeatureHost *host, const LinkInfo *link);
+
 /* What is to change of a living port: whether it may be, and the change. PORT_ERROR. */
 gboolean features_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                                const PortChange *change, GError **error);
@@ -149,3 +156,7 @@ void features_orphan(FeatureHost *host, const LinkInfo *device);
 /* The port has gone, or its creation has failed; of the latter anything may be missing. Backwards.
  */
 void features_detach(FeatureHost *host, const Port *port);
+
+/* Ports have gone or were not made, the networks have changed, or the daemon has just started: what
+ * a feature has made for several ports and none needs goes. */
+void features_sweep(FeatureHost *host);

@@ -17,6 +17,12 @@ check_vlan(const char *text, GError **error)
     return network_vlan_is_valid(text);
 }
 
+static gboolean
+check_guest_vlan(const char *text, GError **error)
+{
+    return vlan_tags_add(text, NULL);
+}
+
 /* MTU: Linux's ETH_MIN_MTU and ETH_MAX_MTU. */
 const Field network_fields[] = {
     {"name", FIELD_REPLY, IN_NETWORK(TEXT, name), .label = "network", .column = "NAME"},
@@ -45,6 +51,9 @@ const Field network_fields[] = {
     {"multicast", FIELD_REPLY, IN_NETWORK(ENUM, multicast),
      FIELD_WORDS(multicast_policy_name, MULTICAST_FILTER + 1), KEY("Port", "Multicast"),
      .label = "multicast"},
+    {"guestVlans", FIELD_REPLY,
+     IN_NETWORK(STRINGS, guest_vlans, .check = check_guest_vlan), KEY("Port", "GuestVLANs"),
+     .expected = "N or FIRST-LAST, each 1 to 4094", .label = "guest VLANs"},
     {"maxQueues", FIELD_REPLY, IN_NETWORK(UINT, max_queues, .min = 1, .max = NETWORK_QUEUES_MAX),
      KEY("Port", "MaxQueues"), .label = "max queues"},
     {"vhost", FIELD_REPLY, IN_NETWORK(ENUM, vhost),

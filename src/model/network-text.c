@@ -82,3 +82,53 @@ network_vlan_is_valid(const char *text)
 
     return (n == 1 || n == 2) && vlan_id_is_valid(ids[0]) && (n == 1 || vlan_id_is_valid(ids[1]));
 }
+
+gboolean
+vlan_tags_has(const VlanTags *tags, guint tag)
+{
+    return (tags->bits[tag / 64] >> tag % 64 & 1) != 0;
+}
+
+void
+vlan_tags_set(VlanTags *tags, guint tag, gboolean on)
+{
+    const guint64 bit = G_GUINT64_CONSTANT(1) << tag % 64;
+
+    if (on)
+        tags->bits[tag / 64] |= bit;
+    else
+        tags->bits[tag / 64] &= ~bit;
+}
+
+guint
+vlan_tags_count(const VlanTags *tags)
+{
+    guint count = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(tags->bits); i++)
+        count += (guint)__builtin_popcountll(tags->bits[i]);
+    return count;
+}
+
+gboolean
+vlan_tags_add(const char *text, VlanTags *tags)
+{
+    g_auto(GStrv) ends = g_strsplit(text, "-", 3);
+    guint n = g_strv_length(ends), first, last;
+
+    if (n < 1 || n > 2 || !vlan_id_is_valid(ends[0]) || !vlan_id_is_valid(ends[n - 1]))
+        return FALSE;
+    first = (guint)g_ascii_strtoull(ends[0], NULL, 10);
+    last = (guint)g_ascii_strtoull(ends[n - 1], NULL, 10);
+    for (guint tag = first; tags && tag <= last; tag++)
+        vlan_tags_set(tags, tag, TRUE);
+    return first <= last;
+}
+
+void
+network_guest_vlans(const Network *network, VlanTags *ret_tags)
+{
+    *ret_tags = (VlanTags){{0}};
+    for (char **word = network->guest_vlans; *word; word++)
+        vlan_tags_add(*word, ret_tags);
+}

@@ -35,6 +35,7 @@ network_new(const char *name)
     network->mac = MAC_POLICY_GENERATE;
     network->allow_macs = g_array_new(FALSE, FALSE, sizeof(MacRange));
     network->multicast = MULTICAST_ALL;
+    network->guest_vlans = g_new0(char *, 1);
     network->allow_uids = g_array_new(FALSE, FALSE, sizeof(uid_t));
     network->allow_gids = g_array_new(FALSE, FALSE, sizeof(gid_t));
     set_allow_macs(network, DEFAULT_ALLOW_MACS);
@@ -67,6 +68,7 @@ network_clear(gpointer data)
     g_free(network->vlan);
     g_array_unref(network->sources);
     g_array_unref(network->allow_macs);
+    g_strfreev(network->guest_vlans);
     g_array_unref(network->allow_uids);
     g_array_unref(network->allow_gids);
 }
@@ -145,13 +147,31 @@ check_passthru(const Network *network, GError **error)
     return TRUE;
 }
 
+/* Passthru has the parent for itself: no other device there could name the tags. */
+static gboolean
+check_guest_vlans(const Network *network, GError **error)
+{
+    VlanTags tags;
+
+    if (network->guest_vlans[0] && network->mode == MACVTAP_MODE_PASSTHRU)
+        return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
+                              "GuestVLANs= does not go with Mode=passthru, whose parent lets every"
+                              " tag in (unless NoPromisc=yes)");
+    network_guest_vlans(network, &tags);
+    return vlan_tags_count(&tags) <= NETWORK_GUEST_VLANS_MAX ||
+           port_error_set(error, PORT_ERROR_NETWORK_INVALID,
+                          "GuestVLANs= has more than %d tags: for all of them, make the parent"
+                          " promiscuous instead (ip link set %s promisc on)",
+                          NETWORK_GUEST_VLANS_MAX, network->parents[0]);
+}
+
 gboolean
 network_finish(Network *network, gboolean mac_policy_given, GError **error)
 {
     if (!mac_policy_given && network->mode == MACVTAP_MODE_PASSTHRU)
         network->mac = MAC_POLICY_INHERIT;
     return check_parents(network, error) && check_sources(network, error) &&
-           check_passthru(network, error);
+           check_passthru(network, error) && check_guest_vlans(network, error);
 }
 
 static gboolean

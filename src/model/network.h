@@ -66,6 +66,7 @@ typedef struct Network {
     MacPolicy mac;
     GArray *allow_macs; /* of MacRange; what a caller may ask for and what we generate from */
     MulticastPolicy multicast;
+    GStrv guest_vlans; /* "100", "200-210": the 802.1Q tags that guests use themselves; may be empty */
     guint32 tx_queue_length;        /* packets; 0: the kernel's 500 */
     guint32 broadcast_queue_length; /* packets; 0: the kernel's 1000 */
 
@@ -111,3 +112,21 @@ const char *multicast_policy_name(MulticastPolicy policy);
 
 /* "N" or "OUTER.INNER", each 1 to 4094. */
 gboolean network_vlan_is_valid(const char *text);
+
+/* A set of 802.1Q tags. */
+typedef struct VlanTags {
+    guint64 bits[64]; /* tag n is bit n % 64 of bits[n / 64] */
+} VlanTags;
+
+/* The most tags of GuestVLANs=: each is a VLAN device on the parent. */
+#define NETWORK_GUEST_VLANS_MAX 256
+
+/* "N" or "FIRST-LAST", each 1 to 4094: adds them to tags, unless that is NULL. */
+gboolean vlan_tags_add(const char *text, VlanTags *tags);
+
+gboolean vlan_tags_has(const VlanTags *tags, guint tag);
+void vlan_tags_set(VlanTags *tags, guint tag, gboolean on);
+guint vlan_tags_count(const VlanTags *tags);
+
+/* The network's GuestVLANs=, which have been checked. */
+void network_guest_vlans(const Network *network, VlanTags *ret_tags);

@@ -260,6 +260,11 @@ check_macvlan(const Network *network, const LinkInfo *link, GError **error)
 {
     if (!link->is_macvlan)
         return TRUE;
+    if (network->guest_vlans[0])
+        return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
+                              "GuestVLANs= cannot be had on %s: it is a macvlan, whose interface"
+                              " below is in another network namespace: name the tags there",
+                              link->name);
     if (network->mode == MACVTAP_MODE_PASSTHRU)
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
                               "passthru needs an interface for itself, and %s is a macvlan, which"

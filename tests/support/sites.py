@@ -24,6 +24,9 @@ KINDS = {
     "own-vlan": ("nic", f"{VLAN}"),
 }
 
+# As "nic", with the NIC that has a VLAN filter (virtio-net's, which cannot be turned off).
+FILTERING = {"filtering-nic": ("filtering_nic", None)}
+
 _STATE = ("address", "mtu", "flags", "promiscuity", "allmulti", "operstate", "txqlen", "ifalias", "linkinfo")
 
 
@@ -79,7 +82,7 @@ def _drivers():
 
 
 class Site:
-    """A host with a parent, and a station. kind: one of KINDS, or "bond:MODE" for a bond of another mode.
+    """A host with a parent, and a station. kind: one of KINDS or FILTERING, or "bond:MODE" for a bond of another mode.
 
     parent, vlan: what Parent= and VLAN= of a network say. trunk: the links that a port must leave as they were: the
     parent, a bond's slaves, the VLAN device that the administrator made. wire: the station's interface on the same
@@ -87,7 +90,7 @@ class Site:
 
     def __init__(self, kind):
         kind, _, bond_mode = kind.partition(":")
-        base, self.vlan = KINDS[kind]
+        base, self.vlan = (KINDS | FILTERING)[kind]
         self._bond_mode = bond_mode or "active-backup"
         self._stack = contextlib.ExitStack()
         try:
@@ -111,8 +114,11 @@ class Site:
         self.host.connect("eth0", self.station, "eth0")
         self.parent, self.trunk = "eth0", ["eth0"]
 
-    def _nic(self):
-        for driver, host in (("e1000e", self.host), ("virtio_net", self.station)):
+    def _filtering_nic(self):
+        self._nic("virtio_net", "e1000e")
+
+    def _nic(self, own="e1000e", other="virtio_net"):
+        for driver, host in ((own, self.host), (other, self.station)):
             self._take_nic(driver, host)
         wait_carrier(self.host, "eth0")
         wait_carrier(self.station, "eth0")

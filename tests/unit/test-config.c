@@ -99,6 +99,7 @@ static const char full_file[] = "# the guests' network\n"
                                 "Mac=any\n"
                                 "AllowMacs=02:00:00:00:00:00/40 02:00:00:00:01:01\n"
                                 "Multicast=filter\n"
+                                "GuestVLANs=7 100-102\t4094\n"
                                 "TxQueueLength=1000000\n"
                                 "BroadcastQueueLength=1\n"
                                 "[Access]\n"
@@ -111,6 +112,7 @@ static void
 test_every_key_reaches_its_field(void **state)
 {
     g_autoptr(Network) network = parse(full_file);
+    VlanTags tags;
 
     assert_int_equal(g_strv_length(network->parents), 3);
     assert_string_equal(network->parents[1], "eth1");
@@ -127,6 +129,10 @@ test_every_key_reaches_its_field(void **state)
     assert_int_equal(network->allow_macs->len, 2);
     assert_int_equal(g_array_index(network->allow_macs, MacRange, 0).prefix_bits, 40);
     assert_int_equal(network->multicast, MULTICAST_FILTER);
+    assert_string_equal(network->guest_vlans[1], "100-102");
+    network_guest_vlans(network, &tags);
+    assert_int_equal(vlan_tags_count(&tags), 5);
+    assert_true(vlan_tags_has(&tags, 101) && vlan_tags_has(&tags, 4094));
     assert_int_equal(network->tx_queue_length, 1000000);
     assert_int_equal(network->broadcast_queue_length, 1);
     assert_int_equal(network->allow_uids->len, 2);
@@ -142,7 +148,7 @@ test_an_empty_value_is_the_default(void **state)
 {
     static const char *const sections[][2] = {
         {"Network", "VLAN=\nMTU=\nNoPromisc=\nSources= \n"},
-        {"Port", "MaxQueues=\nVhost=\nMac=\nAllowMacs=\nMulticast=\nTxQueueLength=\n"
+        {"Port", "MaxQueues=\nVhost=\nMac=\nAllowMacs=\nMulticast=\nGuestVLANs=\nTxQueueLength=\n"
                  "BroadcastQueueLength="},
         {"Access", "AllowUsers=\nAllowGroups=\t\nMaxPorts=\nMaxPortsPerUser="},
     };
@@ -203,6 +209,14 @@ test_bad_values_name_line_key_and_value(void **state)
          ":4: VLAN= '100 # office' is not N or OUTER.INNER, each 1 "
          "to 4094 (a comment needs a line of its own)"},
         {"Network", "VLAN=4095", ":4: VLAN= '4095' is not N or OUTER.INNER"},
+        {"Port", "GuestVLANs=100 abc",
+         ":5: GuestVLANs= 'abc' is not N or FIRST-LAST, each 1 to 4094"},
+        {"Port", "GuestVLANs=0", ":5: GuestVLANs= '0'"},
+        {"Port", "GuestVLANs=20-10", ":5: GuestVLANs= '20-10'"},
+        {"Port", "GuestVLANs=1-2-3", ":5: GuestVLANs= '1-2-3'"},
+        {"Port", "GuestVLANs=4000-4095", ":5: GuestVLANs= '4000-4095'"},
+        {"Port", "GuestVLANs=1,2", ":5: GuestVLANs= '1,2'"},
+        {"Port", "GuestVLANs=1-256 300", "GuestVLANs= has more than 256 tags"},
         {"Network", "NoPromisc=maybe", ":4: NoPromisc= 'maybe' is not yes or no"},
         {"Network", "MTU=67", ":4: MTU= '67' is not a number from 68 to 65535"},
         {"Network", "MTU=65536", ":4: MTU= '65536'"},

@@ -50,6 +50,12 @@ host_is_damaged(FeatureHost *host, const char *id)
     return TRUE;
 }
 
+static const Network *
+host_network(FeatureHost *host, const Port *port)
+{
+    return NULL;
+}
+
 static void
 host_look(FeatureHost *host, Port *port)
 {
@@ -79,6 +85,7 @@ static const FeatureHostOps ops = {
     .record = host_record,
     .save = host_save,
     .is_damaged = host_is_damaged,
+    .network = host_network,
     .look = host_look,
     .look_later = host_look_later,
     .emit = host_emit,

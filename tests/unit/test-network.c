@@ -211,6 +211,10 @@ test_finish_keeps_passthru_to_itself(void **state)
     assert_int_equal(network->mac, MAC_POLICY_ASSIGN);
     network->mac = MAC_POLICY_GENERATE;
     assert_finish_fails(network, TRUE, "Mac=generate does not go with Mode=passthru: say inherit");
+    network->mac = MAC_POLICY_INHERIT;
+    g_strfreev(network->guest_vlans);
+    network->guest_vlans = g_strsplit("100", " ", -1);
+    assert_finish_fails(network, TRUE, "GuestVLANs= does not go with Mode=passthru");
 }
 
 static void

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Feature: the 802.1Q tags that guests use themselves (GuestVLANs=).
+ *
+ * Theory of operation
+ *
+ * A NIC with a VLAN filter drops every frame whose tag nobody has named to it. The kernel names the
+ * tag of each VLAN device to the NIC below; but a VLAN device takes the frames of its tag away from
+ * the macvtap that it lies on, and one on the parent takes them away from all macvtaps there. One
+ * on a macvtap that is no guest's takes nothing from the others: that macvtap hands the tag down to
+ * the parent's filter, and what the NIC lets in goes to the ports by its destination. So a parent
+ * gets one such macvtap, the filter device, with a VLAN device for each tag. All of them are down
+ * and never see a frame.
+ *
+ * (To make the parent promiscuous would let all tags in, and everybody's frames with them. Most
+ * drivers do not allow the filter to be turned off.)
+ *
+ * There are no records. A filter device is known by its alias, or, when a crash came before it had
+ * that, by its name, which is made of the ifindex of the parent that it lies on. The kernel removes
+ * what lies on it together with it. Which tags a parent needs, the networks of its ports say; while
+ * one of these is not defined, tags are only added.
+ *
+ * The filter of a VLAN device of ours (VLAN=) is the NIC's, which knows that device's tag and does
+ * not look at the guest's behind it.
+ */
+#include "feature.h"
+
+#include "error.h"
+#include "port-error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FILTER_ALIAS "macvtapd:guest-vlans"
+
+/* A parent's filter device. */
+typedef struct Filter {
+    int index;
+    VlanTags tags;
+} Filter;
+
+/* The feature's state. */
+typedef struct Filters {
+    FeatureHost *host;
+    GHashTable *by_parent; /* the parent's ifindex -> Filter; what we know of */
+    gboolean is_known;     /* by_parent has all there are */
+    char *problem;         /* what could not be done last, which the log has; or NULL */
+} Filters;
+
+static Filters *
+state_of(FeatureHost *host)
+{
+    return feature_state(host, &feature_guest_vlans);
+}
+
+static gboolean
+guest_vlans_start(FeatureHost *host, gpointer *ret_state, GError **error)
+{
+    Filters *filters = g_new0(Filters, 1);
+
+    filters->host = host;
+    filters->by_parent = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    *ret_state = filters;
+    return TRUE;
+}
+
+static void
+guest_vlans_stop(gpointer state)
+{
+    Filters *filters = state;
+
+    if (!filters)
+        return;
+    g_hash_table_unref(filters->by_parent);
+    g_free(filters->problem);
+    g_free(filters);
+}
+
+static Filter *
+find_filter(const Filters *filters, int parent_index)
+{
+    return g_hash_table_lookup(filters->by_parent, GINT_TO_POINTER(parent_index));
+}
+
+/* ---- What the kernel has ---- */
+
+/* At most 15 characters with "." and a tag. */
+static void
+name_filter(int parent_index, char name[static INTERFACE_NAME_MAX + 1])
+{
+    snprintf(name, INTERFACE_NAME_MAX + 1, "mg%x", (guint)parent_index);
+}
+
+static gboolean
+is_filter(const LinkInfo *link)
+{
+    char name[INTERFACE_NAME_MAX + 1];
+
+    if (!g_str_equal(link->kind, "macvtap") || link->lower_index == 0)
+        return FALSE;
+    name_filter(link->lower_index, name);
+    return g_str_equal(link->alias, FILTER_ALIAS) ||
+           (link->alias[0] == '\0' && g_str_equal(link->name, name));
+}
+
+static void
+add_filter(Filters *filters, int parent_index, int index)
+{
+    Filter *filter = g_new0(Filter, 1);
+
+    filter->index = index;
+    g_hash_table_insert(filters->by_parent, GINT_TO_POINTER(parent_index), filter);
+}
+
+static Filter *
+find_by_index(const Filters *filters, int index)
+{
+    GHashTableIter iter;
+    gpointer filter;
+
+    g_hash_table_iter_init(&iter, filters->by_parent);
+    while (g_hash_table_iter_next(&iter, NULL, &filter)) {
+        if (((const Filter *)filter)->index == index)
+            return filter;
+    }
+    return NULL;
+}
+
+static gboolean
+read_filters(Filters *filters, GError **error)
+{
+    Kernel *kernel = filters->host->kernel;
+    g_autoptr(GArray) links = kernel->ops->link_list(kernel, error);
+
+    if (!links)
+        return FALSE;
+    g_hash_table_remove_all(filters->by_parent);
+    for (guint i = 0; i < links->len; i++) {
+        const LinkInfo *link = &g_array_index(links, LinkInfo, i);
+
+        if (is_filter(link))
+            add_filter(filters, link->lower_index, link->index);
+    }
+    for (guint i = 0; i < links->len; i++) {
+        const LinkInfo *link = &g_array_index(links, LinkInfo, i);
+        Filter *filter = g_str_equal(link->kind, "vlan") && !link->vlan_is_outer
+                             ? find_by_index(filters, link->lower_index)
+                             : NULL;
+
+        if (filter)
+            vlan_tags_set(&filter->tags, link->vlan_id, TRUE);
+    }
+    filters->is_known = TRUE;
+    return TRUE;
+}
+
+/* ---- What it must have ---- */
+
+static gboolean
+make_filter(Filters *filters, int parent_index, GError **error)
+{
+    Kernel *kernel = filters->host->kernel;
+    char name[INTERFACE_NAME_MAX + 1];
+    const MacvtapSpec spec = {
+        .name = name,
+        .parent_index = parent_index,
+        .mode = MACVTAP_MODE_PRIVATE,
+        .down = TRUE,
+        .alias = FILTER_ALIAS,
+    };
+    LinkInfo link;
+
+    name_filter(parent_index, name);
+    if (!kernel->ops->macvtap_create(kernel, &spec, &link, error))
+        return FALSE;
+    add_filter(filters, parent_index, link.index);
+    return TRUE;
+}
+
+static gboolean
+add_tag(Filters *filters, int parent_index, Filter *filter, guint tag, GError **error)
+{
+    Kernel *kernel = filters->host->kernel;
+    char parent_name[INTERFACE_NAME_MAX + 1];
+    g_autofree char *name = NULL;
+    VlanSpec spec = {.parent_index = filter->index, .id = (guint16)tag, .alias = FILTER_ALIAS};
+    LinkInfo link;
+
+    name_filter(parent_index, parent_name);
+    spec.name = name = g_strdup_printf("%s.%u", parent_name, tag);
+    if (!kernel->ops->vlan_create(kernel, &spec, &link, error))
+        return FALSE;
+    vlan_tags_set(&filter->tags, tag, TRUE);
+    return TRUE;
+}
+
+static gboolean
+add_missing(Filters *filters, int parent_index, const VlanTags *tags, GError **error)
+{
+    Filter *filter;
+
+    if (!find_filter(filters, parent_index) && !make_filter(filters, parent_index, error))
+        return FALSE;
+    filter = find_filter(filters, parent_index);
+    for (guint tag = 1; tag <= VLAN_ID_MAX; tag++) {
+        if (vlan_tags_has(tags, tag) && !vlan_tags_has(&filter->tags, tag) &&
+            !add_tag(filters, parent_index, filter, tag, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+has_all(const Filter *filter, const VlanTags *tags)
+{
+    for (guint i = 0; filter && i < G_N_ELEMENTS(tags->bits); i++) {
+        if (tags->bits[i] & ~filter->tags.bits[i])
+            return FALSE;
+    }
+    return filter != NULL;
+}
+
+/* That the parent's filter knows at least these tags. PORT_ERROR. */
+static gboolean
+ensure_tags(Filters *filters, int parent_index, const VlanTags *tags, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (vlan_tags_count(tags) == 0 || has_all(find_filter(filters, parent_index), tags))
+        return TRUE;
+    if ((filters->is_known || read_filters(filters, &cause)) &&
+        add_missing(filters, parent_index, tags, &cause))
+        return TRUE;
+    /* What we thought that there is may be wrong. */
+    filters->is_known = FALSE;
+    if (error_is_errno(cause, ENOPKG))
+        return port_error_set(error, PORT_ERROR_SYSTEM,
+                              "GuestVLANs= needs the kernel's module 8021q: see that `modprobe"
+                              " 8021q` succeeds");
+    return port_error_set(error, PORT_ERROR_SYSTEM,
+                          "the parent's VLAN filter could not be given the tags of GuestVLANs=: %s",
+                          cause->message);
+}
+
+/* What the ports of a parent need. */
+typedef struct Needs {
+    FeatureHost *host;
+    GHashTable *by_parent; /* its ifindex -> VlanTags */
+    GHashTable *unsure;    /* set of ifindexes: of a port there nobody knows what it needs */
+} Needs;
+
+/* FALSE: the port's network is not defined now, so nobody knows. */
+static gboolean
+tags_of(FeatureHost *host, const Port *port, VlanTags *ret_tags)
+{
+    const Network *network = host->ops->network(host, port);
+
+    *ret_tags = (VlanTags){{0}};
+    if (port->vlan || port->mode == MACVTAP_MODE_PASSTHRU || network_spec_is_adhoc(port->network))
+        return TRUE;
+    if (!network)
+        return FALSE;
+    network_guest_vlans(network, ret_tags);
+    return TRUE;
+}
+
+static void
+add_needs(Port *port, gpointer user_data)
+{
+    Needs *needs = user_data;
+    gpointer key = GINT_TO_POINTER(port->parent_index);
+    VlanTags tags, *all = g_hash_table_lookup(needs->by_parent, key);
+
+    if (!tags_of(needs->host, port, &tags))
+        g_hash_table_add(needs->unsure, key);
+    if (vlan_tags_count(&tags) == 0)
+        return;
+    if (!all)
+        g_hash_table_insert(needs->by_parent, key, all = g_new0(VlanTags, 1));
+    for (guint i = 0; i < G_N_ELEMENTS(tags.bits); i++)
+        all->bits[i] |= tags.bits[i];
+}
+
+static void
+find_needs(FeatureHost *host, Needs *needs)
+{
+    needs->host = host;
+    needs->by_parent = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    needs->unsure = g_hash_table_new(NULL, NULL);
+    port_table_foreach(host->ports, add_needs, needs);
+}
+
+static void
+clear_needs(Needs *needs)
+{
+    g_clear_pointer(&needs->by_parent, g_hash_table_unref);
+    g_clear_pointer(&needs->unsure, g_hash_table_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Needs, clear_needs)
+
+/* ---- What nobody needs goes ---- */
+
+static gboolean
+remove_link(Filters *filters, int index)
+{
+    Kernel *kernel = filters->host->kernel;
+    g_autoptr(GError) error = NULL;
+
+    if (kernel->ops->link_delete(kernel, &index, 1, &error))
+        return TRUE;
+    g_warning("%s", error->message);
+    return FALSE;
+}
+
+static void
+remove_tag(Filters *filters, int parent_index, Filter *filter, guint tag)
+{
+    Kernel *kernel = filters->host->kernel;
+    char parent_name[INTERFACE_NAME_MAX + 1];
+    g_autofree char *name = NULL;
+    LinkInfo link;
+
+    name_filter(parent_index, parent_name);
+    name = g_strdup_printf("%s.%u", parent_name, tag);
+    if (!kernel->ops->link_by_name(kernel, name, &link, NULL) ||
+        link.lower_index != filter->index || remove_link(filters, link.index))
+        vlan_tags_set(&filter->tags, tag, FALSE);
+}
+
+/* needed: NULL when no port needs a tag. TRUE when the filter device has gone. */
+static gboolean
+reduce_filter(Filters *filters, int parent_index, Filter *filter, const VlanTags *needed)
+{
+    if (!needed)
+        return remove_link(filters, filter->index);
+    for (guint tag = 1; tag <= VLAN_ID_MAX; tag++) {
+        if (vlan_tags_has(&filter->tags, tag) && !vlan_tags_has(needed, tag))
+            remove_tag(filters, parent_index, filter, tag);
+    }
+    return FALSE;
+}
+
+static void
+guest_vlans_sweep(FeatureHost *host)
+{
+    Filters *filters = state_of(host);
+    g_autoptr(GError) error = NULL;
+    g_auto(Needs) needs = {0};
+    GHashTableIter iter;
+    gpointer key, filter;
+
+    if (!filters->is_known && !read_filters(filters, &error)) {
+        g_warning("%s", error->message);
+        return;
+    }
+    if (g_hash_table_size(filters->by_parent) == 0)
+        return;
+    find_needs(host, &needs);
+    g_hash_table_iter_init(&iter, filters->by_parent);
+    while (g_hash_table_iter_next(&iter, &key, &filter)) {
+        if (!g_hash_table_contains(needs.unsure, key) &&
+            reduce_filter(filters, GPOINTER_TO_INT(key), filter,
+                          g_hash_table_lookup(needs.by_parent, key)))
+            g_hash_table_iter_remove(&iter);
+    }
+}
+
+/* ---- The port's life ---- */
+
+static gboolean
+guest_vlans_attach(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error)
+{
+    VlanTags tags;
+
+    tags_of(host, new->port, &tags);
+    return ensure_tags(state_of(host), new->port->parent_index, &tags, error);
+}
+
+static gboolean
+guest_vlans_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError **error)
+{
+    VlanTags tags;
+
+    tags_of(host, port, &tags);
+    return ensure_tags(state_of(host), port->parent_index, &tags, error);
+}
+
+/* A failure is logged once. */
+static void
+restore_tags(FeatureHost *host, int parent_index, const VlanTags *tags)
+{
+    Filters *filters = state_of(host);
+    g_autoptr(GError) error = NULL;
+
+    if (!ensure_tags(filters, parent_index, tags, &error) &&
+        g_strcmp0(error->message, filters->problem) != 0)
+        g_warning("%s", error->message);
+    g_free(filters->problem);
+    filters->problem = error ? g_strdup(error->message) : NULL;
+}
+
+static gboolean
+guest_vlans_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
+{
+    VlanTags tags;
+
+    tags_of(host, port, &tags);
+    restore_tags(host, parent->index, &tags);
+    return FALSE;
+}
+
+/* The parent's ifindex if the link was a filter device of ours, or may have lain on one; else 0. */
+static int
+find_parent(const Filters *filters, const LinkInfo *link)
+{
+    GHashTableIter iter;
+    gpointer key, filter;
+
+    g_hash_table_iter_init(&iter, filters->by_parent);
+    while (g_hash_table_iter_next(&iter, &key, &filter)) {
+        char name[INTERFACE_NAME_MAX + 1];
+
+        name_filter(GPOINTER_TO_INT(key), name);
+        if (((const Filter *)filter)->index == link->index || g_str_has_prefix(link->name, name))
+            return GPOINTER_TO_INT(key);
+    }
+    return 0;
+}
+
+/* The kernel has removed something of it, perhaps with the parent. */
+static void
+restore_filter(FeatureHost *host, int parent_index)
+{
+    Kernel *kernel = host->kernel;
+    gpointer key = GINT_TO_POINTER(parent_index);
+    g_auto(Needs) needs = {0};
+    const VlanTags *tags;
+    LinkInfo parent;
+
+    g_hash_table_remove(state_of(host)->by_parent, key);
+    find_needs(host, &needs);
+    tags = g_hash_table_lookup(needs.by_parent, key);
+    if (tags && kernel->ops->link_by_index(kernel, parent_index, &parent, NULL))
+        restore_tags(host, parent_index, tags);
+}
+
+static void
+guest_vlans_on_removed(FeatureHost *host, const LinkInfo *link)
+{
+    Filters *filters = state_of(host);
+    int parent_index = link ? find_parent(filters, link) : 0;
+
+    if (!link)
+        g_hash_table_remove_all(filters->by_parent);
+    else if (parent_index == 0)
+        return;
+    filters->is_known = FALSE;
+    if (parent_index != 0)
+        restore_filter(host, parent_index);
+}
+
+const PortFeature feature_guest_vlans = {
+    .name = "guest VLANs",
+    .start = guest_vlans_start,
+    .stop = guest_vlans_stop,
+    .attach = guest_vlans_attach,
+    .adopt = guest_vlans_adopt,
+    .on_parent = guest_vlans_on_parent,
+    .on_removed = guest_vlans_on_removed,
+    .sweep = guest_vlans_sweep,
+};
