@@ -18,14 +18,16 @@ refuse(GError **error, const char *name, const char *why)
 
 /* What holds for every name, whatever characters it may have. */
 static gboolean
-check_form(const char *name, GError **error)
+check_form(const char *name, gsize max, GError **error)
 {
     gsize length = strlen(name);
 
     if (length == 0)
         return refuse(error, name, "it is empty");
-    if (length > INTERFACE_NAME_MAX)
-        return refuse(error, name, "it is longer than 15 characters");
+    if (length > max)
+        return refuse(error, name,
+                      max == INTERFACE_NAME_MAX ? "it is longer than 15 characters"
+                                                : "it is longer than 127 characters");
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return refuse(error, name, "it is a folder's name");
     return TRUE;
@@ -34,7 +36,7 @@ check_form(const char *name, GError **error)
 gboolean
 interface_name_check(const char *name, GError **error)
 {
-    if (!check_form(name, error))
+    if (!check_form(name, INTERFACE_NAME_MAX, error))
         return FALSE;
     for (const char *c = name; *c; c++) {
         if (!g_ascii_isgraph(*c) || strchr("/:%", *c))
@@ -59,7 +61,7 @@ interface_name_check_parent(const char *name, GError **error)
 {
     if (strchr(name, '#'))
         return refuse(error, name, "a comment needs a line of its own");
-    if (!check_form(name, error))
+    if (!check_form(name, INTERFACE_ALTNAME_MAX, error))
         return FALSE;
     if (name[0] == '-')
         return refuse(error, name, "it begins with '-'");
@@ -72,7 +74,7 @@ interface_name_check_parent(const char *name, GError **error)
 gboolean
 interface_name_check_chosen(const char *name, GError **error)
 {
-    if (!check_form(name, error))
+    if (!check_form(name, INTERFACE_NAME_MAX, error))
         return FALSE;
     return (g_ascii_isalnum(name[0]) && has_only(name, "_.-")) ||
            refuse(error, name,
@@ -135,7 +137,7 @@ interface_name_parse(const char *text, char ret_name[static INTERFACE_NAME_MAX +
             return FALSE;
         name[i] = byte;
     }
-    if (!check_form(name, NULL))
+    if (!check_form(name, INTERFACE_NAME_MAX, NULL))
         return FALSE;
     strcpy(ret_name, name);
     return TRUE;

@@ -6,6 +6,9 @@
 /* The longest name of a network interface in bytes, without the NUL (IFNAMSIZ - 1). */
 #define INTERFACE_NAME_MAX 15
 
+/* The longest alternative name, by which an interface can be found as well (ALTIFNAMSIZ - 1). */
+#define INTERFACE_ALTNAME_MAX 127
+
 /*
  * Whether name can be a network interface's: 1 to 15 bytes of printable ASCII without space, '/',
  * ':' and '%', and neither "." nor "..". This is stricter than dev_valid_name() in the kernel's
@@ -16,8 +19,9 @@
 gboolean interface_name_check(const char *name, GError **error);
 
 /* Whether somebody means an interface by name who looks for one: as interface_name_check(), but
- * only letters, digits, '_', '.', '@' and '-', which is not first. Anything else is a separator, an
- * option or a comment that went astray, and the message says so of a '#'. */
+ * alternative names may be longer, and only letters, digits, '_', '.', '@' and '-', which is not
+ * first. Anything else is a separator, an option or a comment that went astray, and the message
+ * says so of a '#'. */
 gboolean interface_name_check_parent(const char *name, GError **error);
 
 /* Whether a caller may choose name for a device: only letters, digits, '_', '.' and '-', of which

@@ -157,6 +157,22 @@ is_named(const Port *port, const char *text)
                     g_str_equal(port->interface_name, text));
 }
 
+/* Whether a name in Parent=, which may be an alternative one, is the port's parent or trunk. */
+static gboolean
+is_on_parents(const Creation *creation, const Port *port)
+{
+    Kernel *kernel = creation->broker->kernel;
+
+    for (char **parent = creation->network->parents; *parent; parent++) {
+        LinkInfo link;
+
+        if (kernel->ops->link_by_name(kernel, *parent, &link, NULL) &&
+            (link.index == port->parent_index || link.index == port->trunk_index))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static gboolean
 is_in_the_way(const Port *port, gpointer user_data)
 {
@@ -169,8 +185,7 @@ is_in_the_way(const Port *port, gpointer user_data)
         return TRUE;
     /* Passthru excludes all others from a parent. */
     return (port->mode == MACVTAP_MODE_PASSTHRU || network->mode == MACVTAP_MODE_PASSTHRU) &&
-           (g_strv_contains((const char *const *)network->parents, port->parent) ||
-            (port->trunk && g_strv_contains((const char *const *)network->parents, port->trunk)));
+           is_on_parents(creation, port);
 }
 
 /* Ports that are ending keep nobody out: what has the names, the MAC or the parent that are asked

@@ -16,12 +16,14 @@
 NetlinkMessage *
 link_get_request(int index, const char *name)
 {
+    gsize length = name ? strlen(name) : 0;
     NetlinkMessage *message =
-        netlink_link_request(RTM_GETLINK, index || name ? 0 : NLM_F_DUMP, index, 64);
+        netlink_link_request(RTM_GETLINK, index || name ? 0 : NLM_F_DUMP, index, 64 + length);
 
     nla_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    /* The kernel looks for either among all names, but takes only the latter for a long one. */
     if (name)
-        nla_put_string(message, IFLA_IFNAME, name);
+        nla_put_string(message, length <= INTERFACE_NAME_MAX ? IFLA_IFNAME : IFLA_ALT_IFNAME, name);
     return message;
 }
 
@@ -46,13 +48,20 @@ get_link(LinuxKernel *kernel, int index, const char *name, const char *what, Lin
     return TRUE;
 }
 
+/* The kernel would answer a request for "" or for an overlong name with EINVAL or ERANGE. */
+static gboolean
+can_be_asked_for(const char *name)
+{
+    return strlen(name) <= INTERFACE_NAME_MAX ? interface_name_check(name, NULL)
+                                              : interface_name_check_parent(name, NULL);
+}
+
 gboolean
 link_get_by_name(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error)
 {
     g_autofree char *what = g_strdup_printf("cannot look at link %s", name);
 
-    /* The kernel would answer a request for "" or for an overlong name with EINVAL or ERANGE. */
-    if (!interface_name_check(name, NULL))
+    if (!can_be_asked_for(name))
         return error_set_errno(error, ENODEV, "%s", what);
     return get_link(linux_kernel(kernel), 0, name, what, ret_link, error);
 }

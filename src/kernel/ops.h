@@ -87,7 +87,7 @@ typedef void (*AnnouncementHandler)(int index, const MacAddress *mac, gpointer u
 typedef void (*AddressHandler)(int index, const char *address, gpointer user_data);
 
 typedef struct KernelOps {
-    /* ENODEV when there is no such link. */
+    /* ENODEV when there is no such link. name: its own, or an alternative one. */
     gboolean (*link_by_name)(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
     gboolean (*link_by_index)(Kernel *kernel, int index, LinkInfo *ret_link, GError **error);
 

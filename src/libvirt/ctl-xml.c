@@ -6,6 +6,7 @@
 #include "interface-name.h"
 
 #include <net/if.h>
+#include <string.h>
 #include <unistd.h>
 
 typedef struct XmlOptions {
@@ -117,6 +118,13 @@ check_libvirt_network(const XmlOptions *options, GError **error)
 {
     if (!options->mode)
         return ctl_fail(error, "libvirt has no network like %s of its own", options->port.network);
+    for (char **parent = options->parents; parent && *parent; parent++) {
+        if (strlen(*parent) > IF_NAMESIZE - 1)
+            return ctl_fail(error,
+                            "libvirt takes no alternative name of more than 15 characters for an"
+                            " interface: name %s by its own in Parent=",
+                            *parent);
+    }
     if (options->vlan[0])
         return ctl_fail(error,
                         "libvirt's own macvtap network cannot tag, and %s has VLAN %s: make that"

@@ -29,6 +29,26 @@ an_unknown_link_is_enodev(void **state)
     assert_int_equal(link.index, -7);
 }
 
+/* 127 bytes: ALTIFNAMSIZ has room for the NUL as well. */
+static void
+a_link_is_found_by_its_alternative_names(void **state)
+{
+    g_autofree char *longest = g_strnfill(127, 'n'), *longer = g_strnfill(128, 'n');
+    const char *const names[] = {"alt0", "sixteen-letters-", longest};
+    g_autoptr(GError) error = NULL;
+    LinkInfo link;
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        world_add_altname("up0", names[i]);
+        assert_true(world_kernel->ops->link_by_name(world_kernel, names[i], &link, &error));
+        assert_string_equal(link.name, "up0");
+    }
+    assert_false(world_kernel->ops->link_by_name(world_kernel, longer, &link, &error));
+    assert_errno(&error, ENODEV);
+    assert_false(world_kernel->ops->link_by_name(world_kernel, "sixteen-letters", &link, &error));
+    assert_errno(&error, ENODEV);
+}
+
 static void
 the_list_has_every_link(void **state)
 {
@@ -344,6 +364,7 @@ const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(counts_only_on_links),
     WORLD_TEST(a_wire_is_not_wireless),
     WORLD_TEST(an_unknown_link_is_enodev),
+    WORLD_TEST(a_link_is_found_by_its_alternative_names),
     WORLD_TEST(the_list_has_every_link),
     WORLD_TEST(sets_a_mac),
     WORLD_TEST(refuses_a_bad_mac),

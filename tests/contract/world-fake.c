@@ -50,6 +50,12 @@ world_set_mac(const char *name, const char *mac)
 }
 
 void
+world_add_altname(const char *name, const char *altname)
+{
+    kernel_fake_add_altname(world_kernel, world_link(name).index, altname);
+}
+
+void
 world_set_mtu(const char *name, guint mtu)
 {
     LinkInfo link = world_link(name);

@@ -161,6 +161,12 @@ world_set_mac(const char *name, const char *mac)
 }
 
 void
+world_add_altname(const char *name, const char *altname)
+{
+    test_link_add_altname(name, altname);
+}
+
+void
 world_set_mtu(const char *name, guint mtu)
 {
     test_link_set_mtu(name, mtu);

@@ -28,6 +28,7 @@ LinkInfo world_link(const char *name);
 guint world_link_count(void);
 
 void world_set_mac(const char *name, const char *mac);
+void world_add_altname(const char *name, const char *altname);
 void world_set_mtu(const char *name, guint mtu);
 void world_set_up(const char *name, gboolean up);
 

@@ -210,6 +210,34 @@ def test_parent_is_renamed(daemon, host, port, watcher):
     assert daemon.ports() == [{**port, "parent": "wire"}]
 
 
+@pytest.mark.parametrize("altname", ["alt0", "enp0s31f6np0-the-uplink", "n" * 127], ids=["short", "long", "longest"])
+def test_parent_by_an_alternative_name(daemon, host, watcher, altname):
+    """Whoever names a parent may give any of its names; the port has the interface, and shows it by its own name."""
+    host.ip("link", "property", "add", "dev", "eth0", "altname", altname)
+    daemon.network("alt", altname)
+    daemon.network("pool", f"gone {altname}")
+    daemon.ctl("reload")
+    assert f"parent       {altname}\n" in daemon.ctl("network", "show", "alt").stdout
+    for name, network in (("filed", "alt"), ("pooled", "pool"), ("adhoc", f"parent={altname},mode=bridge")):
+        assert daemon.ctl_json("port", "create", "--network", network, "--name", name)["parent"] == "eth0"
+    refused = daemon.ctl("port", "create", "--network", f"parent={altname},mode=passthru", check=False)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1) and "passthru needs eth0" in refused.stderr
+    host.ip("link", "set", "eth0", "name", "uplink")
+    daemon.restart()
+    daemon.ctl("port", "create", "--network=alt", "--name=later")
+    assert {port["name"]: port["parent"] for port in daemon.ports()} == dict.fromkeys(("filed", "pooled", "adhoc", "later"), "uplink")
+    daemon.ctl("port", "delete", "--all")
+    assert daemon.settle() == []
+
+
+def test_alternative_name_of_nobody(daemon):
+    for length in (16, 127):
+        refused = daemon.ctl("port", "create", "--network", f"parent={'n' * length},mode=bridge", check=False)
+        assert refused.stderr.endswith(f"there is no interface {'n' * length}\n")
+    refused = daemon.ctl("port", "create", "--network", f"parent={'n' * 128},mode=bridge", check=False)
+    assert "it is longer than 127 characters" in refused.stderr
+
+
 # What each name looks like to people and programs: the bytes that are no printable ASCII as \\xNN, and the '\\' itself.
 BYTES_OF_NAMES = {b"\xff\xfe": "\\xff\\xfe", "é0".encode(): "\\xc3\\xa90", b"a\\b\x01": "a\\x5cb\\x01",
                   b"\xff" * 15: "\\xff" * 15}

@@ -249,6 +249,21 @@ test_link_set_name(const char *name, const char *new_name)
     change_link(name, changes);
 }
 
+/* libnl 3.7 knows no alternative names. */
+void
+test_link_add_altname(const char *name, const char *altname)
+{
+    const char *command[] = {"ip",  "link",    "property", "add", "dev",
+                             name, "altname", altname,    NULL};
+    g_autoptr(GError) error = NULL;
+    int status = -1;
+
+    if (g_spawn_sync(NULL, (char **)command, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL,
+                     &status, &error))
+        g_spawn_check_wait_status(status, &error);
+    must(!error, "give the alternative name", altname, error ? error->message : "");
+}
+
 void
 test_link_delete(const char *name)
 {

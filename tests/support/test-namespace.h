@@ -51,6 +51,7 @@ void test_link_set_mtu(const char *name, guint mtu);
 void test_link_set_group(const char *name, guint group);
 void test_link_set_mac(const char *name, const char *mac);
 void test_link_set_name(const char *name, const char *new_name);
+void test_link_add_altname(const char *name, const char *altname);
 void test_link_delete(const char *name);
 
 /* IFLA_GROUP of the link. */

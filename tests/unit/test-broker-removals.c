@@ -234,15 +234,19 @@ test_creation_takes_what_ends(void **state)
     }
 }
 
-/* Either way round: passthru wants the parent for itself, and nothing goes beside passthru. */
+/* Either way round: passthru wants the parent for itself, by whatever name, and nothing goes beside
+ * passthru. */
 static void
 test_passthru_after_what_ends(void **state)
 {
     TestBroker *test = *state;
     const Caller root = test_caller(0);
     guint done = 0;
+    LinkInfo parent;
 
-    test_broker_add_network(test, "pass", "eth0", MACVTAP_MODE_PASSTHRU);
+    assert_true(test_broker_find_link(test, "eth0", &parent));
+    kernel_fake_add_altname(test->kernel, parent.index, "the-uplink-of-the-host");
+    test_broker_add_network(test, "pass", "the-uplink-of-the-host", MACVTAP_MODE_PASSTHRU);
     make_and_delete(test, PIECE + 1, &done);
     test_broker_create(test, 0, "pass", "first");
     assert_int_equal(done, PIECE + 1);

@@ -43,11 +43,15 @@ test_each_refusal_says_why(void **state)
     }
 }
 
+/* An alternative name may have 127 bytes. */
 static void
 test_parents(void **state)
 {
-    static const char *const good[] = {"e", "eth0", "bond0.100", "veth0@if3", "_x", ".x", "a-b"};
-    static const struct {
+    g_autofree char *long_name = g_strnfill(130, 'n');
+    const char *const good[] = {"e",          ".x", "eth0", "bond0.100",
+                                "veth0@if3",  "_x", "a-b",  "1234567890123456",
+                                long_name + 3};
+    const struct {
         const char *name;
         const char *why;
     } bad[] = {
@@ -59,7 +63,7 @@ test_parents(void **state)
         {"-x", "begins with '-'"},
         {"#", "a comment needs a line of its own"},
         {"eth0#uplink", "a comment needs a line of its own"},
-        {"1234567890123456", "longer than 15"},
+        {long_name + 2, "longer than 127"},
         {"eth0:1", "may be used"},
     };
 

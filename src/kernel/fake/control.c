@@ -63,6 +63,15 @@ kernel_fake_enable_ipv6(Kernel *base, int index)
 }
 
 void
+kernel_fake_add_altname(Kernel *base, int index, const char *altname)
+{
+    FakeLink *link = fake_find(fake_kernel(base), index);
+
+    g_return_if_fail(link != NULL);
+    g_ptr_array_add(link->altnames, g_strdup(altname));
+}
+
+void
 kernel_fake_remove_link(Kernel *base, int index)
 {
     FakeLink *link = fake_find(fake_kernel(base), index);

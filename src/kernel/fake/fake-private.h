@@ -8,6 +8,7 @@ typedef struct FakeLink {
     LinkInfo info;
     MacAddress restored_mac;   /* passthru: what the parent gets back when this link goes */
     GArray *sources;           /* of MacAddress, sorted */
+    GPtrArray *altnames;       /* of text */
     gboolean mac_is_inherited; /* a VLAN device whose MAC nobody has set */
     gboolean has_active_slave; /* a bond in a mode with one */
     gboolean is_wireless;

@@ -28,7 +28,8 @@ fake_find_name(FakeKernel *kernel, const char *name)
     for (guint i = 0; i < kernel->links->len; i++) {
         FakeLink *link = kernel->links->pdata[i];
 
-        if (strcmp(link->info.name, name) == 0)
+        if (strcmp(link->info.name, name) == 0 ||
+            g_ptr_array_find_with_equal_func(link->altnames, name, g_str_equal, NULL))
             return link;
     }
     return NULL;
@@ -41,6 +42,7 @@ fake_add(FakeKernel *kernel, const LinkInfo *info)
 
     link->info = *info;
     link->sources = g_array_new(FALSE, FALSE, sizeof(MacAddress));
+    link->altnames = g_ptr_array_new_with_free_func(g_free);
     if (link->info.index == 0) {
         while (fake_find(kernel, kernel->next_index))
             kernel->next_index++;
@@ -57,6 +59,7 @@ link_free(gpointer data)
     FakeLink *link = data;
 
     g_array_unref(link->sources);
+    g_ptr_array_unref(link->altnames);
     g_free(link);
 }
 

@@ -16,6 +16,9 @@ void kernel_fake_change_link(Kernel *kernel, const LinkInfo *link);
 /* The administrator lets the host speak IPv6 on the link. */
 void kernel_fake_enable_ipv6(Kernel *kernel, int index);
 
+/* Gives the link an alternative name, by which it is found as well. */
+void kernel_fake_add_altname(Kernel *kernel, int index, const char *altname);
+
 /*
  * Links stand on each other as in Linux: macvtaps and VLAN devices follow the link with their
  * lower_index, a link with kind "bond" follows those that have it as their master_index. A bond
