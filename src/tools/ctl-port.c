@@ -250,6 +250,25 @@ check_delete_options(gboolean any_name, const char *network, gboolean all, GErro
     return FALSE;
 }
 
+/* One alone is asked for by the parameter that a macvtapd of any age knows: a client may be newer.
+ */
+static gboolean
+delete_named(MacvtapClient *client, const char *const *ports, gboolean *failed, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (ports[1])
+        return macvtap_client_delete_ports(client, ports, report_failure, failed, error);
+    if (macvtap_client_delete(client, ports[0], &cause))
+        return TRUE;
+    if (!g_error_matches(cause, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED)) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    report_failure(ports[0], cause->message, failed);
+    return TRUE;
+}
+
 int
 ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
 {
@@ -270,8 +289,7 @@ ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
         return 1;
     argv[argc] = NULL; /* GOptionContext leaves there what it has taken out */
     good = argc > 1
-               ? macvtap_client_delete_ports(client, (const char *const *)argv + 1, report_failure,
-                                             &failed, error)
+               ? delete_named(client, (const char *const *)argv + 1, &failed, error)
                : macvtap_client_delete_network(client, network, report_failure, &failed, error);
     return !good || failed;
 }

@@ -596,7 +596,7 @@ def test_record_exists_before_the_device(daemon, tmp_path):
              rf'renameat\(.*"{port["id"]}\.creating", .*"{port["id"]}"\)', r'sendmsg\(.*\{\\"parameters',
              rf'renameat\(.*"{port["id"]}", .*"{port["id"]}\.deleting"\)',
              r"sendmsg\(.*nlmsg_type=(RTM_DELLINK|0x11\b)", rf'unlinkat\(.*"{port["id"]}\.deleting", 0\)',
-             r'sendmsg\(.*\{\\"parameters\\":\{\\"deleted\\":1']
+             r'sendmsg\(.*\{\\"parameters\\":\{\}']
     position = -1
     for step in steps:
         position = next((i for i in range(position + 1, len(lines)) if re.search(step, lines[i])), None)
