@@ -174,6 +174,8 @@ broker_remove_ports(Broker *broker, PortRemoval *removals, guint n, gboolean is_
     look_at_blocked(broker, 0);
     if (on_vlan || is_last)
         sweep_after_removal(broker, removals, n);
+    else
+        features_sweep(&broker->host); /* a passthru port may be waiting for the parent */
 }
 
 gboolean

@@ -272,6 +272,42 @@ test_a_filter_that_cannot_be_told_refuses_the_port(void **state)
 }
 
 static void
+ignore_end(guint n_ports, const GError *error, gpointer user_data)
+{
+}
+
+static void
+begin_deletion(TestBroker *test, const char *name)
+{
+    const Caller root = test_caller(0);
+
+    assert_true(broker_delete_port(test->broker, &root, name, NULL, ignore_end, NULL, NULL));
+}
+
+/* While the removal of others goes on, a piece at a time. */
+static void
+test_passthru_after_what_ends(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_add_parent(test, "eth1");
+    test_broker_add_network(test, "second", "eth1", MACVTAP_MODE_BRIDGE);
+    test_broker_add_network(test, "pass", "eth0", MACVTAP_MODE_PASSTHRU);
+    set_tags(test, "lan", "100");
+    test_broker_create(test, 0, "lan", "a");
+    for (guint i = 0; i < 200; i++) {
+        g_autofree char *name = g_strdup_printf("vm%u", i);
+
+        test_broker_create(test, 0, "second", name);
+        begin_deletion(test, name);
+    }
+    begin_deletion(test, "a");
+    test_broker_create(test, 0, "pass", "through");
+    expect_tags(test, "eth0", "-");
+    test_settle();
+}
+
+static void
 test_a_parent_that_goes_takes_it_along(void **state)
 {
     TestBroker *test = *state;
@@ -298,6 +334,7 @@ main(void)
         BROKER_TEST(test_what_others_remove_is_back),
         BROKER_TEST(test_tags_of_a_network_that_is_gone_stay),
         BROKER_TEST(test_a_filter_that_cannot_be_told_refuses_the_port),
+        BROKER_TEST(test_passthru_after_what_ends),
         BROKER_TEST(test_a_parent_that_goes_takes_it_along),
     };
 
