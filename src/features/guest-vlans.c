@@ -30,7 +30,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #define FILTER_ALIAS "macvtapd:guest-vlans"
 

@@ -66,7 +66,7 @@ typedef struct Network {
     MacPolicy mac;
     GArray *allow_macs; /* of MacRange; what a caller may ask for and what we generate from */
     MulticastPolicy multicast;
-    GStrv guest_vlans; /* "100", "200-210": the 802.1Q tags that guests use themselves; may be empty */
+    GStrv guest_vlans; /* "100", "200-210": 802.1Q tags that guests use themselves; may be empty */
     guint32 tx_queue_length;        /* packets; 0: the kernel's 500 */
     guint32 broadcast_queue_length; /* packets; 0: the kernel's 1000 */
 

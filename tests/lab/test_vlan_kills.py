@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The daemon is killed at every system call while it makes and removes VLAN devices, and nothing of it is left."""
+"""The daemon is killed at every system call while it makes and removes VLAN devices and filter devices, and nothing of it is left."""
 import pytest
 
 from matrix import KillMatrix

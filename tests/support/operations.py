@@ -28,7 +28,8 @@ ANSWER = 10  # seconds after which a call hangs, and after which what has not go
 DOMAIN = "123e4567-e89b-12d3-a456-426614174000"
 NODE = {"owner": 65534, "group": 65534}
 NETWORKS = {"lan": "Mode=bridge", "assign": "Mode=passthru\n[Port]\nMac=assign", "inherit": "Mode=passthru",
-            "source": "Mode=source\nSources=52:54:00:00:00:01", "vlan": "Mode=bridge\nVLAN=100"}
+            "source": "Mode=source\nSources=52:54:00:00:00:01", "vlan": "Mode=bridge\nVLAN=100",
+            "tags": "Mode=bridge\n[Port]\nGuestVLANs=100 200"}
 _OWN_DEV = """
 mount -t tmpfs -o mode=755 dev /dev
 mknod -m 666 /dev/null c 1 3
@@ -514,6 +515,8 @@ OPERATIONS = [
 VLAN_OPERATIONS = [
     Operation("make a VLAN device", create("vlan")),
     Operation("remove a VLAN device", _delete, create("vlan")),
+    Operation("name the tags of guests", create("tags")),
+    Operation("forget the tags of guests", _delete, create("tags")),
 ]
 
 

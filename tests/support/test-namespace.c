@@ -253,7 +253,7 @@ test_link_set_name(const char *name, const char *new_name)
 void
 test_link_add_altname(const char *name, const char *altname)
 {
-    const char *command[] = {"ip",  "link",    "property", "add", "dev",
+    const char *command[] = {"ip", "link",    "property", "add", "dev",
                              name, "altname", altname,    NULL};
     g_autoptr(GError) error = NULL;
     int status = -1;
