@@ -109,10 +109,9 @@ def drain_until(watcher, end):
     count = 0
     while True:
         try:
-            Deadline((end - time.monotonic()) / FACTOR).wait_readable(watcher.socket)
+            watcher.reply(Deadline((end - time.monotonic()) / FACTOR))
         except TimeoutError:
             return count
-        watcher.reply()
         count += 1
 
 
