@@ -44,7 +44,7 @@ typedef struct Filters {
     FeatureHost *host;
     GHashTable *by_parent; /* the parent's ifindex -> Filter; what we know of */
     gboolean is_known;     /* by_parent has all there are */
-    char *problem;         /* what could not be done last, which the log has; or NULL */
+    GHashTable *problems;  /* likewise -> text: what could not be done last, which the log has */
 } Filters;
 
 static Filters *
@@ -60,6 +60,7 @@ guest_vlans_start(FeatureHost *host, gpointer *ret_state, GError **error)
 
     filters->host = host;
     filters->by_parent = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    filters->problems = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     *ret_state = filters;
     return TRUE;
 }
@@ -72,7 +73,7 @@ guest_vlans_stop(gpointer state)
     if (!filters)
         return;
     g_hash_table_unref(filters->by_parent);
-    g_free(filters->problem);
+    g_hash_table_unref(filters->problems);
     g_free(filters);
 }
 
@@ -387,16 +388,20 @@ guest_vlans_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError 
 
 /* A failure is logged once. */
 static void
-restore_tags(FeatureHost *host, int parent_index, const VlanTags *tags)
+restore_tags(FeatureHost *host, const LinkInfo *parent, const VlanTags *tags)
 {
     Filters *filters = state_of(host);
+    gpointer key = GINT_TO_POINTER(parent->index);
     g_autoptr(GError) error = NULL;
 
-    if (!ensure_tags(filters, parent_index, tags, &error) &&
-        g_strcmp0(error->message, filters->problem) != 0)
-        g_warning("%s", error->message);
-    g_free(filters->problem);
-    filters->problem = error ? g_strdup(error->message) : NULL;
+    if (ensure_tags(filters, parent->index, tags, &error)) {
+        g_hash_table_remove(filters->problems, key);
+        return;
+    }
+    if (g_strcmp0(error->message, g_hash_table_lookup(filters->problems, key)) == 0)
+        return;
+    g_warning("guests on %s: %s", parent->name, error->message);
+    g_hash_table_insert(filters->problems, key, g_strdup(error->message));
 }
 
 static gboolean
@@ -405,7 +410,7 @@ guest_vlans_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
     VlanTags tags;
 
     tags_of(host, port, &tags);
-    restore_tags(host, parent->index, &tags);
+    restore_tags(host, parent, &tags);
     return FALSE;
 }
 
@@ -441,7 +446,7 @@ restore_filter(FeatureHost *host, int parent_index)
     find_needs(host, &needs);
     tags = g_hash_table_lookup(needs.by_parent, key);
     if (tags && kernel->ops->link_by_index(kernel, parent_index, &parent, NULL))
-        restore_tags(host, parent_index, tags);
+        restore_tags(host, &parent, tags);
 }
 
 static void

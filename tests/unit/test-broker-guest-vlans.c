@@ -271,6 +271,47 @@ test_a_filter_that_cannot_be_told_refuses_the_port(void **state)
     expect_tags(test, "eth0", "100 200");
 }
 
+static guint n_warnings;
+
+static void
+count_warning(const char *domain, GLogLevelFlags level, const char *text, gpointer user_data)
+{
+    assert_non_null(strstr(text, "guests on eth0: GuestVLANs="));
+    n_warnings++;
+}
+
+/* A living port of a network that gets tags keeps running without them, and the log says why, once.
+ */
+static void
+test_a_failure_under_a_living_port_is_said_once(void **state)
+{
+    TestBroker *test = *state;
+    GHashTable *networks = g_hash_table_new(g_str_hash, g_str_equal);
+    Network *network = test_broker_network(test, "lan");
+    LinkInfo parent;
+
+    test_broker_create(test, 0, "lan", "a");
+    test_broker_create(test, 0, "lan", "b");
+    set_tags(test, "lan", "100");
+    g_hash_table_insert(networks, network->name, network);
+    n_warnings = 0;
+    g_log_set_default_handler(count_warning, NULL);
+    for (guint i = 1; i <= 4; i++)
+        kernel_fake_fail(test->kernel, "vlan_create", i, ENOPKG);
+    broker_set_networks(test->broker, networks);
+    assert_true(test_broker_find_link(test, "eth0", &parent));
+    parent.mtu = 9000;
+    kernel_fake_change_link(test->kernel, &parent);
+    test_settle();
+    g_log_set_default_handler(g_log_default_handler, NULL);
+    assert_int_equal(n_warnings, 1);
+    kernel_fake_heal(test->kernel);
+    parent.mtu = 1500;
+    kernel_fake_change_link(test->kernel, &parent);
+    test_settle();
+    expect_tags(test, "eth0", "100");
+}
+
 static void
 ignore_end(guint n_ports, const GError *error, gpointer user_data)
 {
@@ -334,6 +375,7 @@ main(void)
         BROKER_TEST(test_what_others_remove_is_back),
         BROKER_TEST(test_tags_of_a_network_that_is_gone_stay),
         BROKER_TEST(test_a_filter_that_cannot_be_told_refuses_the_port),
+        BROKER_TEST(test_a_failure_under_a_living_port_is_said_once),
         BROKER_TEST(test_passthru_after_what_ends),
         BROKER_TEST(test_a_parent_that_goes_takes_it_along),
     };
