@@ -61,6 +61,7 @@ def test_libvirt_has_no_source_mode(site):
 def test_libvirts_own_network_of_a_pool(site):
     site.daemon.network("pool", text="[Network]\nParent=eth0 eth1\nMode=bridge\n")
     site.daemon.network("tagged", text="[Network]\nParent=eth1\nVLAN=7\nMode=bridge\n")
+    site.daemon.network("by-altname", "the-uplink-of-the-host")
     site.daemon.reload()
     text = site.daemon.domain("xml", "--network", "pool", "--template", "libvirt-network").stdout
     site.libvirt.virsh("net-define", "/dev/stdin", **with_input(text))
@@ -70,6 +71,9 @@ def test_libvirts_own_network_of_a_pool(site):
     done = site.daemon.domain("xml", "--network", "tagged", "--template", "libvirt-network", check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "libvirt's own macvtap network cannot tag, and tagged has VLAN 7: " in done.stderr
+    done = site.daemon.domain("xml", "--network", "by-altname", "--template", "libvirt-network", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "name the-uplink-of-the-host by its own in Parent=" in done.stderr
 
 
 # Options of every command, which the table of commands need not repeat.
