@@ -182,7 +182,7 @@ def test_monitor_ends_with_the_daemon(daemon):
 def test_domain_without_the_libvirt_part(daemon, host):
     done = host.run("env", "MACVTAPD_LIBEXEC=/nonexistent", program("macvtapctl"), "domain", "list", check=False)
     check_refused(done, REFUSED, "cannot run /nonexistent/macvtapctl-domain: No such file or directory",
-                  "macvtapd's libvirt part is missing")
+                  "macvtapd's libvirt part is not installed")
 
 
 def test_reload(daemon, host):
