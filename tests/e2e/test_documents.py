@@ -2,11 +2,13 @@
 """The commands of README.md and docs/, as they stand: each starts its VM, with the ports and MACs that it should have. (What needs
 systemd or a guest's boot is in systemd/test_documents.py, libvirt in libvirt/test_documents.py.)"""
 import pathlib
+import select
 import subprocess
 
 import pytest
 
 import guest
+from clock import Deadline
 from desk import Desk, compile_example
 from documents import block, commands
 from namespaces import Switch
@@ -54,9 +56,13 @@ def test_vms(desk, hosts):
 def test_port_by_hand(desk):
     """Each command finds the port that the first has made, and the last deletes it."""
     create, vm, listed, monitor, delete = commands(block("README.md", "Start a VM", 7))
-    watching = desk.begin(monitor, stdout=subprocess.PIPE, text=True)
     desk.run(create)
-    assert watching.stdout.readline().split()[:2] == ["created", "web"]
+    watching, deadline, changes = desk.begin(monitor, stdout=subprocess.PIPE, text=True), Deadline(), 0
+    while not select.select([watching.stdout], [], [], 0)[0]:  # it does not say when it listens
+        assert deadline.left()
+        changes += 1
+        desk.run(f"macvtapctl port set web --description 'change {changes}'")
+    assert watching.stdout.readline().split()[:2] == ["changed", "web"]
     (port,) = desk.vm(vm)
     assert "web" in desk.run(listed).stdout
     for command in commands(block("docs/recipes.md", "A port made by hand", 1)):
