@@ -58,7 +58,10 @@ def test_from_direct_and_back(site, shell):
     assert [port[:2] for port in held(site)] == [("52:54:00:00:00:0d", "domain")]
     assert "direct" not in shell("virsh domiflist vm1")
     shell("virsh destroy vm1")
-    for command in commands(block("docs/recipes.md", "From libvirt's type='direct'", 1)):
+    for command in commands(block("docs/recipes.md", "From libvirt's type='direct'", 2)):
         shell(command)
     assert "direct" in shell("virsh domiflist vm1") and "52:54:00:00:00:0d" in shell("virsh domiflist vm1")
     assert "macvtapd" not in shell("virsh dumpxml vm1")
+    for command in commands(block("docs/recipes.md", "From libvirt's type='direct'", 1)):
+        shell(command)
+    assert "direct" not in shell("virsh domiflist vm1") and "52:54:00:00:00:0d" in shell("virsh domiflist vm1")
