@@ -395,8 +395,10 @@ look_at_ipv6(Broker *broker, Port *port)
 void
 look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent)
 {
-    if (features_on_parent(&broker->host, port, parent))
+    if (features_on_parent(&broker->host, port, parent)) {
+        broker_note_network(broker, port);
         broker_emit(broker, PORT_EVENT_CHANGED, port);
+    }
     if (repairs_saw_parent(broker->repairs, port, parent))
         look_now(broker, port, LOOK_DUE);
 }

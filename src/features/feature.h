@@ -40,6 +40,9 @@ typedef struct PortFeature {
     gboolean (*on_network)(FeatureHost *host, Port *port, const Network *network);
     void (*on_removed)(FeatureHost *host, const LinkInfo *link);
 
+    /* The key of its network whose value the port does not have because of the feature; or NULL. */
+    const char *(*outdated)(FeatureHost *host, const Port *port);
+
     gboolean (*check_change)(FeatureHost *host, const Caller *caller, const Port *port,
                              const PortChange *change, GError **error);
     gboolean (*change)(FeatureHost *host, const Caller *caller, Port *port,

@@ -404,6 +404,24 @@ restore_tags(FeatureHost *host, const LinkInfo *parent, const VlanTags *tags)
     g_hash_table_insert(filters->problems, key, g_strdup(error->message));
 }
 
+static const char *
+guest_vlans_outdated(FeatureHost *host, const Port *port)
+{
+    const Filter *filter = find_filter(state_of(host), port->parent_index);
+    VlanTags tags;
+
+    tags_of(host, port, &tags);
+    return port->state != PORT_STATE_ACTIVE || vlan_tags_count(&tags) == 0 || has_all(filter, &tags)
+               ? NULL
+               : "GuestVLANs";
+}
+
+static gboolean
+is_told(const Port *port)
+{
+    return port->outdated && g_strv_contains((const char *const *)port->outdated, "GuestVLANs");
+}
+
 static gboolean
 guest_vlans_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
 {
@@ -411,7 +429,7 @@ guest_vlans_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
 
     tags_of(host, port, &tags);
     restore_tags(host, parent, &tags);
-    return FALSE;
+    return is_told(port) != (guest_vlans_outdated(host, port) != NULL);
 }
 
 /* The parent's ifindex if the link was a filter device of ours, or may have lain on one; else 0. */
@@ -471,6 +489,7 @@ const PortFeature feature_guest_vlans = {
     .attach = guest_vlans_attach,
     .adopt = guest_vlans_adopt,
     .on_parent = guest_vlans_on_parent,
+    .outdated = guest_vlans_outdated,
     .on_removed = guest_vlans_on_removed,
     .sweep = guest_vlans_sweep,
 };

@@ -286,6 +286,18 @@ features_on_network(FeatureHost *host, Port *port, const Network *network)
     return changed;
 }
 
+void
+features_list_outdated(FeatureHost *host, const Port *port, GStrvBuilder *keys)
+{
+    FOR_EACH(feature)
+    {
+        const char *key = feature->outdated ? feature->outdated(host, port) : NULL;
+
+        if (key)
+            g_strv_builder_add(keys, key);
+    }
+}
+
 gboolean
 features_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                       const PortChange *change, GError **error)

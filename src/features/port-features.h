@@ -136,6 +136,8 @@ gboolean features_on_network(FeatureHost *host, Port *port, const Network *netwo
 
 /* A link that is no port's has gone; NULL: events were lost, and any may have. */
 void features_on_removed(FeatureHost *host, const LinkInfo *link);
+/* Adds the keys of the port's network whose values the port does not have because of a feature. */
+void features_list_outdated(FeatureHost *host, const Port *port, GStrvBuilder *keys);
 
 /* What is to change of a living port: whether it may be, and the change. PORT_ERROR. */
 gboolean features_check_change(FeatureHost *host, const Caller *caller, const Port *port,

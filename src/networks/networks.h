@@ -36,9 +36,9 @@ GHashTable *networks_table(const Networks *networks);
 /* Whether the port's network has been removed; an ad-hoc one never is. */
 gboolean networks_have_removed(const Networks *networks, const Port *port);
 
-/* The keys of the port's network whose values the port does not have, or NULL; free with
- * g_strfreev(). The network's parents are those that it had when it was read. */
-GStrv networks_list_outdated(Networks *networks, const Port *port);
+/* Adds the keys of the port's network whose values the port does not have. The network's parents
+ * are those that it had when it was read. */
+void networks_list_outdated(Networks *networks, const Port *port, GStrvBuilder *ret_keys);
 
 /* What the VLAN devices of other networks take away from this one's guests, a line for each; NULL:
  * nothing. Free with g_strfreev(). */

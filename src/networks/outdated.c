@@ -86,24 +86,17 @@ static const struct {
     {"MaxQueues", differs_queues},
 };
 
-GStrv
-networks_list_outdated(Networks *networks, const Port *port)
+void
+networks_list_outdated(Networks *networks, const Port *port, GStrvBuilder *ret_keys)
 {
     const Network *network = networks_find(networks, port->network);
-    g_autoptr(GStrvBuilder) builder = NULL;
-    GStrv outdated;
 
     if (!network || network->problem)
-        return NULL;
-    builder = g_strv_builder_new();
+        return;
     for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
         if (keys[i].differs(networks, network, port))
-            g_strv_builder_add(builder, keys[i].key);
+            g_strv_builder_add(ret_keys, keys[i].key);
     }
-    outdated = g_strv_builder_end(builder);
-    if (!outdated[0])
-        g_clear_pointer(&outdated, g_strfreev);
-    return outdated;
 }
 
 gboolean

@@ -271,6 +271,16 @@ test_a_filter_that_cannot_be_told_refuses_the_port(void **state)
     expect_tags(test, "eth0", "100 200");
 }
 
+static void
+expect_outdated(TestBroker *test, const char *name, gboolean expected)
+{
+    const Port *port = find_port(test, name);
+
+    assert_int_equal(port->outdated &&
+                         g_strv_contains((const char *const *)port->outdated, "GuestVLANs"),
+                     expected);
+}
+
 static guint n_warnings;
 
 static void
@@ -281,7 +291,7 @@ count_warning(const char *domain, GLogLevelFlags level, const char *text, gpoint
 }
 
 /* A living port of a network that gets tags keeps running without them, and the log says why, once.
- */
+ * The port tells it as long as it is so. */
 static void
 test_a_failure_under_a_living_port_is_said_once(void **state)
 {
@@ -305,11 +315,15 @@ test_a_failure_under_a_living_port_is_said_once(void **state)
     test_settle();
     g_log_set_default_handler(g_log_default_handler, NULL);
     assert_int_equal(n_warnings, 1);
+    expect_outdated(test, "a", TRUE);
+    expect_outdated(test, "b", TRUE);
     kernel_fake_heal(test->kernel);
     parent.mtu = 1500;
     kernel_fake_change_link(test->kernel, &parent);
     test_settle();
     expect_tags(test, "eth0", "100");
+    expect_outdated(test, "a", FALSE);
+    expect_outdated(test, "b", FALSE);
 }
 
 static void

@@ -2,6 +2,7 @@
 /* A network's life: what changes with its file, what of that reaches living ports, and what not. */
 #include "broker-fixture.h"
 
+#include <errno.h>
 #include <net/if.h>
 
 /* A network on eth0 that is yet to be loaded. */
@@ -396,6 +397,32 @@ test_queue_lengths_follow(void **state)
     expect_queues(test, "p1", 50, 3000);
 }
 
+static Network *
+with_guest_vlans(const char *tags)
+{
+    Network *network = define("lan", MACVTAP_MODE_BRIDGE);
+
+    g_strfreev(network->guest_vlans);
+    network->guest_vlans = g_strsplit(tags, " ", -1);
+    return network;
+}
+
+static void
+test_guest_vlans_follow(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, "lan", "p1");
+    expect_changes(reload(test, with_guest_vlans("100 200"), NULL), "lan:GuestVLANs(1/0)");
+    expect_outdated(test, "p1", "");
+    kernel_fake_fail(test->kernel, "vlan_create", 1, EPERM);
+    expect_changes(reload(test, with_guest_vlans("100 300"), NULL),
+                   "lan:GuestVLANs(1/1:GuestVLANs)");
+    expect_outdated(test, "p1", "GuestVLANs");
+    reload_one(test, with_guest_vlans("100 300"));
+    expect_outdated(test, "p1", "");
+}
+
 static void
 test_parent_and_vlan_are_for_new_ports(void **state)
 {
@@ -627,6 +654,7 @@ main(void)
         BROKER_TEST(test_what_a_passthru_port_keeps),
         BROKER_TEST(test_promiscuity_follows),
         BROKER_TEST(test_queue_lengths_follow),
+        BROKER_TEST_SAID(test_guest_vlans_follow),
         BROKER_TEST(test_parent_and_vlan_are_for_new_ports),
         BROKER_TEST(test_parent_by_another_name),
         BROKER_TEST(test_mac_policy_follows),
