@@ -44,14 +44,19 @@ def make_disk(host, path, address):
     host.run(f"/root/source/tests/support/boot-disk {path} {image('guest').replace('/run/images', '/srv')} {words}")
 
 
+def wait_ping(host, address):
+    """The station reaches it, at last: ping gives up on an address that does not answer ARP."""
+    host.until(f"ip netns exec station ping -q -c 2 -w 60 {address}")
+
+
 def begin_vm(host, command, address, folder="/root"):
     """Run a command that becomes a VM, until that answers pings."""
     host.begin(f"cd {folder}; {command}")
-    host.ping(address)
+    wait_ping(host, address)
 
 
 def end_vms(host):
-    host.run("kill $(pidof qemu-system-x86_64)")
+    host.run("kill $(pidof qemu-system-x86_64) || true")
     host.until("! pidof qemu-system-x86_64")
     host.until("! ip -o link show type macvtap | grep .")
 
@@ -89,18 +94,19 @@ def test_quick_start_with_libvirt(host):
     assert len(lines) == 3
     for line in lines:
         host.run(f"cd /root; {line}")
-    host.ping(GUEST)
+    wait_ping(host, GUEST)
     make_disk(host, "/var/lib/libvirt/images/vm2.qcow2", SECOND)
     for line in lines[1:]:
         host.run(f"cd /root; {line}".replace("vm1", "vm2"))
-    host.ping(SECOND)
+    wait_ping(host, SECOND)
     host.run("for name in vm1 vm2; do virsh destroy $name; virsh undefine $name; done")
 
 
 @pytest.fixture
 def site(host):
-    """The network lan of the README, which alice may use, and a disk of hers."""
+    """The network lan of the README, which alice may use, and a disk of hers. No VM is left from before."""
     install_without_readme(host)
+    end_vms(host)
     host.write("/etc/macvtapd/networks.d/lan.network", block("README.md", "Start a VM", 0))
     host.run("macvtapctl reload; rm -rf /tmp/desk; install -d -o alice /tmp/desk /var/lib/vms;"
              " install -o alice /root/disk.qcow2 /tmp/desk/disk.qcow2; install -o alice /root/disk.qcow2 /var/lib/vms/web.qcow2")
@@ -145,18 +151,18 @@ def test_units(site):
     for line in (*commands(block("docs/recipes.md", "A VM as a systemd service", 1)),
                  *commands(block("docs/recipes.md", "Ports that come back after a reboot", 1))):
         site.run(line)
-    site.ping(GUEST)
+    wait_ping(site, GUEST)
     before = {port["name"]: port["macAddress"] for port in site.ports()}
     assert set(before) == {"web", "mail"}
     # The guest listens to its power button a moment after it answers pings.
     site.run("systemctl restart vm@web")
-    site.ping(GUEST)
+    wait_ping(site, GUEST)
     site.run("systemctl stop vm@web")
     assert "terminating on signal" not in site.run("journalctl -b -u vm@web --no-pager -o cat")
     assert [port["name"] for port in site.ports()] == ["mail"]
     site.reboot()
     site.station()
-    site.ping(GUEST)
+    wait_ping(site, GUEST)
     assert {port["name"]: port["macAddress"] for port in site.ports()} == before
     site.run("systemctl disable --now vm@web macvtap-port@mail")
     assert site.ports() == []
