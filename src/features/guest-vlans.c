@@ -250,7 +250,8 @@ typedef struct Needs {
     GHashTable *unsure;    /* set of ifindexes: of a port there nobody knows what it needs */
 } Needs;
 
-/* FALSE: the port's network is not defined now, so nobody knows. */
+/* FALSE: the port's network is not defined now, or is not one of the port's kind, so nobody knows.
+ */
 static gboolean
 tags_of(FeatureHost *host, const Port *port, VlanTags *ret_tags)
 {
@@ -259,7 +260,7 @@ tags_of(FeatureHost *host, const Port *port, VlanTags *ret_tags)
     *ret_tags = (VlanTags){{0}};
     if (port->vlan || port->mode == MACVTAP_MODE_PASSTHRU || network_spec_is_adhoc(port->network))
         return TRUE;
-    if (!network)
+    if (!network || network->mode == MACVTAP_MODE_PASSTHRU)
         return FALSE;
     network_guest_vlans(network, ret_tags);
     return TRUE;
