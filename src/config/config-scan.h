@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Private to the config module: where in a file's text things stand, which GKeyFile does not tell. */
+/* Private to the config module: where in a file's text things stand, which GKeyFile does not tell.
+ */
 #pragma once
 
 #include <glib.h>

@@ -49,7 +49,7 @@ GPtrArray *
 declared_list(void)
 {
     const Privileges *const *const modules[] = {linux_privileges, features_privileges,
-                                              broker_privileges, single_parts};
+                                                broker_privileges, single_parts};
     GPtrArray *parts = g_ptr_array_new();
 
     for (guint i = 0; i < G_N_ELEMENTS(modules); i++) {

@@ -9,8 +9,8 @@
 #include <glib.h>
 
 /*
- * A listening socket that holds the lock, or -1; varlink_server_turn_away() must accept on it. EBUSY: another macvtapd has it. Any other error: it
- * cannot be had, because a user who is not root sits on the name; that must keep no daemon from
- * starting.
+ * A listening socket that holds the lock, or -1; varlink_server_turn_away() must accept on it.
+ * EBUSY: another macvtapd has it. Any other error: it cannot be had, because a user who is not root
+ * sits on the name; that must keep no daemon from starting.
  */
 int namespace_lock(GError **error);

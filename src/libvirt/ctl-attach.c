@@ -76,8 +76,7 @@ parse(Attach *attach, int *argc, char ***argv, GError **error)
     }
     if (options->network || attach->replace)
         return port_options_check(options, error);
-    g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                        "--network NET is missing");
+    g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "--network NET is missing");
     return FALSE;
 }
 

@@ -51,8 +51,7 @@ parse(Ctl *ctl, XmlOptions *options, int argc, char **argv, GError **error)
         return FALSE;
     if (options->list || options->port.network)
         return port_options_check(&options->port, error);
-    g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                        "--network NET is missing");
+    g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "--network NET is missing");
     return FALSE;
 }
 

@@ -37,7 +37,8 @@ ctl_domain(Ctl *ctl, int argc, char **argv, GError **error)
     g_ptr_array_add(words, NULL);
     execv(path, (char **)words->pdata);
     g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_UNREACHABLE, "cannot run %s: %s%s", path,
-                g_strerror(errno), errno == ENOENT ? " (macvtapd's libvirt part is not installed)" : "");
+                g_strerror(errno),
+                errno == ENOENT ? " (macvtapd's libvirt part is not installed)" : "");
     return 1;
 }
 

@@ -165,8 +165,8 @@ refuse_command(int argc, char **argv, GError **error)
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                     "unknown command '%s' (see macvtapctl --help)", argv[1]);
     else if (argc < 3)
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                    "%s needs a command: %s", argv[1], words);
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "%s needs a command: %s", argv[1],
+                    words);
     else
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                     "unknown command '%s %s': %s has %s", argv[1], argv[2], argv[1], words);

@@ -36,13 +36,13 @@ struct VarlinkConnection {
     const VarlinkConnectionEvents *events;
     gpointer user_data;
     VarlinkWatch *watch;
-    VarlinkCall *call; /* the one in hand; not a reference */
+    VarlinkCall *call;     /* the one in hand; not a reference */
     VarlinkCall *answered; /* one whose last reply has not left yet, if that matters; a reference */
-    gboolean running;  /* within its turn, which looks by itself whether there is more to do */
-    gboolean readable; /* input may be there */
-    gboolean ended;    /* the peer sends no more: an end is to be read */
-    gboolean hung_up;  /* nobody is at the other end */
-    gboolean failed;   /* to be closed in its next turn */
+    gboolean running;      /* within its turn, which looks by itself whether there is more to do */
+    gboolean readable;     /* input may be there */
+    gboolean ended;        /* the peer sends no more: an end is to be read */
+    gboolean hung_up;      /* nobody is at the other end */
+    gboolean failed;       /* to be closed in its next turn */
     gboolean closed;
 };
 

@@ -20,7 +20,8 @@
 enum { PORTS_PER_BLOCK = 30, LISTS_PER_BLOCK = 500, ECHOES_PER_BLOCK = 500 };
 
 typedef struct Side {
-    GArray *port, *list, *echo; /* samples of CreatePort with DeletePort, of ListPorts, of an echo */
+    GArray *port, *list,
+        *echo; /* samples of CreatePort with DeletePort, of ListPorts, of an echo */
 } Side;
 
 typedef struct Bench {

@@ -118,10 +118,8 @@ tells_of_those_that_come_at_once(void **state)
 #define ADDRESS_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 const struct CMUnitTest contract_tests[] = {
-    ADDRESS_TEST(tells_of_a_new_address),
-    ADDRESS_TEST(tells_of_ipv6),
-    ADDRESS_TEST(tells_of_those_that_are_there),
-    ADDRESS_TEST(tells_of_many),
+    ADDRESS_TEST(tells_of_a_new_address),           ADDRESS_TEST(tells_of_ipv6),
+    ADDRESS_TEST(tells_of_those_that_are_there),    ADDRESS_TEST(tells_of_many),
     ADDRESS_TEST(tells_of_those_that_come_at_once),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);

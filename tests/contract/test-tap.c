@@ -9,7 +9,8 @@
 static gboolean
 open_queues(const LinkInfo *link, guint n_queues, DescriptorArray *queues, GError **error)
 {
-    return world_kernel->ops->tap_open(world_kernel, link, "p1", n_queues, n_queues > 1, queues, error);
+    return world_kernel->ops->tap_open(world_kernel, link, "p1", n_queues, n_queues > 1, queues,
+                                       error);
 }
 
 static void

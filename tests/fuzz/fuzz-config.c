@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A network file's text, and macvtapd.conf's. Beyond not crashing: what is taken is whole and passes the model's checks
- * again, what is refused has a message of one printable line that names file and line.
+ * A network file's text, and macvtapd.conf's. Beyond not crashing: what is taken is whole and
+ * passes the model's checks again, what is refused has a message of one printable line that names
+ * file and line.
  */
 #include "fuzz-target.h"
 

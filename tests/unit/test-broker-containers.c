@@ -182,7 +182,8 @@ test_limits(void **state)
     test_broker_network(test, "lan")->max_ports_per_user = 2;
     create(test, &root, "one");
     create(test, &root, "two");
-    test_broker_refuse(test, &root, &request, PORT_ERROR_LIMIT_REACHED, "user 0 already has 2 ports");
+    test_broker_refuse(test, &root, &request, PORT_ERROR_LIMIT_REACHED,
+                       "user 0 already has 2 ports");
     create(test, &host_root, "three");
     create(test, &host_user, "four");
     create(test, &user, "five");

@@ -411,7 +411,8 @@ test_device_in_another_namespace_without_a_daemon(void **state)
     kernel_fake_move_link(test->kernel, index);
     for (guint i = 0; i < 2; i++) {
         test_broker_start(test);
-        assert_non_null(strstr(find_port(test, "web")->problem, "moved into another network namespace"));
+        assert_non_null(
+            strstr(find_port(test, "web")->problem, "moved into another network namespace"));
         test_broker_kill(test);
     }
     test_broker_start(test);

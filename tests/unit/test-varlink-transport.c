@@ -235,8 +235,8 @@ test_descriptors_that_wait_are_counted(void **state)
     fixture_init(&fixture, FALSE);
     do
         varlink_transport_queue(&fixture.near, strdup("full"), NULL);
-    while (n++ < 100000 && varlink_transport_write(&fixture.near, MSG_DONTWAIT, NULL) ==
-                               VARLINK_PROGRESS_DONE);
+    while (n++ < 100000 &&
+           varlink_transport_write(&fixture.near, MSG_DONTWAIT, NULL) == VARLINK_PROGRESS_DONE);
     assert_int_equal(fixture.near.unsent_bytes, sizeof "full");
     varlink_transport_queue(&fixture.near, strdup("more"), make_descriptors(7));
     assert_int_equal(varlink_transport_write(&fixture.near, MSG_DONTWAIT, NULL),
