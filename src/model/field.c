@@ -349,8 +349,10 @@ fields_duplicate(const Field *fields, FieldUse use, gpointer structure)
 static gboolean
 arrays_are_equal(const GArray *a, const GArray *b)
 {
+    /* An empty array has no data. */
     return a->len == b->len &&
-           memcmp(a->data, b->data, a->len * g_array_get_element_size((GArray *)a)) == 0;
+           (a->len == 0 ||
+            memcmp(a->data, b->data, a->len * g_array_get_element_size((GArray *)a)) == 0);
 }
 
 gboolean
