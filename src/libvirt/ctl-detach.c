@@ -124,8 +124,8 @@ check_nic(const Detach *detach, const DomainXml *domain, const DomainNic *nic, G
 {
     return detach->any || nic->kind != DOMAIN_NIC_PORT || nic->port->interface ||
            ctl_fail(error,
-                    "interface %s is none that a port can have (macvtapctl domain check %s says"
-                    " why): mend it with virsh edit %s first",
+                    "interface %s cannot have a port (macvtapctl domain check %s says why): correct"
+                    " it with virsh edit %s first",
                     nic->target, domain->name, domain->name);
 }
 
@@ -144,7 +144,7 @@ check_whole(const DomainXml *domain, guint flags, GError **error)
     g_autoptr(GError) reason = NULL;
 
     return domain_xml_check_whole(domain, &reason) ||
-           ctl_fail(error, "%s: mend it with virsh %s %s first", reason->message,
+           ctl_fail(error, "%s: correct it with virsh %s %s first", reason->message,
                     flags & VIR_DOMAIN_AFFECT_LIVE
                         ? "metadata --live --edit --key macvtapd --uri " DOMAIN_XML_NAMESPACE
                         : "edit",

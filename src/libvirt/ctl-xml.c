@@ -141,10 +141,11 @@ check_words(const XmlOptions *options, GError **error)
 
     for (const char *c = network; *c; c++) {
         if (!g_ascii_isalnum(*c) && !strchr("-_.", *c))
-            return ctl_fail(error,
-                            "virt-install cannot be told of network %s: define one whose name has"
-                            " only letters, digits, '-', '_' and '.'",
-                            network);
+            return ctl_fail(
+                error,
+                "virt-install has no option that could name network %s: define one whose name has"
+                " only letters, digits, '-', '_' and '.'",
+                network);
     }
     return TRUE;
 }

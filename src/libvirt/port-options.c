@@ -123,7 +123,8 @@ check_description(const PortOptions *options, GError **error)
     if (!interface_name_check_parent(parent, &reason))
         return refuse(error, "--network=%s: %s", options->network, reason->message);
     if (!mode_is_valid(mode))
-        return refuse(error, "mode '%s' is none of bridge, vepa, private, passthru, source", mode);
+        return refuse(error, "mode must be bridge, vepa, private, passthru or source, not '%s'",
+                      mode);
     return !vlan || vlan_is_valid(vlan) ||
            refuse(error, "vlan '%s' is not N or OUTER.INNER, each 1 to 4094", vlan);
 }

@@ -65,7 +65,7 @@ def test_what_there_is_not(site):
             ("network broken cannot be used: ", ["attach", "idle", "--network", "broken"]),
             ("a/b", ["attach", "idle", *lan, "--target", "a/b"]),
             ("a/b", ["xml", *lan, "--target", "a/b"]),
-            ("virt-install cannot be told of network parent=eth0,mode=bridge: define one",
+            ("virt-install has no option that could name network parent=eth0,mode=bridge: define one",
              ["xml", "--network", "parent=eth0,mode=bridge", "--template", "virt-install"]),
             ("there is no template 'none'", ["xml", *lan, "--template", "none"])]
     for text, words in rows:
@@ -220,7 +220,7 @@ def test_detach_loses_nothing(site):
     typo = "netwrok=".join(metadata([one, two]).rsplit("network=", 1))
     site.libvirt.define(domain_xml("wrong", [one, two], meta=typo))
     line = refused(site, 1, "detach", "wrong", "vm-one")
-    assert "not 'netwrok': mend it with virsh edit wrong first" in line
+    assert "not 'netwrok': correct it with virsh edit wrong first" in line
     xml = site.libvirt.virsh("dumpxml", "wrong").stdout
     assert "netwrok" in xml and xml.count("vm-one") == 2
     site.libvirt.create(domain_xml("idle", [one]))
@@ -241,7 +241,7 @@ def test_interface_that_is_no_port(site):
     assert "but an interface that its metadata does not name" in refused(site, 1, "detach", "idle", "vm-tap")
     assert "vm-tap" in site.libvirt.virsh("dumpxml", "idle").stdout
     site.libvirt.define(domain_xml("twice", [tap, Port("vm-tap")], meta=metadata([tap])))
-    assert "interface vm-tap is none that a port can have" in refused(site, 1, "detach", "twice", "vm-tap")
+    assert "interface vm-tap cannot have a port" in refused(site, 1, "detach", "twice", "vm-tap")
     assert site.libvirt.virsh("dumpxml", "twice").stdout.count("vm-tap") == 3
 
 
