@@ -166,19 +166,21 @@ def link_local(mac):
 @pytest.mark.parametrize("mode", ["bridge", "private", "passthru"])
 @pytest.mark.parametrize("multicast", ["all", "filter"])
 def test_multicast(made, ports, wire, multicast, mode):
-    """A neighbour's solicitation reaches a guest whose device nobody has told which groups it is in, or not."""
+    """A neighbour's solicitation reaches a guest whose device nobody has told which groups it is in, or not: macvlan's filter
+    has 256 bits, a hash of a group each, so that one or two of several may come through by chance."""
     made.network("lan", text=network(mode, Multicast=multicast))
     made.start()
     port, tap = ports("lan")
-    mdns = frame("01:00:5e:00:00:fb", wire.mac, b"multicast DNS")
-    question = solicitation(wire.mac, "fd00::12:3456")
-    wire.send(question)
-    wire.send(mdns)
+    groups = [frame("01:00:5e:00:00:fb", wire.mac, b"multicast DNS")]
+    groups += [solicitation(wire.mac, f"fd00::12:34{number}") for number in range(50, 57)]
+    for sent in groups:
+        wire.send(sent)
     wire.send(frame(BROADCAST, wire.mac, b"marker"))
     seen = []
     while not seen or payload_of(seen[-1]) != b"marker":
         seen.append(tap.receive(ethertype=None))
-    assert (question in seen, mdns in seen) == ((True, True) if multicast == "all" else (False, False))
+    heard = sum(sent in seen for sent in groups)
+    assert heard == len(groups) if multicast == "all" else heard <= 2
 
 
 @pytest.mark.parametrize("mode, nopromisc", [
