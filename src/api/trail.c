@@ -448,8 +448,7 @@ trail_reloaded(guint n_networks, const Caller *caller)
         who = name_asker(&asker);
         line_add_asker(&line, &asker);
     }
-    line_say(&line, "networks have been read again%s%s: %u", who ? " for " : "", who ?: "",
-             n_networks);
+    line_say(&line, "reloaded%s%s: networks: %u", who ? " for " : "", who ?: "", n_networks);
 }
 
 /* "Mode=, MTU= and Parent="; free with g_free(). */
@@ -474,12 +473,18 @@ describe_ports(const NetworkChange *change)
     if (change->n_ports == 0)
         return g_strdup("it has no ports");
     if (change->fate == NETWORK_REMOVED)
-        return g_strdup_printf("its ports (%u) stay as they are", change->n_ports);
+        return change->n_ports == 1
+                   ? g_strdup("its port stays as it is")
+                   : g_strdup_printf("its %u ports stay as they are", change->n_ports);
     if (n == 0)
-        return g_strdup_printf("its ports (%u) follow", change->n_ports);
-    return g_strdup_printf("%u of its ports (%u) did not follow in %s: see outdated in macvtapctl"
-                           " port show",
-                           n, change->n_ports, outdated);
+        return change->n_ports == 1 ? g_strdup("its port follows")
+                                    : g_strdup_printf("its %u ports follow", change->n_ports);
+    return change->n_ports == 1
+               ? g_strdup_printf("its port keeps its old %s (outdated in macvtapctl port show)",
+                                 outdated)
+               : g_strdup_printf(
+                     "%u of its %u ports keep%s old %s (outdated in macvtapctl port show)", n,
+                     change->n_ports, n == 1 ? "s its" : " their", outdated);
 }
 
 void

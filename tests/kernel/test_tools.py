@@ -191,7 +191,7 @@ def test_reload(daemon, host):
     assert daemon.ctl("reload").stdout == "networks: 2\n"
     assert daemon.ctl_json("network", "show", "new")["parents"] == ["eth0"]
     assert daemon.ctl_json("reload") == {"networks": 2}
-    assert re.search(r"^networks have been read again for uid 0 \(macvtapctl, process \d+.*\): 2$", daemon.trail()[-1])
+    assert re.search(r"^reloaded for uid 0 \(macvtapctl, process \d+.*\): networks: 2$", daemon.trail()[-1])
     daemon.network("new", text="[Network]\nTypo=1\n")
     done = daemon.ctl("reload", check=False)
     assert (done.returncode, done.stdout) == (REFUSED, "networks: 2\n")

@@ -70,7 +70,7 @@ def test_one_line_for_each(daemon, host):
         rf"port web ended on lan \(mvt\w+\): deleted by {asker}",
         rf"port vm created on lan for {asker}: mvt\w+, MAC 52:54:00:\S+",
         rf"port vm ended on lan \(mvt\w+\): its domain has ended, says {asker}",
-        r"networks have been read again: 1",
+        r"reloaded: networks: 1",
     ]
     lines = daemon.messages().splitlines()
     assert len(lines) == len(expected), lines
@@ -213,7 +213,7 @@ def test_other_lines_have_their_priority_too(journaled):
     daemon.reload()
     problem, reloaded = journal.line(), journal.line()
     assert problem["MESSAGE"].startswith("network broken cannot be used") and problem["PRIORITY"] == "4"
-    assert reloaded["MESSAGE"] == "networks have been read again: 2"
+    assert reloaded["MESSAGE"] == "reloaded: networks: 2"
 
 
 def test_stream_of_another_journal(daemons, host, station):

@@ -18,7 +18,7 @@ from programs import program
 
 
 # The lines that each start, reload, grant, refusal and end leaves.
-TRAIL = re.compile(r"macvtapd: (started: |networks have been read again|refused "
+TRAIL = re.compile(r"macvtapd: (started: |reloaded|refused "
                    r"|port \S+ (created on|opened by|ended on) )")
 
 
