@@ -44,7 +44,7 @@ parse_open(Ctl *ctl, int argc, char **argv, GArray *options, GStrv *ret_command,
         return FALSE;
     if (argc < 2) {
         g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                            "missing CMD; usage: macvtapctl port open " ARGUMENTS);
+                            "missing argument; usage: macvtapctl port open " ARGUMENTS);
         return FALSE;
     }
     parsed = port_option_parse(argv[0], &option, error);

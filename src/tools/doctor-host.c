@@ -46,12 +46,15 @@ void
 doctor_check_vlans(Doctor *doctor)
 {
     for (guint i = 0; i < doctor->networks->len; i++) {
-        g_autofree char *vlan = macvtap_network_get_text(doctor->networks->pdata[i], "vlan");
+        const MacvtapNetwork *network = doctor->networks->pdata[i];
+        g_autofree char *vlan = macvtap_network_get_text(network, "vlan");
+        g_autofree char *tags = macvtap_network_get_text(network, "guestVlans");
         g_autofree char *without =
-            g_strdup_printf("no port can be made on network %s, which has VLAN=%s",
-                            macvtap_network_get_name(doctor->networks->pdata[i]), vlan);
+            g_strdup_printf("no port can be made on network %s, which has %s%s",
+                            macvtap_network_get_name(network), vlan[0] ? "VLAN=" : "GuestVLANs=",
+                            vlan[0] ? vlan : tags);
 
-        if (!vlan[0])
+        if (!vlan[0] && !tags[0])
             continue;
         check_module(doctor, "8021q", "CONFIG_VLAN_8021Q", "802.1Q", without);
         return;

@@ -106,7 +106,7 @@ static const char full_file[] = "# the guests' network\n"
                                 "AllowUsers=alice 1000\n"
                                 "AllowGroups=kvm\n"
                                 "MaxPorts=100\n"
-                                "MaxPortsPerUser=0";
+                                "MaxPortsPerUser=4";
 
 static void
 test_every_key_reaches_its_field(void **state)
@@ -140,7 +140,7 @@ test_every_key_reaches_its_field(void **state)
     assert_int_equal(g_array_index(network->allow_uids, uid_t, 1), 1000);
     assert_int_equal(g_array_index(network->allow_gids, gid_t, 0), 36);
     assert_int_equal(network->max_ports, 100);
-    assert_int_equal(network->max_ports_per_user, 0);
+    assert_int_equal(network->max_ports_per_user, 4);
 }
 
 static void
@@ -248,7 +248,9 @@ test_bad_values_name_line_key_and_value(void **state)
          ":5: AllowUsers= 'alice,1000' is not a user of this system, by name or uid; "
          "separate the entries with spaces"},
         {"Access", "AllowGroups=alice", ":5: AllowGroups= 'alice' is not a group"},
-        {"Access", "MaxPorts=-1", ":5: MaxPorts= '-1' is not a number from 0 to"},
+        {"Access", "MaxPorts=-1", ":5: MaxPorts= '-1' is not a number from 1 to"},
+        {"Access", "MaxPorts=0", ":5: MaxPorts= '0' is not a number from 1 to"},
+        {"Access", "MaxPortsPerUser=0", ":5: MaxPortsPerUser= '0' is not a number from 1 to"},
         {"Access", "MaxPorts=4294967296", ":5: MaxPorts="},
         {"Access", "MaxPortsPerUser=many", ":5: MaxPortsPerUser="},
     };
