@@ -357,7 +357,7 @@ def test_port_open_leaves_the_commands_options_alone(daemon):
         done = daemon.host.run(program("macvtapctl"), "port", "open", *words, *echo, *theirs, env=elsewhere)
         said = done.stdout.split()
         assert (said[0], said[2:]) == (mac, theirs)
-    check_refused(daemon.ctl("port", "open", "web", "--", check=False), USAGE, "missing CMD; usage: macvtapctl port open PORT")
+    check_refused(daemon.ctl("port", "open", "web", "--", check=False), USAGE, "missing argument; usage: macvtapctl port open PORT")
     daemon.ctl("port", "delete", "web")
 
 
