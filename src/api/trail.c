@@ -477,8 +477,9 @@ describe_ports(const NetworkChange *change)
                    ? g_strdup("its port stays as it is")
                    : g_strdup_printf("its %u ports stay as they are", change->n_ports);
     if (n == 0)
-        return change->n_ports == 1 ? g_strdup("its port follows")
-                                    : g_strdup_printf("its %u ports follow", change->n_ports);
+        return change->n_ports == 1
+                   ? g_strdup("its port is up to date")
+                   : g_strdup_printf("its %u ports are up to date", change->n_ports);
     return change->n_ports == 1
                ? g_strdup_printf("its port keeps its old %s (outdated in macvtapctl port show)",
                                  outdated)

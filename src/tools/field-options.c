@@ -2,6 +2,7 @@
 #include "field-options.h"
 
 #include "holder.h"
+#include "mac-address.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
 
@@ -124,6 +125,24 @@ check_given(const FieldOptions *options, guint n_given, GError **error)
     return FALSE;
 }
 
+static gboolean
+are_macs(json_t *list, GError **error)
+{
+    const json_t *text;
+    MacAddress mac;
+    size_t i;
+
+    json_array_foreach (list, i, text) {
+        if (!mac_address_parse(json_string_value(text), &mac)) {
+            g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                        "'%s' is not a MAC address (six pairs of hex digits joined by ':')",
+                        json_string_value(text));
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 /* Whether macvtapd could take the text as this field's value. */
 static gboolean
 is_value(const Field *field, FieldUse use, const char *text, GError **error)
@@ -135,6 +154,8 @@ is_value(const Field *field, FieldUse use, const char *text, GError **error)
     if (g_str_equal(field->name, "holder"))
         return holder_parse(text, &holder, error);
     json = field_json_from_text(field, use, text, error);
+    if (json && place->type == FIELD_MACS)
+        return are_macs(json, error);
     return json && (!place->check || place->check(text, error));
 }
 

@@ -62,7 +62,7 @@ def test_mode_reaches_living_ports(made, host, station, taps):
         one, two = taps("one"), taps("two")
         assert hears(one, two, b"first", wire)
         assert change(made, mode="private") == [
-            "macvtapd: network lan has changed in Mode=; its 2 ports follow"]
+            "macvtapd: network lan has changed in Mode=; its 2 ports are up to date"]
         assert not hears(one, two, b"second", wire)
         made.stop()
         made.network("lan", text=text())
@@ -80,7 +80,7 @@ def test_mtu_reaches_living_ports(made, host, taps):
         assert devices == [shown(made, name)["mtu"] for name in ("vm", "own")]
         return devices
 
-    assert change(made, MTU=1400) == ["macvtapd: network lan has changed in MTU=; its 2 ports follow"]
+    assert change(made, MTU=1400) == ["macvtapd: network lan has changed in MTU=; its 2 ports are up to date"]
     assert mtus() == [1400, 1300]
     change(made, MTU=1200)
     assert mtus() == [1200, 1200]

@@ -331,6 +331,13 @@ def test_help_of_everything(daemon):
     check_refused(daemon.ctl("help", "port", "lst", check=False), USAGE, "unknown command 'port lst'")
 
 
+def test_sources_that_are_no_macs(daemon):
+    daemon.ctl("port", "create", "--network=lan", "--name=web")
+    for text in ("foo", "52:54:00:00:00:01,foo", "52:54:00:00:00:01 52:54:00:00:00:02"):
+        check_refused(daemon.ctl("port", "set", "web", "--sources", text, check=False), USAGE, "is not a MAC address")
+    daemon.ctl("port", "delete", "web")
+
+
 def test_options_anywhere(daemon):
     made = daemon.ctl_json("port", "create", "--network=lan", "--name=web")
     elsewhere = {**os.environ, "MACVTAPD_SOCKET": "/nonexistent"}
