@@ -176,6 +176,7 @@ check_link(Networks *networks, const LinkInfo *link, GError **error)
 /* What is known of a parent while ours on it are counted. */
 typedef struct Load {
     int index;
+    const char *but;      /* a network whose ports do not count, or NULL */
     guint n_ports;        /* on it, or on a VLAN of it */
     const Port *passthru; /* the port that has it for itself */
     const Port *any;
@@ -193,7 +194,8 @@ count_port(Port *port, gpointer user_data)
     Load *load = user_data;
     gboolean on_it = port->parent_index == load->index;
 
-    if (!is_there(port) || (!on_it && port->trunk_index != load->index))
+    if (!is_there(port) || (!on_it && port->trunk_index != load->index) ||
+        g_strcmp0(port->network, load->but) == 0)
         return;
     load->n_ports++;
     if (!on_it)
@@ -233,21 +235,31 @@ parent_check_child(const LinkInfo *parent, const LinkInfo *child, MacvtapMode mo
                           child->kind, child->name);
 }
 
-/* Whether the device still takes a port in the network's mode. */
+/* Passthru excludes all others from a parent. */
 static gboolean
-check_free(Networks *networks, const Network *network, const LinkInfo *device, GError **error)
+check_ports(Networks *networks, const Network *network, const LinkInfo *device, const char *but,
+            GError **error)
 {
-    Load load = {.index = device->index};
-    LinkInfo child;
+    Load load = {.index = device->index, .but = but};
 
     port_table_foreach(networks->ports, count_port, &load);
     if (load.passthru)
         return port_error_set(error, PORT_ERROR_PARENT_BUSY, "passthru port %s holds %s",
                               load.passthru->name, device->name);
-    if (network->mode == MACVTAP_MODE_PASSTHRU && load.any)
-        return port_error_set(error, PORT_ERROR_PARENT_BUSY,
-                              "passthru needs %s for itself, and port %s is on it", device->name,
-                              load.any->name);
+    return network->mode != MACVTAP_MODE_PASSTHRU || !load.any ||
+           port_error_set(error, PORT_ERROR_PARENT_BUSY,
+                          "passthru needs %s for itself, and port %s is on it", device->name,
+                          load.any->name);
+}
+
+/* Whether the device still takes a port in the network's mode. */
+static gboolean
+check_free(Networks *networks, const Network *network, const LinkInfo *device, GError **error)
+{
+    LinkInfo child;
+
+    if (!check_ports(networks, network, device, NULL, error))
+        return FALSE;
     /* Somebody else's: the kernel would refuse it, but a pool has other members to try. */
     return network->mode != MACVTAP_MODE_PASSTHRU ||
            !parent_find_child(networks, device, 0, NULL, &child) ||
@@ -353,7 +365,8 @@ parent_problems(Networks *networks, const Network *network)
         LinkInfo link;
 
         if (find_parent(networks, network, network->parents[i], &link, &problem) &&
-            check_mtu(network, &link, &problem))
+            check_mtu(network, &link, &problem) &&
+            (network->vlan || check_ports(networks, network, &link, network->name, &problem)))
             continue;
         g_strv_builder_add(builder, problem->message);
         any = TRUE;

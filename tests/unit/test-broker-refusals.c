@@ -341,6 +341,8 @@ test_parent_problems(void **state)
     test_broker_add_network(test, "none", "eth9", MACVTAP_MODE_BRIDGE);
     test_broker_add_network(test, "pool", "eth9,eth1,eth0", MACVTAP_MODE_BRIDGE);
     test_broker_add_network(test, "pass", "eth1", MACVTAP_MODE_PASSTHRU);
+    test_broker_add_network(test, "alone", "eth0", MACVTAP_MODE_PASSTHRU);
+    test_broker_add_network(test, "beside", "eth1", MACVTAP_MODE_BRIDGE);
     test_broker_add_network(test, "jumbo", "eth0,eth1", MACVTAP_MODE_BRIDGE)->mtu = 9000;
     test_broker_add_network(test, "fits", "eth0", MACVTAP_MODE_BRIDGE)->mtu = 1500;
     assert_problems(test, "lan", "");
@@ -348,14 +350,20 @@ test_parent_problems(void **state)
     assert_problems(test, "none", "there is no interface eth9");
     assert_problems(test, "pool", "there is no interface eth9");
     assert_problems(test, "jumbo", "MTU 9000 is above eth0's 1500\nMTU 9000 is above eth1's 1500");
+    test_broker_create(test, 0, "fits", "web");
+    assert_problems(test, "alone", "passthru needs eth0 for itself, and port web is on it");
+    delete_port(test, "web");
+    assert_problems(test, "alone", "");
     change_parent(test, set_down);
     assert_problems(test, "lan", "parent eth0 is down");
     assert_problems(test, "pool", "there is no interface eth9\nparent eth0 is down");
     change_parent(test, set_not_ethernet);
     assert_problems(test, "lan", "eth0 is not an Ethernet interface");
-    /* That it is in use is what a passthru network is for. */
+    /* That it is in use is what a passthru network is for; nobody else can have it. */
+    assert_problems(test, "beside", "");
     test_broker_create(test, 0, "pass", "vm7");
     assert_problems(test, "pass", "");
+    assert_problems(test, "beside", "passthru port vm7 holds eth1");
 }
 
 static void
