@@ -6,9 +6,11 @@
  * Theory of operation
  *
  * The machine's noise comes and goes within seconds, and a process that follows a fork finds cold
- * caches. So the ways take turns within each round, and their orders take turns between the rounds.
- * Removal takes RCU grace periods: it comes after a batch of rounds, outside of the
- * timed part; up to BATCH rounds' devices are thus there in addition to the ports "present".
+ * caches; macvtapd, too, is busy with the kernel's events of whatever was made just before. So it
+ * has read them before each sample, whatever that is of, the ways take turns within each round, and
+ * their orders take turns between the rounds. Removal takes RCU grace periods: it comes after a
+ * batch of rounds, outside of the timed part; up to BATCH rounds' devices are thus there in
+ * addition to the ports "present".
  */
 #include "bench.h"
 #include "test-namespace.h"
@@ -125,6 +127,7 @@ time_level(Bench *bench, guint n_present)
         const guint8 *order = orders[round % G_N_ELEMENTS(orders)];
 
         for (guint i = 0; i < N_WAYS; i++) {
+            settle(bench);
             attach(bench, order[i], &us);
             g_array_append_val(samples[order[i]], us);
         }
