@@ -10,8 +10,8 @@ from frames import PacketSocket, Tap, frame
 from previous import previous_daemon
 from programs import program
 
-# What the daemon sees rather than keeps.
-SEEN = {"state", "linkUp", "carrier", "openQueues", "statistics"}
+# What the daemon sees rather than keeps, and what the older ones do not tell.
+SEEN = {"state", "linkUp", "carrier", "openQueues", "statistics", "wantedMtu"}
 
 # The last one whose ports hung on a process by default, and the last one before records were loops over the table of fields.
 WITHOUT_DESCRIPTORS, BEFORE_FIELDS = "fd0da01", "6d8d991"
