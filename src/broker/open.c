@@ -67,7 +67,7 @@ check_network(Broker *broker, const Caller *caller, const Port *port, guint *n_q
 
     if (network && !policy_may_use(network, caller))
         return port_error_set(error, PORT_ERROR_ACCESS_DENIED,
-                              "user %u may not use network %s any more (see its AllowUsers= and"
+                              "user %u may no longer use network %s (see its AllowUsers= and"
                               " AllowGroups=)",
                               (guint)caller->uid, network->name);
     if (*n_queues == 0)

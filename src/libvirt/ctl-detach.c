@@ -305,7 +305,7 @@ detach_live(Ctl *ctl, Detach *detach, GError **error)
     gboolean good = unplug_live(ctl, detach, &cause);
 
     if (has_ended(detach)) {
-        g_printerr("macvtapctl: note: domain %s does not run any more: its ports ended with it\n",
+        g_printerr("macvtapctl: note: domain %s no longer runs: its ports ended with it\n",
                    virDomainGetName(detach->domain));
         return TRUE;
     }

@@ -283,7 +283,7 @@ replace_nic_config(Replace *replace, DomainNic *nic, gboolean running, GString *
     g_auto(PortOptions) options = {0};
 
     if (nic->kind == DOMAIN_NIC_UNPLUGGED) {
-        g_string_append_printf(done, "the metadata names no port %s any more\n", nic->target);
+        g_string_append_printf(done, "the metadata no longer names a port %s\n", nic->target);
         domain_nic_remove(replace->xml, nic);
         return TRUE;
     }

@@ -167,7 +167,7 @@ def test_who_is_taken_out_keeps_the_ports_that_are_there(access):
     check_refused(as_user(access, ALICE, "port", "create", "--network=alices"), REFUSED, "may not use network alices")
     assert [port["state"] for port in access.ports()] == ["active"]
     reply = open_as(access, ALICE, "hers")
-    assert "AccessDenied" in reply and "may not use network alices any more" in reply and reply.endswith(" 0")
+    assert "AccessDenied" in reply and "may no longer use network alices" in reply and reply.endswith(" 0")
     access.network("alices", "eth0", AllowUsers=str(ALICE))
     access.reload()
     assert open_as(access, ALICE, "hers").endswith(" 1")

@@ -572,7 +572,7 @@ test_new_opens_follow(void **state)
     assert_int_equal(find_port(test, "p1")->vhost, VHOST_POLICY_AUTO);
     open_port(test, 1000, 5, "port p1 has 4 queues", 0, 0);
     reload_one(test, define("lan", MACVTAP_MODE_BRIDGE));
-    open_port(test, 1000, 1, "may not use network lan any more", 0, 0);
+    open_port(test, 1000, 1, "may no longer use network lan", 0, 0);
     open_port(test, 0, 1, NULL, 1, 1);
     /* Without a network nothing but the port itself tells. */
     reload_one(test, NULL);
