@@ -65,7 +65,7 @@ attach(Bench *bench, guint way, double *ret_us)
     int fd = -1;
 
     if (way == FLOOR)
-        fd = floor_attach(bench_next_index(), ret_us);
+        fd = bare_attach(bench_next_index(), ret_us);
     else if (way == CREATE)
         g_ptr_array_add(bench->made, create_port(bench, ret_us));
     else if (way == SHELL)
@@ -110,7 +110,7 @@ remove_batch(Bench *bench)
         delete_port(bench, bench->made->pdata[i]);
     g_ptr_array_set_size(bench->made, 0);
     close_open(bench);
-    floor_delete_group();
+    bare_delete_group();
     settle(bench);
 }
 
@@ -212,7 +212,7 @@ allow_bridge(void)
 static void
 make_ground(void)
 {
-    ground_make();
+    bench_enter_namespaces();
     allow_bridge();
     test_bridge_add(BENCH_BRIDGE);
 }
@@ -266,7 +266,7 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
 
     parse(&bench, argc, argv);
-    ground_enter_processes();
+    bench_enter_processes();
     make_ground();
     bench.service = service_start(bench.macvtapd, BENCH_FOLDER);
     bench.client = macvtap_client_connect(service_socket(bench.service), &error);

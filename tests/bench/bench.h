@@ -30,21 +30,21 @@ pid_t bench_spawn(char *const *argv, char *const *envp, const int *fds, guint n_
 /* Waits for the process; ends the program unless it exited with 0. */
 void bench_wait(pid_t pid, const char *what);
 
-/* ground.c: everything after this runs under an init of its own: however the program ends, nothing
+/* bench-namespace.c: everything after this runs under an init of its own: however the program ends, nothing
  * that it started outlives it. */
-void ground_enter_processes(void);
+void bench_enter_processes(void);
 /* Namespaces with BENCH_PARENT, an empty /run with BENCH_FOLDER, and room for many descriptors. */
-void ground_make(void);
+void bench_enter_namespaces(void);
 
-/* samples.c: times in microseconds. */
+/* Times in microseconds. */
 GArray *samples_new(void);
 void samples_print(const char *name, GArray *samples, const char *end);
 
-/* floor.c: what the kernel itself takes, for a link with this index; the end of one link, and of
+/* bare-netlink.c: what the kernel itself takes, for a link with this index; the end of one link, and of
  * all of BENCH_GROUP. */
-int floor_attach(int index, double *ret_us);
-void floor_delete(int index);
-void floor_delete_group(void);
+int bare_attach(int index, double *ret_us);
+void bare_delete(int index);
+void bare_delete_group(void);
 
 /* shell.c: a shell that is running already. */
 typedef struct Shell Shell;

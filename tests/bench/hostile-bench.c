@@ -158,8 +158,8 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
 
     parse(&bench, argc, argv);
-    ground_enter_processes();
-    ground_make();
+    bench_enter_processes();
+    bench_enter_namespaces();
     if (bench.realtime && sched_setscheduler(0, SCHED_FIFO, &first) < 0)
         bench_die("SCHED_FIFO", errno);
     bench.echo = echo_start();

@@ -162,7 +162,7 @@ work(Bench *bench, guint number, int ready)
     char byte;
 
     g_random_set_seed((guint32)getpid() * 2654435761u + (guint32)bench_now());
-    close(floor_attach(bench_next_index(), &us));
+    close(bare_attach(bench_next_index(), &us));
     create(client, WORK, TRUE);
     close(bench->go[1]);
     say_ready(ready);
@@ -172,7 +172,7 @@ work(Bench *bench, guint number, int ready)
         gint64 begin;
 
         rest();
-        floor_attach(bench_next_index(), &samples->us[FLOOR][i]);
+        bare_attach(bench_next_index(), &samples->us[FLOOR][i]);
         samples->n[FLOOR]++;
         if (g_atomic_int_get(&bench->shared->stop))
             break;
@@ -226,7 +226,7 @@ remove_all(Bench *bench)
     if (!macvtap_client_end_domain(client, DOMAIN, &n_ports, NULL))
         bench_die("the workers' ports cannot be removed", 0);
     macvtap_client_free(client);
-    floor_delete_group();
+    bare_delete_group();
 }
 
 static int
@@ -371,11 +371,11 @@ one_by_one(int n)
 
     for (int i = 0; i < n; i++) {
         indexes[i] = bench_next_index();
-        close(floor_attach(indexes[i], &us));
+        close(bare_attach(indexes[i], &us));
     }
     begin = bench_now();
     for (int i = 0; i < n; i++)
-        floor_delete(indexes[i]);
+        bare_delete(indexes[i]);
     return bench_since(begin);
 }
 
@@ -484,8 +484,8 @@ main(int argc, char **argv)
         .n_holders = 1000, .n_ports = 1, .n_storms = 3, .n_workers = 16, .n_alone = 1000};
 
     parse(&bench, argc, argv);
-    ground_enter_processes();
-    ground_make();
+    bench_enter_processes();
+    bench_enter_namespaces();
     bench.shared = share(sizeof *bench.shared);
     bench.samples = share((gsize)bench.n_workers * sizeof *bench.samples);
     bench.service = service_start(bench.macvtapd, BENCH_FOLDER);

@@ -4,7 +4,7 @@
 #include "world.h"
 
 #include "test-namespace.h"
-#include "wire.h"
+#include "raw-frames.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -38,7 +38,7 @@ a_router_advertisement_changes_nothing(void **state)
 {
     MacvtapSpec spec = world_spec("vm1", 1);
     int port = world_create(&spec).index, unguarded = add_unguarded();
-    int monitor = test_address_monitor_open(), wire = wire_open("up1");
+    int monitor = test_address_monitor_open(), wire = frame_open("up1");
     guint8 frame[256];
 
     assert_int_equal(test_link_address_count(port, AF_INET6), 0);
@@ -46,7 +46,7 @@ a_router_advertisement_changes_nothing(void **state)
     /* Frames are taken one after the other: at the second's effect the first has been everywhere.
      */
     for (guint16 i = 1; i <= 2; i++) {
-        wire_send(wire, frame, wire_router_advertisement(frame, i));
+        frame_send(wire, frame, frame_router_advertisement(frame, i));
         wait_for_address(monitor, unguarded, 1 + i);
     }
     assert_int_equal(test_link_address_count(port, AF_INET6), 0);
@@ -61,7 +61,7 @@ no_arp_request_is_answered(void **state)
 {
     MacvtapSpec spec = world_spec("vm1", 1);
     LinkInfo port = world_create(&spec), unguarded;
-    int wire = wire_open("up1");
+    int wire = frame_open("up1");
     guint8 frame[2048];
     guint answers = 0;
 
@@ -69,9 +69,9 @@ no_arp_request_is_answered(void **state)
     unguarded = world_link("unguarded");
     test_address_add("up0", "192.0.2.1/24");
     for (guint i = 0; i < 2; i++) {
-        wire_send(wire, frame, wire_arp_request(frame, 1));
+        frame_send(wire, frame, frame_arp_request(frame, 1));
         do {
-            wire_receive(wire, frame, sizeof frame);
+            frame_receive(wire, frame, sizeof frame);
             answers += frame[12] == 8 && frame[13] == 6 &&
                        memcmp(frame + 6, &port.mac, sizeof port.mac) == 0;
         } while (frame[12] != 8 || frame[13] != 6 ||

@@ -4,7 +4,7 @@
 
 #include "linux.h"
 #include "test-namespace.h"
-#include "wire.h"
+#include "raw-frames.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -73,11 +73,11 @@ static void
 assert_queue_is_of(int queue, const LinkInfo *link)
 {
     guint8 frame[2048], expected[60];
-    gsize length = wire_text_frame(expected, &link->mac, "for this queue");
-    int wire = wire_open("up1");
+    gsize length = frame_text_frame(expected, &link->mac, "for this queue");
+    int wire = frame_open("up1");
     gssize got;
 
-    wire_send(wire, expected, length);
+    frame_send(wire, expected, length);
     do {
         struct pollfd waiting = {queue, POLLIN, 0};
 

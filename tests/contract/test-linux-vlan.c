@@ -8,7 +8,7 @@
 
 #include "test-kinds.h"
 #include "test-namespace.h"
-#include "wire.h"
+#include "raw-frames.h"
 
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -32,11 +32,11 @@ a_router_advertisement_changes_nothing(void **state)
 {
     int ours = make_vlans(), unguarded = test_vlan_add("v101", "up0", 101);
     int monitor = test_address_monitor_open();
-    int wire100 = wire_open("w100"), wire101 = wire_open("w101");
+    int wire100 = frame_open("w100"), wire101 = frame_open("w101");
     guint8 frame[256];
 
-    wire_send(wire100, frame, wire_router_advertisement(frame, 1));
-    wire_send(wire101, frame, wire_router_advertisement(frame, 2));
+    frame_send(wire100, frame, frame_router_advertisement(frame, 1));
+    frame_send(wire101, frame, frame_router_advertisement(frame, 2));
     while (test_link_address_count(unguarded, AF_INET6) < 2) {
         char buffer[8192];
 
@@ -66,12 +66,12 @@ no_arp_request_is_answered(void **state)
     make_vlans();
     test_vlan_add("v101", "up0", 101);
     test_address_add("up0", "192.0.2.1/24");
-    wire100 = wire_open("w100");
-    wire101 = wire_open("w101");
-    wire_send(wire100, frame, wire_arp_request(frame, 1));
-    wire_send(wire101, frame, wire_arp_request(frame, 1));
+    wire100 = frame_open("w100");
+    wire101 = frame_open("w101");
+    frame_send(wire100, frame, frame_arp_request(frame, 1));
+    frame_send(wire101, frame, frame_arp_request(frame, 1));
     do
-        wire_receive(wire101, frame, sizeof frame);
+        frame_receive(wire101, frame, sizeof frame);
     while (!is_arp(frame));
     while (recvfrom(wire100, frame, sizeof frame, MSG_DONTWAIT, (struct sockaddr *)&sender,
                     &length) > 0)

@@ -5,7 +5,7 @@
 #include "linux.h"
 #include "test-kinds.h"
 #include "test-namespace.h"
-#include "wire.h"
+#include "raw-frames.h"
 
 #include <fcntl.h>
 #include <linux/posix_acl.h>
@@ -251,10 +251,10 @@ void
 world_receive(const char *in, const MacAddress *to)
 {
     guint8 frame[64], received[64];
-    int wire = wire_open("up1"), inside = wire_open(in);
+    int wire = frame_open("up1"), inside = frame_open(in);
 
-    wire_send(wire, frame, wire_text_frame(frame, to, "contract"));
-    wire_receive(inside, received, sizeof received);
+    frame_send(wire, frame, frame_text_frame(frame, to, "contract"));
+    frame_receive(inside, received, sizeof received);
     close(wire);
     close(inside);
 }
@@ -263,13 +263,13 @@ void
 world_announce(const MacAddress *mac, gboolean to_all)
 {
     const MacAddress own = world_link("up0").mac;
-    int wire = wire_open("up1");
+    int wire = frame_open("up1");
     guint8 frame[64];
-    gsize length = wire_announcement(frame, mac);
+    gsize length = frame_announcement(frame, mac);
 
     if (!to_all)
         memcpy(frame, &own, sizeof own);
-    wire_send(wire, frame, length);
+    frame_send(wire, frame, length);
     close(wire);
 }
 
@@ -288,7 +288,7 @@ world_transmit(const char *name)
     guint8 frame[10 + 60] = {0}; /* after a virtio_net_hdr */
 
     assert_true(world_kernel->ops->tap_open(world_kernel, &link, "frame", 1, FALSE, queues, NULL));
-    wire_text_frame(frame + 10, &everybody, "contract");
+    frame_text_frame(frame + 10, &everybody, "contract");
     assert_int_equal(write(descriptor_array_get(queues, 0), frame, sizeof frame), sizeof frame);
     world_kernel->ops->queue_forget(world_kernel, "frame");
 }

@@ -9,7 +9,7 @@ import pytest
 
 import guest
 from clock import Deadline
-from desk import Desk, compile_example
+from document_shell import DocumentShell, compile_example
 from documents import block, commands
 from namespaces import Switch
 from programs import image, images, program
@@ -17,7 +17,7 @@ from programs import image, images, program
 
 @pytest.fixture
 def desk(daemon):
-    made = Desk(daemon)
+    made = DocumentShell(daemon)
     yield made
     made.close()
 

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from frames import BROADCAST, PacketSocket, Tap, device_number, frame, open_tap, tap_interface
-from reach import one_processor
+from reachability import one_processor
 
 FOREIGN_MAC = "52:54:00:ff:00:01"
 

@@ -7,7 +7,7 @@ import pytest
 from frames import StackSocket, Tap
 from namespaces import Switch
 from programs import SOURCE
-from reach import KINDS, Member, arrives
+from reachability import KINDS, Member, arrives
 
 MODES = ["bridge", "vepa", "private", "passthru", "source"]
 IN_LAB = ("bridge", "passthru")  # without `tests/run long`

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from daemon import Daemon
-from sites import Site
+from parent_kinds import Site
 
 
 def pytest_runtest_setup(item):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from clock import FACTOR, Deadline
-from sites import active_slave, wait_carrier
+from parent_kinds import active_slave, wait_carrier
 from tracing import Trace
 
 NETWORK = "[Network]\nParent=bond0\nMode=passthru\n"

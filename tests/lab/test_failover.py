@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from frames import PacketSocket, Tap, frame
-from sites import active_slave
+from parent_kinds import active_slave
 
 
 @pytest.fixture

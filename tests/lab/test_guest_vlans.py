@@ -3,7 +3,7 @@
 import pytest
 
 from frames import BROADCAST, ETHERTYPE, Tap, frame
-from sites import wait_carrier
+from parent_kinds import wait_carrier
 
 MAC = "52:54:00:00:00:0a"
 TAGS = (100, 200, 300)

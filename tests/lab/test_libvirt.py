@@ -10,10 +10,10 @@ import subprocess
 import pytest
 
 from domain import Port, guest_xml
-from domain_site import DomainSite, check_afterwards
+from libvirt_host import LibvirtHost, check_afterwards
 from namespaces import Host, Switch
 from programs import SOURCE
-from sites import VLAN, bond_of
+from parent_kinds import VLAN, bond_of
 
 QUEUES = 4
 BONDS = {"bond0": ("eth0", "eth1"), "bond1": ("eth2", "eth3")}
@@ -27,7 +27,7 @@ def network_template(name, parent):
     return "\n".join(f"Parent={parent}" if line.startswith("Parent=") else line for line in lines) + "\n"
 
 
-class Site(DomainSite):
+class Site(LibvirtHost):
     """machine has two bonds of two NICs each, on a switch of their own that station is plugged into: bond0 of the
     networks `bond`, `vlan` and `multiqueue`, bond1 of `passthru`, which are macvtapd's templates."""
 

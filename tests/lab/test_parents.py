@@ -5,7 +5,7 @@ import os
 import pytest
 
 from frames import BROADCAST, Tap, frame
-from sites import KINDS
+from parent_kinds import KINDS
 
 MODES = ("bridge", "vepa", "private", "source", "passthru")
 WHOLE_ROW = "vlan-on-bond"

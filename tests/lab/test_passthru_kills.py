@@ -9,7 +9,7 @@ import os
 import pytest
 
 from frames import set_mac
-from injection import take_descriptor
+from tracing import take_descriptor
 from programs import program
 
 PARENTS = ("nic", "bond", "own-vlan")

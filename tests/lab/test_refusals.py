@@ -7,7 +7,7 @@ import pytest
 
 from frames import BROADCAST, PacketSocket, Tap, frame, open_tap
 from openvswitch import INTERNAL, NETDEV, Datapath
-from reach import one_processor
+from reachability import one_processor
 
 MODES = ("bridge", "vepa", "private", "passthru", "source")
 

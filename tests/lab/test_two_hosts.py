@@ -9,7 +9,7 @@ import guest
 from daemon import Daemon
 from frames import BROADCAST, Tap, frame
 from namespaces import Host, Switch
-from sites import bond_of
+from parent_kinds import bond_of
 
 TEXT = "[Network]\nParent=bond0\nVLAN=100\nMode=bridge\n[Port]\nVhost=auto\n"
 

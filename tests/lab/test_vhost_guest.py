@@ -8,7 +8,7 @@ import pytest
 import guest
 from clock import Deadline
 from programs import VMM
-from sites import STATION_IP, active_slave, wait_link
+from parent_kinds import STATION_IP, active_slave, wait_link
 
 QUEUES = 4
 

@@ -2,7 +2,7 @@
 """The daemon is killed at every system call while it makes and removes VLAN devices and filter devices, and nothing of it is left."""
 import pytest
 
-from matrix import KillMatrix
+from fault_injection import KillMatrix
 from operations import VLAN_OPERATIONS
 
 SAMPLE_EVERY = 60

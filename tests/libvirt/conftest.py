@@ -2,10 +2,10 @@
 """A machine with libvirtd, our hook and macvtapd, per module; after each test nothing may be left on it."""
 import pytest
 
-from domain_site import DomainSite, check_afterwards
+from libvirt_host import LibvirtHost, check_afterwards
 
 
-class Site(DomainSite):
+class Site(LibvirtHost):
     """machine has two parents, each cabled to station: eth0 of the network `lan` (bridge), and eth1 of the networks
     `own` (passthru that assigns the guest's MAC) and `inherit` (passthru with the parent's)."""
 

@@ -10,7 +10,7 @@ from clock import Deadline
 from domain import Console, Port, domain_xml, guest_xml
 from guest import BOOT
 from libvirt import Libvirt, LibvirtDaemon
-from machine import Machine
+from isolated_host import IsolatedHost
 from namespaces import Host, Switch
 from pinger import Pinger
 
@@ -44,7 +44,7 @@ class Rack:
         return thing
 
     def _machine(self, number, parent):
-        machine = self._closing(Machine(f"machine{number}"))
+        machine = self._closing(IsolatedHost(f"machine{number}"))
         self._switch.plug(machine, parent)
         machine.quiet(parent)
         self._wires.plug(machine, "wire")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Each system call of each operation fails with each errno: see tests/support/faults.py."""
+"""Each system call of each operation fails with each errno: see tests/support/library/fault_injection.py."""
 import pytest
 
-from faults import FaultMatrix
+from fault_injection import FaultMatrix
 from operations import OPERATIONS, operation
 from outside import OUTSIDE_OPERATIONS
 

@@ -5,7 +5,7 @@ What it finds must fit together (a port whose holder lives and whose record is f
 go, everything is as it was before. VLAN devices are in tests/lab."""
 import pytest
 
-from matrix import KillMatrix
+from fault_injection import KillMatrix
 from operations import OPERATIONS, operation
 from outside import OUTSIDE_OPERATIONS
 

@@ -6,7 +6,7 @@ import random
 import pytest
 
 import figures
-from crowd import Crowd
+from client_processes import ClientProcesses
 from varlink import Closed
 
 CLIENTS = 64
@@ -39,30 +39,30 @@ def cycle_until_closed(client):
 
 def soak(daemon, cycles):
     """Returns (cycles done, clients killed). No call may fail."""
-    crowd = Crowd(daemon.connect, cycle, CLIENTS)
+    clients = ClientProcesses(daemon.connect, cycle, CLIENTS)
     try:
-        while crowd.cycles < cycles and not crowd.failed:
-            crowd.wait_tick()
+        while clients.cycles < cycles and not clients.failed:
+            clients.wait_tick()
             if random.randrange(ONE_KILL_IN) == 0:
-                crowd.kill_one()
-        crowd.finish()
-        assert crowd.failed == []
-        return crowd.cycles, crowd.killed
+                clients.kill_one()
+        clients.finish()
+        assert clients.failed == []
+        return clients.cycles, clients.killed
     finally:
-        crowd.close()
+        clients.close()
 
 
 def kill_daemon(daemon):
     """SIGKILL while all clients are at it, and the next start."""
-    crowd = Crowd(daemon.connect, cycle_until_closed, CLIENTS)
+    clients = ClientProcesses(daemon.connect, cycle_until_closed, CLIENTS)
     try:
         for _ in range(random.randrange(1, 5)):
-            crowd.wait_tick()
+            clients.wait_tick()
         daemon.kill()
-        crowd.finish()
-        assert crowd.failed == []
+        clients.finish()
+        assert clients.failed == []
     finally:
-        crowd.close()
+        clients.close()
     daemon.start()
     assert daemon.settle() == []
 

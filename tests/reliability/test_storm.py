@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-import crowd
+import client_processes
 import figures
 from clock import Deadline
 from programs import BUILD, SOURCE
@@ -72,13 +72,13 @@ def sleepers():
     made = []
 
     def make(count):
-        pids = crowd.sleepers(count)
+        pids = client_processes.sleepers(count)
         made.append(pids)
         return pids
 
     yield make
     for pids in made:
-        crowd.end(pids)
+        client_processes.end(pids)
 
 
 def create(connection, name, pid=None):
@@ -115,7 +115,7 @@ def storm(daemon, events, holders, ports):
     watch = events()
     with daemon.connect() as caller:
         daemon.process.send_signal(signal.SIGSTOP)
-        crowd.end(holders)
+        client_processes.end(holders)
         caller.send(creation("first"))
         daemon.process.send_signal(signal.SIGCONT)
         caller.reply(Deadline(120))
@@ -163,7 +163,7 @@ def test_daemon_ends_between_pieces(daemon, events, sleepers, how):
             create(connection, f"asked{number}")
     watch = events()
     asking = [daemon.connect() for _ in range(2)]
-    crowd.end(holders)
+    client_processes.end(holders)
     watch.wait(deleted)
     for number, connection in enumerate(asking):
         connection.send({"method": "org.macvtapd.Ports.DeletePort", "parameters": {"port": f"asked{number}"}})

@@ -41,7 +41,7 @@ def host(machines):
 
 def make_disk(host, path, address):
     words = f"{KERNEL_WORDS} guest.name=web guest.ip={address}/24 guest.end=shell"
-    host.run(f"/root/source/tests/support/boot-disk {path} {image('guest').replace('/run/images', '/srv')} {words}")
+    host.run(f"/root/source/tests/support/guest/boot-disk {path} {image('guest').replace('/run/images', '/srv')} {words}")
 
 
 def wait_ping(host, address):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 root, *programs = sys.argv[1:]
-sys.path.insert(0, f"{root}/tests/support")
+sys.path.insert(0, f"{root}/tests/support/library")
 import documents  # pylint: disable=wrong-import-position
 
 NAMES = ["macvtapd", "macvtapctl", "domain", "macvtap-run", "qemu-macvtap-helper"]

@@ -7,7 +7,7 @@ import subprocess
 
 import memcheck
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2]
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("MACVTAPD_BUILD", SOURCE / "build")).resolve()
 _ROOMS = {"macvtapd": "src/daemon", "macvtapctl": "src/tools", "macvtap-run": "src/tools",
           "qemu-macvtap-helper": "src/tools", "hook": "hooks"}
@@ -52,7 +52,7 @@ def run_under_memcheck():
 def images(*more):
     """Paths by name: kernel, modules, version, guest, lab; with "arm64" also arm64_kernel, arm64_guest. Made when they
     are missing."""
-    done = subprocess.run([SOURCE / "tests/support/images", *more], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([SOURCE / "tests/support/guest/images", *more], stdout=subprocess.PIPE, text=True, check=True)
     return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 

@@ -6,18 +6,18 @@ import signal
 
 from domain import Console
 from libvirt import Libvirt, LibvirtDaemon
-from machine import Machine
+from isolated_host import IsolatedHost
 from namespaces import Host
 
 
-class DomainSite:
+class LibvirtHost:
     """machine has the parents that the subclass's _wire() connects to station, and the networks that its _networks()
     writes; libvirtd and macvtapd run."""
 
     def __init__(self):
         self._stack = contextlib.ExitStack()
         try:
-            self.machine = self._closing(Machine("machine"))
+            self.machine = self._closing(IsolatedHost("machine"))
             self.station = self._closing(Host("station"))
             self._wire()
             self.daemon = self._closing(LibvirtDaemon(self.machine))

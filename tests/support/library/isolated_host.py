@@ -65,7 +65,7 @@ class Neighbour:
         return in_network_namespace(self._path, lambda: socket.socket(*arguments))
 
 
-class Machine(Host):
+class IsolatedHost(Host):
     """A Host whose processes, /dev, /etc/libvirt and libvirt's /var folders nobody else sees. The process IDs of its
     children are the test's; those that the machine's own programs tell are its own."""
 

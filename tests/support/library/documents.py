@@ -10,7 +10,7 @@ import collections
 import pathlib
 import re
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2]
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
 DOCUMENTS = ["README.md", "docs/guests.md", "docs/libvirt.md", "docs/log.md", "docs/networks.md", "docs/recipes.md", "docs/vmm.md"]
 
 _NO_PROGRAM = "Debian 12 has no such program"

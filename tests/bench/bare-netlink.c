@@ -110,7 +110,7 @@ open_queue(int index)
 }
 
 int
-floor_attach(int index, double *ret_us)
+bare_attach(int index, double *ret_us)
 {
     static unsigned int parent;
     int fd;
@@ -126,7 +126,7 @@ floor_attach(int index, double *ret_us)
 }
 
 void
-floor_delete(int index)
+bare_delete(int index)
 {
     Request request = {
         .header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = RTM_DELLINK},
@@ -136,7 +136,7 @@ floor_delete(int index)
 }
 
 void
-floor_delete_group(void)
+bare_delete_group(void)
 {
     const guint32 group = BENCH_GROUP;
     Request request = {

@@ -10,8 +10,8 @@ import socket
 
 import varlink
 from frames import PacketSocket, announcement
-from injection import take_descriptor
 from operations import Operation, create, create_for_domain, create_held
+from tracing import take_descriptor
 
 _NEW_MAC, _OTHER_SOURCE = "52:54:00:00:77:02", "52:54:00:00:00:02"
 _LINK_GROUP = 1  # RTMGRP_LINK

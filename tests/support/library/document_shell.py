@@ -79,7 +79,7 @@ class Running:
         self.process.wait()
 
 
-class Desk:
+class DocumentShell:
     def __init__(self, daemon):
         self.daemon, self.host = daemon, daemon.host
         self.folder = daemon.folder / "desk"

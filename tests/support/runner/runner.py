@@ -15,6 +15,8 @@ import sys
 import threading
 import time
 
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "library"))
+# pylint: disable=wrong-import-position
 import coverage
 import figures
 import fuzzing
@@ -23,7 +25,7 @@ import programs
 import results
 from results import Counts
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2]
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
 BY_NAME_ONLY = ["long", "memcheck", "coverage"]
 TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", "libvirt", "lab", "systemd",
          "sanitize"]
@@ -298,7 +300,7 @@ class Runner:
         report = coverage.Report(files, coverage.read_reasons(coverage.REASONS.read_text(encoding="utf-8")))
         good = report.percent >= coverage.GOAL and not report.without
         for line in report.without:
-            print(f"not run, and no reason is given in tests/support/coverage-reasons: {line}")
+            print(f"not run, and no reason is given in tests/support/runner/coverage-reasons: {line}")
         self.tier("coverage", lambda: Counts(passed=int(good), failed=int(not good)))
         figures.write("coverage", report.text())
 

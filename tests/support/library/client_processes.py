@@ -45,7 +45,7 @@ def end(pids):
         os.waitpid(pids.pop(), 0)
 
 
-class Crowd:
+class ClientProcesses:
     """Clients that call cycle(client) again and again, where client = connect() is their own; every TICK cycles of one
     of them the test is told. A client that is killed or loses its service is replaced by another one."""
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "wire.h"
+#include "raw-frames.h"
 
 #include "cmocka-all.h"
 #include "error.h"
@@ -19,7 +19,7 @@
 static const guint8 station[6] = {0x02, 0, 0, 0, 0, 0x77}; /* whom the frames come from */
 
 int
-wire_open(const char *name)
+frame_open(const char *name)
 {
     struct sockaddr_ll address = {.sll_family = AF_PACKET,
                                   .sll_protocol = htons(ETH_P_ALL),
@@ -32,13 +32,13 @@ wire_open(const char *name)
 }
 
 void
-wire_send(int fd, const void *frame, gsize length)
+frame_send(int fd, const void *frame, gsize length)
 {
     assert_int_equal(send(fd, frame, length, 0), length);
 }
 
 gsize
-wire_receive(int fd, guint8 *frame, gsize size)
+frame_receive(int fd, guint8 *frame, gsize size)
 {
     struct sockaddr_ll sender;
     socklen_t sender_length;
@@ -64,7 +64,7 @@ put_ethernet(guint8 *frame, const guint8 *to, guint16 type)
 }
 
 gsize
-wire_text_frame(guint8 *frame, const MacAddress *to, const char *text)
+frame_text_frame(guint8 *frame, const MacAddress *to, const char *text)
 {
     guint8 *payload;
 
@@ -91,7 +91,7 @@ icmp6_checksum(const struct ip6_hdr *ip, const guint8 *message, gsize length)
 }
 
 gsize
-wire_router_advertisement(guint8 *frame, guint16 prefix)
+frame_router_advertisement(guint8 *frame, guint16 prefix)
 {
     static const guint8 all_nodes[6] = {0x33, 0x33, 0, 0, 0, 1};
     struct {
@@ -122,7 +122,7 @@ wire_router_advertisement(guint8 *frame, guint16 prefix)
 }
 
 gsize
-wire_arp_request(guint8 *frame, guint8 last)
+frame_arp_request(guint8 *frame, guint8 last)
 {
     static const guint8 everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     guint8 body[28] = {0, 1, 8, 0, 6, 4, 0, 1};
@@ -135,7 +135,7 @@ wire_arp_request(guint8 *frame, guint8 last)
 }
 
 gsize
-wire_announcement(guint8 *frame, const MacAddress *mac)
+frame_announcement(guint8 *frame, const MacAddress *mac)
 {
     static const guint8 everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     guint8 body[46] = {0, 1, 8, 0, 6, 4, 0, 3};

@@ -11,7 +11,7 @@ import subprocess
 import figures
 from results import Counts
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2]
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
 OPTIONS = ["-Dfuzzers=true", "-Db_lundef=false", "-Dbuildtype=debug", "-Doptimization=1"]
 ENVIRONMENT = {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1",
                "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",

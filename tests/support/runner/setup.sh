@@ -2,7 +2,7 @@
 # Sourced by the bash entry points below tests/. Sets `source` (the source tree), and offers
 # say, die, require_root, install_packages and build. Works on a Debian 12 that has bash, coreutils and apt only.
 
-source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 export MACVTAPD_SOURCE=$source
 # Guests of an unprivileged user read what is built here.
 umask 022

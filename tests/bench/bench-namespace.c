@@ -24,7 +24,7 @@ skip(const char *reason)
 }
 
 void
-ground_enter_processes(void)
+bench_enter_processes(void)
 {
     int status = 0;
     pid_t pid;
@@ -44,7 +44,7 @@ ground_enter_processes(void)
 }
 
 void
-ground_make(void)
+bench_enter_namespaces(void)
 {
     const char *reason = test_namespace_enter();
     struct rlimit files;
