@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of the methods share; nobody else includes it. */
+/* What the files of the methods share, and the test that holds them against the interface's text.
+ */
 #pragma once
 
 #include "api.h"
@@ -22,6 +23,9 @@ void api_refuse(VarlinkCall *call, const char *field, const GError *error);
 /* The same of a request for something, which leaves a trail; refusal has no reason yet. */
 void api_refuse_grant(Api *api, VarlinkCall *call, TrailRefusal refusal, const char *field,
                       const GError *error);
+
+/* The methods of the interface, ended by one without a name; each takes the Api. */
+extern const VarlinkMethod api_methods[];
 
 /* VarlinkMethodHandler, with the Api: api-delete.c and api-watch.c. */
 void api_on_delete_port(VarlinkCall *call, gpointer user_data);

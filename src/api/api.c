@@ -303,34 +303,32 @@ on_reload(VarlinkCall *call, gpointer user_data)
     }
 }
 
-static const VarlinkMethod methods[] = {
-    {"ListNetworks", on_list_networks, FALSE},
-    {"ListPorts", on_list_ports, FALSE},
-    {"GetPort", on_get_port, FALSE},
-    {"CreatePort", on_create_port, FALSE},
-    {"OpenPort", on_open_port, FALSE},
-    {"SetPort", on_set_port, FALSE},
-    {"DeletePort", api_on_delete_port, FALSE},
-    {"EndDomain", api_on_end_domain, FALSE},
-    {"Reload", on_reload, FALSE},
-    {"WatchPorts", api_on_watch_ports, TRUE},
+const VarlinkMethod api_methods[] = {
+    {"ListNetworks", on_list_networks},
+    {"ListPorts", on_list_ports},
+    {"GetPort", on_get_port},
+    {"CreatePort", on_create_port},
+    {"OpenPort", on_open_port},
+    {"SetPort", on_set_port},
+    {"DeletePort", api_on_delete_port},
+    {"EndDomain", api_on_end_domain},
+    {"Reload", on_reload},
+    {"WatchPorts", api_on_watch_ports, .needs_more = TRUE},
     {NULL},
 };
 
 Api *
-api_new(VarlinkServer *server, Broker *broker, ApiReload reload, gpointer reload_data,
-        GError **error)
+api_new(VarlinkServer *server, Broker *broker, ApiReload reload, gpointer reload_data)
 {
-    g_autoptr(Api) api = g_new0(Api, 1);
+    Api *api = g_new0(Api, 1);
 
     api->broker = broker;
     api->reload = reload;
     api->reload_data = reload_data;
     api->streams = g_hash_table_new(NULL, NULL);
     api->trail = trail_new(broker);
-    if (!varlink_server_add_interface(server, api_description(), methods, api, error))
-        return NULL;
-    return g_steal_pointer(&api);
+    varlink_server_add_interface(server, "org.macvtapd.Ports", api_description(), api_methods, api);
+    return api;
 }
 
 void

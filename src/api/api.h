@@ -18,7 +18,6 @@ typedef gboolean (*ApiReload)(const Caller *caller, guint *ret_networks, gpointe
                               GError **error);
 
 /* Serves the broker's use cases and reload on server; all must outlive the Api. */
-Api *api_new(VarlinkServer *server, Broker *broker, ApiReload reload, gpointer reload_data,
-             GError **error);
+Api *api_new(VarlinkServer *server, Broker *broker, ApiReload reload, gpointer reload_data);
 void api_free(Api *api);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Api, api_free)

@@ -265,8 +265,8 @@ serve(Daemon *daemon, const Options *options, GError **error)
     daemon->server = varlink_server_new(&info, &limits, error);
     if (!daemon->server)
         return FALSE;
-    daemon->api = api_new(daemon->server, daemon->broker, on_reload, daemon, error);
-    return daemon->api && listen_on_all(daemon, options, error);
+    daemon->api = api_new(daemon->server, daemon->broker, on_reload, daemon);
+    return listen_on_all(daemon, options, error);
 }
 
 static gboolean

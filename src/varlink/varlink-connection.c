@@ -21,11 +21,25 @@
  */
 #include "varlink-connection.h"
 
+#include "varlink-message.h"
 #include "varlink-transport.h"
 
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+struct VarlinkCall {
+    guint references;
+    VarlinkConnection *connection; /* a reference, for its peer's sake */
+    VarlinkCallMessage message;
+    gboolean over; /* answered for the last time, or nobody is left to answer */
+    void (*on_gone)(VarlinkCall *call, gpointer user_data);
+    gpointer on_gone_data;
+    VarlinkLost lost; /* of the last reply */
+    gpointer lost_data;
+    GDestroyNotify free_lost_data;
+};
 
 struct VarlinkConnection {
     guint references;
@@ -69,10 +83,35 @@ varlink_connection_peer(const VarlinkConnection *connection)
     return &connection->peer;
 }
 
-gboolean
-varlink_connection_is_alive(const VarlinkConnection *connection)
+/* Neither closed nor about to be. */
+static gboolean
+connection_is_alive(const VarlinkConnection *connection)
 {
     return !connection->closed && !connection->failed;
+}
+
+/* The connection is closed. */
+static void
+call_gone(VarlinkCall *call)
+{
+    void (*callback)(VarlinkCall *, gpointer) = g_steal_pointer(&call->on_gone);
+
+    call->over = TRUE;
+    if (callback)
+        callback(call, call->on_gone_data);
+}
+
+/* The last reply has left, or (lost) never will. */
+static void
+call_sent(VarlinkCall *call, gboolean lost)
+{
+    VarlinkLost callback = g_steal_pointer(&call->lost);
+
+    if (lost && callback)
+        callback(call->lost_data);
+    if (call->free_lost_data)
+        call->free_lost_data(call->lost_data);
+    call->free_lost_data = NULL;
 }
 
 /* Tells the owner how much is queued; FALSE if that is too much. */
@@ -92,7 +131,7 @@ connection_tell_answered(VarlinkConnection *connection, gboolean lost)
 
     if (!call)
         return;
-    varlink_call_sent(call, lost);
+    call_sent(call, lost);
     varlink_call_unref(call);
 }
 
@@ -109,7 +148,7 @@ varlink_connection_close(VarlinkConnection *connection)
     connection_tell_unsent(connection);
     if (call) {
         varlink_call_ref(call);
-        varlink_call_gone(call);
+        call_gone(call);
         varlink_call_unref(call);
     }
     connection_tell_answered(connection, TRUE);
@@ -125,10 +164,11 @@ connection_drop(VarlinkConnection *connection)
     connection->events->closed(connection, connection->user_data);
 }
 
-void
-varlink_connection_fail(VarlinkConnection *connection)
+/* Has it closed in its next turn: safe from within handlers. */
+static void
+connection_fail(VarlinkConnection *connection)
 {
-    if (!varlink_connection_is_alive(connection))
+    if (!connection_is_alive(connection))
         return;
     connection->failed = TRUE;
     varlink_watch_again(connection->watch);
@@ -165,7 +205,7 @@ connection_flush(VarlinkConnection *connection)
     gboolean fits = connection_tell_unsent(connection);
 
     if (progress == VARLINK_PROGRESS_FAILED || !fits || connection_is_over_limit(connection)) {
-        varlink_connection_fail(connection);
+        connection_fail(connection);
         return FALSE;
     }
     varlink_watch_set_output(connection->watch, progress == VARLINK_PROGRESS_WAIT);
@@ -174,15 +214,17 @@ connection_flush(VarlinkConnection *connection)
     return TRUE;
 }
 
-gboolean
-varlink_connection_send(VarlinkConnection *connection, char *text, DescriptorArray *descriptors)
+/* text: as varlink_transport_queue(). FALSE when the connection is not alive (any more). */
+static gboolean
+connection_send(VarlinkConnection *connection, char *text, DescriptorArray *descriptors)
 {
     varlink_transport_queue(&connection->transport, text, descriptors);
     return connection_flush(connection);
 }
 
-gboolean
-varlink_connection_await_sent(VarlinkConnection *connection, VarlinkCall *call)
+/* Whether something is still to be sent, and to tell call how that ends. */
+static gboolean
+connection_await_sent(VarlinkConnection *connection, VarlinkCall *call)
 {
     if (!connection_has_unsent(connection))
         return FALSE;
@@ -190,15 +232,169 @@ varlink_connection_await_sent(VarlinkConnection *connection, VarlinkCall *call)
     return TRUE;
 }
 
-void
-varlink_connection_call_done(VarlinkConnection *connection)
+/* The call in hand is over; the next one may be handled. */
+static void
+connection_call_done(VarlinkConnection *connection)
 {
     connection->call = NULL;
-    if (connection->running || !varlink_connection_is_alive(connection))
+    if (connection->running || !connection_is_alive(connection))
         return;
     /* With a reply half sent, the turn comes when there is room for the rest. */
     if (connection_has_work(connection))
         varlink_watch_again(connection->watch);
+}
+
+/* Takes the content of message. */
+static VarlinkCall *
+call_new(VarlinkConnection *connection, VarlinkCallMessage *message)
+{
+    VarlinkCall *call = g_new0(VarlinkCall, 1);
+
+    call->references = 1;
+    call->connection = varlink_connection_ref(connection);
+    call->message = *message;
+    *message = (VarlinkCallMessage){0};
+    return call;
+}
+
+VarlinkCall *
+varlink_call_ref(VarlinkCall *call)
+{
+    call->references++;
+    return call;
+}
+
+void
+varlink_call_unref(VarlinkCall *call)
+{
+    if (!call || --call->references > 0)
+        return;
+    /* A handler forgot it. The caller must not wait for ever. */
+    if (!call->over) {
+        connection_call_done(call->connection);
+        connection_fail(call->connection);
+    }
+    varlink_call_message_clear(&call->message);
+    varlink_connection_unref(call->connection);
+    g_free(call);
+}
+
+const char *
+varlink_call_method(const VarlinkCall *call)
+{
+    return call->message.method;
+}
+
+gboolean
+varlink_call_wants_upgrade(const VarlinkCall *call)
+{
+    return call->message.upgrade;
+}
+
+json_t *
+varlink_call_parameters(VarlinkCall *call)
+{
+    return call->message.parameters;
+}
+
+const VarlinkPeer *
+varlink_call_peer(VarlinkCall *call)
+{
+    return varlink_connection_peer(call->connection);
+}
+
+gboolean
+varlink_call_wants_more(VarlinkCall *call)
+{
+    return call->message.more;
+}
+
+/* Takes parameters and descriptors, sent or not. */
+static gboolean
+call_send(VarlinkCall *call, VarlinkReplyMessage *reply, DescriptorArray *descriptors)
+{
+    char *text = NULL;
+
+    if (!call->over && !call->message.oneway && connection_is_alive(call->connection)) {
+        text = varlink_reply_message_format(reply);
+        if (!text)
+            connection_fail(call->connection);
+    }
+    json_decref(reply->parameters);
+    if (text)
+        return connection_send(call->connection, text, descriptors);
+    g_clear_pointer(&descriptors, g_array_unref);
+    return FALSE;
+}
+
+static void
+call_finish(VarlinkCall *call, VarlinkReplyMessage *reply, DescriptorArray *descriptors)
+{
+    gboolean was_over = call->over, sent;
+
+    if (!reply->parameters)
+        reply->parameters = json_object();
+    sent = call_send(call, reply, descriptors) || call->message.oneway;
+    call->over = TRUE;
+    if (!sent || !call->lost || !connection_await_sent(call->connection, call))
+        call_sent(call, !sent);
+    if (!was_over)
+        connection_call_done(call->connection);
+}
+
+void
+varlink_call_reply(VarlinkCall *call, json_t *parameters, DescriptorArray *descriptors)
+{
+    VarlinkReplyMessage reply = {.parameters = parameters};
+
+    call_finish(call, &reply, descriptors);
+}
+
+void
+varlink_call_reply_or(VarlinkCall *call, json_t *parameters, DescriptorArray *descriptors,
+                      VarlinkLost lost, gpointer user_data, GDestroyNotify free_data)
+{
+    call->lost = lost;
+    call->lost_data = user_data;
+    call->free_lost_data = free_data;
+    varlink_call_reply(call, parameters, descriptors);
+}
+
+gboolean
+varlink_call_reply_more(VarlinkCall *call, json_t *parameters)
+{
+    VarlinkReplyMessage reply = {.parameters = parameters, .continues = TRUE};
+
+    if (!call->message.more) {
+        json_decref(parameters);
+        g_return_val_if_reached(FALSE);
+    }
+    if (!reply.parameters)
+        reply.parameters = json_object();
+    return call_send(call, &reply, NULL);
+}
+
+void
+varlink_call_error(VarlinkCall *call, const char *error, json_t *parameters)
+{
+    VarlinkReplyMessage reply = {.error = (char *)error, .parameters = parameters};
+
+    call_finish(call, &reply, NULL);
+}
+
+void
+varlink_call_invalid_parameter(VarlinkCall *call, const char *field)
+{
+    varlink_call_error(call, "org.varlink.service.InvalidParameter",
+                       json_pack("{s:s}", "parameter", field));
+}
+
+void
+varlink_call_on_gone(VarlinkCall *call, void (*callback)(VarlinkCall *call, gpointer user_data),
+                     gpointer user_data)
+{
+    call->on_gone = callback;
+    call->on_gone_data = user_data;
 }
 
 static gboolean
@@ -210,7 +406,7 @@ connection_take_message(VarlinkConnection *connection, const VarlinkFrameMessage
     if (!varlink_message_has_at_most(text->text, text->length, connection->value_limit) ||
         !varlink_call_message_parse(text->text, text->length, &message, NULL))
         return FALSE;
-    call = varlink_call_new(connection, &message);
+    call = call_new(connection, &message);
     connection->call = call;
     connection->events->call(call, connection->user_data);
     varlink_call_unref(call);
@@ -282,7 +478,7 @@ connection_turn(guint32 events, gpointer user_data)
     connection->running = was_running;
     if (!good) {
         connection_drop(connection);
-    } else if (varlink_connection_is_alive(connection)) {
+    } else if (connection_is_alive(connection)) {
         varlink_frame_release(&connection->transport.frame);
         if (connection_has_work(connection))
             varlink_watch_again(connection->watch);

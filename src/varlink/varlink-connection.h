@@ -2,7 +2,6 @@
 /* One connection of a server, and its calls; for the varlink module's own use. */
 #pragma once
 
-#include "varlink-message.h"
 #include "varlink-poller.h"
 #include "varlink-server.h"
 
@@ -34,29 +33,6 @@ void varlink_connection_close(VarlinkConnection *connection);
 
 const VarlinkPeer *varlink_connection_peer(const VarlinkConnection *connection);
 
-/* Neither closed nor about to be. */
-gboolean varlink_connection_is_alive(const VarlinkConnection *connection);
-
-/* Sends (text: as varlink_transport_queue()). FALSE when the connection is not alive (any more). */
-gboolean varlink_connection_send(VarlinkConnection *connection, char *text,
-                                 DescriptorArray *descriptors);
-
-/* Whether something is still to be sent, and to tell call how that ends: varlink_call_sent(). */
-gboolean varlink_connection_await_sent(VarlinkConnection *connection, VarlinkCall *call);
-
-/* The call in hand is over; the next one may be handled. */
-void varlink_connection_call_done(VarlinkConnection *connection);
-
-/* Has the connection closed in its next turn: safe from within handlers. */
-void varlink_connection_fail(VarlinkConnection *connection);
-
-/* In varlink-call.c. The content of message is taken; the call holds a reference to connection. */
-VarlinkCall *varlink_call_new(VarlinkConnection *connection, VarlinkCallMessage *message);
+/* The method as the caller named it, not yet known to be qualified. */
 const char *varlink_call_method(const VarlinkCall *call);
 gboolean varlink_call_wants_upgrade(const VarlinkCall *call);
-
-/* The last reply has left, or (lost) never will. */
-void varlink_call_sent(VarlinkCall *call, gboolean lost);
-
-/* The connection is closed. Consumes no reference. */
-void varlink_call_gone(VarlinkCall *call);

@@ -11,7 +11,6 @@ typedef enum VarlinkError {
     VARLINK_ERROR_TOO_LARGE, /* a message above the limit */
     VARLINK_ERROR_CLOSED,    /* the peer closed the connection, perhaps within a message */
     VARLINK_ERROR_TIMED_OUT,
-    VARLINK_ERROR_BUSY,      /* a call is already in flight */
-    VARLINK_ERROR_INTERFACE, /* an interface text that does not follow the grammar */
-    VARLINK_ERROR_CONNECT,   /* nobody listens there; the message says why */
+    VARLINK_ERROR_BUSY,    /* a call is already in flight */
+    VARLINK_ERROR_CONNECT, /* nobody listens there; the message says why */
 } VarlinkError;

@@ -3,6 +3,8 @@
 
 #include "varlink-error.h"
 
+G_DEFINE_QUARK(macvtapd - varlink - error, varlink_error)
+
 G_GNUC_PRINTF(2, 3)
 static gboolean
 message_refuse(GError **error, const char *format, ...)

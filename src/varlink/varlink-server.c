@@ -3,12 +3,11 @@
 
 #include "varlink-connection.h"
 #include "varlink-error.h"
-#include "varlink-interface.h"
 #include "varlink-listener.h"
-#include "varlink-service.h"
 
 #include "hurry.h"
 
+#include <jansson.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,15 +20,15 @@ const Privileges varlink_server_privileges = {
 };
 
 typedef struct Served {
-    char *name;
+    const char *name, *description;
     const VarlinkMethod *methods;
     gpointer user_data;
 } Served;
 
 struct VarlinkServer {
     VarlinkLimits limits;
-    VarlinkService service;
-    GHashTable *interfaces;  /* name → Served */
+    json_t *info;            /* what GetInfo answers, but for the interfaces */
+    GArray *interfaces;      /* of Served, in the order in which they were added */
     GPtrArray *listeners;    /* of VarlinkListener */
     GHashTable *connections; /* a set, holding a reference to each */
     VarlinkPoller *poller;
@@ -38,19 +37,16 @@ struct VarlinkServer {
     gsize unsent_in_all;
 };
 
-static void
-served_free(Served *served)
+static const Served *
+find_interface(const VarlinkServer *server, const char *name)
 {
-    g_free(served->name);
-    g_free(served);
-}
+    for (guint i = 0; name && i < server->interfaces->len; i++) {
+        const Served *served = &g_array_index(server->interfaces, Served, i);
 
-static gboolean
-fail_interface(GError **error, const char *name, const char *what, const char *detail)
-{
-    g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_INTERFACE, "interface %s: %s%s", name, what,
-                detail);
-    return FALSE;
+        if (g_str_equal(served->name, name))
+            return served;
+    }
+    return NULL;
 }
 
 static const VarlinkMethod *
@@ -62,39 +58,14 @@ find_method(const VarlinkMethod *methods, const char *name)
     return NULL;
 }
 
-static gboolean
-check_methods(const VarlinkInterface *interface, const VarlinkMethod *methods, GError **error)
+void
+varlink_server_add_interface(VarlinkServer *server, const char *name, const char *description,
+                             const VarlinkMethod *methods, gpointer user_data)
 {
-    g_autofree const char **declared = varlink_interface_list(interface, VARLINK_MEMBER_METHOD);
-    const char *name = varlink_interface_get_name(interface);
+    Served served = {name, description, methods, user_data};
 
-    for (const char **method = declared; *method; method++)
-        if (!find_method(methods, *method))
-            return fail_interface(error, name, "nothing handles method ", *method);
-    for (; methods->name; methods++)
-        if (!varlink_interface_has_method(interface, methods->name))
-            return fail_interface(error, name, "its text does not declare method ", methods->name);
-    return TRUE;
-}
-
-gboolean
-varlink_server_add_interface(VarlinkServer *server, const char *description,
-                             const VarlinkMethod *methods, gpointer user_data, GError **error)
-{
-    g_autoptr(VarlinkInterface) interface = varlink_interface_parse(description, -1, error);
-    const char *name;
-    Served *served;
-
-    if (!interface || !check_methods(interface, methods, error))
-        return FALSE;
-    name = varlink_interface_get_name(interface);
-    if (g_hash_table_contains(server->interfaces, name))
-        return fail_interface(error, name, "it is served already", "");
-    served = g_new(Served, 1);
-    *served = (Served){g_strdup(name), methods, user_data};
-    g_hash_table_insert(server->interfaces, served->name, served);
-    varlink_service_add(&server->service, served->name, description);
-    return TRUE;
+    g_return_if_fail(!find_interface(server, name));
+    g_array_append_val(server->interfaces, served);
 }
 
 static void
@@ -111,7 +82,7 @@ server_call(VarlinkCall *call, gpointer user_data)
     const char *name = varlink_call_method(call);
     const char *dot = strrchr(name, '.');
     g_autofree char *interface = dot ? g_strndup(name, dot - name) : NULL;
-    const Served *served = dot ? g_hash_table_lookup(server->interfaces, interface) : NULL;
+    const Served *served = find_interface(server, interface);
     const VarlinkMethod *method = served ? find_method(served->methods, dot + 1) : NULL;
 
     if (!dot)
@@ -279,12 +250,111 @@ fill_limits(const VarlinkLimits *given)
     return limits;
 }
 
+/* org.varlink.service, which every server answers (varlink.org/Service). */
+static const char service_description[] =
+    "# Every Varlink service has this interface: it tells what the service is and offers.\n"
+    "interface org.varlink.service\n"
+    "\n"
+    "# What the service is, and the names of its interfaces.\n"
+    "method GetInfo() -> (\n"
+    "  vendor: string,\n"
+    "  product: string,\n"
+    "  version: string,\n"
+    "  url: string,\n"
+    "  interfaces: []string\n"
+    ")\n"
+    "\n"
+    "# The text of an interface, as this one.\n"
+    "method GetInterfaceDescription(interface: string) -> (description: string)\n"
+    "\n"
+    "# The service has no such interface.\n"
+    "error InterfaceNotFound (interface: string)\n"
+    "\n"
+    "# The interface has no such method.\n"
+    "error MethodNotFound (method: string)\n"
+    "\n"
+    "# The interface has the method, but the service cannot do it, or not in the way asked for.\n"
+    "error MethodNotImplemented (method: string)\n"
+    "\n"
+    "# The parameter is missing, unknown, or has a value that it cannot have.\n"
+    "error InvalidParameter (parameter: string)\n"
+    "\n"
+    "# The caller may not do this.\n"
+    "error PermissionDenied ()\n"
+    "\n"
+    "# The method can only be called with \"more\".\n"
+    "error ExpectedMore ()\n";
+
+/* The first key of the call that is not known (or NULL for none). */
+static const char *
+find_unknown(VarlinkCall *call, const char *known)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (varlink_call_parameters(call), key, value) {
+        if (!known || !g_str_equal(key, known))
+            return key;
+    }
+    return NULL;
+}
+
+static void
+service_get_info(VarlinkCall *call, gpointer user_data)
+{
+    const VarlinkServer *server = user_data;
+    const char *unknown = find_unknown(call, NULL);
+    json_t *reply, *names;
+
+    if (unknown) {
+        varlink_call_invalid_parameter(call, unknown);
+        return;
+    }
+    reply = json_copy(server->info);
+    names = json_array();
+    for (guint i = 0; i < server->interfaces->len; i++)
+        json_array_append_new(names,
+                              json_string(g_array_index(server->interfaces, Served, i).name));
+    json_object_set_new(reply, "interfaces", names);
+    varlink_call_reply(call, reply, NULL);
+}
+
+static void
+service_get_interface_description(VarlinkCall *call, gpointer user_data)
+{
+    const char *unknown = find_unknown(call, "interface");
+    const char *name =
+        json_string_value(json_object_get(varlink_call_parameters(call), "interface"));
+    const Served *served = find_interface(user_data, name);
+
+    if (unknown || !name)
+        varlink_call_invalid_parameter(call, unknown ? unknown : "interface");
+    else if (!served)
+        varlink_call_error(call, "org.varlink.service.InterfaceNotFound",
+                           json_pack("{s:s}", "interface", name));
+    else
+        varlink_call_reply(call, json_pack("{s:s}", "description", served->description), NULL);
+}
+
+static const VarlinkMethod service_methods[] = {
+    {"GetInfo", service_get_info},
+    {"GetInterfaceDescription", service_get_interface_description},
+    {NULL},
+};
+
+static json_t *
+info_to_json(const VarlinkServiceInfo *info)
+{
+    return json_pack("{s:s, s:s, s:s, s:s}", "vendor", info->vendor ? info->vendor : "", "product",
+                     info->product ? info->product : "", "version",
+                     info->version ? info->version : "", "url", info->url ? info->url : "");
+}
+
 VarlinkServer *
 varlink_server_new(const VarlinkServiceInfo *info, const VarlinkLimits *limits, GError **error)
 {
     VarlinkPoller *poller = varlink_poller_new(error);
     VarlinkServer *server;
-    gboolean added;
 
     if (!poller)
         return NULL;
@@ -292,15 +362,13 @@ varlink_server_new(const VarlinkServiceInfo *info, const VarlinkLimits *limits, 
     server->poller = poller;
     server->unsent_per_uid = g_hash_table_new(NULL, NULL);
     server->limits = fill_limits(limits);
-    varlink_service_init(&server->service, info);
-    server->interfaces =
-        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)served_free);
+    server->info = info_to_json(info);
+    server->interfaces = g_array_new(FALSE, FALSE, sizeof(Served));
     server->listeners = g_ptr_array_new_with_free_func((GDestroyNotify)varlink_listener_free);
     server->connections =
         g_hash_table_new_full(NULL, NULL, (GDestroyNotify)varlink_connection_unref, NULL);
-    added = varlink_server_add_interface(server, varlink_service_description,
-                                         varlink_service_methods, &server->service, NULL);
-    g_assert(added);
+    varlink_server_add_interface(server, "org.varlink.service", service_description,
+                                 service_methods, server);
     return server;
 }
 
@@ -322,8 +390,8 @@ varlink_server_free(VarlinkServer *server)
     g_hash_table_unref(server->connections);
     varlink_poller_free(server->poller);
     g_hash_table_unref(server->unsent_per_uid);
-    g_hash_table_unref(server->interfaces);
-    varlink_service_clear(&server->service);
+    g_array_unref(server->interfaces);
+    json_decref(server->info);
     g_free(server);
 }
 

@@ -61,14 +61,10 @@ VarlinkServer *varlink_server_new(const VarlinkServiceInfo *info, const VarlinkL
 void varlink_server_free(VarlinkServer *server);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkServer, varlink_server_free)
 
-/*
- * Serves an interface. description is its text in the Varlink grammar, name included; it and
- * methods (ended by a NULL name) must outlive the server. Fails (VARLINK_ERROR_INTERFACE) when the
- * text does not parse or text and methods do not name the same methods.
- */
-gboolean varlink_server_add_interface(VarlinkServer *server, const char *description,
-                                      const VarlinkMethod *methods, gpointer user_data,
-                                      GError **error);
+/* Serves an interface: its name, its text in the Varlink grammar (varlink.org/Interface-Definition)
+ * and its methods, ended by a NULL name. All must outlive the server. */
+void varlink_server_add_interface(VarlinkServer *server, const char *name, const char *description,
+                                  const VarlinkMethod *methods, gpointer user_data);
 
 /* What the uid 0 of a socket's peers means. */
 typedef enum VarlinkRoot {

@@ -336,7 +336,7 @@ ground_init(Ground *ground)
     g_array_append_val(test_broker_network(ground->test, "lan")->allow_uids, nobody);
     ground->server = varlink_server_new(&info, NULL, &error);
     g_assert_no_error(error);
-    ground->api = api_new(ground->server, ground->test->broker, on_reload, NULL, &error);
+    ground->api = api_new(ground->server, ground->test->broker, on_reload, NULL);
     g_assert_no_error(error);
     for (guint i = 0; i < N_CALLERS; i++) {
         ground->clients[i].received = g_string_new(NULL);

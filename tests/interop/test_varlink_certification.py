@@ -12,6 +12,8 @@ import subprocess
 
 import pytest
 
+from varlink import Connection
+
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 GO = "varlink-go-certification"
 GENERATOR = "varlink-go-interface-generator"
@@ -84,25 +86,31 @@ def test_our_client_certifies_our_server(our_server):
     assert result.returncode == 0, result.stderr
 
 
-def interface_texts():
-    return sorted(SOURCE.glob("src/api/*.varlink"))
-
-
 def declared_methods(text):
     return [line.split()[1].split("(")[0] for line in text.splitlines() if line.startswith("method ")]
 
 
-@pytest.mark.parametrize("path", interface_texts(), ids=lambda path: path.name)
-def test_second_parser_reads_our_interface(path, tmp_path):
+def check_with_second_parser(text, folder):
     needs(GENERATOR)
     # varlink-go 0.4.0 takes no capital letter in the interface's name, which the grammar allows and
     # systemd uses. Everything else is as it is.
-    text = re.sub(r"^interface \S+$", lambda name: name[0].lower(), path.read_text(), flags=re.M)
-    copy = tmp_path / path.name
+    text = re.sub(r"^interface \S+$", lambda name: name[0].lower(), text, flags=re.M)
+    copy = folder / "text.varlink"
     copy.write_text(text)
     result = run(GENERATOR, str(copy))
     assert result.returncode == 0, result.stdout + result.stderr
-    generated = "".join(go.read_text() for go in tmp_path.glob("*.go"))
+    generated = "".join(go.read_text() for go in folder.glob("*.go"))
     assert declared_methods(text)
     for method in declared_methods(text):
         assert method in generated
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.glob("src/api/*.varlink")), ids=lambda path: path.name)
+def test_second_parser_reads_our_interface(path, tmp_path):
+    check_with_second_parser(path.read_text(), tmp_path)
+
+
+def test_second_parser_reads_the_service_interface(our_server, tmp_path):
+    with Connection(our_server) as connection:
+        reply = connection.call("org.varlink.service.GetInterfaceDescription", interface="org.varlink.service")
+    check_with_second_parser(reply["description"], tmp_path)

@@ -127,7 +127,7 @@ class Tally:
 
 
 def declared_errors(interface):
-    with open(SOURCE / "src/varlink/varlink-service.c", encoding="utf-8") as stream:
+    with open(SOURCE / "src/varlink/varlink-server.c", encoding="utf-8") as stream:
         service = Interface(stream.read())
     return ({f"{badrequests.PORTS}.{name}" for name in interface.errors}
             | {f"{badrequests.SERVICE}.{name}" for name in service.errors})

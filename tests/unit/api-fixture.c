@@ -41,7 +41,7 @@ api_set_up(void **state)
     fixture->test = test_broker_new();
     g_array_append_val(test_broker_network(fixture->test, "lan")->allow_uids, uid);
     fixture->server = varlink_server_new(&info, NULL, &error);
-    fixture->api = api_new(fixture->server, fixture->test->broker, on_reload, fixture, &error);
+    fixture->api = api_new(fixture->server, fixture->test->broker, on_reload, fixture);
     assert_no_error(error);
     fixture->client = api_connect(fixture);
     *state = fixture;

@@ -2,7 +2,7 @@
 #include "api-fixture.h"
 
 #include "api-error.h"
-#include "varlink-interface.h"
+#include "api-private.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -434,23 +434,53 @@ test_faults(void **state)
     assert_string_equal(api_text_of(json_array_get(faults, 0), "code"), "record-set-aside");
 }
 
+/* The names that the interface's text declares as this kind ("method"). */
+static GPtrArray *
+declared_names(const char *kind)
+{
+    g_autofree char *pattern = g_strdup_printf("^%s (\\w+) ?\\(", kind);
+    g_autoptr(GRegex) regex = g_regex_new(pattern, G_REGEX_MULTILINE, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+
+    for (g_regex_match(regex, api_description(), 0, &match); g_match_info_matches(match);
+         g_match_info_next(match, NULL))
+        g_ptr_array_add(names, g_match_info_fetch(match, 1));
+    return names;
+}
+
+static void
+assert_declared(const GPtrArray *names, const char *name)
+{
+    if (!g_ptr_array_find_with_equal_func((GPtrArray *)names, name, g_str_equal, NULL))
+        fail_msg("the interface's text does not declare %s", name);
+}
+
 static void
 test_error_names(void **state)
 {
-    g_autoptr(VarlinkInterface) interface = varlink_interface_parse(api_description(), -1, NULL);
-    g_autofree const char **declared = NULL;
+    g_autoptr(GPtrArray) declared = declared_names("error");
 
-    assert_non_null(interface);
     for (guint code = 0; code < PORT_ERROR_COUNT; code++) {
         const char *name = api_error_name((PortError)code);
 
         assert_true(g_str_has_prefix(name, API_INTERFACE));
-        assert_true(varlink_interface_has_error(interface, name + strlen(API_INTERFACE)));
+        assert_declared(declared, name + strlen(API_INTERFACE));
         for (guint other = 0; other < code; other++)
             assert_string_not_equal(name, api_error_name((PortError)other));
     }
-    declared = varlink_interface_list(interface, VARLINK_MEMBER_ERROR);
-    assert_int_equal(g_strv_length((GStrv)declared), PORT_ERROR_COUNT);
+    assert_int_equal(declared->len, PORT_ERROR_COUNT);
+}
+
+static void
+test_method_names(void **state)
+{
+    g_autoptr(GPtrArray) declared = declared_names("method");
+    guint count = 0;
+
+    for (; api_methods[count].name; count++)
+        assert_declared(declared, api_methods[count].name);
+    assert_int_equal(declared->len, count);
 }
 
 /* Every error but those that need more than one call. */
@@ -730,6 +760,7 @@ main(void)
         API_TEST(test_delete_when_the_daemon_stops),
         API_TEST(test_networks),
         cmocka_unit_test(test_error_names),
+        cmocka_unit_test(test_method_names),
         API_TEST(test_errors),
         API_TEST(test_access_by_credentials),
         API_TEST(test_wrong_parameters),

@@ -314,38 +314,6 @@ test_handler_that_runs_the_main_loop(void **state)
     fixture_clear(&fixture);
 }
 
-static void
-handle_nothing(VarlinkCall *call, gpointer user_data)
-{
-}
-
-static void
-expect_interface_error(const char *text, const VarlinkMethod *table, const char *message)
-{
-    g_autoptr(VarlinkServer) server = varlink_server_new(&fixture_info, NULL, NULL);
-    g_autoptr(GError) error = NULL;
-
-    assert_false(varlink_server_add_interface(server, text, table, NULL, &error));
-    assert_true(g_error_matches(error, VARLINK_ERROR, VARLINK_ERROR_INTERFACE));
-    assert_string_equal(error->message, message);
-}
-
-static void
-test_interface_and_methods_must_agree(void **state)
-{
-    static const VarlinkMethod none[] = {{NULL}};
-    static const VarlinkMethod echo[] = {{"Echo", handle_nothing}, {NULL}};
-
-    expect_interface_error("interface a.b\nmethod Echo() -> ()", none,
-                           "interface a.b: nothing handles method Echo");
-    expect_interface_error("interface a.b\nerror Echo ()", echo,
-                           "interface a.b: its text does not declare method Echo");
-    expect_interface_error("interface a.b\nerror echo ()", none,
-                           "line 2: a name with a capital letter first expected, not \"echo\"");
-    expect_interface_error("interface org.varlink.service", none,
-                           "interface org.varlink.service: it is served already");
-}
-
 int
 main(void)
 {
@@ -366,7 +334,6 @@ main(void)
         cmocka_unit_test(test_second_answer_is_ignored),
         cmocka_unit_test(test_server_freed_by_a_handler),
         cmocka_unit_test(test_handler_that_runs_the_main_loop),
-        cmocka_unit_test(test_interface_and_methods_must_agree),
     };
 
     return cmocka_run_group_tests_name("varlink-server", tests, NULL, NULL);
