@@ -140,3 +140,86 @@ await_events(TestBroker *test, const char *expected)
         g_main_context_iteration(NULL, TRUE);
     expect_events(test, expected);
 }
+
+LinkInfo
+link_at(TestBroker *test, int index)
+{
+    LinkInfo link;
+
+    assert_true(test->kernel->ops->link_by_index(test->kernel, index, &link, NULL));
+    return link;
+}
+
+void
+set_link_mac(TestBroker *test, int index, guint8 last)
+{
+    LinkInfo link = link_at(test, index);
+
+    link.mac = (MacAddress){{0x02, 0xad, 0, 0, 0, last}};
+    kernel_fake_change_link(test->kernel, &link);
+    test_settle();
+}
+
+guint
+count_said(const char *text)
+{
+    guint count = 0;
+
+    for (const char *c = said->str; (c = strstr(c, text)); c++)
+        count++;
+    return count;
+}
+
+/* What is refused is refused by a check as well, in the same words. */
+void
+expect_refused_as(TestBroker *test, const Caller *caller, const PortRequest *request,
+                  PortError code, const char *text)
+{
+    g_autoptr(GError) checked = NULL, error = NULL;
+    PortGrant grant = {0};
+
+    assert_null(broker_check_port(test->broker, caller, request, &checked));
+    test_broker_refuse(test, caller, request, code, text);
+    assert_false(broker_create_port(test->broker, caller, request, &grant, &error));
+    assert_string_equal(checked->message, error->message);
+    assert_int_equal(checked->code, error->code);
+}
+
+void
+expect_refused(TestBroker *test, const PortRequest *request, PortError code, const char *text)
+{
+    const Caller root = test_caller(0);
+
+    expect_refused_as(test, &root, request, code, text);
+}
+
+static LinkEventHandler event_handler;
+static gpointer event_data;
+
+static gboolean
+keep_handler(Kernel *kernel, LinkEventHandler handler, gpointer user_data, GError **error)
+{
+    event_handler = handler;
+    event_data = user_data;
+    return TRUE;
+}
+
+void
+restart_without_events(TestBroker *test)
+{
+    static KernelOps ops;
+
+    test_broker_kill(test);
+    ops = *test->kernel->ops;
+    ops.monitor = keep_handler;
+    test->kernel->ops = &ops;
+    test_broker_start(test);
+}
+
+void
+lose_events(void)
+{
+    const LinkInfo nothing = {0};
+
+    event_handler(LINK_EVENT_LOST, &nothing, event_data);
+}

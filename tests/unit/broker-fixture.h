@@ -21,6 +21,8 @@ int broker_tear_down_said(void **state);
 #define BROKER_TEST_SAID(function)                                                                 \
     cmocka_unit_test_setup_teardown(function, broker_set_up_said, broker_tear_down_said)
 
+guint count_said(const char *text);
+
 /* Makes a port and closes its descriptors. */
 const Port *create_port(TestBroker *test, const Caller *caller, const PortRequest *request);
 
@@ -40,6 +42,20 @@ guint count_devices(TestBroker *test);
 
 /* A broker that was killed, and the next. */
 void restart(TestBroker *test);
+
+LinkInfo link_at(TestBroker *test, int index);
+
+/* Somebody else gives the link this MAC, 02:ad:00:00:00:last. */
+void set_link_mac(TestBroker *test, int index, guint8 last);
+
+/* A broker that was killed, and one that hears of no link, until it hears that events were lost. */
+void restart_without_events(TestBroker *test);
+void lose_events(void);
+
+/* What is refused is refused by a check as well, in the same words. */
+void expect_refused_as(TestBroker *test, const Caller *caller, const PortRequest *request,
+                       PortError code, const char *text);
+void expect_refused(TestBroker *test, const PortRequest *request, PortError code, const char *text);
 
 /* What watchers were told since the last look, when the main loop has nothing to do any more; or,
  * to wait for what does not come of the loop alone, as much as is expected. */

@@ -289,49 +289,31 @@ test_other_events(void **state)
 }
 
 /* A kernel that keeps the monitor's handler, to lose events with. */
-static LinkEventHandler handler;
-static gpointer handler_data;
-
-static gboolean
-keep_monitor(Kernel *kernel, LinkEventHandler given, gpointer user_data, GError **error)
-{
-    handler = given;
-    handler_data = user_data;
-    return TRUE;
-}
-
 static void
 test_lost_events(void **state)
 {
     TestBroker *test = *state;
-    const LinkInfo nothing = {0};
-    KernelOps ops = *test->kernel->ops;
-    const KernelOps *real = test->kernel->ops;
     const Port *port, *other;
     LinkInfo parent;
 
-    test_broker_kill(test);
-    ops.monitor = keep_monitor;
-    test->kernel->ops = &ops;
-    test_broker_start(test);
+    restart_without_events(test);
     port = test_broker_create(test, 0, "lan", "web");
     other = test_broker_create(test, 0, "lan", "db");
     kernel_fake_remove_link(test->kernel, port->interface_index);
     test_settle();
     assert_int_equal(port->state, PORT_STATE_ACTIVE);
-    handler(LINK_EVENT_LOST, &nothing, handler_data);
+    lose_events();
     await_events(test, "created web\ncreated db\nchanged web\n");
     assert_int_equal(port->state, PORT_STATE_DEVICE_GONE);
     assert_int_equal(other->state, PORT_STATE_ACTIVE);
-    handler(LINK_EVENT_LOST, &nothing, handler_data);
+    lose_events();
     await_events(test, "");
     assert_true(test_broker_find_link(test, "eth0", &parent));
     memcpy(parent.name, "lan0", sizeof("lan0"));
     kernel_fake_change_link(test->kernel, &parent);
-    handler(LINK_EVENT_LOST, &nothing, handler_data);
+    lose_events();
     await_events(test, "changed web\nchanged db\n");
     assert_string_equal(other->parent, "lan0");
-    test->kernel->ops = real;
 }
 
 int

@@ -1,33 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the broker refuses, in the user's words: limits, names, parents, MACs, MTUs. */
+/* What the broker refuses, in the user's words: limits, names, parents, MTUs. */
 #include "broker-fixture.h"
 
-#include <errno.h>
 #include <net/if.h>
 #include <net/if_arp.h>
-
-/* What is refused is refused by a check as well, in the same words. */
-static void
-refuse_as(TestBroker *test, const Caller *caller, const PortRequest *request, PortError code,
-          const char *text)
-{
-    g_autoptr(GError) checked = NULL, error = NULL;
-    PortGrant grant = {0};
-
-    assert_null(broker_check_port(test->broker, caller, request, &checked));
-    test_broker_refuse(test, caller, request, code, text);
-    assert_false(broker_create_port(test->broker, caller, request, &grant, &error));
-    assert_string_equal(checked->message, error->message);
-    assert_int_equal(checked->code, error->code);
-}
-
-static void
-refuse(TestBroker *test, const PortRequest *request, PortError code, const char *text)
-{
-    const Caller root = test_caller(0);
-
-    refuse_as(test, &root, request, code, text);
-}
 
 static void
 test_networks(void **state)
@@ -37,13 +13,13 @@ test_networks(void **state)
     const PortRequest unknown = {.network = (char *)"none"}, broken = {.network = (char *)"broken"},
                       adhoc = {.network = (char *)"parent=eth0,mode=sideways"};
 
-    refuse(test, &unknown, PORT_ERROR_NETWORK_NOT_FOUND, "there is no network 'none'");
-    refuse(test, &adhoc, PORT_ERROR_INVALID_REQUEST, "mode=sideways");
+    expect_refused(test, &unknown, PORT_ERROR_NETWORK_NOT_FOUND, "there is no network 'none'");
+    expect_refused(test, &adhoc, PORT_ERROR_INVALID_REQUEST, "mode=sideways");
     g_ptr_array_add(test->networks, network_new_broken("broken", "broken.network:3: no Mode="));
     test_broker_add_network(test, "other", "eth0", MACVTAP_MODE_BRIDGE);
-    refuse(test, &broken, PORT_ERROR_NETWORK_INVALID, "broken.network:3: no Mode=");
+    expect_refused(test, &broken, PORT_ERROR_NETWORK_INVALID, "broken.network:3: no Mode=");
     /* What a file says is root's alone. */
-    refuse_as(test, &user, &broken, PORT_ERROR_NETWORK_INVALID, "its file has an error");
+    expect_refused_as(test, &user, &broken, PORT_ERROR_NETWORK_INVALID, "its file has an error");
 }
 
 static void
@@ -52,15 +28,15 @@ test_requests_are_checked(void **state)
     TestBroker *test = *state;
     PortRequest request = {.network = (char *)"lan", .has_queues = TRUE, .queues = 9};
 
-    refuse(test, &request, PORT_ERROR_LIMIT_REACHED, "at most 8 queues");
+    expect_refused(test, &request, PORT_ERROR_LIMIT_REACHED, "at most 8 queues");
     request.queues = 0;
-    refuse(test, &request, PORT_ERROR_INVALID_REQUEST, "queues");
+    expect_refused(test, &request, PORT_ERROR_INVALID_REQUEST, "queues");
     request = (PortRequest){.network = (char *)"lan", .has_mac = TRUE, .mac = {{1}}};
-    refuse(test, &request, PORT_ERROR_INVALID_REQUEST, "multicast");
+    expect_refused(test, &request, PORT_ERROR_INVALID_REQUEST, "multicast");
     request.mac = (MacAddress){{0x02, 1}};
-    refuse(test, &request, PORT_ERROR_MAC_NOT_ALLOWED, "52:54:00:00:00:00/24");
+    expect_refused(test, &request, PORT_ERROR_MAC_NOT_ALLOWED, "52:54:00:00:00:00/24");
     request = (PortRequest){.network = (char *)"lan", .interface_name = (char *)"sixteen-letters-"};
-    refuse(test, &request, PORT_ERROR_INVALID_REQUEST, "sixteen-letters-");
+    expect_refused(test, &request, PORT_ERROR_INVALID_REQUEST, "sixteen-letters-");
 }
 
 static void
@@ -79,11 +55,11 @@ test_limits_of_the_network(void **state)
     test_broker_create(test, 0, "dmz", NULL);
     test_broker_create(test, 1000, "lan", "one");
     test_broker_create(test, 1000, "lan", "two");
-    refuse_as(test, &user, &request, PORT_ERROR_LIMIT_REACHED,
-              "user 1000 already has 2 ports on network lan, and MaxPortsPerUser= allows");
+    expect_refused_as(test, &user, &request, PORT_ERROR_LIMIT_REACHED,
+                      "user 1000 already has 2 ports on network lan, and MaxPortsPerUser= allows");
     test_broker_create(test, 0, "lan", "three");
-    refuse(test, &request, PORT_ERROR_LIMIT_REACHED,
-           "network lan already has 3 ports, and MaxPorts=");
+    expect_refused(test, &request, PORT_ERROR_LIMIT_REACHED,
+                   "network lan already has 3 ports, and MaxPorts=");
     assert_true(test_broker_delete(test, &user, "one", NULL));
     test_broker_create(test, 1000, "lan", "four");
 }
@@ -107,7 +83,7 @@ test_limit_of_a_user(void **state)
         test_broker_write_record(test, port, NULL);
     }
     test_broker_start(test);
-    refuse_as(test, &user, &request, PORT_ERROR_LIMIT_REACHED, "user 1000 has its 512");
+    expect_refused_as(test, &user, &request, PORT_ERROR_LIMIT_REACHED, "user 1000 has its 512");
     test_broker_create(test, 0, "lan", "roots");
     assert_true(test_broker_delete(test, &user, "vm1", NULL));
     test_broker_create(test, 1000, "lan", "users");
@@ -121,20 +97,20 @@ test_names(void **state)
     PortRequest request = {.network = (char *)"lan", .name = (char *)"web"};
     const LinkInfo foreign = {.name = "foreign"};
 
-    refuse(test, &request, PORT_ERROR_NAME_TAKEN, "there is a port 'web' already");
+    expect_refused(test, &request, PORT_ERROR_NAME_TAKEN, "there is a port 'web' already");
     request.name = (char *)port->interface_name;
-    refuse(test, &request, PORT_ERROR_NAME_TAKEN, "already");
+    expect_refused(test, &request, PORT_ERROR_NAME_TAKEN, "already");
     request.name = (char *)"p0123456789ab";
-    refuse(test, &request, PORT_ERROR_INVALID_REQUEST, "looks like a port's id");
+    expect_refused(test, &request, PORT_ERROR_INVALID_REQUEST, "looks like a port's id");
     request = (PortRequest){.network = (char *)"lan", .interface_name = (char *)"eth0"};
-    refuse(test, &request, PORT_ERROR_NAME_TAKEN, "interface name eth0 is taken");
+    expect_refused(test, &request, PORT_ERROR_NAME_TAKEN, "interface name eth0 is taken");
     kernel_fake_add_link(test->kernel, &foreign);
     request.interface_name = (char *)"foreign";
-    refuse(test, &request, PORT_ERROR_NAME_TAKEN, "interface name foreign is taken");
+    expect_refused(test, &request, PORT_ERROR_NAME_TAKEN, "interface name foreign is taken");
     request.interface_name = (char *)port->interface_name;
-    refuse(test, &request, PORT_ERROR_NAME_TAKEN, port->interface_name);
+    expect_refused(test, &request, PORT_ERROR_NAME_TAKEN, port->interface_name);
     request.interface_name = (char *)"web";
-    refuse(test, &request, PORT_ERROR_NAME_TAKEN, "web");
+    expect_refused(test, &request, PORT_ERROR_NAME_TAKEN, "web");
 }
 
 /* The kernel has forgotten the name, but the port has not. */
@@ -148,7 +124,7 @@ test_interface_name_of_a_gone_device(void **state)
 
     kernel_fake_remove_link(test->kernel, port->interface_index);
     test_settle();
-    refuse(test, &request, PORT_ERROR_NAME_TAKEN, "web");
+    expect_refused(test, &request, PORT_ERROR_NAME_TAKEN, "web");
 }
 
 static void
@@ -210,23 +186,24 @@ test_parents(void **state)
 
     assert_int_equal(kernel_fake_add_link(test->kernel, &bridge), 2);
     test_broker_add_network(test, "none", "eth9", MACVTAP_MODE_BRIDGE);
-    refuse(test, &none, PORT_ERROR_PARENT_NOT_FOUND, "network none: there is no interface eth9");
+    expect_refused(test, &none, PORT_ERROR_PARENT_NOT_FOUND,
+                   "network none: there is no interface eth9");
     test_broker_add_network(test, "tap", port->interface_name, MACVTAP_MODE_BRIDGE);
-    refuse(test, &adhoc, PORT_ERROR_PARENT_UNUSABLE, "is a macvtap itself");
+    expect_refused(test, &adhoc, PORT_ERROR_PARENT_UNUSABLE, "is a macvtap itself");
     change_parent(test, set_down);
-    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "parent eth0 is down");
+    expect_refused(test, &request, PORT_ERROR_PARENT_UNUSABLE, "parent eth0 is down");
     change_parent(test, set_bridge_port);
-    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE,
-           "eth0 is a port of bridge br0; use br0 as the parent");
+    expect_refused(test, &request, PORT_ERROR_PARENT_UNUSABLE,
+                   "eth0 is a port of bridge br0; use br0 as the parent");
     change_parent(test, set_bond_port);
-    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE,
-           "eth0 is a port of bond br0; use br0 as the parent");
+    expect_refused(test, &request, PORT_ERROR_PARENT_UNUSABLE,
+                   "eth0 is a port of bond br0; use br0 as the parent");
     change_parent(test, set_vanished_master);
-    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "interface 99");
+    expect_refused(test, &request, PORT_ERROR_PARENT_UNUSABLE, "interface 99");
     change_parent(test, set_in_vrf);
     test_broker_create(test, 0, "lan", NULL);
     change_parent(test, set_not_ethernet);
-    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "eth0 is not an Ethernet interface");
+    expect_refused(test, &request, PORT_ERROR_PARENT_UNUSABLE, "eth0 is not an Ethernet interface");
 }
 
 static void
@@ -252,23 +229,27 @@ test_open_vswitch(void **state)
     change_parent(test, set_switched);
     test_broker_add_network(test, "system", "ovs-system", MACVTAP_MODE_BRIDGE);
     test_broker_add_network(test, "inner", "br0", MACVTAP_MODE_BRIDGE);
-    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE,
-           "eth0 belongs to Open vSwitch; use an internal interface of its bridge as the parent");
+    expect_refused(
+        test, &request, PORT_ERROR_PARENT_UNUSABLE,
+        "eth0 belongs to Open vSwitch; use an internal interface of its bridge as the parent");
     kernel_fake_add_link(test->kernel, &inner);
-    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE,
-           "eth0 belongs to Open vSwitch; use br0, an internal interface of its bridge, as the"
-           " parent");
-    refuse(test, &system, PORT_ERROR_PARENT_UNUSABLE,
-           "ovs-system is Open vSwitch's own device and carries no frames; use br0");
+    expect_refused(
+        test, &request, PORT_ERROR_PARENT_UNUSABLE,
+        "eth0 belongs to Open vSwitch; use br0, an internal interface of its bridge, as the"
+        " parent");
+    expect_refused(test, &system, PORT_ERROR_PARENT_UNUSABLE,
+                   "ovs-system is Open vSwitch's own device and carries no frames; use br0");
     assert_string_equal(test_broker_create(test, 0, "inner", NULL)->parent, "br0");
     kernel_fake_add_link(test->kernel, &other);
-    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "use an internal interface of its bridge");
-    refuse(test, &system, PORT_ERROR_PARENT_UNUSABLE, "use an internal interface of its bridge");
+    expect_refused(test, &request, PORT_ERROR_PARENT_UNUSABLE,
+                   "use an internal interface of its bridge");
+    expect_refused(test, &system, PORT_ERROR_PARENT_UNUSABLE,
+                   "use an internal interface of its bridge");
     /* A datapath of another name is one of ovs-dpctl(8)'s: its device is its internal interface. */
     assert_true(test_broker_find_link(test, "eth0", &link));
     link.master_index = kernel_fake_add_link(test->kernel, &third);
     kernel_fake_change_link(test->kernel, &link);
-    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "use dp0 as the parent");
+    expect_refused(test, &request, PORT_ERROR_PARENT_UNUSABLE, "use dp0 as the parent");
 }
 
 static void
@@ -309,10 +290,11 @@ test_macvlans_as_parents(void **state)
     test_broker_add_network(test, "tag", "c0", MACVTAP_MODE_BRIDGE)->vlan = g_strdup("100");
     assert_string_equal(test_broker_create(test, 0, "shim", NULL)->parent, "eth0");
     assert_string_equal(test_broker_create(test, 0, "c0", NULL)->parent, "c0");
-    refuse(test, &pass, PORT_ERROR_PARENT_UNUSABLE, "passthru needs an interface for itself");
-    refuse(test, &own, PORT_ERROR_PARENT_UNUSABLE, "owner is a macvlan in passthru mode");
-    refuse(test, &tagged, PORT_ERROR_PARENT_UNUSABLE, "VLAN=100 cannot be made on c0");
-    refuse(test, &on_vlan, PORT_ERROR_PARENT_UNUSABLE, "c0.7 lies on macvlan c0");
+    expect_refused(test, &pass, PORT_ERROR_PARENT_UNUSABLE,
+                   "passthru needs an interface for itself");
+    expect_refused(test, &own, PORT_ERROR_PARENT_UNUSABLE, "owner is a macvlan in passthru mode");
+    expect_refused(test, &tagged, PORT_ERROR_PARENT_UNUSABLE, "VLAN=100 cannot be made on c0");
+    expect_refused(test, &on_vlan, PORT_ERROR_PARENT_UNUSABLE, "c0.7 lies on macvlan c0");
     assert_true(test_broker_find_link(test, "c0", &container));
     kernel_fake_remove_link(test->kernel, container.index);
     test_settle();
@@ -390,11 +372,12 @@ test_passthru_is_exclusive(void **state)
 
     test_broker_add_network(test, "pass", "eth0", MACVTAP_MODE_PASSTHRU);
     test_broker_create(test, 0, "pass", "vm7");
-    refuse(test, &lan, PORT_ERROR_PARENT_BUSY, "passthru port vm7 holds eth0");
-    refuse(test, &pass, PORT_ERROR_PARENT_BUSY, "passthru port vm7 holds eth0");
+    expect_refused(test, &lan, PORT_ERROR_PARENT_BUSY, "passthru port vm7 holds eth0");
+    expect_refused(test, &pass, PORT_ERROR_PARENT_BUSY, "passthru port vm7 holds eth0");
     assert_true(test_broker_delete(test, &root, "vm7", NULL));
     test_broker_create(test, 0, "lan", "vm8");
-    refuse(test, &pass, PORT_ERROR_PARENT_BUSY, "passthru needs eth0 for itself, and port vm8");
+    expect_refused(test, &pass, PORT_ERROR_PARENT_BUSY,
+                   "passthru needs eth0 for itself, and port vm8");
 }
 
 static void
@@ -407,10 +390,11 @@ test_foreign_macvlans(void **state)
 
     test_broker_add_network(test, "pass", "eth0", MACVTAP_MODE_PASSTHRU);
     foreign.index = kernel_fake_add_link(test->kernel, &foreign);
-    refuse(test, &pass, PORT_ERROR_PARENT_BUSY, "passthru needs eth0 for itself, and macvlan mv0");
+    expect_refused(test, &pass, PORT_ERROR_PARENT_BUSY,
+                   "passthru needs eth0 for itself, and macvlan mv0");
     foreign.mode = MACVTAP_MODE_PASSTHRU;
     kernel_fake_change_link(test->kernel, &foreign);
-    refuse(test, &lan, PORT_ERROR_PARENT_BUSY, "passthru device mv0 holds eth0");
+    expect_refused(test, &lan, PORT_ERROR_PARENT_BUSY, "passthru device mv0 holds eth0");
 }
 
 static void
@@ -448,7 +432,7 @@ test_pool(void **state)
         link.flags = 0;
         kernel_fake_change_link(test->kernel, &link);
     }
-    refuse(test, &request, PORT_ERROR_PARENT_UNUSABLE, "parent eth0 is down");
+    expect_refused(test, &request, PORT_ERROR_PARENT_UNUSABLE, "parent eth0 is down");
 }
 
 static void
@@ -462,118 +446,9 @@ test_pool_of_passthru(void **state)
     test_broker_add_network(test, "pool", "eth0,eth1", MACVTAP_MODE_PASSTHRU);
     assert_string_equal(test_broker_create(test, 0, "pool", "vm1")->parent, "eth0");
     assert_string_equal(test_broker_create(test, 0, "pool", "vm2")->parent, "eth1");
-    refuse(test, &request, PORT_ERROR_PARENT_BUSY, "passthru port vm1 holds eth0");
+    expect_refused(test, &request, PORT_ERROR_PARENT_BUSY, "passthru port vm1 holds eth0");
     assert_true(test_broker_delete(test, &root, "vm1", NULL));
     assert_string_equal(test_broker_create(test, 0, "pool", "vm3")->parent, "eth0");
-}
-
-static void
-test_generated_macs(void **state)
-{
-    TestBroker *test = *state;
-    const Caller root = test_caller(0);
-    MacAddress first;
-
-    first = test_broker_create(test, 0, "lan", "web")->mac;
-    assert_false(mac_address_equal(&test_broker_create(test, 0, "lan", "db")->mac, &first));
-    assert_true(test_broker_delete(test, &root, "web", NULL));
-    assert_true(mac_address_equal(&test_broker_create(test, 0, "lan", "web")->mac, &first));
-}
-
-/* A range of two addresses, one of which a port has: the other one, then none. */
-static void
-test_generated_macs_are_unique(void **state)
-{
-    TestBroker *test = *state;
-    Network *network = test_broker_network(test, "lan");
-    const PortRequest request = {.network = (char *)"lan"};
-    MacAddress first;
-
-    assert_true(
-        mac_range_parse("02:00:00:00:77:00/47", &g_array_index(network->allow_macs, MacRange, 0)));
-    first = test_broker_create(test, 0, "lan", NULL)->mac;
-    assert_int_equal(test_broker_create(test, 0, "lan", NULL)->mac.octets[5], !first.octets[5]);
-    refuse(test, &request, PORT_ERROR_MAC_CONFLICT, "no free MAC");
-}
-
-static void
-test_macs_in_use(void **state)
-{
-    TestBroker *test = *state;
-    Network *network = test_broker_network(test, "lan");
-    const Caller root = test_caller(0);
-    PortRequest request = {.network = (char *)"lan", .has_mac = TRUE};
-    LinkInfo foreign = {.name = "mv0",
-                        .kind = "macvlan",
-                        .is_macvlan = TRUE,
-                        .flags = IFF_UP,
-                        .lower_index = 1,
-                        .mac = {{0x02, 0, 0, 0, 0x22, 0x22}}};
-
-    network->mac = MAC_POLICY_ANY;
-    request.mac = test_broker_create(test, 0, "lan", "web")->mac;
-    refuse(test, &request, PORT_ERROR_MAC_CONFLICT, "is port web's on eth0");
-    request.mac = (MacAddress){{0x02, 0, 0, 0, 0, 1}};
-    refuse(test, &request, PORT_ERROR_MAC_CONFLICT, "02:00:00:00:00:01 is the parent eth0's own");
-    kernel_fake_add_link(test->kernel, &foreign);
-    request.mac = foreign.mac;
-    refuse(test, &request, PORT_ERROR_MAC_CONFLICT, "02:00:00:00:22:22 is mv0's on eth0");
-    /* Whoever has it is not to be seen, so no check tells. */
-    kernel_fake_fail(test->kernel, "macvtap_create", 1, EADDRINUSE);
-    request.mac = (MacAddress){{0x02, 0, 0, 0, 0, 3}};
-    test_broker_refuse(test, &root, &request, PORT_ERROR_MAC_CONFLICT,
-                       "02:00:00:00:00:03 is already in use on eth0");
-}
-
-/* The same MAC on another parent is another segment's business. */
-static void
-test_mac_on_another_parent(void **state)
-{
-    TestBroker *test = *state;
-    const Caller root = test_caller(0);
-    PortRequest request = {.network = (char *)"other", .has_mac = TRUE};
-    g_auto(PortGrant) grant = {0};
-
-    test_broker_add_parent(test, "eth1");
-    test_broker_add_network(test, "other", "eth1", MACVTAP_MODE_BRIDGE);
-    request.mac = test_broker_create(test, 0, "lan", "web")->mac;
-    assert_true(broker_create_port(test->broker, &root, &request, &grant, NULL));
-}
-
-static void
-test_generated_mac_that_a_stranger_has(void **state)
-{
-    TestBroker *test = *state;
-    const Caller root = test_caller(0);
-    LinkInfo foreign = {.name = "mv0",
-                        .kind = "macvlan",
-                        .flags = IFF_UP,
-                        .is_macvlan = TRUE,
-                        .lower_index = 1,
-                        .mtu = 1500};
-    const Port *port;
-
-    foreign.mac = test_broker_create(test, 0, "lan", "web")->mac;
-    assert_true(test_broker_delete(test, &root, "web", NULL));
-    kernel_fake_add_link(test->kernel, &foreign);
-    port = test_broker_create(test, 0, "lan", "web");
-    assert_false(mac_address_equal(&port->mac, &foreign.mac));
-    assert_int_equal(port->mac.octets[0], 0x52);
-}
-
-static void
-test_inherited_mac(void **state)
-{
-    TestBroker *test = *state;
-    const Caller root = test_caller(0);
-    PortRequest request = {.network = (char *)"pass", .has_mac = TRUE, .mac = {{2, 0, 0, 0, 9, 9}}};
-    g_auto(PortGrant) grant = {0};
-
-    test_broker_add_network(test, "pass", "eth0", MACVTAP_MODE_PASSTHRU);
-    refuse(test, &request, PORT_ERROR_MAC_NOT_ALLOWED,
-           "gives the guest the MAC of eth0, 02:00:00:00:00:01, not 02:00:00:00:09:09");
-    request.mac = (MacAddress){{2, 0, 0, 0, 0, 1}};
-    assert_true(broker_create_port(test->broker, &root, &request, &grant, NULL));
 }
 
 static void
@@ -584,17 +459,17 @@ test_mtus(void **state)
     PortRequest request = {.network = (char *)"lan", .mtu = 9000};
     LinkInfo link;
 
-    refuse(test, &request, PORT_ERROR_MTU_TOO_LARGE, "MTU 9000 is above eth0's 1500");
+    expect_refused(test, &request, PORT_ERROR_MTU_TOO_LARGE, "MTU 9000 is above eth0's 1500");
     network->mtu = 1300;
     assert_int_equal(test_broker_create(test, 0, "lan", "web")->mtu, 1300);
     assert_true(test_broker_find_link(
         test, test_broker_create(test, 0, "lan", "db")->interface_name, &link));
     assert_int_equal(link.mtu, 1300);
     request.mtu = 1400;
-    refuse(test, &request, PORT_ERROR_MTU_TOO_LARGE, "1300");
+    expect_refused(test, &request, PORT_ERROR_MTU_TOO_LARGE, "1300");
     network->mtu = 2000;
     request.mtu = 0;
-    refuse(test, &request, PORT_ERROR_MTU_TOO_LARGE, "MTU 2000 is above eth0's 1500");
+    expect_refused(test, &request, PORT_ERROR_MTU_TOO_LARGE, "MTU 2000 is above eth0's 1500");
 }
 
 int
@@ -616,12 +491,6 @@ main(void)
         BROKER_TEST(test_foreign_macvlans),
         BROKER_TEST(test_pool),
         BROKER_TEST(test_pool_of_passthru),
-        BROKER_TEST(test_generated_macs),
-        BROKER_TEST(test_generated_macs_are_unique),
-        BROKER_TEST(test_macs_in_use),
-        BROKER_TEST(test_mac_on_another_parent),
-        BROKER_TEST(test_generated_mac_that_a_stranger_has),
-        BROKER_TEST(test_inherited_mac),
         BROKER_TEST(test_mtus),
     };
 

@@ -166,3 +166,25 @@ expect_dropped(Fixture *fixture)
     expect_closed(fixture->client);
     assert_int_equal(varlink_server_connection_count(fixture->server), 0);
 }
+
+int
+make_listener(struct sockaddr_un *address, socklen_t *length)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    *length = sizeof *address;
+    assert_int_equal(bind(fd, (struct sockaddr *)address, sizeof(sa_family_t)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)address, length), 0);
+    assert_int_equal(listen(fd, 10), 0);
+    return fd;
+}
+
+int
+dial(const struct sockaddr_un *address, socklen_t length)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(connect(fd, (const struct sockaddr *)address, length), 0);
+    return fd;
+}

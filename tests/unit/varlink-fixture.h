@@ -6,6 +6,9 @@
 
 #include "varlink-server.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 typedef struct Fixture {
     VarlinkServer *server;
     int client;   /* the far end of the first connection */
@@ -38,3 +41,7 @@ void expect_first_text(Fixture *fixture, const char *text);
 
 /* The server has closed the first connection and has no other. */
 void expect_dropped(Fixture *fixture);
+
+/* A listening socket with a name that the kernel chooses, and a connection to it. */
+int make_listener(struct sockaddr_un *address, socklen_t *length);
+int dial(const struct sockaddr_un *address, socklen_t length);
