@@ -9,6 +9,18 @@
 /* Entries whose text one parse remembers to free what it replaces. */
 #define TEXTS_MAX 8
 
+gboolean
+arguments_refuse(GError **error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    if (error)
+        *error = g_error_new_valist(G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, format, arguments);
+    va_end(arguments);
+    return FALSE;
+}
+
 char **
 arguments_copy(int argc, char **argv)
 {
@@ -152,7 +164,7 @@ make_context(const ArgumentsSyntax *syntax)
 }
 
 /* There are n arguments, too few or too many. */
-static void
+static gboolean
 refuse_count(const ArgumentsSyntax *syntax, int n, char *const *argv, GError **error)
 {
     const char *program = g_get_prgname() ? g_get_prgname() : argv[0];
@@ -160,11 +172,9 @@ refuse_count(const ArgumentsSyntax *syntax, int n, char *const *argv, GError **e
     g_autofree char *usage =
         g_strdup_printf("usage: %s%s%s", program, arguments[0] ? " " : "", arguments);
 
-    if (n < syntax->min)
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "missing argument; %s", usage);
-    else
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "unexpected argument '%s'; %s",
-                    argv[syntax->max + 1], usage);
+    return n < syntax->min ? arguments_refuse(error, "missing argument; %s", usage)
+                           : arguments_refuse(error, "unexpected argument '%s'; %s",
+                                              argv[syntax->max + 1], usage);
 }
 
 gboolean
@@ -181,10 +191,8 @@ arguments_parse(const ArgumentsSyntax *syntax, int *argc, char ***argv, GError *
     free_replaced(syntax->common, texts);
     remove_separator(syntax, argc, *argv);
     n = *argc - 1;
-    if (n >= syntax->min && (syntax->max < 0 || n <= syntax->max))
-        return TRUE;
-    refuse_count(syntax, n, *argv, error);
-    return FALSE;
+    return (n >= syntax->min && (syntax->max < 0 || n <= syntax->max)) ||
+           refuse_count(syntax, n, *argv, error);
 }
 
 gboolean

@@ -8,6 +8,9 @@
 
 #include <glib.h>
 
+/* Sets an error of wrong usage (G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE); always FALSE. */
+gboolean arguments_refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
 /* A copy of argv with the room that arguments_parse() needs to take words apart. The words stay
  * argv's; g_free() the copy. */
 char **arguments_copy(int argc, char **argv);

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "field-options.h"
 
-#include "holder.h"
-#include "mac-address.h"
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
+#include "arguments.h"
 
 typedef struct FieldOption {
     const Field *field;
@@ -114,60 +111,38 @@ check_given(const FieldOptions *options, guint n_given, GError **error)
 
         if (!(field->flags & FIELD_MANDATORY) || value_of(&options->options[i]))
             continue;
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "--%s %s is missing",
-                    field->option, field->argument);
-        return FALSE;
+        return arguments_refuse(error, "--%s %s is missing", field->option, field->argument);
     }
     if (options->use != FIELD_USE_CHANGE || n_given > 0)
         return TRUE;
     all = list_options(options->use);
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "nothing to change; give %s", all);
-    return FALSE;
+    return arguments_refuse(error, "nothing to change; give %s", all);
 }
 
+/* A refusal of the model's is wrong usage here. */
 static gboolean
-are_macs(json_t *list, GError **error)
-{
-    const json_t *text;
-    MacAddress mac;
-    size_t i;
-
-    json_array_foreach (list, i, text) {
-        if (!mac_address_parse(json_string_value(text), &mac)) {
-            g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                        "'%s' is not a MAC address (six pairs of hex digits joined by ':')",
-                        json_string_value(text));
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
-/* Whether macvtapd could take the text as this field's value. */
-static gboolean
-is_value(const Field *field, FieldUse use, const char *text, GError **error)
-{
-    const FieldPlace *place = field_place(field, use);
-    g_autoptr(json_t) json = NULL;
-    Holder holder;
-
-    if (g_str_equal(field->name, "holder"))
-        return holder_parse(text, &holder, error);
-    json = field_json_from_text(field, use, text, error);
-    if (json && place->type == FIELD_MACS)
-        return are_macs(json, error);
-    return json && (!place->check || place->check(text, error));
-}
-
-static gboolean
-check_value(const FieldOptions *options, const FieldOption *option, GError **error)
+check_text(const Field *field, FieldUse use, const char *text, GError **error)
 {
     g_autoptr(GError) cause = NULL;
 
-    if (option->truth || is_value(option->field, options->use, option->value, &cause))
-        return TRUE;
-    g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, cause->message);
-    return FALSE;
+    return field_check_text(field, use, text, &cause) ||
+           arguments_refuse(error, "%s", cause->message);
+}
+
+gboolean
+field_option_check(const char *name, const char *text, GError **error)
+{
+    return check_text(field_find(port_fields, FIELD_USE_REQUEST, name), FIELD_USE_REQUEST, text,
+                      error);
+}
+
+gboolean
+field_option_number(const char *name, const char *text, guint *ret_number, GError **error)
+{
+    if (!field_option_check(name, text, error))
+        return FALSE;
+    *ret_number = (guint)g_ascii_strtoull(text, NULL, 10);
+    return TRUE;
 }
 
 const MacvtapField *
@@ -184,7 +159,9 @@ field_options_check(FieldOptions *options, GError **error)
     if (!check_given(options, n, error))
         return NULL;
     for (guint i = 0; i < options->n; i++) {
-        if (value_of(&options->options[i]) && !check_value(options, &options->options[i], error))
+        const FieldOption *option = &options->options[i];
+
+        if (option->value && !check_text(option->field, options->use, option->value, error))
             return NULL;
     }
     return options->given;

@@ -24,5 +24,10 @@ const char *field_options_get(const FieldOptions *options, const char *name);
  * have, or a change changes nothing: the rest is the daemon's to judge. */
 const MacvtapField *field_options_check(FieldOptions *options, GError **error);
 
+/* Whether text could be the value of the request's field with this name in the API, whatever the
+ * network; errors are of G_OPTION_ERROR. The second is for a number. */
+gboolean field_option_check(const char *name, const char *text, GError **error);
+gboolean field_option_number(const char *name, const char *text, guint *ret_number, GError **error);
+
 /* "--network NET [--name NAME]…"; free with g_free(). */
 char *field_options_usage(FieldUse use);

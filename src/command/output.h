@@ -7,6 +7,7 @@
 #pragma once
 
 #include <glib.h>
+#include <jansson.h>
 
 /* From now on g_print() and g_printerr() write their text unchanged, and at once. */
 void output_start(void);
@@ -14,3 +15,12 @@ void output_start(void);
 /* Whether all that was printed on stdout since output_start() was written; the error is of
  * ERRNO_ERROR and names the first failure. */
 gboolean output_finish(GError **error);
+
+/* Prints a line of JSON; json is taken. */
+void output_json(json_t *json);
+
+/* Prints {"NAME":[…]} of JSON texts, an array of char * that frees them; it is taken. */
+void output_json_list(const char *name, GPtrArray *texts);
+
+/* Prints what a check has found, "ok TEXT" or "PROBLEM TEXT"; returns 1 for a problem, else 0. */
+guint output_finding(gboolean good, const char *format, ...) G_GNUC_PRINTF(2, 3);

@@ -19,6 +19,19 @@ table_new(const char *const *headings)
     return table;
 }
 
+Table *
+table_new_of_fields(const Field *fields)
+{
+    g_autoptr(GPtrArray) headings = g_ptr_array_new();
+
+    for (; fields->name; fields++) {
+        if (fields->column)
+            g_ptr_array_add(headings, (gpointer)fields->column);
+    }
+    g_ptr_array_add(headings, NULL);
+    return table_new((const char *const *)headings->pdata);
+}
+
 void
 table_add_cell(Table *table, char *text)
 {
@@ -70,4 +83,12 @@ table_finish(Table *table)
     g_ptr_array_unref(table->cells);
     g_free(table);
     return g_string_free(text, FALSE);
+}
+
+void
+table_print(Table *table)
+{
+    g_autofree char *text = table_finish(table);
+
+    g_print("%s", text);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "field.h"
+
 #include <glib.h>
 
 /* A table for people: columns as wide as their widest text, two blanks between. */
@@ -8,6 +10,9 @@ typedef struct Table Table;
 
 /* headings: NULL-terminated, copied. */
 Table *table_new(const char *const *headings);
+
+/* With a column for each of the fields that has one. */
+Table *table_new_of_fields(const Field *fields);
 
 /* Adds a row: as many texts as there are headings, each taken. */
 void table_add(Table *table, ...);
@@ -17,3 +22,6 @@ void table_add_cell(Table *table, char *text);
 
 /* The table as text with a line per row; frees the table. Free the text with g_free(). */
 char *table_finish(Table *table);
+
+/* Prints it instead. */
+void table_print(Table *table);

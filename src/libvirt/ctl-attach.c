@@ -65,19 +65,17 @@ parse(Attach *attach, int *argc, char ***argv, GError **error)
         {NULL},
     };
 
-    if (!ctl_parse_range(attach->ctl, entries, argc, argv, 1, 2,
-                         "DOMAIN --network NET, or DOMAIN [TARGET|MAC] --replace", error))
+    if (!ctl_parse(attach->ctl, entries, argc, argv, 1, 2,
+                   "DOMAIN --network NET, or DOMAIN [TARGET|MAC] --replace", error))
         return FALSE;
-    if (*argc > 2 && !attach->replace) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                    "which interface, '%s', is said with --replace only (see --target, --mac)",
-                    (*argv)[2]);
-        return FALSE;
-    }
-    if (options->network || attach->replace)
-        return port_options_check(options, error);
-    g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "--network NET is missing");
-    return FALSE;
+    if (*argc > 2 && !attach->replace)
+        return arguments_refuse(error,
+                                "'%s' names an interface, which goes with --replace only (see"
+                                " --target, --mac)",
+                                (*argv)[2]);
+    if (!options->network && !attach->replace)
+        return arguments_refuse(error, "--network NET is missing");
+    return port_options_check(options, error);
 }
 
 static gboolean
@@ -178,7 +176,7 @@ ctl_ask_macvtapd(Ctl *ctl, MacvtapClient *client, PortOptions *options, const Do
     if (!options->mac)
         return ctl_fail(error, "%s (to attach it for a later start, say which MAC with --mac MAC)",
                         cause->message);
-    g_printerr("macvtapctl: note: as it is now, the domain would not start: %s\n", cause->message);
+    ctl_note("as it is now, the domain would not start: %s", cause->message);
     return TRUE;
 }
 
@@ -192,7 +190,7 @@ decide(Attach *attach, GError **error)
     if (!check_target(attach->now, attach->options.target, error) ||
         !check_target(attach->later, attach->options.target, error))
         return FALSE;
-    attach->client = macvtap_client_connect(attach->ctl->socket, error);
+    attach->client = ctl_connect(attach->ctl, error);
     /* Of a running domain, the port itself is made. */
     return attach->client && (attach->now || ctl_ask_macvtapd(attach->ctl, attach->client,
                                                               &attach->options, NULL, error));
@@ -300,9 +298,7 @@ note_owner(const Attach *attach, GHashTable *owners, const char *key, const char
     const char *owner = domain_xml_find_owner(owners, key, virDomainGetName(attach->domain));
 
     if (owner)
-        g_printerr(
-            "macvtapctl: note: domain %s has the %s %s as well: only one of the two can run\n",
-            owner, what, key);
+        ctl_note("domain %s has the %s %s as well: only one of the two can run", owner, what, key);
 }
 
 /* What the user chose and another domain has. */

@@ -35,12 +35,12 @@ check_metadata(const DomainXml *domain, const GPtrArray *looks)
     if (disagrees(looks) && !domain->partial)
         return 0;
     if (domain->problem)
-        return is_told(looks, domain->problem) ? 0 : ctl_report(FALSE, "%s", domain->problem);
+        return is_told(looks, domain->problem) ? 0 : output_finding(FALSE, "%s", domain->problem);
     if (domain->ports->len == 0)
-        return ctl_report(FALSE,
-                          "the domain has no port of macvtapd: see macvtapctl domain attach");
-    return ctl_report(TRUE, "its metadata and its interfaces agree (ports: %u)",
-                      domain->ports->len);
+        return output_finding(FALSE,
+                              "the domain has no port of macvtapd: see macvtapctl domain attach");
+    return output_finding(TRUE, "its metadata and its interfaces agree (ports: %u)",
+                          domain->ports->len);
 }
 
 /* Ports of an earlier life whose release never came. */
@@ -55,8 +55,8 @@ report_old(const DomainXml *domain, const GPtrArray *there)
 
         if (!old)
             continue;
-        ctl_report(TRUE, "interface %s: a start ends the domain's old port %s first",
-                   wanted->target, macvtap_port_get_interface_name(old));
+        output_finding(TRUE, "interface %s: a start ends the domain's old port %s first",
+                       wanted->target, macvtap_port_get_interface_name(old));
         n++;
     }
     return n;
@@ -85,10 +85,10 @@ check_stopped(MacvtapClient *client, DomainXml *domain, const GPtrArray *there, 
     problems = hook_try(&hook, client, there);
     for (guint i = 0; i < hook.notes->len; i++) {
         if (is_news(hook.notes->pdata[i], told))
-            ctl_report(FALSE, "%s", (const char *)hook.notes->pdata[i]);
+            output_finding(FALSE, "%s", (const char *)hook.notes->pdata[i]);
     }
     if (problems == 0 && old < domain->ports->len)
-        ctl_report(TRUE, "its ports can be made");
+        output_finding(TRUE, "its ports can be made");
     return problems;
 }
 
@@ -117,10 +117,10 @@ report_looks(const CtlLookWith *with, const GPtrArray *looks)
         const CtlLook *look = looks->pdata[i];
 
         if (look->problem)
-            problems += ctl_report(FALSE, "%s", look->problem);
+            problems += output_finding(FALSE, "%s", look->problem);
         else if (with->running)
-            ctl_report(TRUE, "interface %s: its port is %s", domain_nic_name(look->nic),
-                       look->state);
+            output_finding(TRUE, "interface %s: its port is %s", domain_nic_name(look->nic),
+                           look->state);
     }
     return problems;
 }
@@ -162,7 +162,7 @@ ctl_check(Ctl *ctl, int argc, char **argv, GError **error)
     CtlLookWith with = {.ctl = ctl};
     guint problems;
 
-    if (!ctl_parse(ctl, NULL, &argc, &argv, 1, "DOMAIN", error))
+    if (!ctl_parse(ctl, NULL, &argc, &argv, 1, 1, "DOMAIN", error))
         return 2;
     domain = ctl_find_domain(ctl, argv[1], error);
     with.running = domain && virDomainIsActive(domain) == 1;
@@ -171,7 +171,7 @@ ctl_check(Ctl *ctl, int argc, char **argv, GError **error)
     if (!xml)
         return 1;
     problems = ctl_report_hook(ctl_is_session(ctl));
-    client = macvtap_client_connect(ctl->socket, error);
+    client = ctl_connect(ctl, error);
     there = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
     if (!there)
         return 1;

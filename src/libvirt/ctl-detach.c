@@ -213,7 +213,7 @@ detach_config(Ctl *ctl, Detach *detach, GError **error)
 static gboolean
 delete_port(Ctl *ctl, const DomainXml *domain, const char *target, GError **error)
 {
-    g_autoptr(MacvtapClient) client = macvtap_client_connect(ctl->socket, error);
+    g_autoptr(MacvtapClient) client = ctl_connect(ctl, error);
     g_autoptr(MacvtapPort) port = NULL;
     g_autoptr(GError) cause = NULL;
 
@@ -224,8 +224,7 @@ delete_port(Ctl *ctl, const DomainXml *domain, const char *target, GError **erro
     if (!domain_port_is_held(port, domain->uuid)) {
         g_autofree char *holder = ctl_describe_holder(ctl, port);
 
-        g_printerr("macvtapctl: note: port %s stays: it is held by %s, not by domain %s\n", target,
-                   holder, domain->name);
+        ctl_note("port %s stays: it is held by %s, not by domain %s", target, holder, domain->name);
         return TRUE;
     }
     if (macvtap_client_delete(client, macvtap_port_get_id(port), &cause) ||
@@ -305,8 +304,8 @@ detach_live(Ctl *ctl, Detach *detach, GError **error)
     gboolean good = unplug_live(ctl, detach, &cause);
 
     if (has_ended(detach)) {
-        g_printerr("macvtapctl: note: domain %s no longer runs: its ports ended with it\n",
-                   virDomainGetName(detach->domain));
+        ctl_note("domain %s no longer runs: its ports ended with it",
+                 virDomainGetName(detach->domain));
         return TRUE;
     }
     if (!good)
@@ -383,11 +382,11 @@ ctl_detach(Ctl *ctl, int argc, char **argv, GError **error)
     g_autoptr(virDomain) domain = NULL;
     guint flags;
 
-    if (!ctl_parse(ctl, entries, &argc, &argv, 2, "DOMAIN TARGET|MAC", error))
+    if (!ctl_parse(ctl, entries, &argc, &argv, 2, 2, "DOMAIN TARGET|MAC", error))
         return 2;
     if (detach.seconds < 0 || detach.seconds > SECONDS_MAX) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "the timeout is 0 to %d seconds, not %d", SECONDS_MAX, detach.seconds);
+        arguments_refuse(error, "the timeout is 0 to %d seconds, not %d", SECONDS_MAX,
+                         detach.seconds);
         return 2;
     }
     detach.wanted = argv[2];

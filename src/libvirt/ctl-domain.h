@@ -6,22 +6,14 @@
 #include "macvtap.h"
 #include "port-options.h"
 
+#include "command.h"
+#include "output.h"
+
 #include <libvirt/libvirt.h>
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, virDomainFree)
 
-#define CTL_ERROR (ctl_error_quark())
-GQuark ctl_error_quark(void); /* libvirt's errors and ours alike; the code is 0 */
-
-typedef struct Ctl {
-    char *uri;    /* libvirt's; NULL: its default */
-    char *socket; /* macvtapd's; NULL: its default */
-    gboolean json;
-    virConnect *connection; /* once it is needed */
-} Ctl;
-
-/* A command gets its own arguments, argv[0] being its name, and returns the exit status: 0, or 1
- * with *error set; G_OPTION_ERROR errors become 2. */
+/* The commands, as Command has them. */
 int ctl_attach(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_detach(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_list(Ctl *ctl, int argc, char **argv, GError **error);
@@ -30,25 +22,13 @@ int ctl_xml(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_hook(Ctl *ctl, int argc, char **argv, GError **error);
 
 /* Always FALSE. */
-gboolean ctl_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 gboolean ctl_fail_libvirt(GError **error, const char *what);
-
-/* Prints what was found; returns 1 for a problem, else 0. */
-guint ctl_report(gboolean good, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Whether libvirt, the system's or this user's session, knows the hook: reports it. */
 guint ctl_report_hook(gboolean session);
 
-/* Parses a command's options, macvtapctl's own among them; what is left must be n arguments. */
-gboolean ctl_parse(Ctl *ctl, const GOptionEntry *entries, int *argc, char ***argv, int n,
-                   const char *arguments, GError **error);
-
-/* The same with min to max arguments. */
-gboolean ctl_parse_range(Ctl *ctl, const GOptionEntry *entries, int *argc, char ***argv, int min,
-                         int max, const char *arguments, GError **error);
-
-/* ctl-libvirt.c. The connection is the Ctl's. */
-virConnect *ctl_connect(Ctl *ctl, GError **error);
+/* ctl-libvirt.c. The connection is the Ctl's; it is made once. */
+virConnect *ctl_connect_libvirt(Ctl *ctl, GError **error);
 
 /* Whether it is this user's own libvirt (qemu:///session): by the connection, or while there is
  * none by the URI that was asked for. */

@@ -135,11 +135,11 @@ report_unknown(gboolean session, const Libvirt *libvirt)
     g_autofree char *reload = session ? g_strdup_printf("kill -HUP %" G_GINT64_FORMAT, libvirt->pid)
                                       : g_strdup_printf("systemctl reload %s", libvirt->name);
 
-    return ctl_report(FALSE,
-                      "libvirt (process %" G_GINT64_FORMAT
-                      ") was started before macvtapd's hook was"
-                      " installed and has not called it since: reload it (%s), unless you have",
-                      libvirt->pid, reload);
+    return output_finding(FALSE,
+                          "libvirt (process %" G_GINT64_FORMAT
+                          ") was started before macvtapd's hook was"
+                          " installed and has not called it since: reload it (%s), unless you have",
+                          libvirt->pid, reload);
 }
 
 guint
@@ -151,25 +151,27 @@ ctl_report_hook(gboolean session)
     int problem;
 
     if (stat(MACVTAPD_HOOK_PROGRAM, &hook) < 0 || access(MACVTAPD_HOOK_PROGRAM, X_OK) != 0)
-        return ctl_report(FALSE, "macvtapd's hook for libvirt is not installed: there is no"
-                                 " program " MACVTAPD_HOOK_PROGRAM);
+        return output_finding(FALSE, "macvtapd's hook for libvirt is not installed: there is no"
+                                     " program " MACVTAPD_HOOK_PROGRAM);
     if (!find_libvirt(session, &libvirt))
-        return ctl_report(TRUE, "libvirt does not run; it will find macvtapd's hook at its start");
+        return output_finding(TRUE,
+                              "libvirt does not run; it will find macvtapd's hook at its start");
     if (libvirt.started >= to_microseconds(hook.st_ctim))
-        return ctl_report(TRUE, "libvirt knows macvtapd's hook");
+        return output_finding(TRUE, "libvirt knows macvtapd's hook");
     problem = read_stamp(session, &called);
     if (problem == 0 && called >= to_microseconds(hook.st_ctim))
-        return ctl_report(TRUE, "libvirt knows macvtapd's hook");
+        return output_finding(TRUE, "libvirt knows macvtapd's hook");
     if (problem == EACCES)
-        return ctl_report(TRUE, "only root can see whether libvirt has called macvtapd's hook since"
-                                " the hook was installed");
+        return output_finding(TRUE,
+                              "only root can see whether libvirt has called macvtapd's hook since"
+                              " the hook was installed");
     return report_unknown(session, &libvirt);
 }
 
 int
 ctl_hook(Ctl *ctl, int argc, char **argv, GError **error)
 {
-    if (!ctl_parse(ctl, NULL, &argc, &argv, 0, "", error))
+    if (!ctl_parse(ctl, NULL, &argc, &argv, 0, 0, "", error))
         return 2;
     return ctl_report_hook(ctl_is_session(ctl)) > 0;
 }

@@ -27,7 +27,7 @@ check_uri(virConnect *connection, GError **error)
 }
 
 virConnect *
-ctl_connect(Ctl *ctl, GError **error)
+ctl_connect_libvirt(Ctl *ctl, GError **error)
 {
     if (ctl->connection)
         return ctl->connection;
@@ -42,7 +42,7 @@ ctl_connect(Ctl *ctl, GError **error)
 virDomain *
 ctl_find_domain(Ctl *ctl, const char *name, GError **error)
 {
-    virConnect *connection = ctl_connect(ctl, error);
+    virConnect *connection = ctl_connect_libvirt(ctl, error);
     virDomain *domain = NULL;
 
     if (!connection)

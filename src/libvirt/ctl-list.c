@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl-look.h"
+#include "table.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -39,14 +40,14 @@ read_domains(Ctl *ctl, json_t *list, GError **error)
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(GPtrArray) made = NULL;
     g_autoptr(GHashTable) devices = NULL, macs = NULL;
-    virConnect *connection = ctl_connect(ctl, error);
+    virConnect *connection = ctl_connect_libvirt(ctl, error);
     CtlLookWith with = {.ctl = ctl};
     virDomain **domains;
     int n;
 
     if (!connection)
         return FALSE;
-    client = macvtap_client_connect(ctl->socket, error);
+    client = ctl_connect(ctl, error);
     made = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
     if (!made || !ctl_collect_owners(ctl, &devices, &macs, error))
         return FALSE;
@@ -65,28 +66,29 @@ read_domains(Ctl *ctl, json_t *list, GError **error)
     return TRUE;
 }
 
-static const char *
+static char *
 text_of(const json_t *object, const char *field)
 {
-    const char *text = json_string_value(json_object_get(object, field));
-
-    return text ? text : "-";
+    return g_strdup(json_string_value(json_object_get(object, field)));
 }
 
 static void
 print_ports(const json_t *list)
 {
+    static const char *const headings[] = {"DOMAIN", "RUNNING", "TARGET",  "NETWORK",
+                                           "MAC",    "STATE",   "PROBLEM", NULL};
+    Table *table = table_new(headings);
     json_t *port;
     gsize i;
 
-    g_print("%-20s %-9s %-15s %-16s %-17s %-11s %s\n", "DOMAIN", "RUNNING", "TARGET", "NETWORK",
-            "MAC", "STATE", "PROBLEM");
     json_array_foreach (list, i, port) {
-        g_print("%-20s %-9s %-15s %-16s %-17s %-11s %s\n", text_of(port, "domain"),
-                json_is_true(json_object_get(port, "running")) ? "yes" : "no",
-                text_of(port, "target"), text_of(port, "network"), text_of(port, "macAddress"),
-                text_of(port, "state"), text_of(port, "problem"));
+        gboolean running = json_is_true(json_object_get(port, "running"));
+
+        table_add(table, text_of(port, "domain"), g_strdup(running ? "yes" : "no"),
+                  text_of(port, "target"), text_of(port, "network"), text_of(port, "macAddress"),
+                  text_of(port, "state"), text_of(port, "problem"));
     }
+    table_print(table);
 }
 
 int
@@ -95,18 +97,14 @@ ctl_list(Ctl *ctl, int argc, char **argv, GError **error)
     json_t *list;
     gboolean good;
 
-    if (!ctl_parse(ctl, NULL, &argc, &argv, 0, "", error))
+    if (!ctl_parse(ctl, NULL, &argc, &argv, 0, 0, "", error))
         return 2;
     list = json_array();
     good = read_domains(ctl, list, error);
-    if (good && ctl->json) {
-        char *text = json_dumps(list, JSON_COMPACT);
-
-        g_print("{\"ports\":%s}\n", text);
-        free(text);
-    } else if (good) {
+    if (good && ctl->json)
+        output_json(json_pack("{s:O}", "ports", list));
+    else if (good)
         print_ports(list);
-    }
     json_decref(list);
     return good ? 0 : 1;
 }

@@ -119,7 +119,7 @@ static gboolean
 read_network(Ctl *ctl, const char *name, char **ret_parent, char **ret_mode, char **ret_vlan,
              GError **error)
 {
-    g_autoptr(MacvtapClient) client = macvtap_client_connect(ctl->socket, error);
+    g_autoptr(MacvtapClient) client = ctl_connect(ctl, error);
     g_autoptr(MacvtapNetwork) network = NULL;
     g_autofree char *parents = NULL;
 
@@ -170,7 +170,7 @@ is_like(const MacvtapNetwork *network, const char *parent, const char *mode)
 char *
 ctl_find_network_like(Ctl *ctl, const char *parent, const char *mode, GError **error)
 {
-    g_autoptr(MacvtapClient) client = macvtap_client_connect(ctl->socket, error);
+    g_autoptr(MacvtapClient) client = ctl_connect(ctl, error);
     g_autoptr(GPtrArray) networks = client ? macvtap_client_list_networks(client, error) : NULL;
     const char *found = NULL;
     guint n = 0;

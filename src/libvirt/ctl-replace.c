@@ -53,7 +53,7 @@ replace_look(Replace *replace, guint xml_flags, GError **error)
     replace->xml = ctl_read_domain(replace->domain, xml_flags, error);
     if (!replace->xml || !domain_xml_check_whole(replace->xml, error))
         return FALSE;
-    replace->client = macvtap_client_connect(with->ctl->socket, error);
+    replace->client = ctl_connect(with->ctl, error);
     replace->there =
         replace->client ? macvtap_client_list_ports(replace->client, NULL, error) : NULL;
     if (!replace->there || !ctl_collect_owners(with->ctl, &replace->devices, &replace->macs, error))

@@ -47,12 +47,11 @@ parse(Ctl *ctl, XmlOptions *options, int argc, char **argv, GError **error)
         {NULL},
     };
 
-    if (!ctl_parse(ctl, entries, &argc, &argv, 0, "--network NET", error))
+    if (!ctl_parse(ctl, entries, &argc, &argv, 0, 0, "--network NET", error))
         return FALSE;
-    if (options->list || options->port.network)
-        return port_options_check(&options->port, error);
-    g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "--network NET is missing");
-    return FALSE;
+    if (!options->list && !options->port.network)
+        return arguments_refuse(error, "--network NET is missing");
+    return port_options_check(&options->port, error);
 }
 
 static int
@@ -89,7 +88,7 @@ static void
 ask_macvtapd(const Ctl *ctl, XmlOptions *options, GHashTable *macs)
 {
     g_autoptr(GError) cause = NULL;
-    g_autoptr(MacvtapClient) client = macvtap_client_connect(ctl->socket, &cause);
+    g_autoptr(MacvtapClient) client = ctl_connect(ctl, &cause);
     g_autoptr(MacvtapNetwork) network = NULL;
 
     if (client && ctl_find_network(client, options->port.network, &network, &cause) && network)
@@ -97,7 +96,7 @@ ask_macvtapd(const Ctl *ctl, XmlOptions *options, GHashTable *macs)
     if (client && !cause && !options->port.mac)
         options->port.mac = ctl_ask_mac(client, &options->port, macs, &cause);
     if (cause)
-        g_printerr("macvtapctl: note: %s\n", cause->message);
+        ctl_note("%s", cause->message);
 }
 
 static gboolean
@@ -188,7 +187,7 @@ print(const XmlOptions *options, GError **error)
 static void
 collect_taken(Ctl *ctl, const XmlOptions *options, GHashTable **ret_targets, GHashTable **ret_macs)
 {
-    if (!is_template(options, "virt-install") || !ctl_connect(ctl, NULL))
+    if (!is_template(options, "virt-install") || !ctl_connect_libvirt(ctl, NULL))
         return;
     *ret_targets = ctl_collect(ctl, domain_xml_add_targets, NULL);
     *ret_macs = ctl_collect(ctl, domain_xml_add_macs, NULL);

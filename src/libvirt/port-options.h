@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a port is to be, as the options of the commands say it. It is checked before it is written
- * anywhere, so that no domain gets what its start refuses. */
+ * anywhere: what has one meaning for every network here, as it goes into XML that may be written
+ * without a macvtapd; what the network and its parent allow, by macvtapd (ctl-network.c). */
 #pragma once
 
 #include <glib.h>
@@ -13,8 +14,8 @@ typedef struct PortOptions {
 void port_options_clear(PortOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PortOptions, port_options_clear)
 
-/* Whether each can be: a network's name or description, a guest's MAC, 1 to 256 queues, and an MTU
- * of 68 to 65535. *error is one of G_OPTION_ERROR. */
+/* Whether each can be: a network's name or description, a MAC, a number of queues, an MTU. *error
+ * is of G_OPTION_ERROR. */
 gboolean port_options_check(PortOptions *options, GError **error);
 
 /* The number of queues or the MTU, once checked; 0: not given. */

@@ -296,3 +296,40 @@ fields_any_given(const Field *fields, FieldUse use, json_t *object)
     }
     return FALSE;
 }
+
+/* What read_value() has stored, all of which fits here. */
+typedef union Value {
+    char text[UUID_TEXT_SIZE + 1];
+    char *own_text;
+    GArray *array;
+    guint64 number;
+} Value;
+
+static void
+value_clear(Value *value, FieldType type)
+{
+    if (type == FIELD_TEXT || type == FIELD_IFNAME)
+        g_clear_pointer(&value->own_text, g_free);
+    else if (type == FIELD_MACS)
+        g_clear_pointer(&value->array, g_array_unref);
+}
+
+gboolean
+field_check_text(const Field *field, FieldUse use, const char *text, GError **error)
+{
+    FieldPlace place = *field_place(field, use);
+    Value value = {{0}};
+    Reading reading = {field, &place, use, &value};
+    Holder holder;
+    json_t *json;
+    gboolean good;
+
+    if (place.type == FIELD_GROUP)
+        return holder_parse(text, &holder, error);
+    place.offset = 0;
+    json = field_json_from_text(field, use, text, error);
+    good = json && read_value(&reading, json, error);
+    value_clear(&value, place.type);
+    json_decref(json);
+    return good;
+}

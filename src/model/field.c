@@ -257,7 +257,7 @@ number_from_text(const Field *field, const FieldPlace *place, const char *text, 
     gint64 number, min, max;
 
     field_place_limits(place, &min, &max);
-    if (g_ascii_string_to_signed(text, 10, min, max, &number, NULL))
+    if (text[0] != '+' && g_ascii_string_to_signed(text, 10, min, max, &number, NULL))
         return json_integer(number);
     port_error_set(error, PORT_ERROR_INVALID_REQUEST,
                    "%s must be %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT ", not '%s'",

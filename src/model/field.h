@@ -143,6 +143,10 @@ void field_place_limits(const FieldPlace *place, gint64 *ret_min, gint64 *ret_ma
  * reference, or NULL with PORT_ERROR_INVALID_REQUEST. Not for groups. */
 json_t *field_json_from_text(const Field *field, FieldUse use, const char *text, GError **error);
 
+/* Whether the text is a value that the field may have in a request or a change, whatever the
+ * network: PORT_ERROR_INVALID_REQUEST. Not for groups but the holder (see holder.h). */
+gboolean field_check_text(const Field *field, FieldUse use, const char *text, GError **error);
+
 /* Frees what the structure's fields own, or makes copies of it after an assignment. */
 void fields_release(const Field *fields, FieldUse use, gpointer structure);
 void fields_duplicate(const Field *fields, FieldUse use, gpointer structure);

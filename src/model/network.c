@@ -250,3 +250,18 @@ network_parse_adhoc(const char *text, GError **error)
     }
     return g_steal_pointer(&network);
 }
+
+gboolean
+network_spec_check(const char *text, GError **error)
+{
+    g_autoptr(Network) adhoc = NULL;
+    g_autofree char *shown = g_strescape(text, NULL);
+
+    if (network_spec_is_adhoc(text)) {
+        adhoc = network_parse_adhoc(text, error);
+        return adhoc != NULL;
+    }
+    return network_name_is_valid(text) ||
+           port_error_set(error, PORT_ERROR_INVALID_REQUEST, "'%.80s' cannot be a network's name",
+                          shown);
+}

@@ -94,6 +94,9 @@ gboolean network_name_is_valid(const char *name);
 /* Whether text names an ad-hoc network rather than a defined one: it has a '='. */
 gboolean network_spec_is_adhoc(const char *text);
 
+/* Whether text could name a network, a defined or an ad-hoc one; PORT_ERROR_INVALID_REQUEST. */
+gboolean network_spec_check(const char *text, GError **error);
+
 /*
  * Parses "parent=eth0,mode=bridge[,vlan=N]" (the mode must be there: the kernel's default, vepa,
  * surprises). Fails with PORT_ERROR_INVALID_REQUEST and names the word it does not know.

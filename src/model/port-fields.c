@@ -33,12 +33,7 @@ check_name(const char *text, GError **error)
 static gboolean
 check_network(const char *text, GError **error)
 {
-    g_autoptr(Network) adhoc = NULL;
-
-    if (!network_spec_is_adhoc(text))
-        return network_name_is_valid(text);
-    adhoc = network_parse_adhoc(text, NULL);
-    return adhoc != NULL;
+    return network_spec_check(text, NULL);
 }
 
 static gboolean

@@ -4,6 +4,7 @@
 
 #include "file.h"
 #include "linux.h"
+#include "output.h"
 
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -98,17 +99,6 @@ look_around(Doctor *doctor, Ctl *ctl)
         doctor->unreachable = g_strdup(error->message);
 }
 
-static void
-print_json(const Doctor *doctor)
-{
-    json_t *object = doctor_to_json(doctor);
-    char *text = json_dumps(object, JSON_COMPACT);
-
-    g_print("%s\n", text);
-    free(text);
-    json_decref(object);
-}
-
 int
 ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error)
 {
@@ -121,7 +111,7 @@ ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error)
     doctor_run(doctor, checks, G_N_ELEMENTS(checks));
     text = doctor_to_text(doctor);
     if (ctl->json)
-        print_json(doctor);
+        output_json(doctor_to_json(doctor));
     else
         g_print("%s", text);
     return doctor_count_problems(doctor) > 0;

@@ -36,10 +36,8 @@ ctl_domain(Ctl *ctl, int argc, char **argv, GError **error)
         g_ptr_array_add(words, argv[i]);
     g_ptr_array_add(words, NULL);
     execv(path, (char **)words->pdata);
-    g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_UNREACHABLE, "cannot run %s: %s%s", path,
-                g_strerror(errno),
-                errno == ENOENT ? " (macvtapd's libvirt part is not installed)" : "");
-    return 1;
+    return !ctl_fail(error, "cannot run %s: %s%s", path, g_strerror(errno),
+                     errno == ENOENT ? " (macvtapd's libvirt part is not installed)" : "");
 }
 
 /* A line of macvtapctl-domain's: "ok       TEXT" or "PROBLEM  TEXT". */

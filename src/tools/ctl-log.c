@@ -42,24 +42,15 @@ has_journal(void)
 }
 
 static gboolean
-fail(GError **error, const char *cause)
-{
-    g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_UNREACHABLE,
-                "%s: macvtapd's log is where its standard error goes", cause);
-    return FALSE;
-}
-
-static gboolean
 become_journalctl(GPtrArray *words, GError **error)
 {
-    g_autofree char *cause = NULL;
-
     if (!has_journal())
-        return fail(error, "this machine keeps no journal");
+        return ctl_fail(error,
+                        "this machine keeps no journal: see where macvtapd's standard error goes");
     g_ptr_array_add(words, NULL);
     execvp(words->pdata[0], (char **)words->pdata);
-    cause = g_strdup_printf("cannot run journalctl (%s)", g_strerror(errno));
-    return fail(error, cause);
+    return ctl_fail(error, "cannot run journalctl (%s): see where macvtapd's standard error goes",
+                    g_strerror(errno));
 }
 
 int
@@ -80,8 +71,7 @@ ctl_log(Ctl *ctl, int argc, char **argv, GError **error)
     if (!ctl_parse(ctl, entries, &argc, &argv, 0, 0, "", error))
         return 2;
     if (lines < -1) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "-n must be 0 or more lines, not %d", lines);
+        arguments_refuse(error, "-n must be 0 or more lines, not %d", lines);
         return 2;
     }
     add_word(words, "journalctl");

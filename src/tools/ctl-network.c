@@ -1,41 +1,54 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "macvtapctl.h"
 #include "network-fields.h"
+#include "output.h"
+
+static GPtrArray *
+list_networks(const Ctl *ctl, GError **error)
+{
+    g_autoptr(MacvtapClient) client = ctl_connect(ctl, error);
+
+    return client ? macvtap_client_list_networks(client, error) : NULL;
+}
 
 static void
-add_row(Table *table, const MacvtapNetwork *network)
+print_networks(const GPtrArray *networks)
 {
-    for (const Field *field = network_fields; field->name; field++) {
-        if (field->column)
-            table_add_cell(table, macvtap_network_get_text(network, field->name));
+    Table *table = table_new_of_fields(network_fields);
+
+    for (guint i = 0; i < networks->len; i++) {
+        for (const Field *field = network_fields; field->name; field++) {
+            if (field->column)
+                table_add_cell(table, macvtap_network_get_text(networks->pdata[i], field->name));
+        }
     }
+    table_print(table);
+}
+
+static void
+print_json_networks(const GPtrArray *networks)
+{
+    GPtrArray *texts = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < networks->len; i++)
+        g_ptr_array_add(texts, macvtap_network_to_json(networks->pdata[i]));
+    output_json_list("networks", texts);
 }
 
 int
 ctl_network_list(Ctl *ctl, int argc, char **argv, GError **error)
 {
-    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(GPtrArray) networks = NULL;
-    g_autofree char *text = NULL;
-    Table *table;
 
     if (!ctl_parse(ctl, NULL, &argc, &argv, 0, 0, "", error))
         return 2;
-    client = ctl_connect(ctl, error);
-    networks = client ? macvtap_client_list_networks(client, error) : NULL;
+    networks = list_networks(ctl, error);
     if (!networks)
         return 1;
-    table = ctl_table_new(network_fields);
-    for (guint i = 0; i < networks->len; i++) {
-        g_ptr_array_add(texts, macvtap_network_to_json(networks->pdata[i]));
-        add_row(table, networks->pdata[i]);
-    }
-    text = table_finish(table);
     if (ctl->json)
-        ctl_print_json_list("networks", texts);
+        print_json_networks(networks);
     else
-        g_print("%s", text);
+        print_networks(networks);
     return 0;
 }
 
@@ -69,7 +82,6 @@ print_members(MacvtapClient *client, const char *name, GError **error)
     static const char *const headings[] = {"PORT",  "MAC",      "PARENT", "INTERFACE",
                                            "STATE", "RECEIVED", "SENT",   NULL};
     g_autoptr(GPtrArray) ports = macvtap_client_list_ports_full(client, name, TRUE, error);
-    g_autofree char *text = NULL;
     Table *table;
 
     if (!ports)
@@ -87,8 +99,8 @@ print_members(MacvtapClient *client, const char *name, GError **error)
                   macvtap_port_get_text(port, "statistics.receivedPackets"),
                   macvtap_port_get_text(port, "statistics.sentPackets"));
     }
-    text = table_finish(table);
-    g_print("\n%s", text);
+    g_print("\n");
+    table_print(table);
     return 0;
 }
 
@@ -118,9 +130,7 @@ ctl_network_show(Ctl *ctl, int argc, char **argv, GError **error)
         g_print("%s\n", json);
         return 0;
     }
-    g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED,
-                "there is no network '%s' that you may use", argv[1]);
-    return 1;
+    return !ctl_fail(error, "there is no network '%s' that you may use", argv[1]);
 }
 
 /* A network whose file has an error was not taken over: how many, each with a line on stderr. */

@@ -42,11 +42,8 @@ parse_open(Ctl *ctl, int argc, char **argv, GArray *options, GStrv *ret_command,
     argc--;
     if (!ctl_parse_syntax(ctl, before_command, &argc, &argv, error))
         return FALSE;
-    if (argc < 2) {
-        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                            "missing argument; usage: macvtapctl port open " ARGUMENTS);
-        return FALSE;
-    }
+    if (argc < 2)
+        return arguments_refuse(error, "missing argument; usage: macvtapctl port open " ARGUMENTS);
     parsed = port_option_parse(argv[0], &option, error);
     g_array_append_val(options, option);
     *ret_command = argv + 1;

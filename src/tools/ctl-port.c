@@ -35,8 +35,7 @@ column_text(const MacvtapPort *port, const Field *field)
 static void
 print_ports(GPtrArray *ports)
 {
-    Table *table = ctl_table_new(port_fields);
-    g_autofree char *text = NULL;
+    Table *table = table_new_of_fields(port_fields);
 
     for (guint i = 0; i < ports->len; i++) {
         for (const Field *field = port_fields; field->name; field++) {
@@ -44,8 +43,7 @@ print_ports(GPtrArray *ports)
                 table_add_cell(table, column_text(ports->pdata[i], field));
         }
     }
-    text = table_finish(table);
-    g_print("%s", text);
+    table_print(table);
 }
 
 /* The processes are looked for only here: it takes a look at every process's descriptors. Free with
@@ -125,11 +123,11 @@ print_json(const MacvtapPort *port)
 static void
 print_json_ports(GPtrArray *ports)
 {
-    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    GPtrArray *texts = g_ptr_array_new_with_free_func(g_free);
 
     for (guint i = 0; i < ports->len; i++)
         g_ptr_array_add(texts, macvtap_port_to_json(ports->pdata[i]));
-    ctl_print_json_list("ports", texts);
+    output_json_list("ports", texts);
 }
 
 int
@@ -243,11 +241,8 @@ report_failure(const char *port, const char *message, gpointer user_data)
 static gboolean
 check_delete_options(gboolean any_name, const char *network, gboolean all, GError **error)
 {
-    if (any_name + (network != NULL) + all == 1)
-        return TRUE;
-    g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                        "say which ports: PORT..., --network NET or --all, and only one of these");
-    return FALSE;
+    return any_name + (network != NULL) + all == 1 ||
+           arguments_refuse(error, "name the ports by one of PORT..., --network NET and --all");
 }
 
 /* One alone is asked for by the parameter that a macvtapd of any age knows: a client may be newer.

@@ -49,10 +49,9 @@ doctor_check_vlans(Doctor *doctor)
         const MacvtapNetwork *network = doctor->networks->pdata[i];
         g_autofree char *vlan = macvtap_network_get_text(network, "vlan");
         g_autofree char *tags = macvtap_network_get_text(network, "guestVlans");
-        g_autofree char *without =
-            g_strdup_printf("no port can be made on network %s, which has %s%s",
-                            macvtap_network_get_name(network), vlan[0] ? "VLAN=" : "GuestVLANs=",
-                            vlan[0] ? vlan : tags);
+        g_autofree char *without = g_strdup_printf(
+            "no port can be made on network %s, which has %s%s", macvtap_network_get_name(network),
+            vlan[0] ? "VLAN=" : "GuestVLANs=", vlan[0] ? vlan : tags);
 
         if (!vlan[0] && !tags[0])
             continue;

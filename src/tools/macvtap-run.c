@@ -63,16 +63,6 @@ fail(const GError *error, int status)
     return status;
 }
 
-static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    *error = g_error_new_valist(G_OPTION_ERROR, G_OPTION_ERROR_FAILED, format, arguments);
-    va_end(arguments);
-    return FALSE;
-}
-
 /* A --network or a --port: their order is that of the positions in tokens. */
 static gboolean
 take_port_option(const char *name, const char *value, gpointer data, GError **error)
@@ -140,13 +130,13 @@ check_options(const Run *run, GError **error)
     gboolean named = FALSE;
 
     if (!run->command)
-        return refuse(error, "no command given; add -- CMD [ARG...]");
+        return arguments_refuse(error, "no command given; add -- CMD [ARG...]");
     if (run->options->len == 0)
-        return refuse(error, "no network given; add --network=NET or --port=PORT");
+        return arguments_refuse(error, "no network given; add --network=NET or --port=PORT");
     for (guint i = 0; i < run->options->len; i++)
         named |= g_array_index(run->options, NetworkOption, i).name != NULL;
     return !run->replace || named ||
-           refuse(error, "--replace needs a port's name: --network=NET,name=NAME");
+           arguments_refuse(error, "--replace needs a port's name: --network=NET,name=NAME");
 }
 
 /* It may have gone by itself in the meantime. */

@@ -1,142 +1,133 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "network-option.h"
 
+#include "arguments.h"
+#include "field-options.h"
+
 #include <string.h>
 
-static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
+typedef enum KeyType {
+    KEY_TEXT,
+    KEY_WORD,   /* a text for QEMU's command line */
+    KEY_NUMBER, /* within the limits of the port's field with the key's name */
+    KEY_TRUTH,
+    KEY_ADHOC, /* part of an ad-hoc network's description */
+} KeyType;
 
-    va_start(arguments, format);
-    if (error)
-        *error = g_error_new_valist(G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, format, arguments);
-    va_end(arguments);
-    return FALSE;
-}
+typedef struct Key {
+    const char *name;
+    KeyType type;
+    gsize offset; /* in NetworkOption */
+    gboolean of_ports;
+} Key;
+
+#define AT(member) offsetof(NetworkOption, member)
+#define BOTH .of_ports = TRUE
+
+static const Key keys[] = {
+    {"parent", KEY_ADHOC},
+    {"mode", KEY_ADHOC},
+    {"vlan", KEY_ADHOC},
+    {"name", KEY_TEXT, AT(name)},
+    {"ifname", KEY_TEXT, AT(interface_name)},
+    {"mac", KEY_TEXT, AT(mac)},
+    {"queues", KEY_NUMBER, AT(queues), BOTH},
+    {"mtu", KEY_NUMBER, AT(mtu)},
+    {"vhost", KEY_TEXT, AT(vhost)},
+    {"model", KEY_WORD, AT(model), BOTH},
+    {"bus", KEY_WORD, AT(bus), BOTH},
+    {"incoming", KEY_TRUTH, AT(incoming)},
+    {"check-mac", KEY_TRUTH, AT(check_mac), BOTH},
+};
+
+/* An option while it is parsed. */
+typedef struct Parsing {
+    const char *option, *text; /* "network" or "port", and its argument */
+    NetworkOption *to;
+    GString *adhoc; /* "parent=…,mode=…" */
+    guint given;    /* bit i: keys[i] */
+} Parsing;
 
 static gboolean
-parse_number(const char *what, const char *text, guint min, guint max, guint *ret_number,
-             GError **error)
+refuse_key(const Parsing *parsing, const char *name, GError **error)
 {
-    guint64 number;
+    g_autoptr(GString) known = g_string_new(NULL);
 
-    if (!g_ascii_string_to_unsigned(text, 10, min, max, &number, NULL))
-        return refuse(error, "%s must be %u to %u, not '%s'", what, min, max, text);
-    *ret_number = (guint)number;
-    return TRUE;
-}
-
-gboolean
-option_parse_queues(const char *text, guint *ret_queues, GError **error)
-{
-    return parse_number("queues", text, 1, 256, ret_queues, error);
-}
-
-gboolean
-option_parse_mtu(const char *text, guint *ret_mtu, GError **error)
-{
-    return parse_number("the MTU", text, 68, 65535, ret_mtu, error);
-}
-
-static gboolean
-set_text(char **field, const char *key, const char *value, GError **error)
-{
-    if (*field)
-        return refuse(error, "'%s' is given twice", key);
-    *field = g_strdup(value);
-    return TRUE;
+    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+        if (!parsing->to->port || keys[i].of_ports)
+            g_string_append_printf(known, "%s%s", known->len > 0 ? ", " : "", keys[i].name);
+    }
+    return arguments_refuse(error, "unknown key '%s' (--%s has %s)", name, parsing->option,
+                            known->str);
 }
 
 /* What QEMU would read as the end of the value has no place in a driver's or a bus's name. */
 static gboolean
-set_word(char **field, const char *key, const char *value, GError **error)
+check_word(const char *key, const char *value, GError **error)
 {
     g_autofree char *shown = g_strescape(value, NULL);
 
-    if (!value[0] || value[strspn(value, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_.-")])
-        return refuse(error, "'%s' cannot be a %s", shown, key);
-    return set_text(field, key, value, error);
+    return (value[0] && !value[strspn(value, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_.-")]) ||
+           arguments_refuse(error, "'%s' cannot be a %s", shown, key);
 }
 
 static gboolean
-parse_yes(gboolean *field, gboolean *given, const char *key, const char *value, GError **error)
+store_value(Parsing *parsing, const Key *key, const char *value, GError **error)
 {
-    if (*given)
-        return refuse(error, "'%s' is given twice", key);
-    if (!g_str_equal(value, "yes") && !g_str_equal(value, "no"))
-        return refuse(error, "%s must be yes or no, not '%s'", key, value);
-    *field = g_str_equal(value, "yes");
-    *given = TRUE;
-    return TRUE;
-}
+    gpointer at = (char *)parsing->to + key->offset;
 
-/* The keys of both options. *ret_taken: it is one of them. */
-static gboolean
-take_common_pair(NetworkOption *option, const char *key, const char *value, gboolean *ret_taken,
-                 GError **error)
-{
-    gboolean check = !option->other_mac;
-
-    *ret_taken = TRUE;
-    if (g_str_equal(key, "model"))
-        return set_word(&option->model, key, value, error);
-    if (g_str_equal(key, "bus"))
-        return set_word(&option->bus, key, value, error);
-    if (g_str_equal(key, "check-mac")) {
-        if (!parse_yes(&check, &option->has_check_mac, key, value, error))
+    switch (key->type) {
+    case KEY_ADHOC:
+        g_string_append_printf(parsing->adhoc, "%s%s=%s", parsing->adhoc->len ? "," : "", key->name,
+                               value);
+        return TRUE;
+    case KEY_NUMBER:
+        return field_option_number(key->name, value, at, error);
+    case KEY_TRUTH:
+        *(gboolean *)at = g_str_equal(value, "yes");
+        return *(gboolean *)at || g_str_equal(value, "no") ||
+               arguments_refuse(error, "%s must be yes or no, not '%s'", key->name, value);
+    case KEY_WORD:
+        if (!check_word(key->name, value, error))
             return FALSE;
-        option->other_mac = !check;
-        return TRUE;
+        break;
+    case KEY_TEXT:
+        break;
     }
-    if (g_str_equal(key, "queues"))
-        return option->queues ? refuse(error, "'%s' is given twice", key)
-                              : option_parse_queues(value, &option->queues, error);
-    *ret_taken = FALSE;
+    *(char **)at = g_strdup(value);
     return TRUE;
 }
 
 static gboolean
-take_pair(NetworkOption *option, GString *adhoc, const char *key, const char *value, GError **error)
+take_pair(Parsing *parsing, const char *name, const char *value, GError **error)
 {
-    gboolean taken;
+    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+        const Key *key = &keys[i];
 
-    if (!take_common_pair(option, key, value, &taken, error))
-        return FALSE;
-    if (taken)
-        return TRUE;
-    if (g_str_equal(key, "parent") || g_str_equal(key, "mode") || g_str_equal(key, "vlan")) {
-        g_string_append_printf(adhoc, "%s%s=%s", adhoc->len ? "," : "", key, value);
-        return TRUE;
+        if (!g_str_equal(key->name, name) || (parsing->to->port && !key->of_ports))
+            continue;
+        if (parsing->given & 1U << i && key->type != KEY_ADHOC)
+            return arguments_refuse(error, "'%s' is given twice", name);
+        parsing->given |= 1U << i;
+        return store_value(parsing, key, value, error);
     }
-    if (g_str_equal(key, "name"))
-        return set_text(&option->name, key, value, error);
-    if (g_str_equal(key, "ifname"))
-        return set_text(&option->interface_name, key, value, error);
-    if (g_str_equal(key, "mac"))
-        return set_text(&option->mac, key, value, error);
-    if (g_str_equal(key, "vhost"))
-        return set_text(&option->vhost, key, value, error);
-    if (g_str_equal(key, "incoming"))
-        return parse_yes(&option->incoming, &option->has_incoming, key, value, error);
-    if (g_str_equal(key, "mtu"))
-        return option->mtu ? refuse(error, "'%s' is given twice", key)
-                           : option_parse_mtu(value, &option->mtu, error);
-    return refuse(error,
-                  "unknown key '%s' (there are parent, mode, vlan, name, ifname, mac, queues,"
-                  " mtu, vhost, model, bus, incoming, check-mac)",
-                  key);
+    return refuse_key(parsing, name, error);
 }
 
-/* Splits "KEY=VALUE" in place. */
+/* The words are taken apart in place. */
 static gboolean
-split_pair(char *word, const char *option, const char *text, char **ret_value, GError **error)
+take_pairs(Parsing *parsing, char **words, GError **error)
 {
-    char *equals = strchr(word, '=');
+    for (; *words; words++) {
+        char *equals = strchr(*words, '=');
 
-    if (!equals)
-        return refuse(error, "'%s' in --%s=%s is not key=value", word, option, text);
-    *equals = '\0';
-    *ret_value = equals + 1;
+        if (!equals)
+            return arguments_refuse(error, "'%s' in --%s=%s is not key=value", *words,
+                                    parsing->option, parsing->text);
+        *equals = '\0';
+        if (!take_pair(parsing, *words, equals + 1, error))
+            return FALSE;
+    }
     return TRUE;
 }
 
@@ -145,49 +136,33 @@ network_option_parse(const char *text, NetworkOption *ret_option, GError **error
 {
     g_auto(GStrv) words = g_strsplit(text, ",", -1);
     g_autoptr(GString) adhoc = g_string_new(NULL);
+    Parsing parsing = {"network", text, ret_option, adhoc};
+    gboolean named = words[0] && !strchr(words[0], '=');
 
-    memset(ret_option, 0, sizeof(*ret_option));
-    for (guint i = 0; words[i]; i++) {
-        char *value = NULL;
-
-        if (i == 0 && !strchr(words[i], '=')) {
-            ret_option->network = g_strdup(words[i]);
-            continue;
-        }
-        if (!split_pair(words[i], "network", text, &value, error) ||
-            !take_pair(ret_option, adhoc, words[i], value, error))
-            return FALSE;
-    }
-    if (ret_option->network && adhoc->len > 0)
-        return refuse(error, "--network=%s names a network and a parent at once", text);
-    if (!ret_option->network && adhoc->len > 0)
+    *ret_option = (NetworkOption){.check_mac = TRUE};
+    if (named)
+        ret_option->network = g_strdup(words[0]);
+    if (!take_pairs(&parsing, words + named, error))
+        return FALSE;
+    if (named && adhoc->len > 0)
+        return arguments_refuse(error, "--network=%s names a network and a parent at once", text);
+    if (adhoc->len > 0)
         ret_option->network = g_strdup(adhoc->str);
-    if (!ret_option->network || !ret_option->network[0])
-        return refuse(error, "--network=%s names no network", text);
-    return TRUE;
+    return (ret_option->network && ret_option->network[0]) ||
+           arguments_refuse(error, "--network=%s names no network", text);
 }
 
 gboolean
 port_option_parse(const char *text, NetworkOption *ret_option, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(text, ",", -1);
+    Parsing parsing = {"port", text, ret_option, NULL};
 
-    memset(ret_option, 0, sizeof(*ret_option));
+    *ret_option = (NetworkOption){.check_mac = TRUE};
     if (!words[0] || !words[0][0])
-        return refuse(error, "--port=%s names no port", text);
+        return arguments_refuse(error, "--port=%s names no port", text);
     ret_option->port = g_strdup(words[0]);
-    for (guint i = 1; words[i]; i++) {
-        gboolean taken;
-        char *value = NULL;
-
-        if (!split_pair(words[i], "port", text, &value, error) ||
-            !take_common_pair(ret_option, words[i], value, &taken, error))
-            return FALSE;
-        if (!taken)
-            return refuse(error, "unknown key '%s' (--port has queues, model, bus and check-mac)",
-                          words[i]);
-    }
-    return TRUE;
+    return take_pairs(&parsing, words + 1, error);
 }
 
 const char *
@@ -201,11 +176,9 @@ network_option_clear(NetworkOption *option)
 {
     g_free(option->network);
     g_free(option->port);
-    g_free(option->name);
-    g_free(option->interface_name);
-    g_free(option->mac);
-    g_free(option->vhost);
-    g_free(option->model);
-    g_free(option->bus);
+    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+        if (keys[i].type == KEY_TEXT || keys[i].type == KEY_WORD)
+            g_free(*(char **)((char *)option + keys[i].offset));
+    }
     memset(option, 0, sizeof(*option));
 }

@@ -11,27 +11,21 @@ typedef struct NetworkOption {
     char *model, *bus;  /* of QEMU's -device */
     guint queues;       /* 0: not given */
     guint mtu;          /* 0: not given */
-    gboolean incoming;  /* the guest comes by migration */
-    gboolean other_mac; /* check-mac=no: the port's MAC need not stand in the command */
-    gboolean has_incoming, has_check_mac;
+    gboolean incoming;  /* the guest is migrating to this host */
+    gboolean check_mac; /* the port's MAC must be in the command (default) */
 } NetworkOption;
 
 /*
  * Takes the text of a --network apart. The first word is the network's name, unless it has a '=';
- * parent=, mode= and vlan= make an ad-hoc network. Further keys: name, ifname, mac, queues, mtu,
- * vhost, model, bus, incoming, check-mac. On FALSE *error (of G_OPTION_ERROR) names the key and the
- * value. Clear ret_option in either case.
+ * parent=, mode= and vlan= make an ad-hoc network. The further keys are those of the table in
+ * network-option.c. On FALSE *error (of G_OPTION_ERROR) names the key and the value. Clear
+ * ret_option in either case.
  */
 gboolean network_option_parse(const char *text, NetworkOption *ret_option, GError **error);
 
-/* The same for the text of a --port: PORT[,key=value…] with the keys queues, model, bus, check-mac.
- */
+/* The same for the text of a --port, PORT[,key=value…], with the keys that an existing port has. */
 gboolean port_option_parse(const char *text, NetworkOption *ret_option, GError **error);
 void network_option_clear(NetworkOption *option);
 
-/* What a token names it by, and messages: the network, or the port. */
+/* How tokens and messages name it: by the network, or the port. */
 const char *network_option_label(const NetworkOption *option);
-
-/* A number of queues (1 to 256) or an MTU (68 to 65535) as an option has them. */
-gboolean option_parse_queues(const char *text, guint *ret_queues, GError **error);
-gboolean option_parse_mtu(const char *text, guint *ret_mtu, GError **error);

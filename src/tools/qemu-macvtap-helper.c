@@ -13,6 +13,7 @@
 #include "port-refusal.h"
 #include "qemu-command-line.h"
 
+#include "arguments.h"
 #include "capabilities.h"
 #include "descriptor.h"
 #include "output.h"
@@ -45,16 +46,6 @@ options_clear(Options *options)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 
-static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    *error = g_error_new_valist(G_OPTION_ERROR, G_OPTION_ERROR_FAILED, format, arguments);
-    va_end(arguments);
-    return FALSE;
-}
-
 static gboolean
 parse(Options *options, int argc, char **argv, GError **error)
 {
@@ -84,14 +75,16 @@ parse(Options *options, int argc, char **argv, GError **error)
     if (!g_option_context_parse(context, &argc, &argv, error))
         return FALSE;
     if (argc > 1)
-        return refuse(error, "unknown argument '%s'", argv[1]);
+        return arguments_refuse(error, "unknown argument '%s'", argv[1]);
     if (options->fd < 0)
-        return refuse(error, "--fd=N is missing: QEMU passes it when it starts this program");
+        return arguments_refuse(error,
+                                "--fd=N is missing: QEMU passes it when it starts this program");
     if (options->port && (options->network || options->incoming))
-        return refuse(error, "--port=PORT names an existing port, so --%s cannot go with it",
-                      options->network ? "network" : "incoming");
+        return arguments_refuse(error,
+                                "--port=PORT names an existing port, so --%s cannot go with it",
+                                options->network ? "network" : "incoming");
     if (!options->network && !options->bridge && !options->port)
-        return refuse(error, "no network given; add --network=NET");
+        return arguments_refuse(error, "no network given; add --network=NET");
     return TRUE;
 }
 
@@ -102,9 +95,9 @@ find_qemu(int fd, pid_t *ret_pid, GError **error)
     socklen_t length = sizeof(peer);
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
-        return refuse(error, "--fd=%d is not QEMU's socket: %s", fd, g_strerror(errno));
+        return arguments_refuse(error, "--fd=%d is not QEMU's socket: %s", fd, g_strerror(errno));
     if (peer.pid <= 0)
-        return refuse(error, "the QEMU at --fd=%d is not visible from here", fd);
+        return arguments_refuse(error, "the QEMU at --fd=%d is not visible from here", fd);
     *ret_pid = peer.pid;
     return TRUE;
 }
@@ -156,10 +149,11 @@ check_bridge(const Options *options, MacvtapClient *client, GError **error)
         if (g_str_equal(macvtap_network_get_name(networks->pdata[i]), options->bridge))
             return TRUE;
     }
-    return refuse(error,
-                  "no network given, and there is no network '%s' that you may use, as QEMU's br="
-                  " says; add --network=NET",
-                  options->bridge);
+    return arguments_refuse(
+        error,
+        "no network given, and there is no network '%s' that you may use, as QEMU's br="
+        " says; add --network=NET",
+        options->bridge);
 }
 
 static MacvtapPort *
@@ -179,8 +173,9 @@ create_port(const Options *options, MacvtapClient *client, GError **error)
         port_refusal_name_users(client, NULL, options->mac, &cause);
     /* The user has not said this MAC: it is the device's default, or another device's. */
     if (!port && options->mac_is_found && is_conflict)
-        refuse(error, "%s; give QEMU's device a mac= of its own, or name its MAC with --mac=MAC",
-               cause->message);
+        arguments_refuse(error,
+                         "%s; give QEMU's device a mac= of its own, or name its MAC with --mac=MAC",
+                         cause->message);
     else if (!port)
         g_propagate_error(error, g_steal_pointer(&cause));
     return port;
@@ -211,7 +206,8 @@ send_descriptor(int socket_fd, int fd, GError **error)
     do
         n = sendmsg(socket_fd, &message, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
-    return n == 1 || refuse(error, "cannot hand the descriptor to QEMU: %s", g_strerror(errno));
+    return n == 1 ||
+           arguments_refuse(error, "cannot hand the descriptor to QEMU: %s", g_strerror(errno));
 }
 
 /* Its MAC was chosen when it was made: QEMU's device must have the same. */
@@ -223,9 +219,9 @@ open_port(const Options *options, MacvtapClient *client, GError **error)
     if (!port || g_ascii_strcasecmp(g_strdelimit(options->mac, "-", ':'),
                                     macvtap_port_get_mac_address(port)) == 0)
         return g_steal_pointer(&port);
-    refuse(error, "port %s has the MAC %s, and QEMU's device %s: give the device mac=%s",
-           options->port, macvtap_port_get_mac_address(port), options->mac,
-           macvtap_port_get_mac_address(port));
+    arguments_refuse(error, "port %s has the MAC %s, and QEMU's device %s: give the device mac=%s",
+                     options->port, macvtap_port_get_mac_address(port), options->mac,
+                     macvtap_port_get_mac_address(port));
     return NULL;
 }
 

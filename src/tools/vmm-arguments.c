@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmm-arguments.h"
 
+#include "arguments.h"
 #include "qemu-options.h"
 #include "vmm-command.h"
 
@@ -47,17 +48,6 @@ typedef struct Expansion {
     const char *device;      /* what suits the machine; NULL: not looked for yet */
     gboolean found;          /* a token */
 } Expansion;
-
-static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    if (error)
-        *error = g_error_new_valist(G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, format, arguments);
-    va_end(arguments);
-    return FALSE;
-}
 
 static const char *
 port_kind(const VmmPort *port)
@@ -174,13 +164,14 @@ find_port(const Expansion *expansion, const char *which, guint *ret_position, GE
         n_found++;
     }
     if (n_found > 1)
-        return refuse(error, "there are %u ports on network %s: say which by number, from 0",
-                      n_found, which);
+        return arguments_refuse(
+            error, "there are %u ports on network %s: say which by number, from 0", n_found, which);
     if (n_found == 1)
         return TRUE;
     if (expansion->n_ports == 0 ||
         !g_ascii_string_to_unsigned(which, 10, 0, expansion->n_ports - 1, &number, NULL))
-        return refuse(error, "there is no --network or --port '%s' on this command line", which);
+        return arguments_refuse(error, "there is no --network or --port '%s' on this command line",
+                                which);
     *ret_position = (guint)number;
     return TRUE;
 }
@@ -224,8 +215,8 @@ resolve_token(const Expansion *expansion, Token token, const char *which, guint 
     *ret_queue = NO_QUEUE;
     if (!which)
         return expansion->n_ports == 1 ||
-               refuse(error, "there are %u networks: say which, as {%s:NET} or {%s:0}",
-                      expansion->n_ports, token_names[token], token_names[token]);
+               arguments_refuse(error, "there are %u networks: say which, as {%s:NET} or {%s:0}",
+                                expansion->n_ports, token_names[token], token_names[token]);
     if ((token == TOKEN_FD || token == TOKEN_VHOSTFD) && !has_label(expansion, which)) {
         if (find_queue(expansion, which, ret_position, ret_queue, &cause))
             return TRUE;
@@ -244,11 +235,12 @@ append_descriptor(GString *text, Token token, const VmmPort *port, int queue, GE
     guint n = (vhost ? port->vhosts : port->taps)->len;
 
     if (queue == NO_QUEUE && port->taps->len > 1)
-        return refuse(error, "{%s}: %s %s has %u queues; use {%ss}", token_names[token],
-                      port_kind(port), port->label, port->taps->len, token_names[token]);
+        return arguments_refuse(error, "{%s}: %s %s has %u queues; use {%ss}", token_names[token],
+                                port_kind(port), port->label, port->taps->len, token_names[token]);
     if (!port->is_plan && queue >= (int)n)
-        return refuse(error, "{%s:%d}: %s %s has %u queue%s, counted from 0", token_names[token],
-                      queue, port_kind(port), port->label, n, n > 1 ? "s" : "");
+        return arguments_refuse(error, "{%s:%d}: %s %s has %u queue%s, counted from 0",
+                                token_names[token], queue, port_kind(port), port->label, n,
+                                n > 1 ? "s" : "");
     append_number(text, port, vhost, queue == NO_QUEUE ? 0 : (guint)queue);
     return TRUE;
 }
@@ -267,8 +259,8 @@ append_token(Expansion *expansion, GString *text, Token token, guint position, i
     VmmUse *use = &expansion->uses[position];
 
     if (is_vhost(token) && port->vhosts->len == 0 && !port->is_plan)
-        return refuse(error, "{%s}: %s %s has no vhost-net", token_names[token], port_kind(port),
-                      port->label);
+        return arguments_refuse(error, "{%s}: %s %s has no vhost-net", token_names[token],
+                                port_kind(port), port->label);
     use->descriptor |= token == TOKEN_NETDEV || token == TOKEN_FD || token == TOKEN_FDS ||
                        token == TOKEN_FDS_COMMA;
     use->mac |= token == TOKEN_MAC;
@@ -323,9 +315,9 @@ static gboolean
 append_pairs(Expansion *expansion, GPtrArray *arguments, GError **error)
 {
     if (!expansion->qemu)
-        return refuse(error,
-                      "the command starts no QEMU and uses no token; put {netdev} and {device}, or"
-                      " {fd} and {mac}, into the VMM's arguments");
+        return arguments_refuse(
+            error, "the command starts no QEMU and uses no token; put {netdev} and {device}, or"
+                   " {fd} and {mac}, into the VMM's arguments");
     for (guint i = 0; i < expansion->n_ports; i++) {
         g_autoptr(GString) netdev = g_string_new(NULL);
         g_autoptr(GString) device = g_string_new(NULL);
@@ -345,8 +337,9 @@ append_pairs(Expansion *expansion, GPtrArray *arguments, GError **error)
 static gboolean
 refuse_closer(const char *closer, GError **error)
 {
-    return refuse(error, "%s closes the port's descriptors; run '%s %s USER macvtap-run …' instead",
-                  closer, closer, g_str_equal(closer, "pkexec") ? "--user" : "-u");
+    return arguments_refuse(
+        error, "%s closes the port's descriptors; run '%s %s USER macvtap-run …' instead", closer,
+        closer, g_str_equal(closer, "pkexec") ? "--user" : "-u");
 }
 
 GStrv
@@ -416,12 +409,13 @@ has_mac(const char *const *arguments, const char *mac)
 static gboolean
 refuse_other_mac(const VmmPort *port, GError **error)
 {
-    return refuse(error,
-                  "the MAC of %s %s%s%s%s is not in the command, so the guest would receive "
-                  "nothing; use {mac}"
-                  " or {device}, or add check-mac=no to --%s=%s",
-                  port_kind(port), port->label, port->mac ? " (" : "", port->mac ? port->mac : "",
-                  port->mac ? ")" : "", port->is_port ? "port" : "network", port->label);
+    return arguments_refuse(
+        error,
+        "the MAC of %s %s%s%s%s is not in the command, so the guest would receive "
+        "nothing; use {mac}"
+        " or {device}, or add check-mac=no to --%s=%s",
+        port_kind(port), port->label, port->mac ? " (" : "", port->mac ? port->mac : "",
+        port->mac ? ")" : "", port->is_port ? "port" : "network", port->label);
 }
 
 /* Of several mac= of one device QEMU takes the last. */
@@ -458,18 +452,18 @@ vmm_arguments_check(const char *const *arguments, const VmmPort *ports, guint n_
 {
     for (guint i = 0; i < n_ports; i++) {
         if (!uses[i].descriptor)
-            return refuse(
+            return arguments_refuse(
                 error,
                 "the command does not use the descriptor of %s %s; add {netdev}, {fd} or {fds}",
                 port_kind(&ports[i]), ports[i].label);
         if (!uses[i].mac && !ports[i].other_mac && !has_mac(arguments, ports[i].mac))
             return refuse_other_mac(&ports[i], error);
         if (!ports[i].other_mac && any_overrides_mac(arguments, ports[i].mac))
-            return refuse(error,
-                          "a later mac= overrides the MAC of %s %s, so the guest would receive"
-                          " nothing; remove it, or ask for that MAC with mac= in --%s",
-                          port_kind(&ports[i]), ports[i].label,
-                          ports[i].is_port ? "port" : "network");
+            return arguments_refuse(
+                error,
+                "a later mac= overrides the MAC of %s %s, so the guest would receive"
+                " nothing; remove it, or ask for that MAC with mac= in --%s",
+                port_kind(&ports[i]), ports[i].label, ports[i].is_port ? "port" : "network");
     }
     return TRUE;
 }

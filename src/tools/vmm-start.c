@@ -36,7 +36,7 @@ describe_options(const VmmStart *start)
             .model = option->model,
             .bus = option->bus,
             .mtu = option->mtu,
-            .other_mac = option->other_mac,
+            .other_mac = !option->check_mac,
             .taps = descriptor_array_new(),
             .vhosts = descriptor_array_new(),
         };

@@ -82,7 +82,7 @@ def test_delete_together(two_networks):
     assert done.stderr.splitlines() == ["macvtapctl: there is no port 'none'", "macvtapctl: there is no port 'd d'"]
     assert names() == ["c", "d", "hers", "hers2", "x"]
     for words in ([], ["a", "--all"], ["--network=lan", "--all"], ["c", "--network=lan"]):
-        check_refused(daemon.ctl("port", "delete", *words, check=False), USAGE, "only one of these")
+        check_refused(daemon.ctl("port", "delete", *words, check=False), USAGE, "one of PORT..., --network NET and --all")
     check_refused(daemon.ctl("port", "delete", "--network=none", check=False), REFUSED, "there is no network 'none'")
     assert names() == ["c", "d", "hers", "hers2", "x"]
     daemon.ctl("port", "delete", "--network=lan")
@@ -334,7 +334,7 @@ def test_help_of_everything(daemon):
 def test_sources_that_are_no_macs(daemon):
     daemon.ctl("port", "create", "--network=lan", "--name=web")
     for text in ("foo", "52:54:00:00:00:01,foo", "52:54:00:00:00:01 52:54:00:00:00:02"):
-        check_refused(daemon.ctl("port", "set", "web", "--sources", text, check=False), USAGE, "is not a MAC address")
+        check_refused(daemon.ctl("port", "set", "web", "--sources", text, check=False), USAGE, "is not a unicast MAC address")
     daemon.ctl("port", "delete", "web")
 
 

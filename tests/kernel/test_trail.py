@@ -274,7 +274,7 @@ def test_log_asks_journalctl(ctl_log, arguments, asked):
 
 
 def test_log_without_a_journal(ctl_log, host):
-    check_refused(ctl_log("log", path="/run/none"), REFUSED, "cannot run journalctl", "its standard error")
+    check_refused(ctl_log("log", path="/run/none"), REFUSED, "cannot run journalctl", "standard error")
     check_refused(ctl_log("log", "extra"), USAGE, "unexpected argument 'extra'; usage: macvtapctl log")
     check_refused(ctl_log("log", "-n", "-5"), USAGE, "-n")
     host.run("rmdir", "/run/log/journal")

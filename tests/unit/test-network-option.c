@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
+#include "field-options.h"
 #include "network-option.h"
 
 static void
@@ -23,7 +24,7 @@ test_a_name(void **state)
     assert_null(option.vhost);
     assert_null(option.port);
     assert_null(option.model);
-    assert_false(option.other_mac);
+    assert_true(option.check_mac);
     assert_int_equal(option.queues, 0);
     assert_int_equal(option.mtu, 0);
 }
@@ -47,7 +48,7 @@ test_every_key(void **state)
     assert_string_equal(option.model, "e1000");
     assert_string_equal(option.bus, "rp.0");
     assert_true(option.incoming);
-    assert_true(option.other_mac);
+    assert_false(option.check_mac);
 }
 
 static void
@@ -131,7 +132,7 @@ test_a_port(void **state)
     assert_string_equal(option.port, "a=b");
     assert_int_equal(option.queues, 2);
     assert_string_equal(option.model, "e1000");
-    assert_true(option.other_mac);
+    assert_false(option.check_mac);
 }
 
 static void
@@ -160,14 +161,14 @@ test_numbers(void **state)
 {
     guint number = 7;
 
-    assert_false(option_parse_queues("0", &number, NULL));
+    assert_false(field_option_number("queues", "0", &number, NULL));
     assert_int_equal(number, 7);
-    assert_true(option_parse_queues("1", &number, NULL));
+    assert_true(field_option_number("queues", "1", &number, NULL));
     assert_int_equal(number, 1);
-    assert_false(option_parse_mtu("0x600", &number, NULL));
-    assert_true(option_parse_mtu("68", &number, NULL));
+    assert_false(field_option_number("mtu", "0x600", &number, NULL));
+    assert_true(field_option_number("mtu", "68", &number, NULL));
     assert_int_equal(number, 68);
-    assert_true(option_parse_mtu("65535", &number, NULL));
+    assert_true(field_option_number("mtu", "65535", &number, NULL));
     assert_int_equal(number, 65535);
 }
 
