@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "broker-fixture.h"
 
+#include "file.h"
+
 int
 broker_set_up(void **state)
 {
@@ -222,4 +224,49 @@ lose_events(void)
     const LinkInfo nothing = {0};
 
     event_handler(LINK_EVENT_LOST, &nothing, event_data);
+}
+
+LinkInfo
+link_named(TestBroker *test, const char *name)
+{
+    LinkInfo link;
+
+    if (!test_broker_find_link(test, name, &link))
+        fail_msg("there is no link %s", name);
+    return link;
+}
+
+guint
+count_vlan_records(TestBroker *test)
+{
+    g_autofree char *path = g_build_filename(test->state, "vlans", NULL);
+    g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
+    guint count = 0;
+
+    assert_non_null(folder);
+    while (g_dir_read_name(folder))
+        count++;
+    return count;
+}
+
+void
+expect_no_vlans(TestBroker *test)
+{
+    assert_int_equal(kernel_fake_link_count(test->kernel), test->n_parents);
+    assert_int_equal(count_vlan_records(test), 0);
+}
+
+void
+expect_no_start(TestBroker *test, const char *text)
+{
+    BrokerSetup setup = {.kernel = test->kernel, .mac_seed = ""};
+    g_autoptr(GError) error = NULL;
+    guint descriptors = test_count_descriptors();
+
+    setup.state_fd = folder_open(test->state, &error);
+    assert_no_error(error);
+    assert_null(broker_new(&setup, &error));
+    if (!strstr(error->message, text))
+        fail_msg("'%s' is not in '%s'", text, error->message);
+    assert_int_equal(test_count_descriptors(), descriptors);
 }

@@ -40,10 +40,19 @@ gboolean has_link(TestBroker *test, const char *name);
 /* The links that are no parents. */
 guint count_devices(TestBroker *test);
 
+/* No link but the parents, and no VLAN device on record. */
+void expect_no_vlans(TestBroker *test);
+guint count_vlan_records(TestBroker *test);
+
+/* Another broker on this state folder and kernel does not start, for a reason with this text, and
+ * leaves no descriptor. */
+void expect_no_start(TestBroker *test, const char *text);
+
 /* A broker that was killed, and the next. */
 void restart(TestBroker *test);
 
 LinkInfo link_at(TestBroker *test, int index);
+LinkInfo link_named(TestBroker *test, const char *name);
 
 /* Somebody else gives the link this MAC, 02:ad:00:00:00:last. */
 void set_link_mac(TestBroker *test, int index, guint8 last);

@@ -409,18 +409,12 @@ test_start(void **state)
 static void
 test_monitor(void **state)
 {
-    g_autoptr(Kernel) kernel = kernel_fake_new();
-    g_autofree char *folder = g_dir_make_tmp("macvtapd-test-XXXXXX", NULL);
-    g_autoptr(GError) error = NULL;
-    guint descriptors = test_count_descriptors();
-    BrokerSetup setup = {.kernel = kernel, .mac_seed = ""};
+    TestBroker *test = *state;
 
-    setup.state_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    kernel_fake_fail(kernel, "monitor", 1, EPERM);
-    assert_null(broker_new(&setup, &error));
-    assert_non_null(error);
-    assert_int_equal(test_count_descriptors(), descriptors);
-    test_remove_folder(folder);
+    test_broker_kill(test);
+    kernel_fake_fail(test->kernel, "monitor", 1, EPERM);
+    expect_no_start(test, "");
+    test_broker_start(test);
 }
 
 int

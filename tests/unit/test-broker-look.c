@@ -5,15 +5,6 @@
 #include <errno.h>
 #include <net/if.h>
 
-static LinkInfo
-link_named(TestBroker *test, const char *name)
-{
-    LinkInfo link;
-
-    assert_true(test_broker_find_link(test, name, &link));
-    return link;
-}
-
 static void
 set_mtu(TestBroker *test, int index, guint32 mtu)
 {

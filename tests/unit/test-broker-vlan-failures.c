@@ -17,26 +17,6 @@ folder_path(TestBroker *test)
     return g_build_filename(test->state, "vlans", NULL);
 }
 
-static guint
-count_records(TestBroker *test)
-{
-    g_autofree char *path = folder_path(test);
-    g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
-    guint count = 0;
-
-    assert_non_null(folder);
-    while (g_dir_read_name(folder))
-        count++;
-    return count;
-}
-
-static void
-expect_nothing(TestBroker *test)
-{
-    assert_int_equal(kernel_fake_link_count(test->kernel), test->n_parents);
-    assert_int_equal(count_records(test), 0);
-}
-
 typedef struct Failure {
     const char *network;
     const char *operation;
@@ -65,7 +45,7 @@ test_step_fails(void **state)
 
         kernel_fake_fail(test->kernel, rows[i].operation, rows[i].nth, rows[i].errnum);
         test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM, rows[i].text);
-        expect_nothing(test);
+        expect_no_vlans(test);
     }
     assert_string_equal(said->str, "");
 }
@@ -80,13 +60,13 @@ test_name_or_index_is_taken_meanwhile(void **state)
 
     kernel_fake_fail(test->kernel, "vlan_create", 1, EEXIST);
     assert_string_equal(test_broker_create(test, 0, TAGGED, "p1")->parent, "mv1.100");
-    assert_int_equal(count_records(test), 1);
+    assert_int_equal(count_vlan_records(test), 1);
     delete_port(test, "p1");
-    expect_nothing(test);
+    expect_no_vlans(test);
     for (guint i = 1; i <= 100; i++)
         kernel_fake_fail(test->kernel, "vlan_create", i, EBUSY);
     test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM, "cannot make VLAN 100 on eth0: ");
-    expect_nothing(test);
+    expect_no_vlans(test);
 }
 
 static void
@@ -122,11 +102,11 @@ test_device_cannot_be_removed(void **state)
     kernel_fake_fail(test->kernel, "link_delete", 2, ENOBUFS);
     test_broker_delete(test, &root, "p1", NULL);
     assert_true(has_link(test, "eth0.100"));
-    assert_int_equal(count_records(test), 1);
+    assert_int_equal(count_vlan_records(test), 1);
     /* The next time that something ends, it goes. */
     test_broker_create(test, 0, "lan", "passing");
     delete_port(test, "passing");
-    expect_nothing(test);
+    expect_no_vlans(test);
 }
 
 /* Nor after a creation that failed, whose own error the caller gets. */
@@ -148,7 +128,7 @@ test_device_stays_after_a_failed_creation(void **state)
     assert_true(has_link(test, "eth0.100"));
     test_broker_kill(test);
     test_broker_start(test);
-    expect_nothing(test);
+    expect_no_vlans(test);
 }
 
 static void
@@ -179,7 +159,7 @@ test_records_of_nothing(void **state)
     assert_int_equal(mkdir(folder, 0700), 0);
     test_broker_start(test);
     assert_int_equal(rmdir(folder), 0);
-    expect_nothing(test);
+    expect_no_vlans(test);
 }
 
 /* Its alias alone tells whose it is. */
@@ -196,7 +176,7 @@ test_device_without_record(void **state)
     test_broker_start(test);
     assert_true(has_link(test, "eth0.100"));
     delete_port(test, "p1");
-    expect_nothing(test);
+    expect_no_vlans(test);
 }
 
 static void
@@ -204,16 +184,11 @@ test_folder_cannot_be_had(void **state)
 {
     TestBroker *test = *state;
     g_autofree char *path = folder_path(test);
-    g_autoptr(GError) error = NULL;
-    BrokerSetup setup = {.kernel = test->kernel, .mac_seed = ""};
 
     g_clear_pointer(&test->broker, broker_free);
     assert_int_equal(rmdir(path), 0);
     assert_true(g_file_set_contents(path, "", 0, NULL));
-    setup.state_fd = folder_open(test->state, &error);
-    assert_no_error(error);
-    assert_null(broker_new(&setup, &error));
-    assert_non_null(strstr(error->message, "cannot open the folder 'vlans'"));
+    expect_no_start(test, "cannot open the folder 'vlans'");
 }
 
 int

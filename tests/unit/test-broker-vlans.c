@@ -11,44 +11,7 @@
 
 #define TAGGED "parent=eth0,mode=bridge,vlan=100"
 #define TWICE_TAGGED "parent=eth0,mode=bridge,vlan=200.100"
-
-static guint n_said;
-
-static void
-count_message(const char *domain, GLogLevelFlags level, const char *text, gpointer user_data)
-{
-    if (strstr(text, " stays, though no port needs it: "))
-        n_said++;
-    else
-        g_log_default_handler(domain, level, text, user_data);
-}
-
-static int
-set_up(void **state)
-{
-    n_said = 0;
-    g_log_set_default_handler(count_message, NULL);
-    *state = test_broker_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    test_broker_free(*state);
-    g_log_set_default_handler(g_log_default_handler, NULL);
-    return 0;
-}
-
-static LinkInfo
-find_link(TestBroker *test, const char *name)
-{
-    LinkInfo link;
-
-    if (!test_broker_find_link(test, name, &link))
-        fail_msg("there is no link %s", name);
-    return link;
-}
+#define STAYS " stays, though no port needs it: "
 
 static void
 restart_and_settle(TestBroker *test)
@@ -60,7 +23,7 @@ restart_and_settle(TestBroker *test)
 static void
 rename_unheard(TestBroker *test, const char *name, const char *new_name)
 {
-    LinkInfo link = find_link(test, name);
+    LinkInfo link = link_named(test, name);
 
     memset(link.name, 0, sizeof(link.name));
     g_strlcpy(link.name, new_name, sizeof(link.name));
@@ -80,7 +43,7 @@ add_upper(TestBroker *test, const char *name, const char *kind, const char *lowe
     LinkInfo link = {.flags = IFF_UP, .carrier = TRUE, .mac = {{2, 2, 2}}};
     int index;
 
-    link.lower_index = find_link(test, lower).index;
+    link.lower_index = link_named(test, lower).index;
     link.is_macvlan = g_str_equal(kind, "macvlan");
     link.mode = MACVTAP_MODE_BRIDGE;
     g_strlcpy(link.name, name, sizeof(link.name));
@@ -99,27 +62,6 @@ expect_port(TestBroker *test, const char *name, PortState state, const char *par
     assert_string_equal(port->parent, parent);
 }
 
-static guint
-count_vlan_records(TestBroker *test)
-{
-    g_autofree char *path = g_build_filename(test->state, "vlans", NULL);
-    g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
-    guint count = 0;
-
-    assert_non_null(folder);
-    while (g_dir_read_name(folder))
-        count++;
-    return count;
-}
-
-/* Nothing but eth0 is left. */
-static void
-expect_nothing(TestBroker *test)
-{
-    assert_int_equal(kernel_fake_link_count(test->kernel), test->n_parents);
-    assert_int_equal(count_vlan_records(test), 0);
-}
-
 static void
 test_comes_and_goes(void **state)
 {
@@ -135,8 +77,8 @@ test_comes_and_goes(void **state)
     delete_port(test, "p2");
     assert_false(has_link(test, "eth0.200"));
     delete_port(test, "p1");
-    expect_nothing(test);
-    assert_int_equal(n_said, 0);
+    expect_no_vlans(test);
+    assert_int_equal(count_said(STAYS), 0);
 }
 
 /* All links are looked at when the device is made, and for one that others have renamed. */
@@ -178,7 +120,7 @@ test_renamed_device_stays_with_its_ports(void **state)
     delete_port(test, "p1");
     expect_port(test, "p2", PORT_STATE_ACTIVE, "office");
     delete_port(test, "p2");
-    expect_nothing(test);
+    expect_no_vlans(test);
 }
 
 /* Whether the daemon hears of the new name, or nobody runs when it comes. */
@@ -201,7 +143,7 @@ test_restart_after_a_rename(void **state)
     restart_and_settle(test);
     expect_port(test, "p1", PORT_STATE_ACTIVE, "attic");
     delete_port(test, "p1");
-    expect_nothing(test);
+    expect_no_vlans(test);
 }
 
 static char *
@@ -240,17 +182,17 @@ test_old_records(void **state)
     int index;
 
     age_records(test, test_broker_create(test, 0, TAGGED, "p1"));
-    index = find_link(test, "eth0.100").index;
+    index = link_named(test, "eth0.100").index;
     test_broker_kill(test);
     rename_link(test, "eth0.100", "office");
     test_broker_start(test);
     expect_port(test, "p1", PORT_STATE_ACTIVE, "office");
     assert_int_equal(find_port(test, "p1")->parent_index, index);
-    assert_int_equal(find_port(test, "p1")->trunk_index, find_link(test, "eth0").index);
+    assert_int_equal(find_port(test, "p1")->trunk_index, link_named(test, "eth0").index);
     restart_and_settle(test);
     assert_int_equal(count_vlan_records(test), 1);
     delete_port(test, "p1");
-    expect_nothing(test);
+    expect_no_vlans(test);
 }
 
 /* A record from before the index, of a port whose device is gone, has the name alone. */
@@ -264,9 +206,9 @@ test_old_record_without_device(void **state)
     kernel_fake_remove_link(test->kernel, port->interface_index);
     restart_and_settle(test);
     expect_port(test, "p1", PORT_STATE_DEVICE_GONE, "eth0.100");
-    assert_int_equal(find_port(test, "p1")->parent_index, find_link(test, "eth0.100").index);
+    assert_int_equal(find_port(test, "p1")->parent_index, link_named(test, "eth0.100").index);
     delete_port(test, "p1");
-    expect_nothing(test);
+    expect_no_vlans(test);
 }
 
 /* Two devices of ours that have had the same name have a record each. */
@@ -289,7 +231,7 @@ test_name_given_to_another(void **state)
     assert_false(has_link(test, "eth0.100"));
     expect_port(test, "p1", PORT_STATE_ACTIVE, "office");
     delete_port(test, "p1");
-    expect_nothing(test);
+    expect_no_vlans(test);
 }
 
 static void
@@ -311,14 +253,14 @@ test_outer_device_in_use(void **state)
     assert_false(has_link(test, "eth0.200.100"));
     assert_true(has_link(test, "eth0.200"));
     assert_true(has_link(test, "adm7"));
-    assert_int_equal(n_said, 1);
+    assert_int_equal(count_said(STAYS), 1);
     sweep(test);
-    assert_int_equal(n_said, 1);
+    assert_int_equal(count_said(STAYS), 1);
     restart_and_settle(test);
     assert_true(has_link(test, "adm7"));
     kernel_fake_remove_link(test->kernel, index);
     sweep(test);
-    expect_nothing(test);
+    expect_no_vlans(test);
 }
 
 static void
@@ -332,13 +274,13 @@ test_inner_device_in_use(void **state)
     delete_port(test, "p1");
     assert_true(has_link(test, "container"));
     assert_int_equal(count_vlan_records(test), 2);
-    assert_int_equal(n_said, 1);
+    assert_int_equal(count_said(STAYS), 1);
     /* It serves ports again meanwhile. */
     test_broker_create(test, 0, TWICE_TAGGED, "p2");
     expect_port(test, "p2", PORT_STATE_ACTIVE, "eth0.200.100");
     kernel_fake_remove_link(test->kernel, index);
     delete_port(test, "p2");
-    expect_nothing(test);
+    expect_no_vlans(test);
 }
 
 static void
@@ -351,15 +293,15 @@ test_device_in_a_bridge(void **state)
     test_broker_create(test, 0, TAGGED, "p1");
     kernel_fake_remove_link(test->kernel, find_port(test, "p1")->interface_index);
     test_settle();
-    device = find_link(test, "eth0.100");
+    device = link_named(test, "eth0.100");
     device.master_index = bridge.index;
     kernel_fake_change_link(test->kernel, &device);
     delete_port(test, "p1");
     assert_true(has_link(test, "eth0.100"));
-    assert_int_equal(n_said, 1);
+    assert_int_equal(count_said(STAYS), 1);
     kernel_fake_remove_link(test->kernel, bridge.index);
     sweep(test);
-    expect_nothing(test);
+    expect_no_vlans(test);
 }
 
 /* A guest may be using it: what it lies on stays as well. */
@@ -376,7 +318,7 @@ test_device_of_a_damaged_record(void **state)
     test_broker_start(test);
     assert_true(has_link(test, device));
     assert_true(has_link(test, "eth0.100"));
-    assert_int_equal(n_said, 1);
+    assert_int_equal(count_said(STAYS), 1);
 }
 
 static void
@@ -472,7 +414,7 @@ static void
 test_states_of_a_renamed_parent(void **state)
 {
     TestBroker *test = *state;
-    int index = find_link(test, "eth0").index;
+    int index = link_named(test, "eth0").index;
 
     test_broker_create(test, 0, "lan", "p1");
     test_broker_create(test, 0, "lan", "p2");
@@ -491,29 +433,27 @@ test_states_of_a_renamed_parent(void **state)
     expect_port(test, "p2", PORT_STATE_PARENT_GONE, "old0");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_comes_and_goes),
-        TEST(test_known_device_is_asked_for_by_name),
-        TEST(test_renamed_device_stays_with_its_ports),
-        TEST(test_restart_after_a_rename),
-        TEST(test_old_records),
-        TEST(test_old_record_without_device),
-        TEST(test_name_given_to_another),
-        TEST(test_outer_device_in_use),
-        TEST(test_inner_device_in_use),
-        TEST(test_device_in_a_bridge),
-        TEST(test_device_of_a_damaged_record),
-        TEST(test_passthru_parent_that_was_renamed),
-        TEST(test_macs_of_a_renamed_parent),
-        TEST(test_load_of_a_renamed_trunk),
-        TEST(test_rename_is_told),
-        TEST(test_event_older_than_the_port),
-        TEST(test_states_of_a_renamed_parent),
+        BROKER_TEST_SAID(test_comes_and_goes),
+        BROKER_TEST_SAID(test_known_device_is_asked_for_by_name),
+        BROKER_TEST_SAID(test_renamed_device_stays_with_its_ports),
+        BROKER_TEST_SAID(test_restart_after_a_rename),
+        BROKER_TEST_SAID(test_old_records),
+        BROKER_TEST_SAID(test_old_record_without_device),
+        BROKER_TEST_SAID(test_name_given_to_another),
+        BROKER_TEST_SAID(test_outer_device_in_use),
+        BROKER_TEST_SAID(test_inner_device_in_use),
+        BROKER_TEST_SAID(test_device_in_a_bridge),
+        BROKER_TEST_SAID(test_device_of_a_damaged_record),
+        BROKER_TEST_SAID(test_passthru_parent_that_was_renamed),
+        BROKER_TEST_SAID(test_macs_of_a_renamed_parent),
+        BROKER_TEST_SAID(test_load_of_a_renamed_trunk),
+        BROKER_TEST_SAID(test_rename_is_told),
+        BROKER_TEST_SAID(test_event_older_than_the_port),
+        BROKER_TEST_SAID(test_states_of_a_renamed_parent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
