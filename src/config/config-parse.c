@@ -1,87 +1,211 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Theory of operation: an access rule that a typo hides would open or close a network silently, so
- * nothing in a file is skipped. The scan finds every head and key with its line and refuses what is
- * neither; each of them must be one that config-keys.c knows; only then does GKeyFile give the
- * values. What spans several keys is checked last, by the model.
+ * nothing in a file is skipped. Each line is empty, a comment, the head of a section or a key, and
+ * sections and keys are those that config-keys.c knows, once each. What spans several keys is
+ * checked last, by the model. The escapes are those of GKeyFile.
  */
 #include "config.h"
 
 #include "config-keys.h"
-#include "config-scan.h"
+
+#include "port-error.h"
 
 #include <string.h>
 
-static gboolean
-check_known(const char *file_name, const GPtrArray *entries, const Field *fields, GError **error)
-{
-    for (guint i = 0; i < entries->len; i++) {
-        const ConfigEntry *entry = g_ptr_array_index(entries, i);
-        g_autofree char *shown = g_strescape(entry->key ? entry->key : entry->section, NULL);
+typedef struct Parser {
+    const char *file_name;
+    const Field *fields;
+    ConfigTarget *target;
+    guint line;       /* counted from 1 */
+    char *section;    /* NULL before the first */
+    GHashTable *seen; /* "SECTION" and "SECTION\nKEY" -> line */
+} Parser;
 
-        if (!config_section_exists(fields, entry->section))
-            return config_refuse(error, file_name, entry->line, "unknown section [%.64s]", shown);
-        if (entry->key && !config_key_find(fields, entry->section, entry->key))
-            return config_refuse(error, file_name, entry->line,
-                                 "unknown key '%.64s' in section [%s]", shown, entry->section);
+G_GNUC_PRINTF(3, 4)
+static gboolean
+parser_refuse(const Parser *parser, GError **error, const char *format, ...)
+{
+    g_autofree char *what = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    what = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    return port_error_set(error, PORT_ERROR_NETWORK_INVALID, "%s:%u: %s", parser->file_name,
+                          parser->line, what);
+}
+
+/* The line in which text (taken) stood before, or 0; from now on it is seen in this one. */
+static guint
+seen_before(Parser *parser, char *take_text)
+{
+    guint before = GPOINTER_TO_UINT(g_hash_table_lookup(parser->seen, take_text));
+
+    g_hash_table_replace(parser->seen, take_text, GUINT_TO_POINTER(parser->line));
+    return before;
+}
+
+static gboolean
+parse_head(Parser *parser, const char *text, GError **error)
+{
+    gsize length = strlen(text);
+    g_autofree char *shown = g_strescape(text, NULL);
+    guint before;
+
+    if (length < 3 || text[length - 1] != ']')
+        return parser_refuse(parser, error, "'%.64s' is not a section header such as [Network]",
+                             shown);
+    g_free(parser->section);
+    parser->section = g_strndup(text + 1, length - 2);
+    if (!config_section_exists(parser->fields, parser->section)) {
+        g_autofree char *name = g_strescape(parser->section, NULL);
+
+        return parser_refuse(parser, error, "unknown section [%.64s]", name);
     }
+    before = seen_before(parser, g_strdup(parser->section));
+    return before == 0 ||
+           parser_refuse(parser, error, "section %s is given twice, first in line %u", text,
+                         before);
+}
+
+/* Puts what the escapes of value stand for in their place; FALSE: there is another '\'. */
+static gboolean
+unescape(char *value)
+{
+    static const char escapes[] = "sntr\\", meanings[] = " \n\t\r\\";
+    char *end = value;
+
+    for (const char *c = value; *c; c++) {
+        const char *escape = c[0] == '\\' && c[1] ? strchr(escapes, c[1]) : NULL;
+
+        if (c[0] == '\\' && !escape)
+            return FALSE;
+        *end++ = escape ? meanings[escape - escapes] : *c;
+        c += escape != NULL;
+    }
+    *end = '\0';
     return TRUE;
 }
 
 static gboolean
-set_value(const char *file_name, GKeyFile *file, const ConfigEntry *entry, const Field *fields,
-          ConfigTarget *target, GError **error)
+parse_value(Parser *parser, const Field *field, const char *text, GError **error)
 {
+    g_autofree char *value = g_strdup(text);
     g_autoptr(GError) reason = NULL;
-    g_autofree char *value = g_key_file_get_string(file, entry->section, entry->key, &reason);
 
-    /* A bad escape gives both a value and an error. */
-    if (!value || reason)
-        return config_refuse(error, file_name, entry->line,
+    if (!unescape(value))
+        return parser_refuse(parser, error,
                              "%s= has a '\\' that is not part of \\s, \\n, \\t, \\r or \\\\",
-                             entry->key);
+                             field->key);
     g_strstrip(value);
-    if (value[0] == '\0')
+    if (value[0] == '\0' || config_key_set(field, parser->target, value, &reason))
         return TRUE;
-    if (!config_key_set(config_key_find(fields, entry->section, entry->key), target, value,
-                        &reason))
-        return config_refuse(error, file_name, entry->line, "%s%s", reason->message,
-                             strchr(value, '#') ? " (a comment needs a line of its own)" : "");
+    return parser_refuse(parser, error, "%s%s", reason->message,
+                         strchr(value, '#') ? " (a comment needs a line of its own)" : "");
+}
+
+static gboolean
+parse_key(Parser *parser, const char *text, GError **error)
+{
+    const char *equals = strchr(text, '=');
+    g_autofree char *shown = g_strescape(text, NULL);
+    g_autofree char *key = equals ? g_strchomp(g_strndup(text, (gsize)(equals - text))) : NULL;
+    g_autofree char *shown_key = g_strescape(key ? key : "", NULL);
+    const Field *field;
+    guint before;
+
+    if (!equals || equals == text)
+        return parser_refuse(parser, error,
+                             "'%.64s' is neither KEY=VALUE, a [section] nor a # comment", shown);
+    if (!parser->section)
+        return parser_refuse(parser, error, "key '%.64s' stands before any [section]", shown_key);
+    field = config_key_find(parser->fields, parser->section, key);
+    if (!field)
+        return parser_refuse(parser, error, "unknown key '%.64s' in section [%s]", shown_key,
+                             parser->section);
+    before = seen_before(parser, g_strconcat(parser->section, "\n", key, NULL));
+    if (before > 0)
+        return parser_refuse(parser, error,
+                             "key '%s' in section [%s] is given twice, first in line %u", key,
+                             parser->section, before);
+    return parse_value(parser, field, equals + 1, error);
+}
+
+static gboolean
+parse_line(Parser *parser, const char *text, GError **error)
+{
+    parser->line++;
+    if (text[0] == '\0' || text[0] == '#')
+        return TRUE;
+    return text[0] == '[' ? parse_head(parser, text, error) : parse_key(parser, text, error);
+}
+
+static gboolean
+refuse_byte(Parser *parser, const char *text, const char *at, const char *what, GError **error)
+{
+    parser->line = 1;
+    for (const char *c = text; c < at; c++)
+        parser->line += *c == '\n';
+    return parser_refuse(parser, error, "the line %s", what);
+}
+
+static gboolean
+check_bytes(Parser *parser, const char *text, gsize length, GError **error)
+{
+    const char *bad = length > 0 ? memchr(text, '\0', length) : NULL;
+
+    parser->line = 1;
+    if (length > CONFIG_FILE_MAX)
+        return parser_refuse(parser, error, "the file is larger than %d KiB",
+                             CONFIG_FILE_MAX / 1024);
+    if (bad)
+        return refuse_byte(parser, text, bad, "has a NUL byte", error);
+    if (length > 0 && !g_utf8_validate_len(text, length, &bad))
+        return refuse_byte(parser, text, bad, "is not UTF-8", error);
+    for (const char *c = text; c < text + length; c++) {
+        if (g_ascii_iscntrl(*c) && !strchr("\t\n\r", *c)) {
+            g_autofree char *what = g_strdup_printf("has a control character (\\%03o)", (guint)*c);
+
+            return refuse_byte(parser, text, c, what, error);
+        }
+    }
+    parser->line = 0;
     return TRUE;
 }
 
 static gboolean
-set_values(const char *file_name, const char *clean, const GPtrArray *entries, const Field *fields,
-           ConfigTarget *target, GError **error)
+parse_text(Parser *parser, const char *text, gsize length, GError **error)
 {
-    g_autoptr(GKeyFile) file = g_key_file_new();
-    gsize length = strlen(clean);
+    g_autofree char *copy = NULL;
+    g_auto(GStrv) lines = NULL;
 
-    /* After the scan there is nothing left that it could refuse. */
-    if (length > 0 && !g_key_file_load_from_data(file, clean, length, G_KEY_FILE_NONE, NULL))
-        return config_refuse(error, file_name, 1, "this is not a key file");
-    for (guint i = 0; i < entries->len; i++) {
-        const ConfigEntry *entry = g_ptr_array_index(entries, i);
-
-        if (entry->key && !set_value(file_name, file, entry, fields, target, error))
+    if (!check_bytes(parser, text, length, error))
+        return FALSE;
+    copy = g_strndup(text ? text : "", length);
+    lines = g_strsplit(copy, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        if (!parse_line(parser, g_strstrip(*line), error))
             return FALSE;
     }
     return TRUE;
 }
 
-/* Sets what the text says and returns its heads and keys; NULL with *error. */
-static GPtrArray *
-parse_text(const char *file_name, const char *text, gsize length, const Field *fields,
-           ConfigTarget *target, GError **error)
+static Parser
+parser_new(const char *file_name, const Field *fields, ConfigTarget *target)
 {
-    g_autofree char *clean = NULL;
-    g_autoptr(GPtrArray) entries = config_scan(file_name, text, length, &clean, error);
+    GHashTable *seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
-    if (!entries || !check_known(file_name, entries, fields, error) ||
-        !set_values(file_name, clean, entries, fields, target, error))
-        return NULL;
-    return g_steal_pointer(&entries);
+    return (Parser){.file_name = file_name, .fields = fields, .target = target, .seen = seen};
 }
+
+static void
+parser_clear(Parser *parser)
+{
+    g_hash_table_unref(parser->seen);
+    g_free(parser->section);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Parser, parser_clear)
 
 gboolean
 config_parse_daemon(const char *file_name, const char *text, gsize length,
@@ -89,10 +213,9 @@ config_parse_daemon(const char *file_name, const char *text, gsize length,
 {
     g_auto(DaemonSettings) settings = {0};
     ConfigTarget target = {.settings = &settings};
-    g_autoptr(GPtrArray) entries =
-        parse_text(file_name, text, length, config_daemon_fields, &target, error);
+    g_auto(Parser) parser = parser_new(file_name, config_daemon_fields, &target);
 
-    if (!entries)
+    if (!parse_text(&parser, text, length, error))
         return FALSE;
     *ret_settings = settings;
     settings = (DaemonSettings){0};
@@ -105,15 +228,30 @@ daemon_settings_clear(DaemonSettings *settings)
     g_clear_pointer(&settings->seed, g_free);
 }
 
-/* The line to show for a message that starts with "KEY=": the key's, else [Network]'s. */
+/* The line in which the key that message starts with ("KEY=") stands, or 0. */
 static guint
-line_of_message(const GPtrArray *entries, const char *message)
+line_of_message(const Parser *parser, const char *message)
 {
-    const ConfigEntry *entry = config_find_key(entries, message, strcspn(message, "="));
+    for (const Field *field = parser->fields; field->name; field++) {
+        g_autofree char *start = g_strconcat(field->key ? field->key : "", "=", NULL);
+        g_autofree char *entry = g_strdup_printf("%s\n%s", field->section, field->key);
 
-    if (!entry)
-        entry = config_find_head(entries, "Network");
-    return entry ? entry->line : 1;
+        if (field->key && g_str_has_prefix(message, start))
+            return GPOINTER_TO_UINT(g_hash_table_lookup(parser->seen, entry));
+    }
+    return 0;
+}
+
+/* What spans several keys is said of the line of the one that is named, or of [Network]'s. */
+static gboolean
+refuse_network(Parser *parser, const char *message, GError **error)
+{
+    guint head = GPOINTER_TO_UINT(g_hash_table_lookup(parser->seen, "Network"));
+
+    parser->line = line_of_message(parser, message);
+    if (parser->line == 0)
+        parser->line = MAX(head, 1);
+    return parser_refuse(parser, error, "%s", message);
 }
 
 Network *
@@ -122,20 +260,16 @@ config_parse_network(const char *name, const char *file_name, const char *text, 
 {
     g_autoptr(Network) network = network_new(name);
     ConfigTarget target = {.network = network, .lookup = lookup};
-    g_autoptr(GPtrArray) entries =
-        parse_text(file_name, text, length, network_fields, &target, error);
+    g_auto(Parser) parser = parser_new(file_name, network_fields, &target);
     g_autoptr(GError) reason = NULL;
 
-    if (!entries)
+    if (!parse_text(&parser, text, length, error))
         return NULL;
-    if (!target.has_mode) {
-        config_refuse(error, file_name, line_of_message(entries, "Mode="), "Mode= is missing");
-        return NULL;
-    }
-    if (!network_finish(network, target.has_mac, &reason)) {
-        config_refuse(error, file_name, line_of_message(entries, reason->message), "%s",
-                      reason->message);
-        return NULL;
-    }
-    return g_steal_pointer(&network);
+    if (!target.has_mode)
+        refuse_network(&parser, "Mode= is missing", error);
+    else if (!network_finish(network, target.has_mac, &reason))
+        refuse_network(&parser, reason->message, error);
+    else
+        return g_steal_pointer(&network);
+    return NULL;
 }

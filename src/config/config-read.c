@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "config-scan.h"
 #include "descriptor.h"
 #include "error.h"
 #include "file.h"

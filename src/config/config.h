@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * DIR/macvtapd.conf and DIR/networks.d/NAME.network: key files (GKeyFile, systemd's manner: '#'
+ * DIR/macvtapd.conf and DIR/networks.d/NAME.network: key files (systemd's manner: '#'
  * comments, lists separated by spaces, empty = default).
  */
 #pragma once
@@ -12,6 +12,9 @@
 #include <glib.h>
 
 extern const Privileges config_privileges;
+
+/* The most bytes that a file may have. */
+#define CONFIG_FILE_MAX 65536
 
 /* Turns a user's or group's name or number into its id. FALSE when there is none. */
 typedef struct ConfigLookup {

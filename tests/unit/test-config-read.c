@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
-#include "config-scan.h"
 #include "config.h"
 #include "error.h"
 #include "port-error.h"
@@ -266,12 +265,14 @@ test_the_daemons_own_settings(void **state)
         {"# Seed=x\n[Daemon]\n", "none"},
         {"[Daemon]\nSeed=\n", "none"},
         {"[Daemon]\n  Seed = host 7, rack b \n", "host 7, rack b"},
+        {"[Daemon]\nSeed=a\\sb\\\\c\\td\n", "a b\\c\td"},
     };
     static const char *const bad[][2] = {
         {"[Daemon]\nSeeds=x\n", "macvtapd.conf:2: unknown key 'Seeds' in section [Daemon]"},
         {"\n[Network]\nParent=eth0\n", "macvtapd.conf:2: unknown section [Network]"},
         {"Seed=x\n", "macvtapd.conf:1: key 'Seed' stands before any [section]"},
         {"[Daemon]\nSeed=x\nSeed=y\n", "macvtapd.conf:3: key 'Seed'"},
+        {"[Daemon]\nSeed=x\\\n", "macvtapd.conf:2: Seed= has a '\\' that is not part of"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(good); i++) {

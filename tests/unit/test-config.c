@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
-#include "config-scan.h"
 #include "config.h"
 #include "port-error.h"
 
