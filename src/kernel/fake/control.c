@@ -102,10 +102,7 @@ kernel_fake_end_watchers(Kernel *base)
 {
     FakeKernel *kernel = fake_kernel(base);
 
-    g_ptr_array_set_size(kernel->monitors, 0);
-    g_ptr_array_set_size(kernel->listeners, 0);
-    g_ptr_array_set_size(kernel->address_watches, 0);
-    g_hash_table_remove_all(kernel->watches);
+    g_ptr_array_set_size(kernel->watchers, 0);
     fake_queues_end_watch(kernel);
 }
 

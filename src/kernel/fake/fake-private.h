@@ -23,20 +23,33 @@ typedef struct FakeFailure {
     int errnum;
 } FakeFailure;
 
+typedef enum FakeWatchKind {
+    FAKE_LINKS,
+    FAKE_ANNOUNCEMENTS,
+    FAKE_ADDRESSES,
+    FAKE_TRANSMIT,
+} FakeWatchKind;
+
+/* What a watcher is told. */
+typedef struct FakeEvent {
+    LinkEventType type; /* FAKE_LINKS */
+    LinkInfo link;      /* FAKE_LINKS; of the others only index, and the announced guest's mac */
+    char address[64];   /* FAKE_ADDRESSES */
+} FakeEvent;
+
+typedef struct FakeWatcher FakeWatcher;
+
 typedef struct FakeKernel {
     Kernel kernel;       /* first member: the operations */
     GPtrArray *links;    /* of FakeLink, in order of making */
-    GPtrArray *monitors; /* of FakeMonitor */
+    GPtrArray *watchers; /* of FakeWatcher */
     GArray *moved;       /* of LinkInfo: what is in other network namespaces now */
     GArray *failures;    /* of FakeFailure */
     GHashTable *nodes;   /* ifindex -> FakeNode: what lies at /dev/tap<index> */
     gboolean has_no_devtmpfs;
     guint mac_calls;
     guint64 last_number;
-    GHashTable *watches;  /* ifindex -> FakeWatch */
-    GPtrArray *listeners; /* of FakeListener */
-    GPtrArray *addresses; /* of FakeAddress */
-    GPtrArray *address_watches;
+    GArray *addresses;          /* of FakeEvent */
     GPtrArray *queues;          /* of FakeQueue */
     QueueHandler queue_handler; /* NULL: nobody watches */
     gpointer queue_data;
@@ -54,6 +67,10 @@ gboolean fake_fails(FakeKernel *kernel, const char *operation, GError **error);
 
 /* fake.c */
 FakeLink *fake_find(FakeKernel *kernel, int index);
+/* The link that an operation is to change, or NULL: the operation has to fail now, or there is no
+ * such link ("cannot WHAT link INDEX"). */
+FakeLink *fake_take(Kernel *base, const char *operation, int index, const char *what,
+                    GError **error);
 FakeLink *fake_find_name(FakeKernel *kernel, const char *name);
 FakeLink *fake_add(FakeKernel *kernel, const LinkInfo *info);
 void fake_remove(FakeKernel *kernel, FakeLink *link);
@@ -78,25 +95,18 @@ void fake_queue_forget(Kernel *base, const char *owner);
 void fake_queue_free(gpointer data);
 void fake_queues_end_watch(FakeKernel *kernel);
 
-/* transmit.c */
+/* watch.c. fake_tell() queues the event for everybody who watches links. */
+void fake_tell(FakeKernel *kernel, LinkEventType type, const LinkInfo *link);
+gboolean fake_monitor(Kernel *base, LinkEventHandler handler, gpointer user_data, GError **error);
 gboolean fake_watch_transmit(Kernel *base, int index, TransmitHandler handler, gpointer user_data,
                              GError **error);
 void fake_unwatch_transmit(Kernel *base, int index);
-void fake_watch_free(gpointer data);
 gboolean fake_watch_announcements(Kernel *base, AnnouncementHandler handler, gpointer user_data,
                                   GError **error);
-void fake_listener_free(gpointer data);
-
-/* address.c */
 gboolean fake_watch_addresses(Kernel *base, AddressHandler handler, gpointer user_data,
                               GError **error);
-void fake_address_watch_free(gpointer data);
 void fake_addresses_vanish(FakeKernel *kernel, int index);
-
-/* monitor.c. fake_tell() queues the event for every monitor. */
-void fake_tell(FakeKernel *kernel, LinkEventType type, const LinkInfo *link);
-gboolean fake_monitor(Kernel *base, LinkEventHandler handler, gpointer user_data, GError **error);
-void fake_monitor_free(gpointer data);
+void fake_watcher_free(gpointer data);
 
 /* stack.c. What a change of one link does to those above and below. fake_changed() tells it
  * and passes it on; fake_put_mac() and fake_add_promiscuity() change the link first. */

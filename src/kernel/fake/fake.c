@@ -208,15 +208,26 @@ fake_delete_moved(Kernel *base, int netns, int index, const char *alias, GError 
     return TRUE;
 }
 
+FakeLink *
+fake_take(Kernel *base, const char *operation, int index, const char *what, GError **error)
+{
+    FakeLink *link = fake_find(fake_kernel(base), index);
+
+    if (fake_fails(fake_kernel(base), operation, error))
+        return NULL;
+    if (!link)
+        error_set_errno(error, ENODEV, "cannot %s link %d", what, index);
+    return link;
+}
+
 static gboolean
 fake_statistics(Kernel *base, int index, LinkStatistics *ret_statistics, GError **error)
 {
-    const FakeLink *link = fake_find(fake_kernel(base), index);
+    const FakeLink *link =
+        fake_take(base, "link_statistics", index, "read the statistics of", error);
 
-    if (fake_fails(fake_kernel(base), "link_statistics", error))
-        return FALSE;
     if (!link)
-        return error_set_errno(error, ENODEV, "cannot read link %d's statistics", index);
+        return FALSE;
     *ret_statistics = link->statistics;
     return TRUE;
 }
@@ -234,16 +245,13 @@ fake_free(Kernel *base)
 {
     FakeKernel *kernel = fake_kernel(base);
 
-    g_ptr_array_unref(kernel->monitors);
+    g_ptr_array_unref(kernel->watchers);
     g_ptr_array_unref(kernel->links);
     g_array_unref(kernel->failures);
     g_array_unref(kernel->moved);
     g_hash_table_unref(kernel->nodes);
-    g_hash_table_unref(kernel->watches);
-    g_ptr_array_unref(kernel->listeners);
     g_ptr_array_unref(kernel->queues);
-    g_ptr_array_unref(kernel->addresses);
-    g_ptr_array_unref(kernel->address_watches);
+    g_array_unref(kernel->addresses);
     g_free(kernel);
 }
 
@@ -288,15 +296,12 @@ kernel_fake_new(void)
 
     kernel->kernel.ops = &fake_ops;
     kernel->links = g_ptr_array_new_with_free_func(link_free);
-    kernel->monitors = g_ptr_array_new_with_free_func(fake_monitor_free);
+    kernel->watchers = g_ptr_array_new_with_free_func(fake_watcher_free);
     kernel->moved = g_array_new(FALSE, FALSE, sizeof(LinkInfo));
     kernel->failures = g_array_new(FALSE, FALSE, sizeof(FakeFailure));
     kernel->nodes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    kernel->watches = g_hash_table_new_full(NULL, NULL, NULL, fake_watch_free);
-    kernel->listeners = g_ptr_array_new_with_free_func(fake_listener_free);
     kernel->queues = g_ptr_array_new_with_free_func(fake_queue_free);
-    kernel->addresses = g_ptr_array_new_with_free_func(g_free);
-    kernel->address_watches = g_ptr_array_new_with_free_func(fake_address_watch_free);
+    kernel->addresses = g_array_new(FALSE, FALSE, sizeof(FakeEvent));
     kernel->next_index = 1;
     return &kernel->kernel;
 }

@@ -210,23 +210,25 @@ change_up(FakeKernel *kernel, FakeLink *link, FakeLink *parent, gboolean up)
     fake_changed(kernel, link);
 }
 
+static FakeLink *
+parent_of(FakeKernel *kernel, const FakeLink *link)
+{
+    return link->info.is_macvlan ? fake_find(kernel, link->info.lower_index) : NULL;
+}
+
 gboolean
 fake_set_up(Kernel *base, int index, gboolean up, GError **error)
 {
     FakeKernel *kernel = fake_kernel(base);
-    FakeLink *link = fake_find(kernel, index), *parent;
-    int errnum = 0;
+    const char *what = up ? "set up" : "set down";
+    FakeLink *link = fake_take(base, "link_set_up", index, what, error), *parent;
 
-    if (fake_fails(kernel, "link_set_up", error))
-        return FALSE;
-    parent = link && link->info.is_macvlan ? fake_find(kernel, link->info.lower_index) : NULL;
     if (!link)
-        errnum = ENODEV;
-    else if (parent && up && !is_up(link) && link->info.mode != MACVTAP_MODE_PASSTHRU &&
-             mac_is_busy(kernel, parent, &link->info.mac))
-        errnum = EADDRINUSE;
-    if (errnum)
-        return error_set_errno(error, errnum, "cannot set link %d %s", index, up ? "up" : "down");
+        return FALSE;
+    parent = parent_of(kernel, link);
+    if (parent && up && !is_up(link) && link->info.mode != MACVTAP_MODE_PASSTHRU &&
+        mac_is_busy(kernel, parent, &link->info.mac))
+        return error_set_errno(error, EADDRINUSE, "cannot %s link %d", what, index);
     if (is_up(link) != up)
         change_up(kernel, link, parent, up);
     return TRUE;
@@ -236,13 +238,11 @@ gboolean
 fake_change(Kernel *base, int index, const LinkChange *change, GError **error)
 {
     FakeKernel *kernel = fake_kernel(base);
-    FakeLink *link = fake_find(kernel, index), *parent;
+    FakeLink *link = fake_take(base, "link_change", index, "change", error), *parent;
 
-    if (fake_fails(kernel, "link_change", error))
-        return FALSE;
     if (!link)
-        return error_set_errno(error, ENODEV, "cannot change link %d", index);
-    parent = link->info.is_macvlan ? fake_find(kernel, link->info.lower_index) : NULL;
+        return FALSE;
+    parent = parent_of(kernel, link);
     if (parent && change->mtu > parent->info.mtu)
         return error_set_errno(error, EINVAL, "cannot change link %d", index);
     if (change->mtu)
@@ -267,51 +267,55 @@ gboolean
 fake_set_mac(Kernel *base, int index, const MacAddress *mac, GError **error)
 {
     FakeKernel *kernel = fake_kernel(base);
-    FakeLink *link = fake_find(kernel, index), *parent;
-    int errnum = 0;
+    FakeLink *link = fake_take(base, "link_set_mac", index, "set the MAC of", error), *parent;
+    gboolean passthru;
 
-    if (fake_fails(kernel, "link_set_mac", error))
-        return FALSE;
-    parent = link && link->info.is_macvlan ? fake_find(kernel, link->info.lower_index) : NULL;
     if (!link)
-        errnum = ENODEV;
-    else if (!mac_is_valid(mac))
-        errnum = EADDRNOTAVAIL;
-    else if (parent && link->info.mode != MACVTAP_MODE_PASSTHRU &&
-             !mac_address_equal(&link->info.mac, mac) && mac_is_busy(kernel, parent, mac))
-        errnum = EADDRINUSE;
-    if (errnum)
-        return error_set_errno(error, errnum, "cannot set link %d's MAC", index);
+        return FALSE;
+    parent = parent_of(kernel, link);
+    passthru = parent && link->info.mode == MACVTAP_MODE_PASSTHRU;
+    if (!mac_is_valid(mac))
+        return error_set_errno(error, EADDRNOTAVAIL, "cannot set the MAC of link %d", index);
+    if (parent && !passthru && !mac_address_equal(&link->info.mac, mac) &&
+        mac_is_busy(kernel, parent, mac))
+        return error_set_errno(error, EADDRINUSE, "cannot set the MAC of link %d", index);
     kernel->mac_calls++;
-    if (parent && link->info.mode == MACVTAP_MODE_PASSTHRU && parent->keeps_mac) {
+    if (!passthru) {
+        fake_put_mac(kernel, link, mac);
+        return TRUE;
+    }
+    if (parent->keeps_mac) {
         fake_tell(kernel, LINK_EVENT_CHANGED, &parent->info);
-        fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
-    } else if (parent && link->info.mode == MACVTAP_MODE_PASSTHRU) {
+    } else {
         link->info.mac = *mac;
         fake_put_mac(kernel, parent, mac);
-        fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
-    } else {
-        fake_put_mac(kernel, link, mac);
     }
+    fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
     return TRUE;
+}
+
+/* The same as fake_take(), of macvtaps only. */
+static FakeLink *
+take_macvtap(Kernel *base, const char *operation, int index, const char *what, GError **error)
+{
+    FakeLink *link = fake_take(base, operation, index, what, error);
+
+    if (!link || strcmp(link->info.kind, "macvtap") == 0)
+        return link;
+    error_set_errno(error, EOPNOTSUPP, "cannot %s link %d", what, index);
+    return NULL;
 }
 
 gboolean
 fake_set_sources(Kernel *base, int index, const MacAddress *sources, gsize n_sources,
                  GError **error)
 {
-    FakeLink *link = fake_find(fake_kernel(base), index);
-    int errnum = 0;
+    FakeLink *link = take_macvtap(base, "macvtap_set_sources", index, "set the sources of", error);
+    int errnum = n_sources > MACVTAP_SOURCES_MAX ? E2BIG : 0;
 
-    if (fake_fails(fake_kernel(base), "macvtap_set_sources", error))
+    if (!link)
         return FALSE;
-    if (n_sources > MACVTAP_SOURCES_MAX)
-        errnum = E2BIG;
-    else if (!link)
-        errnum = ENODEV;
-    else if (strcmp(link->info.kind, "macvtap") != 0)
-        errnum = EOPNOTSUPP;
-    else if (link->info.mode != MACVTAP_MODE_SOURCE)
+    if (link->info.mode != MACVTAP_MODE_SOURCE)
         errnum = EINVAL;
     if (errnum)
         return error_set_errno(error, errnum, "cannot set the sources of link %d", index);
@@ -323,19 +327,12 @@ fake_set_sources(Kernel *base, int index, const MacAddress *sources, gsize n_sou
 gboolean
 fake_set_mode(Kernel *base, int index, MacvtapMode mode, GError **error)
 {
-    FakeLink *link = fake_find(fake_kernel(base), index);
-    int errnum = 0;
+    FakeLink *link = take_macvtap(base, "macvtap_set_mode", index, "set the mode of", error);
 
-    if (fake_fails(fake_kernel(base), "macvtap_set_mode", error))
-        return FALSE;
     if (!link)
-        errnum = ENODEV;
-    else if (strcmp(link->info.kind, "macvtap") != 0)
-        errnum = EOPNOTSUPP;
-    else if ((link->info.mode == MACVTAP_MODE_PASSTHRU) != (mode == MACVTAP_MODE_PASSTHRU))
-        errnum = EINVAL;
-    if (errnum)
-        return error_set_errno(error, errnum, "cannot set link %d to mode %s", index,
+        return FALSE;
+    if ((link->info.mode == MACVTAP_MODE_PASSTHRU) != (mode == MACVTAP_MODE_PASSTHRU))
+        return error_set_errno(error, EINVAL, "cannot set link %d to mode %s", index,
                                macvtap_mode_name(mode));
     if (mode != MACVTAP_MODE_SOURCE)
         put_sources(link, NULL, 0);
@@ -344,52 +341,35 @@ fake_set_mode(Kernel *base, int index, MacvtapMode mode, GError **error)
     return TRUE;
 }
 
-/* The macvtap to be changed, or NULL. */
-static FakeLink *
-find_macvtap(FakeKernel *kernel, int index, const char *what, GError **error)
-{
-    FakeLink *link = fake_find(kernel, index);
-
-    if (link && strcmp(link->info.kind, "macvtap") == 0)
-        return link;
-    error_set_errno(error, link ? EOPNOTSUPP : ENODEV, "cannot set the %s of link %d", what, index);
-    return NULL;
-}
-
 gboolean
 fake_set_broadcast_queue(Kernel *base, int index, guint32 length, GError **error)
 {
-    FakeKernel *kernel = fake_kernel(base);
-    FakeLink *link;
+    FakeLink *link = take_macvtap(base, "macvtap_set_broadcast_queue", index,
+                                  "set the broadcast queue of", error);
 
-    if (fake_fails(kernel, "macvtap_set_broadcast_queue", error))
-        return FALSE;
-    link = find_macvtap(kernel, index, "broadcast queue", error);
     if (!link)
         return FALSE;
     link->info.broadcast_queue_length = length;
-    fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
+    fake_tell(fake_kernel(base), LINK_EVENT_CHANGED, &link->info);
     return TRUE;
 }
 
 gboolean
 fake_set_promisc(Kernel *base, int index, gboolean promisc, GError **error)
 {
-    FakeKernel *kernel = fake_kernel(base);
-    FakeLink *link, *parent;
+    FakeLink *link =
+        take_macvtap(base, "macvtap_set_promisc", index, "set the promiscuity of", error);
+    FakeLink *parent;
     gboolean wanted;
 
-    if (fake_fails(kernel, "macvtap_set_promisc", error))
-        return FALSE;
-    link = find_macvtap(kernel, index, "promiscuity", error);
     if (!link)
         return FALSE;
-    parent = fake_find(kernel, link->info.lower_index);
+    parent = parent_of(fake_kernel(base), link);
     wanted = wants_promiscuity(link);
     link->info.nopromisc = !promisc;
     if (parent && wants_promiscuity(link) != wanted)
-        fake_add_promiscuity(kernel, parent, wanted ? -1 : 1);
-    fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
+        fake_add_promiscuity(fake_kernel(base), parent, wanted ? -1 : 1);
+    fake_tell(fake_kernel(base), LINK_EVENT_CHANGED, &link->info);
     return TRUE;
 }
 

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Who listens to the fake: to links, announcements, addresses, and to what one link sends. What
+ * happens is queued for each, and an idle source in the main context that he listens from tells
+ * him, as a socket would.
+ */
+#include "fake-private.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <linux/if.h>
+
+struct FakeWatcher {
+    FakeKernel *kernel;
+    FakeWatchKind kind;
+    union {
+        LinkEventHandler on_link;
+        AnnouncementHandler on_announcement;
+        AddressHandler on_address;
+        TransmitHandler on_transmit;
+    };
+    gpointer user_data;
+    int index; /* FAKE_TRANSMIT: the link */
+    GMainContext *context;
+    GQueue events;   /* of FakeEvent */
+    GSource *source; /* NULL: nothing is queued */
+};
+
+void
+fake_watcher_free(gpointer data)
+{
+    FakeWatcher *watcher = data;
+
+    if (watcher->source) {
+        g_source_destroy(watcher->source);
+        g_source_unref(watcher->source);
+    }
+    g_queue_clear_full(&watcher->events, g_free);
+    g_main_context_unref(watcher->context);
+    g_free(watcher);
+}
+
+static void
+watcher_call(const FakeWatcher *watcher, const FakeEvent *event)
+{
+    switch (watcher->kind) {
+    case FAKE_LINKS:
+        watcher->on_link(event->type, &event->link, watcher->user_data);
+        break;
+    case FAKE_ANNOUNCEMENTS:
+        watcher->on_announcement(event->link.index, &event->link.mac, watcher->user_data);
+        break;
+    case FAKE_ADDRESSES:
+        watcher->on_address(event->link.index, event->address, watcher->user_data);
+        break;
+    case FAKE_TRANSMIT: /* watcher_deliver() */
+        break;
+    }
+}
+
+static gboolean
+watcher_deliver(gpointer user_data)
+{
+    FakeWatcher *watcher = user_data;
+    FakeEvent *event;
+
+    if (watcher->kind == FAKE_TRANSMIT) {
+        const FakeWatcher told = *watcher;
+
+        /* Once: the handler may watch again. */
+        g_ptr_array_remove(told.kernel->watchers, watcher);
+        told.on_transmit(told.index, told.user_data);
+        return G_SOURCE_REMOVE;
+    }
+    while ((event = g_queue_pop_head(&watcher->events))) {
+        watcher_call(watcher, event);
+        g_free(event);
+    }
+    g_clear_pointer(&watcher->source, g_source_unref);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+watcher_tell(FakeWatcher *watcher, const FakeEvent *event)
+{
+    g_queue_push_tail(&watcher->events, g_memdup2(event, sizeof *event));
+    if (watcher->source)
+        return;
+    watcher->source = g_idle_source_new();
+    g_source_set_priority(watcher->source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(watcher->source, watcher_deliver, watcher, NULL);
+    g_source_attach(watcher->source, watcher->context);
+}
+
+static void
+tell_all(FakeKernel *kernel, FakeWatchKind kind, const FakeEvent *event)
+{
+    for (guint i = 0; i < kernel->watchers->len; i++) {
+        FakeWatcher *watcher = kernel->watchers->pdata[i];
+
+        if (watcher->kind == kind)
+            watcher_tell(watcher, event);
+    }
+}
+
+static FakeWatcher *
+watcher_new(FakeKernel *kernel, FakeWatchKind kind, gpointer user_data)
+{
+    FakeWatcher *watcher = g_new0(FakeWatcher, 1);
+
+    watcher->kernel = kernel;
+    watcher->kind = kind;
+    watcher->user_data = user_data;
+    watcher->context = g_main_context_ref_thread_default();
+    g_queue_init(&watcher->events);
+    g_ptr_array_add(kernel->watchers, watcher);
+    return watcher;
+}
+
+void
+fake_tell(FakeKernel *kernel, LinkEventType type, const LinkInfo *link)
+{
+    tell_all(kernel, FAKE_LINKS, &(FakeEvent){.type = type, .link = *link});
+}
+
+gboolean
+fake_monitor(Kernel *base, LinkEventHandler handler, gpointer user_data, GError **error)
+{
+    if (fake_fails(fake_kernel(base), "monitor", error))
+        return FALSE;
+    watcher_new(fake_kernel(base), FAKE_LINKS, user_data)->on_link = handler;
+    return TRUE;
+}
+
+gboolean
+fake_watch_announcements(Kernel *base, AnnouncementHandler handler, gpointer user_data,
+                         GError **error)
+{
+    if (fake_fails(fake_kernel(base), "watch_announcements", error))
+        return FALSE;
+    watcher_new(fake_kernel(base), FAKE_ANNOUNCEMENTS, user_data)->on_announcement = handler;
+    return TRUE;
+}
+
+void
+kernel_fake_announce(Kernel *base, int index, const MacAddress *mac)
+{
+    tell_all(fake_kernel(base), FAKE_ANNOUNCEMENTS,
+             &(FakeEvent){.link = {.index = index, .mac = *mac}});
+}
+
+gboolean
+fake_watch_addresses(Kernel *base, AddressHandler handler, gpointer user_data, GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    FakeWatcher *watcher;
+
+    if (fake_fails(kernel, "watch_addresses", error))
+        return FALSE;
+    watcher = watcher_new(kernel, FAKE_ADDRESSES, user_data);
+    watcher->on_address = handler;
+    for (guint i = 0; i < kernel->addresses->len; i++)
+        watcher_tell(watcher, &g_array_index(kernel->addresses, FakeEvent, i));
+    return TRUE;
+}
+
+void
+kernel_fake_add_address(Kernel *base, int index, const char *text)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    FakeEvent event = {.link.index = index};
+
+    g_return_if_fail(fake_find(kernel, index) != NULL);
+    g_strlcpy(event.address, text, sizeof event.address);
+    g_array_append_val(kernel->addresses, event);
+    tell_all(kernel, FAKE_ADDRESSES, &event);
+}
+
+void
+fake_addresses_vanish(FakeKernel *kernel, int index)
+{
+    for (guint i = kernel->addresses->len; i-- > 0;) {
+        if (g_array_index(kernel->addresses, FakeEvent, i).link.index == index)
+            g_array_remove_index(kernel->addresses, i);
+    }
+}
+
+static FakeWatcher *
+find_transmit(FakeKernel *kernel, int index)
+{
+    for (guint i = 0; i < kernel->watchers->len; i++) {
+        FakeWatcher *watcher = kernel->watchers->pdata[i];
+
+        if (watcher->kind == FAKE_TRANSMIT && watcher->index == index)
+            return watcher;
+    }
+    return NULL;
+}
+
+void
+fake_unwatch_transmit(Kernel *base, int index)
+{
+    g_ptr_array_remove(fake_kernel(base)->watchers, find_transmit(fake_kernel(base), index));
+}
+
+gboolean
+fake_watch_transmit(Kernel *base, int index, TransmitHandler handler, gpointer user_data,
+                    GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    FakeWatcher *watcher;
+
+    if (fake_fails(kernel, "watch_transmit", error))
+        return FALSE;
+    if (!fake_find(kernel, index))
+        return error_set_errno(error, ENODEV, "cannot watch what link %d sends", index);
+    fake_unwatch_transmit(base, index);
+    watcher = watcher_new(kernel, FAKE_TRANSMIT, user_data);
+    watcher->on_transmit = handler;
+    watcher->index = index;
+    return TRUE;
+}
+
+void
+kernel_fake_transmit(Kernel *base, int index)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    FakeLink *link = fake_find(kernel, index);
+    FakeWatcher *watcher = find_transmit(kernel, index);
+
+    g_return_if_fail(link != NULL);
+    if (!(link->info.flags & IFF_UP))
+        return;
+    link->statistics.tx_packets++;
+    if (watcher)
+        watcher_tell(watcher, &(FakeEvent){.link.index = index});
+}
