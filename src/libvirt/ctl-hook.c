@@ -9,7 +9,6 @@
  */
 #include "ctl-domain.h"
 #include "hook-state.h"
-#include "user-folder.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -13,6 +13,15 @@
 /* The daemon did not answer in time: the calls that follow do not wait for it again. */
 #define HOOK_STATE_SLOW "slow"
 
+/*
+ * Where what a user's programs keep for as long as the machine runs may lie, the likeliest first:
+ * /run/user/UID, then what g_get_user_runtime_dir() gives, which libvirt uses, then the cache
+ * folder. That is $XDG_RUNTIME_DIR or, without it, the cache folder; but libvirt does not hand
+ * XDG_RUNTIME_DIR on to its hooks, so a hook cannot tell which of them its libvirt has. None needs
+ * to be there. NULL-terminated, none twice; free with g_strfreev().
+ */
+GStrv user_folders(uid_t uid);
+
 /* Where the folder of a user may be, the likeliest first: see user_folders(). NULL-terminated; free
  * with g_strfreev(). */
 GStrv hook_state_folders(uid_t uid);

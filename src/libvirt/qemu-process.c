@@ -3,7 +3,7 @@
 
 #include "error.h"
 #include "file.h"
-#include "user-folder.h"
+#include "hook-state.h"
 
 #include "descriptor.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "field-options.h"
 #include "macvtapctl.h"
-#include "port-refusal.h"
 #include "queue-users.h"
 
 #include "output.h"
@@ -198,8 +197,8 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
     port = client ? macvtap_client_create(client, &request, error) : NULL;
     status = port ? 0 : refused_status(client);
     if (client && !port)
-        port_refusal_name_users(client, field_options_get(options, "name"),
-                                field_options_get(options, "macAddress"), error);
+        queue_users_explain(client, field_options_get(options, "name"),
+                            field_options_get(options, "macAddress"), error);
     if (!port)
         return status;
     if (ctl->json)

@@ -11,8 +11,8 @@
  */
 #include "macvtap.h"
 #include "network-option.h"
-#include "port-refusal.h"
 #include "qemu-options.h"
+#include "queue-users.h"
 #include "vmm-arguments.h"
 #include "vmm-command.h"
 #include "vmm-start.h"
@@ -229,7 +229,7 @@ make_port(const Run *run, MacvtapClient *client, const NetworkOption *option,
         return NULL;
     port = macvtap_client_create(client, &request, error);
     if (!port)
-        port_refusal_name_users(client, option->name, option->mac, error);
+        queue_users_explain(client, option->name, option->mac, error);
     return port;
 }
 

@@ -10,8 +10,8 @@
  * QEMU that made the pair. The socket's peer credentials name it, whatever shell stands in between.
  */
 #include "macvtap.h"
-#include "port-refusal.h"
 #include "qemu-command-line.h"
+#include "queue-users.h"
 
 #include "arguments.h"
 #include "capabilities.h"
@@ -170,7 +170,7 @@ create_port(const Options *options, MacvtapClient *client, GError **error)
     gboolean is_conflict = g_strcmp0(macvtap_client_get_refusal(client), "MacConflict") == 0;
 
     if (!port)
-        port_refusal_name_users(client, NULL, options->mac, &cause);
+        queue_users_explain(client, NULL, options->mac, &cause);
     /* The user has not said this MAC: it is the device's default, or another device's. */
     if (!port && options->mac_is_found && is_conflict)
         arguments_refuse(error,
