@@ -109,31 +109,15 @@ read_domain(Attach *attach, GError **error)
     return TRUE;
 }
 
-static gboolean
-has_target(const DomainXml *domain, const char *target)
-{
-    for (guint i = 0; domain && i < domain->ports->len; i++) {
-        if (g_str_equal(((const DomainPort *)domain->ports->pdata[i])->target, target))
-            return TRUE;
-    }
-    return FALSE;
-}
-
 /* libvirt would take a second interface with the device, and the domain would not start. */
 static gboolean
 check_target(const DomainXml *domain, const char *target, GError **error)
 {
-    if (has_target(domain, target))
+    if (domain && domain_xml_find_port(domain, target))
         return ctl_fail(error, "the domain has a port %s already", target);
     return !domain || !domain_xml_has_interface(domain, target) ||
            ctl_fail(error, "the domain has an interface %s already, which is no port of macvtapd",
                     target);
-}
-
-static guint
-interface_index(const char *name)
-{
-    return if_nametoindex(name);
 }
 
 /* A device that another domain's configuration has is not there before that domain runs. */
@@ -144,9 +128,9 @@ ctl_choose_target(Ctl *ctl, virDomain *domain, const DomainXml *changed, GError 
 
     if (taken && changed)
         domain_xml_add_targets(changed, taken);
-    return taken ? target_name_choose(virDomainGetName(domain), geteuid() != 0, taken,
-                                      interface_index)
-                 : NULL;
+    return taken
+               ? target_name_choose(virDomainGetName(domain), geteuid() != 0, taken, if_nametoindex)
+               : NULL;
 }
 
 /* Of a domain that is off, whose port is made at its start: what macvtapd would refuse then it
@@ -276,7 +260,7 @@ change(Attach *attach, GError **error)
 static void
 undo_metadata(Attach *attach, DomainXml *domain, guint flags)
 {
-    if (!domain || !has_target(domain, attach->options.target))
+    if (!domain || !domain_xml_find_port(domain, attach->options.target))
         return;
     g_ptr_array_set_size(domain->ports, (int)domain->ports->len - 1);
     ctl_write_ports(attach->domain, domain->ports, flags, NULL);

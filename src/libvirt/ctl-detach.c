@@ -49,18 +49,6 @@ on_timeout(int timer, void *user_data)
     ((Detach *)user_data)->over = TRUE;
 }
 
-static DomainPort *
-find_port(const DomainXml *domain, const char *target)
-{
-    for (guint i = 0; i < domain->ports->len; i++) {
-        DomainPort *port = domain->ports->pdata[i];
-
-        if (g_str_equal(port->target, target))
-            return port;
-    }
-    return NULL;
-}
-
 /* What a clone has without a name is ours, unlike a device that its user may have made. */
 static DomainNic *
 find_nic(const Detach *detach, const GPtrArray *nics)
@@ -156,7 +144,7 @@ check_whole(const DomainXml *domain, guint flags, GError **error)
 static gboolean
 forget_port(Detach *detach, DomainXml *domain, const char *target, guint flags, GError **error)
 {
-    DomainPort *port = find_port(domain, target);
+    DomainPort *port = domain_xml_find_port(domain, target);
 
     if (!check_whole(domain, flags, error))
         return FALSE;

@@ -122,6 +122,9 @@ gboolean ctl_gives_parents_mac(MacvtapClient *client, const char *network);
 gboolean ctl_find_source(Ctl *ctl, const char *network, char **ret_parent, char **ret_mode,
                          GError **error);
 
+/* What libvirt calls the mode; NULL: it has none like it. */
+const char *ctl_libvirt_mode(const char *mode);
+
 /* The network whose ports are like libvirt's own interface with this source; free it with g_free().
  * NULL with an error when there is not exactly one. */
 char *ctl_find_network_like(Ctl *ctl, const char *parent, const char *mode, GError **error);

@@ -15,10 +15,8 @@
 #include <dirent.h>
 #include <limits.h>
 #include <net/if.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define STATE_ABSENT "absent"
@@ -50,23 +48,6 @@ static void G_GNUC_PRINTF(3, 4)
     look->state = state;
     if (!look->problem)
         look->problem = g_strdup_printf("interface %s: %s", domain_nic_name(look->nic), text);
-}
-
-/* The number of the port's device; FALSE where sysfs does not show it. */
-static gboolean
-read_device_number(const MacvtapPort *port, dev_t *ret_device)
-{
-    g_autofree char *path = g_strdup_printf("/sys/class/net/%s/macvtap/tap%d/dev",
-                                            macvtap_port_get_interface_name(port),
-                                            macvtap_port_get_interface_index(port));
-    g_autofree char *text = NULL;
-    guint major_number, minor_number;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL) ||
-        sscanf(text, "%u:%u", &major_number, &minor_number) != 2)
-        return FALSE;
-    *ret_device = makedev(major_number, minor_number);
-    return TRUE;
 }
 
 /* Whether the descriptor was opened as this node: "/dev/tap7", with " (deleted)" behind it once the
@@ -113,7 +94,7 @@ is_in_use(int pid, const MacvtapPort *port)
     dev_t device;
     gboolean found;
 
-    if (pid == 0 || !read_device_number(port, &device) || !(folder = opendir(path)))
+    if (pid == 0 || !domain_port_get_device(port, "/sys", &device) || !(folder = opendir(path)))
         return TRUE;
     found = has_open(folder, device, node);
     closedir(folder);
@@ -302,16 +283,10 @@ look_at(DomainNic *nic, const CtlLookWith *with)
     return look;
 }
 
-static guint
-interface_index(const char *name)
-{
-    return if_nametoindex(name);
-}
-
 GPtrArray *
 ctl_list_nics(const DomainXml *domain)
 {
-    return domain_nic_list(domain, interface_index);
+    return domain_nic_list(domain, if_nametoindex);
 }
 
 GPtrArray *

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl-domain.h"
+#include "network.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@ ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwork **ret_n
     g_autoptr(GPtrArray) networks = NULL;
 
     *ret_network = NULL;
-    if (strchr(name, '='))
+    if (network_spec_is_adhoc(name))
         return TRUE;
     networks = macvtap_client_list_networks(client, error);
     if (!networks)
@@ -57,11 +58,12 @@ check_port(MacvtapClient *client, const PortOptions *options, const char *guest_
 gboolean
 ctl_gives_parents_mac(MacvtapClient *client, const char *name)
 {
+    g_autoptr(Network) adhoc = network_spec_is_adhoc(name) ? network_parse_adhoc(name, NULL) : NULL;
     g_autoptr(MacvtapNetwork) network = NULL;
     g_autofree char *policy = NULL;
 
-    if (!ctl_find_network(client, name, &network, NULL) || !network)
-        return strstr(name, "mode=passthru") != NULL;
+    if (adhoc || !ctl_find_network(client, name, &network, NULL) || !network)
+        return adhoc && adhoc->mac == MAC_POLICY_INHERIT;
     policy = macvtap_network_get_text(network, "macPolicy");
     return g_str_equal(policy, "inherit");
 }
@@ -102,35 +104,40 @@ ctl_refusal_may_pass(MacvtapClient *client, const PortOptions *options, const GE
     return error && g_str_equal(error->message, refusal->message);
 }
 
-/* Of "parent=eth0,mode=bridge": what stands behind the word; free with g_free(), NULL: nothing. */
-static char *
-find_word(const char *description, const char *word)
+const char *
+ctl_libvirt_mode(const char *mode)
 {
-    g_auto(GStrv) words = g_strsplit(description, ",", -1);
+    if (g_str_equal(mode, "source"))
+        return NULL;
+    return g_str_equal(mode, "passthru") ? "passthrough" : mode;
+}
 
-    for (char **one = words; *one; one++) {
-        if (g_str_has_prefix(*one, word))
-            return g_strdup(*one + strlen(word));
-    }
-    return NULL;
+static gboolean
+read_adhoc(const char *name, char **ret_parent, char **ret_mode, char **ret_vlan, GError **error)
+{
+    g_autoptr(Network) network = network_parse_adhoc(name, error);
+
+    if (!network)
+        return FALSE;
+    *ret_parent = g_strdup(network->parents[0]);
+    *ret_mode = g_strdup(macvtap_mode_name(network->mode));
+    *ret_vlan = g_strdup(network->vlan);
+    return TRUE;
 }
 
 static gboolean
 read_network(Ctl *ctl, const char *name, char **ret_parent, char **ret_mode, char **ret_vlan,
              GError **error)
 {
-    g_autoptr(MacvtapClient) client = ctl_connect(ctl, error);
+    g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(MacvtapNetwork) network = NULL;
     g_autofree char *parents = NULL;
 
+    if (network_spec_is_adhoc(name))
+        return read_adhoc(name, ret_parent, ret_mode, ret_vlan, error);
+    client = ctl_connect(ctl, error);
     if (!client || !ctl_find_network(client, name, &network, error))
         return FALSE;
-    if (!network) {
-        *ret_parent = find_word(name, "parent=");
-        *ret_mode = find_word(name, "mode=");
-        *ret_vlan = find_word(name, "vlan=");
-        return TRUE;
-    }
     parents = macvtap_network_get_text(network, "parents");
     *ret_parent = g_strndup(parents, strcspn(parents, " "));
     *ret_mode = g_strdup(macvtap_network_get_mode(network));
@@ -145,14 +152,14 @@ ctl_find_source(Ctl *ctl, const char *network, char **ret_parent, char **ret_mod
 
     if (!read_network(ctl, network, &parent, &mode, &vlan, error))
         return FALSE;
-    if (!parent || !mode || g_str_equal(mode, "source"))
+    if (!ctl_libvirt_mode(mode))
         return ctl_fail(error, "libvirt has no interface like one on network %s", network);
     if (vlan && vlan[0])
         return ctl_fail(error,
                         "libvirt's own macvtap interface cannot tag, and network %s has VLAN %s",
                         network, vlan);
     *ret_parent = g_steal_pointer(&parent);
-    *ret_mode = g_strdup(g_str_equal(mode, "passthru") ? "passthrough" : mode);
+    *ret_mode = g_strdup(ctl_libvirt_mode(mode));
     return TRUE;
 }
 
@@ -164,7 +171,7 @@ is_like(const MacvtapNetwork *network, const char *parent, const char *mode)
     g_autofree char *vlan = macvtap_network_get_text(network, "vlan");
 
     return has && !vlan[0] && g_str_equal(parents, parent) &&
-           g_str_equal(has, g_str_equal(mode, "passthrough") ? "passthru" : mode);
+           g_strcmp0(ctl_libvirt_mode(has), mode) == 0;
 }
 
 char *

@@ -347,16 +347,11 @@ write_network(Replace *replace, const DomainNic *nic, const PortOptions *options
 {
     AUTO_FD int lock = ctl_lock(error);
     g_autoptr(DomainXml) now = lock >= 0 ? ctl_read_domain(replace->domain, 0, error) : NULL;
-    DomainPort *port = NULL;
+    DomainPort *port;
 
     if (!now || !domain_xml_check_whole(now, error))
         return FALSE;
-    for (guint i = 0; i < now->ports->len; i++) {
-        DomainPort *other = now->ports->pdata[i];
-
-        if (g_str_equal(other->target, nic->target))
-            port = other;
-    }
+    port = domain_xml_find_port(now, nic->target);
     if (!port) {
         port = g_new0(DomainPort, 1);
         port->target = g_strdup(nic->target);

@@ -64,15 +64,6 @@ print_list(void)
     return 0;
 }
 
-/* What libvirt's own networks call the mode; they have no source mode. */
-static char *
-libvirt_mode(const char *mode)
-{
-    if (g_str_equal(mode, "source"))
-        return NULL;
-    return g_strdup(g_str_equal(mode, "passthru") ? "passthrough" : mode);
-}
-
 static void
 take_network(XmlOptions *options, const MacvtapNetwork *network)
 {
@@ -80,7 +71,7 @@ take_network(XmlOptions *options, const MacvtapNetwork *network)
 
     options->parents = g_strsplit(parents, " ", -1);
     options->vlan = macvtap_network_get_text(network, "vlan");
-    options->mode = libvirt_mode(macvtap_network_get_mode(network));
+    options->mode = g_strdup(ctl_libvirt_mode(macvtap_network_get_mode(network)));
 }
 
 /* Lines whose text macvtapd would have to tell are left out without it: libvirt makes up a MAC. */
@@ -193,12 +184,6 @@ collect_taken(Ctl *ctl, const XmlOptions *options, GHashTable **ret_targets, GHa
     *ret_macs = ctl_collect(ctl, domain_xml_add_macs, NULL);
 }
 
-static guint
-interface_index(const char *name)
-{
-    return if_nametoindex(name);
-}
-
 int
 ctl_xml(Ctl *ctl, int argc, char **argv, GError **error)
 {
@@ -214,7 +199,7 @@ ctl_xml(Ctl *ctl, int argc, char **argv, GError **error)
     collect_taken(ctl, &options, &targets, &macs);
     if (!options.port.target)
         options.port.target =
-            target_name_choose(options.domain, geteuid() != 0, targets, interface_index);
+            target_name_choose(options.domain, geteuid() != 0, targets, if_nametoindex);
     if (!interface_name_check_chosen(options.port.target, error))
         return 1;
     ask_macvtapd(ctl, &options, macs);

@@ -60,18 +60,6 @@ free_nic(gpointer data)
     g_free(nic);
 }
 
-static DomainPort *
-find_port(const DomainXml *domain, const char *target)
-{
-    for (guint i = 0; target && i < domain->ports->len; i++) {
-        DomainPort *port = domain->ports->pdata[i];
-
-        if (g_str_equal(port->target, target))
-            return port;
-    }
-    return NULL;
-}
-
 static gboolean
 has_interface(const GPtrArray *nics, const DomainPort *port)
 {
@@ -92,7 +80,7 @@ read_nic(const DomainXml *domain, const GPtrArray *nics, xmlNode *interface)
     nic->type = get_attribute(interface, "type");
     nic->target = get_attribute(find_child(interface, "target"), "dev");
     nic->mac = get_attribute(find_child(interface, "mac"), "address");
-    nic->port = find_port(domain, nic->target);
+    nic->port = domain_xml_find_port(domain, nic->target);
     /* One port is one interface's: the first one's that has the device. */
     if (nic->port && has_interface(nics, nic->port))
         nic->port = NULL;

@@ -5,7 +5,9 @@
 
 #include "mac-address.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 const MacvtapPort *
 domain_port_find(const GPtrArray *ports, const char *target)
@@ -119,4 +121,20 @@ domain_port_explain(MacvtapClient *client, const char *uuid, const DomainPort *w
                             (*error)->message, name);
     g_clear_error(error);
     g_propagate_error(error, explained);
+}
+
+gboolean
+domain_port_get_device(const MacvtapPort *port, const char *sysfs, dev_t *ret_device)
+{
+    g_autofree char *path = g_strdup_printf("%s/class/net/%s/macvtap/tap%d/dev", sysfs,
+                                            macvtap_port_get_interface_name(port),
+                                            macvtap_port_get_interface_index(port));
+    g_autofree char *text = NULL;
+    guint major_number, minor_number;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL) ||
+        sscanf(text, "%u:%u", &major_number, &minor_number) != 2)
+        return FALSE;
+    *ret_device = makedev(major_number, minor_number);
+    return TRUE;
 }

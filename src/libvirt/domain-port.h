@@ -6,6 +6,8 @@
 #include "domain-xml.h"
 #include "macvtap.h"
 
+#include <sys/types.h>
+
 /* The port with this device, whoever holds it; NULL: none. */
 const MacvtapPort *domain_port_find(const GPtrArray *ports, const char *target);
 
@@ -27,6 +29,10 @@ const MacvtapPort *domain_port_find_old(const GPtrArray *ports, const char *uuid
  * where no other domain (uuid: this one's) has it. proc_folder: "/proc". */
 void domain_port_explain(MacvtapClient *client, const char *uuid, const DomainPort *wanted,
                          const char *proc_folder, GError **error);
+
+/* The number of the port's device, as below the folder sysfs ("/sys"); FALSE where it is not shown,
+ * as in another network namespace. */
+gboolean domain_port_get_device(const MacvtapPort *port, const char *sysfs, dev_t *ret_device);
 
 /* Whether both are the same MAC; FALSE unless both are one. */
 gboolean domain_port_same_mac(const char *a, const char *b);

@@ -132,8 +132,20 @@ text_of(const xmlNode *node)
     return copy;
 }
 
-gboolean
-domain_xml_network_is_valid(const char *network)
+DomainPort *
+domain_xml_find_port(const DomainXml *domain, const char *target)
+{
+    for (guint i = 0; target && i < domain->ports->len; i++) {
+        DomainPort *port = domain->ports->pdata[i];
+
+        if (g_str_equal(port->target, target))
+            return port;
+    }
+    return NULL;
+}
+
+static gboolean
+network_is_valid(const char *network)
 {
     for (const char *c = network; *c; c++) {
         if (!g_ascii_isgraph(*c))
@@ -168,16 +180,11 @@ check_port_texts(DomainXml *domain, const DomainPort *port)
                        port->target ? "network" : "target");
     if (!interface_name_check(port->target, &reason))
         return problem(domain, "metadata: target '%s': %s", target, reason->message);
-    if (!domain_xml_network_is_valid(port->network))
+    if (!network_is_valid(port->network))
         return problem(domain, "metadata: port %s: '%s' cannot be a network's name", target,
                        network);
-    for (guint i = 0; i < domain->ports->len; i++) {
-        const DomainPort *other = domain->ports->pdata[i];
-
-        if (g_str_equal(other->target, port->target))
-            return problem(domain, "metadata: two ports have the target '%s'", target);
-    }
-    return TRUE;
+    return !domain_xml_find_port(domain, port->target) ||
+           problem(domain, "metadata: two ports have the target '%s'", target);
 }
 
 static gboolean

@@ -63,8 +63,8 @@ gboolean domain_xml_check(const DomainXml *domain, GError **error);
  * would lose some of it. A port without its interface is no reason. */
 gboolean domain_xml_check_whole(const DomainXml *domain, GError **error);
 
-/* Whether the attribute network may be this. */
-gboolean domain_xml_network_is_valid(const char *network);
+/* The port with this target (NULL: none has), or NULL; it belongs to the domain. */
+DomainPort *domain_xml_find_port(const DomainXml *domain, const char *target);
 
 /* Whose the devices or MACs are: char * to a GPtrArray with the names of the domains. Unref it. */
 GHashTable *domain_xml_owners_new(void);

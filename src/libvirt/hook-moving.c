@@ -19,15 +19,7 @@
 static gboolean
 is_taken(const Hook *hook, const char *name)
 {
-    const GPtrArray *ports = hook->domain->ports;
-
-    for (guint i = 0; i < ports->len; i++) {
-        const DomainPort *port = ports->pdata[i];
-
-        if (g_str_equal(port->target, name))
-            return TRUE;
-    }
-    return hook->interface_index(name) != 0;
+    return domain_xml_find_port(hook->domain, name) || hook->interface_index(name) != 0;
 }
 
 /* The old name, cut, and some digits that another domain's device would not get. */

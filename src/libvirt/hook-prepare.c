@@ -22,12 +22,12 @@
 #include "hook-state.h"
 
 #include "macvtap.h"
+#include "network.h"
+#include "port.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
@@ -39,24 +39,6 @@ static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, .
         *error = g_error_new_valist(DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS, format, arguments);
     va_end(arguments);
     return FALSE;
-}
-
-/* What sysfs says the node's number must be. FALSE when it does not show this namespace's devices.
- */
-static gboolean
-read_device_number(const Hook *hook, const MacvtapPort *port, dev_t *ret_device)
-{
-    g_autofree char *path = g_strdup_printf("%s/class/net/%s/macvtap/tap%d/dev", hook->sysfs_folder,
-                                            macvtap_port_get_interface_name(port),
-                                            macvtap_port_get_interface_index(port));
-    g_autofree char *text = NULL;
-    guint major_number, minor_number;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL) ||
-        sscanf(text, "%u:%u", &major_number, &minor_number) != 2)
-        return FALSE;
-    *ret_device = makedev(major_number, minor_number);
-    return TRUE;
 }
 
 static gboolean
@@ -75,7 +57,7 @@ check_node(const Hook *hook, const MacvtapPort *port, GError **error)
                       g_strerror(errno));
     if (!S_ISCHR(status.st_mode))
         return refuse(error, "%s is no device", path);
-    if (read_device_number(hook, port, &device) && device != status.st_rdev)
+    if (domain_port_get_device(port, hook->sysfs_folder, &device) && device != status.st_rdev)
         return refuse(error, "%s is another device's", path);
     return TRUE;
 }
@@ -108,13 +90,7 @@ check_values(const DomainPort *wanted, const MacvtapPort *port, GError **error)
 const char *
 hook_port_name(const char *target)
 {
-    gboolean like_id = target[0] == 'p' && strlen(target) == 13;
-
-    for (const char *c = target; *c; c++) {
-        if (!g_ascii_isalnum(*c) && (c == target || !strchr("-_.", *c)))
-            return NULL;
-    }
-    return like_id ? NULL : target;
+    return network_name_is_valid(target) && !port_id_is_valid(target) ? target : NULL;
 }
 
 /* check_only: macvtapd says what it would make. */

@@ -41,12 +41,6 @@ hook_operation_find(const char *name)
     return NULL;
 }
 
-static guint
-interface_index(const char *name)
-{
-    return if_nametoindex(name);
-}
-
 int
 hook_open_state(void)
 {
@@ -69,7 +63,7 @@ hook_init(Hook *hook, DomainXml *domain, int state_folder)
         .proc_folder = "/proc",
         .device_folder = "/dev",
         .sysfs_folder = "/sys",
-        .interface_index = interface_index,
+        .interface_index = if_nametoindex,
         .notes = g_ptr_array_new_with_free_func(g_free),
     };
 }
