@@ -7,8 +7,6 @@
 #include <string.h>
 
 #define DEFAULT_MAX_QUEUES 8
-/* QEMU's and libvirt's own block. */
-#define DEFAULT_ALLOW_MACS "52:54:00:00:00:00/24"
 #define ADHOC_ALLOW_MACS "00:00:00:00:00:00/0"
 
 static void
@@ -38,7 +36,7 @@ network_new(const char *name)
     network->guest_vlans = g_new0(char *, 1);
     network->allow_uids = g_array_new(FALSE, FALSE, sizeof(uid_t));
     network->allow_gids = g_array_new(FALSE, FALSE, sizeof(gid_t));
-    set_allow_macs(network, DEFAULT_ALLOW_MACS);
+    set_allow_macs(network, NETWORK_DEFAULT_MACS);
     return network;
 }
 

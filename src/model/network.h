@@ -30,6 +30,13 @@ typedef enum MulticastPolicy {
 /* The most queues a macvtap can have: MAX_TAP_QUEUES of the kernel's include/linux/if_tap.h. */
 #define NETWORK_QUEUES_MAX 256
 
+/* Linux's ETH_MIN_MTU and ETH_MAX_MTU (include/uapi/linux/if_ether.h). */
+#define NETWORK_MTU_MIN 68
+#define NETWORK_MTU_MAX 65535
+
+/* The MAC addresses that a network allows by default: QEMU's and libvirt's own block. */
+#define NETWORK_DEFAULT_MACS "52:54:00:00:00:00/24"
+
 /* The most entries of a Sources= list: what a record and a request can hold. */
 #define NETWORK_SOURCES_MAX 256
 

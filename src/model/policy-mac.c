@@ -102,11 +102,13 @@ gboolean
 policy_generate_mac(const Network *network, const MacOrigin *origin, PolicyMacTaken taken,
                     gpointer user_data, MacAddress *ret_mac, GError **error)
 {
-    MacRange range = {.base = {{0x52, 0x54, 0x00}}, .prefix_bits = 24};
     g_autofree char *shown = NULL;
+    MacRange range;
 
     if (network->allow_macs->len > 0)
         range = g_array_index(network->allow_macs, MacRange, 0);
+    else
+        mac_range_parse(NETWORK_DEFAULT_MACS, &range);
     if (generate_in_range(&range, origin, network->name, taken, user_data, ret_mac))
         return TRUE;
     shown = mac_range_format(&range);

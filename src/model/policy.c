@@ -6,10 +6,6 @@
 
 #include <string.h>
 
-/* Linux's ETH_MIN_MTU and ETH_MAX_MTU (include/uapi/linux/if_ether.h). */
-#define MTU_MIN 68
-#define MTU_MAX 65535
-
 gboolean
 policy_may_use(const Network *network, const Caller *caller)
 {
@@ -192,9 +188,9 @@ check_mac(const Network *network, const MacAddress *mac, GError **error)
 static gboolean
 check_mtu(const Network *network, guint32 mtu, GError **error)
 {
-    if (mtu < MTU_MIN || mtu > MTU_MAX)
+    if (mtu < NETWORK_MTU_MIN || mtu > NETWORK_MTU_MAX)
         return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "MTU must be %d to %d, not %u",
-                              MTU_MIN, MTU_MAX, mtu);
+                              NETWORK_MTU_MIN, NETWORK_MTU_MAX, mtu);
     if (network->mtu > 0 && mtu > network->mtu)
         return port_error_set(error, PORT_ERROR_MTU_TOO_LARGE,
                               "MTU %u is above %u, which network '%s' sets (MTU=)", mtu,
