@@ -89,7 +89,7 @@ process_has_ended(int pidfd)
 /* Says what is wrong with what was read of the process, if anything is; with errno if it could not
  * be read. */
 static gboolean
-judge(int pidfd, pid_t pid, gboolean read, GError **error)
+check_alive(int pidfd, pid_t pid, gboolean read, GError **error)
 {
     struct pollfd item = {.fd = pidfd, .events = POLLIN};
     int saved = errno;
@@ -107,7 +107,7 @@ describe(int pidfd, pid_t pid, Process *ret_process, GError **error)
 {
     Process process = {.pidfd = pidfd, .pid = pid};
 
-    if (!judge(pidfd, pid, read_start_time(pid, &process.start_time), error))
+    if (!check_alive(pidfd, pid, read_start_time(pid, &process.start_time), error))
         return FALSE;
     *ret_process = process;
     return TRUE;
@@ -118,7 +118,7 @@ process_read_uid(const Process *process, uid_t *ret_uid, GError **error)
 {
     uid_t uid = 0;
 
-    if (!judge(process->pidfd, process->pid, read_uid(process->pid, &uid), error))
+    if (!check_alive(process->pidfd, process->pid, read_uid(process->pid, &uid), error))
         return FALSE;
     *ret_uid = uid;
     return TRUE;

@@ -145,9 +145,9 @@ free_wanted_mac(Creation *creation)
                              &creation->wanted_mac, NULL))
         return;
     if (creation_network_has_mac(creation, &creation->wanted_mac, TRUE))
-        removals_hurry(removals, was_callers, creation);
+        removals_flush_matching(removals, was_callers, creation);
     if (creation_network_has_mac(creation, &creation->wanted_mac, TRUE))
-        removals_hurry(removals, has_wanted_mac, creation);
+        removals_flush_matching(removals, has_wanted_mac, creation);
 }
 
 static gboolean
@@ -196,7 +196,7 @@ creation_make_room(Creation *creation, GError **error)
 {
     Removals *removals = creation->broker->removals;
 
-    while (removals_hurry(removals, is_in_the_way, creation))
+    while (removals_flush_matching(removals, is_in_the_way, creation))
         ;
     free_wanted_mac(creation);
     for (;;) {
@@ -204,7 +204,7 @@ creation_make_room(Creation *creation, GError **error)
 
         if (check_limits(creation, &cause))
             return TRUE;
-        if (!removals_hurry(removals, counts_as_well, creation)) {
+        if (!removals_flush_matching(removals, counts_as_well, creation)) {
             g_propagate_error(error, cause);
             return FALSE;
         }

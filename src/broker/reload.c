@@ -114,7 +114,7 @@ add_outdated(NetworkChange *change, const Port *port)
 }
 
 static void
-judge_port(Broker *broker, Port *port, gboolean has_changed, GPtrArray *changes)
+report_port(Broker *broker, Port *port, gboolean has_changed, GPtrArray *changes)
 {
     NetworkChange *change = find_change(changes, port->network);
 
@@ -147,7 +147,7 @@ broker_reload_networks(Broker *broker, GHashTable *networks)
         Port *port = ports->pdata[i];
 
         if (!port->is_ending)
-            judge_port(broker, port, g_hash_table_contains(followed, port), changes);
+            report_port(broker, port, g_hash_table_contains(followed, port), changes);
     }
     return changes;
 }

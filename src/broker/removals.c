@@ -3,21 +3,21 @@
  * Theory of operation
  *
  * The kernel removes links while the caller waits, and a dying host ends thousands of ports at
- * once. So ports that are to go are queued, and the main loop removes a piece of the queue at a
- * time. Nothing waits for a time: a piece's turn comes as soon as nothing else is ready. So all
- * that came while one piece was removed (the kernel takes 20 ms for one port and little more for
- * many) is handled before the next: calls, none of which waits for more than one piece, and
+ * once. So ports that are to go are queued, and the main loop removes a batch of the queue at a
+ * time. Nothing waits for a time: a batch's turn comes as soon as nothing else is ready. So all
+ * that came while one batch was removed (the kernel takes 20 ms for one port and little more for
+ * many) is handled before the next: calls, none of which waits for more than one batch, and
  * further removals, which join it. When the calls do not end, they get a third of the time: a
- * piece's turn comes when they have had half as long as the last piece took.
+ * batch's turn comes when they have had half as long as the last batch took.
  *
  * From the moment that it is queued a port is ending: callers find it no more. It keeps its place
  * in the registry, for its name, its MAC and its device are still taken; a creation that needs one
- * of these has just that port removed at once (removals_hurry()). Ports that somebody waits for
- * take turns with those whose holder has ended.
+ * of these has just that port removed at once (removals_flush_matching()). Ports that somebody
+ * waits for take turns with those whose holder has ended.
  *
  * The record says ID.deleting when somebody asked for the removal, from before he waits: a daemon
  * that ends meanwhile leaves nothing that the next does not finish. Ports whose holder has ended
- * get there with their piece; the next daemon would find that holder ended just the same.
+ * get there with their batch; the next daemon would find that holder ended just the same.
  */
 #include "removals.h"
 
@@ -26,7 +26,7 @@
 #include "port-error.h"
 
 /*
- * The ports in one piece. A piece takes the kernel's grace period, some 20 ms, however many they
+ * The ports in one batch. A batch takes the kernel's grace period, some 20 ms, however many they
  * are, and 0.5 ms of processor time for each, nearly all of it in the kernel with its lock on links
  * (RTNL) held; more where the parent has thousands, for the kernel looks through all of them for
  * each. A creation waits for both, and so does one that does not ask us, but for the grace period.
@@ -34,7 +34,7 @@
  * creations took 0.3 to 1.9 times as long as the slowest of those, with 128 0.9 to 3.3 times, with
  * 256 1.4 to 6.7 times; and all was over hardly sooner.
  */
-#define PIECE 64
+#define BATCH_MAX 64
 
 /* Somebody waits for these. */
 typedef struct Waiter {
@@ -47,33 +47,33 @@ typedef struct Waiter {
 } Waiter;
 
 /* A port that is ending. */
-typedef struct Leaving {
+typedef struct PendingRemoval {
     Port *port;
     gboolean holder_ended; /* or nobody got it: what could not be removed is tried again */
     gboolean is_undo;      /* nobody got it */
     GPtrArray *waiters;    /* of Waiter; NULL: nobody waits */
     GQueue *queue;         /* that it is in, */
     GList link;            /* as this element */
-} Leaving;
+} PendingRemoval;
 
 struct Removals {
     Broker *broker;
-    GQueue asked;        /* of Leaving with waiters */
-    GQueue ended;        /* of Leaving without */
-    GHashTable *leaving; /* Port -> its Leaving, owned, while that is in a queue */
+    GQueue asked;        /* of PendingRemoval with waiters */
+    GQueue ended;        /* of PendingRemoval without */
+    GHashTable *pending; /* Port -> its PendingRemoval, owned, while that is in a queue */
     GPtrArray *failed;   /* ids of ports whose holder has ended, but which are still there */
-    GSource *when_idle;  /* of the next piece, or NULL: when nothing else is ready, */
+    GSource *when_idle;  /* of the next batch, or NULL: when nothing else is ready, */
     GSource *when_due;   /* and when others have had their share, whatever is ready */
-    gint64 duration;     /* of the last piece, in microseconds */
+    gint64 duration;     /* of the last batch, in microseconds */
 };
 
 static void
-leaving_free(gpointer data)
+pending_removal_free(gpointer data)
 {
-    Leaving *leaving = data;
+    PendingRemoval *pending = data;
 
-    g_clear_pointer(&leaving->waiters, g_ptr_array_unref);
-    g_free(leaving);
+    g_clear_pointer(&pending->waiters, g_ptr_array_unref);
+    g_free(pending);
 }
 
 Removals *
@@ -84,7 +84,7 @@ removals_new(Broker *broker)
     removals->broker = broker;
     g_queue_init(&removals->asked);
     g_queue_init(&removals->ended);
-    removals->leaving = g_hash_table_new_full(NULL, NULL, NULL, leaving_free);
+    removals->pending = g_hash_table_new_full(NULL, NULL, NULL, pending_removal_free);
     removals->failed = g_ptr_array_new_with_free_func(g_free);
     return removals;
 }
@@ -99,10 +99,10 @@ waiter_finish(Waiter *waiter)
 
 /* The port has gone, or (error) is as it was before. */
 static void
-tell_waiters(const Leaving *leaving, const GError *error)
+tell_waiters(const PendingRemoval *pending, const GError *error)
 {
-    for (guint i = 0; leaving->waiters && i < leaving->waiters->len; i++) {
-        Waiter *waiter = leaving->waiters->pdata[i];
+    for (guint i = 0; pending->waiters && i < pending->waiters->len; i++) {
+        Waiter *waiter = pending->waiters->pdata[i];
 
         if (error && !waiter->error)
             waiter->error = g_error_copy(error);
@@ -132,15 +132,15 @@ removals_stop(Removals *removals)
 {
     g_autoptr(GError) error = NULL;
     GHashTableIter iter;
-    gpointer leaving;
+    gpointer pending;
 
     unschedule(removals);
     port_error_set(&error, PORT_ERROR_SYSTEM,
                    "macvtapd is shutting down; the removal will be completed at the next start");
-    g_hash_table_iter_init(&iter, removals->leaving);
-    while (g_hash_table_iter_next(&iter, NULL, &leaving)) {
-        tell_waiters(leaving, error);
-        g_clear_pointer(&((Leaving *)leaving)->waiters, g_ptr_array_unref);
+    g_hash_table_iter_init(&iter, removals->pending);
+    while (g_hash_table_iter_next(&iter, NULL, &pending)) {
+        tell_waiters(pending, error);
+        g_clear_pointer(&((PendingRemoval *)pending)->waiters, g_ptr_array_unref);
     }
 }
 
@@ -150,45 +150,45 @@ removals_free(Removals *removals)
     if (!removals)
         return;
     removals_stop(removals);
-    g_hash_table_unref(removals->leaving);
+    g_hash_table_unref(removals->pending);
     g_ptr_array_unref(removals->failed);
     g_free(removals);
 }
 
 static void
-queue_up(GQueue *queue, Leaving *leaving)
+queue_up(GQueue *queue, PendingRemoval *pending)
 {
-    leaving->queue = queue;
-    g_queue_push_tail_link(queue, &leaving->link);
+    pending->queue = queue;
+    g_queue_push_tail_link(queue, &pending->link);
 }
 
-/* The port stays what it is, and its Leaving is the caller's now. */
-static Leaving *
-take_out(Removals *removals, Leaving *leaving)
+/* The port stays what it is, and its PendingRemoval is the caller's now. */
+static PendingRemoval *
+take_out(Removals *removals, PendingRemoval *pending)
 {
-    g_queue_unlink(leaving->queue, &leaving->link);
-    g_hash_table_steal(removals->leaving, leaving->port);
-    return leaving;
+    g_queue_unlink(pending->queue, &pending->link);
+    g_hash_table_steal(removals->pending, pending->port);
+    return pending;
 }
 
 static void
-settle(Removals *removals, const PortRemoval *removal, Leaving *leaving)
+settle(Removals *removals, const PortRemoval *removal, PendingRemoval *pending)
 {
     if (!removal->gone) {
         /* Callers never see a port whose creation failed. */
-        leaving->port->is_ending = leaving->port->state == PORT_STATE_CREATING;
-        if (leaving->holder_ended)
-            g_ptr_array_add(removals->failed, g_strdup(leaving->port->id));
+        pending->port->is_ending = pending->port->state == PORT_STATE_CREATING;
+        if (pending->holder_ended)
+            g_ptr_array_add(removals->failed, g_strdup(pending->port->id));
     }
-    tell_waiters(leaving, removal->error);
-    leaving_free(leaving);
+    tell_waiters(pending, removal->error);
+    pending_removal_free(pending);
 }
 
 static void
-warn_of_failure(GPtrArray *piece, const PortRemoval *each)
+warn_of_failure(GPtrArray *batch, const PortRemoval *each)
 {
-    for (guint i = 0; i < piece->len; i++) {
-        if (!each[i].error || !((const Leaving *)piece->pdata[i])->holder_ended)
+    for (guint i = 0; i < batch->len; i++) {
+        if (!each[i].error || !((const PendingRemoval *)batch->pdata[i])->holder_ended)
             continue;
         g_warning("ports whose holder has ended could not be removed, which will be tried again:"
                   " %s",
@@ -198,44 +198,44 @@ warn_of_failure(GPtrArray *piece, const PortRemoval *each)
 }
 
 static PortEnd
-end_of(const Leaving *leaving)
+end_of(const PendingRemoval *pending)
 {
-    const Waiter *first = leaving->waiters ? leaving->waiters->pdata[0] : NULL;
+    const Waiter *first = pending->waiters ? pending->waiters->pdata[0] : NULL;
 
-    return (PortEnd){.reason = leaving->is_undo ? PORT_END_LOST_GRANT
+    return (PortEnd){.reason = pending->is_undo ? PORT_END_LOST_GRANT
                                : first          ? PORT_END_ASKED
                                                 : PORT_END_HOLDER,
                      .ender = first ? first->ender : NULL};
 }
 
-/* Removes these (of Leaving, taken out); TRUE if any has gone. */
+/* Removes these (of PendingRemoval, taken out); TRUE if any has gone. */
 static gboolean
-remove_piece(Removals *removals, GPtrArray *piece)
+remove_batch(Removals *removals, GPtrArray *batch)
 {
-    g_autofree PortRemoval *each = g_new0(PortRemoval, piece->len);
-    gboolean is_last = g_hash_table_size(removals->leaving) == 0, any = FALSE;
+    g_autofree PortRemoval *each = g_new0(PortRemoval, batch->len);
+    gboolean is_last = g_hash_table_size(removals->pending) == 0, any = FALSE;
 
-    for (guint i = 0; i < piece->len; i++) {
-        each[i].port = ((const Leaving *)piece->pdata[i])->port;
-        each[i].end = end_of(piece->pdata[i]);
+    for (guint i = 0; i < batch->len; i++) {
+        each[i].port = ((const PendingRemoval *)batch->pdata[i])->port;
+        each[i].end = end_of(batch->pdata[i]);
     }
-    broker_remove_ports(removals->broker, each, piece->len, is_last);
-    warn_of_failure(piece, each);
-    for (guint i = 0; i < piece->len; i++) {
+    broker_remove_ports(removals->broker, each, batch->len, is_last);
+    warn_of_failure(batch, each);
+    for (guint i = 0; i < batch->len; i++) {
         any |= each[i].gone;
-        settle(removals, &each[i], piece->pdata[i]);
+        settle(removals, &each[i], batch->pdata[i]);
         g_clear_error(&each[i].error);
     }
     return any;
 }
 
 static void
-take_next(Removals *removals, GQueue *queue, GPtrArray *piece)
+take_next(Removals *removals, GQueue *queue, GPtrArray *batch)
 {
-    Leaving *leaving = g_queue_peek_head(queue);
+    PendingRemoval *pending = g_queue_peek_head(queue);
 
-    if (leaving && piece->len < PIECE)
-        g_ptr_array_add(piece, take_out(removals, leaving));
+    if (pending && batch->len < BATCH_MAX)
+        g_ptr_array_add(batch, take_out(removals, pending));
 }
 
 static void schedule(Removals *removals);
@@ -244,16 +244,16 @@ static gboolean
 on_turn(gpointer user_data)
 {
     Removals *removals = user_data;
-    g_autoptr(GPtrArray) piece = g_ptr_array_sized_new(PIECE);
+    g_autoptr(GPtrArray) batch = g_ptr_array_sized_new(BATCH_MAX);
     gint64 begin = g_get_monotonic_time();
 
     unschedule(removals);
-    while (piece->len < PIECE && g_hash_table_size(removals->leaving) > 0) {
-        take_next(removals, &removals->asked, piece);
-        take_next(removals, &removals->ended, piece);
+    while (batch->len < BATCH_MAX && g_hash_table_size(removals->pending) > 0) {
+        take_next(removals, &removals->asked, batch);
+        take_next(removals, &removals->ended, batch);
     }
-    if (piece->len > 0)
-        remove_piece(removals, piece);
+    if (batch->len > 0)
+        remove_batch(removals, batch);
     removals->duration = g_get_monotonic_time() - begin;
     schedule(removals);
     return G_SOURCE_REMOVE;
@@ -282,40 +282,40 @@ add_source(Removals *removals, gint priority, gint64 ready_time)
 static void
 schedule(Removals *removals)
 {
-    if (removals->when_idle || g_hash_table_size(removals->leaving) == 0)
+    if (removals->when_idle || g_hash_table_size(removals->pending) == 0)
         return;
     removals->when_idle = add_source(removals, G_PRIORITY_DEFAULT_IDLE, 0);
     removals->when_due =
         add_source(removals, G_PRIORITY_DEFAULT, g_get_monotonic_time() + removals->duration / 2);
 }
 
-static Leaving *
-leave(Removals *removals, Port *port)
+static PendingRemoval *
+queue_removal(Removals *removals, Port *port)
 {
-    Leaving *leaving = g_hash_table_lookup(removals->leaving, port);
+    PendingRemoval *pending = g_hash_table_lookup(removals->pending, port);
 
-    if (leaving)
-        return leaving;
-    leaving = g_new0(Leaving, 1);
-    leaving->port = port;
-    leaving->link.data = leaving;
+    if (pending)
+        return pending;
+    pending = g_new0(PendingRemoval, 1);
+    pending->port = port;
+    pending->link.data = pending;
     port->is_ending = TRUE;
-    g_hash_table_insert(removals->leaving, port, leaving);
-    queue_up(&removals->ended, leaving);
-    return leaving;
+    g_hash_table_insert(removals->pending, port, pending);
+    queue_up(&removals->ended, pending);
+    return pending;
 }
 
 static void
-wait_for(Removals *removals, Leaving *leaving, Waiter *waiter)
+wait_for(Removals *removals, PendingRemoval *pending, Waiter *waiter)
 {
-    if (!leaving->waiters) {
-        leaving->waiters = g_ptr_array_new();
-        g_queue_unlink(leaving->queue, &leaving->link);
-        queue_up(&removals->asked, leaving);
+    if (!pending->waiters) {
+        pending->waiters = g_ptr_array_new();
+        g_queue_unlink(pending->queue, &pending->link);
+        queue_up(&removals->asked, pending);
         /* A record that cannot be marked cannot be removed either, which is told then. */
-        registry_retire(removals->broker->registry, leaving->port, NULL);
+        registry_retire(removals->broker->registry, pending->port, NULL);
     }
-    g_ptr_array_add(leaving->waiters, waiter);
+    g_ptr_array_add(pending->waiters, waiter);
 }
 
 void
@@ -333,7 +333,7 @@ removals_begin(Removals *removals, GPtrArray *ports, const PortEnder *ender, Bro
         return;
     }
     for (guint i = 0; i < ports->len; i++)
-        wait_for(removals, leave(removals, ports->pdata[i]), waiter);
+        wait_for(removals, queue_removal(removals, ports->pdata[i]), waiter);
     schedule(removals);
 }
 
@@ -344,7 +344,7 @@ removals_begin_ended(Removals *removals, const char *const *port_ids)
         Port *port = port_table_find(removals->broker->ports, *port_ids);
 
         if (port)
-            leave(removals, port)->holder_ended = TRUE;
+            queue_removal(removals, port)->holder_ended = TRUE;
     }
     schedule(removals);
 }
@@ -352,9 +352,9 @@ removals_begin_ended(Removals *removals, const char *const *port_ids)
 void
 removals_begin_undo(Removals *removals, Port *port)
 {
-    Leaving *leaving = leave(removals, port);
+    PendingRemoval *pending = queue_removal(removals, port);
 
-    leaving->holder_ended = leaving->is_undo = TRUE;
+    pending->holder_ended = pending->is_undo = TRUE;
     registry_retire(removals->broker->registry, port, NULL);
     schedule(removals);
 }
@@ -372,28 +372,28 @@ removals_retry(Removals *removals)
 gboolean
 removals_pending(const Removals *removals)
 {
-    return g_hash_table_size(removals->leaving) > 0;
+    return g_hash_table_size(removals->pending) > 0;
 }
 
 static void
 take_matches(Removals *removals, GQueue *queue, RemovalsMatch match, gpointer user_data,
-             GPtrArray *piece)
+             GPtrArray *batch)
 {
-    for (GList *link = queue->head, *next; link && piece->len < PIECE; link = next) {
-        Leaving *leaving = link->data;
+    for (GList *link = queue->head, *next; link && batch->len < BATCH_MAX; link = next) {
+        PendingRemoval *pending = link->data;
 
         next = link->next;
-        if (match(leaving->port, user_data))
-            g_ptr_array_add(piece, take_out(removals, leaving));
+        if (match(pending->port, user_data))
+            g_ptr_array_add(batch, take_out(removals, pending));
     }
 }
 
 gboolean
-removals_hurry(Removals *removals, RemovalsMatch match, gpointer user_data)
+removals_flush_matching(Removals *removals, RemovalsMatch match, gpointer user_data)
 {
-    g_autoptr(GPtrArray) piece = g_ptr_array_new();
+    g_autoptr(GPtrArray) batch = g_ptr_array_new();
 
-    take_matches(removals, &removals->asked, match, user_data, piece);
-    take_matches(removals, &removals->ended, match, user_data, piece);
-    return piece->len > 0 && remove_piece(removals, piece);
+    take_matches(removals, &removals->asked, match, user_data, batch);
+    take_matches(removals, &removals->ended, match, user_data, batch);
+    return batch->len > 0 && remove_batch(removals, batch);
 }

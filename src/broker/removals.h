@@ -17,7 +17,7 @@ void removals_free(Removals *removals);
 
 /*
  * These ports (of Port, in the registry) are ending from now on, and the main loop removes them
- * piece by piece. Those that end already are not begun anew, but waited for as well. done is called
+ * batch by batch. Those that end already are not begun anew, but waited for as well. done is called
  * once, when each has gone or could not be removed; at once if there is none.
  */
 void removals_begin(Removals *removals, GPtrArray *ports, const PortEnder *ender,
@@ -38,5 +38,5 @@ gboolean removals_pending(const Removals *removals);
 
 typedef gboolean (*RemovalsMatch)(const Port *port, gpointer user_data);
 
-/* Removes now, as one piece, ports that are ending and match. FALSE: none has gone. */
-gboolean removals_hurry(Removals *removals, RemovalsMatch match, gpointer user_data);
+/* Removes now, as one batch, ports that are ending and match. FALSE: none has gone. */
+gboolean removals_flush_matching(Removals *removals, RemovalsMatch match, gpointer user_data);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "declared.h"
 
+#include "bounded-close.h"
 #include "broker.h"
 #include "config.h"
 #include "file.h"
-#include "hurry.h"
 #include "linux.h"
 #include "log.h"
 #include "port-features.h"
@@ -40,9 +40,10 @@ static const Privileges end_privileges = {
 };
 
 static const Privileges *const single_parts[] = {
-    &file_privileges,      &process_privileges,        &random_privileges, &config_privileges,
-    &vhost_net_privileges, &varlink_server_privileges, &hurry_privileges,  &log_privileges,
-    &loop_privileges,      &library_privileges,        &end_privileges,    NULL,
+    &file_privileges,          &process_privileges,   &random_privileges,
+    &config_privileges,        &vhost_net_privileges, &varlink_server_privileges,
+    &bounded_close_privileges, &log_privileges,       &loop_privileges,
+    &library_privileges,       &end_privileges,       NULL,
 };
 
 GPtrArray *

@@ -46,7 +46,7 @@ migration_prepare(FeatureHost *host, NewPort *new, GError **error)
 }
 
 static void
-guest_is_here(FeatureHost *host, Port *port)
+leave_vepa(FeatureHost *host, Port *port)
 {
     port->incoming = FALSE;
     host->ops->save(host, port);
@@ -61,7 +61,7 @@ on_transmit(int index, gpointer user_data)
     Port *port = port_table_find_index(host->ports, index);
 
     if (port && port->incoming && !port->is_ending)
-        guest_is_here(host, port);
+        leave_vepa(host, port);
 }
 
 static gboolean
@@ -117,7 +117,7 @@ migration_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError **
             cause->message);
     if (sent != port->sent_before) {
         unwatch_guest(host, port);
-        guest_is_here(host, port);
+        leave_vepa(host, port);
     }
     return TRUE;
 }

@@ -28,7 +28,7 @@
  * alone: on "exists" the rest would change somebody else's link. After it the index is known to be
  * ours, and any failure ends with deleting that index.
  *
- * A VLAN device cannot go up while its parent is down (ENETDOWN); it keeps its dress, and the
+ * A VLAN device cannot go up while its parent is down (ENETDOWN); it keeps its setup, and the
  * kernel sets it up together with the parent (vlan_device_event()).
  */
 #include "linux-private.h"
@@ -46,13 +46,13 @@
 #include <unistd.h>
 
 NetlinkMessage *
-link_create_request(const LinkDress *dress, gsize size)
+link_create_request(const LinkSetup *setup, gsize size)
 {
     NetlinkMessage *message = netlink_link_request(
-        RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO, dress->index, 256 + size);
+        RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO, setup->index, 256 + size);
 
-    nla_put_string(message, IFLA_IFNAME, dress->name);
-    nla_put_u32(message, IFLA_LINK, (guint32)dress->parent_index);
+    nla_put_string(message, IFLA_IFNAME, setup->name);
+    nla_put_u32(message, IFLA_LINK, (guint32)setup->parent_index);
     return message;
 }
 
@@ -68,9 +68,9 @@ put_addr_gen_mode_none(NetlinkMessage *message)
 }
 
 static gboolean
-is_up_apart(const LinkDress *dress)
+is_up_apart(const LinkSetup *setup)
 {
-    return dress->flags_before_up || dress->rises_with_parent;
+    return setup->flags_before_up || setup->rises_with_parent;
 }
 
 static void
@@ -85,37 +85,37 @@ put_flags(NetlinkMessage *message, guint32 flags)
 #define UP_FLAGS (IFF_UP | IFF_NOARP)
 
 static guint32
-up_flags(const LinkDress *dress)
+up_flags(const LinkSetup *setup)
 {
-    return dress->stays_down ? IFF_NOARP : UP_FLAGS;
+    return setup->stays_down ? IFF_NOARP : UP_FLAGS;
 }
 
 static NetlinkMessage *
-dress_request(const LinkDress *dress, int index, gboolean has_ipv6)
+setup_request(const LinkSetup *setup, int index, gboolean has_ipv6)
 {
     NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 512);
 
-    put_flags(message, dress->flags | (is_up_apart(dress) ? 0 : up_flags(dress)));
+    put_flags(message, setup->flags | (is_up_apart(setup) ? 0 : up_flags(setup)));
     if (has_ipv6)
         put_addr_gen_mode_none(message);
-    if (dress->alias)
-        nla_put_string(message, IFLA_IFALIAS, dress->alias);
+    if (setup->alias)
+        nla_put_string(message, IFLA_IFALIAS, setup->alias);
     return message;
 }
 
 static NetlinkMessage *
-up_request(const LinkDress *dress, int index)
+up_request(const LinkSetup *setup, int index)
 {
     NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 16);
 
-    put_flags(message, up_flags(dress));
+    put_flags(message, up_flags(setup));
     return message;
 }
 
 /* With an index in the request the kernel says EEXIST for a taken index as for a taken name, and
  * for a taken VLAN as well; only for the last it has words. */
 static gboolean
-explain_create_failure(LinuxKernel *kernel, const LinkDress *dress, const NetlinkResult *result,
+explain_create_failure(LinuxKernel *kernel, const LinkSetup *setup, const NetlinkResult *result,
                        const char *what, GError **error)
 {
     LinkInfo other;
@@ -125,10 +125,10 @@ explain_create_failure(LinuxKernel *kernel, const LinkDress *dress, const Netlin
         return error_set_errno(error, ENOPKG, "%s (%s)", what, result->text);
     if (result->errnum != EEXIST)
         return netlink_result_error(result, what, error);
-    if (link_get_by_name(&kernel->kernel, dress->name, &other, NULL))
+    if (link_get_by_name(&kernel->kernel, setup->name, &other, NULL))
         return error_set_errno(error, EEXIST, "%s (the name is taken)", what);
-    if (dress->index && link_get_by_index(&kernel->kernel, dress->index, &other, NULL))
-        return error_set_errno(error, EBUSY, "%s (index %d is %s's)", what, dress->index,
+    if (setup->index && link_get_by_index(&kernel->kernel, setup->index, &other, NULL))
+        return error_set_errno(error, EBUSY, "%s (index %d is %s's)", what, setup->index,
                                other.name);
     return netlink_result_error(result, what, error);
 }
@@ -142,28 +142,28 @@ take_link(guint index, struct nlmsghdr *message, gpointer user_data)
 /* The kernel may have made the link although its answer is lost: then nobody but us has given this
  * name to this index. */
 static void
-remove_unanswered(LinuxKernel *kernel, const LinkDress *dress)
+remove_unanswered(LinuxKernel *kernel, const LinkSetup *setup)
 {
     LinkInfo link;
 
-    if (link_get_by_index(&kernel->kernel, dress->index, &link, NULL) && link.alias[0] == '\0' &&
-        strcmp(link.name, dress->name) == 0)
+    if (link_get_by_index(&kernel->kernel, setup->index, &link, NULL) && link.alias[0] == '\0' &&
+        strcmp(link.name, setup->name) == 0)
         link_remove(&kernel->kernel, &link.index, 1, NULL);
 }
 
 /* link->index stays 0 where the kernel's answer (NLM_F_ECHO, since 6.2) does not tell the link. */
 static gboolean
-make_link(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress, const char *what,
+make_link(LinuxKernel *kernel, NetlinkMessage *request, const LinkSetup *setup, const char *what,
           LinkInfo *link, GError **error)
 {
     NetlinkResult result;
 
     if (!netlink_talk(kernel->netlink, &request, 1, take_link, link, &result, error)) {
-        remove_unanswered(kernel, dress);
+        remove_unanswered(kernel, setup);
         return FALSE;
     }
     if (result.errnum != 0)
-        return explain_create_failure(kernel, dress, &result, what, error);
+        return explain_create_failure(kernel, setup, &result, what, error);
     return TRUE;
 }
 
@@ -196,62 +196,62 @@ disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, gboolean *
 /* What the kernel makes of a link when it goes up: dev_get_flags() and default_operstate(). Before
  * 6.8 it tells the operational state only after a worker of its own has run. */
 static void
-note_up(const LinkDress *dress, LinkInfo *link)
+note_up(const LinkSetup *setup, LinkInfo *link)
 {
-    link->flags |= UP_FLAGS | dress->flags;
+    link->flags |= UP_FLAGS | setup->flags;
     if (link->carrier)
         link->flags |= IFF_RUNNING | IFF_LOWER_UP;
     link->operational_state = link->carrier ? IF_OPER_UP : IF_OPER_LOWERLAYERDOWN;
-    g_strlcpy(link->alias, dress->alias ? dress->alias : "", sizeof link->alias);
+    g_strlcpy(link->alias, setup->alias ? setup->alias : "", sizeof link->alias);
     link->host_ipv6 = FALSE;
 }
 
 static gboolean
-finish_link(LinuxKernel *kernel, const LinkDress *dress, int index, gboolean has_ipv6,
+finish_link(LinuxKernel *kernel, const LinkSetup *setup, int index, gboolean has_ipv6,
             const char *what, LinkInfo *link, GError **error)
 {
-    g_autoptr(NetlinkMessage) dressing = dress_request(dress, index, has_ipv6);
-    g_autoptr(NetlinkMessage) up = is_up_apart(dress) ? up_request(dress, index) : NULL;
+    g_autoptr(NetlinkMessage) setting_up = setup_request(setup, index, has_ipv6);
+    g_autoptr(NetlinkMessage) up = is_up_apart(setup) ? up_request(setup, index) : NULL;
     g_autoptr(NetlinkMessage) get = NULL;
-    NetlinkMessage *messages[3] = {dressing};
+    NetlinkMessage *messages[3] = {setting_up};
     NetlinkResult results[G_N_ELEMENTS(messages)];
     gsize n_messages = 1;
 
     if (up)
         messages[n_messages++] = up;
-    if (!link->index || dress->stays_down)
+    if (!link->index || setup->stays_down)
         messages[n_messages++] = get = link_get_request(index, NULL);
     if (!netlink_talk(kernel->netlink, messages, n_messages, take_link, link, results, error))
         return FALSE;
-    if (dress->rises_with_parent && results[1].errnum == ENETDOWN && results[0].errnum == 0)
+    if (setup->rises_with_parent && results[1].errnum == ENETDOWN && results[0].errnum == 0)
         return link_get_by_index(&kernel->kernel, index, link, error);
     for (gsize i = 0; i < n_messages; i++) {
         if (results[i].errnum)
             return netlink_result_error(&results[i], what, error);
     }
-    if (!dress->stays_down)
-        note_up(dress, link);
+    if (!setup->stays_down)
+        note_up(setup, link);
     return TRUE;
 }
 
 gboolean
-link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress, const char *what,
+link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkSetup *setup, const char *what,
             LinkInfo *ret_link, GError **error)
 {
     LinkInfo link = {0};
     gboolean has_ipv6;
     int index;
 
-    if (!make_link(kernel, request, dress, what, &link, error))
+    if (!make_link(kernel, request, setup, what, &link, error))
         return FALSE;
-    index = link.index ? link.index : dress->index;
+    index = link.index ? link.index : setup->index;
     if (index == 0) {
-        if (!link_get_by_name(&kernel->kernel, dress->name, &link, error))
+        if (!link_get_by_name(&kernel->kernel, setup->name, &link, error))
             return FALSE;
         index = link.index;
     }
-    if (!disable_ipv6(kernel, dress->name, what, &has_ipv6, error) ||
-        !finish_link(kernel, dress, index, has_ipv6, what, &link, error)) {
+    if (!disable_ipv6(kernel, setup->name, what, &has_ipv6, error) ||
+        !finish_link(kernel, setup, index, has_ipv6, what, &link, error)) {
         link_remove(&kernel->kernel, &index, 1, NULL);
         return FALSE;
     }

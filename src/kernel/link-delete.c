@@ -81,7 +81,7 @@ choose_group(LinuxKernel *kernel, gsize n_links, guint32 *ret_group, GError **er
 
 /* Keeps only the first failure; "gone already" is none. */
 static gboolean
-judge(const NetlinkResult *result, int index, GError **error)
+check_result(const NetlinkResult *result, int index, GError **error)
 {
     g_autofree char *what = NULL;
 
@@ -102,7 +102,7 @@ delete_one(LinuxKernel *kernel, int index, GError **error)
     if (index <= 0) /* for the kernel it would mean "by name" or "by group" */
         return TRUE;
     return netlink_talk(kernel->netlink, &request, 1, NULL, NULL, &result, error) &&
-           judge(&result, index, error);
+           check_result(&result, index, error);
 }
 
 static gboolean
@@ -123,7 +123,7 @@ move_to_group(LinuxKernel *kernel, const int *indexes, gsize n_indexes, guint32 
                       results, error))
         return FALSE;
     for (gsize i = 0; i < n_indexes; i++)
-        good = judge(&results[i], indexes[i], good ? error : NULL) && good;
+        good = check_result(&results[i], indexes[i], good ? error : NULL) && good;
     return good;
 }
 

@@ -167,7 +167,7 @@ const Privileges sysfs_privileges = {
 };
 
 gboolean
-link_has_radio(Kernel *kernel, const LinkInfo *link)
+link_is_wireless(Kernel *kernel, const LinkInfo *link)
 {
     /* cfg80211's link to the radio; the folder that drivers of the older wireless extensions have
      */

@@ -37,7 +37,7 @@ gboolean link_parse(struct nlmsghdr *message, LinkInfo *ret_link);
 gboolean link_parse_ipv6(struct nlmsghdr *message, LinkInfo *ret_link);
 
 /* link-create.c. What every new link gets before and while it is set up. */
-typedef struct LinkDress {
+typedef struct LinkSetup {
     const char *name;
     int index; /* 0: the kernel chooses */
     int parent_index;
@@ -46,13 +46,13 @@ typedef struct LinkDress {
     gboolean rises_with_parent; /* cannot go up while the parent is down: the kernel does it then */
     gboolean stays_down;
     const char *alias;
-} LinkDress;
+} LinkSetup;
 
 /* The RTM_NEWLINK to complete with what is special to the kind, which takes size bytes. */
-NetlinkMessage *link_create_request(const LinkDress *dress, gsize size);
+NetlinkMessage *link_create_request(const LinkSetup *setup, gsize size);
 
 /* Sends that request and makes the link ready. On failure nothing is left. */
-gboolean link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkDress *dress,
+gboolean link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkSetup *setup,
                      const char *what, LinkInfo *ret_link, GError **error);
 
 /* Changes it as told; see ops.h. */
@@ -66,7 +66,7 @@ GArray *link_get_all(Kernel *kernel, GError **error);
 gboolean link_change_up(Kernel *kernel, int index, gboolean up, GError **error);
 gboolean link_change_mac(Kernel *kernel, int index, const MacAddress *mac, GError **error);
 gboolean link_count(Kernel *kernel, int index, LinkStatistics *ret_statistics, GError **error);
-gboolean link_has_radio(Kernel *kernel, const LinkInfo *link);
+gboolean link_is_wireless(Kernel *kernel, const LinkInfo *link);
 
 /* tap.c. The device's number as sysfs tells it; an O_PATH descriptor of /dev/<name> if that is a
  * character device of this number, else -1 and errno: ENOENT, ENODEV for anything else that lies

@@ -61,9 +61,9 @@ put_kind(NetlinkMessage *message, const MacvtapSpec *spec)
 }
 
 static NetlinkMessage *
-create_request(const MacvtapSpec *spec, const LinkDress *dress)
+create_request(const MacvtapSpec *spec, const LinkSetup *setup)
 {
-    NetlinkMessage *message = link_create_request(dress, 256 + sources_size(spec->n_sources));
+    NetlinkMessage *message = link_create_request(setup, 256 + sources_size(spec->n_sources));
 
     if (spec->set_mac)
         nla_put(message, IFLA_ADDRESS, sizeof spec->mac.octets, spec->mac.octets);
@@ -78,7 +78,7 @@ create_request(const MacvtapSpec *spec, const LinkDress *dress)
 gboolean
 macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error)
 {
-    const LinkDress dress = {
+    const LinkSetup setup = {
         .name = spec->name,
         .index = spec->index,
         .parent_index = spec->parent_index,
@@ -92,8 +92,8 @@ macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError
 
     if (!interface_name_check(spec->name, error) || !check_sources(spec->n_sources, what, error))
         return FALSE;
-    request = create_request(spec, &dress);
-    return link_create(linux_kernel(kernel), request, &dress, what, ret_link, error);
+    request = create_request(spec, &setup);
+    return link_create(linux_kernel(kernel), request, &setup, what, ret_link, error);
 }
 
 /* The request to complete with what of the macvtap's data changes, which takes size bytes. */

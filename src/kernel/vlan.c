@@ -10,9 +10,9 @@
 #include <netlink/attr.h>
 
 static NetlinkMessage *
-create_request(const VlanSpec *spec, const LinkDress *dress)
+create_request(const VlanSpec *spec, const LinkSetup *setup)
 {
-    NetlinkMessage *message = link_create_request(dress, 64);
+    NetlinkMessage *message = link_create_request(setup, 64);
     struct nlattr *info = nla_nest_start(message, IFLA_LINKINFO), *data;
 
     nla_put_string(message, IFLA_INFO_KIND, "vlan");
@@ -27,7 +27,7 @@ create_request(const VlanSpec *spec, const LinkDress *dress)
 gboolean
 vlan_make(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link, GError **error)
 {
-    const LinkDress dress = {
+    const LinkSetup setup = {
         .name = spec->name,
         .index = spec->index,
         .parent_index = spec->parent_index,
@@ -42,6 +42,6 @@ vlan_make(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link, GError **err
     /* The kernel would take 0, which means "no VLAN, a priority only". */
     if (spec->id < 1 || spec->id > VLAN_ID_MAX)
         return error_set_errno(error, ERANGE, "%s (VLAN %u)", what, spec->id);
-    request = create_request(spec, &dress);
-    return link_create(linux_kernel(kernel), request, &dress, what, ret_link, error);
+    request = create_request(spec, &setup);
+    return link_create(linux_kernel(kernel), request, &setup, what, ret_link, error);
 }

@@ -10,9 +10,9 @@
  */
 #include "varlink-listener.h"
 
+#include "bounded-close.h"
 #include "descriptor.h"
 #include "error.h"
-#include "hurry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +59,7 @@ listener_refuse(VarlinkListener *listener, gboolean *ret_empty)
     descriptor_clear(&listener->reserve);
     fd = listener_accept(listener);
     *ret_empty = fd < 0 && errno == EAGAIN;
-    hurry_close(&fd);
+    bounded_close(&fd);
     listener->reserve = take_reserve();
     return listener->reserve >= 0;
 }
@@ -165,7 +165,7 @@ varlink_listener_free(VarlinkListener *listener)
     listener_end_pause(listener);
     varlink_watch_free(listener->watch);
     /* With those that nobody has accepted. */
-    hurry_close(&listener->fd);
+    bounded_close(&listener->fd);
     descriptor_clear(&listener->reserve);
     g_free(listener);
 }

@@ -5,7 +5,7 @@
 #include "varlink-error.h"
 #include "varlink-listener.h"
 
-#include "hurry.h"
+#include "bounded-close.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -175,7 +175,7 @@ varlink_server_add_connection(VarlinkServer *server, int fd, VarlinkRoot root, G
     peer.rootless = root == VARLINK_NOBODY_IS_ROOT;
     if (!good || !check_limits(server, &peer, error)) {
         varlink_peer_clear(&peer);
-        hurry_close(&fd);
+        bounded_close(&fd);
         return FALSE;
     }
     connection = varlink_connection_new(server->poller, fd, &peer, &server->limits, &server_events,
@@ -201,7 +201,7 @@ server_accepted_rootless(int fd, gpointer user_data)
 static void
 server_turned_away(int fd, gpointer user_data)
 {
-    hurry_close(&fd);
+    bounded_close(&fd);
 }
 
 static gboolean

@@ -11,13 +11,13 @@
  *
  * A side that takes none gives recvmsg() no control buffer: then the kernel drops the descriptors
  * itself, without ever putting them into our table, and says MSG_CTRUNC, on which we refuse. Their
- * files may end by that, which is why it is done in a hurry (hurry.h). From Linux 6.16 on
- * SO_PASSRIGHTS makes the sender's sendmsg() fail with EPERM instead.
+ * files may end by that, which is why it is done with a bounded close (bounded-close.h). From
+ * Linux 6.16 on SO_PASSRIGHTS makes the sender's sendmsg() fail with EPERM instead.
  */
 #include "varlink-transport.h"
 
+#include "bounded-close.h"
 #include "error.h"
-#include "hurry.h"
 #include "varlink-error.h"
 
 #include <errno.h>
@@ -70,7 +70,7 @@ varlink_transport_init(VarlinkTransport *transport, int fd, gsize message_bytes,
     g_queue_init(&transport->unsent);
     varlink_frame_init(&transport->frame, message_bytes);
     /* Older kernels have no such option: reading refuses too. */
-    transport->hurried = !takes_descriptors && may_have_descriptors(fd);
+    transport->bounded_close = !takes_descriptors && may_have_descriptors(fd);
     if (!takes_descriptors)
         (void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
 }
@@ -78,8 +78,8 @@ varlink_transport_init(VarlinkTransport *transport, int fd, gsize message_bytes,
 void
 varlink_transport_clear(VarlinkTransport *transport)
 {
-    if (transport->hurried)
-        hurry_close(&transport->fd);
+    if (transport->bounded_close)
+        bounded_close(&transport->fd);
     else
         descriptor_clear(&transport->fd);
     varlink_frame_clear(&transport->frame);
@@ -192,11 +192,11 @@ transport_receive(VarlinkTransport *transport, struct msghdr *header, int flags)
 {
     gssize received;
 
-    if (transport->hurried)
-        hurry_begin();
+    if (transport->bounded_close)
+        bounded_close_begin();
     received = RETRY_EINTR(recvmsg(transport->fd, header, flags | MSG_CMSG_CLOEXEC));
-    if (transport->hurried)
-        hurry_end();
+    if (transport->bounded_close)
+        bounded_close_end();
     return received;
 }
 

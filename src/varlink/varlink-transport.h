@@ -23,9 +23,9 @@ typedef struct VarlinkTransport {
     int fd;
     VarlinkFrame frame;
     gboolean takes_descriptors;
-    gboolean
-        hurried; /* descriptors may lie in the socket, and are not to be waited for (hurry.h) */
-    DescriptorArray *received;            /* or NULL */
+    gboolean bounded_close;    /* descriptors may lie in the socket, and are not to be waited for
+                                  (bounded-close.h) */
+    DescriptorArray *received; /* or NULL */
     guint64 received_begin, received_end; /* the stream's part whose read brought them */
     GQueue unsent;                        /* of messages, the first one perhaps sent in part */
     gsize unsent_bytes;

@@ -16,7 +16,7 @@ from clock import Deadline
 from programs import BUILD, SOURCE
 from varlink import Closed
 
-PIECE = 64  # of src/broker/removals.c
+BATCH_MAX = 64  # of src/broker/removals.c
 UUID = "00000000-1111-4222-8333-444444444444"
 
 
@@ -128,8 +128,8 @@ def storm(daemon, events, holders, ports):
             assert not one or not any(name.startswith("vm") for name in names), "ports on their way out are listed"
         made = {"created first", *(f"created other{other}" for other in range(number))}
         watch.wait(lambda seen: deleted(seen) == n and made <= set(seen))
-        # The first waited for one piece at most, and not all that followed for the end.
-        assert before(watch.seen, "first") <= PIECE
+        # The first waited for one batch at most, and not all that followed for the end.
+        assert before(watch.seen, "first") <= BATCH_MAX
         assert any(0 < before(watch.seen, f"other{other}") < n for other in range(number))
         assert caller.ports("EndDomain", domain=UUID)["ports"] == number + 1
     assert daemon.settle() == []
@@ -154,8 +154,8 @@ def test_holder_of_all_ports(daemon, events, sleepers):
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
-def test_daemon_ends_between_pieces(daemon, events, sleepers, how):
-    holders = sleepers(3 * PIECE)
+def test_daemon_ends_between_batches(daemon, events, sleepers, how):
+    holders = sleepers(3 * BATCH_MAX)
     fill(daemon, holders, 1)
     with daemon.connect() as connection:
         create(connection, "stays")
@@ -183,7 +183,7 @@ def test_daemon_ends_between_pieces(daemon, events, sleepers, how):
 
 def test_stop_is_told_to_who_waits(daemon, events):
     """One call for many ports, of which the first have gone: the rest is the next daemon's."""
-    count = 8 * PIECE
+    count = 8 * BATCH_MAX
     with daemon.connect() as connection:
         for number in range(count):
             create(connection, f"vm{number}")
@@ -203,10 +203,10 @@ def test_stop_is_told_to_who_waits(daemon, events):
 def test_domain_of_many_ports(daemon):
     """EndDomain answers when all of them have gone."""
     with daemon.connect() as connection:
-        for number in range(2 * PIECE + 1):
+        for number in range(2 * BATCH_MAX + 1):
             connection.ports("CreatePort", network="lan", name=f"vm{number}", openDescriptors=False,
                              holder={"type": "domain", "domain": UUID})
-        assert connection.ports("EndDomain", domain=UUID) == {"ports": 2 * PIECE + 1}
+        assert connection.ports("EndDomain", domain=UUID) == {"ports": 2 * BATCH_MAX + 1}
         assert daemon.leftovers() == []
 
 

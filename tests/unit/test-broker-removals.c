@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Ports on their way out: a piece in each turn of the main loop, and what others see meanwhile. */
+/* Ports on their way out: a batch in each turn of the main loop, and what others see meanwhile. */
 #include "broker-fixture.h"
 
 #include <errno.h>
 
-#define PIECE 64 /* of removals.c */
+#define BATCH_MAX 64 /* of removals.c */
 
 static guint
 count_listed(TestBroker *test)
@@ -15,7 +15,7 @@ count_listed(TestBroker *test)
     return ports->len;
 }
 
-/* Ports "vm0", "vm1"… of one process, which ends; returns when the broker knows, and no piece has
+/* Ports "vm0", "vm1"… of one process, which ends; returns when the broker knows, and no batch has
  * been removed. */
 static void
 end_many(TestBroker *test, guint n)
@@ -57,17 +57,17 @@ fail_done(guint n_ports, const GError *error, gpointer user_data)
     *done += 1;
 }
 
-/* One turn of the loop removes one piece; what is left is neither there for callers nor gone. */
+/* One turn of the loop removes one batch; what is left is neither there for callers nor gone. */
 static void
-test_piece_by_piece(void **state)
+test_batch_by_batch(void **state)
 {
     TestBroker *test = *state;
     const Caller root = test_caller(0);
-    guint n = 3 * PIECE + 5;
+    guint n = 3 * BATCH_MAX + 5;
     g_autofree char *records = NULL;
 
     end_many(test, n);
-    for (guint left = n; left > 0; left -= MIN(left, PIECE)) {
+    for (guint left = n; left > 0; left -= MIN(left, BATCH_MAX)) {
         assert_int_equal(count_devices(test), left);
         assert_int_equal(broker_count_ports(test->broker, "lan"), 0);
         while (count_devices(test) == left)
@@ -107,7 +107,7 @@ test_events_of_what_ends(void **state)
     LinkInfo parent;
     guint turns = 0;
 
-    end_many(test, PIECE + 1);
+    end_many(test, BATCH_MAX + 1);
     g_free(test_broker_take_events(test));
     assert_true(test_broker_find_link(test, "eth0", &parent));
     g_strlcpy(parent.name, "lan0", sizeof(parent.name));
@@ -150,7 +150,7 @@ test_asked_for_before_thousands(void **state)
 {
     TestBroker *test = *state;
     const Caller root = test_caller(0);
-    guint done = 0, n = 4 * PIECE;
+    guint done = 0, n = 4 * BATCH_MAX;
 
     end_many(test, n);
     test_broker_create(test, 0, "lan", "web");
@@ -158,7 +158,7 @@ test_asked_for_before_thousands(void **state)
     assert_true(broker_delete_port(test->broker, &root, "vm255", NULL, count_done, &done, NULL));
     while (done < 2)
         g_main_context_iteration(NULL, FALSE);
-    assert_true(count_devices(test) >= n - 2 * PIECE);
+    assert_true(count_devices(test) >= n - 2 * BATCH_MAX);
     test_settle();
     assert_int_equal(count_devices(test), 0);
 }
@@ -171,7 +171,7 @@ test_deletions_go_together(void **state)
     const Caller root = test_caller(0);
     guint done = 0;
 
-    for (guint i = 0; i < PIECE; i++) {
+    for (guint i = 0; i < BATCH_MAX; i++) {
         g_autofree char *name = g_strdup_printf("vm%u", i);
 
         test_broker_create(test, 0, "lan", name);
@@ -179,7 +179,7 @@ test_deletions_go_together(void **state)
     }
     while (done == 0)
         g_main_context_iteration(NULL, FALSE);
-    assert_int_equal(done, PIECE);
+    assert_int_equal(done, BATCH_MAX);
 }
 
 static guint
@@ -213,7 +213,7 @@ test_creation_takes_what_ends(void **state)
     const Caller root = test_caller(0);
 
     for (guint i = 0; i < G_N_ELEMENTS(requests); i++) {
-        guint done = 0, n = 2 * PIECE;
+        guint done = 0, n = 2 * BATCH_MAX;
 
         create_port(test, &root, &special);
         make_and_delete(test, n, &done);
@@ -247,12 +247,12 @@ test_passthru_after_what_ends(void **state)
     assert_true(test_broker_find_link(test, "eth0", &parent));
     kernel_fake_add_altname(test->kernel, parent.index, "the-uplink-of-the-host");
     test_broker_add_network(test, "pass", "the-uplink-of-the-host", MACVTAP_MODE_PASSTHRU);
-    make_and_delete(test, PIECE + 1, &done);
+    make_and_delete(test, BATCH_MAX + 1, &done);
     test_broker_create(test, 0, "pass", "first");
-    assert_int_equal(done, PIECE + 1);
+    assert_int_equal(done, BATCH_MAX + 1);
     assert_true(broker_delete_port(test->broker, &root, "first", NULL, count_done, &done, NULL));
     test_broker_create(test, 0, "lan", "second");
-    assert_int_equal(done, PIECE + 2);
+    assert_int_equal(done, BATCH_MAX + 2);
     assert_true(test_broker_delete(test, &root, "second", NULL));
 }
 
@@ -261,20 +261,20 @@ static void
 test_limit_after_what_ends(void **state)
 {
     TestBroker *test = *state;
-    guint done = 0, n = 2 * PIECE;
+    guint done = 0, n = 2 * BATCH_MAX;
 
     test_broker_network(test, "lan")->max_ports = n;
     assert_int_equal(make_and_delete(test, n, &done), n);
     test_broker_create(test, 0, "lan", "next");
-    assert_int_equal(done, PIECE);
-    assert_int_equal(count_devices(test), PIECE + 1);
+    assert_int_equal(done, BATCH_MAX);
+    assert_int_equal(count_devices(test), BATCH_MAX + 1);
     test_settle();
     assert_int_equal(done, n);
 }
 
 /* Who waits is told, the next start removes what was asked for, and what has lost its holder. */
 static void
-test_stop_between_pieces(void **state)
+test_stop_between_batches(void **state)
 {
     TestBroker *test = *state;
     const Caller root = test_caller(0);
@@ -283,14 +283,14 @@ test_stop_between_pieces(void **state)
 
     test_broker_create(test, 0, "lan", "stays");
     test_broker_create(test, 0, "lan", "web");
-    end_many(test, 2 * PIECE);
+    end_many(test, 2 * BATCH_MAX);
     assert_true(broker_delete_port(test->broker, &root, "web", NULL, fail_done, &failed, NULL));
     assert_true(broker_delete_port(test->broker, &root, "web", NULL, fail_done, &failed, NULL));
     before = test_broker_records(test);
     assert_non_null(strstr(before, ".deleting"));
     test_broker_kill(test);
     assert_int_equal(failed, 2);
-    assert_int_equal(count_devices(test), 2 * PIECE + 2);
+    assert_int_equal(count_devices(test), 2 * BATCH_MAX + 2);
     test_broker_start(test);
     assert_int_equal(count_devices(test), 1);
     assert_int_equal(count_listed(test), 1);
@@ -320,7 +320,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        BROKER_TEST(test_piece_by_piece),
+        BROKER_TEST(test_batch_by_batch),
         BROKER_TEST(test_ending_port_is_not_found),
         BROKER_TEST(test_events_of_what_ends),
         BROKER_TEST(test_asked_for_takes_its_turn),
@@ -329,7 +329,7 @@ main(void)
         BROKER_TEST(test_creation_takes_what_ends),
         BROKER_TEST(test_passthru_after_what_ends),
         BROKER_TEST(test_limit_after_what_ends),
-        BROKER_TEST(test_stop_between_pieces),
+        BROKER_TEST(test_stop_between_batches),
         BROKER_TEST(test_failure),
     };
 

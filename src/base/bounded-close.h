@@ -9,12 +9,13 @@
 
 #include "privileges.h"
 
-extern const Privileges hurry_privileges;
+extern const Privileges bounded_close_privileges;
 
-/* From here to hurry_end() no such wait lasts longer than some milliseconds: SIGALRM comes again
- * and again. Not to be nested. For one thread; no other use of SIGALRM or ITIMER_REAL beside it. */
-void hurry_begin(void);
-void hurry_end(void);
+/* From here to bounded_close_end() no such wait lasts longer than some milliseconds: SIGALRM comes
+ * again and again. Not to be nested. For one thread; no other use of SIGALRM or ITIMER_REAL beside
+ * it. */
+void bounded_close_begin(void);
+void bounded_close_end(void);
 
-/* descriptor_clear() in a hurry. */
-void hurry_close(int *fd);
+/* descriptor_clear() between these two. */
+void bounded_close(int *fd);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hurry.h"
+#include "bounded-close.h"
 
 #include "descriptor.h"
 
@@ -11,7 +11,7 @@
 /* One wait; what takes longer honestly is none of the closing of descriptors. */
 #define MICROSECONDS 2000
 
-const Privileges hurry_privileges = {
+const Privileges bounded_close_privileges = {
     .part = "ends of others' files",
     .system_calls =
         SYSTEM_CALLS({"setitimer"}, {"rt_sigaction"}, {"rt_sigprocmask"}, {"rt_sigreturn"}),
@@ -46,7 +46,7 @@ take_alarms(void)
 }
 
 void
-hurry_begin(void)
+bounded_close_begin(void)
 {
     static gboolean ready;
 
@@ -57,17 +57,17 @@ hurry_begin(void)
 }
 
 void
-hurry_end(void)
+bounded_close_end(void)
 {
     set_timer(0);
 }
 
 void
-hurry_close(int *fd)
+bounded_close(int *fd)
 {
     if (*fd < 0)
         return;
-    hurry_begin();
+    bounded_close_begin();
     descriptor_clear(fd);
-    hurry_end();
+    bounded_close_end();
 }
