@@ -148,16 +148,18 @@ make_named_node(QueueFolder *folder, const char *owner, guint first, dev_t devic
 
 /* An O_PATH descriptor of the node; -1 and errno. */
 static int
-open_node(QueueFolder *folder, const char *name)
+hold_node(QueueFolder *folder, const char *name)
 {
     return (int)RETRY_EINTR(openat(folder->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
 }
 
-/* The same; ENODEV: it is another device's. */
+/* By its name: nobody but root enters the folder, and what was opened is verified. -1 and errno;
+ * ENODEV: it is another device's. */
 static int
-hold_node(QueueFolder *folder, const char *name, dev_t device)
+open_node(QueueFolder *folder, const char *name, dev_t device)
 {
-    AUTO_FD int fd = open_node(folder, name);
+    AUTO_FD int fd = (int)RETRY_EINTR(
+        openat(folder->fd, name, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
     struct stat status;
 
     if (fd < 0 || fstat(fd, &status) < 0)
@@ -170,7 +172,7 @@ hold_node(QueueFolder *folder, const char *name, dev_t device)
 }
 
 int
-queue_folder_make_node(QueueFolder *folder, const char *owner, guint first, dev_t device,
+queue_folder_open_node(QueueFolder *folder, const char *owner, guint first, dev_t device,
                        char **ret_name, GError **error)
 {
     g_autofree char *name = NULL;
@@ -181,12 +183,12 @@ queue_folder_make_node(QueueFolder *folder, const char *owner, guint first, dev_
     name = make_named_node(folder, owner, first, device, error);
     if (!name)
         return -1;
-    fd = hold_node(folder, name, device);
+    fd = open_node(folder, name, device);
     if (fd >= 0) {
         *ret_name = g_steal_pointer(&name);
         return fd;
     }
-    error_set_errno(error, errno, "cannot use a device node in /dev/%s", folder->name);
+    error_set_errno(error, errno, "cannot open a queue through /dev/%s/%s", folder->name, name);
     queue_folder_remove_node(folder, name);
     return -1;
 }
@@ -204,7 +206,7 @@ owner_of_node(const char *name)
 static gboolean
 take_up_node(QueueFolder *folder, const char *name, QueueNodeVisitor visit, gpointer user_data)
 {
-    AUTO_FD int node = open_node(folder, name);
+    AUTO_FD int node = hold_node(folder, name);
     g_autofree char *owner = owner_of_node(name);
     struct stat status;
 

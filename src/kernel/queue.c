@@ -139,9 +139,9 @@ queues_drop_node(Queues *queues, const char *name)
 }
 
 int
-queues_make_node(Queues *queues, const char *owner, dev_t device, char **ret_name, GError **error)
+queues_open_node(Queues *queues, const char *owner, dev_t device, char **ret_name, GError **error)
 {
-    int fd = queue_folder_make_node(queues->folder, owner, queues_count(queues, owner), device,
+    int fd = queue_folder_open_node(queues->folder, owner, queues_count(queues, owner), device,
                                     ret_name, error);
 
     if (fd < 0)
@@ -157,13 +157,14 @@ lock_queue(int fd)
     return RETRY_EINTR(fcntl(fd, F_OFD_SETLK, &lock)) == 0;
 }
 
-/* inotify's number of a watch on the node; -1 and errno. */
+/* fd: of the node, whatever it was opened for. inotify's number of a watch on the node; -1 and
+ * errno. */
 static int
-watch_node(Queues *queues, int node_fd)
+watch_node(Queues *queues, int fd)
 {
     char path[sizeof "/proc/self/fd/" + 10];
 
-    snprintf(path, sizeof path, "/proc/self/fd/%d", node_fd);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return inotify_add_watch(queues->inotify_fd, path, IN_CLOSE_WRITE | IN_OPEN);
 }
 
@@ -194,14 +195,14 @@ add_queue(Queues *queues, const char *owner, const char *name, int watch, const 
 }
 
 gboolean
-queues_add(Queues *queues, const char *owner, const char *name, int node_fd, int fd, GError **error)
+queues_add(Queues *queues, const char *owner, const char *name, int fd, GError **error)
 {
     struct stat status;
     int watch;
 
-    if (fstat(node_fd, &status) < 0 || !lock_queue(fd))
+    if (fstat(fd, &status) < 0 || !lock_queue(fd))
         return error_set_errno(error, errno, "cannot lock a queue");
-    watch = watch_node(queues, node_fd);
+    watch = watch_node(queues, fd);
     if (watch < 0 && errno == ENOSPC)
         return error_set_errno(error, errno,
                                "cannot watch one more queue; raise fs.inotify.max_user_watches");

@@ -19,21 +19,20 @@ Queues *queues_new(int dev_fd, GError **error);
 void queues_free(Queues *queues);
 
 /*
- * Makes a node for a new queue of this owner and returns an O_PATH descriptor of it, or -1. Either
- * queues_add() takes the node over, or queues_drop_node() removes it. ret_name: its name, free with
- * g_free().
+ * Makes a node for a new queue of this owner and opens the device through it: non-blocking,
+ * close-on-exec; -1 on failure. Either queues_add() takes the node over, or queues_drop_node()
+ * removes it. ret_name: its name, free with g_free().
  */
-int queues_make_node(Queues *queues, const char *owner, dev_t device, char **ret_name,
+int queues_open_node(Queues *queues, const char *owner, dev_t device, char **ret_name,
                      GError **error);
 void queues_drop_node(Queues *queues, const char *name);
 
 /* Removes what could not be removed before. */
 void queues_clean_up(Queues *queues);
 
-/* Locks and watches the queue fd, which was opened through the node behind node_fd. On failure the
+/* Locks and watches the queue fd, which was opened through the node of this name. On failure the
  * node is the caller's to drop. */
-gboolean queues_add(Queues *queues, const char *owner, const char *name, int node_fd, int fd,
-                    GError **error);
+gboolean queues_add(Queues *queues, const char *owner, const char *name, int fd, GError **error);
 
 /* As queues_forget(), but only those n that were added last. */
 void queues_forget_last(Queues *queues, const char *owner, guint n);

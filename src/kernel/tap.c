@@ -112,34 +112,16 @@ set_up_queue(int fd, const LinkInfo *link, gboolean multi_queue, GError **error)
 }
 
 static int
-open_node(int node_fd, const LinkInfo *link, gboolean multi_queue, GError **error)
-{
-    char path[sizeof "/proc/self/fd/" + 10];
-    AUTO_FD int fd = -1;
-
-    snprintf(path, sizeof path, "/proc/self/fd/%d", node_fd);
-    fd = (int)RETRY_EINTR(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC));
-    if (fd < 0) {
-        error_set_errno(error, errno, "cannot open a queue of %s", link->name);
-        return -1;
-    }
-    if (!set_up_queue(fd, link, multi_queue, error))
-        return -1;
-    return g_steal_fd(&fd);
-}
-
-static int
 open_queue(LinuxKernel *kernel, const LinkInfo *link, const char *owner, dev_t device,
            gboolean multi_queue, GError **error)
 {
     g_autofree char *name = NULL;
-    AUTO_FD int node = queues_make_node(kernel->queues, owner, device, &name, error);
-    AUTO_FD int fd = -1;
+    AUTO_FD int fd = queues_open_node(kernel->queues, owner, device, &name, error);
 
-    if (node < 0)
+    if (fd < 0)
         return -1;
-    fd = open_node(node, link, multi_queue, error);
-    if (fd >= 0 && queues_add(kernel->queues, owner, name, node, fd, error))
+    if (set_up_queue(fd, link, multi_queue, error) &&
+        queues_add(kernel->queues, owner, name, fd, error))
         return g_steal_fd(&fd);
     queues_drop_node(kernel->queues, name);
     return -1;
