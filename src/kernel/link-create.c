@@ -5,24 +5,24 @@
  * The host must never speak or listen on a link that is made for guests, not even for a moment:
  * while no queue is open the kernel gives a port's frames to the host's own stack, which would take
  * an address from a router advertisement and answer ARP requests for the host's addresses with the
- * guest's MAC. So the device is made down, IPv6 is switched off on it and only then it goes up,
- * without ARP. The kernel takes neither ifalias nor addr_gen_mode while it makes a link
+ * guest's MAC. So the device is made down and without ARP, IPv6 is switched off on it and only then
+ * it goes up. The kernel takes neither ifalias nor addr_gen_mode while it makes a link
  * (rtnl_newlink_create()); hence
  *
  *   1. RTM_NEWLINK, down;
  *   2. disable_ipv6 = 1 in /proc/sys/net/ipv6/conf/NAME;
- *   3. in one sendmsg(): alias, addr_gen_mode none, the flags and, unless it is to stay down, up;
- *      and, if it does or the kernel did not tell the new link in answer to step 1, RTM_GETLINK.
+ *   3. in one sendmsg(): the setup, which is alias, addr_gen_mode none and flags; then, unless it
+ *      is to stay down, up; and, if the kernel did not tell the new link in answer to step 1,
+ *      RTM_GETLINK.
  *
  * addr_gen_mode stays needed next to disable_ipv6: an administrator who writes
- * conf/all/disable_ipv6 switches IPv6 on again on every device. Within one change the kernel sets
- * the link up before it looks at addr_gen_mode (do_setlink()); with step 2 done that gives it no
- * address either.
+ * conf/all/disable_ipv6 switches IPv6 on again on every device.
  *
- * Up is a change of its own in two cases. A passthru macvtap whose IFF_ALLMULTI is set while it is
- * up makes its parent listen to all multicast for ever: macvlan_change_rx_flags() counts it, and
- * macvlan_stop() does not count it back in that mode. And where up may fail (below), the rest of
- * the change must not fail with it.
+ * Up is a change of its own, after the flags: a passthru macvtap whose IFF_ALLMULTI is set while it
+ * is up makes its parent listen to all multicast for ever, for macvlan_change_rx_flags() counts it,
+ * and macvlan_stop() does not count it back in that mode. Where up may fail (below), the rest must
+ * not fail with it. It is cheaper, too: of the setup of a link that is down the kernel tells nobody
+ * (netdev_state_change()); together with up it tells twice.
  *
  * The kernel goes on with a sendmsg()'s messages after one has failed. Step 1 must therefore be
  * alone: on "exists" the rest would change somebody else's link. After it the index is known to be
@@ -45,12 +45,22 @@
 #include <string.h>
 #include <unistd.h>
 
+static void
+put_flags(NetlinkMessage *message, guint32 flags)
+{
+    struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(message));
+
+    header->ifi_flags = flags;
+    header->ifi_change = flags;
+}
+
 NetlinkMessage *
 link_create_request(const LinkSetup *setup, gsize size)
 {
     NetlinkMessage *message = netlink_link_request(
         RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO, setup->index, 256 + size);
 
+    put_flags(message, IFF_NOARP);
     nla_put_string(message, IFLA_IFNAME, setup->name);
     nla_put_u32(message, IFLA_LINK, (guint32)setup->parent_index);
     return message;
@@ -67,35 +77,12 @@ put_addr_gen_mode_none(NetlinkMessage *message)
     nla_nest_end(message, families);
 }
 
-static gboolean
-is_up_apart(const LinkSetup *setup)
-{
-    return setup->flags_before_up || setup->rises_with_parent;
-}
-
-static void
-put_flags(NetlinkMessage *message, guint32 flags)
-{
-    struct ifinfomsg *header = nlmsg_data(nlmsg_hdr(message));
-
-    header->ifi_flags = flags;
-    header->ifi_change = flags;
-}
-
-#define UP_FLAGS (IFF_UP | IFF_NOARP)
-
-static guint32
-up_flags(const LinkSetup *setup)
-{
-    return setup->stays_down ? IFF_NOARP : UP_FLAGS;
-}
-
 static NetlinkMessage *
 setup_request(const LinkSetup *setup, int index, gboolean has_ipv6)
 {
     NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 512);
 
-    put_flags(message, setup->flags | (is_up_apart(setup) ? 0 : up_flags(setup)));
+    put_flags(message, setup->flags);
     if (has_ipv6)
         put_addr_gen_mode_none(message);
     if (setup->alias)
@@ -104,11 +91,11 @@ setup_request(const LinkSetup *setup, int index, gboolean has_ipv6)
 }
 
 static NetlinkMessage *
-up_request(const LinkSetup *setup, int index)
+up_request(int index)
 {
     NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, index, 16);
 
-    put_flags(message, up_flags(setup));
+    put_flags(message, IFF_UP);
     return message;
 }
 
@@ -193,17 +180,21 @@ disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, gboolean *
     return TRUE;
 }
 
-/* What the kernel makes of a link when it goes up: dev_get_flags() and default_operstate(). Before
- * 6.8 it tells the operational state only after a worker of its own has run. */
+/* What the kernel makes of a link by the setup, and when it goes up: dev_get_flags() and
+ * default_operstate(). Before 6.8 it tells the operational state only after a worker of its own has
+ * run. */
 static void
-note_up(const LinkSetup *setup, LinkInfo *link)
+note_setup(const LinkSetup *setup, LinkInfo *link)
 {
-    link->flags |= UP_FLAGS | setup->flags;
+    link->flags |= IFF_NOARP | setup->flags;
+    g_strlcpy(link->alias, setup->alias ? setup->alias : "", sizeof link->alias);
+    link->host_ipv6 = FALSE;
+    if (setup->stays_down)
+        return;
+    link->flags |= IFF_UP;
     if (link->carrier)
         link->flags |= IFF_RUNNING | IFF_LOWER_UP;
     link->operational_state = link->carrier ? IF_OPER_UP : IF_OPER_LOWERLAYERDOWN;
-    g_strlcpy(link->alias, setup->alias ? setup->alias : "", sizeof link->alias);
-    link->host_ipv6 = FALSE;
 }
 
 static gboolean
@@ -211,7 +202,7 @@ finish_link(LinuxKernel *kernel, const LinkSetup *setup, int index, gboolean has
             const char *what, LinkInfo *link, GError **error)
 {
     g_autoptr(NetlinkMessage) setting_up = setup_request(setup, index, has_ipv6);
-    g_autoptr(NetlinkMessage) up = is_up_apart(setup) ? up_request(setup, index) : NULL;
+    g_autoptr(NetlinkMessage) up = setup->stays_down ? NULL : up_request(index);
     g_autoptr(NetlinkMessage) get = NULL;
     NetlinkMessage *messages[3] = {setting_up};
     NetlinkResult results[G_N_ELEMENTS(messages)];
@@ -219,7 +210,7 @@ finish_link(LinuxKernel *kernel, const LinkSetup *setup, int index, gboolean has
 
     if (up)
         messages[n_messages++] = up;
-    if (!link->index || setup->stays_down)
+    if (!link->index)
         messages[n_messages++] = get = link_get_request(index, NULL);
     if (!netlink_talk(kernel->netlink, messages, n_messages, take_link, link, results, error))
         return FALSE;
@@ -229,8 +220,7 @@ finish_link(LinuxKernel *kernel, const LinkSetup *setup, int index, gboolean has
         if (results[i].errnum)
             return netlink_result_error(&results[i], what, error);
     }
-    if (!setup->stays_down)
-        note_up(setup, link);
+    note_setup(setup, link);
     return TRUE;
 }
 

@@ -42,7 +42,6 @@ typedef struct LinkSetup {
     int index; /* 0: the kernel chooses */
     int parent_index;
     guint32 flags;              /* IFF_*, on top of up and without ARP */
-    gboolean flags_before_up;   /* must not get them while it is up */
     gboolean rises_with_parent; /* cannot go up while the parent is down: the kernel does it then */
     gboolean stays_down;
     const char *alias;

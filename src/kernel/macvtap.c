@@ -83,7 +83,6 @@ macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError
         .index = spec->index,
         .parent_index = spec->parent_index,
         .flags = spec->all_multicast ? IFF_ALLMULTI : 0,
-        .flags_before_up = spec->mode == MACVTAP_MODE_PASSTHRU,
         .stays_down = spec->down,
         .alias = spec->alias,
     };

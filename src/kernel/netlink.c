@@ -39,6 +39,7 @@ struct Netlink {
 
 typedef struct Conversation {
     guint32 first; /* sequence number of message 0 */
+    NetlinkMessage *const *messages;
     gsize n_messages;
     gsize n_pending;
     NetlinkResult *results;
@@ -121,6 +122,15 @@ take_error(Conversation *conversation, guint index, struct nlmsghdr *message)
         nla_strlcpy(result->text, text, sizeof result->text);
 }
 
+/* What is asked for is answered by one message or by an error, which need no acknowledgement. */
+static gboolean
+is_question(NetlinkMessage *message)
+{
+    const struct nlmsghdr *header = nlmsg_hdr(message);
+
+    return header->nlmsg_type == RTM_GETLINK && (header->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP;
+}
+
 static void
 take_message(Conversation *conversation, struct nlmsghdr *message)
 {
@@ -146,6 +156,8 @@ take_message(Conversation *conversation, struct nlmsghdr *message)
     default:
         if (conversation->reply)
             conversation->reply(index, message, conversation->user_data);
+        if (is_question(conversation->messages[index]))
+            conversation->n_pending--;
     }
 }
 
@@ -180,7 +192,7 @@ netlink_talk(Netlink *netlink, NetlinkMessage *const *messages, gsize n_messages
     struct iovec vectors[NETLINK_BATCH_MAX];
     struct msghdr header = {&kernel, sizeof kernel, vectors, n_messages, NULL, 0, 0};
     Conversation conversation = {
-        netlink->sequence + 1, n_messages, n_messages, results, reply, user_data};
+        netlink->sequence + 1, messages, n_messages, n_messages, results, reply, user_data};
 
     g_return_val_if_fail(n_messages > 0 && n_messages <= NETLINK_BATCH_MAX, FALSE);
     memset(results, 0, n_messages * sizeof *results);
@@ -189,7 +201,7 @@ netlink_talk(Netlink *netlink, NetlinkMessage *const *messages, gsize n_messages
 
         message->nlmsg_seq = ++netlink->sequence;
         message->nlmsg_pid = 0;
-        if ((message->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
+        if ((message->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP && !is_question(messages[i]))
             message->nlmsg_flags |= NLM_F_ACK;
         vectors[i] = (struct iovec){message, NLMSG_ALIGN(message->nlmsg_len)};
     }
