@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * attach-bench --macvtapd=PROGRAM --macvtap-helper=PROGRAM [--bridge-helper=PROGRAM] [--rounds=N]
- * writes JSON to stdout; tests/bench/attach calls it and explains.
+ * attach-bench --macvtapd=PROGRAM --macvtap-helper=PROGRAM [--bridge-helper=PROGRAM]
+ * [--against=PROGRAM] [--rounds=N] writes JSON to stdout; tests/bench/attach calls it and explains.
  *
  * Theory of operation
  *
@@ -11,6 +11,9 @@
  * their orders take turns between the rounds. Removal takes RCU grace periods: it comes after a
  * batch of rounds, outside of the timed part; up to BATCH rounds' devices are thus there in
  * addition to the ports "present".
+ *
+ * Another macvtapd (--against) has a network namespace of its own, and as many ports there. Each
+ * sample of ours has one of it beside it, before and after in turn.
  */
 #include "bench.h"
 #include "test-namespace.h"
@@ -24,34 +27,40 @@
 
 #define BATCH 12
 
-enum { FLOOR, CREATE, SHELL, ECHO, N_WAYS };
+enum { FLOOR, CREATE, SHELL, ECHO, N_TURNS, AGAINST = N_TURNS, N_WAYS };
 
-typedef struct Bench {
-    char *macvtapd, *macvtap_helper, *bridge_helper;
-    int rounds;
+/* One macvtapd. */
+typedef struct Daemon {
     Service *service;
     MacvtapClient *client;
+    GPtrArray *present; /* of MacvtapPort, that stay */
+    GPtrArray *made;    /* of MacvtapPort, of the batch */
+} Daemon;
+
+typedef struct Bench {
+    char *macvtapd, *macvtap_helper, *bridge_helper, *against;
+    int rounds;
+    Daemon ours, other; /* other.client NULL: there is none */
     Shell *shell;
     Echo *echo;
-    GPtrArray *present; /* of MacvtapPort, that stay */
-    GArray *open;       /* descriptors of the batch */
-    GPtrArray *made;    /* of MacvtapPort, of the batch */
+    GArray *open; /* descriptors of the batch */
 } Bench;
 
 static const char *const way_names[] = {
-    [FLOOR] = "floor_us", [CREATE] = "create_us", [SHELL] = "shell_us", [ECHO] = "echo_us"};
+    [FLOOR] = "floor_us", [CREATE] = "create_us", [SHELL] = "shell_us", [ECHO] = "echo_us",
+    [AGAINST] = "against_us"};
 G_STATIC_ASSERT(G_N_ELEMENTS(way_names) == N_WAYS);
 
 /* Each way follows each other one as often as any. */
-static const guint8 orders[][N_WAYS] = {{0, 1, 3, 2}, {1, 2, 0, 3}, {2, 3, 1, 0}, {3, 0, 2, 1}};
+static const guint8 orders[][N_TURNS] = {{0, 1, 3, 2}, {1, 2, 0, 3}, {2, 3, 1, 0}, {3, 0, 2, 1}};
 
 static MacvtapPort *
-create_port(Bench *bench, double *ret_us)
+create_port(const Daemon *daemon, double *ret_us)
 {
     MacvtapRequest request = {.network = BENCH_NETWORK};
     g_autoptr(GError) error = NULL;
     gint64 begin = bench_now();
-    MacvtapPort *port = macvtap_client_create(bench->client, &request, &error);
+    MacvtapPort *port = macvtap_client_create(daemon->client, &request, &error);
 
     *ret_us = bench_since(begin);
     if (!port)
@@ -67,7 +76,9 @@ attach(Bench *bench, guint way, double *ret_us)
     if (way == FLOOR)
         fd = bare_attach(bench_next_index(), ret_us);
     else if (way == CREATE)
-        g_ptr_array_add(bench->made, create_port(bench, ret_us));
+        g_ptr_array_add(bench->ours.made, create_port(&bench->ours, ret_us));
+    else if (way == AGAINST)
+        g_ptr_array_add(bench->other.made, create_port(&bench->other, ret_us));
     else if (way == SHELL)
         shell_attach(bench->shell, ret_us);
     else
@@ -85,72 +96,123 @@ close_open(Bench *bench)
 }
 
 static void
-delete_port(Bench *bench, const MacvtapPort *port)
+delete_port(const Daemon *daemon, const MacvtapPort *port)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!macvtap_client_delete(bench->client, macvtap_port_get_id(port), &error))
+    if (!macvtap_client_delete(daemon->client, macvtap_port_get_id(port), &error))
         bench_die(error->message, 0);
 }
 
 /* The answer to a further request tells that the daemon has the removals behind it. */
 static void
-settle(Bench *bench)
+daemon_settle(const Daemon *daemon)
 {
-    g_autoptr(GPtrArray) networks = macvtap_client_list_networks(bench->client, NULL);
+    g_autoptr(GPtrArray) networks = NULL;
 
+    if (!daemon->client)
+        return;
+    networks = macvtap_client_list_networks(daemon->client, NULL);
     if (!networks)
         bench_die("the daemon is gone", 0);
 }
 
 static void
+settle(const Bench *bench)
+{
+    daemon_settle(&bench->other);
+    daemon_settle(&bench->ours);
+}
+
+static void
+delete_made(const Daemon *daemon)
+{
+    for (guint i = 0; i < daemon->made->len; i++)
+        delete_port(daemon, daemon->made->pdata[i]);
+    g_ptr_array_set_size(daemon->made, 0);
+}
+
+static void
 remove_batch(Bench *bench)
 {
-    for (guint i = 0; i < bench->made->len; i++)
-        delete_port(bench, bench->made->pdata[i]);
-    g_ptr_array_set_size(bench->made, 0);
+    delete_made(&bench->ours);
+    delete_made(&bench->other);
     close_open(bench);
     bare_delete_group();
     settle(bench);
 }
 
 static void
-time_level(Bench *bench, guint n_present)
+time_way(Bench *bench, guint way, GArray **samples)
 {
-    GArray *samples[N_WAYS] = {samples_new(), samples_new(), samples_new(), samples_new()};
     double us;
 
-    while (bench->present->len < n_present)
-        g_ptr_array_add(bench->present, create_port(bench, &us));
     settle(bench);
-    for (int round = 0; round < bench->rounds; round++) {
-        const guint8 *order = orders[round % G_N_ELEMENTS(orders)];
+    attach(bench, way, &us);
+    g_array_append_val(samples[way], us);
+}
 
-        for (guint i = 0; i < N_WAYS; i++) {
-            settle(bench);
-            attach(bench, order[i], &us);
-            g_array_append_val(samples[order[i]], us);
-        }
+static void
+time_round(Bench *bench, int round, GArray **samples)
+{
+    const guint8 *order = orders[round % G_N_ELEMENTS(orders)];
+    gboolean other_first = round / G_N_ELEMENTS(orders) % 2 == 1;
+
+    for (guint i = 0; i < N_TURNS; i++) {
+        gboolean both = order[i] == CREATE && bench->other.client;
+
+        if (both && other_first)
+            time_way(bench, AGAINST, samples);
+        time_way(bench, order[i], samples);
+        if (both && !other_first)
+            time_way(bench, AGAINST, samples);
+    }
+}
+
+static void
+make_present(Bench *bench, guint n)
+{
+    Daemon *daemons[] = {&bench->ours, &bench->other};
+    double us;
+
+    for (guint i = 0; i < G_N_ELEMENTS(daemons); i++) {
+        while (daemons[i]->client && daemons[i]->present->len < n)
+            g_ptr_array_add(daemons[i]->present, create_port(daemons[i], &us));
+    }
+    settle(bench);
+}
+
+static void
+time_level(Bench *bench, guint n_present)
+{
+    GArray *samples[N_WAYS];
+    guint n_ways = bench->other.client ? N_WAYS : N_TURNS;
+
+    for (guint i = 0; i < N_WAYS; i++)
+        samples[i] = samples_new();
+    make_present(bench, n_present);
+    for (int round = 0; round < bench->rounds; round++) {
+        time_round(bench, round, samples);
         if ((round + 1) % BATCH == 0 || round + 1 == bench->rounds)
             remove_batch(bench);
     }
     printf("\"%u\": {", n_present);
-    for (guint i = 0; i < N_WAYS; i++) {
-        samples_print(way_names[i], samples[i], i + 1 < N_WAYS ? ", " : "},\n ");
+    for (guint i = 0; i < n_ways; i++)
+        samples_print(way_names[i], samples[i], i + 1 < n_ways ? ", " : "},\n ");
+    for (guint i = 0; i < N_WAYS; i++)
         g_array_unref(samples[i]);
-    }
 }
 
 /* What the helpers made: all that is not to stay. */
 static void
 remove_helper_ports(Bench *bench)
 {
-    g_autoptr(GPtrArray) ports = macvtap_client_list_ports(bench->client, NULL, NULL);
+    g_autoptr(GPtrArray) ports = macvtap_client_list_ports(bench->ours.client, NULL, NULL);
 
     if (!ports)
         bench_die("cannot list the ports", 0);
-    for (guint i = bench->present->len; i < ports->len; i++)
-        delete_port(bench, ports->pdata[i]);
+    for (guint i = bench->ours.present->len; i < ports->len; i++)
+        delete_port(&bench->ours, ports->pdata[i]);
     close_open(bench);
     settle(bench);
 }
@@ -159,7 +221,7 @@ static void
 helper_round(Bench *bench, gboolean bridge, int round, GArray *samples)
 {
     g_autofree char *mac = g_strdup_printf("--mac=52:54:00:be:%02x:%02x", round >> 8, round & 255);
-    g_autofree char *socket = g_strconcat("--socket=", service_socket(bench->service), NULL);
+    g_autofree char *socket = g_strconcat("--socket=", service_socket(bench->ours.service), NULL);
     char *ours[] = {bench->macvtap_helper, socket,   "--network=" BENCH_NETWORK, mac,
                     "--use-vnet",          "--fd=3", "--br=" BENCH_BRIDGE,       NULL};
     char *theirs[] = {bench->bridge_helper, "--use-vnet", "--fd=3", "--br=" BENCH_BRIDGE, NULL};
@@ -224,6 +286,7 @@ parse(Bench *bench, int argc, char **argv)
         {"macvtapd", 0, 0, G_OPTION_ARG_FILENAME, &bench->macvtapd, "The daemon", "PROGRAM"},
         {"macvtap-helper", 0, 0, G_OPTION_ARG_FILENAME, &bench->macvtap_helper, "Ours", "PROGRAM"},
         {"bridge-helper", 0, 0, G_OPTION_ARG_FILENAME, &bench->bridge_helper, "QEMU's", "PROGRAM"},
+        {"against", 0, 0, G_OPTION_ARG_FILENAME, &bench->against, "Another daemon", "PROGRAM"},
         {"rounds", 0, 0, G_OPTION_ARG_INT, &bench->rounds, "Samples of each way", "N"},
         {NULL},
     };
@@ -243,44 +306,66 @@ static void
 measure(Bench *bench)
 {
     const guint n_many = 1000;
-    long idle = service_resident_kib(bench->service), full;
-    double us;
+    long idle = service_resident_kib(bench->ours.service), full;
 
     printf("{");
     time_level(bench, 1);
     time_helpers(bench);
     time_level(bench, 100);
-    while (bench->present->len < n_many)
-        g_ptr_array_add(bench->present, create_port(bench, &us));
-    settle(bench);
-    full = service_resident_kib(bench->service);
+    make_present(bench, n_many);
+    full = service_resident_kib(bench->ours.service);
     time_level(bench, n_many);
     printf("\"memory_kib\": {\"idle\": %ld, \"per_port\": %.2f}}\n", idle,
            (double)(full - idle) / n_many);
+}
+
+static void
+daemon_begin(Daemon *daemon, Service *service)
+{
+    g_autoptr(GError) error = NULL;
+
+    daemon->service = service;
+    daemon->client = macvtap_client_connect(service_socket(service), &error);
+    if (!daemon->client)
+        bench_die(error->message, 0);
+}
+
+static void
+daemon_init(Daemon *daemon)
+{
+    daemon->present = g_ptr_array_new_with_free_func(free_port);
+    daemon->made = g_ptr_array_new_with_free_func(free_port);
+}
+
+static void
+daemon_end(Daemon *daemon)
+{
+    if (!daemon->client)
+        return;
+    macvtap_client_free(daemon->client);
+    service_free(daemon->service);
 }
 
 int
 main(int argc, char **argv)
 {
     Bench bench = {.rounds = 200};
-    g_autoptr(GError) error = NULL;
 
     parse(&bench, argc, argv);
     bench_enter_processes();
     make_ground();
-    bench.service = service_start(bench.macvtapd, BENCH_FOLDER);
-    bench.client = macvtap_client_connect(service_socket(bench.service), &error);
-    if (!bench.client)
-        bench_die(error->message, 0);
+    daemon_init(&bench.ours);
+    daemon_init(&bench.other);
+    if (bench.against)
+        daemon_begin(&bench.other, service_start_apart(bench.against, BENCH_FOLDER "/other"));
+    daemon_begin(&bench.ours, service_start(bench.macvtapd, BENCH_FOLDER));
     bench.shell = shell_start();
     bench.echo = echo_start();
-    bench.present = g_ptr_array_new_with_free_func(free_port);
-    bench.made = g_ptr_array_new_with_free_func(free_port);
     bench.open = g_array_new(FALSE, FALSE, sizeof(int));
     measure(&bench);
     echo_free(bench.echo);
     shell_free(bench.shell);
-    macvtap_client_free(bench.client);
-    service_free(bench.service);
+    daemon_end(&bench.ours);
+    daemon_end(&bench.other);
     return 0;
 }

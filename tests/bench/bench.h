@@ -52,9 +52,11 @@ Shell *shell_start(void);
 void shell_attach(Shell *shell, double *ret_us);
 void shell_free(Shell *shell);
 
-/* service.c: a macvtapd of our own. */
+/* service.c: a macvtapd of our own. service_start_apart(): in another network namespace, where it
+ * has a BENCH_PARENT of its own. */
 typedef struct Service Service;
 Service *service_start(const char *program, const char *folder);
+Service *service_start_apart(const char *program, const char *folder);
 const char *service_socket(const Service *service);
 long service_resident_kib(const Service *service);
 void service_free(Service *service);

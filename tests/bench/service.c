@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bench.h"
+#include "test-namespace.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -61,8 +64,34 @@ write_network(const char *config)
     bench_write_file(path, "[Network]\nParent=" BENCH_PARENT "\nMode=bridge\n");
 }
 
-Service *
-service_start(const char *program, const char *folder)
+static void
+enter_apart(void)
+{
+    if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 || mount("sysfs", "/sys", "sysfs", 0, NULL) < 0)
+        bench_die("namespaces of another macvtapd", errno);
+    test_link_set_up("lo", TRUE);
+    test_veth_add(BENCH_PARENT, "up1");
+}
+
+/* The namespaces are the child's alone: nobody looks into them but the daemon that it becomes. */
+static pid_t
+spawn_apart(char *const *argv, char *const *envp)
+{
+    pid_t pid = fork();
+
+    if (pid < 0)
+        bench_die("fork", errno);
+    if (pid > 0)
+        return pid;
+    enter_apart();
+    execve(argv[0], argv, envp);
+    bench_die(argv[0], errno);
+}
+
+typedef enum ServicePlace { SERVICE_HERE, SERVICE_APART } ServicePlace;
+
+static Service *
+start_in(ServicePlace place, const char *program, const char *folder)
 {
     g_autofree char *config = g_build_filename(folder, "config", NULL);
     g_autofree char *state = g_build_filename(folder, "state", NULL);
@@ -70,17 +99,29 @@ service_start(const char *program, const char *folder)
     g_autofree char *notify = g_strconcat("NOTIFY_SOCKET=", notify_path, NULL);
     Service *service = g_new0(Service, 1);
     char *envp[] = {notify, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    char *argv[] = {(char *)program, "--config", config, "--state", state, "--socket", NULL, NULL};
     int fd;
 
-    service->socket = g_build_filename(folder, "socket", NULL);
+    service->socket = argv[G_N_ELEMENTS(argv) - 2] = g_build_filename(folder, "socket", NULL);
     write_network(config);
     fd = open_notify_socket(notify_path);
-    service->pid = bench_spawn((char *[]){(char *)program, "--config", config, "--state", state,
-                                          "--socket", service->socket, NULL},
-                               envp, NULL, 0);
+    service->pid =
+        place == SERVICE_APART ? spawn_apart(argv, envp) : bench_spawn(argv, envp, NULL, 0);
     wait_ready(fd, service->pid);
     close(fd);
     return service;
+}
+
+Service *
+service_start(const char *program, const char *folder)
+{
+    return start_in(SERVICE_HERE, program, folder);
+}
+
+Service *
+service_start_apart(const char *program, const char *folder)
+{
+    return start_in(SERVICE_APART, program, folder);
 }
 
 const char *
