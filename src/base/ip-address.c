@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ip-address.h"
+
+#include "error.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ALL_BITS 128
+
+/* ::ffff:0:0/96 */
+static const guint8 ipv4_head[12] = {[10] = 0xff, [11] = 0xff};
+#define IPV4_HEAD_BITS 96
+
+IpAddress
+ip_address_from_ipv4(const guint8 bytes[static 4])
+{
+    IpAddress address;
+
+    memcpy(address.bytes, ipv4_head, sizeof(ipv4_head));
+    memcpy(address.bytes + sizeof(ipv4_head), bytes, 4);
+    return address;
+}
+
+gboolean
+ip_address_is_ipv4(const IpAddress *address)
+{
+    return memcmp(address->bytes, ipv4_head, sizeof(ipv4_head)) == 0;
+}
+
+gboolean
+ip_address_parse(const char *text, IpAddress *ret_address)
+{
+    guint8 ipv4[4];
+    IpAddress ipv6;
+
+    if (inet_pton(AF_INET, text, ipv4) == 1) {
+        *ret_address = ip_address_from_ipv4(ipv4);
+        return TRUE;
+    }
+    if (inet_pton(AF_INET6, text, ipv6.bytes) != 1 || ip_address_is_ipv4(&ipv6))
+        return FALSE;
+    *ret_address = ipv6;
+    return TRUE;
+}
+
+char *
+ip_address_format(const IpAddress *address, char text[static IP_ADDRESS_TEXT_SIZE])
+{
+    gboolean is_ipv4 = ip_address_is_ipv4(address);
+
+    /* Neither fails: the family is known, and the room suffices. */
+    inet_ntop(is_ipv4 ? AF_INET : AF_INET6, address->bytes + (is_ipv4 ? sizeof(ipv4_head) : 0),
+              text, IP_ADDRESS_TEXT_SIZE);
+    return text;
+}
+
+gboolean
+ip_address_equal(const IpAddress *a, const IpAddress *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+/* The bits of byte i that lie within the first prefix_bits bits. */
+static guint8
+prefix_mask(guint prefix_bits, guint i)
+{
+    if (prefix_bits >= (i + 1) * 8)
+        return 0xff;
+    if (prefix_bits <= i * 8)
+        return 0;
+    return (guint8)(0xff << (8 - (prefix_bits - i * 8)));
+}
+
+static gboolean
+refuse_prefix(GError **error, const char *text, const char *why)
+{
+    g_autofree char *shown = g_strescape(text, NULL);
+
+    g_set_error(error, ERRNO_ERROR, EINVAL, "'%.64s' %s", shown, why);
+    return FALSE;
+}
+
+/* Sets the bits behind the prefix to 0; FALSE if one was set. */
+static gboolean
+clear_host_bits(IpPrefix *prefix)
+{
+    gboolean clean = TRUE;
+
+    for (guint i = 0; i < sizeof(prefix->address.bytes); i++) {
+        guint8 mask = prefix_mask(prefix->prefix_bits, i);
+
+        clean &= (prefix->address.bytes[i] & ~mask) == 0;
+        prefix->address.bytes[i] &= mask;
+    }
+    return clean;
+}
+
+gboolean
+ip_prefix_parse(const char *text, IpPrefix *ret_prefix, GError **error)
+{
+    const char *slash = strchr(text, '/');
+    g_autofree char *address = slash ? g_strndup(text, (gsize)(slash - text)) : g_strdup(text);
+    char network[IP_PREFIX_TEXT_SIZE];
+    g_autofree char *why = NULL;
+    IpPrefix prefix;
+    guint64 bits;
+    guint head;
+
+    if (!ip_address_parse(address, &prefix.address))
+        return refuse_prefix(error, text, "is neither an IP address nor a prefix (ADDRESS/BITS)");
+    head = ip_address_is_ipv4(&prefix.address) ? IPV4_HEAD_BITS : 0;
+    bits = ALL_BITS - head;
+    if (slash && !g_ascii_string_to_unsigned(slash + 1, 10, 0, ALL_BITS - head, &bits, NULL))
+        return refuse_prefix(error, text,
+                             head > 0 ? "has no length of 0 to 32 behind the '/'"
+                                      : "has no length of 0 to 128 behind the '/'");
+    prefix.prefix_bits = (guint)bits + head;
+    if (!clear_host_bits(&prefix)) {
+        why = g_strdup_printf("has bits set behind the /%u: write '%s' for one address, or '%s'",
+                              (guint)bits, address, ip_prefix_format(&prefix, network));
+        return refuse_prefix(error, text, why);
+    }
+    *ret_prefix = prefix;
+    return TRUE;
+}
+
+static gboolean
+prefix_is_ipv4(const IpPrefix *prefix)
+{
+    return prefix->prefix_bits >= IPV4_HEAD_BITS && ip_address_is_ipv4(&prefix->address);
+}
+
+char *
+ip_prefix_format(const IpPrefix *prefix, char text[static IP_PREFIX_TEXT_SIZE])
+{
+    guint head = prefix_is_ipv4(prefix) ? IPV4_HEAD_BITS : 0;
+    char address[IP_ADDRESS_TEXT_SIZE];
+
+    ip_address_format(&prefix->address, address);
+    if (prefix->prefix_bits == ALL_BITS)
+        snprintf(text, IP_PREFIX_TEXT_SIZE, "%s", address);
+    else
+        snprintf(text, IP_PREFIX_TEXT_SIZE, "%s/%u", address, prefix->prefix_bits - head);
+    return text;
+}
+
+gboolean
+ip_prefix_equal(const IpPrefix *a, const IpPrefix *b)
+{
+    return a->prefix_bits == b->prefix_bits && ip_address_equal(&a->address, &b->address);
+}
+
+gboolean
+ip_prefix_contains(const IpPrefix *prefix, const IpAddress *address)
+{
+    if (prefix_is_ipv4(prefix) != ip_address_is_ipv4(address))
+        return FALSE;
+    for (guint i = 0; i < sizeof(address->bytes); i++) {
+        if ((prefix->address.bytes[i] ^ address->bytes[i]) & prefix_mask(prefix->prefix_bits, i))
+            return FALSE;
+    }
+    return TRUE;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * IPv4 and IPv6 addresses in one form of 16 bytes, in the network's order: IPv4 as ::ffff:a.b.c.d
+ * (RFC 4291, 2.5.5.2), so that one comparison and one kind of prefix do for both.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef struct IpAddress {
+    guint8 bytes[16];
+} IpAddress;
+
+/* Those addresses whose first prefix_bits bits are address's; the rest of address is 0. */
+typedef struct IpPrefix {
+    IpAddress address;
+    guint prefix_bits; /* of the 128: 96 and more for IPv4, whose /24 is 120 here */
+} IpPrefix;
+
+/* Room for any address, or any prefix, and its NUL. */
+#define IP_ADDRESS_TEXT_SIZE 46
+#define IP_PREFIX_TEXT_SIZE 50
+
+/* "192.168.1.5" or "fd00::5", as inet_pton(3) takes them; neither a zone ("fe80::1%eth0") nor IPv4
+ * in the form of IPv6, which no frame has. *ret_address is untouched on FALSE. */
+gboolean ip_address_parse(const char *text, IpAddress *ret_address);
+
+/* The four bytes of an IPv4 address, in the network's order. */
+IpAddress ip_address_from_ipv4(const guint8 bytes[static 4]);
+
+/* Writes address into text as RFC 5952 wants it (lower case, the longest run of zeros as "::"), and
+ * returns text. */
+char *ip_address_format(const IpAddress *address, char text[static IP_ADDRESS_TEXT_SIZE]);
+
+gboolean ip_address_equal(const IpAddress *a, const IpAddress *b);
+gboolean ip_address_is_ipv4(const IpAddress *address);
+
+/*
+ * "ADDRESS/BITS", or "ADDRESS" alone for just that one. Fails with ERRNO_ERROR EINVAL, whose
+ * message names text and what is wrong with it: bits set behind the prefix are an error, because
+ * nobody can tell whether the address or the length was meant.
+ */
+gboolean ip_prefix_parse(const char *text, IpPrefix *ret_prefix, GError **error);
+
+/* Writes prefix into text, without "/32" and "/128", and returns text. */
+char *ip_prefix_format(const IpPrefix *prefix, char text[static IP_PREFIX_TEXT_SIZE]);
+
+gboolean ip_prefix_equal(const IpPrefix *a, const IpPrefix *b);
+
+/* ::/0 has every IPv6 address, and no IPv4 address. */
+gboolean ip_prefix_contains(const IpPrefix *prefix, const IpAddress *address);
