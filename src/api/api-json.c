@@ -50,17 +50,34 @@ api_json_faults(const GPtrArray *faults)
     return array;
 }
 
+/* The network's fields, with what is in force in place of what its file says of the guard. */
+static json_t *
+network_to_json(const Network *network, gboolean can_guard)
+{
+    Network shown = *network;
+    json_t *object;
+
+    /* A file that asks for a guard gets no port where there is none. */
+    can_guard |= guard_is_required(&network->guard, NULL);
+    network_resolve_guard(network, can_guard, &shown.guard);
+    object = fields_to_json(network_fields, FIELD_USE_REPLY, &shown);
+    guard_settings_clear(&shown.guard);
+    return object;
+}
+
 json_t *
-api_json_network(const Network *network, guint n_ports, const char *const *parent_problems,
-                 const char *const *taken_vlans)
+api_json_network(const Network *network, guint n_ports, const char *unguarded,
+                 const char *const *parent_problems, const char *const *taken_vlans)
 {
     json_t *object;
 
     if (network->problem)
         return json_pack("{s:s, s:I, s:s}", "name", network->name, "ports", (json_int_t)n_ports,
                          "problem", network->problem);
-    object = fields_to_json(network_fields, FIELD_USE_REPLY, network);
+    object = network_to_json(network, !unguarded);
     json_object_set_new(object, "ports", json_integer(n_ports));
+    if (unguarded && network_wants_guard(network))
+        json_object_set_new(object, "unguarded", json_string(unguarded));
     if (parent_problems)
         json_object_set_new(object, "parentProblems", api_json_strings(parent_problems));
     if (taken_vlans)

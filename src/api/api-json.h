@@ -9,8 +9,9 @@
 /* New references, of the types Port and Network of the interface. */
 json_t *api_json_port(const Port *port);
 json_t *api_json_statistics(const LinkStatistics *statistics);
-json_t *api_json_network(const Network *network, guint n_ports, const char *const *parent_problems,
-                         const char *const *taken_vlans);
+/* unguarded: why no port can have a guard; NULL: one can. */
+json_t *api_json_network(const Network *network, guint n_ports, const char *unguarded,
+                         const char *const *parent_problems, const char *const *taken_vlans);
 
 /* A list of Fault, in the order of the array. */
 json_t *api_json_faults(const GPtrArray *faults);

@@ -21,16 +21,19 @@ static const char *const event_names[] = {
     [PORT_EVENT_CREATED] = "created",
     [PORT_EVENT_CHANGED] = "changed",
     [PORT_EVENT_DELETED] = "deleted",
+    [PORT_EVENT_DROPPED] = "dropped",
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(event_names) == PORT_EVENT_DELETED + 1);
+G_STATIC_ASSERT(G_N_ELEMENTS(event_names) == PORT_EVENT_COUNT);
 
 static gboolean
-stream_send(Stream *stream, const char *event, const Port *port)
+stream_send(Stream *stream, const char *event, const char *reason, const Port *port)
 {
     json_t *parameters = json_pack("{s:s}", "event", event);
 
     if (port)
         json_object_set_new(parameters, "port", api_json_port(port));
+    if (reason)
+        json_object_set_new(parameters, "reason", json_string(reason));
     return varlink_call_reply_more(stream->call, parameters);
 }
 
@@ -41,7 +44,9 @@ stream_on_port_event(PortEvent event, const Port *port, const PortEnd *end, gpoi
     Caller caller = api_caller(stream->call);
 
     if (broker_may_see(&caller, port))
-        stream_send(stream, event_names[event], port);
+        stream_send(stream, event_names[event],
+                    event == PORT_EVENT_DROPPED ? guard_reason_name(port->drop_reason) : NULL,
+                    port);
 }
 
 /* Returns how many this user has then; none is not kept. */
@@ -97,5 +102,5 @@ api_on_watch_ports(VarlinkCall *call, gpointer user_data)
     stream->watch = broker_watch(api->broker, stream_on_port_event, stream);
     varlink_call_on_gone(call, stream_on_gone, stream);
     /* Sending may find the connection gone, and then frees the stream. */
-    stream_send(stream, "ready", NULL);
+    stream_send(stream, "ready", NULL, NULL);
 }

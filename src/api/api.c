@@ -131,7 +131,8 @@ on_list_networks(VarlinkCall *call, gpointer user_data)
 
         json_array_append_new(
             array, api_json_network(network, broker_count_ports(api->broker, network->name),
-                                    (const char *const *)problems, (const char *const *)taken));
+                                    broker_unguarded(api->broker), (const char *const *)problems,
+                                    (const char *const *)taken));
     }
     changes = broker_list_file_changes(api->broker, &caller);
     reply = json_pack("{s:o}", "networks", array);
@@ -146,9 +147,11 @@ on_list_networks(VarlinkCall *call, gpointer user_data)
 static json_t *
 port_to_json(Api *api, const Port *port, gboolean with_statistics)
 {
-    json_t *object = api_json_port(port);
     LinkStatistics statistics;
+    json_t *object;
 
+    broker_observe_frames(api->broker, port);
+    object = api_json_port(port);
     if (with_statistics && broker_statistics(api->broker, port, &statistics))
         json_object_set_new(object, "statistics", api_json_statistics(&statistics));
     return object;

@@ -13,8 +13,9 @@
 struct Trail {
     Broker *broker; /* NULL: closed */
     guint watch;
-    TrailBound *bound;
-    GHashTable *lost; /* set of ids: ports whose device is gone, which has been told */
+    TrailBound *bound; /* of refusals, */
+    TrailBound *drops; /* and of frames that were dropped */
+    GHashTable *lost;  /* set of ids: ports whose device is gone, which has been told */
 };
 
 /* MESSAGE_ID of each kind of line: what a reader of the journal finds them by. They never change.
@@ -29,6 +30,7 @@ typedef enum LineKind {
     LINE_LEFT_OUT,
     LINE_ENDED,
     LINE_LOST,
+    LINE_DROPPED,
 } LineKind;
 
 static const struct {
@@ -45,8 +47,9 @@ static const struct {
     [LINE_LEFT_OUT] = {"7411156a58884e14ae1c0f0798e25b60", G_LOG_LEVEL_MESSAGE, "5"},
     [LINE_ENDED] = {"27c4025e16d84b519209abc3a4fbd637", G_LOG_LEVEL_INFO, "6"},
     [LINE_LOST] = {"97eee1a86be14599a6c39d85991f89c7", G_LOG_LEVEL_WARNING, "4"},
+    [LINE_DROPPED] = {"c0d5e1b87f3a4e0c9b62f4a7d1836e95", G_LOG_LEVEL_MESSAGE, "5"},
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == LINE_LOST + 1);
+G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == LINE_DROPPED + 1);
 
 /* text in one line that does nothing to a terminal. Free with g_free(). */
 static char *
@@ -368,6 +371,40 @@ tell_loss(const Port *port)
     line_say(&line, "port %s lost: %s", port->name, reason);
 }
 
+/* TrailLeftOut */
+static void
+tell_drops_left_out(uid_t user, guint n, gpointer user_data)
+{
+    g_auto(Line) line = {0};
+
+    line_begin(&line, LINE_LEFT_OUT);
+    line_add_number(&line, "MACVTAPD_COUNT", n);
+    if (user != TRAIL_OTHERS && user != (uid_t)-1)
+        line_add_number(&line, "MACVTAPD_UID", user);
+    line_say(&line,
+             "guards dropped frames of %u more kinds than are logged in a minute"
+             " (see macvtapctl port show)",
+             n);
+}
+
+/* Each kind of a port is told once: but a user may have many ports. */
+static void
+tell_drop(Trail *trail, const Port *port)
+{
+    TrailVerdict verdict = trail_bound_ask(trail->drops, port_account(port), g_get_monotonic_time(),
+                                           tell_drops_left_out, NULL);
+    g_auto(Line) line = {0};
+
+    if (verdict == TRAIL_LEAVE_OUT)
+        return;
+    line_begin(&line, LINE_DROPPED);
+    line_add_port(&line, port);
+    line_add(&line, "MACVTAPD_REASON", guard_reason_name(port->drop_reason));
+    line_say(&line, "port %s: %s %s", port->name,
+             port->guard.verdict == GUARD_VERDICT_COUNT ? "would have dropped" : "dropped",
+             port->drop_example);
+}
+
 /* BrokerWatcher */
 static void
 on_port_event(PortEvent event, const Port *port, const PortEnd *end, gpointer user_data)
@@ -377,6 +414,8 @@ on_port_event(PortEvent event, const Port *port, const PortEnd *end, gpointer us
     if (event == PORT_EVENT_DELETED) {
         g_hash_table_remove(trail->lost, port->id);
         tell_end(port, end);
+    } else if (event == PORT_EVENT_DROPPED) {
+        tell_drop(trail, port);
     } else if (event == PORT_EVENT_CHANGED && port->state != PORT_STATE_ACTIVE &&
                g_hash_table_add(trail->lost, g_strdup(port->id))) {
         tell_loss(port);
@@ -390,6 +429,7 @@ trail_new(Broker *broker)
 
     trail->broker = broker;
     trail->bound = trail_bound_new();
+    trail->drops = trail_bound_new();
     trail->lost = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     trail->watch = broker_watch(broker, on_port_event, trail);
     return trail;
@@ -407,6 +447,7 @@ trail_clear(gpointer data)
     Trail *trail = data;
 
     trail_bound_free(trail->bound);
+    trail_bound_free(trail->drops);
     g_hash_table_unref(trail->lost);
 }
 
@@ -424,6 +465,7 @@ trail_close(Trail *trail)
     broker_unwatch(trail->broker, trail->watch);
     trail->broker = NULL;
     trail_bound_end(trail->bound, tell_left_out, NULL);
+    trail_bound_end(trail->drops, tell_drops_left_out, NULL);
 }
 
 void

@@ -60,6 +60,16 @@ host_look_later(FeatureHost *host, Port *port)
 }
 
 static void
+host_dropped(FeatureHost *host, Port *port, guint reason, const guint8 *frame, gsize length)
+{
+    g_free(port->drop_example);
+    port->drop_reason = reason;
+    port->drop_example = guard_describe_drop(reason, frame, length, &port->mac);
+    features_observe(host, port);
+    broker_emit(broker_of(host), PORT_EVENT_DROPPED, port);
+}
+
+static void
 host_emit(FeatureHost *host, const Port *port)
 {
     broker_emit(broker_of(host), PORT_EVENT_CHANGED, port);
@@ -81,6 +91,7 @@ static const FeatureHostOps host_ops = {
     .network = host_network,
     .look = host_look,
     .look_later = host_look_later,
+    .dropped = host_dropped,
     .emit = host_emit,
     .end_ports = host_end_ports,
 };
@@ -111,6 +122,7 @@ broker_new(const BrokerSetup *setup, GError **error)
         .ops = &host_ops,
         .kernel = broker->kernel,
         .ports = broker->ports,
+        .unguarded = setup->unguarded,
     };
     if (!features_start(&broker->host, error) ||
         !broker->kernel->ops->monitor(broker->kernel, broker_on_link_event, broker, error))
@@ -224,6 +236,21 @@ broker_statistics(Broker *broker, const Port *port, LinkStatistics *ret_statisti
     return port->state == PORT_STATE_ACTIVE &&
            broker->kernel->ops->link_statistics(broker->kernel, port->interface_index,
                                                 ret_statistics, NULL);
+}
+
+void
+broker_observe_frames(Broker *broker, const Port *port)
+{
+    Port *of_table = port_table_find(broker->ports, port->id);
+
+    if (of_table)
+        features_observe(&broker->host, of_table);
+}
+
+const char *
+broker_unguarded(const Broker *broker)
+{
+    return broker->host.unguarded;
 }
 
 static gint

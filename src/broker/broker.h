@@ -43,6 +43,7 @@ typedef struct BrokerSetup {
     BrokerListChanges list_changes; /* NULL: nobody can tell */
     BrokerListFaults list_faults;   /* likewise */
     gpointer changes_data;          /* of these two */
+    const char *unguarded;          /* why no port can have a guard, borrowed; NULL: one can */
     const guint
         *repair_delays; /* REPAIR_ATTEMPTS of them, in milliseconds, borrowed; NULL: the usual */
 } BrokerSetup;
@@ -129,6 +130,12 @@ void broker_end_domain(Broker *broker, const Caller *caller, const char *domain,
 /* What went over the port's device; FALSE when the device is gone. */
 gboolean broker_statistics(Broker *broker, const Port *port, LinkStatistics *ret_statistics);
 
+/* Looks at what a port's frames have told (Port.seen, Port.dropped): before it is shown. */
+void broker_observe_frames(Broker *broker, const Port *port);
+
+/* Why no port can have a guard; NULL: they can. Borrowed. */
+const char *broker_unguarded(const Broker *broker);
+
 /* The ports that the caller may see (its own; root: all), of one network or all (NULL), as a
  * GPtrArray of borrowed const Port. */
 GPtrArray *broker_list_ports(Broker *broker, const Caller *caller, const char *network);
@@ -168,7 +175,9 @@ typedef enum PortEvent {
     PORT_EVENT_CREATED,
     PORT_EVENT_CHANGED,
     PORT_EVENT_DELETED,
+    PORT_EVENT_DROPPED, /* its guard has dropped a frame: Port.drop_reason, Port.drop_example */
 } PortEvent;
+#define PORT_EVENT_COUNT (PORT_EVENT_DROPPED + 1)
 
 /* Why a port has ended. */
 typedef enum PortEndReason {

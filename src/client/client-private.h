@@ -17,8 +17,10 @@ struct MacvtapPort {
 MacvtapPort *macvtap_port_new(json_t *json, DescriptorArray *descriptors, json_t *taps,
                               json_t *vhosts, GError **error);
 
-/* A JSON value for people: "" for NULL, lists joined by blanks. Free with g_free(). */
-char *client_json_text(json_t *value);
+/* A member of the object for people: "" if there is none, lists joined by blanks, an object as
+ * "name value, …", and of objects in a list the first member. field: "a.b" for one within another.
+ * Free with g_free(). */
+char *client_json_field(json_t *object, const char *field);
 
 /* The strings of a list; none for NULL. Free with g_strfreev(). */
 char **client_json_lines(json_t *array);

@@ -552,10 +552,10 @@ macvtap_client_list_faults(MacvtapClient *client, GError **error)
     json_array_foreach (json_object_get(reply.parameters, "faults"), i, element) {
         MacvtapFault *fault = g_new0(MacvtapFault, 1);
 
-        fault->code = client_json_text(json_object_get(element, "code"));
-        fault->subject = client_json_text(json_object_get(element, "subject"));
-        fault->message = client_json_text(json_object_get(element, "message"));
-        fault->remedy = client_json_text(json_object_get(element, "remedy"));
+        fault->code = client_json_field(element, "code");
+        fault->subject = client_json_field(element, "subject");
+        fault->message = client_json_field(element, "message");
+        fault->remedy = client_json_field(element, "remedy");
         g_ptr_array_add(faults, fault);
     }
     return g_steal_pointer(&faults);

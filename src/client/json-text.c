@@ -14,18 +14,42 @@ append_text(GString *text, json_t *value)
         g_string_append(text, json_is_true(value) ? "yes" : "no");
 }
 
-char *
-client_json_text(json_t *value)
+/* Objects' own text is the first of their members, which is what they are about. */
+static json_t *
+leading_value(json_t *element)
 {
-    GString *text = g_string_new(NULL);
-    gsize i;
-    json_t *element;
+    return json_is_object(element) ? json_object_iter_value(json_object_iter(element)) : element;
+}
 
-    if (json_is_array(value)) {
-        json_array_foreach (value, i, element)
-            append_text(text, element);
-    } else if (value) {
+static void
+append_members(GString *text, json_t *object)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach (object, name, value) {
+        g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "", name);
         append_text(text, value);
+    }
+}
+
+char *
+client_json_field(json_t *object, const char *field)
+{
+    g_auto(GStrv) names = g_strsplit(field, ".", -1);
+    GString *text = g_string_new(NULL);
+    json_t *element;
+    gsize i;
+
+    for (char **name = names; *name; name++)
+        object = json_object_get(object, *name);
+    if (json_is_array(object)) {
+        json_array_foreach (object, i, element)
+            append_text(text, leading_value(element));
+    } else if (json_is_object(object)) {
+        append_members(text, object);
+    } else if (object) {
+        append_text(text, object);
     }
     return g_string_free(text, FALSE);
 }

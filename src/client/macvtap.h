@@ -158,7 +158,7 @@ GPtrArray *macvtap_client_list_faults(MacvtapClient *client, GError **error);
  */
 gboolean macvtap_client_watch(MacvtapClient *client, GError **error);
 
-/* Waits for the next event: "created", "changed" or "deleted" (static), and the port. */
+/* Waits for the next event: "created", "changed", "deleted" or "dropped" (static), and the port. */
 gboolean macvtap_client_next_event(MacvtapClient *client, const char **ret_event,
                                    MacvtapPort **ret_port, GError **error);
 int macvtap_client_get_fd(const MacvtapClient *client);
@@ -189,8 +189,13 @@ guint macvtap_port_get_owner(const MacvtapPort *port); /* user ID */
 char *macvtap_port_get_holder(const MacvtapPort *port);
 
 /* The text of the field with this name in the API's Port, "" when it is not there;
- * "statistics.sentPackets" for one within another. Free with g_free(). */
+ * "statistics.sentPackets" for one within another. Of lists the entries, of addresses seen the
+ * addresses, of counts "NAME N, …". Free with g_free(). */
 char *macvtap_port_get_text(const MacvtapPort *port, const char *field);
+
+/* The addresses that its guest was seen to use, a line for each: "192.168.1.5 (arp, 12 s ago)". It
+ * may be empty. Free with g_strfreev(). */
+char **macvtap_port_get_seen_addresses(const MacvtapPort *port);
 
 /* How many descriptors came with it; tap i and vhost i are one queue. There may be no vhosts. */
 guint macvtap_port_get_n_taps(const MacvtapPort *port);
@@ -212,7 +217,7 @@ const char *macvtap_network_get_mode(const MacvtapNetwork *network);    /* NULL 
 guint macvtap_network_get_n_ports(const MacvtapNetwork *network);
 
 /* The field with this name in the API's Network as text: lists joined by blanks, "" when it is not
- * there. */
+ * there; "guard.senders" for one within another. */
 char *macvtap_network_get_text(const MacvtapNetwork *network, const char *field);
 
 /* Which of its parents cannot be used now, and why: NULL-terminated, empty when all can. Free with

@@ -57,7 +57,7 @@ macvtap_network_get_n_ports(const MacvtapNetwork *network)
 char *
 macvtap_network_get_text(const MacvtapNetwork *network, const char *field)
 {
-    return client_json_text(json_object_get(network->json, field));
+    return client_json_field(network->json, field);
 }
 
 char **

@@ -197,12 +197,42 @@ macvtap_port_get_holder(const MacvtapPort *port)
 char *
 macvtap_port_get_text(const MacvtapPort *port, const char *field)
 {
-    g_auto(GStrv) names = g_strsplit(field, ".", -1);
-    json_t *value = port->json;
+    return client_json_field(port->json, field);
+}
 
-    for (char **name = names; *name; name++)
-        value = json_object_get(value, *name);
-    return client_json_text(value);
+/* "12 s", "3 min", "2 h", "5 days"; free with g_free(). */
+static char *
+format_age(json_int_t seconds)
+{
+    static const struct {
+        json_int_t size;
+        const char *unit;
+    } units[] = {{2 * 86400, "days"}, {2 * 3600, "h"}, {2 * 60, "min"}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(units); i++) {
+        if (seconds >= units[i].size)
+            return g_strdup_printf("%" JSON_INTEGER_FORMAT " %s", seconds / (units[i].size / 2),
+                                   units[i].unit);
+    }
+    return g_strdup_printf("%" JSON_INTEGER_FORMAT " s", seconds);
+}
+
+char **
+macvtap_port_get_seen_addresses(const MacvtapPort *port)
+{
+    g_autoptr(GStrvBuilder) lines = g_strv_builder_new();
+    json_t *seen;
+    gsize i;
+
+    json_array_foreach (json_object_get(port->json, "seenAddresses"), i, seen) {
+        g_autofree char *address = client_json_field(seen, "address");
+        g_autofree char *how = client_json_field(seen, "how");
+        g_autofree char *age = format_age(json_integer_value(json_object_get(seen, "age")));
+        g_autofree char *line = g_strdup_printf("%s (%s, %s ago)", address, how, age);
+
+        g_strv_builder_add(lines, line);
+    }
+    return g_strv_builder_end(lines);
 }
 
 guint

@@ -10,6 +10,8 @@ const Field config_daemon_fields[] = {
     {NULL},
 };
 
+#define COMMAS "; separate the entries with spaces, not commas"
+
 /* What the value must be; free with g_free(). */
 static char *
 expected_of(const Field *field)
@@ -24,11 +26,11 @@ refuse(GError **error, const Field *field, const char *value)
 {
     g_autofree char *shown = g_strescape(value, NULL), *expected = expected_of(field);
     gboolean is_list = field->object.type == FIELD_MACS || field->object.type == FIELD_RANGES ||
-                       field->object.type == FIELD_USERS || field->object.type == FIELD_GROUPS;
+                       field->object.type == FIELD_BITS || field->object.type == FIELD_USERS ||
+                       field->object.type == FIELD_GROUPS;
 
-    return port_error_set(
-        error, PORT_ERROR_NETWORK_INVALID, "%s= '%.64s' is not %s%s", field->key, shown, expected,
-        is_list && strchr(value, ',') ? "; separate the entries with spaces, not commas" : "");
+    return port_error_set(error, PORT_ERROR_NETWORK_INVALID, "%s= '%.64s' is not %s%s", field->key,
+                          shown, expected, is_list && strchr(value, ',') ? COMMAS : "");
 }
 
 /* The words of value, which spaces and tabs separate; free with g_strfreev(). */
@@ -156,6 +158,41 @@ set_strings(const Field *field, GStrv *at, const char *value, GError **error)
 }
 
 static gboolean
+set_prefixes(const Field *field, GArray *prefixes, const char *value, GError **error)
+{
+    g_auto(GStrv) words = split_words(value);
+
+    g_array_set_size(prefixes, 0);
+    for (char **word = words; *word; word++) {
+        g_autoptr(GError) cause = NULL;
+        IpPrefix prefix;
+
+        if (!ip_prefix_parse(*word, &prefix, &cause))
+            return port_error_set(error, PORT_ERROR_NETWORK_INVALID, "%s= %s%s", field->key,
+                                  cause->message, strchr(*word, ',') ? COMMAS : "");
+        g_array_append_val(prefixes, prefix);
+    }
+    return TRUE;
+}
+
+static gboolean
+set_bits(const Field *field, guint *at, const char *value, GError **error)
+{
+    g_auto(GStrv) words = split_words(value);
+    guint bits = 0;
+
+    for (char **word = words; *word; word++) {
+        guint i = 0;
+
+        if (!set_word(field, &i, *word, error))
+            return FALSE;
+        bits |= 1u << i;
+    }
+    *at = bits;
+    return TRUE;
+}
+
+static gboolean
 set_value(const Field *field, ConfigTarget *target, const char *value, GError **error)
 {
     gpointer structure = target->network ? (gpointer)target->network : target->settings;
@@ -172,6 +209,10 @@ set_value(const Field *field, ConfigTarget *target, const char *value, GError **
         return set_text(field, at, value, error);
     case FIELD_STRINGS:
         return set_strings(field, at, value, error);
+    case FIELD_BITS:
+        return set_bits(field, at, value, error);
+    case FIELD_PREFIXES:
+        return set_prefixes(field, *(GArray **)at, value, error);
     default:
         return set_list(field, target->lookup, *(GArray **)at, value, error);
     }
@@ -181,7 +222,8 @@ gboolean
 config_section_exists(const Field *fields, const char *section)
 {
     for (; fields->name; fields++) {
-        if (g_strcmp0(fields->section, section) == 0)
+        if (g_strcmp0(fields->section, section) == 0 ||
+            (fields->members && config_section_exists(fields->members, section)))
             return TRUE;
     }
     return FALSE;
@@ -191,7 +233,12 @@ const Field *
 config_key_find(const Field *fields, const char *section, const char *name)
 {
     for (; fields->name; fields++) {
-        if (g_strcmp0(fields->section, section) == 0 && g_str_equal(fields->key, name))
+        const Field *member =
+            fields->members ? config_key_find(fields->members, section, name) : NULL;
+
+        if (member)
+            return member;
+        if (g_strcmp0(fields->section, section) == 0 && g_strcmp0(fields->key, name) == 0)
             return fields;
     }
     return NULL;

@@ -111,6 +111,7 @@ open_broker(Daemon *daemon, const char *state, GError **error)
         .list_changes = list_changes,
         .list_faults = list_faults,
         .changes_data = daemon,
+        .unguarded = "this macvtapd was built without a datapath",
     };
 
     if (!make_folder(state, "state", error))

@@ -43,6 +43,8 @@ typedef struct PortFeature {
     /* The key of its network whose value the port does not have because of the feature; or NULL. */
     const char *(*outdated)(FeatureHost *host, const Port *port);
 
+    void (*observe)(FeatureHost *host, Port *port);
+
     gboolean (*check_change)(FeatureHost *host, const Caller *caller, const Port *port,
                              const PortChange *change, GError **error);
     gboolean (*change)(FeatureHost *host, const Caller *caller, Port *port,

@@ -298,6 +298,16 @@ features_list_outdated(FeatureHost *host, const Port *port, GStrvBuilder *keys)
     }
 }
 
+void
+features_observe(FeatureHost *host, Port *port)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->observe)
+            feature->observe(host, port);
+    }
+}
+
 gboolean
 features_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                       const PortChange *change, GError **error)

@@ -42,6 +42,10 @@ typedef struct FeatureHostOps {
      * the parent. */
     void (*look_later)(FeatureHost *host, Port *port);
 
+    /* Tells watchers and the log that the port's guard has dropped a frame, the first of this kind
+     * (GuardReason): the frame's first length bytes. */
+    void (*dropped)(FeatureHost *host, Port *port, guint reason, const guint8 *frame, gsize length);
+
     /* Tells watchers that the port has changed. */
     void (*emit)(FeatureHost *host, const Port *port);
 
@@ -49,13 +53,14 @@ typedef struct FeatureHostOps {
     void (*end_ports)(FeatureHost *host, const char *const *port_ids);
 } FeatureHostOps;
 
-/* What the features of one daemon stand on; the broker has one. The first three members are
- * borrowed, and are set before features_start(). */
+/* What the features of one daemon stand on; the broker has one. The first three members and
+ * unguarded are borrowed, and are set before features_start(). */
 struct FeatureHost {
     const FeatureHostOps *ops;
     Kernel *kernel;
     PortTable *ports;
-    gpointer *states; /* one for each row of the table: its own */
+    const char *unguarded; /* why no port can have a guard; NULL: there is a datapath */
+    gpointer *states;      /* one for each row of the table: its own */
 };
 
 /* A port that is being made. */
@@ -138,6 +143,9 @@ gboolean features_on_network(FeatureHost *host, Port *port, const Network *netwo
 void features_on_removed(FeatureHost *host, const LinkInfo *link);
 /* Adds the keys of the port's network whose values the port does not have because of a feature. */
 void features_list_outdated(FeatureHost *host, const Port *port, GStrvBuilder *keys);
+
+/* Takes over what the features can only know by looking: the port is about to be shown. */
+void features_observe(FeatureHost *host, Port *port);
 
 /* What is to change of a living port: whether it may be, and the change. PORT_ERROR. */
 gboolean features_check_change(FeatureHost *host, const Caller *caller, const Port *port,

@@ -2,6 +2,7 @@
 /* The way in: the fields of a JSON object are checked, and go into a structure. */
 #include "field.h"
 
+#include "guard.h"
 #include "holder.h"
 #include "interface-name.h"
 #include "mac-address.h"
@@ -153,6 +154,57 @@ read_macs(const Reading *reading, json_t *array, GError **error)
 }
 
 static gboolean
+read_prefixes(const Reading *reading, json_t *array, GError **error)
+{
+    g_autoptr(GArray) prefixes = g_array_new(FALSE, FALSE, sizeof(IpPrefix));
+    GArray **at = target(reading);
+    json_t *element;
+    gsize i;
+
+    if (json_array_size(array) > GUARD_PREFIXES_MAX)
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s has at most %d entries",
+                              field_title(reading->field), GUARD_PREFIXES_MAX);
+    json_array_foreach (array, i, element) {
+        const char *text = json_string_value(element);
+        g_autoptr(GError) cause = NULL;
+        IpPrefix prefix;
+
+        if (!ip_prefix_parse(text ? text : "(no text)", &prefix, &cause))
+            return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s", cause->message);
+        g_array_append_val(prefixes, prefix);
+    }
+    g_clear_pointer(at, g_array_unref);
+    *at = g_steal_pointer(&prefixes);
+    return TRUE;
+}
+
+static gboolean
+read_bits(const Reading *reading, json_t *array, GError **error)
+{
+    const Field *field = reading->field;
+    guint *at = target(reading), bits = 0;
+    json_t *element;
+    gsize i;
+
+    json_array_foreach (array, i, element) {
+        const char *text = json_string_value(element);
+        g_autofree char *words = NULL;
+        guint bit = 0;
+
+        while (bit < field->n_words && g_strcmp0(field->word(bit), text) != 0)
+            bit++;
+        if (bit == field->n_words) {
+            words = field_list_words(field);
+            return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s has %s, not '%s'",
+                                  field_title(field), words, text ? text : "(no text)");
+        }
+        bits |= 1u << bit;
+    }
+    *at = bits;
+    return TRUE;
+}
+
+static gboolean
 read_truth(const Reading *reading, gboolean truth)
 {
     gboolean *at = target(reading);
@@ -173,6 +225,8 @@ json_has_type(const json_t *json, FieldType type)
     case FIELD_NEGATED:
         return json_is_boolean(json);
     case FIELD_MACS:
+    case FIELD_BITS:
+    case FIELD_PREFIXES:
         return json_is_array(json);
     case FIELD_GROUP:
         return json_is_object(json);
@@ -208,10 +262,17 @@ read_value(Reading *reading, json_t *json, GError **error)
         return read_truth(reading, json_is_true(json));
     case FIELD_MACS:
         return read_macs(reading, json, error);
+    case FIELD_BITS:
+        return read_bits(reading, json, error);
+    case FIELD_PREFIXES:
+        return read_prefixes(reading, json, error);
     case FIELD_GROUP:
         return fields_from_json(reading->field->members, reading->use, json, reading->structure,
                                 &reading->wrong, error);
     case FIELD_RANGES:
+    case FIELD_IP:
+    case FIELD_COUNTS:
+    case FIELD_OBJECTS:
     case FIELD_STRINGS:
     case FIELD_USERS:
     case FIELD_GROUPS:

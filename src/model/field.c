@@ -2,9 +2,12 @@
 #include "field.h"
 
 #include "interface-name.h"
+#include "ip-address.h"
 #include "mac-address.h"
 #include "network.h"
 #include "port-error.h"
+
+#include <string.h>
 
 static const FieldPlace *
 place_in(const Field *field, FieldUse use)
@@ -94,6 +97,7 @@ number_at(const FieldPlace *place, gconstpointer structure)
         return (gint64) * (const guint64 *)value;
     case FIELD_UINT:
     case FIELD_ENUM:
+    case FIELD_BITS:
         return *(const guint *)value;
     case FIELD_NEGATED:
         return !*(const gboolean *)value;
@@ -163,6 +167,66 @@ ranges_to_json(const GArray *ranges)
 }
 
 static json_t *
+ip_to_json(const IpAddress *address)
+{
+    char text[IP_ADDRESS_TEXT_SIZE];
+
+    return json_string_nocheck(ip_address_format(address, text));
+}
+
+static json_t *
+prefixes_to_json(const GArray *prefixes)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < prefixes->len; i++) {
+        char text[IP_PREFIX_TEXT_SIZE];
+
+        ip_prefix_format(&g_array_index(prefixes, IpPrefix, i), text);
+        json_array_append_new(array, json_string_nocheck(text));
+    }
+    return array;
+}
+
+static json_t *
+bits_to_json(const Field *field, gint64 bits)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < field->n_words; i++) {
+        if (bits >> i & 1)
+            json_array_append_new(array, json_string_nocheck(field->word(i)));
+    }
+    return array;
+}
+
+/* NULL: all are 0. */
+static json_t *
+counts_to_json(const Field *field, const guint64 *counts)
+{
+    json_t *object = NULL;
+
+    for (guint i = 0; i < field->n_words; i++) {
+        if (counts[i] == 0)
+            continue;
+        object = object ? object : json_object();
+        json_object_set_new_nocheck(object, field->word(i), json_integer((json_int_t)counts[i]));
+    }
+    return object;
+}
+
+static json_t *
+objects_to_json(const Field *field, FieldUse use, const GArray *objects)
+{
+    guint size = g_array_get_element_size((GArray *)objects);
+    json_t *array = json_array();
+
+    for (guint i = 0; i < objects->len; i++)
+        json_array_append_new(array, fields_to_json(field->members, use, objects->data + i * size));
+    return array;
+}
+
+static json_t *
 strings_to_json(const char *const *strings)
 {
     json_t *array = json_array();
@@ -210,8 +274,19 @@ value_to_json(const Field *field, FieldUse use, const FieldPlace *place, gconstp
         return array_at(place, structure) ? ranges_to_json(array_at(place, structure)) : NULL;
     case FIELD_STRINGS:
         return strings_at(place, structure) ? strings_to_json(strings_at(place, structure)) : NULL;
+    case FIELD_BITS:
+        return bits_to_json(field, number_at(place, structure));
+    case FIELD_IP:
+        return ip_to_json(value_at(place, structure));
+    case FIELD_PREFIXES:
+        return array_at(place, structure) ? prefixes_to_json(array_at(place, structure)) : NULL;
     case FIELD_GROUP:
         return fields_to_json(field->members, use, structure);
+    case FIELD_COUNTS:
+        return counts_to_json(field, value_at(place, structure));
+    case FIELD_OBJECTS:
+        return array_at(place, structure) ? objects_to_json(field, use, array_at(place, structure))
+                                          : NULL;
     case FIELD_DERIVED:
         return derived_to_json(place, structure);
     case FIELD_USERS:
@@ -280,9 +355,9 @@ truth_from_text(const Field *field, const char *text, GError **error)
 }
 
 static json_t *
-list_from_text(const char *text)
+list_from_text(const char *text, const char *separator)
 {
-    g_auto(GStrv) words = text[0] ? g_strsplit(text, ",", -1) : g_new0(char *, 1);
+    g_auto(GStrv) words = text[0] ? g_strsplit(text, separator, -1) : g_new0(char *, 1);
     json_t *array = json_array();
 
     for (char **word = words; *word; word++)
@@ -290,10 +365,10 @@ list_from_text(const char *text)
     return array;
 }
 
-json_t *
-field_json_from_text(const Field *field, FieldUse use, const char *text, GError **error)
+static json_t *
+value_from_text(const Field *field, const FieldPlace *place, const char *text,
+                const char *separator, GError **error)
 {
-    const FieldPlace *place = field_place(field, use);
     json_t *json = NULL;
 
     switch (place->type) {
@@ -305,13 +380,99 @@ field_json_from_text(const Field *field, FieldUse use, const char *text, GError 
     case FIELD_NEGATED:
         return truth_from_text(field, text, error);
     case FIELD_MACS:
-        return list_from_text(text);
+    case FIELD_BITS:
+    case FIELD_PREFIXES:
+        return list_from_text(text, separator);
     default:
         json = json_string(text);
     }
     if (!json)
         port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s is not UTF-8 text", field->name);
     return json;
+}
+
+/* The member of a group that people call so, or NULL. */
+static const Field *
+find_member(const Field *group, FieldUse use, const char *option)
+{
+    for (const Field *member = group->members; member->name; member++) {
+        if (field_place(member, use) && g_strcmp0(member->option, option) == 0)
+            return member;
+    }
+    return NULL;
+}
+
+/* "senders=, verdict= or allow="; free with g_free(). */
+static char *
+list_members(const Field *group, FieldUse use)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (const Field *member = group->members; member->name; member++) {
+        if (field_place(member, use) && member->option)
+            g_ptr_array_add(names, (gpointer)member->option);
+    }
+    for (guint i = 0; i < names->len; i++)
+        g_string_append_printf(text, "%s%s=",
+                               i == 0               ? ""
+                               : i + 1 < names->len ? ", "
+                                                    : " or ",
+                               (const char *)names->pdata[i]);
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* One "MEMBER=VALUE" into object. */
+static gboolean
+member_from_text(const Field *group, FieldUse use, const char *text, json_t *object, GError **error)
+{
+    const char *equals = strchr(text, '=');
+    g_autofree char *name = equals ? g_strndup(text, (gsize)(equals - text)) : g_strdup(text);
+    const Field *member = equals ? find_member(group, use, name) : NULL;
+    g_autofree char *names = list_members(group, use), *shown = g_strescape(text, NULL);
+    json_t *value;
+
+    if (!member)
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                              "%s has %s, each with a value, not '%.64s'", field_title(group),
+                              names, shown);
+    if (json_object_get(object, member->name))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s has %s= twice",
+                              field_title(group), name);
+    value = value_from_text(member, field_place(member, use), equals + 1, "+", error);
+    return value && json_object_set_new(object, member->name, value) == 0;
+}
+
+static json_t *
+group_from_text(const Field *group, FieldUse use, const char *text, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(text, ",", -1);
+    json_t *object = json_object();
+
+    if (g_strcmp0(text, group->nothing) == 0)
+        return object;
+    for (char **word = words; *word; word++) {
+        if (member_from_text(group, use, *word, object, error))
+            continue;
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+json_t *
+field_json_from_text(const Field *field, FieldUse use, const char *text, GError **error)
+{
+    const FieldPlace *place = field_place(field, use);
+
+    return place->type == FIELD_GROUP ? group_from_text(field, use, text, error)
+                                      : value_from_text(field, place, text, ",", error);
+}
+
+static gboolean
+is_array(FieldType type)
+{
+    return type == FIELD_MACS || type == FIELD_PREFIXES || type == FIELD_OBJECTS;
 }
 
 void
@@ -323,10 +484,12 @@ fields_release(const Field *fields, FieldUse use, gpointer structure)
 
         if (place->type == FIELD_TEXT || place->type == FIELD_IFNAME)
             g_clear_pointer((char **)at, g_free);
-        else if (place->type == FIELD_MACS)
+        else if (is_array(place->type))
             g_clear_pointer((GArray **)at, g_array_unref);
         else if (place->type == FIELD_STRINGS)
             g_clear_pointer((GStrv *)at, g_strfreev);
+        else if (place->type == FIELD_GROUP)
+            fields_release(fields->members, use, structure);
     }
 }
 
@@ -339,10 +502,12 @@ fields_duplicate(const Field *fields, FieldUse use, gpointer structure)
 
         if (place->type == FIELD_TEXT || place->type == FIELD_IFNAME)
             *(char **)at = g_strdup(*(char **)at);
-        else if (place->type == FIELD_MACS && *(GArray **)at)
+        else if (is_array(place->type) && *(GArray **)at)
             *(GArray **)at = g_array_copy(*(GArray **)at);
         else if (place->type == FIELD_STRINGS)
             *(GStrv *)at = g_strdupv(*(GStrv *)at);
+        else if (place->type == FIELD_GROUP)
+            fields_duplicate(fields->members, use, structure);
     }
 }
 
@@ -371,6 +536,7 @@ field_is_equal(const Field *field, gconstpointer a, gconstpointer b)
     case FIELD_BOOLEAN:
     case FIELD_NEGATED:
     case FIELD_ENUM:
+    case FIELD_BITS:
         return number_at(place, a) == number_at(place, b);
     default: /* a list */
         return arrays_are_equal(array_at(place, a), array_at(place, b));

@@ -34,10 +34,17 @@ typedef enum FieldType {
     FIELD_MAC,         /* MacAddress */
     FIELD_MACS,        /* GArray * of unicast MacAddress; NULL: not given */
     FIELD_RANGES,      /* GArray * of MacRange; it can only be read */
+    FIELD_BITS,        /* guint; bit i stands for the row's word i */
+    FIELD_IP,          /* IpAddress; it can only be read */
+    FIELD_PREFIXES,    /* GArray * of IpPrefix; NULL: not given */
     FIELD_STRINGS,     /* GStrv; it can only be read */
     FIELD_USERS,       /* GArray * of uid_t; only a network's file has it */
     FIELD_GROUPS,      /* GArray * of gid_t; likewise */
     FIELD_GROUP,       /* an object, whose members are the row's */
+    FIELD_COUNTS,      /* guint64[], one for each of the row's words; an object of those that are
+                          not 0. It can only be read */
+    FIELD_OBJECTS,     /* GArray * of structures whose members are the row's; NULL: not there. It
+                          can only be read */
     FIELD_DERIVED,     /* a text that is made of others by derive(); it can only be read */
 } FieldType;
 
@@ -72,7 +79,8 @@ struct Field {
     FieldPlace request, change; /* in PortRequest and PortChange */
     guint n_words;              /* of an enum: how many, and each of them */
     const char *(*word)(guint value);
-    const Field *members; /* of a group; ends with a row without name */
+    const Field *members; /* of a group or objects; ends with a row without name */
+    const char *nothing;  /* what people write for a group without members; NULL: nothing */
     const char *title;    /* what a refusal calls it; NULL: its name */
 
     /* In a file of the administrator's: [SECTION] KEY=, and what it must be, unless the type says
@@ -139,8 +147,9 @@ char *field_list_words(const Field *field);
 /* The least and the most that a number may be there. */
 void field_place_limits(const FieldPlace *place, gint64 *ret_min, gint64 *ret_max);
 
-/* A text of people's as the field's JSON value: numbers, truths, lists joined by ','. A new
- * reference, or NULL with PORT_ERROR_INVALID_REQUEST. Not for groups. */
+/* A text of people's as the field's JSON value: numbers, truths, lists joined by ',', and groups as
+ * "MEMBER=VALUE,…", whose lists are joined by '+' and whose members are called by their options. A
+ * new reference, or NULL with PORT_ERROR_INVALID_REQUEST. */
 json_t *field_json_from_text(const Field *field, FieldUse use, const char *text, GError **error);
 
 /* Whether the text is a value that the field may have in a request or a change, whatever the

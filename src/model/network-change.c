@@ -16,15 +16,24 @@ network_change_free(NetworkChange *change)
     g_free(change);
 }
 
+static void
+add_changed_keys(const Field *fields, const Network *before, const Network *after,
+                 GStrvBuilder *keys)
+{
+    for (; fields->name; fields++) {
+        if (fields->members)
+            add_changed_keys(fields->members, before, after, keys);
+        else if (fields->key && !field_is_equal(fields, before, after))
+            g_strv_builder_add(keys, fields->key);
+    }
+}
+
 GStrv
 network_list_changed_keys(const Network *before, const Network *after)
 {
     g_autoptr(GStrvBuilder) keys = g_strv_builder_new();
 
-    for (const Field *field = network_fields; field->name; field++) {
-        if (field->key && !field_is_equal(field, before, after))
-            g_strv_builder_add(keys, field->key);
-    }
+    add_changed_keys(network_fields, before, after, keys);
     return g_strv_builder_end(keys);
 }
 

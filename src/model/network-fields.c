@@ -11,6 +11,10 @@ DEFINE_FIELD_WORD(mac_policy_name, MacPolicy)
 DEFINE_FIELD_WORD(multicast_policy_name, MulticastPolicy)
 DEFINE_FIELD_WORD(vhost_policy_name, VhostPolicy)
 
+DEFINE_FIELD_WORD(guard_senders_name, GuardSenders)
+DEFINE_FIELD_WORD(guard_verdict_name, GuardVerdict)
+DEFINE_FIELD_WORD(guard_addresses_name, GuardAddresses)
+
 static gboolean
 check_vlan(const char *text, GError **error)
 {
@@ -22,6 +26,24 @@ check_guest_vlan(const char *text, GError **error)
 {
     return vlan_tags_add(text, NULL);
 }
+
+/* What the API shows is what is in force, see api_json_network(). */
+static const Field guard_fields[] = {
+    {"senders", FIELD_REPLY, IN_NETWORK(ENUM, guard.senders),
+     FIELD_WORDS(guard_senders_name, GUARD_SENDERS_OWN + 1), KEY("Guard", "Senders"),
+     .label = "senders"},
+    {"addresses", FIELD_REPLY, IN_NETWORK(ENUM, guard.addresses),
+     FIELD_WORDS(guard_addresses_name, GUARD_ADDRESSES_DHCP + 1), KEY("Guard", "Addresses"),
+     .label = "addresses"},
+    {"allowAddresses", FIELD_REPLY, IN_NETWORK(PREFIXES, guard.prefixes),
+     KEY("Guard", "AllowAddresses"), .label = "  allowed"},
+    {"allow", FIELD_REPLY, IN_NETWORK(BITS, guard.allow), .word = guard_allow_name,
+     .n_words = GUARD_ALLOW_COUNT, KEY("Guard", "Allow"), .label = "allows"},
+    {"verdict", FIELD_REPLY, IN_NETWORK(ENUM, guard.verdict),
+     FIELD_WORDS(guard_verdict_name, GUARD_VERDICT_COUNT + 1), KEY("Guard", "Verdict"),
+     .label = "verdict"},
+    {NULL},
+};
 
 /* MTU: Linux's ETH_MIN_MTU and ETH_MAX_MTU. */
 const Field network_fields[] = {
@@ -65,6 +87,8 @@ const Field network_fields[] = {
     {"broadcastQueueLength", FIELD_REPLY | FIELD_OPTIONAL,
      IN_NETWORK(UINT, broadcast_queue_length, .min = 1, .max = 1000000),
      KEY("Port", "BroadcastQueueLength"), .label = "broadcasts"},
+    {"guard", FIELD_REPLY, IN_NETWORK(GROUP, guard), .members = guard_fields},
+    {"unguarded", FIELD_SHOWN, .label = "unguarded"},
     {"allowUsers", 0, IN_NETWORK(USERS, allow_uids), KEY("Access", "AllowUsers"),
      .expected = "a user of this system, by name or uid"},
     {"allowGroups", 0, IN_NETWORK(GROUPS, allow_gids), KEY("Access", "AllowGroups"),

@@ -34,6 +34,7 @@ network_new(const char *name)
     network->allow_macs = g_array_new(FALSE, FALSE, sizeof(MacRange));
     network->multicast = MULTICAST_ALL;
     network->guest_vlans = g_new0(char *, 1);
+    network->guard.prefixes = g_array_new(FALSE, FALSE, sizeof(IpPrefix));
     network->allow_uids = g_array_new(FALSE, FALSE, sizeof(uid_t));
     network->allow_gids = g_array_new(FALSE, FALSE, sizeof(gid_t));
     set_allow_macs(network, NETWORK_DEFAULT_MACS);
@@ -67,6 +68,7 @@ network_clear(gpointer data)
     g_array_unref(network->sources);
     g_array_unref(network->allow_macs);
     g_strfreev(network->guest_vlans);
+    guard_settings_clear(&network->guard);
     g_array_unref(network->allow_uids);
     g_array_unref(network->allow_gids);
 }
@@ -163,13 +165,60 @@ check_guest_vlans(const Network *network, GError **error)
                           NETWORK_GUEST_VLANS_MAX, network->parents[0]);
 }
 
+static gboolean
+check_guard(const Network *network, GError **error)
+{
+    const GuardSettings *guard = &network->guard;
+
+    if (guard->prefixes->len > 0 && guard->addresses == GUARD_ADDRESSES_ANY)
+        return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
+                              "AllowAddresses= goes only with Addresses=listed or Addresses=dhcp:"
+                              " without it any address may be used");
+    if (guard->prefixes->len > GUARD_PREFIXES_MAX)
+        return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
+                              "AllowAddresses= has %u entries; a guard has at most %d",
+                              guard->prefixes->len, GUARD_PREFIXES_MAX);
+    if (guard->allow & GUARD_ALLOW_NONE && guard->allow & GUARD_ALLOW_ALL)
+        return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
+                              "Allow=none does not go with other words");
+    return TRUE;
+}
+
+GuardPlace
+network_guard_place(const Network *network, gboolean can_guard)
+{
+    return (GuardPlace){.is_passthru = network->mode == MACVTAP_MODE_PASSTHRU,
+                        .has_guest_vlans = network->guest_vlans[0] != NULL,
+                        .can_guard = can_guard};
+}
+
+void
+network_resolve_guard(const Network *network, gboolean can_guard, GuardSettings *ret_settings)
+{
+    const GuardPlace place = network_guard_place(network, can_guard);
+
+    /* Its own prefixes are not too many: network_finish() has seen to that. */
+    if (!guard_resolve(&network->guard, NULL, &place, ret_settings, NULL))
+        g_assert_not_reached();
+}
+
+gboolean
+network_wants_guard(const Network *network)
+{
+    g_auto(GuardSettings) settings = {0};
+
+    network_resolve_guard(network, TRUE, &settings);
+    return guard_is_on(&settings);
+}
+
 gboolean
 network_finish(Network *network, gboolean mac_policy_given, GError **error)
 {
     if (!mac_policy_given && network->mode == MACVTAP_MODE_PASSTHRU)
         network->mac = MAC_POLICY_INHERIT;
     return check_parents(network, error) && check_sources(network, error) &&
-           check_passthru(network, error) && check_guest_vlans(network, error);
+           check_passthru(network, error) && check_guest_vlans(network, error) &&
+           check_guard(network, error);
 }
 
 static gboolean

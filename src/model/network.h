@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "guard.h"
 #include "mac-address.h"
 #include "mode.h"
 
@@ -77,6 +78,8 @@ typedef struct Network {
     guint32 tx_queue_length;        /* packets; 0: the kernel's 500 */
     guint32 broadcast_queue_length; /* packets; 0: the kernel's 1000 */
 
+    GuardSettings guard; /* [Guard], as the file has it: see guard_resolve() */
+
     /* [Access]; root may always */
     GArray *allow_uids;       /* of uid_t */
     GArray *allow_gids;       /* of gid_t */
@@ -115,6 +118,16 @@ Network *network_parse_adhoc(const char *text, GError **error);
  * PORT_ERROR_NETWORK_INVALID; the message starts with the key at fault ("Sources=…") and is without
  * the network's name. */
 gboolean network_finish(Network *network, gboolean mac_policy_given, GError **error);
+
+/* What of [Guard] a port of the network is held to that has nothing of its own; can_guard: there is
+ * a datapath. Clear the result. */
+void network_resolve_guard(const Network *network, gboolean can_guard, GuardSettings *ret_settings);
+
+/* Whether its ports would be held to anything if they could be. */
+gboolean network_wants_guard(const Network *network);
+
+/* What guard_resolve() is to know of the network. */
+GuardPlace network_guard_place(const Network *network, gboolean can_guard);
 
 const char *vhost_policy_name(VhostPolicy policy);
 const char *mac_policy_name(MacPolicy policy);

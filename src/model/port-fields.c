@@ -17,6 +17,10 @@ DEFINE_FIELD_WORD(vhost_policy_name, VhostPolicy)
 DEFINE_FIELD_WORD(port_state_name, PortState)
 DEFINE_FIELD_WORD(holder_type_name, HolderType)
 
+DEFINE_FIELD_WORD(guard_senders_name, GuardSenders)
+DEFINE_FIELD_WORD(guard_verdict_name, GuardVerdict)
+DEFINE_FIELD_WORD(guard_addresses_name, GuardAddresses)
+
 static gboolean
 check_id(const char *text, GError **error)
 {
@@ -121,6 +125,52 @@ static const Field asked_fields[] = {
 
 #define EVERYWHERE (FIELD_RECORD | FIELD_REPLY)
 
+/* A part of the guard: in force, and what root asks for. */
+#define GUARD_PART(Type, member, has_member)                                                       \
+    IN_PORT(Type, guard.member),                                                                   \
+        IN_REQUEST(Type, guard.settings.member, .given = offsetof(PortRequest, guard.has_member)), \
+        IN_CHANGE(Type, guard.settings.member, .given = offsetof(PortChange, guard.has_member))
+#define OWN_PART(Type, member, has_member)                                                         \
+    IN_PORT(Type, own_guard.settings.member, .given = offsetof(Port, own_guard.has_member))
+
+#define SENDERS FIELD_WORDS(guard_senders_name, GUARD_SENDERS_OWN + 1)
+#define VERDICTS FIELD_WORDS(guard_verdict_name, GUARD_VERDICT_COUNT + 1)
+#define ADDRESSES FIELD_WORDS(guard_addresses_name, GUARD_ADDRESSES_DHCP + 1)
+#define ALLOW .word = guard_allow_name, .n_words = GUARD_ALLOW_COUNT
+
+static const Field guard_fields[] = {
+    {"senders", EVERYWHERE, GUARD_PART(ENUM, senders, has_senders), SENDERS, .option = "senders"},
+    {"addresses", EVERYWHERE, GUARD_PART(ENUM, addresses, has_addresses), ADDRESSES,
+     .option = "addresses"},
+    {"allowAddresses", EVERYWHERE | FIELD_OPTIONAL, IN_PORT(PREFIXES, guard.prefixes),
+     IN_REQUEST(PREFIXES, guard.settings.prefixes), IN_CHANGE(PREFIXES, guard.settings.prefixes),
+     .option = "allow-addresses"},
+    {"allow", EVERYWHERE, GUARD_PART(BITS, allow, has_allow), ALLOW, .option = "allow"},
+    {"verdict", EVERYWHERE, GUARD_PART(ENUM, verdict, has_verdict), VERDICTS, .option = "verdict"},
+    {NULL},
+};
+
+/* What of it is the port's own, root's word against its network's. */
+static const Field own_guard_fields[] = {
+    {"senders", EVERYWHERE | FIELD_OPTIONAL, OWN_PART(ENUM, senders, has_senders), SENDERS},
+    {"addresses", EVERYWHERE | FIELD_OPTIONAL, OWN_PART(ENUM, addresses, has_addresses), ADDRESSES},
+    {"allowAddresses", EVERYWHERE | FIELD_OPTIONAL, IN_PORT(PREFIXES, own_guard.settings.prefixes)},
+    {"allow", EVERYWHERE | FIELD_OPTIONAL, OWN_PART(BITS, allow, has_allow), ALLOW},
+    {"verdict", EVERYWHERE | FIELD_OPTIONAL, OWN_PART(ENUM, verdict, has_verdict), VERDICTS},
+    {NULL},
+};
+
+#define IN_SEEN(Type, member) .object = FIELD_AT(SeenAddress, Type, member)
+
+static const Field seen_fields[] = {
+    {"address", FIELD_REPLY, IN_SEEN(IP, address)},
+    {"how", FIELD_REPLY, IN_SEEN(ENUM, how), .word = guard_seen_name},
+    {"firstSeen", FIELD_REPLY, IN_SEEN(UINT64, first_seen)},
+    {"lastSeen", FIELD_REPLY, IN_SEEN(UINT64, last_seen)},
+    {"age", FIELD_REPLY, IN_SEEN(UINT64, age)},
+    {NULL},
+};
+
 static const char *const up_and_down[] = {"down", "up"};
 static const char *const in_force_or_removed[] = {"", "removed; the port stays as it is"};
 static const char *const elsewhere[] = {"", "on another host (migration)"};
@@ -206,6 +256,28 @@ const Field port_fields[] = {
     {"sources", EVERYWHERE | FIELD_OPTIONAL, IN_PORT(MACS, sources), IN_CHANGE(MACS, sources),
      .label = "sources", .option = "sources", .argument = "MAC[,MAC...]",
      .help = "The source addresses that source mode lets through"},
+    {"guard", EVERYWHERE | FIELD_OPTIONAL,
+     IN_PORT(GROUP, guard, .given = offsetof(Port, has_guard)),
+     IN_REQUEST(GROUP, guard, .given = offsetof(PortRequest, guard.is_given)),
+     IN_CHANGE(GROUP, guard, .given = offsetof(PortChange, guard.is_given)),
+     .members = guard_fields, .nothing = "network", .title = "a guard", .option = "guard",
+     .argument = "KEY=VALUE[,...]",
+     .help = "A guard of the port's own (root): senders=, addresses=, allow-addresses=, allow=,"
+             " verdict=; network: as its network has it"},
+    {"guard.senders", FIELD_SHOWN, .label = "guard", .also = "senders %"},
+    {"guard.addresses", FIELD_SHOWN, .also = ", addresses %"},
+    {"guard.allowAddresses", FIELD_SHOWN, .also = " (%)"},
+    {"guard.allow", FIELD_SHOWN, .also = ", allows %"},
+    {"guard.verdict", FIELD_SHOWN, .also = ", verdict %"},
+    {"ownGuard", EVERYWHERE | FIELD_OPTIONAL,
+     IN_PORT(GROUP, own_guard, .given = offsetof(Port, own_guard.is_given)),
+     .members = own_guard_fields},
+    {"dropped", FIELD_REPLY | FIELD_OPTIONAL,
+     IN_PORT(COUNTS, dropped, .given = offsetof(Port, has_dropped)), .word = guard_reason_name,
+     .n_words = GUARD_REASON_COUNT, .label = "dropped"},
+    {"dropExample", FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(TEXT, drop_example), .label = "  last"},
+    {"seenAddresses", FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(OBJECTS, seen), .members = seen_fields,
+     .label = "addresses", .column = "ADDRESS"},
     {"moved", FIELD_RECORD | FIELD_OPTIONAL,
      IN_PORT(GROUP, moved_netns, .given = offsetof(Port, is_moved)), .members = moved_fields},
     {"deviceNode", FIELD_RECORD | FIELD_OPTIONAL,

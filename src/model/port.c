@@ -22,6 +22,34 @@ port_state_name(PortState state)
     return state_names[state];
 }
 
+/* 0: IPv4, 1: IPv6, 2: link-local of either. */
+static int
+rank_address(const IpAddress *address)
+{
+    const guint8 *bytes = address->bytes;
+
+    if (ip_address_is_ipv4(address))
+        return bytes[12] == 169 && bytes[13] == 254 ? 2 : 0;
+    return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80 ? 2 : 1;
+}
+
+static gint
+compare_seen(gconstpointer a, gconstpointer b)
+{
+    const SeenAddress *one = a, *other = b;
+    int order = rank_address(&one->address) - rank_address(&other->address);
+
+    if (order == 0)
+        order = (one->age > other->age) - (one->age < other->age);
+    return order != 0 ? order : memcmp(&one->address, &other->address, sizeof(one->address));
+}
+
+void
+seen_addresses_sort(GArray *seen)
+{
+    g_array_sort(seen, compare_seen);
+}
+
 Port *
 port_new(void)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "guard.h"
 #include "holder.h"
 #include "interface-name.h"
 #include "mac-address.h"
@@ -17,6 +18,14 @@
 
 /* The longest description of a port in bytes. */
 #define PORT_DESCRIPTION_MAX 256
+
+/* An address that the guest was seen to use, or to claim. */
+typedef struct SeenAddress {
+    IpAddress address;
+    GuardSeenHow how;              /* the last time */
+    guint64 first_seen, last_seen; /* in seconds since 1970 */
+    guint64 age;                   /* since last_seen, in seconds */
+} SeenAddress;
 
 typedef enum PortState {
     PORT_STATE_CREATING, /* only in records: a crash came before the device was whole */
@@ -65,6 +74,10 @@ typedef struct Port {
     guint64 node_made;   /* the node's device number if it is of our making; 0: the kernel's */
     gboolean incoming;   /* bridge mode: the guest is elsewhere (see src/features/migration.c), */
     guint64 sent_before; /* and the device had sent so many frames when that began */
+    /* What its guest may send. A port that was made before there was a guard has none: */
+    gboolean has_guard;
+    GuardSettings guard; /* what is in force, */
+    GuardOwn own_guard;  /* and what root has given it, against its network's */
     gboolean is_moved;   /* the device is in the network namespace that has this number here, */
     int moved_netns, moved_index; /* and has this ifindex there */
 
@@ -89,7 +102,17 @@ typedef struct Port {
     GStrv outdated;           /* keys of its network whose values it does not have; NULL: none */
     /* The host was seen to have an address on the device. */
     gboolean has_host_address;
+    /* As of the last look (broker_observe_frames()). */
+    GArray *seen;         /* of SeenAddress, as seen_addresses_sort() has it; NULL: nobody looks */
+    gboolean has_dropped; /* there is a guard that counts: by GuardReason */
+    guint64 dropped[GUARD_REASON_COUNT];
+    guint drop_reason;  /* what was told last of a kind of frame that is dropped */
+    char *drop_example; /* NULL: nothing was dropped that this daemon knows of */
 } Port;
+
+/* Sorts a GArray of SeenAddress for people: IPv4, then IPv6, then link-local addresses; among these
+ * the one that was used last comes first. */
+void seen_addresses_sort(GArray *seen);
 
 Port *port_new(void);
 Port *port_copy(const Port *port);
@@ -138,6 +161,7 @@ typedef struct PortRequest {
     gboolean has_node;       /* see Port */
     uid_t node_owner;
     gid_t node_group;
+    GuardOwn guard;
     gboolean check_only; /* nothing is to be made: see broker_check_port() */
 } PortRequest;
 
@@ -152,6 +176,7 @@ typedef struct PortChange {
     gboolean has_link_up;
     gboolean link_up;
     char *description; /* "": none; NULL: as it is */
+    GuardOwn guard;    /* takes the place of all that it had of its own; not is_given: as it is */
 } PortChange;
 
 void port_change_clear(PortChange *change);

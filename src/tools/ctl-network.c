@@ -61,16 +61,21 @@ print_lines(const char *label, char **lines)
     g_strfreev(lines);
 }
 
+/* within: "" or the group that the fields are members of, and ".". */
 static void
-print_network(const MacvtapNetwork *network)
+print_fields(const MacvtapNetwork *network, const Field *field, const char *within)
 {
-    for (const Field *field = network_fields; field->name; field++) {
-        g_autofree char *text = macvtap_network_get_text(network, field->name);
+    for (; field->name; field++) {
+        g_autofree char *name = g_strconcat(within, field->name, NULL);
+        g_autofree char *inside = g_strconcat(name, ".", NULL);
+        g_autofree char *text = macvtap_network_get_text(network, name);
 
         if (g_str_equal(field->name, "parentProblems"))
             print_lines(field->label, macvtap_network_get_parent_problems(network));
         else if (g_str_equal(field->name, "takenVlans"))
             print_lines(field->label, macvtap_network_get_taken_vlans(network));
+        else if (field->members)
+            print_fields(network, field->members, inside);
         else if (field->label && text[0])
             g_print("%-12s %s\n", field->label, text);
     }
@@ -123,7 +128,7 @@ ctl_network_show(Ctl *ctl, int argc, char **argv, GError **error)
         if (!g_str_equal(macvtap_network_get_name(network), argv[1]))
             continue;
         if (!ctl->json) {
-            print_network(network);
+            print_fields(network, network_fields, "");
             return print_members(client, argv[1], error);
         }
         json = macvtap_network_to_json(network);

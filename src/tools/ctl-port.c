@@ -21,6 +21,18 @@ ctl_port_state(const MacvtapPort *port)
     return g_str_equal(carrier, "no") ? "no-carrier" : state;
 }
 
+/* The address that the guest is best reached by; one that it may have until it was heard of. Free
+ * with g_free(). */
+static char *
+address_text(const MacvtapPort *port)
+{
+    g_autofree char *seen = macvtap_port_get_text(port, "seenAddresses");
+    g_autofree char *listed = macvtap_port_get_text(port, "guard.allowAddresses");
+    const char *all = seen[0] ? seen : listed;
+
+    return g_strndup(all, strcspn(all, " "));
+}
+
 static char *
 column_text(const MacvtapPort *port, const Field *field)
 {
@@ -28,6 +40,8 @@ column_text(const MacvtapPort *port, const Field *field)
         return macvtap_port_get_holder(port);
     if (g_str_equal(field->name, "state"))
         return g_strdup(ctl_port_state(port));
+    if (g_str_equal(field->name, "seenAddresses"))
+        return address_text(port);
     return macvtap_port_get_text(port, field->name);
 }
 
@@ -95,6 +109,15 @@ append_line(GString *lines, const char *label, const char *text)
 }
 
 static void
+append_addresses(GString *lines, const char *label, const MacvtapPort *port)
+{
+    g_auto(GStrv) addresses = macvtap_port_get_seen_addresses(port);
+
+    for (char **address = addresses; *address; address++)
+        append_line(lines, label, *address);
+}
+
+static void
 print_port(const MacvtapPort *port)
 {
     g_autoptr(GString) lines = g_string_new(NULL);
@@ -102,11 +125,15 @@ print_port(const MacvtapPort *port)
     for (const Field *field = port_fields; field->name; field++) {
         g_autofree char *text = field->label || field->also ? field_text(port, field) : NULL;
         g_auto(GStrv) around = field->also ? g_strsplit(field->also, "%", 2) : NULL;
+        g_autofree char *whole =
+            around && text[0] ? g_strdup_printf("%s%s%s", around[0], text, around[1]) : NULL;
 
-        if (field->label)
-            append_line(lines, field->label, text);
-        else if (around && text[0])
-            g_string_append_printf(lines, "%s%s%s", around[0], text, around[1]);
+        if (g_str_equal(field->name, "seenAddresses"))
+            append_addresses(lines, field->label, port);
+        else if (field->label)
+            append_line(lines, field->label, whole ? whole : text);
+        else if (whole)
+            g_string_append(lines, whole);
     }
     g_print("%s\n", lines->str);
 }
@@ -289,6 +316,14 @@ ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
 }
 
 static void
+print_drop(const MacvtapPort *port)
+{
+    g_autofree char *example = macvtap_port_get_text(port, "dropExample");
+
+    g_print("%-8s %s  %s\n", "dropped", macvtap_port_get_name(port), example);
+}
+
+static void
 print_event(const char *event, const MacvtapPort *port)
 {
     g_autofree char *slave = macvtap_port_get_text(port, "activeSlave");
@@ -319,6 +354,8 @@ ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error)
         json = macvtap_port_to_json(port);
         if (ctl->json)
             g_print("{\"event\":\"%s\",\"port\":%s}\n", event, json);
+        else if (g_str_equal(event, "dropped"))
+            print_drop(port);
         else
             print_event(event, port);
         if (!output_finish(error))

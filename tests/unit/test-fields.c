@@ -73,7 +73,13 @@ fits(const char *type, const Field *field, FieldType has)
     case FIELD_MACS:
     case FIELD_RANGES:
     case FIELD_STRINGS:
+    case FIELD_BITS:
+    case FIELD_PREFIXES:
         return g_str_equal(type, "[]string");
+    case FIELD_COUNTS:
+        return g_str_equal(type, "[string]int");
+    case FIELD_OBJECTS:
+        return g_str_has_prefix(type, "[]") && g_ascii_isupper(type[2]);
     case FIELD_GROUP:
         return g_ascii_isupper(type[0]);
     case FIELD_ENUM:
@@ -148,7 +154,8 @@ test_groups_are_the_interfaces_types(void **state)
 {
     static const struct {
         const char *field, *type;
-    } rows[] = {{"holder", "type Holder "}, {"deviceNode", "type DeviceNode "}};
+    } rows[] = {
+        {"holder", "type Holder "}, {"deviceNode", "type DeviceNode "}, {"guard", "type Guard "}};
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         const Field *group = field_find(port_fields, FIELD_USE_REQUEST, rows[i].field);
@@ -157,6 +164,34 @@ test_groups_are_the_interfaces_types(void **state)
         compare_members(group->members, FIELD_USE_REQUEST, members, rows[i].type);
         expect_nothing_more(members, rows[i].type);
     }
+}
+
+static void
+test_objects_are_the_interfaces_types(void **state)
+{
+    const Field *seen = field_find(port_fields, FIELD_USE_REPLY, "seenAddresses");
+    g_autoptr(GHashTable) members = find_members("type SeenAddress ");
+
+    compare_members(seen->members, FIELD_USE_REPLY, members, "type SeenAddress");
+    expect_nothing_more(members, "type SeenAddress");
+}
+
+/* What is in force has all that may be asked for. */
+static void
+test_both_tables_of_a_guard_have_the_same_fields(void **state)
+{
+    const Field *guard = field_find(port_fields, FIELD_USE_REPLY, "guard");
+    const Field *own = field_find(port_fields, FIELD_USE_RECORD, "ownGuard");
+    const Field *network = field_find(network_fields, FIELD_USE_REPLY, "guard");
+    guint n = 0;
+
+    for (const Field *member = guard->members; member->name; member++, n++) {
+        assert_non_null(field_find(own->members, FIELD_USE_RECORD, member->name));
+        assert_non_null(field_find(network->members, FIELD_USE_REPLY, member->name));
+        assert_non_null(field_find(guard->members, FIELD_USE_CHANGE, member->name));
+    }
+    assert_null(own->members[n].name);
+    assert_null(network->members[n].name);
 }
 
 /* A network that has a problem shows nothing but that. */
@@ -177,9 +212,10 @@ test_networks_have_the_same_fields(void **state)
             fail_msg("type Network has %s: %s", field->name, type ? type : "(nothing)");
         g_hash_table_remove(members, field->name);
     }
-    for (guint i = 0; i < 4; i++)
-        assert_true(g_hash_table_remove(
-            members, (const char *const[]){"problem", "parentProblems", "takenVlans", "ports"}[i]));
+    for (guint i = 0; i < 5; i++)
+        assert_true(g_hash_table_remove(members, (const char *const[]){"problem", "parentProblems",
+                                                                       "takenVlans", "unguarded",
+                                                                       "ports"}[i]));
     expect_nothing_more(members, "type Network");
 }
 
@@ -203,7 +239,8 @@ test_tables_are_whole(void **state)
 
             if (!place)
                 continue;
-            assert_true((place->type == FIELD_ENUM) == (field->word != NULL) ||
+            assert_true((place->type == FIELD_ENUM || place->type == FIELD_COUNTS) ==
+                            (field->word != NULL) ||
                         place->type == FIELD_GROUP);
             assert_true(place->type != FIELD_GROUP || field->members);
             assert_true(place->type != FIELD_DERIVED || place->derive);
@@ -277,6 +314,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_interface_has_the_same_fields),
         cmocka_unit_test(test_groups_are_the_interfaces_types),
+        cmocka_unit_test(test_objects_are_the_interfaces_types),
+        cmocka_unit_test(test_both_tables_of_a_guard_have_the_same_fields),
         cmocka_unit_test(test_networks_have_the_same_fields),
         cmocka_unit_test(test_every_name_is_one_row_for_each_use),
         cmocka_unit_test(test_tables_are_whole),
