@@ -10,7 +10,8 @@
  * (rtnl_newlink_create()); hence
  *
  *   1. RTM_NEWLINK, down;
- *   2. disable_ipv6 = 1 in /proc/sys/net/ipv6/conf/NAME;
+ *   2. disable_ipv6 = 1 in /proc/sys/net/ipv6/conf/NAME, and what else must be in force before a
+ *      frame can leave the device (before_up);
  *   3. in one sendmsg(): the setup, which is alias, addr_gen_mode none and flags; then, unless it
  *      is to stay down, up; and, if the kernel did not tell the new link in answer to step 1,
  *      RTM_GETLINK.
@@ -241,6 +242,7 @@ link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkSetup *setup
         index = link.index;
     }
     if (!disable_ipv6(kernel, setup->name, what, &has_ipv6, error) ||
+        (setup->before_up && !setup->before_up(index, setup->before_up_data, error)) ||
         !finish_link(kernel, setup, index, has_ipv6, what, &link, error)) {
         link_remove(&kernel->kernel, &index, 1, NULL);
         return FALSE;

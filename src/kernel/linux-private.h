@@ -45,6 +45,8 @@ typedef struct LinkSetup {
     gboolean rises_with_parent; /* cannot go up while the parent is down: the kernel does it then */
     gboolean stays_down;
     const char *alias;
+    gboolean (*before_up)(int index, gpointer user_data, GError **error); /* see MacvtapSpec */
+    gpointer before_up_data;
 } LinkSetup;
 
 /* The RTM_NEWLINK to complete with what is special to the kind, which takes size bytes. */

@@ -85,6 +85,8 @@ macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError
         .flags = spec->all_multicast ? IFF_ALLMULTI : 0,
         .stays_down = spec->down,
         .alias = spec->alias,
+        .before_up = spec->before_up,
+        .before_up_data = spec->before_up_data,
     };
     g_autofree char *what = g_strdup_printf("cannot make macvtap %s", spec->name);
     g_autoptr(NetlinkMessage) request = NULL;

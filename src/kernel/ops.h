@@ -32,6 +32,10 @@ typedef struct MacvtapSpec {
     gboolean all_multicast;
     gboolean down;     /* the device stays down until link_set_up() */
     const char *alias; /* ifalias */
+    /* NULL, or what must be in force before a frame can leave the device: called once with its
+     * ifindex while it is down. FALSE and ERRNO_ERROR: the device is not to be. */
+    gboolean (*before_up)(int index, gpointer user_data, GError **error);
+    gpointer before_up_data;
 } MacvtapSpec;
 
 #define MACVTAP_SOURCES_MAX 4096 /* E2BIG above: a netlink attribute ends at 64 KiB */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "world.h"
 
+#include "error.h"
+
 #include <errno.h>
 #include <linux/if.h>
 #include <string.h>
@@ -355,6 +357,44 @@ on_a_macvlan_is_beside_it(void **state)
     assert_int_equal(world_link("vm1").index, link.index);
 }
 
+typedef struct Preparation {
+    guint n_calls;
+    LinkInfo link;
+    int errnum; /* to fail with; 0: none */
+} Preparation;
+
+static gboolean
+prepare(int index, gpointer user_data, GError **error)
+{
+    Preparation *preparation = user_data;
+
+    preparation->n_calls++;
+    assert_true(world_kernel->ops->link_by_index(world_kernel, index, &preparation->link, NULL));
+    return preparation->errnum == 0 || error_set_errno(error, preparation->errnum, "no");
+}
+
+static void
+calls_back_before_the_device_is_up(void **state)
+{
+    Preparation preparation = {0};
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link;
+
+    spec.before_up = prepare;
+    spec.before_up_data = &preparation;
+    link = world_create(&spec);
+    assert_int_equal(preparation.n_calls, 1);
+    assert_int_equal(preparation.link.index, link.index);
+    assert_int_equal(preparation.link.flags & IFF_UP, 0);
+    assert_int_equal(link.flags & UP_FLAGS, UP_FLAGS);
+    preparation.errnum = ENOSPC;
+    spec = world_spec("vm2", 2);
+    spec.before_up = prepare;
+    spec.before_up_data = &preparation;
+    world_create_fails(&spec, ENOSPC);
+    assert_int_equal(preparation.n_calls, 2);
+}
+
 const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(gives_the_finished_device),
     WORLD_TEST(knows_every_mode),
@@ -381,5 +421,6 @@ const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(passthru_that_is_down_leaves_the_parent_alone),
     WORLD_TEST(on_a_macvtap_is_on_its_parent),
     WORLD_TEST(on_a_macvlan_is_beside_it),
+    WORLD_TEST(calls_back_before_the_device_is_up),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);

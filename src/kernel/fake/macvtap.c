@@ -172,6 +172,21 @@ put_sources(FakeLink *link, const MacAddress *sources, gsize n_sources)
         link_sources_digest((const MacAddress *)link->sources->data, link->sources->len);
 }
 
+/* The device is down meanwhile; on failure it is gone. */
+static gboolean
+prepare_up(FakeKernel *kernel, FakeLink *link, const MacvtapSpec *spec, GError **error)
+{
+    guint32 flags = link->info.flags;
+
+    link->info.flags &= ~(guint32)IFF_UP;
+    if (spec->before_up && !spec->before_up(link->info.index, spec->before_up_data, error)) {
+        fake_remove(kernel, link);
+        return FALSE;
+    }
+    link->info.flags = flags;
+    return TRUE;
+}
+
 gboolean
 fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error)
 {
@@ -188,6 +203,8 @@ fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link, G
     info = describe(spec, parent);
     link = fake_add(kernel, &info);
     link->restored_mac = parent->info.mac;
+    if (!prepare_up(kernel, link, spec, error))
+        return FALSE;
     put_sources(link, spec->sources, spec->n_sources);
     if (wants_promiscuity(link))
         fake_add_promiscuity(kernel, parent, 1);
