@@ -27,7 +27,8 @@ linux_kernel(Kernel *kernel)
 
 /* Beside the code that needs them; linux.c has them all. */
 extern const Privileges monitor_privileges, sysfs_privileges, ipv6_privileges, tap_privileges,
-    tap_node_privileges, transmit_privileges, announcement_privileges, address_privileges;
+    tap_node_privileges, transmit_privileges, announcement_privileges, address_privileges,
+    filter_privileges;
 
 /* link-parse.c. Reads an RTM_NEWLINK or RTM_DELLINK of AF_UNSPEC; FALSE for anything else. */
 gboolean link_parse(struct nlmsghdr *message, LinkInfo *ret_link);
@@ -78,7 +79,7 @@ int tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device);
 gboolean tap_is_given_away(int node_fd);
 
 /* macvtap.c, vlan.c, link-delete.c, tap.c, tap-node.c, transmit.c, announcement.c, address.c,
- * monitor.c: the operations of ops.h */
+ * filter.c, monitor.c: the operations of ops.h */
 gboolean macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error);
 gboolean macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sources,
                                 gsize n_sources, GError **error);
@@ -105,5 +106,9 @@ void transmit_unwatch(Kernel *kernel, int index);
 gboolean announcement_watch(Kernel *kernel, AnnouncementHandler handler, gpointer user_data,
                             GError **error);
 gboolean address_watch(Kernel *kernel, AddressHandler handler, gpointer user_data, GError **error);
+gboolean filter_attach(Kernel *kernel, int index, const LinkFilters *filters, GError **error);
+gboolean filter_is_attached(Kernel *kernel, int index, const LinkFilters *filters,
+                            gboolean *ret_attached, GError **error);
+gboolean filter_watch(Kernel *kernel, FilterHandler handler, gpointer user_data, GError **error);
 gboolean monitor_start(Kernel *kernel, LinkEventHandler handler, gpointer user_data,
                        GError **error);

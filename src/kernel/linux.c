@@ -17,6 +17,7 @@ const Privileges *const linux_privileges[] = {
     &transmit_privileges,
     &announcement_privileges,
     &address_privileges,
+    &filter_privileges,
     NULL,
 };
 
@@ -66,6 +67,9 @@ static const KernelOps linux_ops = {
     .unwatch_transmit = transmit_unwatch,
     .watch_announcements = announcement_watch,
     .watch_addresses = address_watch,
+    .filters_attach = filter_attach,
+    .filters_are_attached = filter_is_attached,
+    .watch_filters = filter_watch,
     .monitor = monitor_start,
     .free = linux_free,
 };

@@ -78,6 +78,22 @@ typedef enum LinkEventType {
 
 typedef void (*LinkEventHandler)(LinkEventType type, const LinkInfo *link, gpointer user_data);
 
+/* A loaded BPF program of type SCHED_CLS: a descriptor of it, borrowed, and the kernel's ID of it.
+ */
+typedef struct LinkProgram {
+    int fd;
+    guint32 id;
+} LinkProgram;
+
+/* egress sees what a link sends (of a macvtap: what its guest sends), ingress what it gets. */
+typedef struct LinkFilters {
+    LinkProgram egress, ingress;
+} LinkFilters;
+
+/* Something was done to a link's filters; program: ours is there now with the program of this ID,
+ * else 0. index 0: events were lost, look at all links. */
+typedef void (*FilterHandler)(int index, guint32 program, gpointer user_data);
+
 typedef void (*TransmitHandler)(int index, gpointer user_data);
 
 /* owners: NULL-terminated; of each at least one queue has been closed, see queue_count(). */
@@ -233,6 +249,20 @@ typedef struct KernelOps {
      * gets from now on; for one that it has, more than once at times. */
     gboolean (*watch_addresses)(Kernel *kernel, AddressHandler handler, gpointer user_data,
                                 GError **error);
+
+    /* Puts both programs at a link, in place of those that we had put there before: a frame meets
+     * the old one or the new one. ENODEV: no such link. ENOENT: the kernel has no such filters. */
+    gboolean (*filters_attach)(Kernel *kernel, int index, const LinkFilters *filters,
+                               GError **error);
+
+    /* Whether they are there. ENODEV: no such link. */
+    gboolean (*filters_are_attached)(Kernel *kernel, int index, const LinkFilters *filters,
+                                     gboolean *ret_attached, GError **error);
+
+    /* Calls handler from the thread-default main context when filters of any link are made,
+     * replaced or taken away, by us too; not when they go with their link. */
+    gboolean (*watch_filters)(Kernel *kernel, FilterHandler handler, gpointer user_data,
+                              GError **error);
 
     /* Calls handler from the thread-default main context for each link event from now on. */
     gboolean (*monitor)(Kernel *kernel, LinkEventHandler handler, gpointer user_data,

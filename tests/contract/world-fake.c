@@ -183,6 +183,20 @@ world_add_address(const char *name, const char *address)
     kernel_fake_add_address(world_kernel, world_link(name).index, address);
 }
 
+LinkProgram
+world_program(void)
+{
+    static guint32 last_id;
+
+    return (LinkProgram){.fd = -1, .id = ++last_id};
+}
+
+void
+world_remove_filters(const char *name)
+{
+    kernel_fake_remove_filters(world_kernel, world_link(name).index);
+}
+
 void
 world_transmit(const char *name)
 {

@@ -8,6 +8,8 @@
 #include "raw-frames.h"
 
 #include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
 #include <net/if.h>
@@ -16,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -277,6 +280,38 @@ void
 world_add_address(const char *name, const char *address)
 {
     test_address_add(name, address);
+}
+
+LinkProgram
+world_program(void)
+{
+    const struct bpf_insn instructions[] = {
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = TC_ACT_OK},
+        {.code = BPF_JMP | BPF_EXIT},
+    };
+    union bpf_attr load = {
+        .prog_type = BPF_PROG_TYPE_SCHED_CLS,
+        .insns = (guint64)(uintptr_t)instructions,
+        .insn_cnt = G_N_ELEMENTS(instructions),
+        .license = (guint64)(uintptr_t) "GPL",
+    };
+    int fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load);
+    struct bpf_prog_info info = {0};
+    union bpf_attr ask = {.info = {.bpf_fd = (guint32)fd,
+                                   .info_len = sizeof info,
+                                   .info = (guint64)(uintptr_t)&info}};
+
+    assert_true(fd >= 0);
+    assert_int_equal(syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &ask, sizeof ask), 0);
+    return (LinkProgram){.fd = fd, .id = info.id};
+}
+
+void
+world_remove_filters(const char *name)
+{
+    g_autofree char *command = g_strdup_printf("tc qdisc del dev %s clsact", name);
+
+    assert_int_equal(system(command), 0);
 }
 
 void

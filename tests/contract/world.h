@@ -58,6 +58,12 @@ void world_announce(const MacAddress *mac, gboolean to_all);
 /* The host's, as "192.0.2.1/24". */
 void world_add_address(const char *name, const char *address);
 
+/* A loaded program that lets everything pass. */
+LinkProgram world_program(void);
+
+/* The administrator takes the link's filters away. */
+void world_remove_filters(const char *name);
+
 /* Whoever has a queue of this macvtap sends a frame. */
 void world_transmit(const char *name);
 

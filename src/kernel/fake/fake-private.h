@@ -14,7 +14,8 @@ typedef struct FakeLink {
     gboolean is_wireless;
     gboolean keeps_mac;
     LinkStatistics statistics;
-    guint64 number; /* of a macvtap's device node, else 0 */
+    guint64 number;          /* of a macvtap's device node, else 0 */
+    guint32 egress, ingress; /* the programs of its filters; 0: none */
 } FakeLink;
 
 typedef struct FakeFailure {
@@ -27,6 +28,7 @@ typedef enum FakeWatchKind {
     FAKE_LINKS,
     FAKE_ANNOUNCEMENTS,
     FAKE_ADDRESSES,
+    FAKE_FILTERS,
     FAKE_TRANSMIT,
 } FakeWatchKind;
 
@@ -35,6 +37,7 @@ typedef struct FakeEvent {
     LinkEventType type; /* FAKE_LINKS */
     LinkInfo link;      /* FAKE_LINKS; of the others only index, and the announced guest's mac */
     char address[64];   /* FAKE_ADDRESSES */
+    guint32 program;    /* FAKE_FILTERS */
 } FakeEvent;
 
 typedef struct FakeWatcher FakeWatcher;
@@ -106,7 +109,15 @@ gboolean fake_watch_announcements(Kernel *base, AnnouncementHandler handler, gpo
 gboolean fake_watch_addresses(Kernel *base, AddressHandler handler, gpointer user_data,
                               GError **error);
 void fake_addresses_vanish(FakeKernel *kernel, int index);
+void fake_tell_filter(FakeKernel *kernel, int index, guint32 program);
+gboolean fake_watch_filters(Kernel *base, FilterHandler handler, gpointer user_data,
+                            GError **error);
 void fake_watcher_free(gpointer data);
+
+/* filter.c */
+gboolean fake_filters_attach(Kernel *base, int index, const LinkFilters *filters, GError **error);
+gboolean fake_filters_are_attached(Kernel *base, int index, const LinkFilters *filters,
+                                   gboolean *ret_attached, GError **error);
 
 /* stack.c. What a change of one link does to those above and below. fake_changed() tells it
  * and passes it on; fake_put_mac() and fake_add_promiscuity() change the link first. */

@@ -285,6 +285,9 @@ static const KernelOps fake_ops = {
     .unwatch_transmit = fake_unwatch_transmit,
     .watch_announcements = fake_watch_announcements,
     .watch_addresses = fake_watch_addresses,
+    .filters_attach = fake_filters_attach,
+    .filters_are_attached = fake_filters_are_attached,
+    .watch_filters = fake_watch_filters,
     .monitor = fake_monitor,
     .free = fake_free,
 };

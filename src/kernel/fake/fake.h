@@ -64,6 +64,12 @@ void kernel_fake_announce(Kernel *kernel, int index, const MacAddress *mac);
 /* Somebody gives the link this address ("192.0.2.1/24"). */
 void kernel_fake_add_address(Kernel *kernel, int index, const char *address);
 
+/* An administrator takes the link's filters away. */
+void kernel_fake_remove_filters(Kernel *kernel, int index);
+
+/* The programs' IDs (see LinkFilters), 0 where there is none. */
+void kernel_fake_filters(Kernel *kernel, int index, guint32 *ret_egress, guint32 *ret_ingress);
+
 /* Who has /dev/tap<index>; FALSE when nothing is there. */
 gboolean kernel_fake_node(Kernel *kernel, int index, uid_t *ret_user);
 

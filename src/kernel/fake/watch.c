@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who listens to the fake: to links, announcements, addresses, and to what one link sends. What
- * happens is queued for each, and an idle source in the main context that he listens from tells
- * him, as a socket would.
+ * Who listens to the fake: to links, announcements, addresses, filters, and to what one link sends.
+ * What happens is queued for each, and an idle source in the main context that he listens from
+ * tells him, as a socket would.
  */
 #include "fake-private.h"
 
@@ -18,6 +18,7 @@ struct FakeWatcher {
         LinkEventHandler on_link;
         AnnouncementHandler on_announcement;
         AddressHandler on_address;
+        FilterHandler on_filter;
         TransmitHandler on_transmit;
     };
     gpointer user_data;
@@ -53,6 +54,9 @@ watcher_call(const FakeWatcher *watcher, const FakeEvent *event)
         break;
     case FAKE_ADDRESSES:
         watcher->on_address(event->link.index, event->address, watcher->user_data);
+        break;
+    case FAKE_FILTERS:
+        watcher->on_filter(event->link.index, event->program, watcher->user_data);
         break;
     case FAKE_TRANSMIT: /* watcher_deliver() */
         break;
@@ -184,6 +188,21 @@ fake_addresses_vanish(FakeKernel *kernel, int index)
         if (g_array_index(kernel->addresses, FakeEvent, i).link.index == index)
             g_array_remove_index(kernel->addresses, i);
     }
+}
+
+void
+fake_tell_filter(FakeKernel *kernel, int index, guint32 program)
+{
+    tell_all(kernel, FAKE_FILTERS, &(FakeEvent){.link.index = index, .program = program});
+}
+
+gboolean
+fake_watch_filters(Kernel *base, FilterHandler handler, gpointer user_data, GError **error)
+{
+    if (fake_fails(fake_kernel(base), "watch_filters", error))
+        return FALSE;
+    watcher_new(fake_kernel(base), FAKE_FILTERS, user_data)->on_filter = handler;
+    return TRUE;
 }
 
 static FakeWatcher *

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fake-private.h"
+
+#include "error.h"
+
+#include <errno.h>
+
+gboolean
+fake_filters_attach(Kernel *base, int index, const LinkFilters *filters, GError **error)
+{
+    FakeLink *link = fake_take(base, "filters_attach", index, "attach filters to", error);
+
+    if (!link)
+        return FALSE;
+    link->egress = filters->egress.id;
+    link->ingress = filters->ingress.id;
+    fake_tell_filter(fake_kernel(base), index, link->egress);
+    fake_tell_filter(fake_kernel(base), index, link->ingress);
+    return TRUE;
+}
+
+gboolean
+fake_filters_are_attached(Kernel *base, int index, const LinkFilters *filters,
+                          gboolean *ret_attached, GError **error)
+{
+    const FakeLink *link =
+        fake_take(base, "filters_are_attached", index, "look at the filters of", error);
+
+    if (!link)
+        return FALSE;
+    *ret_attached = link->egress == filters->egress.id && link->ingress == filters->ingress.id;
+    return TRUE;
+}
+
+void
+kernel_fake_remove_filters(Kernel *base, int index)
+{
+    FakeLink *link = fake_find(fake_kernel(base), index);
+
+    link->egress = link->ingress = 0;
+    fake_tell_filter(fake_kernel(base), index, 0);
+}
+
+void
+kernel_fake_filters(Kernel *base, int index, guint32 *ret_egress, guint32 *ret_ingress)
+{
+    const FakeLink *link = fake_find(fake_kernel(base), index);
+
+    *ret_egress = link ? link->egress : 0;
+    *ret_ingress = link ? link->ingress : 0;
+}
