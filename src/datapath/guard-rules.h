@@ -1,0 +1,837 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
+/*
+ * The guard's rules: what a guest may send. docs/guard.md has them in words, row by row.
+ *
+ * Theory of operation. guard_judge() looks at one frame that a guest sends. It reads each header
+ * once, from the outside in, and stops at the first rule that the frame breaks; nothing behind what
+ * it has read can make a receiver see the frame in another way:
+ *   - a frame that is cut off before a field that a rule needs is dropped, not passed;
+ *   - the transport header's first bytes must be in a packet's first fragment, and no later
+ * fragment may begin where they lie (RFC 1858, 3128, 7112, 7113);
+ *   - a guest may ask the host to finish a checksum, which writes two bytes at a place of the
+ * guest's choice after we have looked: only the frame's own TCP or UDP checksum may be asked for,
+ * or one inside a UDP datagram, where no rule reads anything. Tags are looked through where
+ * Allow=vlan lets them pass: a priority tag is the untagged LAN.
+ *
+ * The bans (advertisements, DHCP servers, tags, ...) hold whenever a guard is asked for: senders
+ * own, or addresses other than any. Otherwise every frame passes, and is only looked at for
+ * addresses.
+ */
+#pragma once
+
+#include "guard-learn.h"
+
+enum {
+    GUARD_TAG = 4,
+    GUARD_IPV4 = 20,
+    GUARD_IPV6 = 40,
+    GUARD_ARP = 28,
+    GUARD_TRANSPORT = 8,   /* bytes that have UDP's ports and the type of ICMP and IGMP */
+    GUARD_EARLIEST = 48,   /* no later fragment begins before: of IPv4's smallest MTU, 68 */
+    GUARD_EXTENSIONS = 8,  /* more IPv6 extension headers are not read */
+    GUARD_ND_OPTIONS = 10, /* nor are more options */
+
+    GUARD_ETH_IPV4 = 0x0800,
+    GUARD_ETH_ARP = 0x0806,
+    GUARD_ETH_RARP = 0x8035,
+    GUARD_ETH_IPV6 = 0x86dd,
+    GUARD_ETH_LACP = 0x8809, /* and the other slow protocols */
+    GUARD_ETH_LLDP = 0x88cc,
+    GUARD_ETH_PAUSE = 0x8808,
+    GUARD_ETH_8021X = 0x888e,
+    GUARD_ETH_MVRP = 0x88f5,
+    GUARD_ETH_MMRP = 0x88f6,
+    GUARD_ETH_JUMBO_LLC = 0x8870,
+    GUARD_ETH_SMALLEST = 0x0600, /* below: a length, and LLC */
+
+    GUARD_IP_ICMP = 1,
+    GUARD_IP_IGMP = 2,
+    GUARD_IP_TCP = 6,
+    GUARD_IP_UDP = 17,
+    GUARD_IP_IPV6 = 41,
+    GUARD_IP_ICMPV6 = 58,
+    GUARD_IP_PIM = 103,
+
+    GUARD_IP_HOP_BY_HOP = 0,
+    GUARD_IP_ROUTING = 43,
+    GUARD_IP_FRAGMENT = 44,
+    GUARD_IP_AH = 51,
+    GUARD_IP_DESTINATION = 60,
+    GUARD_IP_MOBILITY = 135,
+    GUARD_IP_HIP = 139,
+    GUARD_IP_SHIM6 = 140,
+
+    GUARD_TCP_CHECKSUM = 16,
+    GUARD_UDP_CHECKSUM = 6,
+};
+
+/* A packet's transport header, or what of the packet there is. */
+struct guard_transport {
+    __u32 at, end; /* offsets in the frame: the header, and the packet's end */
+    __u32 protocol;
+    __u32 version;    /* 4 or 6 */
+    __u32 fragmented; /* there is a fragment header (also of a whole packet) */
+    __u32 first;      /* the packet goes on in later fragments */
+    __u32 nameless;   /* a host without an address sends this */
+};
+
+GUARD_INLINE int
+guard_is_on(const struct guard_settings *settings)
+{
+    return settings->senders == GUARD_SENDERS_OWN || settings->addresses != GUARD_ADDRESSES_ANY;
+}
+
+GUARD_INLINE int
+guard_allows(const struct guard_settings *settings, int what)
+{
+    return (settings->allow & what) != 0;
+}
+
+/* May the guest use this address? GUARD_PASS or a reason. */
+GUARD_PART int
+guard_check_address(Frame *frame, const struct guard_settings *settings,
+                    const struct guard_address *address, int reason)
+{
+    if (!settings || !address)
+        return GUARD_MALFORMED;
+    if (settings->addresses == GUARD_ADDRESSES_ANY || guard_is_link_local(address))
+        return GUARD_PASS;
+    for (int i = 0; i < GUARD_PREFIXES; i++) {
+        if (i >= settings->n_prefixes)
+            break;
+        if (guard_in_prefix(address, &settings->prefixes[i]))
+            return GUARD_PASS;
+    }
+    if (settings->addresses == GUARD_ADDRESSES_DHCP)
+        return guard_check_learned(frame, address, reason);
+    return reason;
+}
+
+GUARD_INLINE int
+guard_check_mac(const struct guard_settings *settings, const __u8 *mac, int reason)
+{
+    if (settings->senders != GUARD_SENDERS_OWN || guard_same_mac(mac, settings->mac))
+        return GUARD_PASS;
+    return reason;
+}
+
+/* No checksum may be asked for. */
+GUARD_INLINE int
+guard_check_finished(Frame *frame)
+{
+    __u32 start, offset;
+
+    return frame_unfinished(frame, &start, &offset) ? GUARD_CHECKSUM : GUARD_PASS;
+}
+
+/* Only the packet's own, or one behind UDP's header (of a tunnel in the guest). */
+GUARD_INLINE int
+guard_check_checksum(Frame *frame, const struct guard_transport *transport)
+{
+    __u32 start, offset;
+
+    if (!frame_unfinished(frame, &start, &offset))
+        return GUARD_PASS;
+    if (transport->fragmented || start >= frame_length(frame))
+        return GUARD_CHECKSUM;
+    if (transport->protocol == GUARD_IP_TCP && start == transport->at &&
+        offset == GUARD_TCP_CHECKSUM)
+        return GUARD_PASS;
+    if (transport->protocol == GUARD_IP_UDP &&
+        ((start == transport->at && offset == GUARD_UDP_CHECKSUM) ||
+         start >= transport->at + GUARD_TRANSPORT))
+        return GUARD_PASS;
+    return GUARD_CHECKSUM;
+}
+
+/* ---- what is neither IP nor ARP
+ * ------------------------------------------------------------------ */
+
+GUARD_INLINE int
+guard_is_tag(__u16 type)
+{
+    return type == 0x8100 || type == 0x88a8 || type == 0x9100 || type == 0x9200 || type == 0x9300;
+}
+
+/* 802.3: what is in SNAP is a second form of what has an EtherType, and other rules read that only.
+ */
+GUARD_INLINE int
+guard_judge_llc(Frame *frame, const struct guard_settings *settings, __u32 l3)
+{
+    __u8 llc[8];
+    __u16 type;
+
+    if (frame_load(frame, l3, llc, 3) < 0)
+        return GUARD_MALFORMED;
+    if (llc[0] == 0x42)
+        return guard_allows(settings, GUARD_ALLOW_STP) ? GUARD_PASS : GUARD_STP;
+    if (llc[0] == 0xaa || llc[0] == 0xab) {
+        if (frame_load(frame, l3, llc, sizeof(llc)) < 0)
+            return GUARD_MALFORMED;
+        type = guard_get16(llc + 6);
+        if (type == GUARD_ETH_ARP || type == GUARD_ETH_RARP)
+            return GUARD_ARP_FORM;
+        if (guard_is_tag(type))
+            return GUARD_VLAN_TAG;
+        if (type == GUARD_ETH_IPV4 || type == GUARD_ETH_IPV6)
+            return GUARD_OTHER_PROTOCOL;
+        if (type == 0x010b) /* PVST+ */
+            return guard_allows(settings, GUARD_ALLOW_STP) ? GUARD_PASS : GUARD_STP;
+    }
+    return guard_allows(settings, GUARD_ALLOW_OTHER) ? GUARD_PASS : GUARD_OTHER_PROTOCOL;
+}
+
+/* 01:80:c2:00:00:0X, which no bridge forwards, and :2X, by which bridges are told of VLANs and
+ * groups. */
+GUARD_INLINE int
+guard_is_for_bridges(const __u8 *mac)
+{
+    return mac[0] == 0x01 && mac[1] == 0x80 && mac[2] == 0xc2 && mac[3] == 0 && mac[4] == 0 &&
+           ((mac[5] & 0xf0) == 0 || (mac[5] & 0xf0) == 0x20);
+}
+
+/* An EtherType that no other rule has. Where addresses are checked, one that we cannot read does
+ * not pass. */
+GUARD_INLINE int
+guard_judge_other(const struct guard_settings *settings, __u16 type, int for_bridges)
+{
+    if (type == GUARD_ETH_LLDP)
+        return guard_allows(settings, GUARD_ALLOW_LLDP) ? GUARD_PASS : GUARD_LLDP;
+    if (type == GUARD_ETH_LACP)
+        return guard_allows(settings, GUARD_ALLOW_LACP) ? GUARD_PASS : GUARD_LACP;
+    if (guard_allows(settings, GUARD_ALLOW_OTHER))
+        return GUARD_PASS;
+    if (for_bridges || settings->addresses != GUARD_ADDRESSES_ANY || type == GUARD_ETH_PAUSE ||
+        type == GUARD_ETH_8021X || type == GUARD_ETH_MVRP || type == GUARD_ETH_MMRP ||
+        type == GUARD_ETH_JUMBO_LLC)
+        return GUARD_OTHER_PROTOCOL;
+    return GUARD_PASS;
+}
+
+/* ---- ARP and RARP
+ * -------------------------------------------------------------------------------- */
+
+/* QEMU and macvtapd announce a guest by RARP requests, which name no IP address. */
+GUARD_INLINE int
+guard_is_arp_form(const __u8 *arp, int reverse)
+{
+    __u16 operation = guard_get16(arp + 6);
+
+    if (guard_get16(arp) != 1 || guard_get16(arp + 2) != GUARD_ETH_IPV4 || arp[4] != 6 ||
+        arp[5] != 4)
+        return 0;
+    return reverse ? operation == 3 : operation == 1 || operation == 2;
+}
+
+GUARD_PART int
+guard_judge_arp(Frame *frame, const struct guard_settings *settings, __u32 l3, __u32 reverse,
+                struct guard_claim *claim)
+{
+    __u8 arp[GUARD_ARP];
+    int why;
+
+    if (!settings || !claim || frame_load(frame, l3, arp, sizeof(arp)) < 0)
+        return GUARD_MALFORMED;
+    if (!guard_is_arp_form(arp, reverse != 0))
+        return GUARD_ARP_FORM;
+    why = guard_check_mac(settings, arp + 8, GUARD_ARP_MAC);
+    if (why == GUARD_PASS)
+        why = guard_check_finished(frame);
+    if (why != GUARD_PASS)
+        return why;
+    guard_address_ipv4(&claim->address, arp + 14);
+    /* A probe, whose sender has no address yet (RFC 5227). */
+    if (guard_is_unspecified(&claim->address) && guard_get16(arp + 6) != 2)
+        return GUARD_PASS;
+    why = guard_check_address(frame, settings, &claim->address, GUARD_ARP_ADDRESS);
+    if (why == GUARD_PASS && !reverse && !guard_is_unspecified(&claim->address)) {
+        claim->kind = GUARD_CLAIM_USES;
+        claim->how = GUARD_HOW_ARP;
+    }
+    return why;
+}
+
+/* ---- ICMPv6
+ * -------------------------------------------------------------------------------------- */
+
+/* Where the options of an ND message begin in it; 0: it is none. */
+GUARD_INLINE __u32
+guard_nd_options(__u8 type)
+{
+    if (type < 133 || type > 137)
+        return 0;
+    if (type == 133) /* router solicitation */
+        return 8;
+    if (type == 134) /* router advertisement */
+        return 16;
+    return type == 137 /* redirect */ ? 40 : 24; /* neighbour solicitation and advertisement */
+}
+
+/* Source and target link-layer addresses (RFC 4861 4.6.1) are the port's. */
+GUARD_INLINE int
+guard_check_nd_options(Frame *frame, const struct guard_settings *settings, __u32 at, __u32 end)
+{
+    __u8 option[8];
+
+    for (int i = 0; i < GUARD_ND_OPTIONS; i++) {
+        if (at + sizeof(option) > end)
+            return GUARD_PASS;
+        if (frame_load(frame, at, option, sizeof(option)) < 0 || option[1] == 0)
+            return GUARD_MALFORMED;
+        if ((option[0] == 1 || option[0] == 2) && !guard_same_mac(option + 2, settings->mac))
+            return GUARD_ND_MAC;
+        at += option[1] * 8;
+    }
+    return GUARD_MALFORMED;
+}
+
+GUARD_INLINE int
+guard_check_icmpv6_type(const struct guard_settings *settings, __u8 type)
+{
+    if (guard_allows(settings, GUARD_ALLOW_ROUTER))
+        return GUARD_PASS;
+    if (type == 134)
+        return GUARD_ROUTER_ADVERTISEMENT;
+    if (type == 137)
+        return GUARD_REDIRECT;
+    if (type == 130 || type == 151) /* MLD query; multicast router advertisement (RFC 4286) */
+        return GUARD_QUERY;
+    return GUARD_PASS;
+}
+
+/* What an ND message says of its sender. */
+GUARD_INLINE int
+guard_judge_nd(Frame *frame, const struct guard_settings *settings,
+               const struct guard_transport *transport, __u8 type, struct guard_claim *claim)
+{
+    __u8 target[16];
+
+    if (type == 135 || type == 136) {
+        if (frame_load(frame, transport->at + 8, target, sizeof(target)) < 0)
+            return GUARD_MALFORMED;
+    }
+    if (type == 136) { /* of a neighbour: an address that is the guest's */
+        guard_address_ipv6(&claim->address, target);
+        claim->kind = GUARD_CLAIM_USES;
+        return guard_check_address(frame, settings, &claim->address, GUARD_ND_ADDRESS);
+    }
+    if (!guard_is_unspecified(&claim->address)) {
+        claim->kind = GUARD_CLAIM_USES; /* of the source */
+    } else if (type == 135) {
+        guard_address_ipv6(&claim->address, target);
+        claim->kind = GUARD_CLAIM_DAD;
+    }
+    return GUARD_PASS;
+}
+
+/* claim->address: the packet's source. */
+GUARD_PART int
+guard_judge_icmpv6(Frame *frame, const struct guard_settings *settings,
+                   struct guard_transport *transport, struct guard_claim *claim)
+{
+    __u8 type;
+    __u32 options;
+    int why;
+
+    if (!settings || !transport || !claim || frame_load(frame, transport->at, &type, 1) < 0)
+        return GUARD_MALFORMED;
+    /* What DAD, a router solicitation, and MLD's reports before DAD (RFC 3590) come from. */
+    transport->nameless = type == 133 || type == 135 || type == 131 || type == 132 || type == 143;
+    why = guard_check_icmpv6_type(settings, type);
+    options = guard_nd_options(type);
+    if (why != GUARD_PASS || options == 0)
+        return why;
+    if (transport->fragmented) /* receivers ignore it, if they follow RFC 6980 */
+        return GUARD_FRAGMENT;
+    if (transport->at + options > transport->end)
+        return GUARD_MALFORMED;
+    if (settings->senders == GUARD_SENDERS_OWN)
+        why = guard_check_nd_options(frame, settings, transport->at + options, transport->end);
+    if (why != GUARD_PASS)
+        return why;
+    claim->how = GUARD_HOW_ND;
+    return guard_judge_nd(frame, settings, transport, type, claim);
+}
+
+/* ---- transport
+ * ----------------------------------------------------------------------------------- */
+
+/* A DHCP client listens for the port it is sent to, not for the one that it is sent from. */
+GUARD_INLINE int
+guard_judge_udp(Frame *frame, const struct guard_settings *settings,
+                struct guard_transport *transport, struct guard_claim *claim)
+{
+    int v4 = transport->version == 4;
+    __u16 server = v4 ? 67 : 547, client = v4 ? 68 : 546;
+    __u8 ports[4];
+
+    if (frame_load(frame, transport->at, ports, sizeof(ports)) < 0)
+        return GUARD_MALFORMED;
+    if ((guard_get16(ports) == server || guard_get16(ports + 2) == client) &&
+        !guard_allows(settings, GUARD_ALLOW_DHCP_SERVER))
+        return v4 ? GUARD_DHCP_SERVER : GUARD_DHCPV6_SERVER;
+    if (v4 && guard_get16(ports) == client && guard_get16(ports + 2) == server) {
+        transport->nameless = 1;
+        claim->kind = GUARD_CLAIM_ASKS;
+        claim->offset = transport->at + GUARD_TRANSPORT;
+    }
+    return GUARD_PASS;
+}
+
+GUARD_INLINE int
+guard_judge_icmp(Frame *frame, const struct guard_settings *settings, __u32 at)
+{
+    __u8 type;
+
+    if (frame_load(frame, at, &type, 1) < 0)
+        return GUARD_MALFORMED;
+    if (guard_allows(settings, GUARD_ALLOW_ROUTER))
+        return GUARD_PASS;
+    if (type == 9) /* RFC 1256 */
+        return GUARD_ROUTER_ADVERTISEMENT;
+    return type == 5 ? GUARD_REDIRECT : GUARD_PASS;
+}
+
+GUARD_INLINE int
+guard_judge_igmp(Frame *frame, const struct guard_settings *settings, __u32 at)
+{
+    __u8 type;
+
+    if (frame_load(frame, at, &type, 1) < 0)
+        return GUARD_MALFORMED;
+    /* A query; DVMRP; a multicast router's advertisement. */
+    if ((type == 0x11 || type == 0x13 || type == 0x30) &&
+        !guard_allows(settings, GUARD_ALLOW_ROUTER))
+        return GUARD_QUERY;
+    return GUARD_PASS;
+}
+
+GUARD_INLINE int
+guard_judge_protocol(Frame *frame, const struct guard_settings *settings,
+                     struct guard_transport *transport, struct guard_claim *claim)
+{
+    int v4 = transport->version == 4;
+
+    switch (transport->protocol) {
+    case GUARD_IP_UDP:
+        return guard_judge_udp(frame, settings, transport, claim);
+    case GUARD_IP_ICMP:
+        return v4 ? guard_judge_icmp(frame, settings, transport->at) : GUARD_PASS;
+    case GUARD_IP_IGMP:
+        transport->nameless = 1; /* RFC 3376 4.2.13 */
+        return v4 ? guard_judge_igmp(frame, settings, transport->at) : GUARD_PASS;
+    case GUARD_IP_ICMPV6:
+        return v4 ? GUARD_PASS : guard_judge_icmpv6(frame, settings, transport, claim);
+    case GUARD_IP_IPV6:
+        return guard_allows(settings, GUARD_ALLOW_TUNNELS) ? GUARD_PASS : GUARD_TUNNEL;
+    case GUARD_IP_PIM:
+        return guard_allows(settings, GUARD_ALLOW_ROUTER) ? GUARD_PASS : GUARD_QUERY;
+    default:
+        return GUARD_PASS;
+    }
+}
+
+/* claim->address: the packet's source. */
+GUARD_INLINE int
+guard_judge_transport(Frame *frame, const struct guard_settings *settings,
+                      struct guard_transport *transport, struct guard_claim *claim)
+{
+    int why;
+
+    if (transport->at > frame_length(frame) || transport->at > transport->end)
+        return transport->first ? GUARD_FRAGMENT : GUARD_MALFORMED;
+    if (transport->first && (transport->at + GUARD_TRANSPORT > frame_length(frame) ||
+                             transport->at + GUARD_TRANSPORT > transport->end))
+        return GUARD_FRAGMENT;
+    why = guard_judge_protocol(frame, settings, transport, claim);
+    return why == GUARD_PASS ? guard_check_checksum(frame, transport) : why;
+}
+
+/* A fragment without a transport header: it must leave that of the first one alone. */
+GUARD_INLINE int
+guard_judge_later(Frame *frame, __u32 offset)
+{
+    return offset < GUARD_EARLIEST ? GUARD_FRAGMENT : guard_check_finished(frame);
+}
+
+GUARD_INLINE int
+guard_check_source(Frame *frame, const struct guard_settings *settings,
+                   const struct guard_address *source, __u32 nameless, int reason)
+{
+    if (settings->addresses == GUARD_ADDRESSES_ANY || (nameless && guard_is_unspecified(source)))
+        return GUARD_PASS;
+    return guard_check_address(frame, settings, source, reason);
+}
+
+/* ---- IP
+ * ------------------------------------------------------------------------------------------ */
+
+GUARD_PART int
+guard_judge_ipv4(Frame *frame, const struct guard_settings *settings, __u32 l3,
+                 struct guard_claim *claim)
+{
+    struct guard_transport transport = {0};
+    struct guard_address source;
+    __u8 ip[GUARD_IPV4];
+    __u32 header, offset;
+    int why;
+
+    if (!settings || !claim || frame_load(frame, l3, ip, sizeof(ip)) < 0)
+        return GUARD_MALFORMED;
+    header = (ip[0] & 15) * 4;
+    if (ip[0] >> 4 != 4 || header < GUARD_IPV4)
+        return GUARD_MALFORMED;
+    offset = (guard_get16(ip + 6) & 0x1fff) * 8;
+    transport.version = 4;
+    transport.at = l3 + header;
+    transport.end = l3 + guard_get16(ip + 2);
+    transport.first = (ip[6] & 0x20) != 0;
+    transport.fragmented = transport.first || offset != 0;
+    transport.protocol = ip[9];
+    guard_address_ipv4(&source, ip + 12);
+    if (offset != 0)
+        why = guard_judge_later(frame, offset);
+    else
+        why = guard_judge_transport(frame, settings, &transport, claim);
+    if (why != GUARD_PASS)
+        return why;
+    return guard_check_source(frame, settings, &source, transport.nameless, GUARD_IPV4_ADDRESS);
+}
+
+GUARD_INLINE int
+guard_is_extension(__u32 protocol)
+{
+    return protocol == GUARD_IP_HOP_BY_HOP || protocol == GUARD_IP_ROUTING ||
+           protocol == GUARD_IP_FRAGMENT || protocol == GUARD_IP_AH ||
+           protocol == GUARD_IP_DESTINATION || protocol == GUARD_IP_MOBILITY ||
+           protocol == GUARD_IP_HIP || protocol == GUARD_IP_SHIM6;
+}
+
+/* Steps over one extension header. *ret_offset: where in its packet a later fragment lies. */
+GUARD_INLINE int
+guard_judge_extension(Frame *frame, struct guard_transport *transport, __u32 *ret_offset)
+{
+    __u8 header[8];
+
+    if (transport->protocol == GUARD_IP_ROUTING)
+        return GUARD_ROUTING_HEADER;
+    if (transport->at + sizeof(header) > transport->end ||
+        frame_load(frame, transport->at, header, sizeof(header)) < 0)
+        return transport->first ? GUARD_FRAGMENT : GUARD_MALFORMED;
+    if (transport->protocol == GUARD_IP_FRAGMENT) {
+        if (transport->fragmented)
+            return GUARD_FRAGMENT;
+        transport->fragmented = 1;
+        transport->first = header[3] & 1;
+        *ret_offset = guard_get16(header + 2) & 0xfff8;
+        transport->at += 8;
+    } else if (transport->protocol == GUARD_IP_AH) {
+        transport->at += (header[1] + 2) * 4;
+    } else {
+        transport->at += (header[1] + 1) * 8;
+    }
+    transport->protocol = header[0];
+    return GUARD_PASS;
+}
+
+GUARD_PART int
+guard_judge_extensions(Frame *frame, struct guard_transport *transport)
+{
+    __u32 offset = 0;
+
+    if (!transport)
+        return GUARD_MALFORMED;
+    for (int i = 0; i < GUARD_EXTENSIONS; i++) {
+        int why;
+
+        if (!guard_is_extension(transport->protocol))
+            return GUARD_PASS;
+        why = guard_judge_extension(frame, transport, &offset);
+        if (why != GUARD_PASS)
+            return why;
+        if (offset != 0) {
+            transport->protocol = 59; /* nothing more to be read */
+            return guard_judge_later(frame, offset);
+        }
+    }
+    return guard_is_extension(transport->protocol) ? GUARD_MALFORMED : GUARD_PASS;
+}
+
+GUARD_PART int
+guard_judge_ipv6(Frame *frame, const struct guard_settings *settings, __u32 l3,
+                 struct guard_claim *claim)
+{
+    struct guard_transport transport = {0};
+    struct guard_address source;
+    __u8 ip[GUARD_IPV6];
+    int why;
+
+    if (!settings || !claim || frame_load(frame, l3, ip, sizeof(ip)) < 0 || ip[0] >> 4 != 6)
+        return GUARD_MALFORMED;
+    transport.version = 6;
+    transport.at = l3 + GUARD_IPV6;
+    /* 0: a jumbogram, or a segment that is longer than the field. */
+    transport.end = frame_length(frame);
+    if (guard_get16(ip + 4) != 0 && transport.at + guard_get16(ip + 4) < transport.end)
+        transport.end = transport.at + guard_get16(ip + 4);
+    transport.protocol = ip[6];
+    guard_address_ipv6(&source, ip + 8);
+    claim->address = source;
+    why = guard_judge_extensions(frame, &transport);
+    if (why == GUARD_PASS)
+        why = guard_judge_transport(frame, settings, &transport, claim);
+    if (why != GUARD_PASS)
+        return why;
+    return guard_check_source(frame, settings, &source, transport.nameless, GUARD_IPV6_ADDRESS);
+}
+
+/* ---- a frame
+ * ------------------------------------------------------------------------------------- */
+
+GUARD_INLINE int
+guard_judge_type(Frame *frame, const struct guard_settings *settings, __u16 type, __u32 l3,
+                 int for_bridges, struct guard_claim *claim)
+{
+    int why;
+
+    if (type < GUARD_ETH_SMALLEST) {
+        why = guard_judge_llc(frame, settings, l3);
+        return why == GUARD_PASS ? guard_check_finished(frame) : why;
+    }
+    if (type == GUARD_ETH_IPV4 && !for_bridges)
+        return guard_judge_ipv4(frame, settings, l3, claim);
+    if (type == GUARD_ETH_IPV6 && !for_bridges)
+        return guard_judge_ipv6(frame, settings, l3, claim);
+    if ((type == GUARD_ETH_ARP || type == GUARD_ETH_RARP) && !for_bridges)
+        return guard_judge_arp(frame, settings, l3, type == GUARD_ETH_RARP, claim);
+    if (type == GUARD_ETH_IPV4 || type == GUARD_ETH_IPV6 || type == GUARD_ETH_ARP)
+        return GUARD_OTHER_PROTOCOL;
+    why = guard_judge_other(settings, type, for_bridges);
+    return why == GUARD_PASS ? guard_check_finished(frame) : why;
+}
+
+/* GUARD_PASS or the reason why not, whether a guard is asked for or not; and what the frame claims.
+ */
+GUARD_INLINE int
+guard_classify(Frame *frame, const struct guard_settings *settings, struct guard_claim *claim)
+{
+    __u8 eth[GUARD_ETH], tag[GUARD_TAG];
+    int tagged = frame_is_tagged(frame);
+    __u32 l3 = GUARD_ETH;
+    __u16 type;
+    int why;
+
+    if (frame_load(frame, 0, eth, sizeof(eth)) < 0)
+        return GUARD_MALFORMED;
+    why = guard_check_mac(settings, eth + GUARD_MAC, GUARD_OTHER_MAC);
+    if (why != GUARD_PASS)
+        return why;
+    type = guard_get16(eth + 2 * GUARD_MAC);
+    for (int i = 0; i < 2 && guard_is_tag(type); i++) {
+        if (frame_load(frame, l3, tag, sizeof(tag)) < 0)
+            return GUARD_MALFORMED;
+        tagged = 1;
+        type = guard_get16(tag + 2);
+        l3 += GUARD_TAG;
+    }
+    if ((tagged && !guard_allows(settings, GUARD_ALLOW_VLAN)) || guard_is_tag(type))
+        return GUARD_VLAN_TAG;
+    why = guard_judge_type(frame, settings, type, l3, guard_is_for_bridges(eth), claim);
+    if (tagged) /* addresses of another LAN */
+        claim->kind = GUARD_CLAIM_NOTHING;
+    return why;
+}
+
+GUARD_PART int
+guard_learn_request(Frame *frame, const struct guard_settings *settings, __u32 offset)
+{
+    struct guard_state *state = frame_state(frame);
+    __u8 message[34]; /* of BOOTP's header: up to the client's MAC */
+
+    if (!state || !settings || frame_load(frame, offset, message, sizeof(message)) < 0)
+        return 0;
+    if (message[0] == 1 && guard_same_mac(message + 28, settings->mac))
+        guard_learn_asked(state, guard_get32(message + 4));
+    return 0;
+}
+
+/* Notes what a frame claims that the guest may send. Returns whether a seen address is to be told.
+ */
+GUARD_INLINE int
+guard_note(Frame *frame, const struct guard_settings *settings, const struct guard_claim *claim)
+{
+    if (claim->kind == GUARD_CLAIM_USES)
+        return guard_see(frame, &claim->address, claim->how);
+    if (claim->kind == GUARD_CLAIM_DAD)
+        guard_learn_dad(frame, &claim->address);
+    else if (claim->kind == GUARD_CLAIM_ASKS)
+        guard_learn_request(frame, settings, claim->offset);
+    return 0;
+}
+
+/* ---- what the guest gets
+ * -------------------------------------------------------------------------- */
+
+enum {
+    GUARD_BOOTP_OPTIONS = 240, /* after the magic cookie */
+    GUARD_DHCP_OPTIONS = 48,   /* so many are read of an answer */
+    GUARD_RA_OPTIONS = 12,
+};
+
+/* The kind and the lease time (seconds) of a DHCP message, whose options begin at `at`. */
+GUARD_PART int
+guard_read_dhcp(Frame *frame, __u32 at, __u32 *ret_seconds)
+{
+    int kind = 0;
+
+    if (!ret_seconds)
+        return 0;
+    for (int i = 0; i < GUARD_DHCP_OPTIONS; i++) {
+        __u8 option[2], value[4];
+
+        if (frame_load(frame, at, option, 1) < 0 || option[0] == 255)
+            break;
+        if (option[0] == 0) {
+            at++;
+            continue;
+        }
+        if (frame_load(frame, at, option, sizeof(option)) < 0)
+            break;
+        if (option[0] == 53 && frame_load(frame, at + 2, value, 1) == 0)
+            kind = value[0];
+        else if (option[0] == 51 && frame_load(frame, at + 2, value, sizeof(value)) == 0)
+            *ret_seconds = guard_get32(value);
+        at += 2 + option[1];
+    }
+    return kind;
+}
+
+/* A DHCP server's answer at `at`: an ACK to what the guest had asked is a lease. Returns whether it
+ * is one. */
+GUARD_PART int
+guard_hear_dhcp(Frame *frame, const struct guard_settings *settings, __u32 at,
+                struct guard_claim *claim)
+{
+    struct guard_state *state = frame_state(frame);
+    __u8 message[34], cookie[4];
+    __u32 seconds = 0;
+
+    if (!state || !settings || !claim || frame_load(frame, at, message, sizeof(message)) < 0 ||
+        frame_load(frame, at + GUARD_BOOTP_OPTIONS - 4, cookie, sizeof(cookie)) < 0)
+        return 0;
+    if (message[0] != 2 || guard_get32(cookie) != 0x63825363 ||
+        !guard_same_mac(message + 28, settings->mac))
+        return 0;
+    if (guard_read_dhcp(frame, at + GUARD_BOOTP_OPTIONS, &seconds) != 5 /* ACK */ ||
+        !guard_was_asked(state, guard_get32(message + 4)))
+        return 0;
+    guard_address_ipv4(&claim->address, message + 16);
+    claim->how = GUARD_HOW_DHCP;
+    if (guard_is_unspecified(&claim->address) || seconds == 0) /* answers an INFORM */
+        return 0;
+    claim->kind = GUARD_CLAIM_USES;
+    return guard_learn_lease(frame, &claim->address, seconds);
+}
+
+/* The prefixes of a router advertisement, whose options lie from `at` to `end`. */
+GUARD_PART int
+guard_hear_prefixes(Frame *frame, __u32 at, __u32 end)
+{
+    for (int i = 0; i < GUARD_RA_OPTIONS && at + 8 <= end; i++) {
+        struct guard_address prefix;
+        __u8 option[32];
+
+        if (frame_load(frame, at, option, 8) < 0 || option[1] == 0)
+            break;
+        /* 64 bits, A flag: RFC 4861 4.6.2 */
+        if (option[0] == 3 && option[1] == 4 && option[2] == 64 && (option[3] & 0x40) &&
+            frame_load(frame, at, option, sizeof(option)) == 0) {
+            guard_address_ipv6(&prefix, option + 16);
+            if (!guard_is_link_local(&prefix) && option[16] != 0xff)
+                guard_learn_prefix(frame, &prefix, guard_get32(option + 4));
+        }
+        at += option[1] * 8;
+    }
+    return 0;
+}
+
+/* A router's advertisement, or a neighbour that says that it has, or is about to take, an address.
+ */
+GUARD_INLINE void
+guard_hear_icmpv6(Frame *frame, const __u8 *ip)
+{
+    __u32 l4 = GUARD_ETH + GUARD_IPV6;
+    struct guard_address address;
+    __u8 message[24];
+
+    if (ip[7] != 255 || frame_load(frame, l4, message, 16) < 0)
+        return;
+    guard_address_ipv6(&address, ip + 8);
+    if (message[0] == 134 && guard_is_link_local(&address)) {
+        guard_hear_prefixes(frame, l4 + 16, l4 + guard_get16(ip + 4));
+        return;
+    }
+    if ((message[0] == 136 || (message[0] == 135 && guard_is_unspecified(&address))) &&
+        frame_load(frame, l4, message, sizeof(message)) == 0) {
+        guard_address_ipv6(&address, message + 8);
+        guard_learn_contest(frame, &address);
+    }
+}
+
+/* Is the frame one of those that guard_hear() learns from? Cheap: the answer to most frames is no.
+ */
+GUARD_INLINE int
+guard_is_worth_hearing(Frame *frame, __u8 *eth)
+{
+    __u16 type;
+    __u8 protocol;
+
+    if (frame_is_tagged(frame) || frame_load(frame, 0, eth, GUARD_ETH) < 0)
+        return 0;
+    type = guard_get16(eth + 2 * GUARD_MAC);
+    if (type == GUARD_ETH_IPV4)
+        return frame_load(frame, GUARD_ETH + 9, &protocol, 1) == 0 && protocol == GUARD_IP_UDP;
+    if (type == GUARD_ETH_IPV6)
+        return frame_load(frame, GUARD_ETH + 6, &protocol, 1) == 0 && protocol == GUARD_IP_ICMPV6;
+    return 0;
+}
+
+/* Learns from a frame that the guest gets. */
+GUARD_INLINE void
+guard_hear(Frame *frame, const struct guard_settings *settings, const __u8 *eth,
+           struct guard_claim *claim)
+{
+    __u8 ip[GUARD_IPV6], ports[4];
+    __u32 l4;
+
+    if (guard_same_mac(eth + GUARD_MAC, settings->mac)) /* its own, from the wire */
+        return;
+    if (guard_get16(eth + 2 * GUARD_MAC) == GUARD_ETH_IPV6) {
+        if (frame_load(frame, GUARD_ETH, ip, sizeof(ip)) == 0 &&
+            settings->addresses == GUARD_ADDRESSES_DHCP)
+            guard_hear_icmpv6(frame, ip);
+        return;
+    }
+    if (frame_load(frame, GUARD_ETH, ip, GUARD_IPV4) < 0 || (guard_get16(ip + 6) & 0x3fff) != 0)
+        return;
+    l4 = GUARD_ETH + (ip[0] & 15) * 4;
+    if (frame_load(frame, l4, ports, sizeof(ports)) == 0 && guard_get16(ports) == 67 &&
+        guard_get16(ports + 2) == 68)
+        guard_hear_dhcp(frame, settings, l4 + GUARD_TRANSPORT, claim);
+}
+
+/*
+ * What a guest sends. GUARD_PASS or a GuardReason; a frame that passes is noted, and *ret_tell says
+ * whether claim has an address that is to be told.
+ */
+GUARD_INLINE int
+guard_judge(Frame *frame, const struct guard_settings *settings, struct guard_claim *claim,
+            int *ret_tell)
+{
+    int why = guard_classify(frame, settings, claim);
+
+    if (!guard_is_on(settings))
+        why = GUARD_PASS;
+    *ret_tell = why == GUARD_PASS ? guard_note(frame, settings, claim) : 0;
+    return why;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
+/*
+ * The datapath's BPF programs, for the two tc hooks of a port's device: by a tcx link, or as a
+ * cls_bpf filter with direct action. guard-rules.h has the rules; here is how they get at a frame,
+ * what becomes of their verdict, and the maps (guard-map.h).
+ *
+ * What passes goes on to the next program or filter at the hook (TC_ACT_UNSPEC, which is TCX_NEXT):
+ * root's own ones stay in force. What is dropped is gone, whatever stands behind.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#define GUARD_BPF
+#include "guard-rules.h"
+
+/* The kernel gives bpf_probe_read_kernel() to GPL-compatible programs: of this file's two licences,
+ * that is the second one. */
+char guard_license[] SEC("license") = "GPL v2";
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, GUARD_PORTS);
+    __type(key, __u32);
+    __type(value, struct guard_settings);
+} settings SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, GUARD_PORTS);
+    __type(key, __u32);
+    __type(value, struct guard_counters);
+} counters SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, GUARD_PORTS);
+    __type(key, __u32);
+    __type(value, struct guard_state);
+} state SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, GUARD_EVENTS);
+} events SEC(".maps");
+
+/* Of the kernel's struct sk_buff only what struct __sk_buff does not have; CO-RE finds the places.
+ */
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct sk_buff {
+    unsigned char *head, *data;
+    __u16 csum_start, csum_offset;
+    __u8 ip_summed : 2;
+};
+#pragma clang attribute pop
+
+enum { GUARD_CHECKSUM_PARTIAL = 3 }; /* include/linux/skbuff.h */
+
+GUARD_INLINE int
+frame_load(Frame *frame, __u32 offset, void *buffer, __u32 length)
+{
+    return bpf_skb_load_bytes(frame, offset, buffer, length);
+}
+
+GUARD_INLINE __u32
+frame_length(Frame *frame)
+{
+    return frame->len;
+}
+
+GUARD_INLINE int
+frame_is_tagged(Frame *frame)
+{
+    return frame->vlan_present != 0;
+}
+
+GUARD_INLINE int
+frame_unfinished(Frame *frame, __u32 *ret_start, __u32 *ret_offset)
+{
+    struct sk_buff *skb = (void *)frame;
+
+    if (BPF_CORE_READ_BITFIELD_PROBED(skb, ip_summed) != GUARD_CHECKSUM_PARTIAL)
+        return 0;
+    *ret_start = BPF_CORE_READ(skb, csum_start) -
+                 (__u32)(BPF_CORE_READ(skb, data) - BPF_CORE_READ(skb, head));
+    *ret_offset = BPF_CORE_READ(skb, csum_offset);
+    return 1;
+}
+
+GUARD_INLINE struct guard_state *
+frame_state(Frame *frame)
+{
+    __u32 port = frame->ifindex;
+
+    return bpf_map_lookup_elem(&state, &port);
+}
+
+GUARD_INLINE __u64
+frame_now(void)
+{
+    return bpf_ktime_get_boot_ns();
+}
+
+GUARD_INLINE void
+state_lock(struct guard_state *locked)
+{
+    bpf_spin_lock(&locked->lock);
+}
+
+GUARD_INLINE void
+state_unlock(struct guard_state *locked)
+{
+    bpf_spin_unlock(&locked->lock);
+}
+
+/* NULL: the ring is full. */
+GUARD_INLINE struct guard_event *
+guard_event_reserve(Frame *frame, __u32 reason)
+{
+    struct guard_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+    if (!event)
+        return 0;
+    __builtin_memset(event, 0, sizeof(*event));
+    event->ifindex = frame->ifindex;
+    event->reason = reason;
+    event->time = bpf_ktime_get_boot_ns();
+    event->length = frame->len;
+    return event;
+}
+
+GUARD_PART int
+guard_tell_seen(Frame *frame, const struct guard_address *address, __u32 how)
+{
+    struct guard_event *event;
+
+    if (!address)
+        return 0;
+    event = guard_event_reserve(frame, GUARD_EVENT_SEEN);
+    if (!event)
+        return 0;
+    event->address = *address;
+    event->how = how;
+    bpf_ringbuf_submit(event, 0);
+    return 0;
+}
+
+/* The first drop of a kind. Returns whether the event is on its way. */
+GUARD_INLINE int
+guard_tell_drop(Frame *frame, __u32 reason)
+{
+    struct guard_event *event = guard_event_reserve(frame, reason);
+    __u32 length;
+
+    if (!event)
+        return 0;
+    length = frame->len < GUARD_EXAMPLE ? frame->len : GUARD_EXAMPLE;
+    if (length >= 1 && length <= GUARD_EXAMPLE)
+        bpf_skb_load_bytes(frame, 0, event->frame, length);
+    bpf_ringbuf_submit(event, 0);
+    return 1;
+}
+
+GUARD_PART int
+guard_count(Frame *frame, __u32 reason)
+{
+    __u32 port = frame->ifindex;
+    struct guard_counters *counted = bpf_map_lookup_elem(&counters, &port);
+    __u64 bit;
+
+    if (!counted || reason >= GUARD_REASONS)
+        return 0;
+    bit = 1ULL << reason;
+    __sync_fetch_and_add(&counted->dropped[reason], 1);
+    if ((counted->told & bit) || (__sync_fetch_and_or(&counted->told, bit) & bit))
+        return 0;
+    if (!guard_tell_drop(frame, reason)) /* the next drop tries again */
+        __sync_fetch_and_and(&counted->told, ~bit);
+    return 0;
+}
+
+SEC("tc")
+int
+from_guest(struct __sk_buff *frame)
+{
+    __u32 port = frame->ifindex;
+    const struct guard_settings *asked = bpf_map_lookup_elem(&settings, &port);
+    struct guard_claim claim = {0};
+    int why, tell;
+
+    if (!asked) /* no port is up before it has settings */
+        return TC_ACT_SHOT;
+    why = guard_judge(frame, asked, &claim, &tell);
+    if (tell)
+        guard_tell_seen(frame, &claim.address, claim.how);
+    if (why == GUARD_PASS)
+        return TC_ACT_UNSPEC;
+    guard_count(frame, why);
+    return asked->verdict == GUARD_VERDICT_COUNT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+}
+
+SEC("tc")
+int
+to_guest(struct __sk_buff *frame)
+{
+    __u32 port = frame->ifindex;
+    const struct guard_settings *asked;
+    struct guard_claim claim = {0};
+    __u8 eth[GUARD_ETH];
+
+    if (!guard_is_worth_hearing(frame, eth))
+        return TC_ACT_UNSPEC;
+    asked = bpf_map_lookup_elem(&settings, &port);
+    if (!asked)
+        return TC_ACT_UNSPEC;
+    guard_hear(frame, asked, eth, &claim);
+    if (claim.kind == GUARD_CLAIM_USES && guard_see(frame, &claim.address, claim.how))
+        guard_tell_seen(frame, &claim.address, claim.how);
+    return TC_ACT_UNSPEC;
+}
