@@ -22,7 +22,7 @@ typedef struct __sk_buff Frame;
 #define GUARD_INLINE static inline __attribute__((always_inline))
 #else
 typedef struct Frame Frame;
-#define GUARD_PART static
+#define GUARD_PART static inline
 #define GUARD_INLINE static inline
 #endif
 

@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The guard's rules on the native build: the frame table row by row, and what the guard learns. */
+#include "unit.h"
+
+#include "guard-native.h"
+#include "guard-rows.h"
+
+#include <stdio.h>
+
+enum { HOUR = 3600 };
+
+typedef struct World {
+    struct guard_settings settings;
+    struct guard_state state;
+} World;
+
+static World
+world(GuardAddresses addresses)
+{
+    World made = {0};
+
+    native_clock = GUARD_SECOND;
+    guard_rows_settings(&made.settings);
+    made.settings.addresses = addresses;
+    return made;
+}
+
+static int
+send_bytes(World *world, const guint8 *bytes, gsize length)
+{
+    Frame frame = {.bytes = bytes, .length = length, .state = &world->state};
+
+    native_clock++;
+    return native_from_guest(&frame, &world->settings);
+}
+
+static int
+send_row(World *world, const GuardRow *row)
+{
+    g_autoptr(GByteArray) bytes = guard_row_frame(row);
+    Frame frame = {.bytes = bytes->data,
+                   .length = bytes->len,
+                   .unfinished = row->start != 0,
+                   .start = row->start,
+                   .offset = row->offset,
+                   .state = &world->state};
+
+    native_clock++;
+    return native_from_guest(&frame, &world->settings);
+}
+
+static const GuardRow *
+find_row(const GuardRow *rows, guint count, const char *name)
+{
+    for (guint i = 0; i < count; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return &rows[i];
+    fail_msg("no row '%s'", name);
+    return NULL;
+}
+
+static int
+send_named(World *world, const char *name)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+
+    return send_row(world, find_row(rows, count, name));
+}
+
+static void
+receive(World *world, const char *name)
+{
+    guint count;
+    const GuardRow *rows = guard_rows_received(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, name));
+    Frame frame = {.bytes = bytes->data, .length = bytes->len, .state = &world->state};
+
+    native_clock++;
+    native_to_guest(&frame, &world->settings);
+}
+
+static void
+assert_reason(const char *name, int got, int wanted)
+{
+    if (got != wanted)
+        fail_msg("%s: '%s' instead of '%s'", name, guard_row_reason(got), guard_row_reason(wanted));
+}
+
+static void
+test_the_frame_table(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+
+    for (guint i = 0; i < count; i++) {
+        World own = world(GUARD_ADDRESSES_LISTED);
+
+        assert_reason(rows[i].name, send_row(&own, &rows[i]), rows[i].verdict);
+    }
+}
+
+static void
+test_allow_lets_its_own_rows_pass_and_no_others(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+
+    for (guint i = 0; i < count; i++) {
+        World own = world(GUARD_ADDRESSES_LISTED);
+
+        own.settings.allow = (__u16)rows[i].allow;
+        assert_reason(rows[i].name, send_row(&own, &rows[i]),
+                      rows[i].allow ? GUARD_PASS : rows[i].verdict);
+        own.settings.allow = (__u16)~rows[i].allow;
+        if (rows[i].verdict != GUARD_PASS && send_row(&own, &rows[i]) == GUARD_PASS)
+            fail_msg("%s: passes without its own bit", rows[i].name);
+    }
+}
+
+static void
+test_every_reason_has_a_row(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+
+    for (int reason = 0; reason < GUARD_REASON_COUNT; reason++) {
+        gboolean found = reason == GUARD_TOO_MANY_ADDRESSES; /* of Addresses=dhcp, below */
+
+        for (guint i = 0; i < count; i++)
+            found |= rows[i].verdict == reason;
+        if (!found)
+            fail_msg("no row is dropped as '%s'", guard_row_reason(reason));
+    }
+}
+
+static void
+test_without_a_guard_everything_passes(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+
+    for (guint i = 0; i < count; i++) {
+        World any = world(GUARD_ADDRESSES_ANY);
+
+        any.settings.senders = GUARD_SENDERS_ANY;
+        assert_reason(rows[i].name, send_row(&any, &rows[i]), GUARD_PASS);
+    }
+}
+
+static void
+test_senders_own_asks_for_no_addresses(void **state)
+{
+    World own = world(GUARD_ADDRESSES_ANY);
+
+    assert_int_equal(send_named(&own, "IPv4 from another source"), GUARD_PASS);
+    assert_int_equal(send_named(&own, "IPv6 from another source"), GUARD_PASS);
+    assert_int_equal(send_named(&own, "ARP reply with another sender IP"), GUARD_PASS);
+    assert_int_equal(send_named(&own, "NA for another's target"), GUARD_PASS);
+    assert_int_equal(send_named(&own, "a protocol that the guard cannot read"), GUARD_PASS);
+    assert_int_equal(send_named(&own, "from another MAC"), GUARD_OTHER_MAC);
+    assert_int_equal(send_named(&own, "router advertisement"), GUARD_ROUTER_ADVERTISEMENT);
+    assert_int_equal(send_named(&own, "STP"), GUARD_STP);
+}
+
+static void
+test_addresses_alone_ask_for_no_mac(void **state)
+{
+    World any = world(GUARD_ADDRESSES_LISTED);
+
+    any.settings.senders = GUARD_SENDERS_ANY;
+    assert_int_equal(send_named(&any, "from another MAC"), GUARD_PASS);
+    assert_int_equal(send_named(&any, "NS with another MAC as its source's"), GUARD_PASS);
+    assert_int_equal(send_named(&any, "IPv4 from another source"), GUARD_IPV4_ADDRESS);
+    assert_int_equal(send_named(&any, "DHCP server's answer from its own address"),
+                     GUARD_DHCP_SERVER);
+}
+
+/* A priority tag is the untagged LAN: what is behind a tag is judged as without it. */
+static void
+test_tags_are_looked_through(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+
+    for (guint i = 0; i < count; i++) {
+        static const guint8 tags[] = {0x88, 0xa8, 0, 0, 0x81, 0, 0, 0};
+        g_autoptr(GByteArray) bytes = guard_row_frame(&rows[i]);
+        g_autoptr(GByteArray) tagged = g_byte_array_new();
+        World own = world(GUARD_ADDRESSES_LISTED);
+        int wanted = rows[i].verdict;
+
+        if (rows[i].start != 0 || wanted == GUARD_VLAN_TAG)
+            continue;
+        own.settings.allow = GUARD_ALLOW_VLAN;
+        g_byte_array_append(tagged, bytes->data, 12);
+        g_byte_array_append(tagged, tags, sizeof(tags));
+        g_byte_array_append(tagged, bytes->data + 12, bytes->len - 12);
+        assert_reason(rows[i].name, send_bytes(&own, tagged->data, tagged->len), wanted);
+        assert_int_equal(own.state.seen[0].last, 0); /* another LAN's addresses */
+        own.settings.allow = 0;
+        if (wanted != GUARD_OTHER_MAC)
+            assert_reason(rows[i].name, send_bytes(&own, tagged->data, tagged->len),
+                          GUARD_VLAN_TAG);
+    }
+}
+
+static void
+test_a_tag_beside_the_frame_is_a_tag(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, "ARP of its own"));
+    World own = world(GUARD_ADDRESSES_LISTED);
+    Frame frame = {.bytes = bytes->data, .length = bytes->len, .tagged = TRUE};
+
+    assert_int_equal(native_from_guest(&frame, &own.settings), GUARD_VLAN_TAG);
+    own.settings.allow = GUARD_ALLOW_VLAN;
+    assert_int_equal(native_from_guest(&frame, &own.settings), GUARD_PASS);
+}
+
+static void
+test_a_checksum_outside_the_frame_is_refused(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    GuardRow row = *find_row(rows, count, "UDP asking for its own checksum");
+    World own = world(GUARD_ADDRESSES_LISTED);
+
+    row.start = 0xfff0;
+    assert_int_equal(send_row(&own, &row), GUARD_CHECKSUM);
+    row.start = 42; /* right behind UDP's header */
+    assert_int_equal(send_row(&own, &row), GUARD_PASS);
+    row.start = 41;
+    assert_int_equal(send_row(&own, &row), GUARD_CHECKSUM);
+}
+
+static void
+set_prefix(World *world, guint8 last, guint8 length)
+{
+    world->settings.n_prefixes = 1;
+    world->settings.prefixes[0].address.bytes[15] = last;
+    world->settings.prefixes[0].length = length;
+}
+
+static void
+test_prefixes_of_every_length(void **state)
+{
+    World own = world(GUARD_ADDRESSES_LISTED);
+
+    for (guint length = 0; length <= 128; length++) {
+        set_prefix(&own, 0x05 ^ 0x80, (guint8)length); /* differs in bit 120 */
+        assert_reason("a prefix", send_named(&own, "IPv4 of its own"),
+                      length <= 120 ? GUARD_PASS : GUARD_IPV4_ADDRESS);
+    }
+    own.settings.prefixes[0].address.bytes[0] = 0x80; /* bit 0 */
+    set_prefix(&own, 0x05, 0);
+    assert_int_equal(send_named(&own, "IPv4 of its own"), GUARD_PASS);
+    set_prefix(&own, 0x05, 1);
+    assert_int_equal(send_named(&own, "IPv4 of its own"), GUARD_IPV4_ADDRESS);
+    own.settings.n_prefixes = 0;
+    assert_int_equal(send_named(&own, "IPv4 of its own"), GUARD_IPV4_ADDRESS);
+}
+
+/* ---- seen addresses ---- */
+
+static guint
+count_seen(const World *world)
+{
+    guint count = 0;
+
+    for (guint i = 0; i < GUARD_SEEN; i++)
+        count += world->state.seen[i].last != 0;
+    return count;
+}
+
+static void
+test_seen_from_arp_and_nd(void **state)
+{
+    World own = world(GUARD_ADDRESSES_LISTED);
+
+    send_named(&own, "ARP probe, sender IP 0.0.0.0 (RFC 5227)");
+    send_named(&own, "DAD: NS from ::");
+    send_named(&own, "ARP reply with another sender IP");
+    send_named(&own, "IPv4 of its own");
+    send_named(&own, "RARP, by which QEMU announces a guest");
+    assert_int_equal(count_seen(&own), 0);
+    send_named(&own, "ARP of its own");
+    assert_int_equal(own.state.seen[0].how, GUARD_HOW_ARP);
+    assert_int_equal(own.state.seen[0].address.bytes[15], 5);
+    assert_int_equal(own.state.seen[0].address.bytes[10], 0xff);
+    send_named(&own, "NA for its own target");
+    assert_int_equal(own.state.seen[1].how, GUARD_HOW_ND);
+    assert_int_equal(own.state.seen[1].address.bytes[0], 0xfd);
+    send_named(&own, "gratuitous ARP of its own");
+    assert_int_equal(count_seen(&own), 2);
+    assert_true(own.state.seen[0].last > own.state.seen[1].last);
+    assert_true(own.state.seen[0].first < own.state.seen[0].last);
+}
+
+static void
+test_seen_without_a_guard(void **state)
+{
+    World any = world(GUARD_ADDRESSES_ANY);
+
+    any.settings.senders = GUARD_SENDERS_ANY;
+    send_named(&any, "ARP reply with another sender IP");
+    assert_int_equal(count_seen(&any), 1);
+    assert_int_equal(any.state.seen[0].address.bytes[15], 254);
+}
+
+/* Sends an ARP request that claims 10.9.(number). Returns whether there is to be an event. */
+static int
+claim_ipv4(World *world, guint number)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, "ARP of its own"));
+    Frame frame = {.bytes = bytes->data, .length = bytes->len, .state = &world->state};
+    struct guard_claim claim = {0};
+    int tell;
+
+    bytes->data[30] = (guint8)(number >> 8);
+    bytes->data[31] = (guint8)number;
+    native_clock++;
+    assert_int_equal(guard_judge(&frame, &world->settings, &claim, &tell), GUARD_PASS);
+    return tell;
+}
+
+static void
+test_a_flood_fills_its_own_slots_and_spends_its_own_tokens(void **state)
+{
+    World own = world(GUARD_ADDRESSES_ANY);
+    guint told = 0;
+
+    native_clock = 100 * GUARD_SECOND;
+    for (guint i = 0; i < 10000; i++)
+        told += (guint)claim_ipv4(&own, i);
+    assert_int_equal(told, GUARD_TOKENS);
+    assert_int_equal(count_seen(&own), GUARD_SEEN);
+    for (guint i = 0; i < GUARD_SEEN; i++)
+        assert_true(own.state.seen[i].address.bytes[15] >= (guint8)(10000 - GUARD_SEEN));
+    assert_false(claim_ipv4(&own, 9999)); /* known */
+    native_clock += 2 * GUARD_SECOND;
+    assert_true(claim_ipv4(&own, 20001));
+    assert_true(claim_ipv4(&own, 20002));
+    assert_false(claim_ipv4(&own, 20003));
+}
+
+/* ---- Addresses=dhcp ---- */
+
+static const guint8 lease[] = {10, 9, 0, 100};
+
+static int
+send_from_ipv4(World *world, const guint8 *source)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, "IPv4 of its own"));
+
+    memcpy(bytes->data + 26, source, 4);
+    return send_bytes(world, bytes->data, bytes->len);
+}
+
+static void
+test_a_lease_is_learned_until_it_ends(void **state)
+{
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_IPV4_ADDRESS);
+    assert_int_equal(send_named(&dhcp, "DHCP client"), GUARD_PASS);
+    receive(&dhcp, "DHCP ACK");
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_PASS);
+    assert_int_equal(count_seen(&dhcp), 1);
+    assert_int_equal(dhcp.state.seen[0].how, GUARD_HOW_DHCP);
+    assert_int_equal(send_named(&dhcp, "IPv4 of its own"), GUARD_PASS); /* listed */
+    native_clock += HOUR * GUARD_SECOND;
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_IPV4_ADDRESS);
+}
+
+static void
+assert_ack_teaches_nothing(const char *name, gboolean ask)
+{
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+
+    if (ask)
+        send_named(&dhcp, "DHCP client");
+    receive(&dhcp, name);
+    for (guint8 last = 100; last <= 103; last++) {
+        const guint8 address[] = {10, 9, 0, last};
+
+        assert_int_equal(send_from_ipv4(&dhcp, address), GUARD_IPV4_ADDRESS);
+    }
+    assert_int_equal(count_seen(&dhcp), 0);
+}
+
+static void
+test_an_ack_that_was_not_asked_for_teaches_nothing(void **state)
+{
+    assert_ack_teaches_nothing("DHCP ACK", FALSE);
+    assert_ack_teaches_nothing("DHCP OFFER", TRUE);
+    assert_ack_teaches_nothing("DHCP ACK to another", TRUE);
+    assert_ack_teaches_nothing("DHCP ACK to what nobody asked", TRUE);
+}
+
+static void
+test_an_answer_is_taken_once(void **state)
+{
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+
+    send_named(&dhcp, "DHCP client");
+    receive(&dhcp, "DHCP ACK");
+    native_clock += HOUR * GUARD_SECOND;
+    receive(&dhcp, "DHCP ACK");
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_IPV4_ADDRESS);
+}
+
+static int
+send_dad(World *world, guint8 net, guint8 host)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, "DAD: NS from ::"));
+
+    bytes->data[54 + 8 + 1] = net;
+    bytes->data[54 + 8 + 15] = host;
+    return send_bytes(world, bytes->data, bytes->len);
+}
+
+static int
+send_from_ipv6(World *world, guint8 net, guint8 host)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, "IPv6 of its own"));
+
+    bytes->data[14 + 8 + 1] = net;
+    bytes->data[14 + 8 + 15] = host;
+    return send_bytes(world, bytes->data, bytes->len);
+}
+
+#define ANNOUNCED 0x11
+#define NOT_FOR_HOSTS 0x12
+
+static World
+autoconfiguring_world(void)
+{
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+
+    receive(&dhcp, "router advertisement for autoconfiguration");
+    receive(&dhcp, "router advertisement without autoconfiguration");
+    return dhcp;
+}
+
+static void
+test_autoconfiguration_is_learned_after_dad(void **state)
+{
+    World dhcp = autoconfiguring_world();
+
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 7), GUARD_IPV6_ADDRESS);
+    assert_int_equal(send_dad(&dhcp, ANNOUNCED, 7), GUARD_PASS);
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 7), GUARD_PASS);
+    send_dad(&dhcp, NOT_FOR_HOSTS, 7);
+    assert_int_equal(send_from_ipv6(&dhcp, NOT_FOR_HOSTS, 7), GUARD_IPV6_ADDRESS);
+    native_clock += 23 * HOUR * GUARD_SECOND;
+    receive(&dhcp, "router advertisement for autoconfiguration");
+    native_clock += 23 * HOUR * GUARD_SECOND;
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 7), GUARD_PASS);
+    native_clock += HOUR * GUARD_SECOND; /* the prefix has ended */
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 7), GUARD_IPV6_ADDRESS);
+}
+
+static void
+test_an_address_that_another_defends_is_not_learned(void **state)
+{
+    World dhcp = autoconfiguring_world();
+
+    send_dad(&dhcp, ANNOUNCED, 0x77);
+    receive(&dhcp, "NA of another station");
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 0x77), GUARD_IPV6_ADDRESS);
+    send_dad(&dhcp, ANNOUNCED, 0x77);
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 0x77), GUARD_IPV6_ADDRESS);
+}
+
+static void
+test_nobody_takes_away_an_address_after_its_dad(void **state)
+{
+    World dhcp = autoconfiguring_world();
+
+    send_dad(&dhcp, ANNOUNCED, 0x77);
+    native_clock += GUARD_CONTEST;
+    receive(&dhcp, "NA of another station");
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 0x77), GUARD_PASS);
+}
+
+static void
+test_the_seventeenth_address_is_too_many(void **state)
+{
+    World dhcp = autoconfiguring_world();
+
+    for (guint8 i = 1; i <= GUARD_LEARNED + 1; i++)
+        assert_int_equal(send_dad(&dhcp, ANNOUNCED, i), GUARD_PASS);
+    for (guint8 i = 1; i <= GUARD_LEARNED; i++)
+        assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, i), GUARD_PASS);
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, GUARD_LEARNED + 1), GUARD_TOO_MANY_ADDRESSES);
+    native_clock += GUARD_IDLE;
+    send_from_ipv6(&dhcp, ANNOUNCED, 1); /* in use; the others make room */
+    send_dad(&dhcp, ANNOUNCED, GUARD_LEARNED + 1);
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, GUARD_LEARNED + 1), GUARD_PASS);
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 1), GUARD_PASS);
+}
+
+static void
+test_without_a_state_nothing_is_learned(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) bytes =
+        guard_row_frame(find_row(rows, count, "IPv4 from another source"));
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+    Frame frame = {.bytes = bytes->data, .length = bytes->len};
+
+    assert_int_equal(native_from_guest(&frame, &dhcp.settings), GUARD_IPV4_ADDRESS);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_frame_table),
+        cmocka_unit_test(test_allow_lets_its_own_rows_pass_and_no_others),
+        cmocka_unit_test(test_every_reason_has_a_row),
+        cmocka_unit_test(test_without_a_guard_everything_passes),
+        cmocka_unit_test(test_senders_own_asks_for_no_addresses),
+        cmocka_unit_test(test_addresses_alone_ask_for_no_mac),
+        cmocka_unit_test(test_tags_are_looked_through),
+        cmocka_unit_test(test_a_tag_beside_the_frame_is_a_tag),
+        cmocka_unit_test(test_a_checksum_outside_the_frame_is_refused),
+        cmocka_unit_test(test_prefixes_of_every_length),
+        cmocka_unit_test(test_seen_from_arp_and_nd),
+        cmocka_unit_test(test_seen_without_a_guard),
+        cmocka_unit_test(test_a_flood_fills_its_own_slots_and_spends_its_own_tokens),
+        cmocka_unit_test(test_a_lease_is_learned_until_it_ends),
+        cmocka_unit_test(test_an_ack_that_was_not_asked_for_teaches_nothing),
+        cmocka_unit_test(test_an_answer_is_taken_once),
+        cmocka_unit_test(test_autoconfiguration_is_learned_after_dad),
+        cmocka_unit_test(test_an_address_that_another_defends_is_not_learned),
+        cmocka_unit_test(test_nobody_takes_away_an_address_after_its_dad),
+        cmocka_unit_test(test_the_seventeenth_address_is_too_many),
+        cmocka_unit_test(test_without_a_state_nothing_is_learned),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
