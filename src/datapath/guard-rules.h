@@ -14,8 +14,8 @@
  * Allow=vlan lets them pass: a priority tag is the untagged LAN.
  *
  * The bans (advertisements, DHCP servers, tags, ...) hold whenever a guard is asked for: senders
- * own, or addresses other than any. Otherwise every frame passes, and is only looked at for
- * addresses.
+ * own, addresses other than any, or something not allowed. Otherwise every frame passes, and is
+ * only looked at for addresses.
  */
 #pragma once
 
@@ -78,7 +78,10 @@ struct guard_transport {
 GUARD_INLINE int
 guard_is_on(const struct guard_settings *settings)
 {
-    return settings->senders == GUARD_SENDERS_OWN || settings->addresses != GUARD_ADDRESSES_ANY;
+    const __u16 everything = 2 * GUARD_ALLOW_OTHER - 1;
+
+    return settings->senders == GUARD_SENDERS_OWN || settings->addresses != GUARD_ADDRESSES_ANY ||
+           settings->allow != everything;
 }
 
 GUARD_INLINE int

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { HOUR = 3600 };
+enum { HOUR = 3600, EVERYTHING = 2 * GUARD_ALLOW_OTHER - 1 };
 
 typedef struct World {
     struct guard_settings settings;
@@ -144,8 +144,22 @@ test_without_a_guard_everything_passes(void **state)
         World any = world(GUARD_ADDRESSES_ANY);
 
         any.settings.senders = GUARD_SENDERS_ANY;
+        any.settings.allow = EVERYTHING;
         assert_reason(rows[i].name, send_row(&any, &rows[i]), GUARD_PASS);
     }
+}
+
+static void
+test_bans_need_no_senders_or_addresses(void **state)
+{
+    World any = world(GUARD_ADDRESSES_ANY);
+
+    any.settings.senders = GUARD_SENDERS_ANY;
+    any.settings.allow = EVERYTHING & ~GUARD_ALLOW_ROUTER;
+    assert_int_equal(send_named(&any, "router advertisement"), GUARD_ROUTER_ADVERTISEMENT);
+    assert_int_equal(send_named(&any, "from another MAC"), GUARD_PASS);
+    assert_int_equal(send_named(&any, "STP"), GUARD_PASS);
+    assert_int_equal(send_named(&any, "UDP asking to write its port (NEEDS_CSUM)"), GUARD_CHECKSUM);
 }
 
 static void
@@ -304,6 +318,7 @@ test_seen_without_a_guard(void **state)
     World any = world(GUARD_ADDRESSES_ANY);
 
     any.settings.senders = GUARD_SENDERS_ANY;
+    any.settings.allow = EVERYTHING;
     send_named(&any, "ARP reply with another sender IP");
     assert_int_equal(count_seen(&any), 1);
     assert_int_equal(any.state.seen[0].address.bytes[15], 254);
@@ -531,6 +546,7 @@ main(void)
         cmocka_unit_test(test_allow_lets_its_own_rows_pass_and_no_others),
         cmocka_unit_test(test_every_reason_has_a_row),
         cmocka_unit_test(test_without_a_guard_everything_passes),
+        cmocka_unit_test(test_bans_need_no_senders_or_addresses),
         cmocka_unit_test(test_senders_own_asks_for_no_addresses),
         cmocka_unit_test(test_addresses_alone_ask_for_no_mac),
         cmocka_unit_test(test_tags_are_looked_through),
