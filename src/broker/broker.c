@@ -121,6 +121,7 @@ broker_new(const BrokerSetup *setup, GError **error)
     broker->host = (FeatureHost){
         .ops = &host_ops,
         .kernel = broker->kernel,
+        .datapath = setup->datapath,
         .ports = broker->ports,
         .unguarded = setup->unguarded,
     };

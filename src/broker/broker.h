@@ -7,6 +7,7 @@
 #pragma once
 
 #include "caller.h"
+#include "datapath.h"
 #include "descriptor.h"
 #include "fault.h"
 #include "network-change.h"
@@ -35,7 +36,8 @@ typedef GStrv (*BrokerListChanges)(GHashTable *networks, gpointer user_data);
 typedef void (*BrokerListFaults)(GPtrArray *faults, gpointer user_data);
 
 typedef struct BrokerSetup {
-    Kernel *kernel;       /* borrowed; must outlive the broker */
+    Kernel *kernel;       /* borrowed; must outlive the broker, as must */
+    Datapath *datapath;   /* NULL: no port can have a guard, and unguarded says why */
     int state_fd;         /* the state folder; taken */
     const char *mac_seed; /* this machine's text for generated MACs, copied */
     BrokerOpenVhost open_vhost;
@@ -43,7 +45,7 @@ typedef struct BrokerSetup {
     BrokerListChanges list_changes; /* NULL: nobody can tell */
     BrokerListFaults list_faults;   /* likewise */
     gpointer changes_data;          /* of these two */
-    const char *unguarded;          /* why no port can have a guard, borrowed; NULL: one can */
+    const char *unguarded;          /* borrowed */
     const guint
         *repair_delays; /* REPAIR_ATTEMPTS of them, in milliseconds, borrowed; NULL: the usual */
 } BrokerSetup;

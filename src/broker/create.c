@@ -151,6 +151,15 @@ drop_record(Creation *creation)
         registry_abort(creation->broker->registry, creation->port->id);
 }
 
+/* MacvtapSpec.before_up */
+static gboolean
+before_up(int index, gpointer user_data, GError **error)
+{
+    const Creation *creation = user_data;
+
+    return features_before_up(&creation->broker->host, &creation->new, index, error);
+}
+
 static gboolean
 make_device(Creation *creation, LinkInfo *ret_link, GError **error)
 {
@@ -179,17 +188,22 @@ make_device(Creation *creation, LinkInfo *ret_link, GError **error)
         .all_multicast = wanted.all_multicast,
         .down = creation->request->link_down,
         .alias = alias,
+        .before_up = before_up,
+        .before_up_data = creation,
     };
 
     /* The kernel would say so only when the device goes up, and that is too late for a VMM. */
     if (spec.down && spec.set_mac &&
         parent_has_child(creation->broker->networks, &creation->parent, &port->mac))
         return error_set_errno(error, EADDRINUSE, "cannot make macvtap %s", spec.name);
-    if (!kernel->ops->macvtap_create(kernel, &spec, ret_link, error))
+    if (!kernel->ops->macvtap_create(kernel, &spec, ret_link, error)) {
+        features_detach(&creation->broker->host, port);
         return FALSE;
+    }
     if (features_make(&creation->broker->host, &creation->new, ret_link, error))
         return TRUE;
     remove_device(creation);
+    features_detach(&creation->broker->host, port);
     return FALSE;
 }
 

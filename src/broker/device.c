@@ -241,6 +241,8 @@ device_describe(const Port *port, const DeviceState *wanted, const LinkInfo *dev
 {
     const char *why = cause ? cause->message : "something else changes it";
 
+    if (fields & DEVICE_GUARD)
+        return g_strdup_printf("its guest is not guarded: %s", why);
     if (fields & DEVICE_MAC)
         return describe_mac(port, device, cause);
     if (fields & DEVICE_MODE)

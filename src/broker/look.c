@@ -91,7 +91,8 @@ static guint
 compare_device(Broker *broker, const Port *port, const LinkInfo *device, DeviceState *ret_wanted)
 {
     device_want(broker, port, broker_network_of(broker, port), ret_wanted);
-    return device_compare(port, ret_wanted, device);
+    return device_compare(port, ret_wanted, device) |
+           (features_compare(&broker->host, port) & ret_wanted->fields);
 }
 
 /* These fields had another value, and are as they must be. */

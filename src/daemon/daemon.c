@@ -26,6 +26,9 @@ struct Daemon {
     GPtrArray *socket_paths; /* of the socket files that are ours to remove, and NULL */
     int dev_fd;
     Kernel *kernel;
+    Datapath *datapath; /* NULL: ports are unguarded, */
+    char *unguarded;    /* and this is why */
+    char *pins;
     Broker *broker;
     VarlinkServer *server;
     Api *api;
@@ -105,13 +108,14 @@ open_broker(Daemon *daemon, const char *state, GError **error)
 {
     BrokerSetup setup = {
         .kernel = daemon->kernel,
+        .datapath = daemon->datapath,
+        .unguarded = daemon->unguarded,
         .mac_seed = daemon->machine_id,
         .open_vhost = open_vhost,
         .vhost_data = daemon,
         .list_changes = list_changes,
         .list_faults = list_faults,
         .changes_data = daemon,
-        .unguarded = "this macvtapd was built without a datapath",
     };
 
     if (!make_folder(state, "state", error))
@@ -287,15 +291,38 @@ lock_namespace(Daemon *daemon, GError **error)
     return TRUE;
 }
 
+Datapath *
+daemon_open_datapath(const Options *options, GError **error)
+{
+    g_autofree char *name = datapath_name(options->state);
+
+    return datapath_open(name, error);
+}
+
+static void
+take_datapath(Daemon *daemon, const Options *options, Datapath *datapath, const GError *unguarded)
+{
+    g_autofree char *name = datapath_name(options->state);
+
+    daemon->datapath = datapath;
+    if (datapath) {
+        daemon->pins = datapath_folder(name);
+        return;
+    }
+    daemon->unguarded = g_strdup(unguarded->message);
+    g_warning("ports are not guarded: %s", unguarded->message);
+}
+
 /* The order matters: whoever may be another macvtapd on the same ground is met before anything is
  * reconciled, because another's ports look like orphans. */
 Daemon *
-daemon_new(const Options *options, GError **error)
+daemon_new(const Options *options, Datapath *datapath, const GError *unguarded, GError **error)
 {
     g_autoptr(Daemon) daemon = g_new0(Daemon, 1);
     g_autoptr(GPtrArray) changes = NULL; /* since there was none: they are all new */
 
     daemon->dev_fd = -1;
+    take_datapath(daemon, options, datapath, unguarded);
     daemon->socket_paths = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_add(daemon->socket_paths, NULL);
     daemon->config = g_strdup(options->config);
@@ -320,6 +347,9 @@ daemon_free(Daemon *daemon)
     varlink_server_free(daemon->server);
     api_free(daemon->api);
     broker_free(daemon->broker);
+    datapath_free(daemon->datapath);
+    g_free(daemon->unguarded);
+    g_free(daemon->pins);
     kernel_free(daemon->kernel);
     descriptor_clear(&daemon->dev_fd);
     g_ptr_array_unref(daemon->socket_paths);
@@ -332,6 +362,12 @@ const char *const *
 daemon_socket_paths(const Daemon *daemon)
 {
     return (const char *const *)daemon->socket_paths->pdata;
+}
+
+const char *
+daemon_pins_folder(const Daemon *daemon)
+{
+    return daemon->pins;
 }
 
 void

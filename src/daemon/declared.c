@@ -4,6 +4,7 @@
 #include "bounded-close.h"
 #include "broker.h"
 #include "config.h"
+#include "datapath.h"
 #include "file.h"
 #include "linux.h"
 #include "log.h"
@@ -40,10 +41,19 @@ static const Privileges end_privileges = {
 };
 
 static const Privileges *const single_parts[] = {
-    &file_privileges,          &process_privileges,   &random_privileges,
-    &config_privileges,        &vhost_net_privileges, &varlink_server_privileges,
-    &bounded_close_privileges, &log_privileges,       &loop_privileges,
-    &library_privileges,       &end_privileges,       NULL,
+    &file_privileges,
+    &process_privileges,
+    &random_privileges,
+    &config_privileges,
+    &vhost_net_privileges,
+    &varlink_server_privileges,
+    &bounded_close_privileges,
+    &log_privileges,
+    &loop_privileges,
+    &library_privileges,
+    &end_privileges,
+    &datapath_privileges,
+    NULL,
 };
 
 GPtrArray *
@@ -71,6 +81,27 @@ declared_capabilities(void)
     return capabilities;
 }
 
+guint64
+declared_start_capabilities(void)
+{
+    return datapath_start_privileges.capabilities;
+}
+
+gboolean
+declared_has_argument(GPtrArray *parts, const char *system_call, guint argument, guint64 value)
+{
+    for (guint i = 0; i < parts->len; i++) {
+        const Privileges *part = parts->pdata[i];
+
+        for (const SystemCall *call = part->system_calls; call->name; call++) {
+            if (call->argument == argument && call->value == value &&
+                g_str_equal(call->name, system_call))
+                return TRUE;
+        }
+    }
+    return FALSE;
+}
+
 gboolean
 declared_is_unconditional(GPtrArray *parts, const char *system_call)
 {
@@ -89,9 +120,8 @@ static void
 format_capabilities(GString *text, guint64 capabilities)
 {
     static const char *const names[] = {
-        [CAP_NET_ADMIN] = "CAP_NET_ADMIN",
-        [CAP_NET_RAW] = "CAP_NET_RAW",
-        [CAP_MKNOD] = "CAP_MKNOD",
+        [CAP_NET_ADMIN] = "CAP_NET_ADMIN", [CAP_NET_RAW] = "CAP_NET_RAW", [CAP_MKNOD] = "CAP_MKNOD",
+        [CAP_PERFMON] = "CAP_PERFMON",     [CAP_BPF] = "CAP_BPF",
     };
     const char *separator = "";
 
@@ -120,6 +150,7 @@ declared_format(void)
     g_autoptr(GPtrArray) parts = declared_list();
     g_autoptr(GString) text = g_string_new(NULL);
 
+    g_ptr_array_add(parts, (gpointer)&datapath_start_privileges);
     for (guint i = 0; i < parts->len; i++) {
         const Privileges *part = parts->pdata[i];
 

@@ -9,6 +9,7 @@
 #include "sandbox.h"
 
 #include <glib-unix.h>
+#include <linux/capability.h>
 #include <locale.h>
 #include <malloc.h>
 #include <signal.h>
@@ -81,12 +82,23 @@ return_large_blocks(void)
 static Daemon *
 start(const Options *options, GError **error)
 {
+    const guint64 at_first = declared_start_capabilities() | CAPABILITY(CAP_SETPCAP);
     g_autoptr(Daemon) daemon = NULL;
+    g_autoptr(GError) unguarded = NULL;
+    Datapath *datapath;
 
-    if (!capabilities_keep(declared_capabilities(), error))
+    /* CAP_SETPCAP: to narrow the bounding set once more. */
+    if (!capabilities_keep(declared_capabilities() | at_first, error))
         return NULL;
-    daemon = daemon_new(options, error);
-    if (!daemon || !sandbox_confine_writes(options->state, daemon_socket_paths(daemon), error) ||
+    datapath = daemon_open_datapath(options, &unguarded);
+    if (!capabilities_keep(declared_capabilities(), error)) {
+        datapath_free(datapath);
+        return NULL;
+    }
+    daemon = daemon_new(options, datapath, unguarded, error);
+    if (!daemon ||
+        !sandbox_confine_writes(options->state, daemon_socket_paths(daemon),
+                                daemon_pins_folder(daemon), error) ||
         !sandbox_confine_calls(error))
         return NULL;
     return g_steal_pointer(&daemon);

@@ -30,7 +30,7 @@ static const char *const deadly[] = {
     "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "pidfd_send_signal", "kill",
     "kcmp",
     /* the kernel */
-    "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "init_module", "finit_module",
+    "perf_event_open", "userfaultfd", "io_uring_setup", "init_module", "finit_module",
     "delete_module", "kexec_load", "kexec_file_load", "reboot", "iopl", "ioperm",
     /* what files there are */
     "mount", "umount2", "move_mount", "fsopen", "fsmount", "open_tree", "mount_setattr",
@@ -78,6 +78,24 @@ allow(Filter filter, GPtrArray *parts, const SystemCall *call)
     return r == -EEXIST ? 0 : r;
 }
 
+/* What bpf(2) may do is a few of its commands. Of the rest some load programs and make maps: to try
+ * that is an attack. */
+#define BPF_COMMANDS 64 /* more than there are */
+
+static int
+forbid_bpf(Filter filter, GPtrArray *parts)
+{
+    const int number = seccomp_syscall_resolve_name("bpf");
+    int r = 0;
+
+    for (guint command = 0; r == 0 && command < BPF_COMMANDS; command++) {
+        if (!declared_has_argument(parts, "bpf", 1, command))
+            r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, number, 1,
+                                 SCMP_CMP(0, SCMP_CMP_MASKED_EQ, 0xffffffff, command));
+    }
+    return r;
+}
+
 static int
 fill(Filter filter)
 {
@@ -98,7 +116,7 @@ fill(Filter filter)
         if (number != __NR_SCMP_ERROR)
             r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, number, 0);
     }
-    return r;
+    return r == 0 ? forbid_bpf(filter, parts) : r;
 }
 
 gboolean

@@ -73,19 +73,32 @@ allow_sockets(int ruleset, const char *const *paths)
     return TRUE;
 }
 
+/* The folder goes with the daemon when it is empty. */
 static gboolean
-allow_all(int ruleset, guint64 truncate, const char *state, const char *const *socket_paths)
+allow_pins(int ruleset, const char *pins)
+{
+    g_autofree char *parent = pins ? g_path_get_dirname(pins) : NULL;
+
+    return !pins || (allow(ruleset, pins, REMOVE | LANDLOCK_ACCESS_FS_MAKE_REG) &&
+                     allow(ruleset, parent, LANDLOCK_ACCESS_FS_REMOVE_DIR));
+}
+
+static gboolean
+allow_all(int ruleset, guint64 truncate, const char *state, const char *const *socket_paths,
+          const char *pins)
 {
     return allow(ruleset, state, WRITE | truncate | REMOVE | LANDLOCK_ACCESS_FS_MAKE_REG) &&
            /* queues, vhost-net, and nodes of our own */
            allow(ruleset, "/dev",
                  WRITE | REMOVE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
                      LANDLOCK_ACCESS_FS_REMOVE_DIR) &&
-           allow(ruleset, "/proc/sys/net/ipv6/conf", WRITE) && allow_sockets(ruleset, socket_paths);
+           allow(ruleset, "/proc/sys/net/ipv6/conf", WRITE) &&
+           allow_sockets(ruleset, socket_paths) && allow_pins(ruleset, pins);
 }
 
 gboolean
-sandbox_confine_writes(const char *state, const char *const *socket_paths, GError **error)
+sandbox_confine_writes(const char *state, const char *const *socket_paths, const char *pins,
+                       GError **error)
 {
     struct landlock_ruleset_attr attributes;
     AUTO_FD int ruleset = -1;
@@ -103,7 +116,7 @@ sandbox_confine_writes(const char *state, const char *const *socket_paths, GErro
     ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
     if (ruleset >= 0 &&
         allow_all(ruleset, attributes.handled_access_fs & LANDLOCK_ACCESS_FS_TRUNCATE, state,
-                  socket_paths) &&
+                  socket_paths, pins) &&
         syscall(SYS_landlock_restrict_self, ruleset, 0) == 0)
         return TRUE;
     return error_set_errno(error, errno, "cannot limit what is written");

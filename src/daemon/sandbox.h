@@ -6,10 +6,11 @@
 
 /*
  * From now on files are written only in the state folder, in /dev, in the kernel's settings of IPv6
- * and in the folders of socket_paths (NULL-terminated), where only files are removed. A kernel
- * without Landlock is no error.
+ * and in the folders of socket_paths (NULL-terminated), where only files are removed. pins: the
+ * folder of the datapath's pins, or NULL. A kernel without Landlock is no error.
  */
-gboolean sandbox_confine_writes(const char *state, const char *const *socket_paths, GError **error);
+gboolean sandbox_confine_writes(const char *state, const char *const *socket_paths,
+                                const char *pins, GError **error);
 
 /* From now on only declared system calls are carried out: others fail with EPERM, those that no
  * part of a daemon like this has any use for end the process. */

@@ -23,6 +23,8 @@ typedef enum DeviceField {
 
     DEVICE_UP = 1 << 10,
     DEVICE_NAME = 1 << 11,
+
+    DEVICE_GUARD = 1 << 12, /* prescribed: the datapath's programs, with the port's settings */
 } DeviceField;
 
 typedef struct DeviceState {

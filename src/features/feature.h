@@ -21,6 +21,7 @@ typedef struct PortFeature {
     gboolean (*check)(FeatureHost *host, const NewPort *new, GError **error);
     gboolean (*prepare)(FeatureHost *host, NewPort *new, GError **error);
     gboolean (*choose)(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError **error);
+    gboolean (*before_up)(FeatureHost *host, const NewPort *new, int index, GError **error);
     gboolean (*make)(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error);
     gboolean (*attach)(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error);
     void (*opened)(FeatureHost *host, Port *port);
@@ -30,6 +31,7 @@ typedef struct PortFeature {
     gboolean (*adopt)(FeatureHost *host, Port *port, const LinkInfo *device, GError **error);
 
     void (*want)(FeatureHost *host, const Port *port, const Network *network, DeviceState *state);
+    guint (*compare)(FeatureHost *host, const Port *port);
     gboolean (*follow)(FeatureHost *host, Port *port, const LinkInfo *device, gboolean by_parent);
     gboolean (*drift)(FeatureHost *host, Port *port, guint fields);
     gboolean (*repair)(FeatureHost *host, Port *port, const DeviceState *wanted, guint fields,
@@ -58,7 +60,7 @@ typedef struct PortFeature {
 
 extern const PortFeature feature_lifetime, feature_node, feature_sources, feature_mac, feature_mtu,
     feature_promiscuity, feature_queue_lengths, feature_migration, feature_host_address,
-    feature_guest_vlans;
+    feature_guest_vlans, feature_guard;
 
 /* What the feature's start() left. */
 gpointer feature_state(FeatureHost *host, const PortFeature *feature);

@@ -9,7 +9,7 @@
 static const PortFeature *const features[] = {
     &feature_lifetime,     &feature_node,        &feature_sources,       &feature_mac,
     &feature_mtu,          &feature_promiscuity, &feature_queue_lengths, &feature_migration,
-    &feature_host_address, &feature_guest_vlans,
+    &feature_host_address, &feature_guest_vlans, &feature_guard,
 };
 
 #define FOR_EACH(feature)                                                                          \
@@ -123,6 +123,17 @@ features_choose(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError 
 }
 
 gboolean
+features_before_up(FeatureHost *host, const NewPort *new, int index, GError **error)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->before_up && !feature->before_up(host, new, index, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
 features_make(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error)
 {
     FOR_EACH(feature)
@@ -187,6 +198,19 @@ features_want(FeatureHost *host, const Port *port, const Network *network, Devic
         if (feature->want)
             feature->want(host, port, network, state);
     }
+}
+
+guint
+features_compare(FeatureHost *host, const Port *port)
+{
+    guint fields = 0;
+
+    FOR_EACH(feature)
+    {
+        if (feature->compare)
+            fields |= feature->compare(host, port);
+    }
+    return fields;
 }
 
 gboolean

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "caller.h"
+#include "datapath.h"
 #include "device-state.h"
 #include "network.h"
 #include "ops.h"
@@ -53,14 +54,15 @@ typedef struct FeatureHostOps {
     void (*end_ports)(FeatureHost *host, const char *const *port_ids);
 } FeatureHostOps;
 
-/* What the features of one daemon stand on; the broker has one. The first three members and
- * unguarded are borrowed, and are set before features_start(). */
+/* What the features of one daemon stand on; the broker has one. All but states are borrowed, and
+ * are set before features_start(). */
 struct FeatureHost {
     const FeatureHostOps *ops;
     Kernel *kernel;
+    Datapath *datapath; /* NULL: no port can have a guard, and unguarded says why */
     PortTable *ports;
-    const char *unguarded; /* why no port can have a guard; NULL: there is a datapath */
-    gpointer *states;      /* one for each row of the table: its own */
+    const char *unguarded;
+    gpointer *states; /* one for each row of the table: its own */
 };
 
 /* A port that is being made. */
@@ -93,6 +95,10 @@ gboolean features_prepare(FeatureHost *host, NewPort *new, GError **error);
 /* The same, when the parent is chosen. */
 gboolean features_choose(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError **error);
 
+/* The device with this ifindex is there and down: what must be in force before a frame can leave
+ * it. features_detach() follows when the port is not made. ERRNO_ERROR. */
+gboolean features_before_up(FeatureHost *host, const NewPort *new, int index, GError **error);
+
 /* The device has just been made; the record is ID.creating. ERRNO_ERROR: EBUSY asks for another
  * ifindex. */
 gboolean features_make(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error);
@@ -114,6 +120,9 @@ void features_adopt(FeatureHost *host, Port *port, const LinkInfo *device,
 /* Each prescribes its part of what the port's device must be. network: the port's, as it is now, or
  * NULL when there is none any more, or not one of the port's kind. */
 void features_want(FeatureHost *host, const Port *port, const Network *network, DeviceState *state);
+
+/* Which fields (of DeviceField) are not as they must be of what a LinkInfo does not tell. */
+guint features_compare(FeatureHost *host, const Port *port);
 
 /* Takes over what others may change of the device; TRUE when the port has changed. by_parent: the
  * parent was changed, not the device itself. */

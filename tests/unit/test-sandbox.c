@@ -153,7 +153,7 @@ writes(const char *folder)
     g_autofree char *moved = g_build_filename(state, "moved", NULL);
     const char *const socket_paths[] = {socket_path, NULL};
 
-    if (!sandbox_confine_writes(state, socket_paths, NULL))
+    if (!sandbox_confine_writes(state, socket_paths, NULL, NULL))
         return BAD;
     if (can_write(folder, "probe"))
         return ABSENT; /* no Landlock */

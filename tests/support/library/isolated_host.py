@@ -23,6 +23,7 @@ set -e
 umask 022
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
+mount -t bpf -o mode=700 bpf /sys/fs/bpf
 mount -t tmpfs -o nosuid,mode=755 run /run
 mkdir /run/build /run/images /run/dev /run/etc-libvirt /run/user
 [ ! -d "$1" ] || mount --bind "$1" /run/build

@@ -27,6 +27,7 @@ _PR_SET_PDEATHSIG = 1
 _KEEPER = """
 set -e
 mount -t sysfs sysfs /sys
+mount -t bpf -o mode=700 bpf /sys/fs/bpf
 mount -t tmpfs -o nosuid,nodev,mode=755 run /run
 if [ -d "$1" ]; then
     mkdir /run/build

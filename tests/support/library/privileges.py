@@ -5,8 +5,11 @@ import subprocess
 from programs import built
 
 
+START = "start"  # the part that is given up before anybody is served
+
+
 def declared():
-    """{part: (set of capabilities, set of system calls)}, without their arguments."""
+    """{part: (set of capabilities, set of system calls)}, without their arguments; START is one of them."""
     parts = {}
     for line in subprocess.run([built("macvtapd"), "--privileges"], stdout=subprocess.PIPE, text=True,
                                check=True).stdout.splitlines():
@@ -16,7 +19,13 @@ def declared():
 
 
 def declared_capabilities():
-    return set.union(*(capabilities for capabilities, _ in declared().values()))
+    """What the daemon keeps."""
+    return set.union(*(capabilities for part, (capabilities, _) in declared().items() if part != START))
+
+
+def start_capabilities():
+    """What it has until it serves."""
+    return declared()[START][0]
 
 
 def declared_calls():

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "datapath-load.h"
+
+#include "descriptor.h"
+#include "error.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+static const char *const map_names[] = {
+    [DATAPATH_SETTINGS] = "settings",
+    [DATAPATH_COUNTERS] = "counters",
+    [DATAPATH_STATE] = "state",
+    [DATAPATH_EVENTS] = "events",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(map_names) == DATAPATH_MAPS);
+
+#define EGRESS_PROGRAM "from_guest"
+#define INGRESS_PROGRAM "to_guest"
+
+const char *
+datapath_map_name(DatapathMap map)
+{
+    return map_names[map];
+}
+
+char *
+datapath_pin_path(const char *folder, DatapathMap map)
+{
+    return g_strdup_printf("%s/v%d-%s", folder, GUARD_MAP_VERSION, map_names[map]);
+}
+
+/* What libbpf has to say goes nowhere but, with G_MESSAGES_DEBUG, to the log: the error is ours to
+ * word. */
+static int
+keep_to_oneself(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+
+    g_debug("%s", g_strchomp(text));
+    return 0;
+}
+
+/* Whether the map of the file is made as that of the object. */
+static gboolean
+fits(int fd, const struct bpf_map *map)
+{
+    struct bpf_map_info info = {0};
+    guint32 size = sizeof info;
+
+    return bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.type == bpf_map__type(map) &&
+           info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
+           info.max_entries == bpf_map__max_entries(map) &&
+           info.map_flags == bpf_map__map_flags(map);
+}
+
+static gboolean
+find_map(const char *folder, struct bpf_object *object, DatapathMap map, GError **error)
+{
+    struct bpf_map *made = bpf_object__find_map_by_name(object, map_names[map]);
+    g_autofree char *path = datapath_pin_path(folder, map);
+    AUTO_FD int fd = -1;
+
+    if (!made)
+        return error_set_errno(error, ENOENT, "macvtapd's own BPF object has no map %s",
+                               map_names[map]);
+    fd = bpf_obj_get(path);
+    if (fd >= 0 && fits(fd, made) && bpf_map__reuse_fd(made, fd) < 0)
+        return error_set_errno(error, errno, "cannot use the map %s", path);
+    return TRUE;
+}
+
+static gboolean
+find_program(struct bpf_object *object, const char *name, DatapathProgram *ret_program,
+             GError **error)
+{
+    const struct bpf_program *program = bpf_object__find_program_by_name(object, name);
+    struct bpf_prog_info info = {0};
+    guint32 size = sizeof info;
+
+    if (!program || bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) < 0)
+        return error_set_errno(error, program ? errno : ENOENT, "cannot use the BPF program %s",
+                               name);
+    *ret_program = (DatapathProgram){.fd = bpf_program__fd(program), .id = info.id};
+    return TRUE;
+}
+
+static gboolean
+say_refused(int errnum, GError **error)
+{
+    if (errnum == EPERM)
+        g_set_error(error, ERRNO_ERROR, errnum,
+                    "macvtapd may load no BPF programs: it was started without CAP_BPF and"
+                    " CAP_PERFMON, or the kernel is locked down");
+    else if (errnum == ENOSYS)
+        g_set_error(error, ERRNO_ERROR, errnum, "this kernel has no BPF");
+    else
+        error_set_errno(error, errnum, "this kernel refuses macvtapd's BPF programs");
+    return FALSE;
+}
+
+static gboolean
+load(const char *folder, DatapathObject *object, GError **error)
+{
+    int r;
+
+    object->object = bpf_object__open_mem(guard_object, guard_object_size, NULL);
+    if (!object->object)
+        return error_set_errno(error, errno, "cannot read macvtapd's own BPF object");
+    for (DatapathMap map = 0; map < DATAPATH_MAPS; map++) {
+        if (!find_map(folder, object->object, map, error))
+            return FALSE;
+    }
+    r = bpf_object__load(object->object);
+    if (r < 0)
+        return say_refused(-r, error);
+    for (DatapathMap map = 0; map < DATAPATH_MAPS; map++)
+        object->maps[map] = bpf_object__find_map_fd_by_name(object->object, map_names[map]);
+    return find_program(object->object, EGRESS_PROGRAM, &object->programs.egress, error) &&
+           find_program(object->object, INGRESS_PROGRAM, &object->programs.ingress, error);
+}
+
+gboolean
+datapath_load(const char *folder, DatapathObject *ret_object, GError **error)
+{
+    DatapathObject object = {0};
+
+    libbpf_set_print(keep_to_oneself);
+    if (!load(folder, &object, error)) {
+        datapath_unload(&object);
+        return FALSE;
+    }
+    *ret_object = object;
+    return TRUE;
+}
+
+void
+datapath_unload(DatapathObject *object)
+{
+    bpf_object__close(object->object);
+    object->object = NULL;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What needs no BPF. */
+#include "datapath.h"
+
+#include <string.h>
+
+#define DEFAULT_STATE "/run/macvtapd"
+#define NAME "macvtapd"
+
+G_STATIC_ASSERT(GUARD_PREFIXES == GUARD_PREFIXES_MAX);
+G_STATIC_ASSERT(sizeof(struct guard_address) == sizeof(IpAddress));
+
+char *
+datapath_name(const char *state_folder)
+{
+    g_autofree char *path = g_canonicalize_filename(state_folder, NULL), *digest = NULL;
+
+    if (g_str_equal(path, DEFAULT_STATE))
+        return g_strdup(NAME);
+    digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, path, -1);
+    return g_strdup_printf(NAME "-%.12s", digest);
+}
+
+char *
+datapath_folder(const char *name)
+{
+    return g_build_filename("/sys/fs/bpf", name, NULL);
+}
+
+void
+datapath_fill_settings(const DatapathPort *port, struct guard_settings *ret_settings)
+{
+    const GuardSettings *guard = port->guard;
+    guint n_prefixes = guard->prefixes ? MIN(guard->prefixes->len, (guint)GUARD_PREFIXES) : 0;
+
+    memset(ret_settings, 0, sizeof *ret_settings); /* its padding too: it is compared */
+    memcpy(ret_settings->mac, port->mac.octets, sizeof ret_settings->mac);
+    ret_settings->senders = (guint8)guard->senders;
+    ret_settings->verdict = (guint8)guard->verdict;
+    ret_settings->addresses = (guint8)guard->addresses;
+    ret_settings->allow = (guint16)(guard->allow & GUARD_ALLOW_ALL);
+    ret_settings->n_prefixes = (guint8)n_prefixes;
+    for (guint i = 0; i < n_prefixes; i++) {
+        const IpPrefix *prefix = &g_array_index(guard->prefixes, IpPrefix, i);
+
+        memcpy(&ret_settings->prefixes[i].address, &prefix->address, sizeof prefix->address);
+        ret_settings->prefixes[i].length = (guint8)prefix->prefix_bits;
+    }
+}

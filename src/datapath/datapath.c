@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "datapath.h"
+
+#include "datapath-load.h"
+
+#include "descriptor.h"
+#include "error.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define MOUNT "/sys/fs/bpf"
+
+/* Events that are read at once; then other sources get their turn. */
+#define EVENTS_PER_WAKE 256
+
+/* The pins are named by path: bpf(2) takes no descriptor of a folder before 6.5. */
+const Privileges datapath_privileges = {
+    .part = "datapath",
+    .system_calls =
+        SYSTEM_CALLS({"bpf", 1, BPF_MAP_LOOKUP_ELEM}, {"bpf", 1, BPF_MAP_UPDATE_ELEM},
+                     {"bpf", 1, BPF_MAP_DELETE_ELEM}, {"bpf", 1, BPF_OBJ_PIN}, {"unlinkat"}),
+};
+
+/* CAP_PERFMON: the programs read what an skb asks of the host, which is kernel memory. */
+const Privileges datapath_start_privileges = {
+    .part = "start",
+    .capabilities = CAPABILITY(CAP_BPF) | CAPABILITY(CAP_PERFMON) | CAPABILITY(CAP_NET_ADMIN),
+    .system_calls = (const SystemCall[]){{NULL}},
+};
+
+/* What the maps have of a device. */
+typedef struct Entry {
+    char *port_id; /* NULL: of an earlier daemon, no port of ours has asked for it yet */
+    gboolean has_settings;
+    struct guard_settings settings; /* as they were written */
+} Entry;
+
+typedef struct LinuxDatapath {
+    Datapath datapath; /* first member: the operations */
+    char *folder;      /* "/sys/fs/bpf/NAME" */
+    int folder_fd;
+    DatapathObject object;
+    GHashTable *entries; /* index -> Entry */
+    gboolean is_pinned;
+    struct ring_buffer *ring; /* NULL: nobody watches */
+    GSource *source;
+    DatapathEventHandler handler;
+    gpointer user_data;
+    guint n_events; /* read in this wake */
+} LinuxDatapath;
+
+static LinuxDatapath *
+linux_datapath(Datapath *datapath)
+{
+    return (LinuxDatapath *)datapath;
+}
+
+static void
+entry_free(gpointer data)
+{
+    Entry *entry = data;
+
+    g_free(entry->port_id);
+    g_free(entry);
+}
+
+/* ---- pins ---- */
+
+static void
+remove_pin(LinuxDatapath *datapath, const char *name)
+{
+    if (unlinkat(datapath->folder_fd, name, 0) < 0 && errno != ENOENT)
+        g_warning("cannot remove %s/%s: %s", datapath->folder, name, g_strerror(errno));
+}
+
+static void
+unpin_maps(LinuxDatapath *datapath)
+{
+    for (DatapathMap map = 0; map < DATAPATH_MAPS; map++) {
+        g_autofree char *path = datapath_pin_path(datapath->folder, map);
+
+        remove_pin(datapath, path + strlen(datapath->folder) + 1);
+    }
+    datapath->is_pinned = FALSE;
+}
+
+/* What lies there already is a map that did not fit, or one that we have opened. */
+static gboolean
+pin_map(LinuxDatapath *datapath, DatapathMap map)
+{
+    g_autofree char *path = datapath_pin_path(datapath->folder, map);
+
+    if (bpf_obj_pin(datapath->object.maps[map], path) == 0)
+        return TRUE;
+    if (errno != EEXIST)
+        return FALSE;
+    remove_pin(datapath, path + strlen(datapath->folder) + 1);
+    return bpf_obj_pin(datapath->object.maps[map], path) == 0;
+}
+
+/* Without pins the guard is as good, but a restart forgets what was counted and learned. */
+static void
+pin_maps(LinuxDatapath *datapath)
+{
+    datapath->is_pinned = TRUE;
+    for (DatapathMap map = 0; map < DATAPATH_MAPS; map++) {
+        if (pin_map(datapath, map))
+            continue;
+        g_warning("the guard's maps cannot be pinned in %s, so that the next macvtapd will not know"
+                  " what it has counted and which addresses it has learned: %s",
+                  datapath->folder, g_strerror(errno));
+        return;
+    }
+}
+
+/* ---- entries ---- */
+
+static gboolean
+write_zeroes(LinuxDatapath *datapath, DatapathMap map, int index, gsize size, gboolean is_new)
+{
+    g_autofree char *zeroes = g_malloc0(size);
+
+    return bpf_map_update_elem(datapath->object.maps[map], &index, zeroes,
+                               is_new ? BPF_ANY : BPF_NOEXIST) == 0 ||
+           (!is_new && errno == EEXIST);
+}
+
+static gboolean
+write_entry(LinuxDatapath *datapath, int index, const struct guard_settings *settings,
+            gboolean is_new, gboolean has_settings)
+{
+    return (has_settings ||
+            (write_zeroes(datapath, DATAPATH_COUNTERS, index, sizeof(struct guard_counters),
+                          is_new) &&
+             write_zeroes(datapath, DATAPATH_STATE, index, sizeof(struct guard_state), is_new))) &&
+           bpf_map_update_elem(datapath->object.maps[DATAPATH_SETTINGS], &index, settings,
+                               BPF_ANY) == 0;
+}
+
+static void
+delete_entry(LinuxDatapath *datapath, int index)
+{
+    for (DatapathMap map = DATAPATH_SETTINGS; map <= DATAPATH_STATE; map++)
+        bpf_map_delete_elem(datapath->object.maps[map], &index);
+    g_hash_table_remove(datapath->entries, GINT_TO_POINTER(index));
+}
+
+static Entry *
+find_entry(LinuxDatapath *datapath, int index)
+{
+    return g_hash_table_lookup(datapath->entries, GINT_TO_POINTER(index));
+}
+
+static Entry *
+add_entry(LinuxDatapath *datapath, int index)
+{
+    Entry *entry = g_new0(Entry, 1);
+
+    g_hash_table_insert(datapath->entries, GINT_TO_POINTER(index), entry);
+    return entry;
+}
+
+static const DatapathPrograms *
+linux_programs(Datapath *datapath)
+{
+    return &linux_datapath(datapath)->object.programs;
+}
+
+static gboolean
+linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **error)
+{
+    LinuxDatapath *datapath = linux_datapath(base);
+    Entry *entry = find_entry(datapath, port->index);
+    gboolean is_there = entry && entry->has_settings && !is_new;
+    struct guard_settings settings;
+
+    datapath_fill_settings(port, &settings);
+    if (is_there && memcmp(&settings, &entry->settings, sizeof settings) == 0)
+        return TRUE;
+    if (!datapath->is_pinned)
+        pin_maps(datapath);
+    if (!write_entry(datapath, port->index, &settings, is_new, is_there)) {
+        error_set_errno(error, errno, "cannot write the guard of link %d", port->index);
+        if (!entry)
+            delete_entry(datapath, port->index);
+        return FALSE;
+    }
+    if (!entry)
+        entry = add_entry(datapath, port->index);
+    g_free(entry->port_id);
+    entry->port_id = g_strdup(port->port_id);
+    entry->has_settings = TRUE;
+    entry->settings = settings;
+    return TRUE;
+}
+
+static void
+unpin_if_empty(LinuxDatapath *datapath)
+{
+    if (datapath->is_pinned && g_hash_table_size(datapath->entries) == 0)
+        unpin_maps(datapath);
+}
+
+static void
+linux_forget(Datapath *base, int index, const char *port_id)
+{
+    LinuxDatapath *datapath = linux_datapath(base);
+    const Entry *entry = find_entry(datapath, index);
+
+    if (!entry || (entry->port_id && !g_str_equal(entry->port_id, port_id)))
+        return;
+    delete_entry(datapath, index);
+    unpin_if_empty(datapath);
+}
+
+/* What lies beside our pins is of daemons with maps of another version. */
+static void
+remove_other_pins(LinuxDatapath *datapath)
+{
+    g_autofree char *ours = g_strdup_printf("v%d-", GUARD_MAP_VERSION);
+    DIR *folder = fdopendir(fcntl(datapath->folder_fd, F_DUPFD_CLOEXEC, 3));
+    const struct dirent *file;
+
+    if (!folder)
+        return;
+    rewinddir(folder);
+    while ((file = readdir(folder))) {
+        if (file->d_name[0] != '.' && !g_str_has_prefix(file->d_name, ours))
+            remove_pin(datapath, file->d_name);
+    }
+    closedir(folder);
+}
+
+static void
+linux_sweep(Datapath *base, DatapathIsWanted is_wanted, gpointer user_data)
+{
+    LinuxDatapath *datapath = linux_datapath(base);
+    g_autoptr(GList) indexes = g_hash_table_get_keys(datapath->entries);
+
+    for (GList *link = indexes; link; link = link->next) {
+        int index = GPOINTER_TO_INT(link->data);
+
+        if (!is_wanted(index, user_data))
+            delete_entry(datapath, index);
+    }
+    remove_other_pins(datapath);
+    unpin_if_empty(datapath);
+}
+
+static gboolean
+linux_read(Datapath *base, int index, struct guard_counters *ret_counters,
+           struct guard_state *ret_state, GError **error)
+{
+    const int *maps = linux_datapath(base)->object.maps;
+    struct guard_counters counters;
+    struct guard_state state;
+
+    if (bpf_map_lookup_elem(maps[DATAPATH_COUNTERS], &index, &counters) < 0 ||
+        bpf_map_lookup_elem(maps[DATAPATH_STATE], &index, &state) < 0)
+        return error_set_errno(error, errno, "cannot read what the guard of link %d has seen",
+                               index);
+    if (ret_counters)
+        *ret_counters = counters;
+    if (ret_state)
+        *ret_state = state;
+    return TRUE;
+}
+
+/* ---- events ---- */
+
+/* Less than 0 ends ring_buffer__consume(); the event has been read. */
+static int
+on_event(void *context, void *data, size_t size)
+{
+    LinuxDatapath *datapath = context;
+
+    if (size >= sizeof(struct guard_event))
+        datapath->handler(data, datapath->user_data);
+    return ++datapath->n_events % EVENTS_PER_WAKE == 0 ? -EAGAIN : 0;
+}
+
+static gboolean
+on_readable(gint fd, GIOCondition condition, gpointer user_data)
+{
+    LinuxDatapath *datapath = user_data;
+
+    ring_buffer__consume(datapath->ring);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+linux_watch(Datapath *base, DatapathEventHandler handler, gpointer user_data, GError **error)
+{
+    LinuxDatapath *datapath = linux_datapath(base);
+
+    datapath->handler = handler;
+    datapath->user_data = user_data;
+    datapath->ring =
+        ring_buffer__new(datapath->object.maps[DATAPATH_EVENTS], on_event, datapath, NULL);
+    if (!datapath->ring)
+        return error_set_errno(error, errno, "cannot read the datapath's events");
+    datapath->source = g_unix_fd_source_new(ring_buffer__epoll_fd(datapath->ring), G_IO_IN);
+    g_source_set_callback(datapath->source, G_SOURCE_FUNC(on_readable), datapath, NULL);
+    g_source_set_name(datapath->source, "datapath");
+    g_source_attach(datapath->source, g_main_context_get_thread_default());
+    return TRUE;
+}
+
+/* ---- from open to free ---- */
+
+static void
+linux_free(Datapath *base)
+{
+    LinuxDatapath *datapath = linux_datapath(base);
+
+    if (datapath->source) {
+        g_source_destroy(datapath->source);
+        g_source_unref(datapath->source);
+    }
+    ring_buffer__free(datapath->ring);
+    if (datapath->folder_fd >= 0 && !datapath->is_pinned)
+        unlinkat(AT_FDCWD, datapath->folder, AT_REMOVEDIR); /* one that is not empty stays */
+    descriptor_clear(&datapath->folder_fd);
+    datapath_unload(&datapath->object);
+    g_clear_pointer(&datapath->entries, g_hash_table_unref);
+    g_free(datapath->folder);
+    g_free(datapath);
+}
+
+static const DatapathOps linux_ops = {
+    .programs = linux_programs,
+    .set = linux_set,
+    .forget = linux_forget,
+    .sweep = linux_sweep,
+    .read = linux_read,
+    .watch = linux_watch,
+    .free = linux_free,
+};
+
+static gboolean
+is_bpf_file_system(void)
+{
+    struct statfs file_system;
+
+    return statfs(MOUNT, &file_system) == 0 && (guint32)file_system.f_type == BPF_FS_MAGIC;
+}
+
+/* Nobody else may lay maps there that we would take for ours. */
+static gboolean
+open_folder(LinuxDatapath *datapath, GError **error)
+{
+    struct stat status;
+
+    if (!is_bpf_file_system()) {
+        g_set_error(error, ERRNO_ERROR, ENOENT,
+                    MOUNT " is no BPF file system (mount -t bpf bpf " MOUNT ")");
+        return FALSE;
+    }
+    if (mkdir(datapath->folder, 0700) < 0 && errno != EEXIST)
+        return error_set_errno(error, errno, "cannot make %s", datapath->folder);
+    datapath->folder_fd = open(datapath->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (datapath->folder_fd < 0 || fstat(datapath->folder_fd, &status) < 0)
+        return error_set_errno(error, errno, "cannot open %s", datapath->folder);
+    if (status.st_uid == geteuid() && (status.st_mode & 077) == 0)
+        return TRUE;
+    g_set_error(error, ERRNO_ERROR, EPERM, "%s is open to others than root", datapath->folder);
+    return FALSE;
+}
+
+/* The next keys are asked for before a sweep takes any away. */
+static void
+find_entries(LinuxDatapath *datapath)
+{
+    int fd = datapath->object.maps[DATAPATH_SETTINGS], index;
+    const int *previous = NULL;
+
+    while (bpf_map_get_next_key(fd, previous, &index) == 0) {
+        add_entry(datapath, index);
+        previous = &index;
+    }
+    datapath->is_pinned = g_hash_table_size(datapath->entries) > 0;
+}
+
+Datapath *
+datapath_open(const char *name, GError **error)
+{
+    LinuxDatapath *datapath = g_new0(LinuxDatapath, 1);
+    g_autoptr(Datapath) owner = &datapath->datapath;
+
+    datapath->datapath.ops = &linux_ops;
+    datapath->folder_fd = -1;
+    datapath->folder = datapath_folder(name);
+    datapath->entries = g_hash_table_new_full(NULL, NULL, NULL, entry_free);
+    if (!open_folder(datapath, error) || !datapath_load(datapath->folder, &datapath->object, error))
+        return NULL;
+    find_entries(datapath);
+    return g_steal_pointer(&owner);
+}

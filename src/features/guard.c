@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * Feature: what a guest may send ([Guard] of its network, and what root has given the port). What
+ * is in force for a port is decided when it is made, is in its record, and follows the network's
+ * file and the port's MAC; the datapath's programs carry it out. They are at the device before it
+ * is up, with the port's settings before them, so that no frame of a guest passes unseen. They stay
+ * when no daemon runs; the next one puts its own programs in their place.
+ *
+ * An administrator can take the programs away (`tc qdisc del`): an event tells, and they are put
+ * back at once, as often as it happens. What failed is for a look (look.c).
+ *
+ * Every port has the programs, for they tell which addresses a guest uses. Where nothing is held to
+ * anything, it does not matter whether they could be attached.
+ *
+ * A port without a guard in its record was made before there was one, or where macvtapd could guard
+ * nothing: it stays so, unless its network's file asks for a guard in so many words.
+ */
+#include "feature.h"
+
+#include "error.h"
+#include "port-error.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+/* The state: the ifindexes at which all is as it must be. */
+static GHashTable *
+good_of(FeatureHost *host)
+{
+    return feature_state(host, &feature_guard);
+}
+
+static void
+note_good(FeatureHost *host, int index, gboolean is_good)
+{
+    if (is_good)
+        g_hash_table_add(good_of(host), GINT_TO_POINTER(index));
+    else
+        g_hash_table_remove(good_of(host), GINT_TO_POINTER(index));
+}
+
+/* What a port without a guard is held to. */
+static const GuardSettings nothing = {
+    .senders = GUARD_SENDERS_ANY,
+    .addresses = GUARD_ADDRESSES_ANY,
+    .allow = GUARD_ALLOW_ALL,
+};
+
+static const GuardSettings *
+guard_of(const Port *port)
+{
+    return port->has_guard ? &port->guard : &nothing;
+}
+
+static gboolean
+write_settings(FeatureHost *host, const Port *port, gboolean is_new, GError **error)
+{
+    const DatapathPort settings = {
+        .index = port->interface_index,
+        .port_id = port->id,
+        .mac = port->mac,
+        .guard = guard_of(port),
+    };
+
+    return host->datapath->ops->set(host->datapath, &settings, is_new, error);
+}
+
+static LinkFilters
+filters_of(FeatureHost *host)
+{
+    const DatapathPrograms *programs = host->datapath->ops->programs(host->datapath);
+
+    return (LinkFilters){
+        .egress = {programs->egress.fd, programs->egress.id},
+        .ingress = {programs->ingress.fd, programs->ingress.id},
+    };
+}
+
+/* A new port's device, or one that is there. */
+static gboolean
+put_in_force(FeatureHost *host, const Port *port, gboolean is_new, GError **error)
+{
+    const LinkFilters filters = filters_of(host);
+    Kernel *kernel = host->kernel;
+    gboolean is_good = write_settings(host, port, is_new, error) &&
+                       kernel->ops->filters_attach(kernel, port->interface_index, &filters, error);
+
+    note_good(host, port->interface_index, is_good);
+    return is_good;
+}
+
+/* ---- what is in force ---- */
+
+static gboolean
+resolve(FeatureHost *host, const Network *network, const GuardOwn *own, GuardSettings *ret_settings,
+        GError **error)
+{
+    const GuardPlace place = network_guard_place(network, host->datapath != NULL);
+
+    return guard_resolve(&network->guard, own, &place, ret_settings, error);
+}
+
+/* TRUE: it is another guard now. settings is taken. */
+static gboolean
+take_settings(Port *port, GuardSettings *settings)
+{
+    gboolean is_news = !port->has_guard || !guard_settings_equal(&port->guard, settings);
+
+    guard_settings_clear(&port->guard);
+    port->guard = *settings;
+    *settings = (GuardSettings){0};
+    port->has_guard = TRUE;
+    return is_news;
+}
+
+static gboolean
+say_unguarded(FeatureHost *host, const char *who, GError **error)
+{
+    return port_error_set(error, PORT_ERROR_SYSTEM,
+                          "%s asks for a guard, and macvtapd cannot guard ports: %s", who,
+                          host->unguarded ? host->unguarded : "it was started without");
+}
+
+static gboolean
+check_own(const Caller *caller, const GuardOwn *own, GError **error)
+{
+    return !own->is_given || caller_is_root(caller) ||
+           port_error_set(error, PORT_ERROR_ACCESS_DENIED,
+                          "only root may give a port a guard of its own");
+}
+
+static gboolean
+guard_check(FeatureHost *host, const NewPort *new, GError **error)
+{
+    const GuardOwn *own = &new->request->guard;
+
+    return check_own(new->caller, own, error);
+}
+
+static gboolean
+guard_prepare(FeatureHost *host, NewPort *new, GError **error)
+{
+    const GuardOwn *own = &new->request->guard;
+    const Network *network = new->network;
+    g_autofree char *who = g_strdup_printf("network %s", network->name);
+    g_auto(GuardSettings) settings = {0};
+
+    if (!guard_check_own(&network->guard, own, error))
+        return FALSE;
+    if (!host->datapath)
+        return !guard_is_required(&network->guard, own) || say_unguarded(host, who, error);
+    if (!resolve(host, network, own, &settings, error))
+        return FALSE;
+    take_settings(new->port, &settings);
+    return TRUE;
+}
+
+/* ---- a device ---- */
+
+static gboolean
+guard_before_up(FeatureHost *host, const NewPort *new, int index, GError **error)
+{
+    const Port *port = new->port;
+    g_autoptr(GError) cause = NULL;
+
+    g_assert(index == port->interface_index); /* that the record names */
+    if (!host->datapath)
+        return TRUE;
+    if (put_in_force(host, port, TRUE, &cause) || !guard_is_on(guard_of(port)))
+        return TRUE;
+    g_set_error(error, ERRNO_ERROR, EPROTO, "the port cannot be guarded: %s", cause->message);
+    return FALSE;
+}
+
+static gboolean
+guard_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    return !host->datapath || put_in_force(host, port, FALSE, &cause) ||
+           !guard_is_on(guard_of(port)) ||
+           port_error_set(error, PORT_ERROR_SYSTEM, "port %s cannot be guarded: %s", port->name,
+                          cause->message);
+}
+
+static void
+guard_want(FeatureHost *host, const Port *port, const Network *network, DeviceState *state)
+{
+    if (host->datapath && guard_is_on(guard_of(port)))
+        state->fields |= DEVICE_GUARD;
+}
+
+static guint
+guard_compare(FeatureHost *host, const Port *port)
+{
+    return g_hash_table_contains(good_of(host), GINT_TO_POINTER(port->interface_index))
+               ? 0
+               : DEVICE_GUARD;
+}
+
+static gboolean
+guard_repair(FeatureHost *host, Port *port, const DeviceState *wanted, guint fields, GError **error)
+{
+    return !(fields & DEVICE_GUARD) || put_in_force(host, port, FALSE, error);
+}
+
+/* The settings are another's now: they fail only where a look will find that they did. */
+static void
+follow(FeatureHost *host, Port *port)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!host->datapath || write_settings(host, port, FALSE, &error))
+        return;
+    note_good(host, port->interface_index, FALSE);
+    g_warning("port %s: %s", port->name, error->message);
+    host->ops->look_later(host, port);
+}
+
+static gboolean
+guard_follow(FeatureHost *host, Port *port, const LinkInfo *device, gboolean by_parent)
+{
+    follow(host, port);
+    return FALSE;
+}
+
+static gboolean
+guard_on_network(FeatureHost *host, Port *port, const Network *network)
+{
+    g_auto(GuardSettings) settings = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (!host->datapath ||
+        (!port->has_guard && !guard_is_required(&network->guard, &port->own_guard)))
+        return FALSE;
+    if (!resolve(host, network, &port->own_guard, &settings, &error)) {
+        g_warning("port %s keeps the guard that it has: %s", port->name, error->message);
+        return FALSE;
+    }
+    if (!take_settings(port, &settings))
+        return FALSE;
+    if (port->state == PORT_STATE_ACTIVE)
+        follow(host, port);
+    return TRUE;
+}
+
+/* ---- what the programs have counted and seen ---- */
+
+#define NANOSECONDS G_GUINT64_CONSTANT(1000000000)
+
+static guint64
+seconds_of(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (guint64)now.tv_sec;
+}
+
+static GArray *
+list_seen(const struct guard_state *state)
+{
+    GArray *list = g_array_new(FALSE, FALSE, sizeof(SeenAddress));
+    guint64 now = seconds_of(CLOCK_BOOTTIME), boot = seconds_of(CLOCK_REALTIME) - now;
+
+    for (guint i = 0; i < GUARD_SEEN; i++) {
+        const struct guard_seen *seen = &state->seen[i];
+        SeenAddress address = {
+            .how = (GuardSeenHow)seen->how,
+            .first_seen = boot + seen->first / NANOSECONDS,
+            .last_seen = boot + seen->last / NANOSECONDS,
+            .age = now - MIN(now, seen->last / NANOSECONDS),
+        };
+
+        if (seen->last == 0 || !guard_seen_name(seen->how))
+            continue;
+        memcpy(&address.address, &seen->address, sizeof address.address);
+        g_array_append_val(list, address);
+    }
+    seen_addresses_sort(list);
+    return list;
+}
+
+static void
+guard_observe(FeatureHost *host, Port *port)
+{
+    Datapath *datapath = host->datapath;
+    struct guard_counters counters;
+    struct guard_state state;
+
+    if (!datapath || !datapath->ops->read(datapath, port->interface_index, &counters, &state, NULL))
+        return;
+    port->has_dropped = port->has_guard;
+    for (guint i = 0; i < GUARD_REASON_COUNT; i++)
+        port->dropped[i] = counters.dropped[i];
+    g_clear_pointer(&port->seen, g_array_unref);
+    port->seen = list_seen(&state);
+}
+
+/* ---- what root asks for a living port ---- */
+
+static gboolean
+guard_check_change(FeatureHost *host, const Caller *caller, const Port *port,
+                   const PortChange *change, GError **error)
+{
+    const Network *network = host->ops->network(host, port);
+    g_autofree char *who = g_strdup_printf("port %s", port->name);
+    g_auto(GuardSettings) settings = {0};
+
+    if (!change->guard.is_given)
+        return TRUE;
+    if (!check_own(caller, &change->guard, error))
+        return FALSE;
+    if (!network)
+        return port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND,
+                              "port %s has no network any more for its guard to follow",
+                              port->name);
+    if (!host->datapath)
+        return say_unguarded(host, who, error);
+    return guard_check_own(&network->guard, &change->guard, error) &&
+           resolve(host, network, &change->guard, &settings, error);
+}
+
+/* In force first: a record that says less than what is in force is made good at the next start. */
+static gboolean
+guard_change(FeatureHost *host, const Caller *caller, Port *port, const PortChange *change,
+             GError **error)
+{
+    const Network *network = host->ops->network(host, port);
+    g_auto(GuardSettings) settings = {0};
+
+    if (!change->guard.is_given)
+        return TRUE;
+    if (!resolve(host, network, &change->guard, &settings, error))
+        return FALSE;
+    guard_settings_clear(&port->own_guard.settings);
+    port->own_guard = change->guard;
+    guard_settings_copy(&change->guard.settings, &port->own_guard.settings);
+    take_settings(port, &settings);
+    if (port->state == PORT_STATE_ACTIVE && !write_settings(host, port, FALSE, error))
+        return FALSE;
+    host->ops->save(host, port);
+    return TRUE;
+}
+
+/* ---- events ---- */
+
+/* What was taken away is there again, or a look will try. */
+static void
+put_back(FeatureHost *host, Port *port)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!put_in_force(host, port, FALSE, &error)) {
+        if (error_is_errno(error, ENODEV))
+            return; /* its own event tells */
+        g_warning("port %s: its guard was taken away and cannot be put back: %s", port->name,
+                  error->message);
+        host->ops->look(host, port);
+    } else if (port->guard_losses++ == 0) {
+        g_warning(
+            "port %s: its guard was taken away (by tc or another program of root's); it is put"
+            " back, as every time from now on",
+            port->name);
+    }
+}
+
+static void
+check_filters(FeatureHost *host, Port *port)
+{
+    const LinkFilters filters = filters_of(host);
+    Kernel *kernel = host->kernel;
+    gboolean attached = FALSE;
+
+    if (port->is_ending || port->state != PORT_STATE_ACTIVE)
+        return;
+    if (!kernel->ops->filters_are_attached(kernel, port->interface_index, &filters, &attached,
+                                           NULL) ||
+        !attached)
+        put_back(host, port);
+}
+
+static void
+check_filters_of(Port *port, gpointer user_data)
+{
+    check_filters(user_data, port);
+}
+
+/* FilterHandler */
+static void
+on_filter(int index, guint32 program, gpointer user_data)
+{
+    FeatureHost *host = user_data;
+    const DatapathPrograms *programs = host->datapath->ops->programs(host->datapath);
+    Port *port;
+
+    if (index == 0) {
+        port_table_foreach(host->ports, check_filters_of, host);
+        return;
+    }
+    if (program != 0 && (program == programs->egress.id || program == programs->ingress.id))
+        return;
+    port = port_table_find_index(host->ports, index);
+    if (port)
+        check_filters(host, port);
+}
+
+/* DatapathEventHandler */
+static void
+on_event(const struct guard_event *event, gpointer user_data)
+{
+    FeatureHost *host = user_data;
+    Port *port = port_table_find_index(host->ports, (int)event->ifindex);
+
+    if (port && !port->is_ending && event->reason < GUARD_REASON_COUNT)
+        host->ops->dropped(host, port, event->reason, event->frame,
+                           MIN(event->length, sizeof event->frame));
+}
+
+/* ---- from start to end ---- */
+
+static gboolean
+guard_start(FeatureHost *host, gpointer *ret_state, GError **error)
+{
+    Kernel *kernel = host->kernel;
+    Datapath *datapath = host->datapath;
+
+    *ret_state = g_hash_table_new(NULL, NULL);
+    return !datapath || (kernel->ops->watch_filters(kernel, on_filter, host, error) &&
+                         datapath->ops->watch(datapath, on_event, host, error));
+}
+
+static void
+guard_stop(gpointer state)
+{
+    if (state)
+        g_hash_table_unref(state);
+}
+
+static gboolean
+is_of_a_port(int index, gpointer user_data)
+{
+    FeatureHost *host = user_data;
+
+    return port_table_find_index(host->ports, index) != NULL;
+}
+
+static void
+guard_loaded(FeatureHost *host)
+{
+    if (host->datapath)
+        host->datapath->ops->sweep(host->datapath, is_of_a_port, host);
+}
+
+static void
+guard_detach(FeatureHost *host, const Port *port)
+{
+    if (!host->datapath)
+        return;
+    note_good(host, port->interface_index, FALSE);
+    host->datapath->ops->forget(host->datapath, port->interface_index, port->id);
+}
+
+const PortFeature feature_guard = {
+    .name = "guard",
+    .start = guard_start,
+    .stop = guard_stop,
+    .loaded = guard_loaded,
+    .check = guard_check,
+    .prepare = guard_prepare,
+    .before_up = guard_before_up,
+    .adopt = guard_adopt,
+    .want = guard_want,
+    .compare = guard_compare,
+    .follow = guard_follow,
+    .repair = guard_repair,
+    .on_network = guard_on_network,
+    .observe = guard_observe,
+    .check_change = guard_check_change,
+    .change = guard_change,
+    .detach = guard_detach,
+};
