@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -115,6 +116,40 @@ becomes_another(const char *folder)
 }
 
 static int
+asks_bpf(int command)
+{
+    union bpf_attr attributes = {0};
+
+    return (int)syscall(SYS_bpf, command, &attributes, sizeof attributes);
+}
+
+static int
+loads_a_program(const char *folder)
+{
+    return confine_calls() ? (asks_bpf(BPF_PROG_LOAD), BAD) : ABSENT;
+}
+
+static int
+makes_a_map(const char *folder)
+{
+    return confine_calls() ? (asks_bpf(BPF_MAP_CREATE), BAD) : ABSENT;
+}
+
+/* Descriptor 0 is no map, and a path at address 0 is none. */
+static int
+reads_a_map(const char *folder)
+{
+    if (!confine_calls())
+        return ABSENT;
+    if (!declared_has_argument(declared_list(), "bpf", 1, BPF_MAP_LOOKUP_ELEM))
+        return ABSENT;
+    return asks_bpf(BPF_MAP_LOOKUP_ELEM) < 0 && errno != EPERM && asks_bpf(BPF_OBJ_PIN) < 0 &&
+                   errno != EPERM && fails(asks_bpf(1000), EPERM)
+               ? GOOD
+               : BAD;
+}
+
+static int
 aborts(const char *folder)
 {
     return confine_calls() ? (abort(), BAD) : ABSENT;
@@ -128,6 +163,9 @@ test_calls(void **state)
     expect(starts_a_program, "/", -SIGSYS);
     expect(makes_a_process, "/", -SIGSYS);
     expect(becomes_another, "/", -SIGSYS);
+    expect(loads_a_program, "/", -SIGSYS);
+    expect(makes_a_map, "/", -SIGSYS);
+    expect(reads_a_map, "/", GOOD);
     expect(aborts, "/", -SIGABRT);
 }
 
@@ -219,6 +257,10 @@ test_declared(void **state)
 
     assert_non_null(strstr(text, "links\tCAP_NET_ADMIN\tsendmsg recvmsg\n"));
     assert_non_null(strstr(text, "socket(1=17)"));
+    assert_non_null(strstr(text, "\nstart\t"));
+    assert_true(declared_has_argument(parts, "socket", 1, AF_PACKET));
+    assert_false(declared_has_argument(parts, "socket", 1, AF_INET));
+    assert_false(declared_has_argument(parts, "bpf", 1, BPF_PROG_LOAD));
     assert_true(declared_is_unconditional(parts, "openat"));
     assert_false(declared_is_unconditional(parts, "socket"));
     assert_false(declared_is_unconditional(parts, "execve"));

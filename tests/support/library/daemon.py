@@ -56,12 +56,16 @@ class Daemon:
     # -- networks --------------------------------------------------------------------------------------------
 
     def network(self, name, parent=None, mode="bridge", text=None, **access):
-        """Write a network file: of its text, or Parent=, Mode= and e.g. AllowUsers="nobody" for [Access]."""
+        """Write a network file: of its text, or Parent=, Mode= and e.g. AllowUsers="nobody" for [Access].
+
+        Its guard lets the EtherType of frames.frame() pass, unless the text has a guard of its own."""
         if text is None:
             text = f"[Network]\nParent={parent}\nMode={mode}\n"
             if access:
                 text += "[Access]\n" + "".join(f"{key}={value}\n" for key, value in access.items())
         path = self.config / "networks.d" / f"{name}.network"
+        if "[Guard]" not in text:
+            text = text.rstrip("\n") + "\n[Guard]\nAllow=other\n"
         path.write_text(text, encoding="utf-8")
         return path
 
