@@ -210,9 +210,10 @@ class Daemon:
         return sorted(os.listdir(folder)) if folder.is_dir() else []
 
     def leftovers(self):
-        """What must not be there when no port is: devices, records, nodes of queues."""
+        """What must not be there when no port is: devices, records, nodes of queues, pins of the guard's maps. The maps
+        have no entry when they have no pin, and programs go with the devices."""
         return [f"device {name}" for name in self.host.macvtaps()] + [f"record {name}" for name in self.records()] + \
-               [f"node {name}" for name in self.host.queue_nodes()]
+               [f"node {name}" for name in self.host.queue_nodes()] + [f"pin {name}" for name in self.host.pins()]
 
     def settle(self, deadline=None):
         """Wait until nothing is left, by the kernel's and the folder's own messages. Returns what is left if the
@@ -222,6 +223,7 @@ class Daemon:
         watches = [LinkMonitor(self.host), FolderWatch(records if records.is_dir() else self.state)]
         with contextlib.suppress(FileNotFoundError):
             watches.append(FolderWatch(self.host.queue_folder))
+        watches += [FolderWatch(folder) for folder in self.host.pin_folders()]
         try:
             while self.running and self.leftovers():
                 deadline.wait_readable(*(watch.fileno() for watch in watches))

@@ -7,6 +7,7 @@ test run that is killed leaves no namespace. Everything started in a host is kil
 """
 import contextlib
 import ctypes
+import glob
 import json
 import os
 import pwd
@@ -96,6 +97,13 @@ class Host:
             return sorted(os.listdir(self.queue_folder))
         except FileNotFoundError:
             return []
+
+    def pin_folders(self):
+        """Where macvtapds in this host pin the maps of their guards, seen from the test."""
+        return glob.glob(self.path("/sys/fs/bpf/macvtapd*"))
+
+    def pins(self):
+        return sorted(name for folder in self.pin_folders() for name in os.listdir(folder))
 
     def path(self, inside):
         """Where a file of the host's own mount namespace is seen from the test's."""
