@@ -388,15 +388,18 @@ tell_drops_left_out(uid_t user, guint n, gpointer user_data)
 }
 
 /* Each kind of a port is told once: but a user may have many ports. */
-static void
-tell_drop(Trail *trail, const Port *port)
+static gboolean
+is_drop_told(Trail *trail, const Port *port)
 {
-    TrailVerdict verdict = trail_bound_ask(trail->drops, port_account(port), g_get_monotonic_time(),
-                                           tell_drops_left_out, NULL);
+    return trail_bound_ask(trail->drops, port_account(port), g_get_monotonic_time(),
+                           tell_drops_left_out, NULL) == TRAIL_TELL;
+}
+
+static void
+tell_drop(const Port *port)
+{
     g_auto(Line) line = {0};
 
-    if (verdict == TRAIL_LEAVE_OUT)
-        return;
     line_begin(&line, LINE_DROPPED);
     line_add_port(&line, port);
     line_add(&line, "MACVTAPD_REASON", guard_reason_name(port->drop_reason));
@@ -415,7 +418,8 @@ on_port_event(PortEvent event, const Port *port, const PortEnd *end, gpointer us
         g_hash_table_remove(trail->lost, port->id);
         tell_end(port, end);
     } else if (event == PORT_EVENT_DROPPED) {
-        tell_drop(trail, port);
+        if (is_drop_told(trail, port))
+            tell_drop(port);
     } else if (event == PORT_EVENT_CHANGED && port->state != PORT_STATE_ACTIVE &&
                g_hash_table_add(trail->lost, g_strdup(port->id))) {
         tell_loss(port);

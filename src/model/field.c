@@ -447,16 +447,15 @@ static json_t *
 group_from_text(const Field *group, FieldUse use, const char *text, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(text, ",", -1);
+    gboolean good = words[0] || member_from_text(group, use, "", NULL, error);
     json_t *object = json_object();
 
     if (g_strcmp0(text, group->nothing) == 0)
         return object;
-    for (char **word = words; *word; word++) {
-        if (member_from_text(group, use, *word, object, error))
-            continue;
-        json_decref(object);
-        return NULL;
-    }
+    for (char **word = words; good && *word; word++)
+        good = member_from_text(group, use, *word, object, error);
+    if (!good)
+        g_clear_pointer(&object, json_decref);
     return object;
 }
 

@@ -199,6 +199,24 @@ check_mtu(const Network *network, guint32 mtu, GError **error)
 }
 
 gboolean
+policy_check_guard(const Network *network, const Caller *caller, const GuardOwn *own,
+                   GError **error)
+{
+    const GuardPlace place = network_guard_place(network, TRUE);
+    g_auto(GuardSettings) settings = {0};
+
+    if (!own->is_given)
+        return TRUE;
+    if (!caller_is_root(caller))
+        return port_error_set(error, PORT_ERROR_ACCESS_DENIED,
+                              "only root may give a port a guard of its own; network '%s' has the"
+                              " one of its file",
+                              network->name);
+    return guard_check_own(&network->guard, own, error) &&
+           guard_resolve(&network->guard, own, &place, &settings, error);
+}
+
+gboolean
 policy_check_request(const Network *network, const Caller *caller, const PortRequest *request,
                      guint *ret_queues, VhostPolicy *ret_vhost, GError **error)
 {
@@ -215,6 +233,8 @@ policy_check_request(const Network *network, const Caller *caller, const PortReq
     if (request->has_mac && !check_mac(network, &request->mac, error))
         return FALSE;
     if (request->mtu != 0 && !check_mtu(network, request->mtu, error))
+        return FALSE;
+    if (!policy_check_guard(network, caller, &request->guard, error))
         return FALSE;
     *ret_queues = queues;
     *ret_vhost = vhost;

@@ -21,12 +21,18 @@ gboolean policy_may_use(const Network *network, const Caller *caller);
  * MTU: the network's MTU= is also the most that a caller may ask for (MTU_TOO_LARGE).
  * The interface's name: only root may choose any (ACCESS_DENIED), see interface_name_is_users().
  * The holder: without descriptors it cannot be the descriptors.
+ * The guard: see policy_check_guard().
  * A name of an id's shape is refused, so that it cannot be taken for another port. The guest's name
  * is any text of one line.
  */
 gboolean policy_check_request(const Network *network, const Caller *caller,
                               const PortRequest *request, guint *ret_queues, VhostPolicy *ret_vhost,
                               GError **error);
+
+/* Whether the caller may give a port of the network a guard of its own (root alone: ACCESS_DENIED),
+ * and whether that can be one (INVALID_REQUEST). Not given is fine. */
+gboolean policy_check_guard(const Network *network, const Caller *caller, const GuardOwn *own,
+                            GError **error);
 
 /* Whether vhost-net goes with the queues of a port whose caller has asked for this. */
 VhostPolicy policy_vhost(const Network *network, VhostPolicy asked);

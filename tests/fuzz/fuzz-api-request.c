@@ -47,7 +47,8 @@ check_change(json_t *parameters)
     }
     g_assert_nonnull(change.port);
     g_assert_cmpint(change.holder_pid, >=, 0);
-    g_assert_true(change.holder_pid || change.sources || change.has_link_up || change.description);
+    g_assert_true(change.holder_pid || change.sources || change.has_link_up || change.description ||
+                  change.guard.is_given);
 }
 
 static void

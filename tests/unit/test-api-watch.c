@@ -2,6 +2,8 @@
 /* WatchPorts: a call with many replies. */
 #include "api-fixture.h"
 
+#include "broker-private.h"
+
 #include <unistd.h>
 
 static void
@@ -58,6 +60,30 @@ test_watch(void **state)
     expect_event(second, "deleted", "web");
     assert_false(varlink_client_receive(second, &nothing, NULL));
     varlink_client_free(second);
+}
+
+static void
+test_a_dropped_frame(void **state)
+{
+    ApiFixture *fixture = *state;
+    Broker *broker = fixture->test->broker;
+    g_auto(VarlinkReply) reply = {0};
+    VarlinkClient *watcher = api_connect(fixture);
+
+    api_send(watcher, "WatchPorts", "{}", VARLINK_CALL_MORE);
+    expect_event(watcher, "ready", NULL);
+    test_broker_create(fixture->test, getuid(), "lan", "web");
+    expect_event(watcher, "created", "web");
+    broker->host.ops->dropped(&broker->host, port_table_find(broker->ports, "web"), GUARD_STP, NULL,
+                              0);
+    api_receive(watcher, &reply);
+    assert_string_equal(api_text_of(reply.parameters, "event"), "dropped");
+    assert_string_equal(api_text_of(reply.parameters, "reason"), "stp");
+    api_check_struct(json_object_get(reply.parameters, "port"), "Port");
+    assert_string_equal(api_text_of(json_object_get(reply.parameters, "port"), "dropExample"),
+                        "a frame of the spanning tree protocol (Allow=stp lets it pass)");
+    assert_int_equal(json_object_size(reply.parameters), 3);
+    varlink_client_free(watcher);
 }
 
 static void
@@ -120,6 +146,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(test_watch),
+        API_TEST(test_a_dropped_frame),
         API_TEST(test_watchers_see_their_own),
         API_TEST(test_server_ends_under_a_watch),
         API_TEST(test_watcher_that_does_not_read),

@@ -101,6 +101,12 @@ static const char full_file[] = "# the guests' network\n"
                                 "GuestVLANs=7 100-102\t4094\n"
                                 "TxQueueLength=1000000\n"
                                 "BroadcastQueueLength=1\n"
+                                "[Guard]\n"
+                                "Senders=any\n"
+                                "Verdict=count\n"
+                                "Addresses=dhcp\n"
+                                "AllowAddresses=192.168.1.0/24\tfd00::5\n"
+                                "Allow=lldp router\n"
                                 "[Access]\n"
                                 "AllowUsers=alice 1000\n"
                                 "AllowGroups=kvm\n"
@@ -134,6 +140,12 @@ test_every_key_reaches_its_field(void **state)
     assert_true(vlan_tags_has(&tags, 101) && vlan_tags_has(&tags, 4094));
     assert_int_equal(network->tx_queue_length, 1000000);
     assert_int_equal(network->broadcast_queue_length, 1);
+    assert_int_equal(network->guard.senders, GUARD_SENDERS_ANY);
+    assert_int_equal(network->guard.verdict, GUARD_VERDICT_COUNT);
+    assert_int_equal(network->guard.addresses, GUARD_ADDRESSES_DHCP);
+    assert_int_equal(network->guard.allow, GUARD_ALLOW_LLDP | GUARD_ALLOW_ROUTER);
+    assert_int_equal(network->guard.prefixes->len, 2);
+    assert_int_equal(g_array_index(network->guard.prefixes, IpPrefix, 0).prefix_bits, 120);
     assert_int_equal(network->allow_uids->len, 2);
     assert_int_equal(g_array_index(network->allow_uids, uid_t, 0), 1001);
     assert_int_equal(g_array_index(network->allow_uids, uid_t, 1), 1000);
@@ -149,6 +161,7 @@ test_an_empty_value_is_the_default(void **state)
         {"Network", "VLAN=\nMTU=\nNoPromisc=\nSources= \n"},
         {"Port", "MaxQueues=\nVhost=\nMac=\nAllowMacs=\nMulticast=\nGuestVLANs=\nTxQueueLength=\n"
                  "BroadcastQueueLength="},
+        {"Guard", "Senders=\nVerdict=\nAddresses=\nAllowAddresses=\nAllow="},
         {"Access", "AllowUsers=\nAllowGroups=\t\nMaxPorts=\nMaxPortsPerUser="},
     };
 
@@ -242,6 +255,25 @@ test_bad_values_name_line_key_and_value(void **state)
         {"Port", "TxQueueLength=0", ":5: TxQueueLength= '0' is not a number from 1 to 1000000"},
         {"Port", "TxQueueLength=1000001", ":5: TxQueueLength="},
         {"Port", "BroadcastQueueLength=0", ":5: BroadcastQueueLength="},
+        {"Guard", "Senders=mine", ":5: Senders= 'mine' is not auto, any or own"},
+        {"Guard", "Verdict=log", ":5: Verdict= 'log' is not drop or count"},
+        {"Guard", "Addresses=static", ":5: Addresses= 'static' is not any, listed or dhcp"},
+        {"Guard", "Allow=lldp ospf",
+         ":5: Allow= 'ospf' is not router, dhcp-server, vlan, lldp, lacp, stp, tunnels, other or"
+         " none"},
+        {"Guard", "Allow=lldp,stp", "separate the entries with spaces, not commas"},
+        {"Guard", "Allow=none stp", ":5: Allow=none does not go with other words"},
+        {"Guard", "AllowAddresses=10.0.0.0/8",
+         ":5: AllowAddresses= goes only with Addresses=listed or Addresses=dhcp"},
+        {"Guard", "Addresses=listed\nAllowAddresses=10.0.0.5/8",
+         ":6: AllowAddresses= '10.0.0.5/8' has bits set behind the /8"},
+        {"Guard", "Addresses=listed\nAllowAddresses=fd00::/64 eth0",
+         ":6: AllowAddresses= 'eth0' is neither an IP address nor a prefix (ADDRESS/BITS)"},
+        {"Guard", "Addresses=listed\nAllowAddresses=10.0.0.1,10.0.0.2",
+         "separate the entries with spaces, not commas"},
+        {"Guard", "Addresses=listed\nAllowAddresses=10.0.0.1 # gateway",
+         "(a comment needs a line of its own)"},
+        {"Guard", "SendLimit=10M", ":5: unknown key 'SendLimit' in section [Guard]"},
         {"Access", "AllowUsers=alice bob", ":5: AllowUsers= 'bob' is not a user"},
         {"Access", "AllowUsers=alice,1000",
          ":5: AllowUsers= 'alice,1000' is not a user of this system, by name or uid; "
@@ -259,6 +291,21 @@ test_bad_values_name_line_key_and_value(void **state)
 
         assert_refused(text, bad[i].message);
     }
+}
+
+static void
+test_a_guard_has_so_many_addresses(void **state)
+{
+    g_autoptr(GString) text = g_string_new(
+        "[Network]\nParent=e\nMode=bridge\n[Guard]\nAddresses=listed\nAllowAddresses=");
+    g_autoptr(Network) network = NULL;
+
+    for (guint i = 1; i <= GUARD_PREFIXES_MAX; i++)
+        g_string_append_printf(text, "10.0.%u.0/24 ", i);
+    network = parse(text->str);
+    assert_int_equal(network->guard.prefixes->len, GUARD_PREFIXES_MAX);
+    g_string_append(text, "10.1.0.0/24");
+    assert_refused(text->str, ":6: AllowAddresses= has 33 entries; a guard has at most 32");
 }
 
 static void
@@ -422,6 +469,7 @@ main(void)
         cmocka_unit_test(test_passthru_inherits_unless_told),
         cmocka_unit_test(test_booleans),
         cmocka_unit_test(test_bad_values_name_line_key_and_value),
+        cmocka_unit_test(test_a_guard_has_so_many_addresses),
         cmocka_unit_test(test_unknown_keys_and_sections),
         cmocka_unit_test(test_nothing_may_come_twice),
         cmocka_unit_test(test_lines_that_are_nothing),

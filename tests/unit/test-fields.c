@@ -272,6 +272,98 @@ test_interface_names_are_bytes(void **state)
 }
 
 static void
+expect_json(json_t *object, const char *field, const char *json)
+{
+    char *text = json_dumps(json_object_get(object, field), JSON_COMPACT | JSON_ENCODE_ANY);
+
+    assert_string_equal(text ? text : "(nothing)", json);
+    free(text);
+}
+
+static void
+test_a_port_shows_its_guard(void **state)
+{
+    const SeenAddress seen[] = {
+        {.address = {{0xfe, 0x80, [15] = 1}},
+         .how = GUARD_SEEN_ND,
+         .first_seen = 1,
+         .last_seen = 5},
+        {.address = {{0x20, 1, [15] = 1}}, .how = GUARD_SEEN_ND, .first_seen = 1, .last_seen = 5},
+        {.address = {{[10] = 255, [11] = 255, [12] = 10, [15] = 8}},
+         .how = GUARD_SEEN_ARP,
+         .age = 9},
+        {.address = {{[10] = 255, [11] = 255, [12] = 10, [15] = 9}},
+         .how = GUARD_SEEN_DHCP,
+         .last_seen = 7,
+         .age = 2},
+    };
+    g_autoptr(Port) port = port_new(), copy = NULL;
+    g_autoptr(json_t) before = fields_to_json(port_fields, FIELD_USE_REPLY, port), object = NULL;
+
+    assert_null(json_object_get(before, "guard"));
+    assert_null(json_object_get(before, "dropped"));
+    assert_null(json_object_get(before, "seenAddresses"));
+    port->has_guard = port->has_dropped = port->own_guard.is_given = TRUE;
+    port->guard = (GuardSettings){GUARD_SENDERS_OWN, GUARD_VERDICT_DROP, GUARD_ADDRESSES_LISTED,
+                                  GUARD_ALLOW_LLDP | GUARD_ALLOW_STP, NULL};
+    port->guard.prefixes = g_array_new(FALSE, TRUE, sizeof(IpPrefix));
+    g_array_set_size(port->guard.prefixes, 1);
+    port->dropped[GUARD_OTHER_MAC] = 3;
+    port->dropped[GUARD_REASON_COUNT - 1] = 1;
+    port->seen = g_array_new(FALSE, FALSE, sizeof(SeenAddress));
+    g_array_append_vals(port->seen, seen, G_N_ELEMENTS(seen));
+    seen_addresses_sort(port->seen);
+    copy = port_copy(port);
+    object = fields_to_json(port_fields, FIELD_USE_REPLY, copy);
+    expect_json(object, "guard",
+                "{\"senders\":\"own\",\"addresses\":\"listed\",\"allowAddresses\":[\"::/0\"],"
+                "\"allow\":[\"lldp\",\"stp\"],\"verdict\":\"drop\"}");
+    expect_json(object, "ownGuard", "{}");
+    expect_json(object, "dropped", "{\"other-mac\":3,\"dhcpv6-server\":1}");
+    expect_json(object, "seenAddresses",
+                "[{\"address\":\"10.0.0.9\",\"how\":\"dhcp\",\"firstSeen\":0,\"lastSeen\":7,"
+                "\"age\":2},{\"address\":\"10.0.0.8\",\"how\":\"arp\",\"firstSeen\":0,"
+                "\"lastSeen\":0,\"age\":9},{\"address\":\"2001::1\",\"how\":\"nd\","
+                "\"firstSeen\":1,\"lastSeen\":5,\"age\":0},{\"address\":\"fe80::1\","
+                "\"how\":\"nd\",\"firstSeen\":1,\"lastSeen\":5,\"age\":0}]");
+}
+
+static void
+test_a_request_names_a_guard(void **state)
+{
+    static const char *const bad[][2] = {
+        {"{'network':'lan','guard':{'senders':'mine'}}", "senders must be auto, any or own"},
+        {"{'network':'lan','guard':{'allow':['lldp','ospf']}}", "allow has router, dhcp-server"},
+        {"{'network':'lan','guard':{'allow':[7]}}", "not '(no text)'"},
+        {"{'network':'lan','guard':{'allowAddresses':['10.0.0.1/8']}}", "behind the /8"},
+        {"{'network':'lan','guard':{'allowAddresses':[null]}}", "'(no text)'"},
+    };
+    g_autofree char *text =
+        g_strdelimit(g_strdup("{'network':'lan','guard':{'addresses':'dhcp','allow':[],"
+                              "'allowAddresses':['10.0.0.5']}}"),
+                     "'", '"');
+    g_autoptr(json_t) good = json_loads(text, 0, NULL);
+    g_auto(PortRequest) request = {0};
+    const char *wrong = NULL;
+
+    assert_true(fields_from_json(port_fields, FIELD_USE_REQUEST, good, &request, &wrong, NULL));
+    assert_true(request.guard.is_given && request.guard.has_addresses && request.guard.has_allow);
+    assert_false(request.guard.has_senders || request.guard.has_verdict);
+    assert_int_equal(request.guard.settings.addresses, GUARD_ADDRESSES_DHCP);
+    assert_int_equal(request.guard.settings.prefixes->len, 1);
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autofree char *json = g_strdelimit(g_strdup(bad[i][0]), "'", '"');
+        g_autoptr(json_t) object = json_loads(json, 0, NULL);
+        g_auto(PortRequest) refused = {0};
+        g_autoptr(GError) error = NULL;
+
+        assert_false(
+            fields_from_json(port_fields, FIELD_USE_REQUEST, object, &refused, &wrong, &error));
+        assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_INVALID_REQUEST, bad[i][1]);
+    }
+}
+
+static void
 test_texts_of_people(void **state)
 {
     static const struct {
@@ -290,6 +382,20 @@ test_texts_of_people(void **state)
         {"incoming", FIELD_USE_REQUEST, "yes", "true", NULL},
         {"sources", FIELD_USE_CHANGE, "", "[]", NULL},
         {"sources", FIELD_USE_CHANGE, "a,b", "[\"a\",\"b\"]", NULL},
+        {"guard", FIELD_USE_REQUEST, "senders=any", "{\"senders\":\"any\"}", NULL},
+        {"guard", FIELD_USE_CHANGE, "allow=lldp+stp,verdict=count",
+         "{\"allow\":[\"lldp\",\"stp\"],\"verdict\":\"count\"}", NULL},
+        {"guard", FIELD_USE_CHANGE, "allow-addresses=10.0.0.5+fd00::/64,allow=",
+         "{\"allowAddresses\":[\"10.0.0.5\",\"fd00::/64\"],\"allow\":[]}", NULL},
+        {"guard", FIELD_USE_CHANGE, "network", "{}", NULL},
+        {"guard", FIELD_USE_CHANGE, "", NULL,
+         "a guard has senders=, addresses=, allow-addresses=, allow= or verdict=, each with a "
+         "value,"
+         " not ''"},
+        {"guard", FIELD_USE_CHANGE, "senders", NULL, "not 'senders'"},
+        {"guard", FIELD_USE_CHANGE, "allowAddresses=::1", NULL, "not 'allowAddresses=::1'"},
+        {"guard", FIELD_USE_CHANGE, "senders=own,senders=any", NULL, "a guard has senders= twice"},
+        {"guard", FIELD_USE_CHANGE, "senders=\xff", NULL, "senders is not UTF-8"},
         {"name", FIELD_USE_REQUEST, "web", "\"web\"", NULL},
         {"name", FIELD_USE_REQUEST, "\xff", NULL, "name is not UTF-8"},
     };
@@ -320,6 +426,8 @@ main(void)
         cmocka_unit_test(test_every_name_is_one_row_for_each_use),
         cmocka_unit_test(test_tables_are_whole),
         cmocka_unit_test(test_interface_names_are_bytes),
+        cmocka_unit_test(test_a_port_shows_its_guard),
+        cmocka_unit_test(test_a_request_names_a_guard),
         cmocka_unit_test(test_texts_of_people),
     };
 

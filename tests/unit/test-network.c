@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
+#include "network-change.h"
 #include "network.h"
 #include "port-error.h"
 
@@ -131,6 +132,47 @@ test_vlans(void **state)
         assert_true(network_vlan_is_valid(good[i]));
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++)
         assert_false(network_vlan_is_valid(bad[i]));
+}
+
+static void
+test_what_of_the_guard_is_in_force(void **state)
+{
+    g_autoptr(Network) network = good_network(MACVTAP_MODE_BRIDGE);
+    g_autoptr(Network) passthru = good_network(MACVTAP_MODE_PASSTHRU);
+    GuardSettings settings;
+
+    network_resolve_guard(network, TRUE, &settings);
+    assert_int_equal(settings.senders, GUARD_SENDERS_OWN);
+    assert_int_equal(settings.allow, 0);
+    assert_true(network_wants_guard(network));
+    network_resolve_guard(network, FALSE, &settings);
+    assert_int_equal(settings.senders, GUARD_SENDERS_ANY);
+    network_resolve_guard(passthru, TRUE, &settings);
+    assert_int_equal(settings.senders, GUARD_SENDERS_ANY);
+    assert_false(network_wants_guard(passthru));
+    g_strfreev(network->guest_vlans);
+    network->guest_vlans = g_strsplit("100", " ", -1);
+    network_resolve_guard(network, TRUE, &settings);
+    assert_int_equal(settings.allow, GUARD_ALLOW_VLAN);
+}
+
+static void
+test_changes_name_the_keys_of_a_group(void **state)
+{
+    g_autoptr(Network) before = good_network(MACVTAP_MODE_BRIDGE);
+    g_autoptr(Network) after = good_network(MACVTAP_MODE_BRIDGE);
+    const IpPrefix prefix = {.prefix_bits = 8};
+    g_auto(GStrv) none = network_list_changed_keys(before, after), keys = NULL;
+    g_autofree char *text = NULL;
+
+    assert_null(none[0]);
+    after->guard.senders = GUARD_SENDERS_OWN;
+    after->guard.allow = GUARD_ALLOW_STP;
+    g_array_append_val(after->guard.prefixes, prefix);
+    after->max_ports = 7;
+    keys = network_list_changed_keys(before, after);
+    text = g_strjoinv(" ", keys);
+    assert_string_equal(text, "Senders AllowAddresses Allow MaxPorts");
 }
 
 static void
@@ -287,6 +329,8 @@ main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_policy_names),
         cmocka_unit_test(test_vlans),
+        cmocka_unit_test(test_what_of_the_guard_is_in_force),
+        cmocka_unit_test(test_changes_name_the_keys_of_a_group),
         cmocka_unit_test(test_finish_takes_every_mode),
         cmocka_unit_test(test_finish_checks_parents),
         cmocka_unit_test(test_finish_checks_the_vlan),

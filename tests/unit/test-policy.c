@@ -277,6 +277,32 @@ test_mtu(void **state)
 }
 
 static void
+test_only_root_gives_a_port_a_guard(void **state)
+{
+    static const GuardOwn own = {.is_given = TRUE, .has_senders = TRUE};
+    g_autoptr(GArray) prefixes = g_array_new(FALSE, TRUE, sizeof(IpPrefix));
+    const Caller user = {.uid = 1000, .pidfd = -1};
+    Network *network = *state;
+    PortRequest request = {.guard = own};
+    g_autoptr(GError) error = NULL;
+
+    assert_allowed(network, request);
+    assert_true(policy_check_guard(network, &user, &(GuardOwn){0}, NULL));
+    assert_false(policy_check_guard(network, &user, &own, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_ACCESS_DENIED,
+                         "only root may give a port a guard of its own");
+    g_array_set_size(prefixes, 1);
+    request.guard.settings.prefixes = prefixes;
+    assert_refused(network, request, PORT_ERROR_INVALID_REQUEST, "Addresses=any");
+    network->guard.addresses = GUARD_ADDRESSES_LISTED;
+    assert_allowed(network, request);
+    g_array_set_size(prefixes, GUARD_PREFIXES_MAX + 1);
+    for (guint i = 0; i < prefixes->len; i++)
+        g_array_index(prefixes, IpPrefix, i).prefix_bits = i;
+    assert_refused(network, request, PORT_ERROR_INVALID_REQUEST, "at most 32 addresses");
+}
+
+static void
 test_the_stricter_vhost_wins(void **state)
 {
     enum { OFF_REFUSED = 100, REQUIRE_REFUSED };
@@ -496,6 +522,7 @@ main(void)
         CASE(test_macs),
         CASE(test_macs_by_policy),
         CASE(test_mtu),
+        CASE(test_only_root_gives_a_port_a_guard),
         CASE(test_the_stricter_vhost_wins),
         CASE(test_generate_is_stable_and_in_range),
         CASE(test_generate_depends_on_all_parts),

@@ -57,9 +57,34 @@ check_round_trip(const Port *port)
     assert_true(read->node_made == port->node_made);
     assert_int_equal(read->incoming, port->incoming);
     assert_true(read->sent_before == port->sent_before);
+    assert_int_equal(read->has_guard, port->has_guard);
+    assert_true(guard_settings_equal(&read->guard, &port->guard));
+    assert_true(guard_settings_equal(&read->own_guard.settings, &port->own_guard.settings));
+    assert_int_equal(read->own_guard.has_allow, port->own_guard.has_allow);
     assert_int_equal(read->state, PORT_STATE_ACTIVE);
     again = format(read);
     assert_string_equal(again, text);
+}
+
+/* As much of it as a port can have: it must fit a record. */
+static void
+give_guard(Port *port)
+{
+    const GuardSettings all = {GUARD_SENDERS_OWN, GUARD_VERDICT_COUNT, GUARD_ADDRESSES_DHCP,
+                               GUARD_ALLOW_ALL, NULL};
+
+    port->has_guard = TRUE;
+    port->guard = port->own_guard.settings = all;
+    port->own_guard.is_given = port->own_guard.has_senders = port->own_guard.has_verdict = TRUE;
+    port->own_guard.has_addresses = port->own_guard.has_allow = TRUE;
+    port->guard.prefixes = g_array_new(FALSE, FALSE, sizeof(IpPrefix));
+    for (guint8 i = 0; i < GUARD_PREFIXES_MAX; i++) {
+        IpPrefix prefix = {.prefix_bits = 128};
+
+        memset(&prefix.address, 0xf0 | i, sizeof(prefix.address));
+        g_array_append_val(port->guard.prefixes, prefix);
+    }
+    port->own_guard.settings.prefixes = g_array_copy(port->guard.prefixes);
 }
 
 static void
@@ -76,6 +101,8 @@ test_round_trip(void **state)
     }
     port->interface_index = G_MAXINT;
     port->mtu = 65535;
+    check_round_trip(port);
+    give_guard(port);
     check_round_trip(port);
     port->wanted_mtu = 9000;
     check_round_trip(port);

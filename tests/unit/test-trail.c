@@ -2,6 +2,7 @@
 /* The lines that calls leave in the log, field by field. */
 #include "api-fixture.h"
 
+#include "broker-private.h"
 #include "process.h"
 #include "trail-bound.h"
 
@@ -122,6 +123,59 @@ test_a_ports_life(void **state)
     expect_field(0, "MESSAGE_ID", "27c4025e16d84b519209abc3a4fbd637");
     expect_text(0, "MESSAGE", "port web ended on lan (vmweb): deleted by uid ");
     expect_text(0, "MACVTAPD_REASON", "deleted by uid ");
+    forget_lines(1);
+}
+
+static void
+drop(ApiFixture *fixture, const char *name, GuardReason reason)
+{
+    static const guint8 frame[14] = {[6] = 2, [11] = 9};
+    Broker *broker = fixture->test->broker;
+
+    broker->host.ops->dropped(&broker->host, port_table_find(broker->ports, name), reason, frame,
+                              sizeof(frame));
+}
+
+static void
+test_a_frame_is_dropped(void **state)
+{
+    ApiFixture *fixture = *state;
+    Port *port;
+
+    create(fixture);
+    forget_lines(1);
+    drop(fixture, "web", GUARD_OTHER_MAC);
+    expect_port(0);
+    expect_field(0, "PRIORITY", "5");
+    expect_field(0, "MACVTAPD_REASON", "other-mac");
+    expect_field(0, "MESSAGE",
+                 "port web: dropped a frame from MAC 02:00:00:00:00:09; the port has"
+                 " 52:54:00:00:00:07");
+    forget_lines(1);
+    port = port_table_find(fixture->test->broker->ports, "web");
+    port->guard.verdict = GUARD_VERDICT_COUNT;
+    drop(fixture, "web", GUARD_VLAN_TAG);
+    expect_text(0, "MESSAGE", "port web: would have dropped a frame with a VLAN tag");
+    forget_lines(1);
+}
+
+/* A user's ports tell so much in a minute, whatever the guests do. */
+static void
+test_drops_are_bounded(void **state)
+{
+    ApiFixture *fixture = *state;
+
+    create(fixture);
+    forget_lines(1);
+    for (guint i = 0; i < TRAIL_PER_USER + 3; i++)
+        drop(fixture, "web", i % GUARD_REASON_COUNT);
+    forget_lines(TRAIL_PER_USER);
+    varlink_client_free(fixture->client);
+    g_clear_pointer(&fixture->server, varlink_server_free);
+    g_clear_pointer(&fixture->api, api_free);
+    fixture->client = NULL;
+    expect_field(0, "MACVTAPD_COUNT", "3");
+    expect_text(0, "MESSAGE", "guards dropped frames of 3 more kinds than are logged in a minute");
     forget_lines(1);
 }
 
@@ -378,6 +432,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_ports_life),
+        TEST(test_a_frame_is_dropped),
+        TEST(test_drops_are_bounded),
         TEST(test_reading_leaves_nothing),
         TEST(test_refusals),
         TEST(test_what_is_no_parameter),
