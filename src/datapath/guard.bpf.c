@@ -155,12 +155,14 @@ GUARD_INLINE int
 guard_tell_drop(Frame *frame, __u32 reason)
 {
     struct guard_event *event = guard_event_reserve(frame, reason);
-    __u32 length;
+    __s64 length = frame->len;
 
     if (!event)
         return 0;
-    length = frame->len < GUARD_EXAMPLE ? frame->len : GUARD_EXAMPLE;
-    if (length >= 1 && length <= GUARD_EXAMPLE)
+    if (length > GUARD_EXAMPLE)
+        length = GUARD_EXAMPLE;
+    asm volatile("" : "+r"(length)); /* else clang joins the two ends into what 6.1's verifier */
+    if (length > 0)                  /* does not follow */
         bpf_skb_load_bytes(frame, 0, event->frame, length);
     bpf_ringbuf_submit(event, 0);
     return 1;
