@@ -787,7 +787,7 @@ GUARD_INLINE int
 guard_is_worth_hearing(Frame *frame, __u8 *eth)
 {
     __u16 type;
-    __u8 protocol;
+    __u8 protocol = 0;
 
     if (frame_is_tagged(frame) || frame_load(frame, 0, eth, GUARD_ETH) < 0)
         return 0;
