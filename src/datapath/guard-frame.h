@@ -27,6 +27,7 @@ typedef struct Frame Frame;
 #endif
 
 GUARD_INLINE int frame_load(Frame *frame, __u32 offset, void *buffer, __u32 length);
+GUARD_INLINE int frame_load_eth(Frame *frame, __u8 *buffer);
 GUARD_INLINE __u32 frame_length(Frame *frame);
 GUARD_INLINE int frame_is_tagged(Frame *frame);
 GUARD_INLINE int frame_unfinished(Frame *frame, __u32 *ret_start, __u32 *ret_offset);

@@ -73,6 +73,8 @@ struct guard_transport {
     __u32 fragmented; /* there is a fragment header (also of a whole packet) */
     __u32 first;      /* the packet goes on in later fragments */
     __u32 nameless;   /* a host without an address sends this */
+    __u32 has_ports;  /* UDP's have been read with IPv4's header: */
+    __u8 ports[4];
 };
 
 GUARD_INLINE int
@@ -366,9 +368,10 @@ guard_judge_udp(Frame *frame, const struct guard_settings *settings,
 {
     int v4 = transport->version == 4;
     __u16 server = v4 ? 67 : 547, client = v4 ? 68 : 546;
-    __u8 ports[4];
+    const __u8 *ports = transport->ports;
 
-    if (frame_load(frame, transport->at, ports, sizeof(ports)) < 0)
+    if (!transport->has_ports &&
+        frame_load(frame, transport->at, transport->ports, sizeof(transport->ports)) < 0)
         return GUARD_MALFORMED;
     if ((guard_get16(ports) == server || guard_get16(ports + 2) == client) &&
         !guard_allows(settings, GUARD_ALLOW_DHCP_SERVER))
@@ -475,11 +478,15 @@ guard_judge_ipv4(Frame *frame, const struct guard_settings *settings, __u32 l3,
 {
     struct guard_transport transport = {0};
     struct guard_address source;
-    __u8 ip[GUARD_IPV4];
+    __u8 ip[GUARD_IPV4 + sizeof(transport.ports)];
     __u32 header, offset;
     int why;
 
-    if (!settings || !claim || frame_load(frame, l3, ip, sizeof(ip)) < 0)
+    if (!settings || !claim)
+        return GUARD_MALFORMED;
+    /* Nearly every frame has four bytes more. */
+    transport.has_ports = frame_load(frame, l3, ip, sizeof(ip)) == 0;
+    if (!transport.has_ports && frame_load(frame, l3, ip, GUARD_IPV4) < 0)
         return GUARD_MALFORMED;
     header = (ip[0] & 15) * 4;
     if (ip[0] >> 4 != 4 || header < GUARD_IPV4)
@@ -491,6 +498,8 @@ guard_judge_ipv4(Frame *frame, const struct guard_settings *settings, __u32 l3,
     transport.first = (ip[6] & 0x20) != 0;
     transport.fragmented = transport.first || offset != 0;
     transport.protocol = ip[9];
+    transport.has_ports &= header == GUARD_IPV4;
+    __builtin_memcpy(transport.ports, ip + GUARD_IPV4, sizeof(transport.ports));
     guard_address_ipv4(&source, ip + 12);
     if (offset != 0)
         why = guard_judge_later(frame, offset);
@@ -624,7 +633,7 @@ guard_classify(Frame *frame, const struct guard_settings *settings, struct guard
     __u16 type;
     int why;
 
-    if (frame_load(frame, 0, eth, sizeof(eth)) < 0)
+    if (frame_load_eth(frame, eth) < 0)
         return GUARD_MALFORMED;
     why = guard_check_mac(settings, eth + GUARD_MAC, GUARD_OTHER_MAC);
     if (why != GUARD_PASS)
@@ -789,7 +798,7 @@ guard_is_worth_hearing(Frame *frame, __u8 *eth)
     __u16 type;
     __u8 protocol = 0;
 
-    if (frame_is_tagged(frame) || frame_load(frame, 0, eth, GUARD_ETH) < 0)
+    if (frame_is_tagged(frame) || frame_load_eth(frame, eth) < 0)
         return 0;
     type = guard_get16(eth + 2 * GUARD_MAC);
     if (type == GUARD_ETH_IPV4)
