@@ -12,8 +12,8 @@
  * batch of rounds, outside of the timed part; up to BATCH rounds' devices are thus there in
  * addition to the ports "present".
  *
- * Another macvtapd (--against) has a network namespace of its own, and as many ports there. Each
- * sample of ours has one of it beside it, before and after in turn.
+ * Another macvtapd (--against) is compared with one more of ours: each has a network namespace of
+ * its own with as many ports and nothing else in it, and one follows the other, in turn.
  */
 #include "bench.h"
 #include "test-namespace.h"
@@ -27,7 +27,7 @@
 
 #define BATCH 12
 
-enum { FLOOR, CREATE, SHELL, ECHO, N_TURNS, AGAINST = N_TURNS, N_WAYS };
+enum { FLOOR, CREATE, SHELL, ECHO, N_TURNS, APART = N_TURNS, AGAINST, N_WAYS };
 
 /* One macvtapd. */
 typedef struct Daemon {
@@ -40,15 +40,16 @@ typedef struct Daemon {
 typedef struct Bench {
     char *macvtapd, *macvtap_helper, *bridge_helper, *against;
     int rounds;
-    Daemon ours, other; /* other.client NULL: there is none */
+    Daemon ours;
+    Daemon apart, other; /* only if there is something to compare with */
     Shell *shell;
     Echo *echo;
     GArray *open; /* descriptors of the batch */
 } Bench;
 
 static const char *const way_names[] = {
-    [FLOOR] = "floor_us", [CREATE] = "create_us", [SHELL] = "shell_us", [ECHO] = "echo_us",
-    [AGAINST] = "against_us"};
+    [FLOOR] = "floor_us", [CREATE] = "create_us", [SHELL] = "shell_us",
+    [ECHO] = "echo_us",   [APART] = "apart_us",   [AGAINST] = "against_us"};
 G_STATIC_ASSERT(G_N_ELEMENTS(way_names) == N_WAYS);
 
 /* Each way follows each other one as often as any. */
@@ -77,6 +78,8 @@ attach(Bench *bench, guint way, double *ret_us)
         fd = bare_attach(bench_next_index(), ret_us);
     else if (way == CREATE)
         g_ptr_array_add(bench->ours.made, create_port(&bench->ours, ret_us));
+    else if (way == APART)
+        g_ptr_array_add(bench->apart.made, create_port(&bench->apart, ret_us));
     else if (way == AGAINST)
         g_ptr_array_add(bench->other.made, create_port(&bench->other, ret_us));
     else if (way == SHELL)
@@ -121,6 +124,7 @@ static void
 settle(const Bench *bench)
 {
     daemon_settle(&bench->other);
+    daemon_settle(&bench->apart);
     daemon_settle(&bench->ours);
 }
 
@@ -136,6 +140,7 @@ static void
 remove_batch(Bench *bench)
 {
     delete_made(&bench->ours);
+    delete_made(&bench->apart);
     delete_made(&bench->other);
     close_open(bench);
     bare_delete_group();
@@ -156,23 +161,20 @@ static void
 time_round(Bench *bench, int round, GArray **samples)
 {
     const guint8 *order = orders[round % G_N_ELEMENTS(orders)];
-    gboolean other_first = round / G_N_ELEMENTS(orders) % 2 == 1;
+    gboolean is_even = round % 2 == 0;
 
-    for (guint i = 0; i < N_TURNS; i++) {
-        gboolean both = order[i] == CREATE && bench->other.client;
-
-        if (both && other_first)
-            time_way(bench, AGAINST, samples);
+    for (guint i = 0; i < N_TURNS; i++)
         time_way(bench, order[i], samples);
-        if (both && !other_first)
-            time_way(bench, AGAINST, samples);
-    }
+    if (!bench->against)
+        return;
+    time_way(bench, is_even ? APART : AGAINST, samples);
+    time_way(bench, is_even ? AGAINST : APART, samples);
 }
 
 static void
 make_present(Bench *bench, guint n)
 {
-    Daemon *daemons[] = {&bench->ours, &bench->other};
+    Daemon *daemons[] = {&bench->ours, &bench->apart, &bench->other};
     double us;
 
     for (guint i = 0; i < G_N_ELEMENTS(daemons); i++) {
@@ -186,7 +188,7 @@ static void
 time_level(Bench *bench, guint n_present)
 {
     GArray *samples[N_WAYS];
-    guint n_ways = bench->other.client ? N_WAYS : N_TURNS;
+    guint n_ways = bench->against ? N_WAYS : N_TURNS;
 
     for (guint i = 0; i < N_WAYS; i++)
         samples[i] = samples_new();
@@ -355,9 +357,12 @@ main(int argc, char **argv)
     bench_enter_processes();
     make_ground();
     daemon_init(&bench.ours);
+    daemon_init(&bench.apart);
     daemon_init(&bench.other);
-    if (bench.against)
+    if (bench.against) {
+        daemon_begin(&bench.apart, service_start_apart(bench.macvtapd, BENCH_FOLDER "/apart"));
         daemon_begin(&bench.other, service_start_apart(bench.against, BENCH_FOLDER "/other"));
+    }
     daemon_begin(&bench.ours, service_start(bench.macvtapd, BENCH_FOLDER));
     bench.shell = shell_start();
     bench.echo = echo_start();
@@ -366,6 +371,7 @@ main(int argc, char **argv)
     echo_free(bench.echo);
     shell_free(bench.shell);
     daemon_end(&bench.ours);
+    daemon_end(&bench.apart);
     daemon_end(&bench.other);
     return 0;
 }
