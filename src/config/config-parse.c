@@ -10,6 +10,7 @@
 #include "config-keys.h"
 
 #include "port-error.h"
+#include "suggestion.h"
 
 #include <string.h>
 
@@ -46,6 +47,53 @@ seen_before(Parser *parser, char *take_text)
     return before;
 }
 
+/* What an unknown section was meant to be, for an error; free with g_free(). */
+static char *
+suggest_section(const Field *fields, const char *section)
+{
+    const char *best = NULL;
+    guint least = G_MAXUINT;
+
+    for (; fields->name; fields++) {
+        guint distance =
+            fields->section ? suggestion_distance(section, fields->section) : G_MAXUINT;
+
+        if (distance < least) {
+            best = fields->section;
+            least = distance;
+        }
+    }
+    return best && suggestion_is_near(section, least)
+               ? g_strdup_printf("; did you mean [%s]?", best)
+               : g_strdup("");
+}
+
+/* What an unknown key was meant to be, and where, for an error; free with g_free(). */
+static char *
+suggest_key(const Field *fields, const char *section, const char *key)
+{
+    const Field *best = NULL;
+    guint least = G_MAXUINT;
+
+    for (; fields->name; fields++) {
+        guint distance = fields->key ? suggestion_distance(key, fields->key) : G_MAXUINT;
+
+        /* Of two keys that are as near, the one of this section. */
+        if (distance < least ||
+            (best && distance == least && g_strcmp0(fields->section, section) == 0)) {
+            best = fields;
+            least = distance;
+        }
+    }
+    if (!best || !suggestion_is_near(key, least))
+        return g_strdup("");
+    if (g_str_equal(best->key, key))
+        return g_strdup_printf("; it belongs in section [%s]", best->section);
+    if (g_strcmp0(best->section, section) == 0)
+        return g_strdup_printf("; did you mean '%s'?", best->key);
+    return g_strdup_printf("; did you mean '%s' in section [%s]?", best->key, best->section);
+}
+
 static gboolean
 parse_head(Parser *parser, const char *text, GError **error)
 {
@@ -60,8 +108,9 @@ parse_head(Parser *parser, const char *text, GError **error)
     parser->section = g_strndup(text + 1, length - 2);
     if (!config_section_exists(parser->fields, parser->section)) {
         g_autofree char *name = g_strescape(parser->section, NULL);
+        g_autofree char *hint = suggest_section(parser->fields, parser->section);
 
-        return parser_refuse(parser, error, "unknown section [%.64s]", name);
+        return parser_refuse(parser, error, "unknown section [%.64s]%s", name, hint);
     }
     before = seen_before(parser, g_strdup(parser->section));
     return before == 0 ||
@@ -121,9 +170,12 @@ parse_key(Parser *parser, const char *text, GError **error)
     if (!parser->section)
         return parser_refuse(parser, error, "key '%.64s' stands before any [section]", shown_key);
     field = config_key_find(parser->fields, parser->section, key);
-    if (!field)
-        return parser_refuse(parser, error, "unknown key '%.64s' in section [%s]", shown_key,
-                             parser->section);
+    if (!field) {
+        g_autofree char *hint = suggest_key(parser->fields, parser->section, key);
+
+        return parser_refuse(parser, error, "unknown key '%.64s' in section [%s]%s", shown_key,
+                             parser->section, hint);
+    }
     before = seen_before(parser, g_strconcat(parser->section, "\n", key, NULL));
     if (before > 0)
         return parser_refuse(parser, error,

@@ -316,13 +316,18 @@ test_unknown_keys_and_sections(void **state)
         const char *line;
         const char *message;
     } bad[] = {
-        {"Network", "Parnet=eth1", "lan.network:4: unknown key 'Parnet' in section [Network]"},
-        {"Network", "parent=eth1", ":4: unknown key 'parent' in section [Network]"},
-        {"Network", "MaxPorts=1", ":4: unknown key 'MaxPorts' in section [Network]"},
+        {"Network", "Parnet=eth1",
+         "lan.network:4: unknown key 'Parnet' in section [Network]; did you mean 'Parent'?"},
+        {"Network", "parent=eth1",
+         ":4: unknown key 'parent' in section [Network]; did you mean 'Parent'?"},
+        {"Network", "MaxPorts=1",
+         ":4: unknown key 'MaxPorts' in section [Network]; it belongs in section [Access]"},
+        {"Network", "AllowUser=al", "; did you mean 'AllowUsers' in section [Access]?"},
         {"Network", "Mode[de]=vepa", ":4: unknown key 'Mode[de]' in section [Network]"},
         {"Network", "Pa\\x=\n", ":4: unknown key 'Pa\\\\x'"},
-        {"Acces", "AllowUsers=alice", "lan.network:4: unknown section [Acces]"},
-        {"access", "", ":4: unknown section [access]"},
+        {"Acces", "AllowUsers=alice",
+         "lan.network:4: unknown section [Acces]; did you mean [Access]?"},
+        {"access", "", ":4: unknown section [access]; did you mean [Access]?"},
         {" Access", "", ":4: unknown section [ Access]"},
         {"Network", "[\xc3\xa9]", ":4: unknown section [\\303\\251]"},
     };
@@ -331,6 +336,22 @@ test_unknown_keys_and_sections(void **state)
         g_autofree char *text = with_line(bad[i].section, bad[i].line);
 
         assert_refused(text, bad[i].message);
+    }
+}
+
+/* What has nothing in common with any key is not compared with one. */
+static void
+test_nothing_is_suggested(void **state)
+{
+    g_autofree char *key = with_line("Network", "Colour=red");
+    g_autofree char *section = with_line("Foo", "Colour=red");
+    const char *const texts[] = {key, section};
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_autoptr(GError) error = NULL;
+
+        assert_null(parse_length(texts[i], strlen(texts[i]), &error));
+        assert_null(strchr(error->message, ';'));
     }
 }
 
@@ -471,6 +492,7 @@ main(void)
         cmocka_unit_test(test_bad_values_name_line_key_and_value),
         cmocka_unit_test(test_a_guard_has_so_many_addresses),
         cmocka_unit_test(test_unknown_keys_and_sections),
+        cmocka_unit_test(test_nothing_is_suggested),
         cmocka_unit_test(test_nothing_may_come_twice),
         cmocka_unit_test(test_lines_that_are_nothing),
         cmocka_unit_test(test_white_space_around_lines),
