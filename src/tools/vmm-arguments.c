@@ -5,6 +5,8 @@
 #include "qemu-options.h"
 #include "vmm-command.h"
 
+#include "suggestion.h"
+
 #include <string.h>
 
 typedef enum Token {
@@ -150,6 +152,47 @@ find_token(const char *text, gsize *ret_length, char **ret_which)
     return TOKEN_NONE;
 }
 
+/* The token that a word was meant to be, or NULL; borrowed. */
+static const char *
+find_near_token(const char *word)
+{
+    const char *best = NULL;
+    guint least = G_MAXUINT;
+
+    for (guint i = 0; i < TOKEN_NONE; i++) {
+        guint distance = suggestion_distance(word, token_names[i]);
+
+        if (distance < least) {
+            best = token_names[i];
+            least = distance;
+        }
+    }
+    return suggestion_is_near(word, least) ? best : NULL;
+}
+
+/* "{word}" at text that is no token. QEMU has no use for one: its JSON has quotes behind the brace.
+ * A script may have, and so only a word that is nearly a token is refused there. */
+static gboolean
+check_word(const char *text, gboolean is_qemu, GError **error)
+{
+    gsize length = strspn(text + 1, G_CSET_a_2_z G_CSET_A_2_Z);
+    g_autofree char *word = g_strndup(text + 1, length);
+    const char *end = text + 1 + length, *near;
+
+    end += *end == ',';
+    if (length == 0 || (*end != '}' && *end != ':') || !strchr(end, '}'))
+        return TRUE;
+    near = find_near_token(word);
+    if (near)
+        return arguments_refuse(error, "{%s} is no token; did you mean {%s}?", word, near);
+    return !is_qemu ||
+           arguments_refuse(error,
+                            "{%s} is no token; there are {netdev}, {device}, {fd}, {fds}, "
+                            "{vhostfd}, {vhostfds}, {mac}, {mtu}"
+                            " and {ifname}",
+                            word);
+}
+
 /* The port that which names, as "LABEL" or, if there is no such label, as "N". */
 static gboolean
 find_port(const Expansion *expansion, const char *which, guint *ret_position, GError **error)
@@ -286,7 +329,7 @@ append_token(Expansion *expansion, GString *text, Token token, guint position, i
 }
 
 static char *
-expand_one(Expansion *expansion, const char *argument, GError **error)
+expand_one(Expansion *expansion, const char *argument, gboolean is_qemu, GError **error)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
@@ -298,6 +341,10 @@ expand_one(Expansion *expansion, const char *argument, GError **error)
         Token token = *argument == '{' ? find_token(argument, &length, &which) : TOKEN_NONE;
 
         if (token == TOKEN_NONE) {
+            gboolean is_variable = text->len > 0 && text->str[text->len - 1] == '$';
+
+            if (*argument == '{' && !is_variable && !check_word(argument, is_qemu, error))
+                return NULL;
             g_string_append_c(text, *argument++);
             continue;
         }
@@ -358,7 +405,7 @@ vmm_arguments_expand(const char *const *command, const VmmPort *ports, guint n_p
     }
     expansion.qemu = qemu >= 0 ? command + qemu : NULL;
     for (guint i = 0; command[i]; i++) {
-        char *argument = expand_one(&expansion, command[i], error);
+        char *argument = expand_one(&expansion, command[i], qemu >= 0 && i > (guint)qemu, error);
 
         if (!argument)
             return NULL;

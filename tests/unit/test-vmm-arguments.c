@@ -144,13 +144,17 @@ test_other_braces_stay(void **state)
         "{}",
         "{fd",
         "fd}",
-        "{FD}",
         "{ fd}",
         "{fd }",
-        "{fdx}",
         "{f}",
         "{:lan}",
         "{bash}",
+        "{print}",
+        "{id}",
+        "${mca}",
+        "{mca",
+        "{mca }",
+        "{mac3}",
         "{\"a\":{}}",
         "${HOME}",
         "{netdev",
@@ -166,6 +170,52 @@ test_other_braces_stay(void **state)
     expect(&port, 1, "{{fd}}", "{10}");
     expect(&port, 1, "{x{fd}", "{x10");
     expect(&port, 1, "{\"fd\":{fd}}", "{\"fd\":10}");
+    clear_ports(&port, 1);
+}
+
+/* A word that is nearly a token is refused everywhere, any other in the arguments of QEMU, which
+ * has no use for it. */
+static void
+test_misspelt_tokens(void **state)
+{
+    static const struct {
+        const char *argument, *message;
+    } near[] = {
+        {"{mca}", "{mca} is no token; did you mean {mac}?"},
+        {"tap,fd={fd},mac={mca}", "did you mean {mac}?"},
+        {"{MAC}", "{MAC} is no token; did you mean {mac}?"},
+        {"{fdx}", "did you mean {fd}?"},
+        {"{netdve:lan}", "{netdve} is no token; did you mean {netdev}?"},
+        {"{fdss,}", "did you mean {fds}?"},
+        {"{ifnam}", "did you mean {ifname}?"},
+    };
+    const char *const qemu[] = {"env",      "A={interface}", "qemu-system-x86_64", "-netdev",
+                                "{netdev}", "-device",       "{interface}",        NULL};
+    const char *const json[] = {"qemu-system-x86_64",
+                                "-blockdev",
+                                "{\"driver\":\"file\"}",
+                                "-device",
+                                "{'driver':'e1000'}",
+                                "-netdev",
+                                "{netdev}",
+                                "-device",
+                                "{device}",
+                                NULL};
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) expanded = NULL;
+    VmmUse uses[1];
+    VmmPort port;
+
+    set_port(&port, 0, "lan", 1, 0);
+    for (guint i = 0; i < G_N_ELEMENTS(near); i++)
+        expect_refusal(&port, 1, near[i].argument, near[i].message);
+    assert_null(vmm_arguments_expand(qemu, &port, 1, uses, &error));
+    assert_error_cleared(&error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                         "{interface} is no token; there are {netdev}, ");
+    expanded = vmm_arguments_expand(json, &port, 1, uses, &error);
+    assert_non_null(expanded);
+    assert_string_equal(expanded[2], json[2]);
+    assert_string_equal(expanded[4], json[4]);
     clear_ports(&port, 1);
 }
 
@@ -450,6 +500,7 @@ main(void)
         cmocka_unit_test(test_several_queues),
         cmocka_unit_test(test_host_mtu),
         cmocka_unit_test(test_other_braces_stay),
+        cmocka_unit_test(test_misspelt_tokens),
         cmocka_unit_test(test_several_networks),
         cmocka_unit_test(test_network_named_by_a_number),
         cmocka_unit_test(test_one_network_twice),
