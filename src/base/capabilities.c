@@ -70,3 +70,13 @@ capabilities_keep(guint64 wanted, GError **error)
         return error_set_errno(error, errno, "cannot give up capabilities");
     return TRUE;
 }
+
+gboolean
+capabilities_are_held(guint64 wanted)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {0};
+
+    return syscall(SYS_capget, &header, data) == 0 &&
+           (join(data[0].permitted, data[1].permitted) & wanted) == wanted;
+}

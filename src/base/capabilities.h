@@ -8,3 +8,6 @@
  * all), of those that we have. To be called first, before anything is read.
  */
 gboolean capabilities_keep(guint64 wanted, GError **error);
+
+/* Whether we may have all of these now. */
+gboolean capabilities_are_held(guint64 wanted);

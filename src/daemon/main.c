@@ -87,6 +87,11 @@ start(const Options *options, GError **error)
     g_autoptr(GError) unguarded = NULL;
     Datapath *datapath;
 
+    /* What would fail first for want of them does not say so. */
+    if (geteuid() != 0 && !capabilities_are_held(declared_capabilities())) {
+        g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_PERM, "must be started as root");
+        return NULL;
+    }
     /* CAP_SETPCAP: to narrow the bounding set once more. */
     if (!capabilities_keep(declared_capabilities() | at_first, error))
         return NULL;

@@ -57,3 +57,11 @@ def test_a_reload_with_an_error_keeps_the_seed(daemon):
     assert draw(daemon) == mac
     # The networks are another matter.
     assert {network["name"] for network in daemon.ctl_json("network", "list")["networks"]} == {"lan", "new"}
+
+
+def test_only_root_starts_it(daemon):
+    daemon.stop()
+    with pytest.raises(Ended) as ended:
+        daemon.start(wrapper=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+    assert ended.value.status == 1 and ended.value.text.splitlines()[-1] == "macvtapd: must be started as root"
+    daemon.start()
