@@ -75,9 +75,16 @@ fail(GError *cause, GError **error)
 {
     gboolean timed_out = g_error_matches(cause, VARLINK_ERROR, VARLINK_ERROR_TIMED_OUT);
 
-    g_set_error(error, MACVTAP_ERROR, timed_out ? MACVTAP_ERROR_TIMED_OUT : MACVTAP_ERROR_PROTOCOL,
-                timed_out ? "macvtapd does not answer: %s" : "connection to macvtapd: %s",
-                cause->message);
+    /* It cannot say why to a caller whose connection it does not take. */
+    if (g_error_matches(cause, VARLINK_ERROR, VARLINK_ERROR_CLOSED))
+        g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_PROTOCOL,
+                    "macvtapd closed the connection: it has ended, or you have as many connections"
+                    " to it open as it allows");
+    else
+        g_set_error(error, MACVTAP_ERROR,
+                    timed_out ? MACVTAP_ERROR_TIMED_OUT : MACVTAP_ERROR_PROTOCOL,
+                    timed_out ? "macvtapd does not answer: %s" : "connection to macvtapd: %s",
+                    cause->message);
     g_error_free(cause);
     return FALSE;
 }

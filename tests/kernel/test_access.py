@@ -241,6 +241,10 @@ def test_user_does_not_take_all_descriptors(daemons, host, station):
     assert hog.stdout.readline() == b"connected\n"
     port = daemon.ctl_json("port", "create", "--network=lan")
     daemon.ctl("port", "delete", port["id"])
+    refused = daemon.ctl("port", "list", user="nobody", check=False)
+    assert refused.returncode == 1
+    assert refused.stderr == ("macvtapctl: macvtapd closed the connection: it has ended, or you have as many connections to it open"
+                              " as it allows\n")
     hog.stdin.close()
     hog.wait()
 

@@ -586,7 +586,7 @@ test_watch(void **state)
     assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_PROTOCOL, "event");
     descriptor_clear(&fixture->service);
     assert_false(macvtap_client_next_event(fixture->client, &event, &port, &error));
-    assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_PROTOCOL, "connection to macvtapd");
+    assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_PROTOCOL, "closed the connection");
 }
 
 static void
@@ -631,7 +631,7 @@ test_closed_connection(void **state)
     send_bytes(fixture->service, "{\"par", 6, NULL);
     descriptor_clear(&fixture->service);
     assert_false(macvtap_client_delete(fixture->client, "web", &error));
-    assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_PROTOCOL, "connection to macvtapd");
+    assert_error_cleared(&error, MACVTAP_ERROR, MACVTAP_ERROR_PROTOCOL, "closed the connection");
 }
 
 static void
