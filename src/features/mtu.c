@@ -52,6 +52,20 @@ look_at_parent(FeatureHost *host, Port *port)
         port->parent_mtu = parent.mtu;
 }
 
+/* A warning is for what the guest may suffer from: that its MTU sank with the parent's. */
+static void
+say_followed(const Port *port, guint mtu)
+{
+    gboolean warn = !port->mtu_by_network && mtu < port->mtu;
+
+    if (!port->mtu_by_network && mtu == port->wanted_mtu)
+        g_message("port %s: its MTU is %u again, as its parent's allows", port->name, mtu);
+    else
+        g_log(G_LOG_DOMAIN, warn ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE,
+              "port %s: its MTU is now %u, it was %u (%s has changed)", port->name, mtu, port->mtu,
+              port->mtu_by_network ? "its network's MTU=" : "the parent's");
+}
+
 static gboolean
 mtu_follow(FeatureHost *host, Port *port, const LinkInfo *device, gboolean by_parent)
 {
@@ -59,9 +73,7 @@ mtu_follow(FeatureHost *host, Port *port, const LinkInfo *device, gboolean by_pa
         look_at_parent(host, port);
     if (device->mtu == port->mtu || device->mtu != wanted_mtu(port))
         return FALSE;
-    g_log(G_LOG_DOMAIN, port->mtu_by_network ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_WARNING,
-          "port %s: its MTU is now %u, it was %u (%s has changed)", port->name, device->mtu,
-          port->mtu, port->mtu_by_network ? "its network's MTU=" : "the parent's");
+    say_followed(port, device->mtu);
     port->mtu_by_network = FALSE;
     port->is_mtu_told = TRUE;
     if (port->wanted_mtu == 0)

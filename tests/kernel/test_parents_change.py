@@ -53,6 +53,7 @@ def test_mtu_sinks_and_is_regained(daemon, host, port, watcher):
     # The kernel does not raise it again with the parent's; and nothing above what the port was made with is its own.
     host.ip("link", "set", "eth0", "mtu", "9000")
     assert watcher.reply() == {"event": "changed", "port": port}
+    assert "macvtapd: port vm: its MTU is 1500 again, as its parent's allows\n" in daemon.messages()
     host.ip("link", "set", "eth0", "mtu", "1000")
     assert watcher.reply() == {"event": "changed", "port": {**port, "mtu": 1000}}
     daemon.stop()
