@@ -233,6 +233,40 @@ make_port(const Run *run, MacvtapClient *client, const NetworkOption *option,
     return port;
 }
 
+static gboolean
+is_own_port(const Run *run, const char *id)
+{
+    for (guint i = 0; i < run->ports->len; i++) {
+        if (g_str_equal(macvtap_port_get_id(run->ports->pdata[i]), id))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* A second guest with the -name of another on the network gets a MAC that the first one has not,
+ * and has it only as long as the first one runs: somebody who started one VM twice should know. */
+static void
+note_namesake(const Run *run, MacvtapClient *client, const MacvtapPort *port,
+              const char *guest_name)
+{
+    g_autoptr(MacvtapPort) first = NULL;
+    g_autofree char *users = NULL;
+
+    if (g_str_equal(macvtap_port_get_name(port), guest_name))
+        return;
+    first = macvtap_client_get_port(client, guest_name, FALSE, NULL);
+    if (!first || is_own_port(run, macvtap_port_get_id(first)) ||
+        !g_str_equal(macvtap_port_get_network(first), macvtap_port_get_network(port)))
+        return;
+    users = queue_users_describe(macvtap_port_get_id(first));
+    g_printerr("macvtap-run: note: port %s on network %s (MAC %s%s%s) is of a guest with the same "
+               "-name; this guest gets port %s, MAC"
+               " %s\n",
+               macvtap_port_get_name(first), macvtap_port_get_network(first),
+               macvtap_port_get_mac_address(first), users[0] ? ", open in " : "", users,
+               macvtap_port_get_name(port), macvtap_port_get_mac_address(port));
+}
+
 /* As QEMU's -name has it, so that a guest keeps its MAC; NULL: it is not known. */
 static char *
 find_guest_name(const char *const *command)
@@ -252,12 +286,14 @@ make_ports(Run *run, GError **error)
     if (!client)
         return FALSE;
     for (guint i = 0; i < run->options->len; i++) {
-        MacvtapPort *port = make_port(run, client, &g_array_index(run->options, NetworkOption, i),
-                                      guest_name, error);
+        const NetworkOption *option = &g_array_index(run->options, NetworkOption, i);
+        MacvtapPort *port = make_port(run, client, option, guest_name, error);
 
         if (!port)
             return FALSE;
         g_ptr_array_add(run->ports, port);
+        if (guest_name && !option->port && !option->name)
+            note_namesake(run, client, port, guest_name);
     }
     return TRUE;
 }

@@ -648,6 +648,20 @@ def test_guest_keeps_its_mac_by_its_name(daemon):
     assert daemon.settle() == []
 
 
+def test_second_guest_of_a_name(daemon):
+    """It gets another port, and that is told with the first one's, unless both are of the same guest."""
+    qemu = fake_qemu(daemon)
+    assert run(daemon, ["lan", "lan"], qemu, "-name", "web").stderr == ""
+    daemon.settle()
+    daemon.ctl("port", "create", "--network=lan", "--name=web", f"--mac={MAC}")
+    line = run(daemon, ["lan"], qemu, "-name", "web").stderr
+    check_line(line, "macvtap-run", f"port web on network lan (MAC {MAC}) is of a guest with the same -name; this guest gets port p")
+    for option in "lan,name=other", f"lan,mac={MAC[:-2]}99,name=third":
+        assert run(daemon, [option], qemu, "-name", "web").stderr == ""
+    daemon.ctl("port", "delete", "web")
+    assert daemon.settle() == []
+
+
 # -- ports that are there --------------------------------------------------------------------------------------
 
 
