@@ -4,6 +4,7 @@
 #include "macvtapctl.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <unistd.h>
 
 #define OF_DAEMON "_SYSTEMD_UNIT=macvtapd.service"
@@ -35,10 +36,17 @@ add_port(GPtrArray *words, const char *port)
     }
 }
 
+/* A folder alone is none: journald makes it where it has been told to keep nothing, and images have
+ * it. */
 static gboolean
 has_journal(void)
 {
-    return access("/run/log/journal", F_OK) == 0 || access("/var/log/journal", F_OK) == 0;
+    glob_t found = {0};
+    gboolean any = glob("/run/log/journal/*/*.journal", 0, NULL, &found) == 0 ||
+                   glob("/var/log/journal/*/*.journal", 0, NULL, &found) == 0;
+
+    globfree(&found);
+    return any;
 }
 
 static gboolean

@@ -246,7 +246,8 @@ def test_journal_of_others_is_not_ours(daemons, host, station):
 @pytest.fixture
 def ctl_log(host):
     """macvtapctl log in a machine with a journal whose journalctl says what it was asked."""
-    host.run("mkdir", "-p", "/run/bin", "/run/log/journal")
+    host.run("mkdir", "-p", "/run/bin", "/run/log/journal/0123")
+    host.run("touch", "/run/log/journal/0123/system.journal")
     host.run("mount", "-t", "tmpfs", "none", "/var/log")
     journalctl = pathlib.Path(host.path("/run/bin/journalctl"))
     journalctl.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n", encoding="ascii")
@@ -277,5 +278,6 @@ def test_log_without_a_journal(ctl_log, host):
     check_refused(ctl_log("log", path="/run/none"), REFUSED, "cannot run journalctl", "standard error")
     check_refused(ctl_log("log", "extra"), USAGE, "unexpected argument 'extra'; usage: macvtapctl log")
     check_refused(ctl_log("log", "-n", "-5"), USAGE, "-n")
-    host.run("rmdir", "/run/log/journal")
-    check_refused(ctl_log("log"), REFUSED, "this machine keeps no journal")
+    for command in ["rm", "/run/log/journal/0123/system.journal"], ["rmdir", "/run/log/journal/0123", "/run/log/journal"]:
+        host.run(*command)
+        check_refused(ctl_log("log"), REFUSED, "this machine keeps no journal", "its standard error")
