@@ -94,27 +94,32 @@ field_text(const MacvtapPort *port, const Field *field)
         return domain_process_text(port);
     if (g_str_equal(field->name, "openQueues"))
         return open_queues_text(port);
+    if (g_str_equal(field->name, "state"))
+        return g_strdup(ctl_port_state(port));
     text = macvtap_port_get_text(port, field->name);
     if (field->truths && text[0])
         return g_strdup(field->truths[g_str_equal(text, "yes")]);
     return g_steal_pointer(&text);
 }
 
-/* A field that is not there, or a count of 0, is not worth a line. */
+/* A field that is not there, or a count of 0, is not worth a line; but that no packet has passed is
+ * what one looks for. */
 static void
-append_line(GString *lines, const char *label, const char *text)
+append_line(GString *lines, const Field *field, const char *text)
 {
-    if (text[0] && !g_str_equal(text, "0"))
-        g_string_append_printf(lines, "%s%-10s %s", lines->len > 0 ? "\n" : "", label, text);
+    gboolean is_packets = g_str_has_prefix(field->name, "statistics.");
+
+    if (text[0] && (is_packets || !g_str_equal(text, "0")))
+        g_string_append_printf(lines, "%s%-10s %s", lines->len > 0 ? "\n" : "", field->label, text);
 }
 
 static void
-append_addresses(GString *lines, const char *label, const MacvtapPort *port)
+append_addresses(GString *lines, const Field *field, const MacvtapPort *port)
 {
     g_auto(GStrv) addresses = macvtap_port_get_seen_addresses(port);
 
     for (char **address = addresses; *address; address++)
-        append_line(lines, label, *address);
+        append_line(lines, field, *address);
 }
 
 static void
@@ -129,9 +134,9 @@ print_port(const MacvtapPort *port)
             around && text[0] ? g_strdup_printf("%s%s%s", around[0], text, around[1]) : NULL;
 
         if (g_str_equal(field->name, "seenAddresses"))
-            append_addresses(lines, field->label, port);
+            append_addresses(lines, field, port);
         else if (field->label)
-            append_line(lines, field->label, whole ? whole : text);
+            append_line(lines, field, whole ? whole : text);
         else if (whole)
             g_string_append(lines, whole);
     }
@@ -215,7 +220,7 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
     g_autoptr(MacvtapPort) port = NULL;
     int status;
 
-    if (!ctl_parse(ctl, field_options_entries(options), &argc, &argv, 0, 0, "", error))
+    if (!ctl_parse(ctl, field_options_entries(options), &argc, &argv, 0, 0, "--network NET", error))
         return 2;
     request.fields = field_options_check(options, error);
     if (!request.fields)

@@ -251,6 +251,7 @@ def test_list_of_a_network_that_is_not_there(daemon):
     (["network"], ["network needs a command", "list, show"]),
     (["port", "lst"], ["unknown command 'port lst'", "list, show, create, set, delete"]),
     (["prot", "list"], ["unknown command 'prot'"]),
+    (["port", "create", "lan"], ["unexpected argument 'lan'; usage: macvtapctl port create --network NET"]),
 ])
 def test_half_a_command(daemon, words, said):
     check_refused(daemon.ctl(*words, check=False), USAGE, *said)
@@ -620,6 +621,23 @@ def test_mtu_that_the_guest_is_not_told(daemon):
         if told:
             check_line(done.stderr, "macvtap-run", "the MTU of network lan is 1400", "host_mtu={mtu}")
     assert daemon.settle() == []
+
+
+def shown(daemon, port):
+    """What port show prints: label -> text."""
+    lines = daemon.ctl("port", "show", port).stdout.splitlines()
+    return {line[:10].strip(): line[11:] for line in lines}
+
+
+def test_port_show_says_one_thing_of_its_state(daemon):
+    """Not active beside a link that is down; and counters also while they are 0."""
+    daemon.ctl("port", "create", "--network=lan", "--name=web", "--link=down")
+    lines = shown(daemon, "web")
+    assert (lines["state"], lines["link"], lines["received"], lines["sent"]) == ("link-down", "down", "0", "0")
+    daemon.ctl("port", "set", "web", "--link=up")
+    lines = shown(daemon, "web")
+    assert lines["state"] == "active" and "MAC resets" not in lines
+    daemon.ctl("port", "delete", "web")
 
 
 def test_dry_run_and_verbose(daemon):
