@@ -140,6 +140,10 @@ network_option_parse(const char *text, NetworkOption *ret_option, GError **error
     gboolean named = words[0] && !strchr(words[0], '=');
 
     *ret_option = (NetworkOption){.check_mac = TRUE};
+    /* GOption takes "-n=lan" for the value "=lan". */
+    if (text[0] == '=')
+        return arguments_refuse(error, "'%s' begins with '='; write -n %s or --network=%s", text,
+                                text + 1, text + 1);
     if (named)
         ret_option->network = g_strdup(words[0]);
     if (!take_pairs(&parsing, words + named, error))
@@ -159,6 +163,9 @@ port_option_parse(const char *text, NetworkOption *ret_option, GError **error)
     Parsing parsing = {"port", text, ret_option, NULL};
 
     *ret_option = (NetworkOption){.check_mac = TRUE};
+    if (text[0] == '=')
+        return arguments_refuse(error, "'%s' begins with '='; write -p %s or --port=%s", text,
+                                text + 1, text + 1);
     if (!words[0] || !words[0][0])
         return arguments_refuse(error, "--port=%s names no port", text);
     ret_option->port = g_strdup(words[0]);

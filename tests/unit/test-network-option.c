@@ -80,7 +80,9 @@ test_refusals(void **state)
         {"lan,", "is not key=value"},
         {"lan,web", "'web' in --network=lan,web is not key=value"},
         {"name=web", "names no network"},
-        {"=", "unknown key ''"},
+        {"=", "'=' begins with '='"},
+        {"=lan,queues=2",
+         "'=lan,queues=2' begins with '='; write -n lan,queues=2 or --network=lan,queues=2"},
         {"lan,speed=9", "unknown key 'speed'"},
         {"lan,Mac=52:54:00:00:00:01", "unknown key 'Mac'"},
         {"lan,parent=eth0,mode=bridge", "a network and a parent at once"},
@@ -140,6 +142,7 @@ test_refused_ports(void **state)
 {
     static const char *const rows[][2] = {
         {"", "--port= names no port"},
+        {"=web", "write -p web or --port=web"},
         {",queues=2", "names no port"},
         {"web,2", "'2' in --port=web,2 is not key=value"},
         {"web,mac=52:54:00:00:00:01", "unknown key 'mac' (--port has queues"},
