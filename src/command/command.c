@@ -56,7 +56,9 @@ gboolean
 ctl_parse(Ctl *ctl, const GOptionEntry *entries, int *argc, char ***argv, int min, int max,
           const char *arguments, GError **error)
 {
-    const ArgumentsSyntax syntax = {.own = entries, .arguments = arguments, .min = min, .max = max};
+    g_autofree char *summary = g_strdup_printf("%s.", ctl->help);
+    const ArgumentsSyntax syntax = {
+        .own = entries, .arguments = arguments, .summary = summary, .min = min, .max = max};
 
     return ctl_parse_syntax(ctl, syntax, argc, argv, error);
 }
@@ -217,6 +219,7 @@ command_run(Ctl *ctl, int argc, char **argv, GError **error)
         return 1;
     name_program(ctl->program, command->first, command->second);
     words = command->second ? 2 : 1;
+    ctl->help = command->help;
     return command->run(ctl, argc - words, argv + words, error);
 }
 

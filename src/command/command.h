@@ -14,6 +14,7 @@ typedef struct CommandProgram CommandProgram;
 /* What a command gets besides its own arguments. */
 typedef struct Ctl {
     const CommandProgram *program;
+    const char *help;    /* what the command does, for its --help; borrowed */
     char *socket;        /* --socket: macvtapd's; NULL: the default */
     gboolean json;       /* --json */
     char *uri;           /* --connect: libvirt's; NULL: its default */

@@ -14,9 +14,9 @@ static const Command commands[] = {
      "Give a domain a port, or make one of an interface that it has"},
     {"detach", NULL, ctl_detach,
      "DOMAIN TARGET|MAC [--direct] [--live] [--config] [--timeout SECONDS]",
-     "Take a port away from it"},
-    {"list", NULL, ctl_list, "", "The ports of all domains"},
-    {"check", NULL, ctl_check, "DOMAIN", "Look for what would keep it from starting"},
+     "Take a port away from a domain"},
+    {"list", NULL, ctl_list, "", "List the ports of all domains, and what is wrong with them"},
+    {"check", NULL, ctl_check, "DOMAIN", "Look for what would keep a domain from its network"},
     {"hook", NULL, ctl_hook, "", "Look whether libvirt knows macvtapd's hook"},
     {"xml", NULL, ctl_xml,
      "--network NET [--template NAME] [--domain NAME] [--mac MAC] [--target IFNAME] [--model MODEL]"

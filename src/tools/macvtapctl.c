@@ -9,10 +9,10 @@
 #define LOOK_AT_PROCESSES (CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH))
 
 static const Command commands[] = {
-    {"network", "list", ctl_network_list, "", "The networks you may use"},
-    {"network", "show", ctl_network_show, "NET", "One network and its ports"},
-    {"port", "list", ctl_port_list, "[--network NET]", "Your ports"},
-    {"port", "show", ctl_port_show, "PORT", "One port, by id, name or interface",
+    {"network", "list", ctl_network_list, "", "List the networks you may use"},
+    {"network", "show", ctl_network_show, "NET", "Show one network and its ports"},
+    {"port", "list", ctl_port_list, "[--network NET]", "List your ports (root: everybody's)"},
+    {"port", "show", ctl_port_show, "PORT", "Show one port, by id, name or interface",
      .capabilities = LOOK_AT_PROCESSES},
     {"port", "create", ctl_port_create, "", "Make a port", .capabilities = LOOK_AT_PROCESSES,
      .options = FIELD_USE_REQUEST},
@@ -22,9 +22,9 @@ static const Command commands[] = {
     {"port", "open", ctl_port_open, "PORT[,KEY=VALUE...] -- CMD [ARG...]",
      "Start CMD with the queues of a port, as macvtap-run --port does", .starts_programs = TRUE},
     {"domain", NULL, ctl_domain, "attach|detach|list|check|hook|xml ...",
-     "Ports in libvirt's domains (see macvtapctl domain --help)", .starts_programs = TRUE},
-    {"log", NULL, ctl_log, "[--port PORT] [--follow|-f] [-n N]",
-     "Who got which port, who was refused one, and why ports ended (by journalctl)"},
+     "Manage ports in libvirt's domains (see macvtapctl domain --help)", .starts_programs = TRUE},
+    {"log", NULL, ctl_log, "[--port PORT] [--follow|-f] [--lines|-n N]",
+     "Show who got which port, who was refused one, and why ports ended (by journalctl)"},
     {"monitor", NULL, ctl_monitor, "", "Show changes as they happen"},
     {"reload", NULL, ctl_reload, "", "Have macvtapd read its files again, and say what came of it"},
     {"doctor", NULL, ctl_doctor, "", "Look for what would keep a VM from its network",

@@ -302,15 +302,16 @@ def test_help_and_version(daemon, name):
 
 @pytest.mark.parametrize("words", [
     "network list", "network show", "port list", "port show", "port create", "port set", "port delete", "port open", "monitor",
-    "doctor",
+    "log", "reload", "doctor",
 ])
 def test_help_of_a_command(daemon, words):
-    """It names the command, and the table of all commands has its options."""
+    """It names the command and says what it does, and the table of all commands has its options."""
     shown = daemon.ctl(*words.split(), "--help").stdout
+    assert re.search(r"\n\n([A-Z][^\n;.]+)[;.]", shown).group(1) in daemon.ctl("--help").stdout
     assert f"macvtapctl {words} [OPTION" in shown
     (line,) = re.findall(rf"^  {words}\b.*$", daemon.ctl("--help").stdout, re.M)
-    common = {"--socket", "--json", "--version"}
-    assert set(re.findall(r"^ +(--[a-z]+)", shown, re.M)) == set(re.findall(r"--[a-z]+", line)) | common
+    common = {"--socket", "--json", "--version", "--help"}
+    assert set(re.findall(r"^ +(?:-[a-z], )?(--[a-z]+)", shown, re.M)) == set(re.findall(r"--[a-z]+", line)) | common
     assert daemon.ctl("help", *words.split()).stdout == shown
 
 

@@ -200,6 +200,7 @@ def test_options_of_macvtapctl_itself(site):
     assert elsewhere.returncode == 1 and "cannot connect to /nonexistent" in elsewhere.stderr
     shown = site.daemon.ctl("help", "domain", "attach").stdout
     assert "macvtapctl domain attach [OPTION" in shown and shown == site.daemon.ctl("domain", "attach", "--help").stdout
+    assert "\n\nGive a domain a port, or make one of an interface that it has.\n\n" in shown
     assert site.daemon.ctl("help", "domain").stdout == site.daemon.ctl("domain", "--help").stdout
     assert site.daemon.ctl("domain", "list", "--version").stdout == site.daemon.ctl("--version").stdout
 
