@@ -83,19 +83,69 @@ doctor_check_parents(Doctor *doctor)
     }
 }
 
-/* It may be meant so: a trunk whose guests use no tags themselves loses nothing. */
+/* Whether guests of the network use that tag: it lists theirs, or does not know. */
+static gboolean
+uses_tag(const Doctor *doctor, const char *network, guint tag)
+{
+    g_autofree char *tags = NULL;
+    g_auto(GStrv) words = NULL;
+
+    for (guint i = 0; i < doctor->networks->len && !tags; i++) {
+        if (g_str_equal(macvtap_network_get_name(doctor->networks->pdata[i]), network))
+            tags = macvtap_network_get_text(doctor->networks->pdata[i], "guestVlans");
+    }
+    if (!tags || !tags[0])
+        return TRUE;
+    words = g_strsplit(tags, " ", -1);
+    for (char **word = words; *word; word++) {
+        guint first, last;
+        int n = sscanf(*word, "%u-%u", &first, &last);
+
+        if (n > 0 && tag >= first && tag <= (n > 1 ? last : first))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* The kernel gives a VLAN device, ours or the host's, the frames with its tag before any port on
+ * the trunk sees them. */
+static void
+note_taken_vlans(Doctor *doctor, const char *network, const LinkInfo *trunk)
+{
+    for (guint i = 0; i < doctor->links->len; i++) {
+        const LinkInfo *link = &g_array_index(doctor->links, LinkInfo, i);
+        char name[INTERFACE_NAME_TEXT_SIZE], trunk_name[INTERFACE_NAME_TEXT_SIZE];
+
+        if (!g_str_equal(link->kind, "vlan") || link->lower_index != trunk->index ||
+            !uses_tag(doctor, network, link->vlan_id))
+            continue;
+        doctor_note(doctor, "network", network,
+                    "nothing, unless guests of this network use that tag themselves: then give"
+                    " them or the VLAN device another parent",
+                    "its guests do not get the frames of %s %u on %s: the VLAN device %s takes"
+                    " them",
+                    link->vlan_is_outer ? "802.1ad VLAN" : "VLAN", link->vlan_id,
+                    interface_name_format(trunk->name, trunk_name),
+                    interface_name_format(link->name, name));
+    }
+}
+
+/* Only where there are guests. It may be meant so: a trunk whose guests use no tags loses nothing.
+ */
 void
 doctor_check_taken_vlans(Doctor *doctor)
 {
-    for (guint i = 0; i < doctor->networks->len; i++) {
-        const MacvtapNetwork *network = doctor->networks->pdata[i];
-        g_auto(GStrv) taken = macvtap_network_get_taken_vlans(network);
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
-        for (char **text = taken; *text; text++)
-            doctor_note(doctor, "network", macvtap_network_get_name(network),
-                        "nothing, unless guests of this network use that tag themselves: then give"
-                        " one of the two networks another parent or tag",
-                        "%s", *text);
+    for (guint i = 0; i < doctor->ports->len; i++) {
+        const MacvtapPort *port = doctor->ports->pdata[i];
+        g_autofree char *vlan = macvtap_port_get_text(port, "vlan");
+        const char *network = macvtap_port_get_network(port);
+        const LinkInfo *trunk = doctor_find_link(doctor, macvtap_port_get_parent(port));
+
+        if (trunk && !vlan[0] &&
+            g_hash_table_add(seen, g_strdup_printf("%s\n%s", network, trunk->name)))
+            note_taken_vlans(doctor, network, trunk);
     }
 }
 

@@ -80,6 +80,75 @@ doctor_check_links(Doctor *doctor)
     }
 }
 
+/* Whether the network lists any; one that was described in place has none. */
+static gboolean
+network_has_sources(const Doctor *doctor, const char *name)
+{
+    for (guint i = 0; i < doctor->networks->len; i++) {
+        const MacvtapNetwork *network = doctor->networks->pdata[i];
+        g_autofree char *sources = macvtap_network_get_text(network, "sources");
+
+        if (sources[0] && g_str_equal(macvtap_network_get_name(network), name))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+note_networks_without_sources(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->networks->len; i++) {
+        const MacvtapNetwork *network = doctor->networks->pdata[i];
+        const char *name = macvtap_network_get_name(network);
+
+        if (g_strcmp0(macvtap_network_get_mode(network), "source") == 0 &&
+            macvtap_network_get_n_ports(network) == 0 && !network_has_sources(doctor, name))
+            doctor_note(doctor, "network", name,
+                        "list the senders in Sources=, then macvtapctl reload",
+                        "it is in source mode without Sources=: a port on it receives nothing "
+                        "until it has sources of its own");
+    }
+}
+
+/* In source mode a port takes frames from those that are listed: the network's, or its own. */
+void
+doctor_check_sources(Doctor *doctor)
+{
+    note_networks_without_sources(doctor);
+    for (guint i = 0; i < doctor->ports->len; i++) {
+        const MacvtapPort *port = doctor->ports->pdata[i];
+        g_autofree char *own = macvtap_port_get_text(port, "sources");
+        g_autofree char *remedy = NULL;
+
+        if (!is_active(port) || !g_str_equal(macvtap_port_get_mode(port), "source") || own[0] ||
+            network_has_sources(doctor, macvtap_port_get_network(port)))
+            continue;
+        remedy = g_strdup_printf("list the senders in Sources= of the network, or for this port:"
+                                 " macvtapctl port set %s --sources MAC[,MAC...]",
+                                 macvtap_port_get_name(port));
+        doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy,
+                       "it is in source mode and no source is listed: its guest receives nothing");
+    }
+}
+
+/* "Parent, VLAN": the keys of the network's file whose values it does not have. */
+void
+doctor_check_outdated(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->ports->len; i++) {
+        const MacvtapPort *port = doctor->ports->pdata[i];
+        g_autofree char *keys = macvtap_port_get_text(port, "outdated");
+
+        if (is_active(port) && keys[0])
+            doctor_note(doctor, "port", macvtap_port_get_name(port),
+                        "stop its guest and start it again when it suits (a port made by hand:"
+                        " delete it and make it anew)",
+                        "network %s has changed since it was made, and it still is as before"
+                        " in: %s",
+                        macvtap_port_get_network(port), keys);
+    }
+}
+
 void
 doctor_check_mtu(Doctor *doctor)
 {

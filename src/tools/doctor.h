@@ -112,6 +112,8 @@ void doctor_check_files(Doctor *doctor);
 void doctor_check_devices(Doctor *doctor);
 void doctor_check_repairs(Doctor *doctor);
 void doctor_check_links(Doctor *doctor);
+void doctor_check_sources(Doctor *doctor);
+void doctor_check_outdated(Doctor *doctor);
 void doctor_check_mtu(Doctor *doctor);
 void doctor_check_macs(Doctor *doctor);
 void doctor_check_users(Doctor *doctor);

@@ -144,8 +144,11 @@ def test_tag_that_another_network_takes(running, host, station):
         (descriptor,) = connection.take_descriptors()
         with Tap(descriptor) as tap:
             assert hears_tag(tap, mac, wire, 100)
+            assert "the VLAN device" not in running.ctl("doctor", check=False).stdout
             running.ctl("port", "create", "--network=office", "--name=desk")
             assert not hears_tag(tap, mac, wire, 100)
+            assert "note     network trunk: its guests do not get the frames of VLAN 100 on eth0: the VLAN device" \
+                in running.ctl("doctor", check=False).stdout
             assert hears_tag(tap, mac, wire, 200)
             running.ctl("port", "delete", "desk")
             assert hears_tag(tap, mac, wire, 100)

@@ -413,6 +413,87 @@ test_strays(void **state)
     }
 }
 
+/* In source mode somebody must be listed, by the network or the port. */
+static void
+test_sources(void **state)
+{
+    Doctor *doctor = *state;
+
+    add_port(doctor, "");
+    add_network(doctor, "'name':'lan','mode':'bridge','parents':['eth0']");
+    expect(doctor, doctor_check_sources, NULL);
+    add_network(
+        doctor,
+        "'name':'listed','mode':'source','parents':['eth0'],'sources':['52:54:00:00:00:09']");
+    add_port(doctor, "'name':'one','network':'listed','mode':'source'");
+    add_port(doctor, "'name':'two','network':'parent=eth0,mode=source','mode':'source','sources':['"
+                     "52:54:00:00:00:09']");
+    add_port(doctor, "'name':'off','network':'empty','mode':'source','state':'parent-gone'");
+    expect(doctor, doctor_check_sources, NULL);
+    add_network(doctor, "'name':'empty','mode':'source','parents':['eth0']");
+    expect(doctor, doctor_check_sources,
+           "note network empty: it is in source mode without Sources=", NULL);
+    assert_int_equal(doctor_count_problems(doctor), 0);
+    add_port(doctor, "'name':'three','network':'empty','mode':'source'");
+    expect(doctor, doctor_check_sources,
+           "problem port three: it is in source mode and no source is listed",
+           "macvtapctl port set three --sources", NULL);
+    assert_int_equal(doctor_count_problems(doctor), 1);
+}
+
+static void
+test_outdated(void **state)
+{
+    Doctor *doctor = *state;
+
+    add_port(doctor, "");
+    add_port(doctor, "'name':'gone','state':'parent-gone','outdated':['Mode']");
+    expect(doctor, doctor_check_outdated, NULL);
+    add_port(doctor, "'name':'old','outdated':['Parent','VLAN']");
+    expect(doctor, doctor_check_outdated,
+           "note port old: network lan has changed since it was made",
+           "in: Parent VLAN | stop its guest", NULL);
+}
+
+static void
+add_vlan_link(Doctor *doctor, const char *name, int index, int trunk, guint16 tag)
+{
+    LinkInfo *link = add_link(doctor, name, index);
+
+    g_strlcpy(link->kind, "vlan", sizeof link->kind);
+    link->lower_index = trunk;
+    link->vlan_id = tag;
+}
+
+/* F5: a VLAN device takes frames from guests that there are, whoever made it. */
+static void
+test_taken_vlans(void **state)
+{
+    Doctor *doctor = *state;
+
+    add_link(doctor, "eth0", 2);
+    add_vlan_link(doctor, "eth0.100", 3, 2, 100);
+    add_vlan_link(doctor, "eth1.200", 4, 9, 200);
+    add_network(doctor, "'name':'lan','mode':'bridge','parents':['eth0']");
+    expect(doctor, doctor_check_taken_vlans, NULL);
+    add_port(doctor, "'network':'office','parent':'eth0','trunk':'eth0','vlan':'100'");
+    expect(doctor, doctor_check_taken_vlans, NULL);
+    add_port(doctor, "");
+    add_port(doctor, "'name':'other'");
+    expect(doctor, doctor_check_taken_vlans,
+           "note network lan: its guests do not get the frames of VLAN 100 on eth0: the VLAN "
+           "device eth0.100 takes them",
+           NULL);
+    assert_int_equal(doctor->findings->len, 1);
+    g_ptr_array_set_size(doctor->networks, 0);
+    add_network(doctor,
+                "'name':'lan','mode':'bridge','parents':['eth0'],'guestVlans':['7','200-210']");
+    expect(doctor, doctor_check_taken_vlans, NULL);
+    add_vlan_link(doctor, "eth0.205", 5, 2, 205);
+    expect(doctor, doctor_check_taken_vlans, "VLAN 205", NULL);
+    assert_int_equal(doctor->findings->len, 1);
+}
+
 static void
 test_faults(void **state)
 {
@@ -512,7 +593,8 @@ main(void)
         TEST(test_domains),   TEST(test_what_the_host_has_on_devices),
         TEST(test_strays),    TEST(test_faults),
         TEST(test_no_daemon), TEST(test_needs),
-        TEST(test_output),
+        TEST(test_output),    TEST(test_sources),
+        TEST(test_outdated),  TEST(test_taken_vlans),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
