@@ -20,7 +20,7 @@ static const Command commands[] = {
     {"hook", NULL, ctl_hook, "", "Look whether libvirt knows macvtapd's hook"},
     {"xml", NULL, ctl_xml,
      "--network NET [--template NAME] [--domain NAME] [--mac MAC] [--target IFNAME] [--model MODEL]"
-     " [--queues N] [--mtu N] | --list",
+     " [--queues N] [--mtu N] [--unchecked] | --list",
      "Print XML to edit by hand"},
     {NULL},
 };

@@ -14,7 +14,7 @@ typedef struct XmlOptions {
     char *template, *domain;
     char *mode, *vlan; /* of a network that macvtapd told */
     GStrv parents;
-    gboolean list;
+    gboolean list, unchecked;
 } XmlOptions;
 
 static void
@@ -43,6 +43,8 @@ parse(Ctl *ctl, XmlOptions *options, int argc, char **argv, GError **error)
         {"model", 0, 0, G_OPTION_ARG_STRING, &options->port.model, "virtio unless given", "MODEL"},
         {"queues", 0, 0, G_OPTION_ARG_STRING, &options->port.queues, "1 to 256", "N"},
         {"mtu", 0, 0, G_OPTION_ARG_STRING, &options->port.mtu, "What the guest is told", "BYTES"},
+        {"unchecked", 0, 0, G_OPTION_ARG_NONE, &options->unchecked,
+         "Also for a network that macvtapd does not have yet", NULL},
         {"list", 0, 0, G_OPTION_ARG_NONE, &options->list, "Print the templates' names", NULL},
         {NULL},
     };
@@ -74,9 +76,10 @@ take_network(XmlOptions *options, const MacvtapNetwork *network)
     options->mode = g_strdup(ctl_libvirt_mode(macvtap_network_get_mode(network)));
 }
 
-/* Lines whose text macvtapd would have to tell are left out without it: libvirt makes up a MAC. */
-static void
-ask_macvtapd(const Ctl *ctl, XmlOptions *options, GHashTable *macs)
+/* Lines whose text macvtapd would have to tell are left out without it: libvirt makes up a MAC.
+ * What macvtapd would refuse at each start is not printed unless that is asked for. */
+static gboolean
+ask_macvtapd(const Ctl *ctl, XmlOptions *options, GHashTable *macs, GError **error)
 {
     g_autoptr(GError) cause = NULL;
     g_autoptr(MacvtapClient) client = ctl_connect(ctl, &cause);
@@ -86,8 +89,14 @@ ask_macvtapd(const Ctl *ctl, XmlOptions *options, GHashTable *macs)
         take_network(options, network);
     if (client && !cause && !options->port.mac)
         options->port.mac = ctl_ask_mac(client, &options->port, macs, &cause);
+    if (client && cause && !options->unchecked &&
+        !ctl_refusal_may_pass(client, &options->port, cause)) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
     if (cause)
         ctl_note("%s", cause->message);
+    return TRUE;
 }
 
 static gboolean
@@ -200,8 +209,8 @@ ctl_xml(Ctl *ctl, int argc, char **argv, GError **error)
     if (!options.port.target)
         options.port.target =
             target_name_choose(options.domain, geteuid() != 0, targets, if_nametoindex);
-    if (!interface_name_check_chosen(options.port.target, error))
+    if (!interface_name_check_chosen(options.port.target, error) ||
+        !ask_macvtapd(ctl, &options, macs, error))
         return 1;
-    ask_macvtapd(ctl, &options, macs);
     return print(&options, error);
 }

@@ -365,6 +365,18 @@ def test_libvirt_is_away(site):
     assert "libvirt does not run; it will find macvtapd's hook at its start" in site.daemon.domain("hook").stdout
 
 
+def test_xml_for_a_network_that_is_not_there(site):
+    """Refused, unless it is asked for; without macvtapd nothing can be checked."""
+    for template in [], ["--template", "virt-install"], ["--template", "domain"]:
+        words = ["xml", "--network", "nowhere", *template]
+        done = site.daemon.domain(*words, check=False)
+        assert (done.returncode, done.stdout) == (1, "") and "there is no network 'nowhere'" in done.stderr
+        done = site.daemon.domain(*words, "--unchecked")
+        assert "nowhere" in done.stdout and done.stderr.startswith("macvtapctl: note: there is no network 'nowhere'")
+    done = site.daemon.domain("--socket", "/nonexistent", "xml", "--network", "nowhere")
+    assert "nowhere" in done.stdout and done.stderr.startswith("macvtapctl: note: cannot reach macvtapd")
+
+
 def test_what_a_later_start_may_find_otherwise(site):
     """A passthru parent that is in use now, and a limit of ports that is reached: a note, once the MAC is known."""
     site.daemon.network("one", text="[Network]\nParent=eth0\nMode=bridge\n[Port]\nMaxQueues=2\n[Access]\nMaxPorts=1\n")
