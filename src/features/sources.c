@@ -23,13 +23,15 @@ sources_want(FeatureHost *host, const Port *port, const Network *network, Device
         state->fields |= DEVICE_SOURCES;
 }
 
+/* sources NULL: none. */
 static gboolean
 set_sources(FeatureHost *host, const Port *port, const GArray *sources, GError **error)
 {
     Kernel *kernel = host->kernel;
 
     return kernel->ops->macvtap_set_sources(kernel, port->interface_index,
-                                            (const MacAddress *)sources->data, sources->len, error);
+                                            sources ? (const MacAddress *)sources->data : NULL,
+                                            sources ? sources->len : 0, error);
 }
 
 static gboolean
@@ -54,7 +56,8 @@ sources_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                           port->name, macvtap_mode_name(port->mode));
 }
 
-/* The caller is told at once whether the kernel takes the list. */
+/* An empty list leaves the port its network's. The caller is told at once whether the kernel takes
+ * the list. */
 static gboolean
 sources_change(FeatureHost *host, const Caller *caller, Port *port, const PortChange *change,
                GError **error)
@@ -65,10 +68,11 @@ sources_change(FeatureHost *host, const Caller *caller, Port *port, const PortCh
     if (!change->sources)
         return TRUE;
     before = port->sources;
-    port->sources = g_array_copy(change->sources);
-    if (host->ops->record(host, port, &cause) && set_sources(host, port, port->sources, &cause))
+    port->sources = change->sources->len > 0 ? g_array_copy(change->sources) : NULL;
+    if (host->ops->record(host, port, &cause) &&
+        set_sources(host, port, list_of(port, host->ops->network(host, port)), &cause))
         return TRUE;
-    g_array_unref(port->sources);
+    g_clear_pointer(&port->sources, g_array_unref);
     port->sources = g_steal_pointer(&before);
     host->ops->save(host, port);
     return port_error_set(error, PORT_ERROR_SYSTEM, "sources of port %s: %s", port->name,

@@ -129,6 +129,10 @@ def test_sources_of_one_port(made, ports, wire):
     made.start()
     assert heard(wire, own_tap, own, THIRD) == [SECOND, THIRD]
     assert heard(wire, other_tap, other, SECOND) == [SECOND]
+    # An empty list is none of its own, as an empty description is none.
+    made.ctl("port", "set", "own", "--sources", "", "--description", "")
+    assert heard(wire, own_tap, own, SECOND) == [SECOND]
+    assert not [port for port in made.ports() if "sources" in port or "description" in port]
 
 
 def test_sources_of_another_mode_are_refused(made, ports):
