@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Without a timeout a call is one sendmsg() and one recvmsg() that waits. With one (or on a
- * non-blocking socket) the calls do not wait, poll() does.
+ * Without a timeout a call is one sendmsg() and one blocking recvmsg(). With a timeout, or on a
+ * non-blocking socket, neither of them blocks: poll() waits.
  */
 #include "varlink-client.h"
 
@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* What a service may send at most in one message: sd-varlink's VARLINK_BUFFER_MAX. */
+/* The longest message that a service may send: sd-varlink's VARLINK_BUFFER_MAX. */
 enum { REPLY_BYTES_MAX = 16 * 1024 * 1024 };
 
 struct VarlinkClient {
@@ -36,7 +36,7 @@ varlink_reply_clear(VarlinkReply *reply)
     g_clear_pointer(&reply->descriptors, g_array_unref);
 }
 
-/* Sets *ret_length to what connect() wants. */
+/* Sets *ret_length to the address length for connect(). */
 static gboolean
 fill_address(const char *path, struct sockaddr_un *address, socklen_t *ret_length)
 {
@@ -118,7 +118,7 @@ varlink_client_has_reply(const VarlinkClient *client)
     return varlink_frame_has_message(&client->transport.frame);
 }
 
-/* Gives the connection up: after a failure nobody knows where the next message begins. */
+/* Gives up the connection: after a failure the start of the next message is unknown. */
 static gboolean
 client_give_up(VarlinkClient *client)
 {
@@ -177,7 +177,7 @@ client_write(VarlinkClient *client, GError **error)
     }
 }
 
-/* Reads once, waiting for it. */
+/* Reads once, and waits for data if there is none. */
 static gboolean
 client_read(VarlinkClient *client, GError **error)
 {
@@ -206,7 +206,7 @@ client_check_idle(VarlinkClient *client, GError **error)
         return FALSE;
     }
     if (client->in_flight) {
-        g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_BUSY, "a call is in flight already");
+        g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_BUSY, "a call is already in flight");
         return FALSE;
     }
     if (varlink_frame_pending(&client->transport.frame) > 0)
@@ -258,7 +258,7 @@ client_parse(VarlinkClient *client, const VarlinkFrameMessage *text, DescriptorA
         varlink_reply_message_clear(&message);
         g_array_unref(descriptors);
         return client_fail(client, error, VARLINK_ERROR_PROTOCOL,
-                           "the service sends several replies where one was asked for");
+                           "the service sent several replies to a call for one");
     }
     client->in_flight = message.continues;
     *ret_reply = (VarlinkReply){message.error, message.parameters, descriptors, message.continues};

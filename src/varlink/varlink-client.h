@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A blocking Varlink client on one AF_UNIX stream connection, one call in flight at a time
- * (so that descriptors cannot be taken for another message's: systemd issue 43823).
+ * A blocking Varlink client on one AF_UNIX stream connection, one call in flight at a time, so that
+ * descriptors cannot be attributed to the wrong message (systemd issue 43823).
  */
 #pragma once
 
@@ -23,7 +23,7 @@ typedef struct VarlinkReply {
 void varlink_reply_clear(VarlinkReply *reply);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VarlinkReply, varlink_reply_clear)
 
-/* path: a socket's path, or "@name" for an abstract one; "unix:" may stand before either. */
+/* path: a socket's path, or "@name" for an abstract socket; either may have the prefix "unix:". */
 VarlinkClient *varlink_client_connect(const char *path, GError **error);
 
 /* Takes a connected stream socket. */
@@ -38,8 +38,8 @@ int varlink_client_get_fd(const VarlinkClient *client);
 /* Whether varlink_client_receive() would return at once with a reply that is already here. */
 gboolean varlink_client_has_reply(const VarlinkClient *client);
 
-/* How long a single wait for the server may take in milliseconds; -1 (the start value): for ever.
- * When it has passed the call fails with VARLINK_ERROR_TIMED_OUT and the connection is closed. */
+/* How long a single wait for the server may take in milliseconds; -1 (the default): no limit. After
+ * that the call fails with VARLINK_ERROR_TIMED_OUT and the connection is closed. */
 void varlink_client_set_timeout(VarlinkClient *client, int milliseconds);
 
 typedef enum VarlinkCallFlags {
@@ -50,14 +50,13 @@ typedef enum VarlinkCallFlags {
 } VarlinkCallFlags;
 
 /*
- * Sends a call; parameters (or NULL) are taken. Refused with VARLINK_ERROR_BUSY while replies of
- * the call before are outstanding, and with VARLINK_ERROR_CLOSED after any failure of the
- * connection.
+ * Sends a call; parameters (or NULL) are taken. Fails with VARLINK_ERROR_BUSY while replies to the
+ * previous call are outstanding, and with VARLINK_ERROR_CLOSED after any failure of the connection.
  */
 gboolean varlink_client_send(VarlinkClient *client, const char *method, json_t *parameters,
                              VarlinkCallFlags flags, GError **error);
 
-/* Waits for the next reply. An error that the service sent is a reply, not a failure: see
+/* Waits for the next reply. An error sent by the service is a reply, not a failure: see
  * reply.error. */
 gboolean varlink_client_receive(VarlinkClient *client, VarlinkReply *ret_reply, GError **error);
 

@@ -2,22 +2,22 @@
 /*
  * Theory of operation.
  *
- * A connection handles one call at a time: while a call is in hand, or its reply is not wholly
- * sent, nothing more is read, so a caller who sends much or reads nothing fills his own socket and
- * no memory of ours. Only a stream of replies can pile up; above the limit its connection is
- * dropped.
+ * A connection handles one call at a time: it reads nothing more until that call is answered and
+ * the whole reply has been sent. So a caller that sends a lot or reads nothing fills its own socket
+ * buffer, not our memory. Only a stream of replies can pile up; a connection that exceeds the limit
+ * is dropped.
  *
- * One turn of the poller handles one message, or what there is of one after one read. Whoever has
- * sent more gets another turn when others have had theirs. A plain round trip costs poll,
- * epoll_wait, recvmsg, sendmsg.
+ * One turn of the poller handles one message, or the part of it that one read brings. A caller that
+ * has sent more gets another turn after the others. A plain round trip costs poll, epoll_wait,
+ * recvmsg, sendmsg.
  *
- * Input is told once as it comes: `readable` remembers it until a read finds less than it has room
- * for, and no end is still to be read. End of input alone does not end a call in hand: a peer may
- * shut down its writing side and still wait for the reply. A hang-up means that nobody is there to
- * read it.
+ * Input is reported once (edge-triggered): `readable` remembers it until a read returns less than
+ * fits in the buffer and no end of input is left to read. End of input alone does not abort the
+ * current call: a peer may shut down its writing side and still wait for the reply. A hang-up means
+ * that nobody is left to read it.
  *
- * Callbacks may do anything, free the server included. So a failure within one is only noted, a
- * later turn closes the connection, and the work here holds a reference.
+ * Callbacks may do anything, including freeing the server. So a failure inside a callback is only
+ * recorded, a later turn closes the connection, and the code here holds a reference.
  */
 #include "varlink-connection.h"
 
@@ -31,9 +31,9 @@
 
 struct VarlinkCall {
     guint references;
-    VarlinkConnection *connection; /* a reference, for its peer's sake */
+    VarlinkConnection *connection; /* a reference: the call uses its peer */
     VarlinkCallMessage message;
-    gboolean over; /* answered for the last time, or nobody is left to answer */
+    gboolean over; /* the last reply was queued, or the caller is gone */
     void (*on_gone)(VarlinkCall *call, gpointer user_data);
     gpointer on_gone_data;
     VarlinkLost lost; /* of the last reply */
@@ -45,18 +45,18 @@ struct VarlinkConnection {
     guint references;
     VarlinkTransport transport;
     VarlinkPeer peer;
-    gsize unsent_limit, unsent_told; /* what the owner knows of */
+    gsize unsent_limit, unsent_told; /* as last reported to the owner */
     guint value_limit;
     const VarlinkConnectionEvents *events;
     gpointer user_data;
     VarlinkWatch *watch;
-    VarlinkCall *call;     /* the one in hand; not a reference */
-    VarlinkCall *answered; /* one whose last reply has not left yet, if that matters; a reference */
-    gboolean running;      /* within its turn, which looks by itself whether there is more to do */
-    gboolean readable;     /* input may be there */
-    gboolean ended;        /* the peer sends no more: an end is to be read */
-    gboolean hung_up;      /* nobody is at the other end */
-    gboolean failed;       /* to be closed in its next turn */
+    VarlinkCall *call;     /* the one being handled; not a reference */
+    VarlinkCall *answered; /* one that wants to know when its last reply is sent; a reference */
+    gboolean running;      /* inside its turn, which checks for more work itself */
+    gboolean readable;     /* there may be input */
+    gboolean ended;        /* the peer sends no more: the end of input is still unread */
+    gboolean hung_up;      /* the peer has hung up */
+    gboolean failed;       /* close it in its next turn */
     gboolean closed;
 };
 
@@ -101,7 +101,7 @@ call_gone(VarlinkCall *call)
         callback(call, call->on_gone_data);
 }
 
-/* The last reply has left, or (lost) never will. */
+/* The last reply was sent, or (lost) never will be. */
 static void
 call_sent(VarlinkCall *call, gboolean lost)
 {
@@ -114,7 +114,7 @@ call_sent(VarlinkCall *call, gboolean lost)
     call->free_lost_data = NULL;
 }
 
-/* Tells the owner how much is queued; FALSE if that is too much. */
+/* Reports to the owner how much is queued; FALSE if that is too much. */
 static gboolean
 connection_tell_unsent(VarlinkConnection *connection)
 {
@@ -154,7 +154,7 @@ varlink_connection_close(VarlinkConnection *connection)
     connection_tell_answered(connection, TRUE);
 }
 
-/* Closes and tells the owner, who may let go of the last reference but the caller's. */
+/* Closes the connection and notifies the owner, which may drop every reference but the caller's. */
 static void
 connection_drop(VarlinkConnection *connection)
 {
@@ -164,7 +164,7 @@ connection_drop(VarlinkConnection *connection)
     connection->events->closed(connection, connection->user_data);
 }
 
-/* Has it closed in its next turn: safe from within handlers. */
+/* Schedules the close for its next turn: safe inside handlers. */
 static void
 connection_fail(VarlinkConnection *connection)
 {
@@ -180,7 +180,7 @@ connection_has_unsent(const VarlinkConnection *connection)
     return connection->transport.unsent.length > 0;
 }
 
-/* Whether a turn would do something. */
+/* Whether a turn has anything to do. */
 static gboolean
 connection_has_work(const VarlinkConnection *connection)
 {
@@ -214,7 +214,7 @@ connection_flush(VarlinkConnection *connection)
     return TRUE;
 }
 
-/* text: as varlink_transport_queue(). FALSE when the connection is not alive (any more). */
+/* text: see varlink_transport_queue(). FALSE when the connection is closed or failed. */
 static gboolean
 connection_send(VarlinkConnection *connection, char *text, DescriptorArray *descriptors)
 {
@@ -222,7 +222,7 @@ connection_send(VarlinkConnection *connection, char *text, DescriptorArray *desc
     return connection_flush(connection);
 }
 
-/* Whether something is still to be sent, and to tell call how that ends. */
+/* Whether data is still queued and the call must be told how sending it ends. */
 static gboolean
 connection_await_sent(VarlinkConnection *connection, VarlinkCall *call)
 {
@@ -232,19 +232,19 @@ connection_await_sent(VarlinkConnection *connection, VarlinkCall *call)
     return TRUE;
 }
 
-/* The call in hand is over; the next one may be handled. */
+/* The current call is done; the next one may be handled. */
 static void
 connection_call_done(VarlinkConnection *connection)
 {
     connection->call = NULL;
     if (connection->running || !connection_is_alive(connection))
         return;
-    /* With a reply half sent, the turn comes when there is room for the rest. */
+    /* With a reply half sent, the turn comes when the socket accepts the rest. */
     if (connection_has_work(connection))
         varlink_watch_again(connection->watch);
 }
 
-/* Takes the content of message. */
+/* Takes ownership of the message's content. */
 static VarlinkCall *
 call_new(VarlinkConnection *connection, VarlinkCallMessage *message)
 {
@@ -269,7 +269,7 @@ varlink_call_unref(VarlinkCall *call)
 {
     if (!call || --call->references > 0)
         return;
-    /* A handler forgot it. The caller must not wait for ever. */
+    /* A handler forgot to answer. The caller must not wait forever. */
     if (!call->over) {
         connection_call_done(call->connection);
         connection_fail(call->connection);
@@ -309,7 +309,7 @@ varlink_call_wants_more(VarlinkCall *call)
     return call->message.more;
 }
 
-/* Takes parameters and descriptors, sent or not. */
+/* Takes ownership of parameters and descriptors, even on failure. */
 static gboolean
 call_send(VarlinkCall *call, VarlinkReplyMessage *reply, DescriptorArray *descriptors)
 {
@@ -413,7 +413,7 @@ connection_take_message(VarlinkConnection *connection, const VarlinkFrameMessage
     return TRUE;
 }
 
-/* FALSE: the input has ended or failed. */
+/* FALSE: end of input, or an error. */
 static gboolean
 connection_read(VarlinkConnection *connection)
 {
@@ -427,7 +427,7 @@ connection_read(VarlinkConnection *connection)
     return TRUE;
 }
 
-/* One message, or one read that may bring one; FALSE when the connection is to be dropped. */
+/* Handles one message, or reads once; FALSE when the connection must be dropped. */
 static gboolean
 connection_work(VarlinkConnection *connection)
 {
@@ -456,7 +456,8 @@ connection_note(VarlinkConnection *connection, guint32 events)
 static gboolean
 connection_do(VarlinkConnection *connection)
 {
-    /* Nobody is there to answer: but without a call in hand, what was sent before may be left. */
+    /* The peer is gone, so nothing can be answered; but without a current call, earlier messages
+     * may still be unread. */
     if (connection->failed || (connection->call && connection->hung_up))
         return FALSE;
     if (connection_has_unsent(connection) && !connection_flush(connection))
@@ -469,7 +470,7 @@ static void
 connection_turn(guint32 events, gpointer user_data)
 {
     g_autoptr(VarlinkConnection) connection = varlink_connection_ref(user_data);
-    gboolean was_running = connection->running; /* by a handler that runs the main loop */
+    gboolean was_running = connection->running; /* a handler runs the main loop */
     gboolean good;
 
     connection_note(connection, events);

@@ -7,19 +7,19 @@
 
 typedef struct VarlinkConnection VarlinkConnection;
 
-/* What a connection tells its owner. */
+/* The events that a connection reports to its owner. */
 typedef struct VarlinkConnectionEvents {
-    /* A call has come; it must be answered, now or later. */
+    /* A call arrived; it must be answered, now or later. */
     void (*call)(VarlinkCall *call, gpointer user_data);
-    /* The connection is closed, by the peer or for a fault of its; the owner drops its reference.
+    /* The connection is closed, by the peer or because of an error; the owner drops its reference.
      */
     void (*closed)(VarlinkConnection *connection, gpointer user_data);
-    /* So many bytes more (or less, if negative) are queued for it; FALSE: they are too many. */
+    /* The queue grew by this many bytes (shrank, if negative); FALSE: it is too long. */
     gboolean (*unsent)(VarlinkConnection *connection, gssize change, gpointer user_data);
 } VarlinkConnectionEvents;
 
-/* Takes fd and the content of peer, on failure too. Starts at once; one turn of the poller handles
- * one message at most. */
+/* Takes fd and the content of peer, even on failure. Starts at once; one turn of the poller handles
+ * at most one message. */
 VarlinkConnection *varlink_connection_new(VarlinkPoller *poller, int fd, VarlinkPeer *peer,
                                           const VarlinkLimits *limits,
                                           const VarlinkConnectionEvents *events, gpointer user_data,
@@ -28,11 +28,11 @@ VarlinkConnection *varlink_connection_ref(VarlinkConnection *connection);
 void varlink_connection_unref(VarlinkConnection *connection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkConnection, varlink_connection_unref)
 
-/* Closes it without telling the owner; the call in hand hears that it is gone. */
+/* Closes it without notifying the owner; the current call is told that the caller is gone. */
 void varlink_connection_close(VarlinkConnection *connection);
 
 const VarlinkPeer *varlink_connection_peer(const VarlinkConnection *connection);
 
-/* The method as the caller named it, not yet known to be qualified. */
+/* The method as the caller sent it; it may be unqualified. */
 const char *varlink_call_method(const VarlinkCall *call);
 gboolean varlink_call_wants_upgrade(const VarlinkCall *call);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation. The buffer holds [begin, end), the bytes that no message has taken yet. It
- * grows by doubling up to the message limit, so that a peer who sends nothing costs nothing and one
- * who sends little costs little. `scanned` remembers how far the search for NUL has come: a message
- * that arrives byte by byte is looked at once per byte, not once per byte and read.
+ * Theory of operation. The buffer holds [begin, end), the bytes that belong to no message yet. It
+ * doubles up to the message limit, so a peer that sends nothing costs nothing and one that sends
+ * little costs little. `scanned` remembers how far the search for NUL has come: a message that
+ * arrives byte by byte is scanned once, not once per read.
  */
 #include "varlink-frame.h"
 

@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Varlink framing: each message is text followed by one NUL byte. Bytes in, messages out; no I/O.
- * Use: while varlink_frame_next() gives messages, take them; then varlink_frame_reserve(), put
- * bytes there, varlink_frame_commit(), and again.
+ * Use: take messages while varlink_frame_next() returns them; then call varlink_frame_reserve(),
+ * fill the space, call varlink_frame_commit(), and repeat.
  */
 #pragma once
 
 #include <glib.h>
 
-/* Set up with varlink_frame_init(); the fields are the frame's own. */
+/* Set up with varlink_frame_init(); the fields are private. */
 typedef struct VarlinkFrame {
-    char *buffer; /* NULL until the first reserve */
+    char *buffer; /* NULL before the first reserve */
     gsize capacity;
-    gsize begin;    /* the first byte that no message has taken */
+    gsize begin;    /* the first byte after the last message */
     gsize scanned;  /* no NUL in [begin, scanned) */
     gsize end;      /* behind the last byte received */
     guint64 offset; /* of buffer[0] in the stream */
-    gsize limit;    /* of one message, NUL included, and of the buffer */
+    gsize limit;    /* for one message, including its NUL, and for the buffer */
 } VarlinkFrame;
 
-/* text has length bytes and then a NUL; valid until the next reserve, release or clear. begin and
- * end are the message's place in the stream (NUL included), to know whose bytes a read brought. */
+/* text has length bytes and then a NUL; it is valid until the next reserve, release or clear. begin
+ * and end are the message's offsets in the stream (NUL included); they tell which message the bytes
+ * of a read belong to. */
 typedef struct VarlinkFrameMessage {
     const char *text;
     gsize length;
@@ -30,7 +31,7 @@ typedef struct VarlinkFrameMessage {
 typedef enum VarlinkFrameState {
     VARLINK_FRAME_MESSAGE,
     VARLINK_FRAME_NEEDS_MORE,
-    VARLINK_FRAME_TOO_LARGE, /* limit bytes and still no NUL; the stream cannot go on */
+    VARLINK_FRAME_TOO_LARGE, /* limit bytes without a NUL; the stream is unusable */
 } VarlinkFrameState;
 
 void varlink_frame_init(VarlinkFrame *frame, gsize message_bytes);
@@ -39,23 +40,23 @@ void varlink_frame_clear(VarlinkFrame *frame);
 /* Sets *ret_message only for VARLINK_FRAME_MESSAGE. */
 VarlinkFrameState varlink_frame_next(VarlinkFrame *frame, VarlinkFrameMessage *ret_message);
 
-/* Whether varlink_frame_next() would give a message. */
+/* Whether varlink_frame_next() would return a message. */
 gboolean varlink_frame_has_message(const VarlinkFrame *frame);
 
-/* Bytes received and not yet taken by a message. */
+/* The number of bytes received that belong to no message yet. */
 gsize varlink_frame_pending(const VarlinkFrame *frame);
 
-/* Whether what came last has filled the room that was there for it. */
+/* Whether the last read filled all the space it was given. */
 gboolean varlink_frame_is_full(const VarlinkFrame *frame);
 
-/* The stream offset of the next byte to come. */
+/* The stream offset of the next byte. */
 guint64 varlink_frame_position(const VarlinkFrame *frame);
 
-/* Room for *ret_size > 0 bytes. Only after VARLINK_FRAME_NEEDS_MORE. */
+/* Returns space for *ret_size > 0 bytes. Call only after VARLINK_FRAME_NEEDS_MORE. */
 char *varlink_frame_reserve(VarlinkFrame *frame, gsize *ret_size);
 
-/* So many bytes were put there. */
+/* Tells how many bytes were written there. */
 void varlink_frame_commit(VarlinkFrame *frame, gsize size);
 
-/* Gives the memory back if nothing is pending. */
+/* Frees the memory if nothing is pending. */
 void varlink_frame_release(VarlinkFrame *frame);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation. One turn accepts one connection; as nobody knows whose it will be, all
- * newcomers together have the share of one user, and a flood of them delays no call by more.
+ * Theory of operation. One turn accepts one connection. Its owner is not known yet, so all new
+ * connections together get the share of one user, and a flood of them delays a call no more than
+ * one busy user does.
  *
- * An accept4() that fails for lack of descriptors would leave the queue as it is. Each listener
- * therefore keeps one descriptor in reserve: it is closed, the connection accepted in its place and
- * closed at once, which tells the caller, and the reserve taken again. Should even that fail
- * (ENFILE, ENOMEM), there is no event to wait for, and the socket is left alone for a second.
+ * An accept4() that fails for lack of descriptors leaves the queue as it is. Each listener
+ * therefore keeps one descriptor in reserve: it closes that one, accepts the connection in its
+ * place, closes the connection at once, which tells the caller, and reopens the reserve. If even
+ * that fails (ENFILE, ENOMEM), there is no event to wait for, and the listener ignores the socket
+ * for a second.
  */
 #include "varlink-listener.h"
 
@@ -29,7 +31,7 @@
 
 struct VarlinkListener {
     VarlinkWatch *watch;
-    GSource *pause; /* NULL: not left alone */
+    GSource *pause; /* NULL: the socket is not being ignored */
     int fd, reserve;
     VarlinkAcceptFunc accepted;
     gpointer user_data;
@@ -47,8 +49,8 @@ listener_accept(VarlinkListener *listener)
     return RETRY_EINTR(accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC));
 }
 
-/* Refuses one connection for lack of descriptors; FALSE if not even that works. *ret_empty: none
- * waits, which accept4() does not say before it has a descriptor. */
+/* Refuses one connection for lack of descriptors; FALSE if even that fails. *ret_empty: no
+ * connection waits, which accept4() reports only once it has a descriptor. */
 static gboolean
 listener_refuse(VarlinkListener *listener, gboolean *ret_empty)
 {
@@ -113,8 +115,8 @@ listener_turn(guint32 events, gpointer user_data)
         listener->accepted(fd, listener->user_data);
 }
 
-/* Accepted sockets inherit these, and what they add would look to a connection like descriptors
- * that nobody asked for. A service manager may have turned them on. */
+/* Accepted sockets inherit these options, and the control messages they add would look like
+ * unexpected descriptors. A service manager may have turned them on. */
 static void
 stop_ancillary_data(int fd)
 {
@@ -164,7 +166,7 @@ varlink_listener_free(VarlinkListener *listener)
         return;
     listener_end_pause(listener);
     varlink_watch_free(listener->watch);
-    /* With those that nobody has accepted. */
+    /* Including the connections that were never accepted. */
     bounded_close(&listener->fd);
     descriptor_clear(&listener->reserve);
     g_free(listener);

@@ -23,7 +23,7 @@ varlink_message_has_at_most(const char *text, gsize length, guint values)
 {
     gsize found = 1;
 
-    /* Each value but the first follows one of these; those within strings count as well. */
+    /* Each value but the first follows one of these; those inside strings are counted, too. */
     for (gsize i = 0; i < length; i++)
         found += text[i] == ',' || text[i] == '[' || text[i] == '{';
     return found <= values;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Varlink messages between JSON text and typed values (varlink.org/Method-Call). As strict as
- * sd-varlink: an unknown key at top level, a duplicate key anywhere, trailing text or a value of
- * the wrong type is VARLINK_ERROR_PROTOCOL. Parameters may be missing, null or an object. No I/O.
+ * sd-varlink: an unknown top-level key, a duplicate key anywhere, trailing text and a value of the
+ * wrong type are VARLINK_ERROR_PROTOCOL. Parameters may be missing, null or an object. No I/O.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 
 /* Clear with varlink_call_message_clear(). */
 typedef struct VarlinkCallMessage {
-    char *method;       /* as sent; not yet known to be qualified */
+    char *method;       /* as sent; it may be unqualified */
     json_t *parameters; /* always an object */
     gboolean oneway, more, upgrade;
 } VarlinkCallMessage;
@@ -20,14 +20,15 @@ typedef struct VarlinkCallMessage {
 typedef struct VarlinkReplyMessage {
     char *error;        /* or NULL */
     json_t *parameters; /* always an object */
-    gboolean continues; /* never together with error */
+    gboolean continues; /* excludes error */
 } VarlinkReplyMessage;
 
-/* Whether the JSON text has no more values than so many, by a quick look that may count too many: a
- * text of 64 KiB can cost megabytes and milliseconds to parse. */
+/* Whether the JSON text has at most this many values. The quick scan may overcount. It is there
+ * because a text of 64 KiB can cost megabytes and milliseconds to parse. */
 gboolean varlink_message_has_at_most(const char *text, gsize length, guint values);
 
-/* text: one message without its NUL, as a VarlinkFrame gives it. Refuses "more" with "oneway". */
+/* text: one message without its NUL, as a VarlinkFrame returns it. "more" together with "oneway" is
+ * an error. */
 gboolean varlink_call_message_parse(const char *text, gsize length, VarlinkCallMessage *ret_call,
                                     GError **error);
 gboolean varlink_reply_message_parse(const char *text, gsize length, VarlinkReplyMessage *ret_reply,
@@ -39,8 +40,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VarlinkCallMessage, varlink_call_message_clear)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VarlinkReplyMessage, varlink_reply_message_clear)
 
 /*
- * The text of a message: NUL-terminated, which is also its frame: strlen() + 1 bytes go on the
- * wire. Free with free(). NULL if parameters hold what JSON cannot say (text that is not UTF-8).
+ * The text of a message. The terminating NUL is also its frame: strlen() + 1 bytes go on the wire.
+ * Free with free(). NULL if parameters cannot be written as JSON (text that is not UTF-8).
  */
 char *varlink_call_message_format(const VarlinkCallMessage *call);
 char *varlink_reply_message_format(const VarlinkReplyMessage *reply);

@@ -29,7 +29,7 @@ peer_read_groups(int socket_fd, GArray **ret_groups, GError **error)
             bytes = 0;
             break;
         }
-        /* ERANGE: bytes now holds the size that is needed. */
+        /* ERANGE: bytes now holds the required size. */
         if (errno != ERANGE || bytes <= groups->len * sizeof(gid_t))
             return error_set_errno(error, errno, "cannot read the peer's groups");
     }
@@ -38,7 +38,7 @@ peer_read_groups(int socket_fd, GArray **ret_groups, GError **error)
     return TRUE;
 }
 
-/* Leaves -1 where the kernel has no such thing to give: before Linux 6.5, or when the peer is
+/* Leaves -1 when the kernel has no pidfd to return: before Linux 6.5, or for a peer that was
  * reaped. */
 static gboolean
 peer_read_pidfd(int socket_fd, int *ret_pidfd, GError **error)
@@ -64,7 +64,7 @@ varlink_peer_read(int socket_fd, VarlinkPeer *ret_peer, GError **error)
 
     if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) < 0)
         return error_set_errno(error, errno, "cannot read the peer's credentials");
-    /* What the kernel says where there is no peer, as on a socket that is not AF_UNIX. */
+    /* The kernel's answer when there is no peer, for example on a socket that is not AF_UNIX. */
     if (credentials.uid == (uid_t)-1)
         return error_set_errno(error, ENOTCONN, "cannot read the peer's credentials");
     if (!peer_read_groups(socket_fd, &peer.groups, error))

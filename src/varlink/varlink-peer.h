@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who is at the other end of an AF_UNIX socket, as the kernel says (unix(7)): never as it says
- * itself. */
+/* Who is at the other end of an AF_UNIX socket: the kernel's word (unix(7)), never the peer's own.
+ */
 #pragma once
 
 #include <glib.h>
@@ -8,7 +8,8 @@
 
 typedef struct VarlinkPeer {
     uid_t uid;
-    gboolean rootless; /* it came in where nobody is root (VARLINK_NOBODY_IS_ROOT) */
+    gboolean
+        rootless; /* it came through a socket on which nobody is root (VARLINK_NOBODY_IS_ROOT) */
     gid_t gid;
     pid_t pid;      /* SO_PEERCRED; 0: not visible in our pid namespace */
     int pidfd;      /* SO_PEERPIDFD (Linux 6.5); -1 where the kernel has none. Owned by the peer */
@@ -19,9 +20,10 @@ typedef struct VarlinkPeer {
 gboolean varlink_peer_read(int socket_fd, VarlinkPeer *ret_peer, GError **error);
 void varlink_peer_clear(VarlinkPeer *peer);
 
-/* Whether it is root or our own user, who may have more than others. */
+/* Whether it is root or the service's own user, which have higher limits. */
 gboolean varlink_peer_is_trusted(const VarlinkPeer *peer);
 
-/* Whose limits it counts for: its uid's. Where nobody is root, root and our own user are one user
- * by themselves, (uid_t)-1: else they could use up what root outside is to have. */
+/* The user whose limits it counts against: its uid. Where nobody is root, root and the service's
+ * own user together count as the separate user (uid_t)-1; otherwise they could use up what is
+ * reserved for the host's root. */
 uid_t varlink_peer_account(const VarlinkPeer *peer);

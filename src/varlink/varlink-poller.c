@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation. One GSource and one epoll set for all sockets: what the main loop does
- * between two turns does not grow with the number of connections, as it would with a GSource for
- * each. The set is edge-triggered, so a socket whose turn has not come is not told again and again.
+ * Theory of operation. All sockets share one GSource and one epoll set, so the main loop's work
+ * between two turns does not grow with the number of connections, as it would with one GSource
+ * each. The set is edge-triggered, so a socket that waits for its turn is not reported again and
+ * again.
  *
- * Whoever has something to do waits for a turn. One pass of the main loop gives one turn, so that
- * the kernel's messages and the ends of holders are seen between them, and charges its user with
- * the time that it took. The loop does not sleep as long as somebody waits.
+ * A socket with work waits for a turn. One iteration of the main loop gives one turn, so that
+ * kernel messages and exited holders are handled in between, and charges the time it took to the
+ * socket's user. The loop does not sleep while anyone waits.
  */
 #include "varlink-poller.h"
 
@@ -26,7 +27,7 @@ struct VarlinkPoller {
     gpointer tag;
     VarlinkTurns *turns;
     guint n_waiting;
-    gboolean in_turn, freed; /* freed within a turn, at whose end it goes */
+    gboolean in_turn, freed; /* freed during a turn; the memory goes when the turn ends */
 };
 
 struct VarlinkWatch {
@@ -36,7 +37,7 @@ struct VarlinkWatch {
     GList item; /* its data is the watch */
     gboolean waiting;
     int fd;
-    guint32 events; /* not told yet */
+    guint32 events; /* not reported yet */
     gboolean output;
     VarlinkWatchFunc turn;
     gpointer user_data;
@@ -100,7 +101,7 @@ poller_give_turn(VarlinkPoller *poller)
     watch->waiting = FALSE;
     poller->n_waiting--;
     poller->in_turn = TRUE;
-    /* The watch may be its last holder, and free itself. */
+    /* The callback may free the watch, which may hold the last reference. */
     varlink_turns_hold(poller->turns, watch->user);
     watch->turn(events, watch->user_data);
     varlink_turns_charge(poller->turns, share, (guint64)(g_get_monotonic_time() - begin) + 1);
@@ -157,8 +158,8 @@ varlink_poller_new(GError **error)
     poller->turns = varlink_turns_new();
     poller->source = g_source_new(&poller_functions, sizeof(PollerSource));
     ((PollerSource *)poller->source)->poller = poller;
-    /* Handlers may run the main loop; and it saves two writes to the loop's eventfd for each pass,
-     * because GLib takes a source that must not recurse out of the poll meanwhile. */
+    /* Handlers may run the main loop. It also saves two writes to the loop's eventfd per iteration:
+     * GLib removes a non-recursive source from the poll set while it is dispatched. */
     g_source_set_can_recurse(poller->source, TRUE);
     poller->tag = g_source_add_unix_fd(poller->source, poller->epoll_fd, G_IO_IN);
     g_source_attach(poller->source, g_main_context_get_thread_default());

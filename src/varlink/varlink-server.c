@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* openat: a listener's reserve. */
+/* openat is for a listener's reserve. */
 const Privileges varlink_server_privileges = {
     .part = "connections",
     .system_calls =
@@ -27,7 +27,7 @@ typedef struct Served {
 
 struct VarlinkServer {
     VarlinkLimits limits;
-    json_t *info;            /* what GetInfo answers, but for the interfaces */
+    json_t *info;            /* GetInfo's answer without the interfaces */
     GArray *interfaces;      /* of Served, in the order in which they were added */
     GPtrArray *listeners;    /* of VarlinkListener */
     GHashTable *connections; /* a set, holding a reference to each */
@@ -128,8 +128,8 @@ server_unsent(VarlinkConnection *connection, gssize change, gpointer user_data)
 
 static const VarlinkConnectionEvents server_events = {server_call, server_closed, server_unsent};
 
-/* Users of a user namespace are users like others here (subuid(5)), and enough of them take what
- * there is for all. Whoever administers us gets in even then: some are kept for root alone. */
+/* The users of a user namespace count like any others (subuid(5)), and enough of them can use up
+ * everything. Some connections are reserved for root, so that the administrator always gets in. */
 static gboolean
 is_full(const VarlinkServer *server, const VarlinkPeer *peer)
 {
@@ -140,7 +140,7 @@ is_full(const VarlinkServer *server, const VarlinkPeer *peer)
 
     if (in_all >= limits->connections + for_root)
         return TRUE;
-    /* Several users together do not keep out the next one either. */
+    /* Several users together cannot lock out the next one, either. */
     return in_all >= limits->connections / 4 * 3 && of_uid > 0 &&
            of_uid >= limits->connections_per_uid / 8;
 }
@@ -152,13 +152,13 @@ check_limits(const VarlinkServer *server, const VarlinkPeer *peer, GError **erro
     guint of_uid = varlink_poller_count(server->poller, varlink_peer_account(peer));
 
     if (is_full(server, peer)) {
-        g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_BUSY, "%u connections are open already",
+        g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_BUSY, "%u connections are already open",
                     varlink_server_connection_count(server));
         return FALSE;
     }
     if (of_uid >= limits->connections_per_uid) {
         g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_BUSY,
-                    "%u connections of uid %u are open already", limits->connections_per_uid,
+                    "%u connections of uid %u are already open", limits->connections_per_uid,
                     peer->uid);
         return FALSE;
     }
@@ -183,7 +183,8 @@ varlink_server_add_connection(VarlinkServer *server, int fd, VarlinkRoot root, G
     return connection && g_hash_table_add(server->connections, connection);
 }
 
-/* VarlinkAcceptFunc. A refused caller sees its connection closed, which is all that can be said. */
+/* VarlinkAcceptFunc. A refused caller sees its connection closed; there is no way to tell it more.
+ */
 static void
 server_accepted(int fd, gpointer user_data)
 {
@@ -252,7 +253,7 @@ fill_limits(const VarlinkLimits *given)
 
 /* org.varlink.service, which every server answers (varlink.org/Service). */
 static const char service_description[] =
-    "# Every Varlink service has this interface: it tells what the service is and offers.\n"
+    "# Every Varlink service has this interface, which describes the service.\n"
     "interface org.varlink.service\n"
     "\n"
     "# What the service is, and the names of its interfaces.\n"
@@ -264,19 +265,20 @@ static const char service_description[] =
     "  interfaces: []string\n"
     ")\n"
     "\n"
-    "# The text of an interface, as this one.\n"
+    "# The text of an interface, like this one.\n"
     "method GetInterfaceDescription(interface: string) -> (description: string)\n"
     "\n"
-    "# The service has no such interface.\n"
+    "# The service does not have this interface.\n"
     "error InterfaceNotFound (interface: string)\n"
     "\n"
-    "# The interface has no such method.\n"
+    "# The interface does not have this method.\n"
     "error MethodNotFound (method: string)\n"
     "\n"
-    "# The interface has the method, but the service cannot do it, or not in the way asked for.\n"
+    "# The interface has the method, but the service does not support it, or not in the requested "
+    "form.\n"
     "error MethodNotImplemented (method: string)\n"
     "\n"
-    "# The parameter is missing, unknown, or has a value that it cannot have.\n"
+    "# The parameter is missing, unknown, or has an invalid value.\n"
     "error InvalidParameter (parameter: string)\n"
     "\n"
     "# The caller may not do this.\n"
@@ -285,7 +287,7 @@ static const char service_description[] =
     "# The method can only be called with \"more\".\n"
     "error ExpectedMore ()\n";
 
-/* The first key of the call that is not known (or NULL for none). */
+/* The first unknown key of the call, or NULL. */
 static const char *
 find_unknown(VarlinkCall *call, const char *known)
 {
@@ -379,7 +381,8 @@ varlink_server_free(VarlinkServer *server)
 
     if (!server)
         return;
-    /* Closing calls back to those who wait for their callers' end; none may find a stale table. */
+    /* Closing a connection calls those that wait for the end of their caller; they must not see a
+     * stale table. */
     connections = g_hash_table_get_keys(server->connections);
     g_hash_table_steal_all(server->connections);
     g_ptr_array_unref(server->listeners);

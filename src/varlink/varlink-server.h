@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A Varlink service on AF_UNIX stream sockets, driven by the thread-default GMainContext.
- * It answers org.varlink.service by itself. Calls of one connection are handled one after the
- * other: the next message is not read before the call in hand is answered.
+ * It implements org.varlink.service itself. The calls of a connection are handled one after the
+ * other: the next message is not read before the current call is answered.
  */
 #pragma once
 
@@ -18,8 +18,8 @@ extern const Privileges varlink_server_privileges;
 
 typedef struct VarlinkServer VarlinkServer;
 
-/* One call, from its arrival to its last reply. Reference-counted; the server holds one reference
- * while the handler runs, a handler that answers later takes its own. */
+/* One call, from its arrival to its last reply. It is reference-counted: the server holds one
+ * reference while the handler runs, and a handler that answers later takes its own. */
 typedef struct VarlinkCall VarlinkCall;
 
 /* Handles one call. It must answer, now or later, with varlink_call_reply() or
@@ -32,25 +32,27 @@ typedef struct VarlinkMethod {
     gboolean needs_more; /* a call without "more" gets org.varlink.service.ExpectedMore */
 } VarlinkMethod;
 
-/* What org.varlink.service.GetInfo answers; the strings are copied. */
+/* The answer to org.varlink.service.GetInfo; the strings are copied. */
 typedef struct VarlinkServiceInfo {
     const char *vendor, *product, *version, *url;
 } VarlinkServiceInfo;
 
-/* 0 in a field means its default, as in the comment. */
+/* 0 in a field means the default, given in the comment. */
 typedef struct VarlinkLimits {
-    /* In all: 4096. The last quarter is for users with few: an eighth of what each may have. Root
-     * and our own user have 64 on top, one for each 64 of these. */
+    /* In total: 4096. The last quarter is reserved for users who have few connections, at most an
+     * eighth of their own limit. Root and the service's own user have 64 more, one for each 64 of
+     * these. */
     guint connections;
-    /* 512; root is not exempt, but has a share of its own like any uid. */
+    /* 512; root is not exempt, but has its own share like any uid. */
     guint connections_per_uid;
     gsize message_bytes;           /* one message, NUL included: 65536 */
-    gsize message_bytes_of_others; /* of a caller that is neither root nor our own user: 4096 */
-    guint values;                  /* JSON values in one message, about: 512 */
-    /* Of what is queued, a descriptor counts as 16 KiB. */
+    gsize message_bytes_of_others; /* from a caller other than root and the service's own user: 4096
+                                    */
+    guint values;                  /* approximate number of JSON values in one message: 512 */
+    /* A queued descriptor counts as 16 KiB. */
     gsize unsent_bytes; /* queued for one connection before it is dropped: 262144. A single reply
-                         * may be larger: nothing is queued behind it */
-    gsize unsent_bytes_per_uid; /* 16 MiB; the connection whose reply goes above it is dropped */
+                           may be larger, as nothing is queued behind it */
+    gsize unsent_bytes_per_uid; /* 16 MiB; a connection whose reply exceeds it is dropped */
     gsize unsent_bytes_in_all;  /* 128 MiB; likewise */
 } VarlinkLimits;
 
@@ -62,11 +64,11 @@ void varlink_server_free(VarlinkServer *server);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkServer, varlink_server_free)
 
 /* Serves an interface: its name, its text in the Varlink grammar (varlink.org/Interface-Definition)
- * and its methods, ended by a NULL name. All must outlive the server. */
+ * and its methods, ended by a NULL name. All of them must outlive the server. */
 void varlink_server_add_interface(VarlinkServer *server, const char *name, const char *description,
                                   const VarlinkMethod *methods, gpointer user_data);
 
-/* What the uid 0 of a socket's peers means. */
+/* What uid 0 means for a socket's peers. */
 typedef enum VarlinkRoot {
     VARLINK_ROOT_IS_ROOT,
     VARLINK_NOBODY_IS_ROOT, /* see VarlinkPeer */
@@ -76,11 +78,12 @@ typedef enum VarlinkRoot {
 gboolean varlink_server_listen(VarlinkServer *server, int listen_fd, VarlinkRoot root,
                                GError **error);
 
-/* Accepts there too, and closes each connection at once: for who only asks who listens
+/* Accepts on it as well, but closes each connection at once: for callers that only ask who listens
  * (SO_PEERCRED, unix(7)). The socket is taken. */
 gboolean varlink_server_turn_away(VarlinkServer *server, int listen_fd, GError **error);
 
-/* Serves one connected AF_UNIX stream socket (taken), as socketpair tests and fuzzers need it. */
+/* Serves one connected AF_UNIX stream socket, which is taken, for tests and fuzzers with a
+ * socketpair. */
 gboolean varlink_server_add_connection(VarlinkServer *server, int fd, VarlinkRoot root,
                                        GError **error);
 
@@ -93,36 +96,36 @@ gboolean varlink_call_wants_more(VarlinkCall *call);
 
 /*
  * The last reply. parameters (an object or NULL for {}) and descriptors (or NULL) are taken; the
- * descriptors leave in the one sendmsg() that holds the message's first byte (sd-varlink's rule)
- * and are closed here as soon as the kernel has them. After it the call must not be answered again.
+ * descriptors go with the sendmsg() that holds the message's first byte (sd-varlink's rule) and are
+ * closed here as soon as the kernel has them. The call must not be answered again afterwards.
  */
 void varlink_call_reply(VarlinkCall *call, json_t *parameters, DescriptorArray *descriptors);
 
-/* Told of a reply that its caller did not get. */
+/* Called for a reply that did not reach its caller. */
 typedef void (*VarlinkLost)(gpointer user_data);
 
 /*
- * The same, for a caller who must hear of it: lost is called once when the connection goes before
- * the whole reply has left, perhaps before this returns; what lies in the peer's socket has left. A
- * oneway call wants no reply, so none is lost. free_data (or NULL) is called with user_data at the
- * end in either case.
+ * The same, with a notification of failure: lost is called once if the connection ends before the
+ * whole reply was sent, perhaps before this function returns. Data in the peer's socket buffer
+ * counts as sent. A oneway call wants no reply, so none is lost. free_data (or NULL) is called with
+ * user_data at the end in either case.
  */
 void varlink_call_reply_or(VarlinkCall *call, json_t *parameters, DescriptorArray *descriptors,
                            VarlinkLost lost, gpointer user_data, GDestroyNotify free_data);
 
 /* One reply of several ("continues": true), for calls with "more" only. parameters are taken. FALSE
- * when the connection is gone: stop then. */
+ * when the connection is gone: stop sending. */
 gboolean varlink_call_reply_more(VarlinkCall *call, json_t *parameters);
 
 /* error is the qualified name; parameters (or NULL) are taken. */
 void varlink_call_error(VarlinkCall *call, const char *error, json_t *parameters);
 
-/* org.varlink.service.InvalidParameter with the field's name. */
+/* Replies with org.varlink.service.InvalidParameter and the field's name. */
 void varlink_call_invalid_parameter(VarlinkCall *call, const char *field);
 
-/* Calls callback once when the connection goes away before the last reply (for streams): from the
- * main loop or varlink_server_free(), never from within a reply. To be set before the handler
- * returns; a NULL callback takes it back at any time. */
+/* Calls callback once if the connection ends before the last reply (for streams): from the main
+ * loop or varlink_server_free(), never from inside a reply. Set it before the handler returns; a
+ * NULL callback removes it at any time. */
 void varlink_call_on_gone(VarlinkCall *call,
                           void (*callback)(VarlinkCall *call, gpointer user_data),
                           gpointer user_data);

@@ -2,17 +2,17 @@
 /*
  * Theory of operation: descriptors.
  *
- * Sending follows sd-varlink: all descriptors of a message go with its first byte, each message has
- * a sendmsg() of its own. They are closed here as soon as the kernel has them.
+ * Sending follows sd-varlink: all descriptors of a message go with its first byte, and each message
+ * has its own sendmsg(). The descriptors are closed here as soon as the kernel has them.
  *
- * Receiving: the kernel joins segments in one recvmsg(), but stops behind one that carries
+ * Receiving: the kernel joins segments in one recvmsg(), but stops after one that carries
  * descriptors (unix_stream_read_generic()). So descriptors belong to the message that holds the
- * last byte of the read that brought them, and that message must have begun in the same read.
+ * last byte of the read that brought them, and that message must begin in the same read.
  *
- * A side that takes none gives recvmsg() no control buffer: then the kernel drops the descriptors
- * itself, without ever putting them into our table, and says MSG_CTRUNC, on which we refuse. Their
- * files may end by that, which is why it is done with a bounded close (bounded-close.h). From
- * Linux 6.16 on SO_PASSRIGHTS makes the sender's sendmsg() fail with EPERM instead.
+ * A side that accepts none gives recvmsg() no control buffer. The kernel then drops the descriptors
+ * without ever installing them in our table and sets MSG_CTRUNC, which is treated as an error. This
+ * may drop the last reference to a file, hence the bounded close (bounded-close.h). From Linux 6.16
+ * on SO_PASSRIGHTS makes the sender's sendmsg() fail with EPERM instead.
  */
 #include "varlink-transport.h"
 
@@ -49,8 +49,8 @@ outgoing_free(Outgoing *outgoing)
     g_free(outgoing);
 }
 
-/* An accepted socket has its listener's setting of the moment at which the peer connected; older
- * kernels know no such thing. */
+/* An accepted socket inherits its listener's setting at the time of the connect; older kernels do
+ * not have the option. */
 static gboolean
 may_have_descriptors(int fd)
 {
@@ -69,7 +69,7 @@ varlink_transport_init(VarlinkTransport *transport, int fd, gsize message_bytes,
     *transport = (VarlinkTransport){.fd = fd, .takes_descriptors = takes_descriptors};
     g_queue_init(&transport->unsent);
     varlink_frame_init(&transport->frame, message_bytes);
-    /* Older kernels have no such option: reading refuses too. */
+    /* Older kernels do not have this option, so reading also checks for descriptors. */
     transport->bounded_close = !takes_descriptors && may_have_descriptors(fd);
     if (!takes_descriptors)
         (void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
@@ -120,7 +120,7 @@ attach_descriptors(struct msghdr *header, Control *control, const DescriptorArra
     memcpy(CMSG_DATA(rights), descriptors->data, bytes);
 }
 
-/* One sendmsg() of what is left of the message; -1 and errno on failure. */
+/* Sends the rest of the message with one sendmsg(); -1 and errno on failure. */
 static gssize
 outgoing_send(Outgoing *outgoing, int fd, int flags)
 {
@@ -200,7 +200,7 @@ transport_receive(VarlinkTransport *transport, struct msghdr *header, int flags)
     return received;
 }
 
-/* begin, end: where the read's bytes lie in the stream. */
+/* begin, end: the read's offsets in the stream. */
 static VarlinkProgress
 keep_descriptors(VarlinkTransport *transport, struct msghdr *header, guint64 begin, guint64 end,
                  GError **error)
@@ -209,12 +209,12 @@ keep_descriptors(VarlinkTransport *transport, struct msghdr *header, guint64 beg
 
     if (header->msg_flags & MSG_CTRUNC)
         return fail_protocol(error, transport->takes_descriptors
-                                        ? "descriptors were lost on their way"
-                                        : "descriptors came that nobody asked for");
+                                        ? "descriptors were lost in transit"
+                                        : "unexpected descriptors arrived");
     if (descriptors->len == 0)
         return VARLINK_PROGRESS_DONE;
     if (transport->received)
-        return fail_protocol(error, "descriptors came behind a message's first byte");
+        return fail_protocol(error, "descriptors arrived after a message's first byte");
     transport->received = g_steal_pointer(&descriptors);
     transport->received_begin = begin;
     transport->received_end = end;
@@ -263,7 +263,7 @@ varlink_transport_next(VarlinkTransport *transport, VarlinkFrameMessage *ret_mes
     if (transport->received && transport->received_end <= ret_message->end) {
         descriptors = g_steal_pointer(&transport->received);
         if (transport->received_begin > ret_message->begin)
-            return fail_protocol(error, "descriptors came behind a message's first byte");
+            return fail_protocol(error, "descriptors arrived after a message's first byte");
     }
     if (ret_descriptors)
         *ret_descriptors = descriptors ? g_steal_pointer(&descriptors) : descriptor_array_new();

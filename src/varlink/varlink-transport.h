@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Varlink messages, with descriptors, over one connected AF_UNIX stream socket. Nothing here waits
- * unless told to by flags: 0 to wait where the socket is a blocking one, MSG_DONTWAIT never to.
+ * unless flags say so: 0 waits if the socket is blocking, MSG_DONTWAIT never waits.
  */
 #pragma once
 
@@ -14,20 +14,19 @@
 /* As many as one sendmsg() takes: SCM_MAX_FD in the kernel. */
 #define VARLINK_DESCRIPTORS_MAX 253
 
-/* What a descriptor that waits to be sent counts as, in unsent_bytes: a process may have far fewer
- * of them than bytes. */
+/* What a queued descriptor counts as in unsent_bytes: a process may have far fewer descriptors than
+ * bytes. */
 #define VARLINK_DESCRIPTOR_BYTES 16384
 
-/* The fields are the transport's own, but for fd, which may be polled. */
+/* The fields are private, except for fd, which may be polled. */
 typedef struct VarlinkTransport {
     int fd;
     VarlinkFrame frame;
     gboolean takes_descriptors;
-    gboolean bounded_close;    /* descriptors may lie in the socket, and are not to be waited for
-                                  (bounded-close.h) */
-    DescriptorArray *received; /* or NULL */
-    guint64 received_begin, received_end; /* the stream's part whose read brought them */
-    GQueue unsent;                        /* of messages, the first one perhaps sent in part */
+    gboolean bounded_close;               /* the socket may hold descriptors: see bounded-close.h */
+    DescriptorArray *received;            /* or NULL */
+    guint64 received_begin, received_end; /* the stream offsets of the read that brought them */
+    GQueue unsent;                        /* of messages; the first may be partly sent */
     gsize unsent_bytes;
 } VarlinkTransport;
 
@@ -38,11 +37,11 @@ typedef enum VarlinkProgress {
     VARLINK_PROGRESS_FAILED, /* error is set */
 } VarlinkProgress;
 
-/* Takes fd. Without takes_descriptors, ones that come are refused. */
+/* Takes fd. Without takes_descriptors, incoming descriptors are an error. */
 void varlink_transport_init(VarlinkTransport *transport, int fd, gsize message_bytes,
                             gboolean takes_descriptors);
 
-/* Closes the socket and whatever descriptors are queued. */
+/* Closes the socket and all queued descriptors. */
 void varlink_transport_clear(VarlinkTransport *transport);
 
 /* Queues a message: text (freed with free()) with its NUL, and descriptors (or NULL), both taken.
@@ -56,7 +55,7 @@ VarlinkProgress varlink_transport_write(VarlinkTransport *transport, int flags, 
 VarlinkProgress varlink_transport_read(VarlinkTransport *transport, int flags, GError **error);
 
 /* The next whole message (valid until the next read) and its descriptors, never NULL, empty if
- * none; with NULL for ret_descriptors they are closed. WAIT: read first. */
+ * none; if ret_descriptors is NULL they are closed. WAIT: read first. */
 VarlinkProgress varlink_transport_next(VarlinkTransport *transport,
                                        VarlinkFrameMessage *ret_message,
                                        DescriptorArray **ret_descriptors, GError **error);

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation: start-time fair queuing. Each share has a tag, which is what its turns have
- * cost; the waiting share with the lowest tag is next, so that a user with five hundred
- * connections gets no more than one with a single connection, and one whose turns are long gets
- * fewer of them. A share that begins to wait again starts at the tag of the turn that was given
- * last, if its own is lower: to have asked for nothing for a while is no credit for later. So who
- * asks for little waits for one turn of somebody else's, the one that runs already, and then for
- * hardly more.
+ * Theory of operation: start-time fair queuing. Each share has a tag, the total cost of its turns;
+ * the waiting share with the lowest tag is next. So a user with five hundred connections gets no
+ * more than a user with one, and a user with long turns gets fewer of them. A share that starts
+ * waiting again gets at least the tag of the last turn given: idle time earns no credit. So a user
+ * who asks for little waits for one turn of another user, the running one, and hardly more.
  */
 #include "varlink-turns.h"
 
@@ -14,13 +12,13 @@ struct VarlinkShare {
     guint64 user;
     guint holders;
     guint64 tag;
-    GQueue waiting; /* of the caller's items */
+    GQueue waiting; /* the caller's items */
 };
 
 struct VarlinkTurns {
     GHashTable *shares; /* user -> VarlinkShare */
-    GPtrArray *waiting; /* the shares for which something waits */
-    guint64 last_tag;   /* of the share that had the last turn, when it got it */
+    GPtrArray *waiting; /* the shares with waiting items */
+    guint64 last_tag;   /* the tag of the share that had the last turn, at that time */
 };
 
 static void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Whose turn it is, when more than one user waits for the service. A pure data structure: no I/O,
- * no clock; the caller says what each turn has cost.
+ * Decides whose turn it is when several users wait for the service. A pure data structure: no I/O,
+ * no clock; the caller says what each turn cost.
  */
 #pragma once
 
@@ -14,24 +14,25 @@ typedef struct VarlinkShare VarlinkShare;
 
 VarlinkTurns *varlink_turns_new(void);
 
-/* No share may be held and nothing may wait any more. NULL is fine. */
+/* All shares must be released and nothing may be waiting. NULL is fine. */
 void varlink_turns_free(VarlinkTurns *turns);
 
-/* The share of this user (any number); it is there as long as somebody holds it. */
+/* The share of this user (any number); it exists while someone holds it. */
 VarlinkShare *varlink_turns_hold(VarlinkTurns *turns, guint64 user);
 void varlink_turns_release(VarlinkTurns *turns, VarlinkShare *share);
 
-/* How many hold the share of this user. */
+/* The number of holders of this user's share. */
 guint varlink_turns_holders(const VarlinkTurns *turns, guint64 user);
 
-/* Has item wait, behind the others of its share. Item (its data is the caller's) may wait once. */
+/* Queues item behind the others of its share. An item, whose data is the caller's, may be queued
+ * once. */
 void varlink_turns_wait(VarlinkTurns *turns, VarlinkShare *share, GList *item);
 
-/* Has item, which waits, wait no longer. */
+/* Removes a waiting item from the queue. */
 void varlink_turns_cancel(VarlinkTurns *turns, VarlinkShare *share, GList *item);
 
-/* Takes the one whose turn it is, or NULL: nobody waits. */
+/* Removes and returns the item whose turn it is; NULL: nothing waits. */
 GList *varlink_turns_next(VarlinkTurns *turns);
 
-/* A turn of the share has cost so much; the unit is the caller's. */
+/* Adds the cost of a turn to the share, in the caller's unit. */
 void varlink_turns_charge(VarlinkTurns *turns, VarlinkShare *share, guint64 cost);
