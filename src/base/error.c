@@ -25,3 +25,14 @@ error_is_errno(const GError *error, int errnum)
 {
     return g_error_matches(error, ERRNO_ERROR, errnum);
 }
+
+void
+error_keep_first(GError **failure, GError *error)
+{
+    if (!error)
+        return;
+    if (*failure)
+        g_error_free(error);
+    else
+        *failure = error;
+}

@@ -19,6 +19,10 @@ gboolean error_set_errno(GError **error, int errnum, const char *format, ...) G_
 /* Whether error is of the domain ERRNO_ERROR and carries errnum. error may be NULL. */
 gboolean error_is_errno(const GError *error, int errnum);
 
+/* For work that goes on after a failure and tells of the first: error (taken, or NULL) becomes
+ * *failure if there was none before. failure must not be NULL. */
+void error_keep_first(GError **failure, GError *error);
+
 /*
  * Runs statement again as long as it fails with EINTR, and gives its value (as glibc's
  * TEMP_FAILURE_RETRY, which clang and musl do not always have).

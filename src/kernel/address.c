@@ -9,14 +9,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <glib-unix.h>
 #include <linux/rtnetlink.h>
 #include <netlink/netlink.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#define RECEIVE_SIZE (32 * 1024) /* bytes; what the kernel's dumps use at most */
-#define DATAGRAMS_PER_WAKE 64    /* then other sources get their turn */
 
 const Privileges address_privileges = {
     .part = "addresses",
@@ -24,22 +20,12 @@ const Privileges address_privileges = {
 };
 
 typedef struct AddressWatch {
-    int fd;
+    SocketWatch watch;
     AddressHandler handler;
     gpointer user_data;
     gboolean is_answering; /* the kernel has not told all yet, */
     gboolean ask_again;    /* and is to be asked again then */
-    char buffer[RECEIVE_SIZE];
 } AddressWatch;
-
-static void
-watch_free(gpointer data)
-{
-    AddressWatch *watch = data;
-
-    descriptor_clear(&watch->fd);
-    g_free(watch);
-}
 
 static gboolean
 ask_for_all(AddressWatch *watch, GError **error)
@@ -58,7 +44,7 @@ ask_for_all(AddressWatch *watch, GError **error)
     watch->ask_again = watch->is_answering;
     if (watch->is_answering)
         return TRUE;
-    watch->is_answering = RETRY_EINTR(sendto(watch->fd, &request, sizeof request, 0,
+    watch->is_answering = RETRY_EINTR(sendto(watch->watch.fd, &request, sizeof request, 0,
                                              (const struct sockaddr *)&kernel, sizeof kernel)) >= 0;
     return watch->is_answering ||
            error_set_errno(error, errno, "cannot ask the kernel for addresses");
@@ -85,9 +71,11 @@ format_address(struct nlmsghdr *message, char *text, gsize size)
     return TRUE;
 }
 
+/* NetlinkTake */
 static void
-take_message(AddressWatch *watch, struct nlmsghdr *message)
+take_address(struct nlmsghdr *message, gpointer user_data)
 {
+    AddressWatch *watch = user_data;
     const struct ifaddrmsg *header = nlmsg_data(message);
     char text[INET6_ADDRSTRLEN + sizeof "/128"];
 
@@ -107,74 +95,32 @@ take_message(AddressWatch *watch, struct nlmsghdr *message)
     }
 }
 
-/* FALSE when the queue is empty. */
+/* SocketWatch.read */
 static gboolean
-read_datagram(AddressWatch *watch)
+read_addresses(gpointer data)
 {
-    struct sockaddr_nl sender = {0};
-    struct iovec vector = {watch->buffer, sizeof watch->buffer};
-    struct msghdr header = {&sender, sizeof sender, &vector, 1, NULL, 0, 0};
-    struct nlmsghdr *message = (struct nlmsghdr *)watch->buffer;
-    int length = (int)RETRY_EINTR(recvmsg(watch->fd, &header, MSG_DONTWAIT));
+    AddressWatch *watch = data;
+    int errnum = netlink_read_groups(watch->watch.fd, take_address, watch);
 
-    if (length < 0 && errno == ENOBUFS)
+    if (errnum == ENOBUFS || errnum == EMSGSIZE)
         return ask_for_all(watch, NULL);
-    if (length < 0)
-        return FALSE;
-    if (sender.nl_pid != 0)
-        return TRUE;
-    for (; nlmsg_ok(message, length); message = nlmsg_next(message, &length))
-        take_message(watch, message);
-    return TRUE;
-}
-
-static gboolean
-on_readable(gint fd, GIOCondition condition, gpointer user_data)
-{
-    for (guint i = 0; i < DATAGRAMS_PER_WAKE; i++) {
-        if (!read_datagram(user_data))
-            break;
-    }
-    return G_SOURCE_CONTINUE;
-}
-
-static int
-open_group_socket(GError **error)
-{
-    static const int groups[] = {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR};
-    const struct sockaddr_nl address = {.nl_family = AF_NETLINK};
-    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-    gboolean good = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
-
-    for (guint i = 0; good && i < G_N_ELEMENTS(groups); i++)
-        good = setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(int)) == 0;
-    if (good)
-        return g_steal_fd(&fd);
-    error_set_errno(error, errno, "cannot listen to the kernel's address events");
-    return -1;
+    return errnum == 0;
 }
 
 gboolean
 address_watch(Kernel *kernel, AddressHandler handler, gpointer user_data, GError **error)
 {
-    int fd = open_group_socket(error);
-    AddressWatch *watch;
-    GSource *source;
+    static const int groups[] = {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR};
+    AUTO_FD int fd = netlink_open_groups(groups, G_N_ELEMENTS(groups),
+                                         "cannot listen to the kernel's address events", error);
+    g_autofree AddressWatch *watch = g_new0(AddressWatch, 1);
 
     if (fd < 0)
         return FALSE;
-    watch = g_new0(AddressWatch, 1);
-    watch->fd = fd;
-    watch->handler = handler;
-    watch->user_data = user_data;
-    if (!ask_for_all(watch, error)) {
-        watch_free(watch);
+    *watch = (AddressWatch){{fd, read_addresses}, handler, user_data, FALSE, FALSE};
+    if (!ask_for_all(watch, error))
         return FALSE;
-    }
-    source = g_unix_fd_source_new(fd, G_IO_IN);
-    g_source_set_callback(source, G_SOURCE_FUNC(on_readable), watch, watch_free);
-    g_source_set_name(source, "addresses");
-    g_source_attach(source, g_main_context_get_thread_default());
-    g_ptr_array_add(linux_kernel(kernel)->monitors, source);
+    g_steal_fd(&fd);
+    socket_watch_start(linux_kernel(kernel), g_steal_pointer(&watch), "addresses");
     return TRUE;
 }

@@ -79,39 +79,39 @@ choose_group(LinuxKernel *kernel, gsize n_links, guint32 *ret_group, GError **er
     return TRUE;
 }
 
-/* Keeps only the first failure; "gone already" is none. */
-static gboolean
-check_result(const NetlinkResult *result, int index, GError **error)
+/* "Gone already" is no failure. */
+static void
+check_result(const NetlinkResult *result, int index, GError **failure)
 {
-    g_autofree char *what = NULL;
+    g_autofree char *what = g_strdup_printf("cannot delete link %d", index);
+    GError *error = NULL;
 
-    if (result->errnum == 0 || result->errnum == ENODEV)
-        return TRUE;
-    what = g_strdup_printf("cannot delete link %d", index);
-    if (error && *error)
-        return FALSE;
-    return netlink_result_error(result, what, error);
+    if (result->errnum != 0 && result->errnum != ENODEV)
+        netlink_result_error(result, what, &error);
+    error_keep_first(failure, error);
 }
 
-static gboolean
-delete_one(LinuxKernel *kernel, int index, GError **error)
+static void
+delete_one(LinuxKernel *kernel, int index, GError **failure)
 {
     g_autoptr(NetlinkMessage) request = netlink_link_request(RTM_DELLINK, 0, index, 0);
     NetlinkResult result;
+    GError *error = NULL;
 
     if (index <= 0) /* for the kernel it would mean "by name" or "by group" */
-        return TRUE;
-    return netlink_talk(kernel->netlink, &request, 1, NULL, NULL, &result, error) &&
-           check_result(&result, index, error);
+        return;
+    if (netlink_talk(kernel->netlink, &request, 1, NULL, NULL, &result, &error))
+        check_result(&result, index, failure);
+    error_keep_first(failure, error);
 }
 
-static gboolean
+static void
 move_to_group(LinuxKernel *kernel, const int *indexes, gsize n_indexes, guint32 group,
-              GError **error)
+              GError **failure)
 {
     g_autoptr(GPtrArray) messages = g_ptr_array_new_with_free_func((GDestroyNotify)nlmsg_free);
-    NetlinkResult results[NETLINK_BATCH_MAX];
-    gboolean good = TRUE;
+    NetlinkResult results[NETLINK_BATCH_MAX] = {0};
+    GError *error = NULL;
 
     for (gsize i = 0; i < n_indexes; i++) {
         NetlinkMessage *message = netlink_link_request(RTM_SETLINK, 0, indexes[i], 16);
@@ -120,42 +120,42 @@ move_to_group(LinuxKernel *kernel, const int *indexes, gsize n_indexes, guint32 
         g_ptr_array_add(messages, message);
     }
     if (!netlink_talk(kernel->netlink, (NetlinkMessage **)messages->pdata, n_indexes, NULL, NULL,
-                      results, error))
-        return FALSE;
+                      results, &error)) {
+        error_keep_first(failure, error);
+        return;
+    }
     for (gsize i = 0; i < n_indexes; i++)
-        good = check_result(&results[i], indexes[i], good ? error : NULL) && good;
-    return good;
+        check_result(&results[i], indexes[i], failure);
 }
 
-static gboolean
-delete_group(LinuxKernel *kernel, guint32 group, GError **error)
+static void
+delete_group(LinuxKernel *kernel, guint32 group, GError **failure)
 {
     g_autoptr(NetlinkMessage) request = netlink_link_request(RTM_DELLINK, 0, 0, 16);
     NetlinkResult result;
+    GError *error = NULL;
 
     nla_put_u32(request, IFLA_GROUP, group);
-    if (!netlink_talk(kernel->netlink, &request, 1, NULL, NULL, &result, error))
-        return FALSE;
-    return result.errnum == 0 || result.errnum == ENODEV ||
-           netlink_result_error(&result, "cannot delete a group of links", error);
+    if (netlink_talk(kernel->netlink, &request, 1, NULL, NULL, &result, &error) &&
+        result.errnum != 0 && result.errnum != ENODEV)
+        netlink_result_error(&result, "cannot delete a group of links", &error);
+    error_keep_first(failure, error);
 }
 
-static gboolean
-delete_together(LinuxKernel *kernel, const GArray *indexes, GError **error)
+static void
+delete_together(LinuxKernel *kernel, const GArray *indexes, GError **failure)
 {
-    gboolean good = TRUE;
+    GError *error = NULL;
     guint32 group;
 
-    if (!choose_group(kernel, indexes->len, &group, error))
-        return FALSE;
-    for (guint i = 0; i < indexes->len; i += NETLINK_BATCH_MAX) {
-        gsize n = MIN(indexes->len - i, NETLINK_BATCH_MAX);
-
-        good =
-            move_to_group(kernel, &g_array_index(indexes, int, i), n, group, good ? error : NULL) &&
-            good;
+    if (!choose_group(kernel, indexes->len, &group, &error)) {
+        error_keep_first(failure, error);
+        return;
     }
-    return delete_group(kernel, group, good ? error : NULL) && good;
+    for (guint i = 0; i < indexes->len; i += NETLINK_BATCH_MAX)
+        move_to_group(kernel, &g_array_index(indexes, int, i),
+                      MIN(indexes->len - i, NETLINK_BATCH_MAX), group, failure);
+    delete_group(kernel, group, failure);
 }
 
 /* What is there of the links to be deleted. */
@@ -174,60 +174,57 @@ sort_link(guint index, struct nlmsghdr *message, gpointer user_data)
         g_array_append_val(link.kind[0] ? sorted->with_kind : sorted->others, link.index);
 }
 
-static gboolean
-look_at(LinuxKernel *kernel, const int *indexes, gsize n_indexes, Sorted *sorted, GError **error)
+static void
+look_at(LinuxKernel *kernel, const int *indexes, gsize n_indexes, Sorted *sorted, GError **failure)
 {
     g_autoptr(GPtrArray) messages = g_ptr_array_new_with_free_func((GDestroyNotify)nlmsg_free);
-    NetlinkResult results[NETLINK_BATCH_MAX];
-    gboolean good = TRUE;
+    NetlinkResult results[NETLINK_BATCH_MAX] = {0};
+    GError *error = NULL;
 
     for (gsize i = 0; i < n_indexes; i++) {
         if (indexes[i] > 0)
             g_ptr_array_add(messages, link_get_request(indexes[i], NULL));
     }
-    if (messages->len == 0)
-        return TRUE;
-    if (!netlink_talk(kernel->netlink, (NetlinkMessage **)messages->pdata, messages->len, sort_link,
-                      sorted, results, error))
-        return FALSE;
-    for (guint i = 0; i < messages->len; i++) {
+    if (messages->len > 0)
+        netlink_talk(kernel->netlink, (NetlinkMessage **)messages->pdata, messages->len, sort_link,
+                     sorted, results, &error);
+    for (guint i = 0; i < messages->len && !error; i++) {
         if (results[i].errnum != 0 && results[i].errnum != ENODEV)
-            good = netlink_result_error(&results[i], "cannot look at a link to be deleted",
-                                        good ? error : NULL);
+            netlink_result_error(&results[i], "cannot look at a link to be deleted", &error);
     }
-    return good;
+    error_keep_first(failure, error);
 }
 
-static gboolean
-delete_many(LinuxKernel *kernel, const int *indexes, gsize n_indexes, GError **error)
+static void
+delete_many(LinuxKernel *kernel, const int *indexes, gsize n_indexes, GError **failure)
 {
     g_autoptr(GArray) with_kind = g_array_new(FALSE, FALSE, sizeof(int));
     g_autoptr(GArray) others = g_array_new(FALSE, FALSE, sizeof(int));
     Sorted sorted = {with_kind, others};
-    gboolean good = TRUE;
 
     for (gsize i = 0; i < n_indexes; i += LOOK_MAX)
-        good = look_at(kernel, &indexes[i], MIN(n_indexes - i, LOOK_MAX), &sorted,
-                       good ? error : NULL) &&
-               good;
+        look_at(kernel, &indexes[i], MIN(n_indexes - i, LOOK_MAX), &sorted, failure);
     for (guint i = 0; i < others->len; i++)
-        good = delete_one(kernel, g_array_index(others, int, i), good ? error : NULL) && good;
+        delete_one(kernel, g_array_index(others, int, i), failure);
     if (with_kind->len == 1)
-        return delete_one(kernel, g_array_index(with_kind, int, 0), good ? error : NULL) && good;
-    if (with_kind->len == 0)
-        return good;
-    return delete_together(kernel, with_kind, good ? error : NULL) && good;
+        delete_one(kernel, g_array_index(with_kind, int, 0), failure);
+    else if (with_kind->len > 1)
+        delete_together(kernel, with_kind, failure);
 }
 
 gboolean
 link_remove(Kernel *base, const int *indexes, gsize n_indexes, GError **error)
 {
     LinuxKernel *kernel = linux_kernel(base);
+    GError *failure = NULL;
 
     queues_clean_up(kernel->queues);
-    if (n_indexes == 0)
-        return TRUE;
     if (n_indexes == 1)
-        return delete_one(kernel, indexes[0], error);
-    return delete_many(kernel, indexes, n_indexes, error);
+        delete_one(kernel, indexes[0], &failure);
+    else if (n_indexes > 1)
+        delete_many(kernel, indexes, n_indexes, &failure);
+    if (!failure)
+        return TRUE;
+    g_propagate_error(error, failure);
+    return FALSE;
 }

@@ -30,6 +30,23 @@ extern const Privileges monitor_privileges, sysfs_privileges, ipv6_privileges, t
     tap_node_privileges, transmit_privileges, announcement_privileges, address_privileges,
     filter_privileges;
 
+/* watch.c. A socket that the main loop reads from now on; the first member of what read() gets. */
+typedef struct SocketWatch {
+    int fd;
+    gboolean (*read)(gpointer watch); /* one piece of news; FALSE: there is no more for now */
+} SocketWatch;
+
+/* take_watch is of g_malloc(), and taken; it goes with the kernel. */
+void socket_watch_start(LinuxKernel *kernel, gpointer take_watch, const char *name);
+
+/* A socket that hears of these groups of NETLINK_ROUTE (RTNLGRP_*), or -1: "WHAT: …". */
+int netlink_open_groups(const int *groups, gsize n_groups, const char *what, GError **error);
+
+/* Reads one datagram and gives take each message of it, if it is the kernel's own. Returns 0 or an
+ * errno: EAGAIN when there is none, ENOBUFS or EMSGSIZE when something was lost. */
+typedef void (*NetlinkTake)(struct nlmsghdr *message, gpointer user_data);
+int netlink_read_groups(int fd, NetlinkTake take, gpointer user_data);
+
 /* link-parse.c. Reads an RTM_NEWLINK or RTM_DELLINK of AF_UNSPEC; FALSE for anything else. */
 gboolean link_parse(struct nlmsghdr *message, LinkInfo *ret_link);
 

@@ -135,45 +135,45 @@ macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sources, gsi
     return send_change(kernel, request, info, data, what, error);
 }
 
-gboolean
-macvtap_change_mode(Kernel *kernel, int index, MacvtapMode mode, GError **error)
+/* Sets one attribute of the macvtap's data. */
+static gboolean
+change_attribute(Kernel *kernel, int index, int attribute, gconstpointer value, int size,
+                 const char *what, GError **error)
 {
-    g_autofree char *what =
-        g_strdup_printf("cannot set link %d to mode %s", index, macvtap_mode_name(mode));
     g_autoptr(NetlinkMessage) request = NULL;
     struct nlattr *info, *data;
 
     if (index <= 0)
         return error_set_errno(error, ENODEV, "%s", what);
     request = change_request(index, 16, &info, &data);
-    nla_put_u32(request, IFLA_MACVLAN_MODE, kernel_modes[mode]);
+    nla_put(request, attribute, size, value);
     return send_change(kernel, request, info, data, what, error);
+}
+
+gboolean
+macvtap_change_mode(Kernel *kernel, int index, MacvtapMode mode, GError **error)
+{
+    g_autofree char *what =
+        g_strdup_printf("cannot set link %d to mode %s", index, macvtap_mode_name(mode));
+
+    return change_attribute(kernel, index, IFLA_MACVLAN_MODE, &kernel_modes[mode],
+                            sizeof kernel_modes[mode], what, error);
 }
 
 gboolean
 macvtap_change_broadcast_queue(Kernel *kernel, int index, guint32 length, GError **error)
 {
     g_autofree char *what = g_strdup_printf("cannot set the broadcast queue of link %d", index);
-    g_autoptr(NetlinkMessage) request = NULL;
-    struct nlattr *info, *data;
 
-    if (index <= 0)
-        return error_set_errno(error, ENODEV, "%s", what);
-    request = change_request(index, 16, &info, &data);
-    nla_put_u32(request, IFLA_MACVLAN_BC_QUEUE_LEN, length);
-    return send_change(kernel, request, info, data, what, error);
+    return change_attribute(kernel, index, IFLA_MACVLAN_BC_QUEUE_LEN, &length, sizeof length, what,
+                            error);
 }
 
 gboolean
 macvtap_change_promisc(Kernel *kernel, int index, gboolean promisc, GError **error)
 {
     g_autofree char *what = g_strdup_printf("cannot set the promiscuity of link %d", index);
-    g_autoptr(NetlinkMessage) request = NULL;
-    struct nlattr *info, *data;
+    const guint16 flags = promisc ? 0 : MACVLAN_FLAG_NOPROMISC;
 
-    if (index <= 0)
-        return error_set_errno(error, ENODEV, "%s", what);
-    request = change_request(index, 16, &info, &data);
-    nla_put_u16(request, IFLA_MACVLAN_FLAGS, promisc ? 0 : MACVLAN_FLAG_NOPROMISC);
-    return send_change(kernel, request, info, data, what, error);
+    return change_attribute(kernel, index, IFLA_MACVLAN_FLAGS, &flags, sizeof flags, what, error);
 }

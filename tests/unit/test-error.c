@@ -57,6 +57,21 @@ test_retry_repeats_only_after_eintr(void **state)
     assert_int_equal(calls, 1);
 }
 
+static void
+test_the_first_failure_is_kept(void **state)
+{
+    GError *failure = NULL, *first = NULL, *second = NULL;
+
+    error_set_errno(&first, ENOENT, "first");
+    error_set_errno(&second, EIO, "second");
+    error_keep_first(&failure, NULL);
+    assert_null(failure);
+    error_keep_first(&failure, first);
+    error_keep_first(&failure, second);
+    error_keep_first(&failure, NULL);
+    assert_error_cleared(&failure, ERRNO_ERROR, ENOENT, "first: ");
+}
+
 int
 main(void)
 {
@@ -65,6 +80,7 @@ main(void)
         cmocka_unit_test(test_set_errno_takes_no_error),
         cmocka_unit_test(test_is_errno),
         cmocka_unit_test(test_retry_repeats_only_after_eintr),
+        cmocka_unit_test(test_the_first_failure_is_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
