@@ -95,7 +95,8 @@ class Debian:
         (self.stage / "setup").write_text("\n".join([setup, *spoiled] if setup else []), encoding="utf-8")
         self._serial = self.boot_id = None
         self._rest, self._number, self._answers = b"", 0, {}
-        self._qemu = self._start(_image(), memory)
+        self.image = _image()
+        self._qemu = self._start(self.image, memory)
 
     @staticmethod
     def _install_into(folder):
@@ -324,3 +325,43 @@ class Debian:
         self._qemu.wait()
         self._serial.close()
         shutil.rmtree(self.folder)
+
+
+class OnDisk:
+    """Commands run by this machine's processor as root of the disk that a machine started with, for what would take long in it. They
+    see no network and nothing that the machine has changed since; hand_over() gives the machine what they have written.
+
+    Each command has a mount namespace of its own, in which the disk is under an overlay: nothing stays mounted."""
+
+    MOUNT = """set -e
+mount -o loop,ro "$DISK" /mnt
+mkdir -p upper work root
+mount -t overlay overlay -o lowerdir=/mnt,upperdir=upper,workdir=work root
+mount -t proc proc root/proc
+mount --rbind /dev root/dev
+for name in tmp run; do mount -t tmpfs tmpfs root/$name; done
+exec chroot root /usr/bin/env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin bash -c "$0"
+"""
+
+    def __init__(self, machine):
+        self._machine = machine
+        self._folder = machine.folder / "on-disk"
+        (self._folder / "upper").mkdir(parents=True)
+
+    def copy(self, source, path):
+        """Must be the first: a command's overlay looks at what is there once only."""
+        target = pathlib.Path(f"{self._folder}/upper{path}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target, symlinks=True)
+
+    def run(self, command):
+        done = subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", self.MOUNT, command],
+                              cwd=self._folder, env={**os.environ, "DISK": self._machine.image["disk"]}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        assert done.returncode == 0, f"{command}\nended with {done.returncode}\n{done.stdout}"
+        return done.stdout
+
+    def hand_over(self):
+        """All that the commands have written is copied into the machine, in which /mnt is the stage."""
+        (self._folder / "upper").rename(self._machine.stage / "on-disk")
+        self._machine.run("cp -a /mnt/on-disk/. /", Deadline(2 * BOOT))
