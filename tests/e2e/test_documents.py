@@ -142,8 +142,8 @@ def test_host_access(desk, host, station, guests):
     assert "via 192.168.1.1 dev hostlan" in host.ip("route").stdout
 
 
-# The guest's first program, which sets up the recipe's bond.
-BOND = """#!/bin/busybox sh
+# The guest's first program, which sets up the recipe's bond and shows what guests.md asks for.
+BOND = f"""#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev
 exec </dev/console >/dev/ttyS0 2>&1
@@ -152,6 +152,7 @@ insmod /modules/bonding.ko mode=active-backup arp_interval=1000 arp_ip_target=19
 ip addr add 192.168.1.40/24 dev bond0
 ip link set bond0 up
 for name in eth0 eth1; do ip link set $name down; echo +$name >/sys/class/net/bond0/bonding/slaves; done
+{block("docs/guests.md", "2. Compare the MACs", 0)}
 exec ping 192.168.1.1
 """
 
@@ -187,6 +188,7 @@ def test_bond_in_the_guest(desk, hosts, guests):
     line = [program("macvtap-run"), *options, "--", *guest.qemu_command("", name="bond")]
     line[line.index("-initrd") + 1] = bond_initrd(folder)
     running = guests(guest.Guest, desk.host, line, env=desk.daemon.environment())
+    running.wait_line("link/ether 52:54:00:00:00:0b")
     running.wait_reply()
     for down, up in ("eth3", None), ("eth4", "eth3"), ("eth3", "eth4"):
         if up:

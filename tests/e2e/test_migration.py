@@ -1,27 +1,65 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """docs/recipes.md: QEMU moves a guest from one host to another, without libvirt. A host is a network namespace with a
 daemon of its own, a switch joins them, and neighbours of the guest ping it all along."""
-import re
+import os
+import subprocess
 
 import pytest
 
 import guest
+from documents import block, commands
+from guest import KERNEL_WORDS
 from namespaces import Switch
 from pinger import Pinger
-from programs import SOURCE
-from qmp import Qmp
+from programs import image, program
 
 GUEST, STATION = "10.0.0.1", "10.0.0.254"
 LOST_MAX = 2  # pings, at 5 per second, on either host and on the wire
 
+FIRST, SECOND = commands(block("docs/recipes.md", "Move a guest to another host, without libvirt", 0))
+MIGRATE, LOOK, QUIT = (line.removeprefix("(qemu) ").replace("HOST2", "10.0.9.2")
+                       for line in commands(block("docs/recipes.md", "Move a guest to another host, without libvirt", 1)))
 
-def recipe():
-    """The --networks of the recipe's two commands (source, destination), and where the destination listens."""
-    text = (SOURCE / "docs/recipes.md").read_text(encoding="utf-8").partition("## Move a guest")[2].partition("\n## ")[0]
-    networks = re.findall(r"^    macvtap-run -n (\S+) -- qemu", text, re.M)
-    (port,) = re.findall(r"-incoming tcp:0:(\d+)", text)
-    assert len(networks) == 2 and f"migrate tcp:HOST2:{port}" in text.replace("-d ", "")
-    return networks, port
+# What is found first of that name: the real one, which boots the test's guest and shows its console beside the monitor.
+QEMU = f"""#!/bin/bash
+exec /usr/bin/qemu-system-x86_64 "$@" -accel tcg -display none -serial file:/dev/stderr -no-reboot -kernel {image('kernel')} \\
+    -initrd {image('guest')} -append '{KERNEL_WORDS} guest.name=web guest.ip={GUEST}/24 guest.ping={STATION} guest.keep={STATION}'
+"""
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """The folder in which both hosts have the guest's disk."""
+    qemu = tmp_path / "bin" / "qemu-system-x86_64"
+    qemu.parent.mkdir()
+    qemu.write_text(QEMU, encoding="utf-8")
+    qemu.chmod(0o755)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", tmp_path / "disk.qcow2", "1M"], check=True)
+    return tmp_path
+
+
+def start(daemon, desk, command):
+    """A line of the recipe, on the daemon's host."""
+    path = f"{desk}/bin:{os.path.dirname(program('macvtap-run'))}:{os.environ['PATH']}"
+    return guest.Guest(daemon.host, ["bash", "-c", f"cd {desk}; exec {command}"], stdin=subprocess.PIPE,
+                       env={**daemon.environment(), "PATH": path})
+
+
+def tell(running, line):
+    """Type a line into QEMU's monitor."""
+    running.process.stdin.write(f"{line}\n".encode())
+    running.process.stdin.flush()
+
+
+def wait_migrated(running):
+    """As the recipe has it, look until it says completed."""
+    while True:
+        running.lines.clear()
+        tell(running, LOOK)
+        status = running.wait_line(r"Migration status: (\S+)").group(1)
+        assert status not in ("failed", "cancelled"), running.lines
+        if status == "completed":
+            return
 
 
 @pytest.fixture
@@ -49,15 +87,12 @@ def racks(hosts, daemons):
     return made, neighbours
 
 
-def test_recipe(racks, guests):
+def test_recipe(racks, guests, desk):
+    """The recipe's lines as they stand: neighbours everywhere reach the guest all along."""
     (source, destination), neighbours = racks
-    networks, port = recipe()
-    path = source.folder / "qmp"
-    first = guests(guest.run_with_macvtap_run, source, [networks[0]], f"{GUEST}/24", [STATION], name="web",
-                   extra=["-name", "web", "-qmp", f"unix:{path},server=on,wait=off"], keep=STATION)
+    first = guests(start, source, desk, FIRST)
     first.wait_ping(STATION)
-    second = guests(guest.run_with_macvtap_run, destination, [networks[1]], f"{GUEST}/24", [STATION], name="web",
-                    extra=["-name", "web", "-incoming", f"tcp:0:{port}"], keep=STATION)
+    second = guests(start, destination, desk, SECOND)
     with destination.connect() as watcher:
         watcher.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
         while not destination.ports():
@@ -68,16 +103,14 @@ def test_recipe(racks, guests):
         try:
             for one in pings.values():
                 one.wait_answers(2)
-            monitor = Qmp(path)
-            monitor.call("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])
-            monitor.call("migrate", uri=f"tcp:10.0.9.2:{port}")
-            monitor.wait_migration()
-            monitor.close()
+            tell(first, MIGRATE)
+            wait_migrated(first)
             second.wait_reply()
             # The source's QEMU is still there, stopped, with its port.
             for one in pings.values():
                 one.wait_answers(3)
-            first.kill()
+            tell(first, QUIT)
+            assert first.process.wait() == 0
             assert source.settle() == []
             for one in pings.values():
                 one.wait_answers(3)

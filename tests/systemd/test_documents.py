@@ -68,15 +68,19 @@ def begin_vm(host, command, address, folder="/root"):
 
 
 def end_vms(host):
-    host.run("kill $(pidof qemu-system-x86_64) || true")
+    """Nothing of a test stays for the next one, however it ended."""
+    host.run("systemctl disable --now $(systemctl list-units --all --plain --no-legend 'vm@*' 'macvtap-port@*' | cut -d' ' -f1) || true;"
+             " for name in $(virsh list --all --name); do virsh destroy $name; virsh undefine $name; done;"
+             " kill $(pidof qemu-system-x86_64) || true")
     host.until("! pidof qemu-system-x86_64")
-    host.until("! ip -o link show type macvtap | grep .")
+    host.run("macvtapctl port delete --all")
+    host.until("! ip -o link show type macvtap | grep . && ! macvtapctl port list | grep -v ^NAME")
 
 
 def install_without_readme(host):
     """For the other tests."""
     host.run(f"command -v macvtapd || {{ {MOUNT}; {INSTALL.replace('lan0', 'eth0')}"
-             "systemctl enable --now macvtapd.socket macvtapd.service; systemctl reload libvirtd; }")
+             "systemctl enable --now macvtapd.socket macvtapd.service; systemctl try-reload-or-restart libvirtd; }")
 
 
 def check_example(host):
@@ -111,8 +115,9 @@ def test_quick_start_and_uninstall(host, tree):
 
 
 def test_quick_start_with_libvirt(host):
-    """Five commands with the two that are the same, and two for the second domain."""
+    """Five commands with the two that are the same, and two for the second domain; libvirtd may be asleep by then."""
     install_without_readme(host)
+    end_vms(host)
     host.run("cp /root/disk.qcow2 /var/lib/libvirt/images/vm1.qcow2")
     lines = commands(block("README.md", "From a bare Debian 12 to the first ping", 1))
     assert len(lines) == 3
@@ -123,7 +128,6 @@ def test_quick_start_with_libvirt(host):
     for line in lines[1:]:
         host.run(f"cd /root; {line}".replace("vm1", "vm2"))
     wait_ping(host, SECOND)
-    host.run("for name in vm1 vm2; do virsh destroy $name; virsh undefine $name; done")
 
 
 @pytest.fixture
@@ -135,6 +139,15 @@ def site(host):
     host.run("macvtapctl reload; rm -rf /tmp/desk; install -d -o alice /tmp/desk /var/lib/vms;"
              " install -o alice /root/disk.qcow2 /tmp/desk/disk.qcow2; install -o alice /root/disk.qcow2 /var/lib/vms/web.qcow2")
     return host
+
+
+def test_libvirt_in_short(site):
+    """A domain that is there gets a port, also while libvirtd sleeps."""
+    site.define("vm1", address=GUEST)
+    site.run("systemctl stop libvirtd")
+    for line in commands(block("docs/libvirt.md", "In short", 0)):
+        site.run(line)
+    wait_ping(site, GUEST)
 
 
 def test_sudo(site):
@@ -193,14 +206,21 @@ def test_units(site):
 
 
 @pytest.fixture
-def addressed(site):
-    """eth0 as the recipe expects it to be, and a guest on it; afterwards as Debian's installer left it."""
+def configurable(site):
+    """Where the recipes configure the host's network; afterwards that is as Debian's installer left it."""
     site.run("cp /etc/network/interfaces /run/interfaces; ip -n station addr replace 192.168.1.1/24 dev wire0")
-    begin_vm(site, "macvtap-run -n lan -- qemu-system-x86_64 -accel kvm -m 128 -nographic disk.qcow2", GUEST, "/tmp/desk")
     yield site
     end_vms(site)
-    site.run("rm -f /etc/systemd/network/20-*; systemctl stop systemd-networkd.socket systemd-networkd; ip link del hostlan;"
+    site.run("rm -f /etc/systemd/network/[23]0-*; systemctl stop systemd-networkd.socket systemd-networkd;"
+             " for name in hostlan bond0; do [ ! -e /sys/class/net/$name ] || ip link del $name; done;"
              " cp /run/interfaces /etc/network/interfaces; systemctl restart networking")
+
+
+@pytest.fixture
+def addressed(configurable):
+    """The same with a guest on eth0."""
+    begin_vm(configurable, "macvtap-run -n lan -- qemu-system-x86_64 -accel kvm -m 128 -nographic disk.qcow2", GUEST, "/tmp/desk")
+    return configurable
 
 
 def check_host_access(site):
@@ -225,3 +245,18 @@ def test_host_access_by_networkd(addressed):
     addressed.write("/etc/systemd/network/20-hostlan.network", block("docs/recipes.md", "Host access", 4))
     addressed.run("systemctl start systemd-networkd")
     check_host_access(addressed)
+
+
+def test_bond_by_networkd(configurable):
+    """What the recipe has for the guest, in this machine: its NIC is in the bond, which finds its gateway by ARP."""
+    site = configurable
+    site.run("ip addr flush dev eth0; rm /etc/network/interfaces")
+    site.write("/etc/systemd/network/30-bond0.netdev", block("docs/recipes.md", "A bond in the guest", 1))
+    site.write("/etc/systemd/network/30-nics.network", block("docs/recipes.md", "A bond in the guest", 2))
+    site.write("/etc/systemd/network/30-bond0.network", block("docs/recipes.md", "A bond in the guest", 3))
+    site.run("systemctl start systemd-networkd")
+    site.until("grep -w eth0 /sys/class/net/bond0/bonding/slaves")
+    assert site.run("cat /sys/class/net/bond0/bonding/mode").split()[0] == "active-backup"
+    site.run("ip addr add 192.168.1.40/24 dev bond0")  # the station has no DHCP server
+    site.until("ping -c 1 -W 5 192.168.1.1")
+    site.until("grep -w eth0 /sys/class/net/bond0/bonding/active_slave")

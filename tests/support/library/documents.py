@@ -16,8 +16,6 @@ DOCUMENTS = ["README.md", "docs/guests.md", "docs/libvirt.md", "docs/log.md", "d
 _NO_PROGRAM = "Debian 12 has no such program"
 _CONTAINER = "an image of the user's own; kernel/test_container_socket.py goes this way"
 _OUTPUT = "what a command prints"
-_REPAIR = "libvirt/test_repair.py has virt-install and virt-clone, with disks and names of its own"
-_XML = "libvirt/test_templates.py has the XML that our programs print"
 
 # (document, heading, number): why no test runs it.
 NOT_RUN = {
@@ -25,19 +23,8 @@ NOT_RUN = {
     ("README.md", "Start a VM", 5): _NO_PROGRAM,  # varlinkctl of systemd 258
     ("README.md", "Start a VM", 8): _CONTAINER,
     ("README.md", "Install, uninstall, develop", 1): "what runs this test, and the demo",
-    ("docs/guests.md", "2. Compare the MACs", 0): "for the guest",
-    ("docs/libvirt.md", "In short", 0): "README's quick start and recipes have these lines",
-    ("docs/libvirt.md", "In short", 1): _REPAIR,
-    ("docs/libvirt.md", "From `type='direct'`, and back", 0): "the recipe has these lines",
-    ("docs/libvirt.md", "By hand", 0): _XML,
-    ("docs/libvirt.md", "By hand", 1): _XML,
     ("docs/log.md", "The log", 1): _OUTPUT,
     ("docs/recipes.md", "A cloud image with cloud-init", 0): "downloads 300 MB",
-    ("docs/recipes.md", "A libvirt domain that boots from the network", 0): _REPAIR,
-    ("docs/recipes.md", "A libvirt domain that boots from the network", 1): _REPAIR,
-    ("docs/recipes.md", "A bond in the guest", 1): "for the guest",
-    ("docs/recipes.md", "Move a guest to another host, without libvirt", 0): "e2e/test_migration.py takes it from there",
-    ("docs/recipes.md", "Move a guest to another host, without libvirt", 1): "e2e/test_migration.py takes it from there",
 }
 
 Block = collections.namedtuple("Block", "document heading number language text")

@@ -38,8 +38,8 @@ class Guest:
     """A guest that runs. All that it says is kept; waiting reads on until the line is there."""
 
     def __init__(self, host, arguments, user=None, **options):
-        self.process = host.start(*arguments, user=user, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, **options)
+        options.setdefault("stdin", subprocess.DEVNULL)
+        self.process = host.start(*arguments, user=user, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
         self.pid = self.process.pid
         self.lines = []
         self._rest = b""
@@ -101,6 +101,8 @@ class Guest:
         if self.process.poll() is None:
             self.kill()
         self.process.stdout.close()
+        if self.process.stdin:
+            self.process.stdin.close()
 
 
 def run_with_macvtap_run(daemon, networks, ip, ping=(), name="guest", user=None, extra=(), keep=None, machine="q35",
