@@ -68,7 +68,7 @@ def start_installing(site, shell, command):
             while [(port["holder"]["type"], port["linkUp"]) for port in site.daemon.ports()] != [("domain", True)]:
                 watcher.reply()
         finally:
-            shell("virsh destroy vm1")
+            shell("virsh destroy vm1; true")
             running.wait()
 
 
