@@ -280,16 +280,20 @@ daemon_settings_clear(DaemonSettings *settings)
     g_clear_pointer(&settings->seed, g_free);
 }
 
-/* The line in which the key that message starts with ("KEY=") stands, or 0. */
+/* The line in which the key that message starts with ("KEY=") stands, or 0. No two sections have a
+ * key of the same name. */
 static guint
 line_of_message(const Parser *parser, const char *message)
 {
-    for (const Field *field = parser->fields; field->name; field++) {
-        g_autofree char *start = g_strconcat(field->key ? field->key : "", "=", NULL);
-        g_autofree char *entry = g_strdup_printf("%s\n%s", field->section, field->key);
+    g_autofree char *key = g_strndup(message, strcspn(message, "="));
+    g_autofree char *end = g_strconcat("\n", key, NULL);
+    GHashTableIter entries;
+    gpointer entry, line;
 
-        if (field->key && g_str_has_prefix(message, start))
-            return GPOINTER_TO_UINT(g_hash_table_lookup(parser->seen, entry));
+    g_hash_table_iter_init(&entries, parser->seen);
+    while (g_hash_table_iter_next(&entries, &entry, &line)) {
+        if (g_str_has_suffix(entry, end))
+            return GPOINTER_TO_UINT(line);
     }
     return 0;
 }
