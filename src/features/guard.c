@@ -260,6 +260,7 @@ seconds_of(clockid_t clock)
     return (guint64)now.tv_sec;
 }
 
+/* NULL: none. */
 static GArray *
 list_seen(const struct guard_state *state)
 {
@@ -281,6 +282,8 @@ list_seen(const struct guard_state *state)
         g_array_append_val(list, address);
     }
     seen_addresses_sort(list);
+    if (list->len == 0)
+        g_clear_pointer(&list, g_array_unref);
     return list;
 }
 

@@ -67,7 +67,8 @@ write_network(const char *config)
 static void
 enter_apart(void)
 {
-    if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 || mount("sysfs", "/sys", "sysfs", 0, NULL) < 0)
+    if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 || mount("sysfs", "/sys", "sysfs", 0, NULL) < 0 ||
+        mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=700") < 0)
         bench_die("namespaces of another macvtapd", errno);
     test_link_set_up("lo", TRUE);
     test_veth_add(BENCH_PARENT, "up1");

@@ -57,6 +57,7 @@ ERRNOS = {
     "pidfd_open": [*_DESCRIPTORS, "ENODEV"],
     "poll": ["EINTR", "ENOMEM"],
     "ppoll": ["EINTR", "ENOMEM", "EAGAIN"],
+    "bpf": ["ENOMEM", "EPERM", "ENOSPC"],
     "capget": ["EPERM"],
     "capset": ["EPERM"],
     "landlock_add_rule": ["ENOMEM", "EPERM"],

@@ -4,7 +4,8 @@
 Theory of operation: a World is one host, kept for many rounds. A round prepares an operation (its ports, its holders),
 acts (this is what is killed, or made to fail), and ends everything as users would: holders end, a domain is let go, what
 has no holder is deleted; then the administrator takes back what he did to the host. After that the world is as it was,
-whatever happened in between: every link as `ip -d` tells it, the state folder with all that is in it, the nodes in /dev.
+whatever happened in between: every link as `ip -d` tells it, the state folder with all that is in it, the nodes in /dev, the
+pins of the guard's maps.
 
 Before everybody lets go, what the API says must be what the kernel says, and what the operation wants of its ports must
 have come true: at once, or with a repair that is tried again.
@@ -194,9 +195,12 @@ class World:
             for port in connection.ports("ListPorts")["ports"]:
                 if port["holder"]["type"] == "none":
                     connection.ports("DeletePort", port=port["id"])
+            unguarded = "unguarded" in connection.ports("ListNetworks")["networks"][0]
             # The next user's call is served as ever.
             connection.ports("CreatePort", network="probe", name="probe", holder={"type": "none"})
             connection.ports("DeletePort", port="probe")
+        if unguarded:  # a start could load no programs: what it has found in the maps is the next one's
+            self.daemon.restart()
         self._settle()
         return self._operation.undo(self) or []
 
@@ -206,9 +210,10 @@ class World:
                    FolderWatch(self.host.path("/dev"))]
         with contextlib.suppress(FileNotFoundError):
             watches.append(FolderWatch(self.host.queue_folder))
+        watches += [FolderWatch(folder) for folder in self.host.pin_folders()]
         ended = os.pidfd_open(self.daemon.process.pid)
         try:
-            while self.macvtaps() or self.daemon.records() or self.host.queue_nodes():
+            while self.macvtaps() or self.daemon.records() or self.host.queue_nodes() or self.host.pins():
                 if ended in deadline.wait_readable(*(watch.fileno() for watch in watches), ended):
                     return
                 for watch in watches:
@@ -235,7 +240,8 @@ class World:
     def state(self):
         links = self.links()
         self._indexes |= {link["ifindex"] for name, link in links.items() if name not in ("lo", "eth0", "eth1")}
-        return {"links": links, "moved": list(self.moved()), "files": self._files(), "nodes": self._nodes()}
+        return {"links": links, "moved": list(self.moved()), "files": self._files(), "nodes": self._nodes(),
+                "pins": self.host.pins()}
 
     def _files(self):
         root = self.daemon.state
@@ -298,6 +304,10 @@ class World:
                               ' && echo "$off" || echo 1')
         return off != "1\n" or generation not in ("none", None) or (generation is None and link["mtu"] >= 1280)
 
+    def _is_guarded(self, link):
+        hooks = (f"tc filter show dev {link['ifname']} {hook}" for hook in ("egress", "ingress"))
+        return self._shell.ask(f"{{ {'; '.join(hooks)}; }} | grep -c ' macvtapd direct-action '") == "2\n"
+
     def _problems_of(self, port, devices):
         """Where the kernel says something else than the API."""
         link = devices.get(port["interfaceName"])
@@ -315,6 +325,8 @@ class World:
             found.append(f"{port} is not {link}")
         if "NOARP" not in link["flags"] or self._has_ipv6(link):
             found.append(f"the host speaks on {link}")
+        if "guard" in port and not self._is_guarded(link):
+            found.append(f"the guard of {port} is not on {link}")
         return found
 
     def problems(self):
