@@ -10,6 +10,7 @@
  */
 #include "ctl-look.h"
 
+#include "domain-filter.h"
 #include "domain-port.h"
 
 #include <dirent.h>
@@ -129,6 +130,7 @@ look_at_held(CtlLook *look, const CtlLookWith *with, const MacvtapPort *port)
     const DomainNic *nic = look->nic;
     const char *mac = macvtap_port_get_mac_address(port);
     const char *network = macvtap_port_get_network(port);
+    g_autoptr(GError) filter = NULL;
 
     if (nic->port && !g_str_equal(nic->port->network, network))
         look_found(
@@ -142,6 +144,8 @@ look_at_held(CtlLook *look, const CtlLookWith *with, const MacvtapPort *port)
             "the guest has MAC %s, but its port has %s and lets nothing else through (macvtapctl"
             " domain attach %s --replace repairs it)",
             nic->mac ? nic->mac : "-", mac, with->domain->name);
+    else if (nic->port && !domain_filter_check(nic->port, port, &filter))
+        look_found(look, STATE_MISMATCH, "%s", filter->message);
     else if (!is_in_use(with->pid, port))
         look_found(
             look, STATE_MISMATCH,

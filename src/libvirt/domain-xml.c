@@ -70,6 +70,8 @@ free_port(gpointer data)
     g_free(port->target);
     g_free(port->network);
     g_free(port->mac);
+    g_free(port->filter);
+    g_strfreev(port->filter_addresses);
     g_free(port->problem);
     g_free(port);
 }
@@ -265,22 +267,49 @@ check_type(DomainXml *domain, DomainPort *port, const xmlNode *interface)
     return TRUE;
 }
 
-/* What libvirt would do for the interface, and takes without a word, has no effect on a macvtap, or
- * another one: see docs/libvirt.md. */
+/* What libvirt would do for the interface, and takes without a word, has another effect on a
+ * macvtap: see docs/libvirt.md. */
 static gboolean
 check_rules(DomainXml *domain, DomainPort *port, const xmlNode *interface)
 {
-    if (child(interface, "filterref"))
-        return port_problem(domain, port,
-                            "interface %s has a <filterref>, and libvirt's filters never see a"
-                            " macvtap's frames: it would protect nobody, remove it",
-                            port->target);
     if (child(interface, "bandwidth"))
         return port_problem(domain, port,
                             "interface %s has a <bandwidth>, and libvirt would limit the other"
                             " direction, as a macvtap's are not a tap's: remove it",
                             port->target);
     return TRUE;
+}
+
+/* The values of the filter's parameters of these names, which may be there again and again. */
+static GStrv
+read_parameters(const xmlNode *filter, const char *const *names)
+{
+    g_autoptr(GStrvBuilder) values = g_strv_builder_new();
+
+    for (const xmlNode *node = child(filter, "parameter"); node;
+         node = next_element(node->next, "parameter", NULL)) {
+        g_autofree char *name = attribute(node, "name"), *value = attribute(node, "value");
+        g_autofree char *shown = show(value ? value : "");
+
+        if (name && g_strv_contains(names, name))
+            g_strv_builder_add(values, shown);
+    }
+    return g_strv_builder_end(values);
+}
+
+/* Whether the port's guard keeps what the filter promises is looked at where the port is known:
+ * domain_filter_check(). */
+static void
+read_filter(DomainPort *port, const xmlNode *interface)
+{
+    static const char *const names[] = {"IP", "IPV6", NULL};
+    const xmlNode *filter = child(interface, "filterref");
+    g_autofree char *name = attribute(filter, "filter");
+
+    if (!filter)
+        return;
+    port->filter = show(name ? name : "");
+    port->filter_addresses = read_parameters(filter, names);
 }
 
 static gboolean
@@ -341,6 +370,7 @@ read_interface(DomainXml *domain, DomainPort *port, const xmlNode *root)
     port->mac = attribute(child(interface, "mac"), "address");
     link = attribute(child(interface, "link"), "state");
     port->link_down = g_strcmp0(link, "down") == 0;
+    read_filter(port, interface);
     return check_rules(domain, port, interface) &&
            read_number(domain, port, child(interface, "driver"), "queues", &port->queues) &&
            read_number(domain, port, child(interface, "mtu"), "size", &port->mtu);

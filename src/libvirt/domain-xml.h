@@ -30,6 +30,8 @@ typedef struct DomainPort {
     char *mac;                 /* as written; NULL: the interface has none */
     guint queues;              /* at least 1 */
     guint mtu;                 /* bytes; 0: not given */
+    char *filter;              /* <filterref>: printable ASCII; NULL: there is none */
+    GStrv filter_addresses;    /* its parameters IP and IPV6, as written; not NULL with a filter */
     gboolean link_down;        /* the guest is told that its cable is unplugged */
     char *problem;             /* why it cannot be had, as in DomainXml */
     xmlNode *port, *interface; /* the document's; interface NULL: there is none of ours */

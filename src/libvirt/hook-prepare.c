@@ -18,6 +18,7 @@
  */
 #include "hook.h"
 
+#include "domain-filter.h"
 #include "domain-port.h"
 #include "hook-state.h"
 
@@ -84,7 +85,7 @@ check_values(const DomainPort *wanted, const MacvtapPort *port, GError **error)
     if (wanted->mtu > macvtap_port_get_mtu(port))
         return refuse(error, "the domain says MTU %u, but the port has %u", wanted->mtu,
                       macvtap_port_get_mtu(port));
-    return TRUE;
+    return domain_filter_check(wanted, port, error);
 }
 
 const char *

@@ -166,9 +166,6 @@ test_problems(void **state)
                              "<mtu size='99999'/></interface>"),
          "size='99999' is not a number"},
         {DOMAIN(PORTS(PORT), "<interface type='ethernet'><target dev='vm1net0' managed='no'/>"
-                             "<filterref filter='clean-traffic'/></interface>"),
-         "vm1net0 has a <filterref>, and libvirt's filters never see a macvtap's frames"},
-        {DOMAIN(PORTS(PORT), "<interface type='ethernet'><target dev='vm1net0' managed='no'/>"
                              "<bandwidth><inbound average='1'/></bandwidth></interface>"),
          "vm1net0 has a <bandwidth>, and libvirt would limit the other direction"},
         {DOMAIN(PORTS(PORT), "<interface type='ethernet'><mac address='52:54:00:00:00:09'/>"
@@ -184,6 +181,27 @@ test_problems(void **state)
         assert_false(domain_xml_check(domain, &error));
         assert_error_cleared(&error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS, rows[i][1]);
     }
+}
+
+static void
+test_filter(void **state)
+{
+    static const char text[] = DOMAIN(
+        PORTS(PORT), "<interface type='ethernet'><target dev='vm1net0' managed='no'/>"
+                     "<filterref filter='clean&#9;'><parameter name='IP' value='10.0.0.5'/>"
+                     "<parameter name='DHCPSERVER' value='10.0.0.1'/>"
+                     "<parameter name='IPV6' value='fd00::5'/><parameter name='IP'/></filterref>"
+                     "</interface>");
+    g_autoptr(DomainXml) domain = parse(text), without = parse(DOMAIN(PORTS(PORT), INTERFACE));
+    const DomainPort *port = domain->ports->pdata[0];
+
+    assert_true(domain_xml_check(domain, NULL));
+    assert_string_equal(port->filter, "clean\\t");
+    assert_int_equal(g_strv_length(port->filter_addresses), 3);
+    assert_string_equal(port->filter_addresses[0], "10.0.0.5");
+    assert_string_equal(port->filter_addresses[1], "fd00::5");
+    assert_string_equal(port->filter_addresses[2], "");
+    assert_null(((const DomainPort *)without->ports->pdata[0])->filter);
 }
 
 /* What may be written back without a loss: all of the metadata, whatever the interfaces are. */
@@ -284,11 +302,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_domain),  cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_macs),      cmocka_unit_test(test_others_domains),
-        cmocka_unit_test(test_problems),  cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_no_domain), cmocka_unit_test(test_length),
-        cmocka_unit_test(test_rename),    cmocka_unit_test(test_null),
+        cmocka_unit_test(test_a_domain), cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_macs),     cmocka_unit_test(test_others_domains),
+        cmocka_unit_test(test_problems), cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_whole),    cmocka_unit_test(test_no_domain),
+        cmocka_unit_test(test_length),   cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_null),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

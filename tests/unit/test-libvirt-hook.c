@@ -82,6 +82,25 @@ test_prepare_compares(void **state)
     }
 }
 
+/* A port without a guard keeps nothing that a filter of libvirt's promises. */
+static void
+test_prepare_looks_at_the_filter(void **state)
+{
+    static const char text[] = HEAD "<m:port target='null' network='lan'/>" MIDDLE INTERFACE(
+        "null", "52:54:00:00:00:0A", "<filterref filter='no-mac-spoofing'/>") TAIL;
+    static const char *const answers[] = {ENDED, PORT("null", "7", "52:54:00:00:00:0a"), ENDED,
+                                          NULL};
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+
+    make_hook(fixture, text);
+    assert_false(run_against(fixture, "prepare", answers, &error));
+    assert_error_cleared(&error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS,
+                         "interface null: its filter no-mac-spoofing needs a guard, and its port"
+                         " has none (macvtapctl network show lan)");
+    assert_call(fixture, 2, "EndDomain", UUID);
+}
+
 static void
 test_prepare_compares_nodes(void **state)
 {
@@ -251,6 +270,7 @@ main(void)
         HOOK_TEST(test_prepare),
         HOOK_TEST(test_prepare_ends_what_it_made),
         HOOK_TEST(test_prepare_compares),
+        HOOK_TEST(test_prepare_looks_at_the_filter),
         HOOK_TEST(test_prepare_compares_nodes),
         HOOK_TEST(test_prepare_asks_nobody_about_a_problem),
         HOOK_TEST(test_prepare_names_the_other_domain),
