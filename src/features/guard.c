@@ -116,6 +116,14 @@ take_settings(Port *port, GuardSettings *settings)
     return is_news;
 }
 
+static void
+take_own(Port *port, const GuardOwn *own)
+{
+    guard_settings_clear(&port->own_guard.settings);
+    port->own_guard = *own;
+    guard_settings_copy(&own->settings, &port->own_guard.settings);
+}
+
 static gboolean
 say_unguarded(FeatureHost *host, const char *who, GError **error)
 {
@@ -155,6 +163,7 @@ guard_prepare(FeatureHost *host, NewPort *new, GError **error)
     if (!resolve(host, network, own, &settings, error))
         return FALSE;
     take_settings(new->port, &settings);
+    take_own(new->port, own);
     return TRUE;
 }
 
@@ -339,9 +348,7 @@ guard_change(FeatureHost *host, const Caller *caller, Port *port, const PortChan
         return TRUE;
     if (!resolve(host, network, &change->guard, &settings, error))
         return FALSE;
-    guard_settings_clear(&port->own_guard.settings);
-    port->own_guard = change->guard;
-    guard_settings_copy(&change->guard.settings, &port->own_guard.settings);
+    take_own(port, &change->guard);
     take_settings(port, &settings);
     if (port->state == PORT_STATE_ACTIVE && !write_settings(host, port, FALSE, error))
         return FALSE;
@@ -418,9 +425,15 @@ on_event(const struct guard_event *event, gpointer user_data)
     FeatureHost *host = user_data;
     Port *port = port_table_find_index(host->ports, (int)event->ifindex);
 
-    if (port && !port->is_ending && event->reason < GUARD_REASON_COUNT)
+    if (!port || port->is_ending)
+        return;
+    if (event->reason < GUARD_REASON_COUNT) {
         host->ops->dropped(host, port, event->reason, event->frame,
                            MIN(event->length, sizeof event->frame));
+    } else if (event->reason == GUARD_EVENT_SEEN) {
+        guard_observe(host, port);
+        host->ops->emit(host, port);
+    }
 }
 
 /* ---- from start to end ---- */

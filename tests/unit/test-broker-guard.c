@@ -277,6 +277,39 @@ root_may_give_a_port_its_own(void **state)
     assert_int_equal(senders(test, port), GUARD_SENDERS_OWN);
 }
 
+/* Its network's file changes for the others. */
+static void
+its_own_stays_over_a_reload(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0), user = test_caller(1000);
+    g_autoptr(GArray) list = g_array_new(FALSE, TRUE, sizeof(IpPrefix));
+    const GuardOwn own = {
+        .is_given = TRUE, .has_senders = TRUE, .settings.senders = GUARD_SENDERS_ANY};
+    PortRequest request = {.network = (char *)"lan",
+                           .name = (char *)"web",
+                           .guard = own,
+                           .no_descriptors = TRUE,
+                           .holder = {.type = HOLDER_NONE}};
+    Network *network = test_broker_network(test, "lan");
+    g_auto(PortGrant) grant = {0};
+    guint32 uid = 1000;
+
+    g_array_append_val(network->allow_uids, uid);
+    test_broker_refuse(test, &user, &request, PORT_ERROR_ACCESS_DENIED,
+                       "only root may give a port a guard of its own");
+    g_array_set_size(list, 1);
+    request.guard.settings.prefixes = list;
+    test_broker_refuse(test, &root, &request, PORT_ERROR_INVALID_REQUEST, "Addresses=any");
+    request.guard = own;
+    assert_true(broker_create_port(test->broker, &root, &request, &grant, NULL));
+    network->guard.addresses = GUARD_ADDRESSES_DHCP;
+    reload(test);
+    assert_int_equal(senders(test, grant.port), GUARD_SENDERS_ANY);
+    assert_int_equal(grant.port->guard.addresses, GUARD_ADDRESSES_DHCP);
+    assert_true(grant.port->own_guard.has_senders);
+}
+
 static void
 tells_what_it_drops(void **state)
 {
@@ -291,7 +324,15 @@ tells_what_it_drops(void **state)
     expect_events(test, "dropped web\n");
     assert_int_equal(port->drop_reason, GUARD_OTHER_MAC);
     event.reason = GUARD_EVENT_SEEN;
+    fake_datapath_state(test->datapath, port->interface_index)->seen[3] =
+        (struct guard_seen){.address = {.bytes = {[10] = 255, [11] = 255, 10, 0, 0, 5}},
+                            .first = 1,
+                            .last = 1,
+                            .how = GUARD_HOW_ARP};
     fake_datapath_tell(test->datapath, &event);
+    expect_events(test, "changed web\n");
+    assert_int_equal(port->seen->len, 1);
+    assert_int_equal(g_array_index(port->seen, SeenAddress, 0).address.bytes[15], 5);
     event.ifindex = 4711;
     fake_datapath_tell(test->datapath, &event);
 }
@@ -313,6 +354,7 @@ main(void)
         BROKER_TEST(without_a_datapath_ports_are_as_before),
         BROKER_TEST(what_was_unguarded_stays_so),
         BROKER_TEST(root_may_give_a_port_its_own),
+        BROKER_TEST(its_own_stays_over_a_reload),
         BROKER_TEST(tells_what_it_drops),
     };
 
