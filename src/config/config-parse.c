@@ -10,6 +10,7 @@
 #include "config-keys.h"
 
 #include "port-error.h"
+#include "suggestion.h"
 
 #include <string.h>
 
@@ -46,6 +47,53 @@ seen_before(Parser *parser, char *take_text)
     return before;
 }
 
+/* What an unknown section was meant to be, for an error; free with g_free(). */
+static char *
+suggest_section(const Field *fields, const char *section)
+{
+    const char *best = NULL;
+    guint least = G_MAXUINT;
+
+    for (; fields->name; fields++) {
+        guint distance =
+            fields->section ? suggestion_distance(section, fields->section) : G_MAXUINT;
+
+        if (distance < least) {
+            best = fields->section;
+            least = distance;
+        }
+    }
+    return best && suggestion_is_near(section, least)
+               ? g_strdup_printf("; did you mean [%s]?", best)
+               : g_strdup("");
+}
+
+/* What an unknown key was meant to be, and where, for an error; free with g_free(). */
+static char *
+suggest_key(const Field *fields, const char *section, const char *key)
+{
+    const Field *best = NULL;
+    guint least = G_MAXUINT;
+
+    for (; fields->name; fields++) {
+        guint distance = fields->key ? suggestion_distance(key, fields->key) : G_MAXUINT;
+
+        /* Of two keys that are as near, the one of this section. */
+        if (distance < least ||
+            (best && distance == least && g_strcmp0(fields->section, section) == 0)) {
+            best = fields;
+            least = distance;
+        }
+    }
+    if (!best || !suggestion_is_near(key, least))
+        return g_strdup("");
+    if (g_str_equal(best->key, key))
+        return g_strdup_printf("; it belongs in section [%s]", best->section);
+    if (g_strcmp0(best->section, section) == 0)
+        return g_strdup_printf("; did you mean '%s'?", best->key);
+    return g_strdup_printf("; did you mean '%s' in section [%s]?", best->key, best->section);
+}
+
 static gboolean
 parse_head(Parser *parser, const char *text, GError **error)
 {
@@ -60,8 +108,9 @@ parse_head(Parser *parser, const char *text, GError **error)
     parser->section = g_strndup(text + 1, length - 2);
     if (!config_section_exists(parser->fields, parser->section)) {
         g_autofree char *name = g_strescape(parser->section, NULL);
+        g_autofree char *hint = suggest_section(parser->fields, parser->section);
 
-        return parser_refuse(parser, error, "unknown section [%.64s]", name);
+        return parser_refuse(parser, error, "unknown section [%.64s]%s", name, hint);
     }
     before = seen_before(parser, g_strdup(parser->section));
     return before == 0 ||
@@ -121,9 +170,12 @@ parse_key(Parser *parser, const char *text, GError **error)
     if (!parser->section)
         return parser_refuse(parser, error, "key '%.64s' stands before any [section]", shown_key);
     field = config_key_find(parser->fields, parser->section, key);
-    if (!field)
-        return parser_refuse(parser, error, "unknown key '%.64s' in section [%s]", shown_key,
-                             parser->section);
+    if (!field) {
+        g_autofree char *hint = suggest_key(parser->fields, parser->section, key);
+
+        return parser_refuse(parser, error, "unknown key '%.64s' in section [%s]%s", shown_key,
+                             parser->section, hint);
+    }
     before = seen_before(parser, g_strconcat(parser->section, "\n", key, NULL));
     if (before > 0)
         return parser_refuse(parser, error,
@@ -228,22 +280,22 @@ daemon_settings_clear(DaemonSettings *settings)
     g_clear_pointer(&settings->seed, g_free);
 }
 
-/* The line in which the key that message starts with ("KEY=") stands, or 0. */
+/* The line in which the key that message starts with ("KEY=") stands, or 0. No two sections have a
+ * key of the same name. */
 static guint
-line_of_message(const Parser *parser, const Field *field, const char *message)
+line_of_message(const Parser *parser, const char *message)
 {
-    guint line = 0;
+    g_autofree char *key = g_strndup(message, strcspn(message, "="));
+    g_autofree char *end = g_strconcat("\n", key, NULL);
+    GHashTableIter entries;
+    gpointer entry, line;
 
-    for (; field->name && line == 0; field++) {
-        g_autofree char *start = g_strconcat(field->key ? field->key : "", "=", NULL);
-        g_autofree char *entry = g_strdup_printf("%s\n%s", field->section, field->key);
-
-        if (field->members)
-            line = line_of_message(parser, field->members, message);
-        else if (field->key && g_str_has_prefix(message, start))
-            line = GPOINTER_TO_UINT(g_hash_table_lookup(parser->seen, entry));
+    g_hash_table_iter_init(&entries, parser->seen);
+    while (g_hash_table_iter_next(&entries, &entry, &line)) {
+        if (g_str_has_suffix(entry, end))
+            return GPOINTER_TO_UINT(line);
     }
-    return line;
+    return 0;
 }
 
 /* What spans several keys is said of the line of the one that is named, or of [Network]'s. */
@@ -252,7 +304,7 @@ refuse_network(Parser *parser, const char *message, GError **error)
 {
     guint head = GPOINTER_TO_UINT(g_hash_table_lookup(parser->seen, "Network"));
 
-    parser->line = line_of_message(parser, parser->fields, message);
+    parser->line = line_of_message(parser, message);
     if (parser->line == 0)
         parser->line = MAX(head, 1);
     return parser_refuse(parser, error, "%s", message);
