@@ -6,6 +6,9 @@
  * first counters give independent candidates, which is all that a range with room ever needs. A
  * small or full range is then walked from the first candidate on, so that its last free address is
  * found; the walk is bounded because a caller waits for it.
+ *
+ * Whoever makes one port after the other without names goes through the same candidates each time,
+ * so those of the last origin are kept.
  */
 #include "policy.h"
 
@@ -67,6 +70,46 @@ hash_candidate(const MacOrigin *origin, const char *network, guint counter)
     return number;
 }
 
+/* What identifies the candidates of an origin; free with g_free(). */
+static char *
+origin_key(const MacOrigin *origin, const char *network)
+{
+    const char *name = origin->name ?: origin->guest_name ?: "";
+
+    /* Each text with its length: none runs into the next. */
+    return g_strdup_printf("%c%u %zu %s %zu %s %zu %s", origin->name ? 'n' : 'u',
+                           origin->name ? 0 : (guint)origin->uid, strlen(origin->seed),
+                           origin->seed, strlen(network), network, strlen(name), name);
+}
+
+/* The candidates of one origin, as far as they have been asked for. */
+typedef struct Candidates {
+    char *key;
+    guint64 numbers[HASHED_CANDIDATES];
+    guint n;
+} Candidates;
+
+static Candidates *
+candidates_of(const MacOrigin *origin, const char *network)
+{
+    static Candidates last;
+    g_autofree char *key = origin_key(origin, network);
+
+    if (g_strcmp0(key, last.key) != 0) {
+        g_free(last.key);
+        last = (Candidates){.key = g_steal_pointer(&key)};
+    }
+    return &last;
+}
+
+static guint64
+candidates_get(Candidates *candidates, const MacOrigin *origin, const char *network, guint counter)
+{
+    for (; candidates->n <= counter; candidates->n++)
+        candidates->numbers[candidates->n] = hash_candidate(origin, network, candidates->n);
+    return candidates->numbers[counter];
+}
+
 static gboolean
 is_free(const MacAddress *mac, PolicyMacTaken taken, gpointer user_data)
 {
@@ -78,11 +121,12 @@ generate_in_range(const MacRange *range, const MacOrigin *origin, const char *ne
                   PolicyMacTaken taken, gpointer user_data, MacAddress *ret_mac)
 {
     guint64 size = G_GUINT64_CONSTANT(1) << (48 - range->prefix_bits);
-    guint64 start = hash_candidate(origin, network, 0);
+    Candidates *candidates = candidates_of(origin, network);
+    guint64 start = candidates_get(candidates, origin, network, 0);
     MacAddress mac;
 
     for (guint i = 0; i < HASHED_CANDIDATES; i++) {
-        mac = mac_in_range(range, i == 0 ? start : hash_candidate(origin, network, i));
+        mac = mac_in_range(range, candidates_get(candidates, origin, network, i));
         if (is_free(&mac, taken, user_data)) {
             *ret_mac = mac;
             return TRUE;
