@@ -227,7 +227,7 @@ ensure_tags(Filters *filters, int parent_index, const VlanTags *tags, GError **e
 {
     g_autoptr(GError) cause = NULL;
 
-    if (vlan_tags_count(tags) == 0 || has_all(find_filter(filters, parent_index), tags))
+    if (vlan_tags_are_none(tags) || has_all(find_filter(filters, parent_index), tags))
         return TRUE;
     if ((filters->is_known || read_filters(filters, &cause)) &&
         add_missing(filters, parent_index, tags, &cause))
@@ -275,7 +275,7 @@ add_needs(Port *port, gpointer user_data)
 
     if (!tags_of(needs->host, port, &tags))
         g_hash_table_add(needs->unsure, key);
-    if (vlan_tags_count(&tags) == 0)
+    if (vlan_tags_are_none(&tags))
         return;
     if (!all)
         g_hash_table_insert(needs->by_parent, key, all = g_new0(VlanTags, 1));
@@ -412,7 +412,7 @@ guest_vlans_outdated(FeatureHost *host, const Port *port)
     VlanTags tags;
 
     tags_of(host, port, &tags);
-    return port->state != PORT_STATE_ACTIVE || vlan_tags_count(&tags) == 0 || has_all(filter, &tags)
+    return port->state != PORT_STATE_ACTIVE || vlan_tags_are_none(&tags) || has_all(filter, &tags)
                ? NULL
                : "GuestVLANs";
 }
@@ -426,8 +426,12 @@ is_told(const Port *port)
 static gboolean
 guest_vlans_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
 {
+    const Network *network = host->ops->network(host, port);
     VlanTags tags;
 
+    /* An event of the parent comes with each port that is made, and is for all that are there. */
+    if (network && !network->guest_vlans[0] && !is_told(port))
+        return FALSE;
     tags_of(host, port, &tags);
     restore_tags(host, parent, &tags);
     return is_told(port) != (guest_vlans_outdated(host, port) != NULL);

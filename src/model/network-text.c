@@ -100,6 +100,16 @@ vlan_tags_set(VlanTags *tags, guint tag, gboolean on)
         tags->bits[tag / 64] &= ~bit;
 }
 
+gboolean
+vlan_tags_are_none(const VlanTags *tags)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(tags->bits); i++) {
+        if (tags->bits[i])
+            return FALSE;
+    }
+    return TRUE;
+}
+
 guint
 vlan_tags_count(const VlanTags *tags)
 {

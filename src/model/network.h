@@ -150,6 +150,7 @@ gboolean vlan_tags_add(const char *text, VlanTags *tags);
 gboolean vlan_tags_has(const VlanTags *tags, guint tag);
 void vlan_tags_set(VlanTags *tags, guint tag, gboolean on);
 guint vlan_tags_count(const VlanTags *tags);
+gboolean vlan_tags_are_none(const VlanTags *tags);
 
 /* The network's GuestVLANs=, which have been checked. */
 void network_guest_vlans(const Network *network, VlanTags *ret_tags);
