@@ -206,6 +206,30 @@ def test_fields_in_the_journal(journaled):
     assert daemon.messages() == ""
 
 
+def test_who_connected_is_looked_up_once(daemon):
+    """As its credentials are: the name that the process gives itself later is not the one that has connected."""
+    def call_myself(name):
+        with open("/proc/self/comm", "w", encoding="utf-8") as comm:
+            comm.write(name)
+
+    with open("/proc/self/comm", encoding="utf-8") as comm:
+        before = comm.read().strip()
+    try:
+        with daemon.connect() as connection:
+            call_myself("first")
+            connection.ports("CreatePort", network="lan", name="a", holder=NONE)
+            call_myself("second")
+            connection.ports("CreatePort", network="lan", name="b", holder=NONE)
+        with daemon.connect() as connection:
+            connection.ports("DeletePort", port="a")
+            connection.ports("DeletePort", port="b")
+    finally:
+        call_myself(before)
+    lines = daemon.trail()
+    assert [re.search(r"uid 0 \((\w+), process", line).group(1) for line in lines[-4:]] == [
+        "first", "first", "second", "second"]
+
+
 def test_other_lines_have_their_priority_too(journaled):
     daemon, journal = journaled
     journal.line()
