@@ -106,7 +106,8 @@ void
 samples_print(const char *name, GArray *samples, const char *end)
 {
     g_array_sort(samples, compare);
-    printf("\"%s\": {\"p50\": %.1f, \"p99\": %.1f}%s", name,
+    printf("\"%s\": {\"p10\": %.1f, \"p50\": %.1f, \"p99\": %.1f}%s", name,
+           g_array_index(samples, double, samples->len / 10),
            g_array_index(samples, double, samples->len / 2),
            g_array_index(samples, double, samples->len * 99 / 100), end);
 }
