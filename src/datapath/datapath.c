@@ -53,6 +53,7 @@ typedef struct LinuxDatapath {
     DatapathObject object;
     GHashTable *entries; /* index -> Entry */
     gboolean is_pinned;
+    gboolean is_swept; /* no other daemon uses the folder: one that did would have been met */
     struct ring_buffer *ring; /* NULL: nobody watches */
     GSource *source;
     DatapathEventHandler handler;
@@ -256,6 +257,7 @@ linux_sweep(Datapath *base, DatapathIsWanted is_wanted, gpointer user_data)
     }
     remove_other_pins(datapath);
     unpin_if_empty(datapath);
+    datapath->is_swept = TRUE;
 }
 
 static gboolean
@@ -329,7 +331,7 @@ linux_free(Datapath *base)
         g_source_unref(datapath->source);
     }
     ring_buffer__free(datapath->ring);
-    if (datapath->folder_fd >= 0 && !datapath->is_pinned)
+    if (datapath->is_swept && !datapath->is_pinned)
         unlinkat(AT_FDCWD, datapath->folder, AT_REMOVEDIR); /* one that is not empty stays */
     descriptor_clear(&datapath->folder_fd);
     datapath_unload(&datapath->object);

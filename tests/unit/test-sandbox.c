@@ -182,6 +182,16 @@ can_write(const char *folder, const char *name)
     return TRUE;
 }
 
+/* A pin is made by mknod(2)'s check, not opened to be written. */
+static gboolean
+makes_and_removes(const char *pins)
+{
+    g_autofree char *pin = g_build_filename(pins, "pin", NULL);
+
+    return mknod(pin, S_IFREG | 0600, 0) == 0 && fails(open(pin, O_WRONLY | O_CLOEXEC), EACCES) &&
+           unlink(pin) == 0 && rmdir(pins) == 0;
+}
+
 static int
 writes(const char *folder)
 {
@@ -190,17 +200,18 @@ writes(const char *folder)
     g_autofree char *run_folder = g_build_filename(folder, "run", NULL);
     g_autofree char *other = g_build_filename(folder, "other", NULL);
     g_autofree char *moved = g_build_filename(state, "moved", NULL);
+    g_autofree char *pins = g_build_filename(folder, "pins", NULL);
     const char *const socket_paths[] = {socket_path, NULL};
 
-    if (!sandbox_confine_writes(state, socket_paths, NULL, NULL))
+    if (!sandbox_confine_writes(state, socket_paths, pins, NULL))
         return BAD;
     if (can_write(folder, "probe"))
         return ABSENT; /* no Landlock */
     return can_write(state, "record") && fails(mkdir(moved, 0700), EACCES) &&
                    rename(other, moved) < 0 && fails(unlink(other), EACCES) &&
                    access(other, R_OK) == 0 && !can_write(run_folder, "new") &&
-                   unlink(socket_path) == 0 && !can_write("/proc/self", "comm") &&
-                   open("/dev/null", O_RDWR) >= 0
+                   makes_and_removes(pins) && unlink(socket_path) == 0 &&
+                   !can_write("/proc/self", "comm") && open("/dev/null", O_RDWR) >= 0
                ? GOOD
                : BAD;
 }
@@ -209,8 +220,8 @@ static void
 test_writes(void **state)
 {
     g_autofree char *folder = g_dir_make_tmp("test-sandbox-XXXXXX", NULL);
-    g_autofree char *script =
-        g_strdup_printf("cd %s && mkdir state run && echo a >other && echo b >run/socket", folder);
+    g_autofree char *script = g_strdup_printf(
+        "cd %s && mkdir state run pins && echo a >other && echo b >run/socket", folder);
     g_autofree char *cleaner = g_strdup_printf("rm -r %s", folder);
     int got;
 
