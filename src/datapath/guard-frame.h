@@ -119,6 +119,13 @@ guard_is_unspecified(const struct guard_address *address)
            (address->halves[1] == 0 || address->halves[1] == guard_swap64(0xffff00000000));
 }
 
+/* ::ffff:0:0/96: here, an IPv4 address. No IPv6 packet has one. */
+GUARD_INLINE int
+guard_is_mapped(const struct guard_address *address)
+{
+    return address->halves[0] == 0 && guard_swap64(address->halves[1]) >> 32 == 0xffff;
+}
+
 /* fe80::/10 */
 GUARD_INLINE int
 guard_is_link_local(const struct guard_address *address)

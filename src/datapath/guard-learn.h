@@ -90,7 +90,7 @@ guard_announced_until(struct guard_state *state, const struct guard_address *add
     for (int i = 0; i < GUARD_ANNOUNCED; i++) {
         struct guard_announced *slot = &state->announced[i];
 
-        if (slot->until > now && slot->prefix.halves[0] == address->halves[0])
+        if (slot->until > now && slot->address.halves[0] == address->halves[0])
             return slot->until;
     }
     return 0;
@@ -205,40 +205,89 @@ guard_learn_contest(Frame *frame, const struct guard_address *address)
     return 0;
 }
 
+/* When what is to hold for so many seconds ends. */
+GUARD_INLINE __u64
+guard_end(__u64 now, __u32 seconds)
+{
+    return seconds == ~0U ? GUARD_FOREVER : now + seconds * GUARD_SECOND;
+}
+
+/* Under the lock: what a router has told holds until then, if there is room. */
+GUARD_INLINE void
+guard_announce(struct guard_announced *slots, int count, const struct guard_address *address,
+               __u64 now, __u64 until)
+{
+    struct guard_announced *room = 0;
+
+    for (int i = 0; i < count; i++) {
+        struct guard_announced *slot = &slots[i];
+
+        if (slot->until > now && guard_same_address(&slot->address, address)) {
+            slot->until = until;
+            return;
+        }
+        if (!room && slot->until <= now)
+            room = slot;
+    }
+    if (room) {
+        room->address = *address;
+        room->until = until;
+    }
+}
+
 /* A router lets its hosts autoconfigure in a /64 for so many seconds; 0: no more. */
 GUARD_PART int
 guard_learn_prefix(Frame *frame, const struct guard_address *prefix, __u32 seconds)
 {
     struct guard_state *state = frame_state(frame);
-    __u64 now = frame_now();
-    __u64 until = seconds == ~0U ? GUARD_FOREVER : now + seconds * GUARD_SECOND;
-    struct guard_announced *slot = 0;
+    __u64 now = frame_now(), until = guard_end(now, seconds);
 
     if (!state || !prefix)
         return 0;
     state_lock(state);
-    for (int i = 0; i < GUARD_ANNOUNCED; i++) {
-        if (state->announced[i].until > now &&
-            state->announced[i].prefix.halves[0] == prefix->halves[0]) {
-            slot = &state->announced[i];
-            break;
-        }
-        if (!slot && state->announced[i].until <= now)
-            slot = &state->announced[i];
-    }
-    if (slot) {
-        slot->prefix = *prefix;
-        slot->until = until;
-        for (int i = 0; i < GUARD_LEARNED; i++) {
-            struct guard_learned *learned = &state->learned[i];
+    guard_announce(state->announced, GUARD_ANNOUNCED, prefix, now, until);
+    for (int i = 0; i < GUARD_LEARNED; i++) {
+        struct guard_learned *learned = &state->learned[i];
 
-            if (learned->until > now && learned->how == GUARD_HOW_ND && !learned->contested &&
-                learned->address.halves[0] == prefix->halves[0])
-                learned->until = until;
-        }
+        if (learned->until > now && learned->how == GUARD_HOW_ND && !learned->contested &&
+            learned->address.halves[0] == prefix->halves[0])
+            learned->until = until;
     }
     state_unlock(state);
     return 0;
+}
+
+/* A router is there for so many seconds; 0: it is no default router any more. */
+GUARD_PART int
+guard_learn_router(Frame *frame, const struct guard_address *router, __u32 seconds)
+{
+    struct guard_state *state = frame_state(frame);
+    __u64 now = frame_now();
+
+    if (!state || !router)
+        return 0;
+    state_lock(state);
+    guard_announce(state->routers, GUARD_ROUTERS, router, now, guard_end(now, seconds));
+    state_unlock(state);
+    return 0;
+}
+
+/* Is this the address of a router on the LAN? */
+GUARD_INLINE int
+guard_is_router(Frame *frame, const struct guard_address *address)
+{
+    struct guard_state *state = frame_state(frame);
+    __u64 now = frame_now();
+    int found = 0;
+
+    if (!state)
+        return 0;
+    state_lock(state);
+    for (int i = 0; i < GUARD_ROUTERS; i++)
+        found |= state->routers[i].until > now &&
+                 guard_same_address(&state->routers[i].address, address);
+    state_unlock(state);
+    return found;
 }
 
 /* The guest asks a DHCP server. */
@@ -272,8 +321,7 @@ GUARD_PART int
 guard_learn_lease(Frame *frame, const struct guard_address *address, __u32 seconds)
 {
     struct guard_state *state = frame_state(frame);
-    __u64 now = frame_now();
-    __u64 until = seconds == ~0U ? GUARD_FOREVER : now + seconds * GUARD_SECOND;
+    __u64 now = frame_now(), until = guard_end(now, seconds);
     struct guard_learned *slot;
 
     if (!state || !address)

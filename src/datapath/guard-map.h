@@ -29,7 +29,8 @@ enum {
     GUARD_PREFIXES = 32, /* of a port's settings */
     GUARD_SEEN = 16,
     GUARD_LEARNED = 16,
-    GUARD_ANNOUNCED = 4,       /* prefixes of router advertisements */
+    GUARD_ANNOUNCED = 4, /* prefixes of router advertisements */
+    GUARD_ROUTERS = 4,
     GUARD_ASKED = 4,           /* DHCP transactions */
     GUARD_REASONS = 64,        /* room; GUARD_REASON_COUNT of them are in use */
     GUARD_EXAMPLE = 96,        /* bytes of a dropped frame in an event */
@@ -91,9 +92,10 @@ struct guard_learned {
     __u32 contested; /* another station answered the DAD: not the guest's, whatever it says */
 };
 
-/* A prefix in which a router lets its hosts autoconfigure. */
+/* What a router advertisement has told: its sender, or a prefix in which hosts may autoconfigure.
+ */
 struct guard_announced {
-    struct guard_address prefix;
+    struct guard_address address;
     __u64 until; /* 0: the slot is free */
 };
 
@@ -108,6 +110,7 @@ struct guard_state {
     struct guard_seen seen[GUARD_SEEN];
     struct guard_learned learned[GUARD_LEARNED];
     struct guard_announced announced[GUARD_ANNOUNCED];
+    struct guard_announced routers[GUARD_ROUTERS];
     __u32 asked[GUARD_ASKED]; /* the xids, as the guest sent them; 0: none */
     __u32 asked_next;
     __u32 unused;

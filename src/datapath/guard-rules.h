@@ -97,14 +97,20 @@ GUARD_PART int
 guard_check_address(Frame *frame, const struct guard_settings *settings,
                     const struct guard_address *address, int reason)
 {
+    __u32 least;
+
     if (!settings || !address)
         return GUARD_MALFORMED;
-    if (settings->addresses == GUARD_ADDRESSES_ANY || guard_is_link_local(address))
+    if (settings->addresses == GUARD_ADDRESSES_ANY)
         return GUARD_PASS;
+    if (guard_is_link_local(address))
+        return guard_is_router(frame, address) ? reason : GUARD_PASS;
+    least = guard_is_mapped(address) ? 96 : 0; /* ::/0 is all of IPv6 only */
     for (int i = 0; i < GUARD_PREFIXES; i++) {
         if (i >= settings->n_prefixes)
             break;
-        if (guard_in_prefix(address, &settings->prefixes[i]))
+        if (settings->prefixes[i].length >= least &&
+            guard_in_prefix(address, &settings->prefixes[i]))
             return GUARD_PASS;
     }
     if (settings->addresses == GUARD_ADDRESSES_DHCP)
@@ -281,7 +287,7 @@ guard_check_nd_options(Frame *frame, const struct guard_settings *settings, __u3
     for (int i = 0; i < GUARD_ND_OPTIONS; i++) {
         if (at + sizeof(option) > end)
             return GUARD_PASS;
-        if (frame_load(frame, at, option, sizeof(option)) < 0 || option[1] == 0)
+        if (frame_load(frame, at, option, sizeof(option)) < 0)
             return GUARD_MALFORMED;
         if ((option[0] == 1 || option[0] == 2) && !guard_same_mac(option + 2, settings->mac))
             return GUARD_ND_MAC;
@@ -309,21 +315,25 @@ GUARD_INLINE int
 guard_judge_nd(Frame *frame, const struct guard_settings *settings,
                const struct guard_transport *transport, __u8 type, struct guard_claim *claim)
 {
-    __u8 target[16];
+    struct guard_address target = {0};
+    __u8 bytes[16];
 
     if (type == 135 || type == 136) {
-        if (frame_load(frame, transport->at + 8, target, sizeof(target)) < 0)
+        if (frame_load(frame, transport->at + 8, bytes, sizeof(bytes)) < 0)
             return GUARD_MALFORMED;
+        guard_address_ipv6(&target, bytes);
+        if (guard_is_mapped(&target))
+            return GUARD_ND_ADDRESS;
     }
     if (type == 136) { /* of a neighbour: an address that is the guest's */
-        guard_address_ipv6(&claim->address, target);
+        claim->address = target;
         claim->kind = GUARD_CLAIM_USES;
         return guard_check_address(frame, settings, &claim->address, GUARD_ND_ADDRESS);
     }
     if (!guard_is_unspecified(&claim->address)) {
         claim->kind = GUARD_CLAIM_USES; /* of the source */
     } else if (type == 135) {
-        guard_address_ipv6(&claim->address, target);
+        claim->address = target;
         claim->kind = GUARD_CLAIM_DAD;
     }
     return GUARD_PASS;
@@ -588,6 +598,8 @@ guard_judge_ipv6(Frame *frame, const struct guard_settings *settings, __u32 l3,
         transport.end = transport.at + guard_get16(ip + 4);
     transport.protocol = ip[6];
     guard_address_ipv6(&source, ip + 8);
+    if (guard_is_mapped(&source))
+        return GUARD_IPV6_ADDRESS;
     claim->address = source;
     why = guard_judge_extensions(frame, &transport);
     if (why == GUARD_PASS)
@@ -753,7 +765,7 @@ guard_hear_prefixes(Frame *frame, __u32 at, __u32 end)
         struct guard_address prefix;
         __u8 option[32];
 
-        if (frame_load(frame, at, option, 8) < 0 || option[1] == 0)
+        if (frame_load(frame, at, option, 8) < 0)
             break;
         /* 64 bits, A flag: RFC 4861 4.6.2 */
         if (option[0] == 3 && option[1] == 4 && option[2] == 64 && (option[3] & 0x40) &&
@@ -767,24 +779,38 @@ guard_hear_prefixes(Frame *frame, __u32 at, __u32 end)
     return 0;
 }
 
+GUARD_INLINE void
+guard_hear_router(Frame *frame, const struct guard_settings *settings, const __u8 *ip,
+                  const __u8 *message)
+{
+    __u32 l4 = GUARD_ETH + GUARD_IPV6;
+    struct guard_address router;
+
+    guard_address_ipv6(&router, ip + 8);
+    if (!guard_is_link_local(&router))
+        return;
+    guard_learn_router(frame, &router, guard_get16(message + 6));
+    if (settings->addresses == GUARD_ADDRESSES_DHCP)
+        guard_hear_prefixes(frame, l4 + 16, l4 + guard_get16(ip + 4));
+}
+
 /* A router's advertisement, or a neighbour that says that it has, or is about to take, an address.
  */
 GUARD_INLINE void
-guard_hear_icmpv6(Frame *frame, const __u8 *ip)
+guard_hear_icmpv6(Frame *frame, const struct guard_settings *settings, const __u8 *ip)
 {
-    __u32 l4 = GUARD_ETH + GUARD_IPV6;
     struct guard_address address;
     __u8 message[24];
 
-    if (ip[7] != 255 || frame_load(frame, l4, message, 16) < 0)
+    if (ip[7] != 255 || frame_load(frame, GUARD_ETH + GUARD_IPV6, message, 16) < 0)
         return;
-    guard_address_ipv6(&address, ip + 8);
-    if (message[0] == 134 && guard_is_link_local(&address)) {
-        guard_hear_prefixes(frame, l4 + 16, l4 + guard_get16(ip + 4));
+    if (message[0] == 134) {
+        guard_hear_router(frame, settings, ip, message);
         return;
     }
+    guard_address_ipv6(&address, ip + 8);
     if ((message[0] == 136 || (message[0] == 135 && guard_is_unspecified(&address))) &&
-        frame_load(frame, l4, message, sizeof(message)) == 0) {
+        frame_load(frame, GUARD_ETH + GUARD_IPV6, message, sizeof(message)) == 0) {
         guard_address_ipv6(&address, message + 8);
         guard_learn_contest(frame, &address);
     }
@@ -820,8 +846,8 @@ guard_hear(Frame *frame, const struct guard_settings *settings, const __u8 *eth,
         return;
     if (guard_get16(eth + 2 * GUARD_MAC) == GUARD_ETH_IPV6) {
         if (frame_load(frame, GUARD_ETH, ip, sizeof(ip)) == 0 &&
-            settings->addresses == GUARD_ADDRESSES_DHCP)
-            guard_hear_icmpv6(frame, ip);
+            settings->addresses != GUARD_ADDRESSES_ANY)
+            guard_hear_icmpv6(frame, settings, ip);
         return;
     }
     if (frame_load(frame, GUARD_ETH, ip, GUARD_IPV4) < 0 || (guard_get16(ip + 6) & 0x3fff) != 0)

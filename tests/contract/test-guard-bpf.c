@@ -240,7 +240,9 @@ assert_same_addresses(struct guard_state *native)
         assert_int_equal(native->learned[i].contested, bpf.learned[i].contested);
     }
     for (guint i = 0; i < GUARD_ANNOUNCED; i++)
-        assert_memory_equal(&native->announced[i].prefix, &bpf.announced[i].prefix, 16);
+        assert_memory_equal(&native->announced[i].address, &bpf.announced[i].address, 16);
+    for (guint i = 0; i < GUARD_ROUTERS; i++)
+        assert_memory_equal(&native->routers[i].address, &bpf.routers[i].address, 16);
     assert_memory_equal(native->asked, bpf.asked, sizeof(bpf.asked));
 }
 
@@ -286,11 +288,12 @@ static void
 run_frame(GRand *random, struct guard_state *state, const struct guard_settings *settings,
           Tally *tally)
 {
-    guint count, n_received;
-    const GuardRow *rows = guard_rows(&count), *received = guard_rows_received(&n_received);
     gboolean is_received = below(random, 4) == 0;
-    g_autoptr(GByteArray) bytes =
-        is_received ? make_frame(random, received, n_received) : make_frame(random, rows, count);
+    guint count;
+    const GuardRow *rows = is_received        ? guard_rows_received(&count)
+                           : below(random, 4) ? guard_rows(&count)
+                                              : guard_rows_edges(&count);
+    g_autoptr(GByteArray) bytes = make_frame(random, rows, count);
     Frame frame = {.bytes = bytes->data, .length = bytes->len, .state = state};
     int reason;
 

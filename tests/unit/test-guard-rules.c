@@ -68,16 +68,24 @@ send_named(World *world, const char *name)
     return send_row(world, find_row(rows, count, name));
 }
 
+/* With the byte at a place set to another value. */
 static void
-receive(World *world, const char *name)
+receive_changed(World *world, const char *name, gsize at, guint8 value)
 {
     guint count;
     const GuardRow *rows = guard_rows_received(&count);
     g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, name));
     Frame frame = {.bytes = bytes->data, .length = bytes->len, .state = &world->state};
 
+    bytes->data[at] = value;
     native_clock++;
     native_to_guest(&frame, &world->settings);
+}
+
+static void
+receive(World *world, const char *name)
+{
+    receive_changed(world, name, 0, 0x52);
 }
 
 static void
@@ -88,11 +96,8 @@ assert_reason(const char *name, int got, int wanted)
 }
 
 static void
-test_the_frame_table(void **state)
+assert_rows(const GuardRow *rows, guint count)
 {
-    guint count;
-    const GuardRow *rows = guard_rows(&count);
-
     for (guint i = 0; i < count; i++) {
         World own = world(GUARD_ADDRESSES_LISTED);
 
@@ -101,11 +106,26 @@ test_the_frame_table(void **state)
 }
 
 static void
-test_allow_lets_its_own_rows_pass_and_no_others(void **state)
+test_the_frame_table(void **state)
 {
     guint count;
     const GuardRow *rows = guard_rows(&count);
 
+    assert_rows(rows, count);
+}
+
+static void
+test_the_edges_of_the_rules(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows_edges(&count);
+
+    assert_rows(rows, count);
+}
+
+static void
+assert_allowed_rows(const GuardRow *rows, guint count)
+{
     for (guint i = 0; i < count; i++) {
         World own = world(GUARD_ADDRESSES_LISTED);
 
@@ -116,6 +136,16 @@ test_allow_lets_its_own_rows_pass_and_no_others(void **state)
         if (rows[i].verdict != GUARD_PASS && send_row(&own, &rows[i]) == GUARD_PASS)
             fail_msg("%s: passes without its own bit", rows[i].name);
     }
+}
+
+static void
+test_allow_lets_its_own_rows_pass_and_no_others(void **state)
+{
+    guint n_rows, n_edges;
+    const GuardRow *rows = guard_rows(&n_rows), *edges = guard_rows_edges(&n_edges);
+
+    assert_allowed_rows(rows, n_rows);
+    assert_allowed_rows(edges, n_edges);
 }
 
 static void
@@ -175,6 +205,34 @@ test_senders_own_asks_for_no_addresses(void **state)
     assert_int_equal(send_named(&own, "from another MAC"), GUARD_OTHER_MAC);
     assert_int_equal(send_named(&own, "router advertisement"), GUARD_ROUTER_ADVERTISEMENT);
     assert_int_equal(send_named(&own, "STP"), GUARD_STP);
+}
+
+/* Sends a frame of this EtherType to 01:80:c2:00:00:(last), or with last 0xff to a station. */
+static int
+send_type(World *world, guint16 type, guint8 last)
+{
+    guint8 bytes[60] = {0x01, 0x80, 0xc2, 0, 0, last, 0x52, 0x54, 0, 0, 0, 1};
+
+    if (last == 0xff)
+        memcpy(bytes, "\x52\x54\0\0\0\2", 6);
+    bytes[12] = (guint8)(type >> 8);
+    bytes[13] = (guint8)type;
+    return send_bytes(world, bytes, sizeof(bytes));
+}
+
+static void
+test_what_bridges_speak_is_banned_with_any_address(void **state)
+{
+    static const guint16 banned[] = {0x8808, 0x888e, 0x88f5, 0x88f6, 0x8870};
+    World any = world(GUARD_ADDRESSES_ANY);
+
+    for (guint i = 0; i < G_N_ELEMENTS(banned); i++)
+        assert_int_equal(send_type(&any, banned[i], 0xff), GUARD_OTHER_PROTOCOL);
+    assert_int_equal(send_type(&any, 0x88b5, 0x00), GUARD_OTHER_PROTOCOL);
+    assert_int_equal(send_type(&any, 0x88b5, 0x0f), GUARD_OTHER_PROTOCOL);
+    assert_int_equal(send_type(&any, 0x88b5, 0x21), GUARD_OTHER_PROTOCOL);
+    assert_int_equal(send_type(&any, 0x88b5, 0x10), GUARD_PASS);
+    assert_int_equal(send_type(&any, 0x88b5, 0xff), GUARD_PASS);
 }
 
 static void
@@ -249,31 +307,32 @@ test_a_checksum_outside_the_frame_is_refused(void **state)
     assert_int_equal(send_row(&own, &row), GUARD_CHECKSUM);
 }
 
+/* One prefix: that of the row, but for its last byte. */
 static void
-set_prefix(World *world, guint8 last, guint8 length)
+set_prefix(World *world, guint of, guint8 last, guint length)
 {
     world->settings.n_prefixes = 1;
+    world->settings.prefixes[0] = world->settings.prefixes[of];
     world->settings.prefixes[0].address.bytes[15] = last;
-    world->settings.prefixes[0].length = length;
+    world->settings.prefixes[0].length = (guint8)length;
 }
 
 static void
 test_prefixes_of_every_length(void **state)
 {
-    World own = world(GUARD_ADDRESSES_LISTED);
-
     for (guint length = 0; length <= 128; length++) {
-        set_prefix(&own, 0x05 ^ 0x80, (guint8)length); /* differs in bit 120 */
-        assert_reason("a prefix", send_named(&own, "IPv4 of its own"),
-                      length <= 120 ? GUARD_PASS : GUARD_IPV4_ADDRESS);
+        World own = world(GUARD_ADDRESSES_LISTED), own6 = own;
+
+        set_prefix(&own, 0, 0x05 ^ 0x80, length); /* differs in bit 120 */
+        assert_reason("IPv4", send_named(&own, "IPv4 of its own"),
+                      length >= 96 && length <= 120 ? GUARD_PASS : GUARD_IPV4_ADDRESS);
+        set_prefix(&own6, 1, 0x05 ^ 0x80, length);
+        assert_reason("IPv6", send_named(&own6, "IPv6 of its own"),
+                      length <= 120 ? GUARD_PASS : GUARD_IPV6_ADDRESS);
+        own6.settings.prefixes[0].address.bytes[0] ^= 0x40; /* bit 1 */
+        assert_reason("IPv6", send_named(&own6, "IPv6 of its own"),
+                      length <= 1 ? GUARD_PASS : GUARD_IPV6_ADDRESS);
     }
-    own.settings.prefixes[0].address.bytes[0] = 0x80; /* bit 0 */
-    set_prefix(&own, 0x05, 0);
-    assert_int_equal(send_named(&own, "IPv4 of its own"), GUARD_PASS);
-    set_prefix(&own, 0x05, 1);
-    assert_int_equal(send_named(&own, "IPv4 of its own"), GUARD_IPV4_ADDRESS);
-    own.settings.n_prefixes = 0;
-    assert_int_equal(send_named(&own, "IPv4 of its own"), GUARD_IPV4_ADDRESS);
 }
 
 /* ---- seen addresses ---- */
@@ -418,6 +477,65 @@ test_an_ack_that_was_not_asked_for_teaches_nothing(void **state)
     assert_ack_teaches_nothing("DHCP ACK to what nobody asked", TRUE);
 }
 
+enum {
+    OPERATION = 42,
+    XID = 46,
+    CLIENT_MAC = 70,
+    COOKIE = 278
+}; /* of a DHCP message, in its frame */
+
+static void
+send_request_changed(World *world, gsize at, guint8 value)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, "DHCP client"));
+
+    bytes->data[at] = value;
+    assert_int_equal(send_bytes(world, bytes->data, bytes->len), GUARD_PASS);
+}
+
+static void
+test_only_a_request_for_this_port_is_one(void **state)
+{
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+
+    send_request_changed(&dhcp, OPERATION, 2);
+    send_request_changed(&dhcp, CLIENT_MAC + 5, 9);
+    receive(&dhcp, "DHCP ACK");
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_IPV4_ADDRESS);
+}
+
+static void
+test_only_a_whole_answer_of_a_server_is_one(void **state)
+{
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+
+    send_named(&dhcp, "DHCP client");
+    receive_changed(&dhcp, "DHCP ACK", OPERATION, 1);
+    receive_changed(&dhcp, "DHCP ACK", COOKIE, 0);
+    receive_changed(&dhcp, "DHCP ACK", 20, 0x20); /* a fragment */
+    receive_changed(&dhcp, "DHCP ACK", 36, 68);   /* to another port */
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_IPV4_ADDRESS);
+    receive(&dhcp, "DHCP ACK");
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_PASS);
+}
+
+/* 0 is an xid like others, but also an empty slot. */
+static void
+test_an_xid_of_nothing_was_not_asked(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows_received(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, "DHCP ACK"));
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+    Frame frame = {.bytes = bytes->data, .length = bytes->len, .state = &dhcp.state};
+
+    memset(bytes->data + XID, 0, 4);
+    native_to_guest(&frame, &dhcp.settings);
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_IPV4_ADDRESS);
+}
+
 static void
 test_an_answer_is_taken_once(void **state)
 {
@@ -498,6 +616,69 @@ test_an_address_that_another_defends_is_not_learned(void **state)
 }
 
 static void
+test_another_stations_dad_is_a_defence_too(void **state)
+{
+    World dhcp = autoconfiguring_world();
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, "DAD: NS from ::"));
+    Frame frame = {.bytes = bytes->data, .length = bytes->len, .state = &dhcp.state};
+
+    bytes->data[63] = ANNOUNCED;
+    bytes->data[77] = 0x77;
+    send_dad(&dhcp, ANNOUNCED, 0x77);
+    native_to_guest(&frame, &dhcp.settings); /* its own, that a switch sent back */
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 0x77), GUARD_PASS);
+    bytes->data[11] = 9;
+    native_to_guest(&frame, &dhcp.settings);
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 0x77), GUARD_IPV6_ADDRESS);
+}
+
+static void
+test_a_contested_address_can_be_asked_for_again_later(void **state)
+{
+    World dhcp = autoconfiguring_world();
+
+    send_dad(&dhcp, ANNOUNCED, 0x77);
+    receive(&dhcp, "NA of another station");
+    receive(&dhcp, "router advertisement for autoconfiguration"); /* makes it no longer */
+    native_clock += GUARD_CONTESTED;
+    send_dad(&dhcp, ANNOUNCED, 0x77);
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 0x77), GUARD_PASS);
+}
+
+/* An NA may name an IPv4 address as IPv6: that contests no lease. */
+static void
+test_a_lease_is_not_contested(void **state)
+{
+    static const guint8 mapped[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 9, 0, 100};
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+    guint count;
+    const GuardRow *rows = guard_rows_received(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, "NA of another station"));
+    Frame frame = {.bytes = bytes->data, .length = bytes->len, .state = &dhcp.state};
+
+    memcpy(bytes->data + 62, mapped, sizeof(mapped));
+    send_named(&dhcp, "DHCP client");
+    receive(&dhcp, "DHCP ACK");
+    native_to_guest(&frame, &dhcp.settings);
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_PASS);
+}
+
+/* From behind a router its advertisement has another hop limit; and hosts autoconfigure in a /64
+ * only. */
+static void
+test_only_an_advertisement_of_the_lan_for_a_64_is_heard(void **state)
+{
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+
+    receive_changed(&dhcp, "router advertisement for autoconfiguration", 21, 254);
+    receive_changed(&dhcp, "router advertisement for autoconfiguration", 72, 48);
+    send_dad(&dhcp, ANNOUNCED, 7);
+    assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 7), GUARD_IPV6_ADDRESS);
+}
+
+static void
 test_nobody_takes_away_an_address_after_its_dad(void **state)
 {
     World dhcp = autoconfiguring_world();
@@ -525,6 +706,37 @@ test_the_seventeenth_address_is_too_many(void **state)
     assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 1), GUARD_PASS);
 }
 
+/* Sends an NA for the router's link-local address, and a datagram from it. */
+static void
+assert_router_address(World *world, int na, int source)
+{
+    static const guint8 router[] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 0x0a};
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) claims = guard_row_frame(find_row(rows, count, "NA for its own target"));
+    g_autoptr(GByteArray) uses = guard_row_frame(find_row(rows, count, "IPv6 of its own"));
+
+    memcpy(claims->data + 62, router, sizeof(router));
+    memcpy(uses->data + 22, router, sizeof(router));
+    assert_int_equal(send_bytes(world, claims->data, claims->len), na);
+    assert_int_equal(send_bytes(world, uses->data, uses->len), source);
+}
+
+static void
+test_a_routers_link_local_address_is_not_the_guests(void **state)
+{
+    World own = world(GUARD_ADDRESSES_LISTED), any = world(GUARD_ADDRESSES_ANY);
+
+    assert_router_address(&own, GUARD_PASS, GUARD_PASS);
+    receive(&own, "router advertisement without autoconfiguration");
+    assert_router_address(&own, GUARD_ND_ADDRESS, GUARD_IPV6_ADDRESS);
+    assert_int_equal(send_named(&own, "IPv6 of its own link-local address"), GUARD_PASS);
+    native_clock += 1800 * GUARD_SECOND; /* as long as it has said */
+    assert_router_address(&own, GUARD_PASS, GUARD_PASS);
+    receive(&any, "router advertisement without autoconfiguration");
+    assert_router_address(&any, GUARD_PASS, GUARD_PASS);
+}
+
 static void
 test_without_a_state_nothing_is_learned(void **state)
 {
@@ -543,6 +755,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_frame_table),
+        cmocka_unit_test(test_the_edges_of_the_rules),
+        cmocka_unit_test(test_what_bridges_speak_is_banned_with_any_address),
         cmocka_unit_test(test_allow_lets_its_own_rows_pass_and_no_others),
         cmocka_unit_test(test_every_reason_has_a_row),
         cmocka_unit_test(test_without_a_guard_everything_passes),
@@ -559,10 +773,18 @@ main(void)
         cmocka_unit_test(test_a_lease_is_learned_until_it_ends),
         cmocka_unit_test(test_an_ack_that_was_not_asked_for_teaches_nothing),
         cmocka_unit_test(test_an_answer_is_taken_once),
+        cmocka_unit_test(test_only_an_advertisement_of_the_lan_for_a_64_is_heard),
+        cmocka_unit_test(test_a_lease_is_not_contested),
+        cmocka_unit_test(test_a_contested_address_can_be_asked_for_again_later),
+        cmocka_unit_test(test_another_stations_dad_is_a_defence_too),
+        cmocka_unit_test(test_an_xid_of_nothing_was_not_asked),
+        cmocka_unit_test(test_only_a_whole_answer_of_a_server_is_one),
+        cmocka_unit_test(test_only_a_request_for_this_port_is_one),
         cmocka_unit_test(test_autoconfiguration_is_learned_after_dad),
         cmocka_unit_test(test_an_address_that_another_defends_is_not_learned),
         cmocka_unit_test(test_nobody_takes_away_an_address_after_its_dad),
         cmocka_unit_test(test_the_seventeenth_address_is_too_many),
+        cmocka_unit_test(test_a_routers_link_local_address_is_not_the_guests),
         cmocka_unit_test(test_without_a_state_nothing_is_learned),
     };
 
