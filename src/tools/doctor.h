@@ -91,6 +91,12 @@ char *doctor_to_text(const Doctor *doctor);
 const LinkInfo *doctor_find_link(const Doctor *doctor, const char *name);
 const LinkInfo *doctor_find_device(const Doctor *doctor, const MacvtapPort *port);
 
+/* doctor-guard.c */
+void doctor_check_unguarded(Doctor *doctor);
+void doctor_check_unguarded_ports(Doctor *doctor);
+void doctor_check_drops(Doctor *doctor);
+void doctor_check_no_address(Doctor *doctor);
+
 /* doctor-host.c */
 void doctor_check_macvtap(Doctor *doctor);
 void doctor_check_vlans(Doctor *doctor);

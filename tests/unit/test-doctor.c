@@ -580,21 +580,124 @@ test_output(void **state)
     assert_int_equal(doctor_count_problems(doctor), 0);
 }
 
+static void
+test_unguarded_networks(void **state)
+{
+    Doctor *doctor = *state;
+    g_autofree char *found = NULL;
+
+    add_network(doctor, "'name':'a','guard':{'senders':'own','addresses':'any'}");
+    add_network(doctor, "'name':'b','guard':{'senders':'any','addresses':'any'},"
+                        "'unguarded':'macvtapd was built without BPF'");
+    add_network(doctor, "'name':'c','guard':{'senders':'any','addresses':'dhcp'},"
+                        "'unguarded':'/sys/fs/bpf is no BPF file system (mount -t bpf bpf"
+                        " /sys/fs/bpf)'");
+    add_network(doctor, "'name':'d','guard':{'senders':'own','addresses':'any'},"
+                        "'unguarded':'this kernel has no BPF'");
+    found = run_check(doctor, doctor_check_unguarded, DOCTOR_NEEDS_DAEMON);
+    assert_string_equal(
+        found,
+        "note network b: its guests may send in anybody's name, because macvtapd guards no"
+        " ports: macvtapd was built without BPF | install a macvtapd that was built with BPF"
+        " (meson's option bpf)\n"
+        "problem network c: its file asks for a guard, and no port can be made: /sys/fs/bpf"
+        " is no BPF file system (mount -t bpf bpf /sys/fs/bpf) | mount -t bpf bpf /sys/fs/bpf, then"
+        " restart macvtapd\n"
+        "problem network d: its file asks for a guard, and no port can be made: this kernel"
+        " has no BPF | have a kernel that takes BPF programs from macvtapd, then restart macvtapd;"
+        " or write Senders=any into the network's file, if its guests may send anything");
+}
+
+static void
+test_ports_without_a_guard(void **state)
+{
+    Doctor *doctor = *state;
+    g_autofree char *found = NULL;
+
+    add_network(doctor, "'name':'lan','guard':{'senders':'own','addresses':'any'}");
+    add_network(doctor, "'name':'free','guard':{'senders':'any','addresses':'any'}");
+    add_port(doctor, "'guard':{'senders':'any'}");
+    add_port(doctor, "'name':'vm8','network':'free'");
+    add_port(doctor, "'name':'vm9','network':'parent=eth0,mode=bridge'");
+    add_port(doctor, "'name':'old'");
+    found = run_check(doctor, doctor_check_unguarded_ports, DOCTOR_NEEDS_DAEMON);
+    assert_true(g_str_has_prefix(found, "note port old: it is older than the guard of"
+                                        " network lan"));
+    assert_null(strchr(found, '\n'));
+}
+
+static void
+test_dropped_frames(void **state)
+{
+    Doctor *doctor = *state;
+    g_autofree char *found = NULL;
+
+    add_port(doctor, "'guard':{'verdict':'drop'}");
+    add_port(doctor, "'guard':{'verdict':'drop'},'dropped':{'other-mac':3,'stp':1},"
+                     "'dropExample':'a frame from MAC 02:00:00:00:00:09; the port has"
+                     " 52:54:00:00:00:01'");
+    add_port(doctor, "'guard':{'verdict':'drop'},'dropped':{'other-mac':3},'dropExample':'stp'");
+    add_port(doctor, "'guard':{'verdict':'count'},'dropped':{'other-mac':3,'lldp':2}");
+    found = run_check(doctor, doctor_check_drops, DOCTOR_NEEDS_DAEMON);
+    assert_string_equal(
+        found,
+        "problem port vm7: its guard drops a frame from MAC 02:00:00:00:00:09; the port has"
+        " 52:54:00:00:00:01 | give the guest's NIC the MAC 52:54:00:00:00:01; if it may have others"
+        " (it is a bridge or a router), macvtapctl port set vm7 --guard senders=any, or Senders=any"
+        " in its network's file\n"
+        "problem port vm7: its guard drops frames from another MAC than the port's | give"
+        " the guest's NIC the MAC 52:54:00:00:00:01; if it may have others (it is a bridge or a"
+        " router), macvtapctl port set vm7 --guard senders=any, or Senders=any in its network's"
+        " file\n"
+        "note port vm7: its guard would have dropped: other-mac 3, lldp 2 | nothing, if its"
+        " guest has no business with that (macvtapd.network(5), [Guard])");
+}
+
+static void
+test_no_address(void **state)
+{
+    Doctor *doctor = *state;
+    g_autofree char *found = NULL;
+
+    add_port(doctor, "'guard':{'addresses':'any'}");
+    add_port(doctor, "'guard':{'addresses':'dhcp'}");
+    add_port(doctor, "'guard':{'addresses':'listed','allowAddresses':['10.0.0.5']}");
+    add_port(doctor, "'name':'vm8','guard':{'addresses':'listed'}");
+    found = run_check(doctor, doctor_check_no_address, DOCTOR_NEEDS_DAEMON);
+    assert_string_equal(found,
+                        "problem port vm8: its guard lets its guest use listed addresses"
+                        " only, and lists none | macvtapctl port set vm8 --guard"
+                        " allow-addresses=ADDRESS, or AllowAddresses= in its network's file");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_kernel),    TEST(test_vlans),
-        TEST(test_vhost),     TEST(test_passthru),
-        TEST(test_parents),   TEST(test_carrier),
-        TEST(test_ports),     TEST(test_macs),
-        TEST(test_domains),   TEST(test_what_the_host_has_on_devices),
-        TEST(test_strays),    TEST(test_faults),
-        TEST(test_no_daemon), TEST(test_needs),
-        TEST(test_output),    TEST(test_sources),
-        TEST(test_outdated),  TEST(test_taken_vlans),
+        TEST(test_kernel),
+        TEST(test_vlans),
+        TEST(test_vhost),
+        TEST(test_passthru),
+        TEST(test_parents),
+        TEST(test_carrier),
+        TEST(test_ports),
+        TEST(test_macs),
+        TEST(test_domains),
+        TEST(test_what_the_host_has_on_devices),
+        TEST(test_strays),
+        TEST(test_faults),
+        TEST(test_no_daemon),
+        TEST(test_needs),
+        TEST(test_unguarded_networks),
+        TEST(test_ports_without_a_guard),
+        TEST(test_dropped_frames),
+        TEST(test_no_address),
+        TEST(test_output),
+        TEST(test_sources),
+        TEST(test_outdated),
+        TEST(test_taken_vlans),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
