@@ -13,6 +13,8 @@ typedef struct LinuxKernel {
     int dev_fd;          /* /dev */
     int ipv6_fd;         /* /proc/sys/net/ipv6/conf, -1 if the kernel has no IPv6 */
     GPtrArray *monitors; /* of GSource */
+    int events_fd;        /* what the first monitor of links reads, borrowed; -1: there is none */
+    GHashTable *recalled; /* name -> LinkInfo as of its last event; link-recall.c */
     GHashTable *watches; /* ifindex -> GSource */
     Queues *queues;
     GHashTable *groups; /* link-delete.c: the groups in use, or NULL, */
@@ -28,7 +30,7 @@ linux_kernel(Kernel *kernel)
 /* Beside the code that needs them; linux.c has them all. */
 extern const Privileges monitor_privileges, sysfs_privileges, ipv6_privileges, tap_privileges,
     tap_node_privileges, transmit_privileges, announcement_privileges, address_privileges,
-    filter_privileges;
+    filter_privileges, recall_privileges;
 
 /* watch.c. A socket that the main loop reads from now on; the first member of what read() gets. */
 typedef struct SocketWatch {
@@ -76,6 +78,10 @@ gboolean link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkSet
 
 /* Changes it as told; see ops.h. */
 gboolean link_change(Kernel *kernel, int index, const LinkChange *change, GError **error);
+
+/* link-recall.c. Takes note of an event that was read from events_fd. */
+gboolean link_recall(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
+void link_recall_update(LinuxKernel *kernel, LinkEventType type, const LinkInfo *link);
 
 /* link.c */
 NetlinkMessage *link_get_request(int index, const char *name);

@@ -9,6 +9,7 @@
 const Privileges *const linux_privileges[] = {
     &netlink_privileges,
     &monitor_privileges,
+    &recall_privileges,
     &sysfs_privileges,
     &ipv6_privileges,
     &tap_privileges,
@@ -27,6 +28,7 @@ linux_free(Kernel *base)
     LinuxKernel *kernel = linux_kernel(base);
 
     g_ptr_array_unref(kernel->monitors);
+    g_hash_table_unref(kernel->recalled);
     g_hash_table_unref(kernel->watches);
     g_clear_pointer(&kernel->groups, g_hash_table_unref);
     netlink_free(kernel->netlink);
@@ -40,6 +42,7 @@ linux_free(Kernel *base)
 static const KernelOps linux_ops = {
     .link_by_name = link_get_by_name,
     .link_by_index = link_get_by_index,
+    .link_recall = link_recall,
     .link_list = link_get_all,
     .macvtap_create = macvtap_make,
     .vlan_create = vlan_make,
@@ -90,6 +93,8 @@ kernel_linux_new(int sysfs_fd, int dev_fd, GError **error)
     kernel->kernel.ops = &linux_ops;
     kernel->sysfs_fd = sysfs_fd;
     kernel->dev_fd = dev_fd;
+    kernel->events_fd = -1;
+    kernel->recalled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     kernel->monitors = g_ptr_array_new_with_free_func(source_end);
     kernel->watches = g_hash_table_new_full(NULL, NULL, NULL, source_end);
     /* /proc/sys/net is always of the reader's own network namespace. */

@@ -20,7 +20,16 @@ typedef struct Monitor {
     SocketWatch watch;
     LinkEventHandler handler;
     gpointer user_data;
+    LinuxKernel *kernel;
 } Monitor;
+
+static void
+tell(const Monitor *monitor, LinkEventType type, const LinkInfo *link)
+{
+    if (monitor->watch.fd == monitor->kernel->events_fd)
+        link_recall_update(monitor->kernel, type, link);
+    monitor->handler(type, link, monitor->user_data);
+}
 
 static void
 drop_message(struct nlmsghdr *message, gpointer user_data)
@@ -48,13 +57,13 @@ take_event(struct nlmsghdr *message, gpointer user_data)
     LinkInfo link, removed = {0};
 
     if (link_parse_ipv6(message, &link)) {
-        monitor->handler(LINK_EVENT_IPV6, &link, monitor->user_data);
+        tell(monitor, LINK_EVENT_IPV6, &link);
         return;
     }
     if (!link_parse(message, &link))
         return;
     if (message->nlmsg_type == RTM_NEWLINK) {
-        monitor->handler(LINK_EVENT_CHANGED, &link, monitor->user_data);
+        tell(monitor, LINK_EVENT_CHANGED, &link);
         return;
     }
     removed.index = link.index;
@@ -62,7 +71,7 @@ take_event(struct nlmsghdr *message, gpointer user_data)
     removed.moved_netns = link.moved_netns;
     removed.moved_index = link.moved_index;
     memcpy(removed.name, link.name, sizeof removed.name);
-    monitor->handler(LINK_EVENT_REMOVED, &removed, monitor->user_data);
+    tell(monitor, LINK_EVENT_REMOVED, &removed);
 }
 
 /* SocketWatch.read */
@@ -76,7 +85,7 @@ read_events(gpointer watch)
     if (errnum == 0 || errnum == EAGAIN)
         return errnum == 0;
     empty_queue(monitor);
-    monitor->handler(LINK_EVENT_LOST, &nothing, monitor->user_data);
+    tell(monitor, LINK_EVENT_LOST, &nothing);
     return errnum == EMSGSIZE || errnum == ENOBUFS;
 }
 
@@ -95,7 +104,9 @@ monitor_start(Kernel *kernel, LinkEventHandler handler, gpointer user_data, GErr
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     monitor = g_new0(Monitor, 1);
-    *monitor = (Monitor){{fd, read_events}, handler, user_data};
+    *monitor = (Monitor){{fd, read_events}, handler, user_data, linux_kernel(kernel)};
+    if (monitor->kernel->events_fd < 0)
+        monitor->kernel->events_fd = fd;
     socket_watch_start(linux_kernel(kernel), monitor, "link events");
     return TRUE;
 }

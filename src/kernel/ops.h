@@ -111,6 +111,10 @@ typedef struct KernelOps {
     gboolean (*link_by_name)(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
     gboolean (*link_by_index)(Kernel *kernel, int index, LinkInfo *ret_link, GError **error);
 
+    /* As link_by_name(), but it need not ask where the kernel's events have told all: only carrier,
+     * operational state and promiscuity may be those of the last event, and never a bond's. */
+    gboolean (*link_recall)(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
+
     /* Every link of the namespace, as a GArray of LinkInfo (free with g_array_unref). */
     GArray *(*link_list)(Kernel *kernel, GError **error);
 

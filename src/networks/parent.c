@@ -289,12 +289,20 @@ check_macvlan(const Network *network, const LinkInfo *link, GError **error)
                           network->vlan, link->name);
 }
 
+/* What may be known of a link that is looked up. */
+typedef enum LookUp {
+    LOOK_UP_NOW,
+    LOOK_UP_KNOWN, /* its carrier may be that of a second ago: see link_recall() */
+} LookUp;
+
 static gboolean
-look_up(Networks *networks, const char *name, LinkInfo *ret_link, GError **error)
+look_up(Networks *networks, const char *name, LookUp how, LinkInfo *ret_link, GError **error)
 {
+    const KernelOps *ops = networks->kernel->ops;
     g_autoptr(GError) cause = NULL;
 
-    if (networks->kernel->ops->link_by_name(networks->kernel, name, ret_link, &cause))
+    if ((how == LOOK_UP_KNOWN ? ops->link_recall : ops->link_by_name)(networks->kernel, name,
+                                                                      ret_link, &cause))
         return TRUE;
     if (error_is_errno(cause, ENODEV))
         return port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "there is no interface %s", name);
@@ -303,10 +311,10 @@ look_up(Networks *networks, const char *name, LinkInfo *ret_link, GError **error
 
 /* The parent that a member of the network's pool names. */
 static gboolean
-find_parent(Networks *networks, const Network *network, const char *name, LinkInfo *ret_link,
-            GError **error)
+find_parent(Networks *networks, const Network *network, const char *name, LookUp how,
+            LinkInfo *ret_link, GError **error)
 {
-    return look_up(networks, name, ret_link, error) &&
+    return look_up(networks, name, how, ret_link, error) &&
            find_below_macvlan(networks, ret_link, error) &&
            check_macvlan(network, ret_link, error) && check_link(networks, ret_link, error);
 }
@@ -314,7 +322,8 @@ find_parent(Networks *networks, const Network *network, const char *name, LinkIn
 gboolean
 parent_look_up(Networks *networks, const char *name, LinkInfo *ret_link)
 {
-    return look_up(networks, name, ret_link, NULL) && find_below_macvlan(networks, ret_link, NULL);
+    return look_up(networks, name, LOOK_UP_NOW, ret_link, NULL) &&
+           find_below_macvlan(networks, ret_link, NULL);
 }
 
 /* One member of the network's pool that could be had. */
@@ -364,7 +373,7 @@ parent_problems(Networks *networks, const Network *network)
         g_autoptr(GError) problem = NULL;
         LinkInfo link;
 
-        if (find_parent(networks, network, network->parents[i], &link, &problem) &&
+        if (find_parent(networks, network, network->parents[i], LOOK_UP_NOW, &link, &problem) &&
             check_mtu(network, &link, &problem) &&
             (network->vlan || check_ports(networks, network, &link, network->name, &problem)))
             continue;
@@ -375,7 +384,7 @@ parent_problems(Networks *networks, const Network *network)
 }
 
 static GArray *
-list_candidates(Networks *networks, const Network *network, GError **problems)
+list_candidates(Networks *networks, const Network *network, LookUp how, GError **problems)
 {
     GArray *candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
 
@@ -383,10 +392,11 @@ list_candidates(Networks *networks, const Network *network, GError **problems)
         GError *problem = NULL;
         Candidate candidate;
 
-        if (find_parent(networks, network, network->parents[i], &candidate.link, &problem)) {
+        if (find_parent(networks, network, network->parents[i], how, &candidate.link, &problem)) {
             Load load = {.index = candidate.link.index};
 
-            port_table_foreach(networks->ports, count_port, &load);
+            if (network->parents[1]) /* only of several one is chosen by it */
+                port_table_foreach(networks->ports, count_port, &load);
             candidate.n_ports = load.n_ports;
             g_array_append_val(candidates, candidate);
         } else {
@@ -432,11 +442,11 @@ take_device(Networks *networks, const Network *network, const LinkInfo *link, Li
 }
 
 static gboolean
-choose(Networks *networks, const Network *network, TakeDevice take, LinkInfo *ret_parent,
-       LinkInfo *ret_trunk, GError **error)
+choose(Networks *networks, const Network *network, TakeDevice take, LookUp how,
+       LinkInfo *ret_parent, LinkInfo *ret_trunk, GError **error)
 {
     g_autoptr(GError) problems = NULL;
-    g_autoptr(GArray) candidates = list_candidates(networks, network, &problems);
+    g_autoptr(GArray) candidates = list_candidates(networks, network, how, &problems);
 
     for (guint i = 0; i < candidates->len; i++) {
         const LinkInfo *link = &g_array_index(candidates, Candidate, i).link;
@@ -456,14 +466,17 @@ gboolean
 parent_choose(Networks *networks, const Network *network, LinkInfo *ret_parent, LinkInfo *ret_trunk,
               GError **error)
 {
-    return choose(networks, network, take_device, ret_parent, ret_trunk, error);
+    /* Among the members of a pool the carrier decides. */
+    return choose(networks, network, take_device,
+                  network->parents[0] && !network->parents[1] ? LOOK_UP_KNOWN : LOOK_UP_NOW,
+                  ret_parent, ret_trunk, error);
 }
 
 gboolean
 parent_choose_only(Networks *networks, const Network *network, LinkInfo *ret_parent,
                    LinkInfo *ret_trunk, GError **error)
 {
-    return choose(networks, network, look_at_device, ret_parent, ret_trunk, error);
+    return choose(networks, network, look_at_device, LOOK_UP_NOW, ret_parent, ret_trunk, error);
 }
 
 int

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "world.h"
 
+#include <errno.h>
 #include <linux/if.h>
 #include <string.h>
 
@@ -276,6 +277,71 @@ is_silent_about_the_past(void **state)
         assert_string_not_equal(g_array_index(events, Event, i).link.name, "vm1");
 }
 
+static void
+assert_recalled(const char *name)
+{
+    LinkInfo told, link = world_link(name);
+
+    assert_true(world_kernel->ops->link_recall(world_kernel, name, &told, NULL));
+    assert_links_equal(&told, &link);
+}
+
+static void
+read_events(void)
+{
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+}
+
+/* At any time it says what the kernel would: its event is yet to be read, or has been. */
+static void
+recalls_a_link_as_it_is(void **state)
+{
+    assert_recalled("up0");
+    for (guint mtu = 1400; mtu < 1404; mtu++) {
+        world_set_mtu("up0", mtu);
+        if (mtu % 2 == 0)
+            read_events();
+        assert_recalled("up0");
+        read_events();
+        assert_recalled("up0");
+    }
+    world_set_mac("up0", "52:54:00:00:00:77");
+    assert_recalled("up0");
+    read_events();
+    assert_recalled("up0");
+}
+
+/* It is the link's own name that is known, and while it has it. */
+static void
+recalls_no_link_of_another_name(void **state)
+{
+    const KernelOps *ops = world_kernel->ops;
+    GError *error = NULL;
+    LinkInfo link;
+
+    world_add_altname("up0", "alternative");
+    read_events();
+    for (guint i = 0; i < 2; i++) {
+        assert_true(ops->link_recall(world_kernel, "alternative", &link, NULL));
+        assert_string_equal(link.name, "up0");
+        assert_recalled("up0");
+    }
+    for (guint i = 0; i < 2; i++) {
+        MacvtapSpec spec = world_spec("vm1", 1);
+
+        world_create(&spec);
+        read_events();
+        assert_recalled("vm1");
+        world_remove("vm1");
+        if (i == 0)
+            read_events();
+        assert_false(ops->link_recall(world_kernel, "vm1", &link, &error));
+        assert_errno(&error, ENODEV);
+        read_events();
+    }
+}
+
 #define MONITOR_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 const struct CMUnitTest contract_tests[] = {
@@ -289,6 +355,8 @@ const struct CMUnitTest contract_tests[] = {
     MONITOR_TEST(a_removed_parent_is_told_with_its_macvtaps),
     MONITOR_TEST(the_handler_may_use_the_kernel),
     MONITOR_TEST(tells_in_order),
+    MONITOR_TEST(recalls_a_link_as_it_is),
+    MONITOR_TEST(recalls_no_link_of_another_name),
     cmocka_unit_test_setup_teardown(is_silent_about_the_past, setup_with_a_past, teardown),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);

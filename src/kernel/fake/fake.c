@@ -258,6 +258,7 @@ fake_free(Kernel *base)
 static const KernelOps fake_ops = {
     .link_by_name = fake_by_name,
     .link_by_index = fake_by_index,
+    .link_recall = fake_by_name,
     .link_list = fake_list,
     .macvtap_create = fake_macvtap_create,
     .vlan_create = fake_vlan_create,
