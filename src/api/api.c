@@ -5,6 +5,27 @@
 #include "api-json.h"
 #include "api-request.h"
 
+static void
+caller_process_free(gpointer data)
+{
+    CallerProcess *process = data;
+
+    g_free(process->command);
+    g_free(process->unit);
+    g_free(process);
+}
+
+/* The credentials, too, are those of who has connected, whatever became of it since. */
+static CallerProcess *
+caller_process(VarlinkCall *call)
+{
+    gpointer *note = varlink_call_note(call, caller_process_free);
+
+    if (!*note)
+        *note = g_new0(CallerProcess, 1);
+    return *note;
+}
+
 Caller
 api_caller(VarlinkCall *call)
 {
@@ -18,6 +39,7 @@ api_caller(VarlinkCall *call)
         .pidfd = peer->pidfd,
         .groups = peer->groups ? (const gid_t *)peer->groups->data : NULL,
         .n_groups = peer->groups ? peer->groups->len : 0,
+        .process = caller_process(call),
     };
 }
 

@@ -161,19 +161,29 @@ line_add_port(Line *line, const Port *port)
     line_add(line, "MACVTAPD_MAC", mac_address_format(&port->mac, mac));
 }
 
-void
-trail_asker_read(const Caller *caller, TrailAsker *ret_asker)
+/* Once for a connection: it takes two files of /proc. */
+static void
+describe_process(const Caller *caller)
 {
     g_autofree char *command = NULL, *unit = NULL;
 
     process_describe(caller->pid, caller->pidfd, &command, &unit);
+    caller->process->command = clean(command);
+    caller->process->unit = clean(unit);
+}
+
+void
+trail_asker_read(const Caller *caller, TrailAsker *ret_asker)
+{
+    if (!caller->process->command)
+        describe_process(caller);
     *ret_asker = (TrailAsker){
         .uid = caller->uid,
         .account = caller_account(caller),
         .from_container = caller->from_container,
         .pid = caller->pid,
-        .command = clean(command),
-        .unit = clean(unit),
+        .command = g_strdup(caller->process->command),
+        .unit = g_strdup(caller->process->unit),
     };
 }
 

@@ -6,6 +6,11 @@
 #include <glib.h>
 #include <sys/types.h>
 
+/* What the caller's process is, in texts that may go into the log, once somebody has asked. */
+typedef struct CallerProcess {
+    char *command, *unit; /* NULL: nobody has; "": not known */
+} CallerProcess;
+
 /* Who asks, from the socket's peer credentials. Everything is borrowed for the time of the call. */
 typedef struct Caller {
     uid_t uid;
@@ -15,6 +20,7 @@ typedef struct Caller {
     int pidfd;           /* -1 where the kernel gives none */
     const gid_t *groups; /* supplementary */
     gsize n_groups;
+    CallerProcess *process; /* kept as long as the caller is connected */
 } Caller;
 
 /* Over the container socket nobody is root, whatever its uid: root of a container may be anybody.

@@ -45,6 +45,8 @@ struct VarlinkConnection {
     guint references;
     VarlinkTransport transport;
     VarlinkPeer peer;
+    gpointer note; /* the service's, */
+    GDestroyNotify free_note;
     gsize unsent_limit, unsent_told; /* as last reported to the owner */
     guint value_limit;
     const VarlinkConnectionEvents *events;
@@ -74,6 +76,8 @@ varlink_connection_unref(VarlinkConnection *connection)
         return;
     varlink_connection_close(connection);
     varlink_peer_clear(&connection->peer);
+    if (connection->note)
+        connection->free_note(connection->note);
     g_free(connection);
 }
 
@@ -295,6 +299,13 @@ json_t *
 varlink_call_parameters(VarlinkCall *call)
 {
     return call->message.parameters;
+}
+
+gpointer *
+varlink_call_note(VarlinkCall *call, GDestroyNotify free_note)
+{
+    call->connection->free_note = free_note;
+    return &call->connection->note;
 }
 
 const VarlinkPeer *

@@ -92,6 +92,10 @@ guint varlink_server_connection_count(const VarlinkServer *server);
 /* The call's parameters: always an object, borrowed until the call ends. */
 json_t *varlink_call_parameters(VarlinkCall *call);
 const VarlinkPeer *varlink_call_peer(VarlinkCall *call);
+
+/* Where the service may keep what it knows of the peer, until the connection has gone and it is
+ * freed with free_note. NULL at first. */
+gpointer *varlink_call_note(VarlinkCall *call, GDestroyNotify free_note);
 gboolean varlink_call_wants_more(VarlinkCall *call);
 
 /*
