@@ -9,13 +9,13 @@
 typedef struct LinuxKernel {
     Kernel kernel; /* first member: the operations */
     Netlink *netlink;
-    int sysfs_fd;        /* /sys */
-    int dev_fd;          /* /dev */
-    int ipv6_fd;         /* /proc/sys/net/ipv6/conf, -1 if the kernel has no IPv6 */
-    GPtrArray *monitors; /* of GSource */
+    int sysfs_fd;         /* /sys */
+    int dev_fd;           /* /dev */
+    int ipv6_fd;          /* /proc/sys/net/ipv6/conf, -1 if the kernel has no IPv6 */
+    GPtrArray *monitors;  /* of GSource */
     int events_fd;        /* what the first monitor of links reads, borrowed; -1: there is none */
     GHashTable *recalled; /* name -> LinkInfo as of its last event; link-recall.c */
-    GHashTable *watches; /* ifindex -> GSource */
+    GHashTable *watches;  /* ifindex -> GSource */
     Queues *queues;
     GHashTable *groups; /* link-delete.c: the groups in use, or NULL, */
     gsize groups_serve; /* and for how many links that are removed this will do */
