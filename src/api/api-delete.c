@@ -130,12 +130,9 @@ static void
 batch_begin(Batch *batch, Broker *broker, const Caller *caller, const SimpleRequest *request)
 {
     g_autoptr(GPtrArray) ports = NULL;
-    json_t *element;
-    gsize i;
 
-    json_array_foreach (request->ports, i, element)
-        batch_begin_one(batch, broker, caller, json_string_value(element),
-                        json_string_value(element));
+    for (char **name = request->ports; name && *name; name++)
+        batch_begin_one(batch, broker, caller, *name, *name);
     if (request->ports)
         return;
     ports = broker_list_ports(broker, caller, request->network);
@@ -179,7 +176,7 @@ api_on_delete_port(VarlinkCall *call, gpointer user_data)
     Caller caller = api_caller(call);
     g_autoptr(GError) error = NULL;
     const char *field = NULL;
-    SimpleRequest request = {0};
+    g_auto(SimpleRequest) request = {0};
     gboolean good =
         api_request_delete(varlink_call_parameters(call), &request, &field, &error) &&
         (!request.network || broker_check_network(api->broker, request.network, &error));

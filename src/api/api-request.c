@@ -4,86 +4,47 @@
 #include "port-error.h"
 #include "port-fields.h"
 
-#include <string.h>
+/* The parameters of the methods that take no field of a port. */
+#define IN_SIMPLE(Type, member, ...) .request = FIELD_AT(SimpleRequest, Type, member, __VA_ARGS__)
+#define PORT_ROW                                                                                   \
+    {                                                                                              \
+        "port", FIELD_MANDATORY, IN_SIMPLE(TEXT, port)                                             \
+    }
+#define NETWORK_ROW                                                                                \
+    {                                                                                              \
+        "network", 0, IN_SIMPLE(TEXT, network)                                                     \
+    }
+#define STATISTICS_ROW                                                                             \
+    {                                                                                              \
+        "statistics", 0, IN_SIMPLE(BOOLEAN, statistics)                                            \
+    }
 
-typedef enum ParameterType {
-    PARAMETER_STRING,
-    PARAMETER_INTEGER,
-    PARAMETER_BOOLEAN,
-    PARAMETER_ARRAY,
-} ParameterType;
+static const Field open_fields[] = {
+    PORT_ROW,
+    {"queues", 0,
+     IN_SIMPLE(UINT, queues, .given = offsetof(SimpleRequest, has_queues), .min = 1,
+               .max = NETWORK_QUEUES_MAX)},
+    {NULL},
+};
+static const Field get_fields[] = {PORT_ROW, STATISTICS_ROW, {NULL}};
+static const Field list_fields[] = {NETWORK_ROW, STATISTICS_ROW, {NULL}};
+static const Field delete_fields[] = {
+    {"port", 0, IN_SIMPLE(TEXT, port)},
+    {"ports", 0, IN_SIMPLE(STRINGS, ports)},
+    NETWORK_ROW,
+    {"all", 0, IN_SIMPLE(BOOLEAN, all)},
+    {NULL},
+};
+static const Field end_domain_fields[] = {
+    {"domain", FIELD_MANDATORY, .request = {.type = FIELD_UUID}},
+    {NULL},
+};
+static const Field no_fields[] = {{NULL}};
 
-/* One of the parameters of a method that are no fields of a port, and where it goes: a
- * ParameterValue at offset. */
-typedef struct Parameter {
-    const char *name;
-    ParameterType type;
-    gboolean mandatory;
-    gsize offset;
-} Parameter;
-
-typedef struct ParameterValue {
-    gboolean given;
-    const char *text; /* borrowed from the parameters */
-    json_int_t number;
-    gboolean truth;
-    json_t *array; /* borrowed too */
-} ParameterValue;
-
-static gboolean
-take_value(const Parameter *parameter, json_t *json, ParameterValue *value)
+void
+simple_request_clear(SimpleRequest *request)
 {
-    if (!json || json_is_null(json))
-        return !parameter->mandatory;
-    value->given = TRUE;
-    switch (parameter->type) {
-    case PARAMETER_STRING:
-        value->text = json_string_value(json);
-        return json_is_string(json);
-    case PARAMETER_INTEGER:
-        value->number = json_integer_value(json);
-        return json_is_integer(json);
-    case PARAMETER_BOOLEAN:
-        value->truth = json_is_true(json);
-        return json_is_boolean(json);
-    case PARAMETER_ARRAY:
-        value->array = json;
-        return json_is_array(json);
-    }
-    return FALSE;
-}
-
-static gboolean
-is_known(const Parameter *fields, const char *name)
-{
-    for (; fields->name; fields++) {
-        if (g_str_equal(fields->name, name))
-            return TRUE;
-    }
-    return FALSE;
-}
-
-/* Fills the values of a zeroed struct at base from the object. */
-static gboolean
-dispatch(json_t *object, const Parameter *fields, gpointer base, const char **ret_field)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach (object, key, value) {
-        if (!is_known(fields, key)) {
-            *ret_field = key;
-            return FALSE;
-        }
-    }
-    for (; fields->name; fields++) {
-        if (!take_value(fields, json_object_get(object, fields->name),
-                        (ParameterValue *)((char *)base + fields->offset))) {
-            *ret_field = fields->name;
-            return FALSE;
-        }
-    }
-    return TRUE;
+    fields_release(delete_fields, FIELD_USE_REQUEST, request);
 }
 
 static gboolean
@@ -107,110 +68,33 @@ api_request_create(json_t *parameters, PortRequest *request, const char **ret_fi
            check_holder(&request->holder, error);
 }
 
-typedef struct SimpleValues {
-    ParameterValue port, ports, network, queues, statistics, all;
-} SimpleValues;
-
-static gboolean
-dispatch_simple(json_t *parameters, const Parameter *fields, SimpleRequest *ret_request,
-                const char **ret_field)
+gboolean
+api_request_open(json_t *parameters, SimpleRequest *request, const char **ret_field, GError **error)
 {
-    SimpleValues values = {0};
-
-    if (!dispatch(parameters, fields, &values, ret_field))
-        return FALSE;
-    *ret_request = (SimpleRequest){
-        .port = values.port.text,
-        .network = values.network.text,
-        .queues = values.queues.number,
-        .has_queues = values.queues.given,
-        .statistics = values.statistics.truth,
-        .ports = values.ports.array,
-        .all = values.all.truth,
-    };
-    return TRUE;
+    return fields_from_json(open_fields, FIELD_USE_REQUEST, parameters, request, ret_field, error);
 }
 
 gboolean
-api_request_open(json_t *parameters, SimpleRequest *ret_request, const char **ret_field,
-                 GError **error)
+api_request_get(json_t *parameters, SimpleRequest *request, const char **ret_field)
 {
-    static const Parameter fields[] = {
-        {"port", PARAMETER_STRING, TRUE, offsetof(SimpleValues, port)},
-        {"queues", PARAMETER_INTEGER, FALSE, offsetof(SimpleValues, queues)},
-        {NULL},
-    };
-    SimpleRequest request;
-
-    if (!dispatch_simple(parameters, fields, &request, ret_field))
-        return FALSE;
-    if (request.has_queues && (request.queues < 1 || request.queues > NETWORK_QUEUES_MAX))
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "queues must be 1 to %d, not %" JSON_INTEGER_FORMAT,
-                              NETWORK_QUEUES_MAX, request.queues);
-    *ret_request = request;
-    return TRUE;
+    return fields_from_json(get_fields, FIELD_USE_REQUEST, parameters, request, ret_field, NULL);
 }
 
 gboolean
-api_request_get(json_t *parameters, SimpleRequest *ret_request, const char **ret_field)
+api_request_list(json_t *parameters, SimpleRequest *request, const char **ret_field)
 {
-    static const Parameter fields[] = {
-        {"port", PARAMETER_STRING, TRUE, offsetof(SimpleValues, port)},
-        {"statistics", PARAMETER_BOOLEAN, FALSE, offsetof(SimpleValues, statistics)},
-        {NULL},
-    };
-
-    return dispatch_simple(parameters, fields, ret_request, ret_field);
-}
-
-static gboolean
-holds_strings(json_t *array)
-{
-    json_t *element;
-    gsize i;
-
-    json_array_foreach (array, i, element) {
-        if (!json_is_string(element))
-            return FALSE;
-    }
-    return TRUE;
+    return fields_from_json(list_fields, FIELD_USE_REQUEST, parameters, request, ret_field, NULL);
 }
 
 gboolean
-api_request_delete(json_t *parameters, SimpleRequest *ret_request, const char **ret_field,
+api_request_delete(json_t *parameters, SimpleRequest *request, const char **ret_field,
                    GError **error)
 {
-    static const Parameter fields[] = {
-        {"port", PARAMETER_STRING, FALSE, offsetof(SimpleValues, port)},
-        {"ports", PARAMETER_ARRAY, FALSE, offsetof(SimpleValues, ports)},
-        {"network", PARAMETER_STRING, FALSE, offsetof(SimpleValues, network)},
-        {"all", PARAMETER_BOOLEAN, FALSE, offsetof(SimpleValues, all)},
-        {NULL},
-    };
-
-    if (!dispatch_simple(parameters, fields, ret_request, ret_field))
+    if (!fields_from_json(delete_fields, FIELD_USE_REQUEST, parameters, request, ret_field, error))
         return FALSE;
-    if (!holds_strings(ret_request->ports)) {
-        *ret_field = "ports";
-        return FALSE;
-    }
-    return !!ret_request->port + !!ret_request->ports + !!ret_request->network + ret_request->all ==
-               1 ||
+    return !!request->port + !!request->ports + !!request->network + request->all == 1 ||
            port_error_set(error, PORT_ERROR_INVALID_REQUEST,
                           "which ports? One of port, ports, network and all must be given");
-}
-
-gboolean
-api_request_list(json_t *parameters, SimpleRequest *ret_request, const char **ret_field)
-{
-    static const Parameter fields[] = {
-        {"network", PARAMETER_STRING, FALSE, offsetof(SimpleValues, network)},
-        {"statistics", PARAMETER_BOOLEAN, FALSE, offsetof(SimpleValues, statistics)},
-        {NULL},
-    };
-
-    return dispatch_simple(parameters, fields, ret_request, ret_field);
 }
 
 /* "holderPid, sources and linkUp"; free with g_free(). */
@@ -245,32 +129,16 @@ api_request_change(json_t *parameters, PortChange *change, const char **ret_fiel
                           "nothing to change: one of %s must be given", settable);
 }
 
-static gboolean
-convert_uuid(const char *text, char uuid[UUID_TEXT_SIZE], GError **error)
-{
-    if (!uuid_is_valid(text))
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "'%s' is not a domain's UUID",
-                              text);
-    for (gsize i = 0; i < UUID_TEXT_SIZE; i++)
-        uuid[i] = g_ascii_tolower(text[i]);
-    return TRUE;
-}
-
 gboolean
 api_request_end_domain(json_t *parameters, char ret_domain[UUID_TEXT_SIZE], const char **ret_field,
                        GError **error)
 {
-    static const Parameter fields[] = {{"domain", PARAMETER_STRING, TRUE, 0}, {NULL}};
-    ParameterValue domain = {0};
-
-    return dispatch(parameters, fields, &domain, ret_field) &&
-           convert_uuid(domain.text, ret_domain, error);
+    return fields_from_json(end_domain_fields, FIELD_USE_REQUEST, parameters, ret_domain, ret_field,
+                            error);
 }
 
 gboolean
 api_request_nothing(json_t *parameters, const char **ret_field)
 {
-    static const Parameter fields[] = {{NULL}};
-
-    return dispatch(parameters, fields, NULL, ret_field);
+    return fields_from_json(no_fields, FIELD_USE_REQUEST, parameters, NULL, ret_field, NULL);
 }

@@ -18,23 +18,26 @@ gboolean api_request_create(json_t *parameters, PortRequest *request, const char
 gboolean api_request_change(json_t *parameters, PortChange *change, const char **ret_field,
                             GError **error);
 
-/* What OpenPort, GetPort, DeletePort and ListPorts take; the texts are borrowed from parameters. */
+/* What OpenPort, GetPort, DeletePort and ListPorts take; zeroed before, and cleared in any case. */
 typedef struct SimpleRequest {
-    const char *port;
-    json_t *ports; /* an array of strings, or NULL */
-    const char *network;
+    char *port;
+    GStrv ports; /* or NULL */
+    char *network;
     gboolean all;
-    json_int_t queues;
+    guint queues;
     gboolean has_queues;
     gboolean statistics;
 } SimpleRequest;
 
-gboolean api_request_open(json_t *parameters, SimpleRequest *ret_request, const char **ret_field,
+void simple_request_clear(SimpleRequest *request);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SimpleRequest, simple_request_clear)
+
+gboolean api_request_open(json_t *parameters, SimpleRequest *request, const char **ret_field,
                           GError **error);
-gboolean api_request_get(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
-gboolean api_request_delete(json_t *parameters, SimpleRequest *ret_request, const char **ret_field,
+gboolean api_request_get(json_t *parameters, SimpleRequest *request, const char **ret_field);
+gboolean api_request_delete(json_t *parameters, SimpleRequest *request, const char **ret_field,
                             GError **error);
-gboolean api_request_list(json_t *parameters, SimpleRequest *ret_request, const char **ret_field);
+gboolean api_request_list(json_t *parameters, SimpleRequest *request, const char **ret_field);
 
 /* A UUID, which is put into lower case. */
 gboolean api_request_end_domain(json_t *parameters, char ret_domain[UUID_TEXT_SIZE],

@@ -187,7 +187,7 @@ on_list_ports(VarlinkCall *call, gpointer user_data)
     g_autoptr(GPtrArray) ports = NULL;
     g_autoptr(GError) error = NULL;
     const char *field = NULL;
-    SimpleRequest request;
+    g_auto(SimpleRequest) request = {0};
     json_t *array;
 
     if (!api_request_list(varlink_call_parameters(call), &request, &field)) {
@@ -213,7 +213,7 @@ on_get_port(VarlinkCall *call, gpointer user_data)
     g_autoptr(GError) error = NULL;
     const char *field = NULL;
     const Port *port = NULL;
-    SimpleRequest request;
+    g_auto(SimpleRequest) request = {0};
 
     if (api_request_get(varlink_call_parameters(call), &request, &field))
         port = broker_get_port(api->broker, &caller, request.port, &error);
@@ -274,11 +274,10 @@ on_open_port(VarlinkCall *call, gpointer user_data)
     g_auto(PortGrant) grant = {0};
     g_autoptr(GError) error = NULL;
     const char *field = NULL;
-    SimpleRequest request = {0};
+    g_auto(SimpleRequest) request = {0};
 
     if (!api_request_open(varlink_call_parameters(call), &request, &field, &error) ||
-        !broker_open_port(api->broker, &caller, request.port, (guint)request.queues, &grant,
-                          &error)) {
+        !broker_open_port(api->broker, &caller, request.port, request.queues, &grant, &error)) {
         api_refuse_grant(api, call, (TrailRefusal){.verb = "open", .port = request.port}, field,
                          error);
         return;

@@ -154,6 +154,26 @@ read_macs(const Reading *reading, json_t *array, GError **error)
 }
 
 static gboolean
+read_strings(const Reading *reading, json_t *array, GError **error)
+{
+    g_auto(GStrv) strings = g_new0(char *, json_array_size(array) + 1);
+    GStrv *at = target(reading);
+    json_t *element;
+    gsize i;
+
+    json_array_foreach (array, i, element) {
+        const char *text = json_string_value(element);
+
+        if (!text || (reading->place->check && !reading->place->check(text, error)))
+            return FALSE;
+        strings[i] = g_strdup(text);
+    }
+    g_strfreev(*at);
+    *at = g_steal_pointer(&strings);
+    return TRUE;
+}
+
+static gboolean
 read_prefixes(const Reading *reading, json_t *array, GError **error)
 {
     g_autoptr(GArray) prefixes = g_array_new(FALSE, FALSE, sizeof(IpPrefix));
@@ -227,6 +247,7 @@ json_has_type(const json_t *json, FieldType type)
     case FIELD_MACS:
     case FIELD_BITS:
     case FIELD_PREFIXES:
+    case FIELD_STRINGS:
         return json_is_array(json);
     case FIELD_GROUP:
         return json_is_object(json);
@@ -266,6 +287,8 @@ read_value(Reading *reading, json_t *json, GError **error)
         return read_bits(reading, json, error);
     case FIELD_PREFIXES:
         return read_prefixes(reading, json, error);
+    case FIELD_STRINGS:
+        return read_strings(reading, json, error);
     case FIELD_GROUP:
         return fields_from_json(reading->field->members, reading->use, json, reading->structure,
                                 &reading->wrong, error);
@@ -273,7 +296,6 @@ read_value(Reading *reading, json_t *json, GError **error)
     case FIELD_IP:
     case FIELD_COUNTS:
     case FIELD_OBJECTS:
-    case FIELD_STRINGS:
     case FIELD_USERS:
     case FIELD_GROUPS:
     case FIELD_DERIVED:
@@ -363,6 +385,7 @@ typedef union Value {
     char text[UUID_TEXT_SIZE + 1];
     char *own_text;
     GArray *array;
+    GStrv strings;
     guint64 number;
 } Value;
 
@@ -373,6 +396,8 @@ value_clear(Value *value, FieldType type)
         g_clear_pointer(&value->own_text, g_free);
     else if (type == FIELD_MACS)
         g_clear_pointer(&value->array, g_array_unref);
+    else if (type == FIELD_STRINGS)
+        g_clear_pointer(&value->strings, g_strfreev);
 }
 
 gboolean

@@ -37,7 +37,7 @@ typedef enum FieldType {
     FIELD_BITS,        /* guint; bit i stands for the row's word i */
     FIELD_IP,          /* IpAddress; it can only be read */
     FIELD_PREFIXES,    /* GArray * of IpPrefix; NULL: not given */
-    FIELD_STRINGS,     /* GStrv; it can only be read */
+    FIELD_STRINGS,     /* GStrv; NULL: not given */
     FIELD_USERS,       /* GArray * of uid_t; only a network's file has it */
     FIELD_GROUPS,      /* GArray * of gid_t; likewise */
     FIELD_GROUP,       /* an object, whose members are the row's */

@@ -65,9 +65,9 @@ check_end_domain(json_t *parameters)
 }
 
 static void
-check_others(json_t *parameters)
+check_open(json_t *parameters)
 {
-    SimpleRequest request = {0};
+    g_auto(SimpleRequest) request = {0};
     g_autoptr(GError) error = NULL;
     const char *field = NULL;
 
@@ -75,15 +75,29 @@ check_others(json_t *parameters)
         g_assert_nonnull(request.port);
     else
         check_refusal(field, error);
-    field = NULL;
-    g_clear_error(&error);
+}
+
+static void
+check_delete(json_t *parameters)
+{
+    g_auto(SimpleRequest) request = {0};
+    g_autoptr(GError) error = NULL;
+    const char *field = NULL;
+
     if (!api_request_delete(parameters, &request, &field, &error))
         check_refusal(field, error);
-    field = NULL;
-    if (!api_request_get(parameters, &request, &field))
+}
+
+static void
+check_others(json_t *parameters)
+{
+    g_auto(SimpleRequest) get = {0}, list = {0};
+    const char *field = NULL;
+
+    if (!api_request_get(parameters, &get, &field))
         g_assert_nonnull(field);
     field = NULL;
-    if (!api_request_list(parameters, &request, &field))
+    if (!api_request_list(parameters, &list, &field))
         g_assert_nonnull(field);
     field = NULL;
     if (!api_request_nothing(parameters, &field))
@@ -99,6 +113,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_create(parameters);
         check_change(parameters);
         check_end_domain(parameters);
+        check_open(parameters);
+        check_delete(parameters);
         check_others(parameters);
     }
     json_decref(parameters);
