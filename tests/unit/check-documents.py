@@ -15,6 +15,8 @@ import documents  # pylint: disable=wrong-import-position
 NAMES = ["macvtapd", "macvtapctl", "domain", "macvtap-run", "qemu-macvtap-helper"]
 PROGRAMS = dict(zip(NAMES, programs))
 READ = [*documents.DOCUMENTS, "docs/NEWS.md"]
+# What is for those who change macvtapd: its links lead somewhere, and so do the paths that it names.
+DEVELOPERS = ["docs/architecture.md", "docs/contributing.md", "tests/README.md"]
 # What ends the part of a line that is one of our programs'.
 END = re.compile(r" -- |[|;&`'\"()>]|  #| …")
 CALL = r"(?:^|[ /(=])(macvtapctl|macvtap-run|qemu-macvtap-helper|macvtapd) ([a-z-].*)"
@@ -93,7 +95,7 @@ def check_commands():
 def check_links():
     """Each link within the tree leads somewhere."""
     wrong = []
-    for document in READ:
+    for document in [*READ, *DEVELOPERS]:
         path = pathlib.Path(root) / document
         for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
             target, _, anchor = link.partition("#")
@@ -105,6 +107,18 @@ def check_links():
             if not there.exists() or anchor and anchor not in anchors:
                 wrong.append(f"{document}: {link} leads nowhere")
     return wrong
+
+
+def check_paths():
+    """Each path of the tree that is named to developers is there, and so is each file named after a folder."""
+    wrong, seen = [], 0
+    for document in DEVELOPERS:
+        text = (pathlib.Path(root) / document).read_text(encoding="utf-8")
+        for path in re.findall(r"`((?:src|tests|docs|hooks|vhost)/[\w./*-]+)`", text):
+            seen += 1
+            if not re.search(r"\bNAME\b", path) and not list(pathlib.Path(root).glob(path.rstrip("/"))):
+                wrong.append(f"{document}: there is no {path}")
+    return wrong if seen > 100 else [f"only {seen} paths found: is this still looking at the right places?"]
 
 
 def check_packages():
@@ -120,7 +134,7 @@ def check_packages():
 
 
 checks = [("every code block is run by a test, or has a reason", check_blocks), ("commands and options", check_commands),
-          ("links", check_links), ("packages", check_packages)]
+          ("links", check_links), ("paths", check_paths), ("packages", check_packages)]
 print(f"1..{len(checks)}")
 for number, (title, check) in enumerate(checks, 1):
     problems = check()
