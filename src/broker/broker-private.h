@@ -3,7 +3,7 @@
 #pragma once
 
 #include "broker.h"
-#include "device.h"
+#include "device-state.h"
 #include "networks.h"
 #include "port-features.h"
 #include "registry.h"
@@ -51,8 +51,10 @@ void broker_emit_end(Broker *broker, const Port *port, const PortEnd *end);
 /* events.c */
 void broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_data);
 
-/* events.c: looks at the device of every port, and at what is below. */
+/* events.c: looks at the device of every port, and at what is below; anew: also where repairs were
+ * given up. */
 void broker_look_at_all(Broker *broker);
+void look_begin_anew(Broker *broker);
 
 /*
  * look.c: compares a port's device with what it must be and repairs it. An event tells of the
@@ -72,22 +74,13 @@ gboolean look_note_moved(Port *port);
 void look_at_blocked(Broker *broker, int parent_index);
 /* When the events that the kernel has sent until now have been read, and because of the parent. */
 void look_later(Broker *broker, Port *port);
-void look_begin_anew(Broker *broker); /* at every port, also where repairs were given up */
 void look_when_due(Port *port, gpointer broker); /* RepairDue */
 void look_end(Broker *broker);
 
-/* delete.c: a port to be removed, and what became of it. */
-typedef struct PortRemoval {
-    Port *port; /* in the registry; freed when it is gone */
-    PortEnd end;
-    gboolean gone;
-    GError *error; /* it may have gone all the same */
-} PortRemoval;
+/* delete.c: RemovalsExecute, with the Broker. */
+void broker_remove_ports(PortRemoval *removals, guint n, gboolean is_last, gpointer user_data);
 
-/* Removes the devices of these ports, then their records. is_last: no others are to follow. */
-void broker_remove_ports(Broker *broker, PortRemoval *removals, guint n, gboolean is_last);
-
-/* broker.c: the port's network as it is defined now, or NULL when there is none any more, or none
+/* device.c: the port's network as it is defined now, or NULL when there is none any more, or none
  * that can be used. It may be of another mode. */
 const Network *broker_network_of(Broker *broker, const Port *port);
 
@@ -95,15 +88,36 @@ const Network *broker_network_of(Broker *broker, const Port *port);
  * device is yet to be looked at. */
 gboolean broker_follow_network(Broker *broker, Port *port);
 
-/* reload.c: notes what of its network the port does not have. TRUE when that is another thing. */
+/* device.c: notes what of its network the port does not have. TRUE when that is another thing. */
 gboolean broker_note_network(Broker *broker, Port *port);
 
-/* broker.c: writes the port's record anew. A failure is logged, and it is tried again. */
+/* look.c: writes the port's record anew. A failure is logged, and it is tried again. */
 void broker_save(Broker *broker, Port *port);
 
 /* broker.c: the port that text names, by id, name or interface name, of those that the caller may
  * see and that are not ending; PORT_NOT_FOUND. */
 Port *broker_find_port(Broker *broker, const Caller *caller, const char *text, GError **error);
+
+/* device.c: what a port's device must be, and how it is made so (invariant 10). */
+
+/* What the device of this port must be. network: the port's, as it is now, or NULL when there is
+ * none any more, or not one of the port's kind. */
+void device_want(Broker *broker, const Port *port, const Network *network, DeviceState *ret_state);
+
+/* In which fields (of DeviceField) the device is not as wanted, or not as the port has it. */
+guint device_compare(const Port *port, const DeviceState *wanted, const LinkInfo *device);
+
+/* Brings these fields back; *error is the first failure, the others are tried all the same. */
+gboolean device_repair(Broker *broker, Port *port, const DeviceState *wanted,
+                       const LinkInfo *device, guint fields, GError **error);
+
+/* What is wrong with the first of these fields, without a verb for the port; free with g_free().
+ * cause: why it could not be repaired, or NULL: the kernel took the change, and it is still so. */
+char *device_describe(const Port *port, const DeviceState *wanted, const LinkInfo *device,
+                      guint fields, const GError *cause);
+
+/* Whether link is the port's device: the index alone could be another's. */
+gboolean device_is_of(const LinkInfo *link, const Port *port);
 
 /* device.c: the port's device as it is now. DEVICE_GONE: there is none, or its index is another's;
  * any other error: nobody can tell. */

@@ -108,7 +108,7 @@ broker_new(const BrokerSetup *setup, GError **error)
         return NULL;
     broker->ports = registry_ports(broker->registry);
     networks_use_ports(broker->networks, broker->ports);
-    broker->removals = removals_new(broker);
+    broker->removals = removals_new(broker->registry, broker_remove_ports, broker);
     broker->removed = g_hash_table_new(NULL, NULL);
     broker->mac_seed = g_strdup(setup->mac_seed);
     broker->open_vhost = setup->open_vhost;
@@ -169,32 +169,6 @@ broker_set_mac_seed(Broker *broker, const char *seed)
 {
     g_free(broker->mac_seed);
     broker->mac_seed = g_strdup(seed);
-}
-
-const Network *
-broker_network_of(Broker *broker, const Port *port)
-{
-    const Network *network = networks_find(broker->networks, port->network);
-
-    return network && !network->problem ? network : NULL;
-}
-
-void
-broker_save(Broker *broker, Port *port)
-{
-    g_autoptr(GError) error = NULL;
-
-    port->is_unsaved = !registry_update(broker->registry, port, &error);
-    if (!port->is_unsaved)
-        return;
-    g_warning("record of port %s: %s", port->name, error->message);
-    look_later(broker, port);
-}
-
-gboolean
-broker_may_see(const Caller *caller, const Port *port)
-{
-    return caller_is_root(caller) || caller_owns(caller, port);
 }
 
 Port *

@@ -8,7 +8,6 @@
  * a group of them waits for about one in all. When each port gets its turn, removals.c tells.
  */
 #include "broker-private.h"
-#include "removals.h"
 
 #include "error.h"
 #include "port-error.h"
@@ -153,8 +152,9 @@ schedule_removals(Broker *broker, gboolean any_failed)
 }
 
 void
-broker_remove_ports(Broker *broker, PortRemoval *removals, guint n, gboolean is_last)
+broker_remove_ports(PortRemoval *removals, guint n, gboolean is_last, gpointer user_data)
 {
+    Broker *broker = user_data;
     g_autoptr(GArray) indexes = g_array_new(FALSE, FALSE, sizeof(int)), elsewhere = NULL;
     g_autoptr(GError) failure = NULL;
     gboolean on_vlan = FALSE, any_failed = FALSE;

@@ -266,3 +266,46 @@ device_describe(const Port *port, const DeviceState *wanted, const LinkInfo *dev
         return g_strdup_printf("its record could not be written: %s", why);
     return g_strdup_printf("its device's alias or multicast could not be set: %s", why);
 }
+
+const Network *
+broker_network_of(Broker *broker, const Port *port)
+{
+    const Network *network = networks_find(broker->networks, port->network);
+
+    return network && !network->problem ? network : NULL;
+}
+
+static gboolean
+lists_are_equal(const GStrv a, const GStrv b)
+{
+    return a == b || (a && b && g_strv_equal((const char *const *)a, (const char *const *)b));
+}
+
+/* NULL: none. */
+static GStrv
+list_outdated(Broker *broker, const Port *port)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    GStrv keys;
+
+    networks_list_outdated(broker->networks, port, builder);
+    features_list_outdated(&broker->host, port, builder);
+    keys = g_strv_builder_end(builder);
+    if (!keys[0])
+        g_clear_pointer(&keys, g_strfreev);
+    return keys;
+}
+
+gboolean
+broker_note_network(Broker *broker, Port *port)
+{
+    gboolean removed = networks_have_removed(broker->networks, port);
+    g_auto(GStrv) outdated = list_outdated(broker, port);
+
+    if (port->network_removed == removed && lists_are_equal(port->outdated, outdated))
+        return FALSE;
+    port->network_removed = removed;
+    g_strfreev(port->outdated);
+    port->outdated = g_steal_pointer(&outdated);
+    return TRUE;
+}

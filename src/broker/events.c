@@ -203,6 +203,13 @@ broker_look_at_all(Broker *broker)
         look_at_all_again(broker, error);
 }
 
+void
+look_begin_anew(Broker *broker)
+{
+    repairs_begin_anew(broker->repairs);
+    broker_look_at_all(broker);
+}
+
 /* What we remove ourselves makes several events each, and there may be thousands of them beside
  * thousands of ports: none is to cost more than this. */
 static gboolean

@@ -404,13 +404,6 @@ look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent)
         look_now(broker, port, LOOK_DUE);
 }
 
-void
-look_begin_anew(Broker *broker)
-{
-    repairs_begin_anew(broker->repairs);
-    broker_look_at_all(broker);
-}
-
 /* ---- looks that wait for the events that are there ---- */
 
 static gboolean
@@ -449,6 +442,18 @@ look_later(Broker *broker, Port *port)
     broker->later_source = g_idle_source_new();
     g_source_set_callback(broker->later_source, on_events_read, broker, NULL);
     g_source_attach(broker->later_source, g_main_context_get_thread_default());
+}
+
+void
+broker_save(Broker *broker, Port *port)
+{
+    g_autoptr(GError) error = NULL;
+
+    port->is_unsaved = !registry_update(broker->registry, port, &error);
+    if (!port->is_unsaved)
+        return;
+    g_warning("record of port %s: %s", port->name, error->message);
+    look_later(broker, port);
 }
 
 void

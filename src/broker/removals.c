@@ -21,8 +21,6 @@
  */
 #include "removals.h"
 
-#include "broker-private.h"
-
 #include "port-error.h"
 
 /*
@@ -57,7 +55,9 @@ typedef struct PendingRemoval {
 } PendingRemoval;
 
 struct Removals {
-    Broker *broker;
+    Registry *registry;
+    RemovalsExecute execute;
+    gpointer execute_data;
     GQueue asked;        /* of PendingRemoval with waiters */
     GQueue ended;        /* of PendingRemoval without */
     GHashTable *pending; /* Port -> its PendingRemoval, owned, while that is in a queue */
@@ -77,11 +77,13 @@ pending_removal_free(gpointer data)
 }
 
 Removals *
-removals_new(Broker *broker)
+removals_new(Registry *registry, RemovalsExecute execute, gpointer user_data)
 {
     Removals *removals = g_new0(Removals, 1);
 
-    removals->broker = broker;
+    removals->registry = registry;
+    removals->execute = execute;
+    removals->execute_data = user_data;
     g_queue_init(&removals->asked);
     g_queue_init(&removals->ended);
     removals->pending = g_hash_table_new_full(NULL, NULL, NULL, pending_removal_free);
@@ -219,7 +221,7 @@ remove_batch(Removals *removals, GPtrArray *batch)
         each[i].port = ((const PendingRemoval *)batch->pdata[i])->port;
         each[i].end = end_of(batch->pdata[i]);
     }
-    broker_remove_ports(removals->broker, each, batch->len, is_last);
+    removals->execute(each, batch->len, is_last, removals->execute_data);
     warn_of_failure(batch, each);
     for (guint i = 0; i < batch->len; i++) {
         any |= each[i].gone;
@@ -313,7 +315,7 @@ wait_for(Removals *removals, PendingRemoval *pending, Waiter *waiter)
         g_queue_unlink(pending->queue, &pending->link);
         queue_up(&removals->asked, pending);
         /* A record that cannot be marked cannot be removed either, which is told then. */
-        registry_retire(removals->broker->registry, pending->port, NULL);
+        registry_retire(removals->registry, pending->port, NULL);
     }
     g_ptr_array_add(pending->waiters, waiter);
 }
@@ -341,7 +343,7 @@ void
 removals_begin_ended(Removals *removals, const char *const *port_ids)
 {
     for (; *port_ids; port_ids++) {
-        Port *port = port_table_find(removals->broker->ports, *port_ids);
+        Port *port = port_table_find(registry_ports(removals->registry), *port_ids);
 
         if (port)
             queue_removal(removals, port)->holder_ended = TRUE;
@@ -355,7 +357,7 @@ removals_begin_undo(Removals *removals, Port *port)
     PendingRemoval *pending = queue_removal(removals, port);
 
     pending->holder_ended = pending->is_undo = TRUE;
-    registry_retire(removals->broker->registry, port, NULL);
+    registry_retire(removals->registry, port, NULL);
     schedule(removals);
 }
 

@@ -3,10 +3,24 @@
 #pragma once
 
 #include "broker.h"
+#include "registry.h"
 
 typedef struct Removals Removals;
 
-Removals *removals_new(Broker *broker);
+/* A port to be removed, and what became of it. */
+typedef struct PortRemoval {
+    Port *port; /* in the registry; freed when it is gone */
+    PortEnd end;
+    gboolean gone;
+    GError *error; /* it may have gone all the same */
+} PortRemoval;
+
+/* Removes the devices of these ports, then their records. is_last: no others are to follow. */
+typedef void (*RemovalsExecute)(PortRemoval *removals, guint n, gboolean is_last,
+                                gpointer user_data);
+
+/* When each port gets its turn is decided here, and execute does the work. */
+Removals *removals_new(Registry *registry, RemovalsExecute execute, gpointer user_data);
 
 /* Who still waits is told that the daemon stops; the ports stay as they are. Nothing may begin
  * after it. */

@@ -55,3 +55,9 @@ broker_emit_end(Broker *broker, const Port *port, const PortEnd *end)
 {
     tell_watchers(broker, PORT_EVENT_DELETED, port, end);
 }
+
+gboolean
+broker_may_see(const Caller *caller, const Port *port)
+{
+    return caller_is_root(caller) || caller_owns(caller, port);
+}
