@@ -4,6 +4,7 @@
 
 #include "policy.h"
 #include "port-error.h"
+#include "source.h"
 
 #include <string.h>
 
@@ -137,22 +138,13 @@ broker_stop(Broker *broker)
     removals_stop(broker->removals);
 }
 
-static void
-clear_timer(GSource **timer)
-{
-    if (!*timer)
-        return;
-    g_source_destroy(*timer);
-    g_clear_pointer(timer, g_source_unref);
-}
-
 void
 broker_free(Broker *broker)
 {
     if (!broker)
         return;
-    clear_timer(&broker->removal_timer);
-    clear_timer(&broker->all_timer);
+    source_clear(&broker->removal_timer);
+    source_clear(&broker->all_timer);
     removals_free(broker->removals);
     features_stop(&broker->host);
     look_end(broker);

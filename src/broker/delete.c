@@ -11,6 +11,7 @@
 
 #include "error.h"
 #include "port-error.h"
+#include "source.h"
 
 #include <errno.h>
 #include <string.h>
@@ -146,9 +147,8 @@ schedule_removals(Broker *broker, gboolean any_failed)
         broker->n_removals_failed = 0;
     if (!any_failed || broker->removal_timer || ++broker->n_removals_failed >= REPAIR_ATTEMPTS)
         return;
-    broker->removal_timer = g_timeout_source_new(broker->repair_delays[broker->n_removals_failed]);
-    g_source_set_callback(broker->removal_timer, on_removal_due, broker, NULL);
-    g_source_attach(broker->removal_timer, g_main_context_get_thread_default());
+    broker->removal_timer = source_add_timeout(broker->repair_delays[broker->n_removals_failed],
+                                               on_removal_due, broker, "removals again");
 }
 
 void

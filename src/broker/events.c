@@ -4,6 +4,7 @@
 #include "parent.h"
 
 #include "error.h"
+#include "source.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -100,10 +101,8 @@ look_at_all_again(Broker *broker, const GError *cause)
         broker->n_all_failed = 0;
         return;
     }
-    broker->all_timer = g_timeout_source_new(broker->repair_delays[broker->n_all_failed]);
-    g_source_set_callback(broker->all_timer, on_all_due, broker, NULL);
-    g_source_set_name(broker->all_timer, "look at all");
-    g_source_attach(broker->all_timer, g_main_context_get_thread_default());
+    broker->all_timer = source_add_timeout(broker->repair_delays[broker->n_all_failed], on_all_due,
+                                           broker, "look at all");
 }
 
 static gboolean

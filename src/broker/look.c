@@ -19,6 +19,7 @@
 
 #include "error.h"
 #include "port-error.h"
+#include "source.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -437,11 +438,8 @@ look_later(Broker *broker, Port *port)
     if (!broker->looks_later)
         broker->looks_later = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_hash_table_add(broker->looks_later, g_strdup(port->id));
-    if (broker->later_source)
-        return;
-    broker->later_source = g_idle_source_new();
-    g_source_set_callback(broker->later_source, on_events_read, broker, NULL);
-    g_source_attach(broker->later_source, g_main_context_get_thread_default());
+    if (!broker->later_source)
+        broker->later_source = source_add_idle(on_events_read, broker, "look later");
 }
 
 void
@@ -459,10 +457,7 @@ broker_save(Broker *broker, Port *port)
 void
 look_end(Broker *broker)
 {
-    if (broker->later_source) {
-        g_source_destroy(broker->later_source);
-        g_clear_pointer(&broker->later_source, g_source_unref);
-    }
+    source_clear(&broker->later_source);
     g_clear_pointer(&broker->looks_later, g_hash_table_unref);
     g_clear_pointer(&broker->repairs, repairs_free);
 }

@@ -22,6 +22,7 @@
 #include "removals.h"
 
 #include "port-error.h"
+#include "source.h"
 
 /*
  * The ports in one batch. A batch takes the kernel's grace period, some 20 ms, however many they
@@ -114,19 +115,10 @@ tell_waiters(const PendingRemoval *pending, const GError *error)
 }
 
 static void
-clear_source(GSource **source)
-{
-    if (!*source)
-        return;
-    g_source_destroy(*source);
-    g_clear_pointer(source, g_source_unref);
-}
-
-static void
 unschedule(Removals *removals)
 {
-    clear_source(&removals->when_idle);
-    clear_source(&removals->when_due);
+    source_clear(&removals->when_idle);
+    source_clear(&removals->when_due);
 }
 
 void

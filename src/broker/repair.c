@@ -14,6 +14,8 @@
  */
 #include "repair.h"
 
+#include "source.h"
+
 const guint repair_default_delays[REPAIR_ATTEMPTS] = {0, 100, 500, 2000, 10000};
 
 #define PACE_MAX 2 /* of the schedule: how long a repair waits that others undo all the time */
@@ -47,18 +49,9 @@ struct Repairs {
 };
 
 static void
-stop_timer(Repair *repair)
-{
-    if (!repair->timer)
-        return;
-    g_source_destroy(repair->timer);
-    g_clear_pointer(&repair->timer, g_source_unref);
-}
-
-static void
 repair_free(gpointer data)
 {
-    stop_timer(data);
+    source_clear(&((Repair *)data)->timer);
     g_free(data);
 }
 
@@ -89,7 +82,7 @@ on_timer(gpointer user_data)
     Repair *repair = user_data;
     Repairs *repairs = repair->repairs;
 
-    stop_timer(repair);
+    source_clear(&repair->timer);
     if (repair->state == REPAIR_LASTS)
         repairs_forget(repairs, repair->port);
     else
@@ -100,12 +93,9 @@ on_timer(gpointer user_data)
 static void
 wait_as(Repair *repair, RepairState state, guint step)
 {
-    stop_timer(repair);
+    source_clear(&repair->timer);
     repair->state = state;
-    repair->timer = g_timeout_source_new(repair->repairs->delays[step]);
-    g_source_set_callback(repair->timer, on_timer, repair, NULL);
-    g_source_set_name(repair->timer, "repair");
-    g_source_attach(repair->timer, g_main_context_get_thread_default());
+    repair->timer = source_add_timeout(repair->repairs->delays[step], on_timer, repair, "repair");
 }
 
 static Repair *
@@ -187,7 +177,7 @@ repairs_ask(Repairs *repairs, Port *port, const DeviceState *wanted, const LinkI
 
     if (!wants_the_same(wanted, &repair->wanted)) {
         /* The port itself has changed: this has nothing to do with what was before. */
-        stop_timer(repair);
+        source_clear(&repair->timer);
         repair->state = REPAIR_NEW;
         repair->n_undone = 0;
     }
@@ -239,7 +229,7 @@ repairs_failed(Repairs *repairs, Port *port, const LinkInfo *parent, const char 
         wait_as(repair, REPAIR_WAITS, repair->n_failed);
         return (is_error || repair->n_failed > 1) && port_set_problem(port, problem);
     }
-    stop_timer(repair);
+    source_clear(&repair->timer);
     repair->state = REPAIR_GAVE_UP;
     final = g_strdup_printf("%s (tried %u times; the next change of its device or parent begins"
                             " anew)",
@@ -339,6 +329,6 @@ repairs_unblock(Repairs *repairs, const Port *port)
     if (!repair || !is_blocked(repair))
         return FALSE;
     repair->n_failed = 0;
-    stop_timer(repair);
+    source_clear(&repair->timer);
     return TRUE;
 }

@@ -3,9 +3,9 @@
 
 #include "descriptor.h"
 #include "error.h"
+#include "source.h"
 
 #include <errno.h>
-#include <glib-unix.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -116,11 +116,7 @@ holders_new(HoldersEnded ended, gpointer user_data, GError **error)
     holders->by_port = g_hash_table_new(g_str_hash, g_str_equal);
     holders->ended = ended;
     holders->user_data = user_data;
-    holders->source = g_unix_fd_source_new(epoll_fd, G_IO_IN);
-    /* It never runs nested; this spares the loop two wake-ups of itself (GLib blocks others). */
-    g_source_set_can_recurse(holders->source, TRUE);
-    g_source_set_callback(holders->source, G_SOURCE_FUNC(on_ready), holders, NULL);
-    g_source_attach(holders->source, g_main_context_get_thread_default());
+    holders->source = source_add_fd(epoll_fd, G_IO_IN, on_ready, holders, "holders");
     return holders;
 }
 
@@ -129,8 +125,7 @@ holders_free(Holders *holders)
 {
     if (!holders)
         return;
-    g_source_destroy(holders->source);
-    g_source_unref(holders->source);
+    source_clear(&holders->source);
     g_hash_table_unref(holders->by_port);
     g_hash_table_unref(holders->by_pid);
     g_hash_table_unref(holders->processes);

@@ -28,10 +28,10 @@
 
 #include "descriptor.h"
 #include "error.h"
+#include "source.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glib-unix.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <sys/inotify.h>
@@ -100,22 +100,13 @@ queues_new(int dev_fd, GError **error)
     return NULL;
 }
 
-static void
-clear_source(GSource **source)
-{
-    if (!*source)
-        return;
-    g_source_destroy(*source);
-    g_clear_pointer(source, g_source_unref);
-}
-
 void
 queues_free(Queues *queues)
 {
     if (!queues)
         return;
-    clear_source(&queues->events);
-    clear_source(&queues->look);
+    source_clear(&queues->events);
+    source_clear(&queues->look);
     g_hash_table_unref(queues->by_owner);
     g_hash_table_unref(queues->by_watch);
     descriptor_clear(&queues->inotify_fd);
@@ -274,13 +265,11 @@ static gboolean on_look(gpointer user_data);
 static void
 schedule_look(Queues *queues)
 {
-    clear_source(&queues->look);
+    source_clear(&queues->look);
     if (queues->next_look >= G_N_ELEMENTS(look_delays))
         return;
-    queues->look = g_timeout_source_new(look_delays[queues->next_look++]);
-    g_source_set_callback(queues->look, on_look, queues, NULL);
-    g_source_set_name(queues->look, "look at locks");
-    g_source_attach(queues->look, g_main_context_get_thread_default());
+    queues->look =
+        source_add_timeout(look_delays[queues->next_look++], on_look, queues, "look at locks");
 }
 
 static void
@@ -404,12 +393,8 @@ queues_watch(Queues *queues, QueueHandler handler, gpointer user_data, GError **
         return FALSE;
     queues->handler = handler;
     queues->user_data = user_data;
-    queues->events = g_unix_fd_source_new(queues->inotify_fd, G_IO_IN);
-    /* It never runs nested; this spares the loop two wake-ups of itself (GLib blocks others). */
-    g_source_set_can_recurse(queues->events, TRUE);
-    g_source_set_callback(queues->events, G_SOURCE_FUNC(on_events), queues, NULL);
-    g_source_set_name(queues->events, "ends of queues");
-    g_source_attach(queues->events, g_main_context_get_thread_default());
+    queues->events =
+        source_add_fd(queues->inotify_fd, G_IO_IN, on_events, queues, "ends of queues");
     return TRUE;
 }
 

@@ -15,6 +15,7 @@
 #include "bounded-close.h"
 #include "descriptor.h"
 #include "error.h"
+#include "source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,31 +67,14 @@ listener_refuse(VarlinkListener *listener, gboolean *ret_empty)
     return listener->reserve >= 0;
 }
 
-static void
-listener_end_pause(VarlinkListener *listener)
-{
-    if (!listener->pause)
-        return;
-    g_source_destroy(listener->pause);
-    g_clear_pointer(&listener->pause, g_source_unref);
-}
-
 static gboolean
 listener_go_on(gpointer user_data)
 {
     VarlinkListener *listener = user_data;
 
-    listener_end_pause(listener);
+    source_clear(&listener->pause);
     varlink_watch_again(listener->watch);
     return G_SOURCE_REMOVE;
-}
-
-static void
-listener_pause(VarlinkListener *listener)
-{
-    listener->pause = g_timeout_source_new_seconds(1);
-    g_source_set_callback(listener->pause, listener_go_on, listener, NULL);
-    g_source_attach(listener->pause, g_main_context_get_thread_default());
 }
 
 /* VarlinkWatchFunc */
@@ -108,7 +92,7 @@ listener_turn(guint32 events, gpointer user_data)
     fd = listener_accept(listener);
     empty = fd < 0 && errno == EAGAIN;
     if (fd < 0 && !empty && errno != ECONNABORTED && !listener_refuse(listener, &empty))
-        listener_pause(listener);
+        listener->pause = source_add_timeout(1000, listener_go_on, listener, "full");
     else if (!empty)
         varlink_watch_again(listener->watch);
     if (fd >= 0)
@@ -164,7 +148,7 @@ varlink_listener_free(VarlinkListener *listener)
 {
     if (!listener)
         return;
-    listener_end_pause(listener);
+    source_clear(&listener->pause);
     varlink_watch_free(listener->watch);
     /* Including the connections that were never accepted. */
     bounded_close(&listener->fd);

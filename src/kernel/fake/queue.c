@@ -6,9 +6,9 @@
 #include "fake-private.h"
 
 #include "error.h"
+#include "source.h"
 
 #include <errno.h>
-#include <glib-unix.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,21 +22,12 @@ typedef struct FakeQueue {
     GSource *source; /* NULL: nobody watches */
 } FakeQueue;
 
-static void
-stop_watching(FakeQueue *queue)
-{
-    if (!queue->source)
-        return;
-    g_source_destroy(queue->source);
-    g_clear_pointer(&queue->source, g_source_unref);
-}
-
 void
 fake_queue_free(gpointer data)
 {
     FakeQueue *queue = data;
 
-    stop_watching(queue);
+    source_clear(&queue->source);
     descriptor_clear(&queue->fd);
     g_free(queue->owner);
     g_free(queue);
@@ -59,9 +50,7 @@ on_hangup(gint fd, GIOCondition condition, gpointer user_data)
 static void
 begin_watching(FakeQueue *queue)
 {
-    queue->source = g_unix_fd_source_new(queue->fd, G_IO_HUP);
-    g_source_set_callback(queue->source, G_SOURCE_FUNC(on_hangup), queue, NULL);
-    g_source_attach(queue->source, g_main_context_get_thread_default());
+    queue->source = source_add_fd(queue->fd, G_IO_HUP, on_hangup, queue, "hang-up");
 }
 
 static int
@@ -207,5 +196,5 @@ fake_queues_end_watch(FakeKernel *kernel)
 {
     kernel->queue_handler = NULL;
     for (guint i = 0; i < kernel->queues->len; i++)
-        stop_watching(kernel->queues->pdata[i]);
+        source_clear(&((FakeQueue *)kernel->queues->pdata[i])->source);
 }

@@ -7,6 +7,7 @@
 #include "fake-private.h"
 
 #include "error.h"
+#include "source.h"
 
 #include <errno.h>
 #include <linux/if.h>
@@ -33,10 +34,7 @@ fake_watcher_free(gpointer data)
 {
     FakeWatcher *watcher = data;
 
-    if (watcher->source) {
-        g_source_destroy(watcher->source);
-        g_source_unref(watcher->source);
-    }
+    source_clear(&watcher->source);
     g_queue_clear_full(&watcher->events, g_free);
     g_main_context_unref(watcher->context);
     g_free(watcher);
