@@ -2,7 +2,6 @@
 /* The methods that end ports; they are answered when the ports have gone. */
 #include "api-private.h"
 
-#include "api-error.h"
 #include "api-request.h"
 
 /* A call that is answered when ports have gone. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "api-error.h"
+#include "api-private.h"
 
 #include <string.h>
 

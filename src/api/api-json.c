@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "api-json.h"
+#include "api-private.h"
 
 #include "network-fields.h"
 #include "port-fields.h"

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "api.h"
+#include "port-error.h"
 #include "trail.h"
 
 struct Api {
@@ -31,3 +32,29 @@ extern const VarlinkMethod api_methods[];
 void api_on_delete_port(VarlinkCall *call, gpointer user_data);
 void api_on_end_domain(VarlinkCall *call, gpointer user_data);
 void api_on_watch_ports(VarlinkCall *call, gpointer user_data);
+
+/* api-error.c */
+
+/* The qualified name of the error that stands for code: the one table of the project. */
+const char *api_error_name(PortError code);
+
+/* Answers call with the error's name and its message. */
+void api_error_send(VarlinkCall *call, const GError *error);
+
+/* The interface's Failure: what the request for this port alone would have got. */
+json_t *api_error_to_json(const char *port, const GError *error);
+
+/* api-json.c: model objects as the API's JSON. */
+
+/* New references, of the types Port and Network of the interface. */
+json_t *api_json_port(const Port *port);
+json_t *api_json_statistics(const LinkStatistics *statistics);
+/* unguarded: why no port can have a guard; NULL: one can. */
+json_t *api_json_network(const Network *network, guint n_ports, const char *unguarded,
+                         const char *const *parent_problems, const char *const *taken_vlans);
+
+/* A list of Fault, in the order of the array. */
+json_t *api_json_faults(const GPtrArray *faults);
+
+/* A list of strings. */
+json_t *api_json_strings(const char *const *strings);

@@ -2,8 +2,6 @@
 /* WatchPorts: who is told of every change of the ports that he may see. */
 #include "api-private.h"
 
-#include "api-error.h"
-#include "api-json.h"
 #include "api-request.h"
 
 /* Of each user but root. One change is work for each of them, and who made it does not pay for it.

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api-private.h"
 
-#include "api-error.h"
-#include "api-json.h"
 #include "api-request.h"
 
 static void

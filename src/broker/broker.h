@@ -50,7 +50,8 @@ typedef struct BrokerSetup {
         *repair_delays; /* REPAIR_ATTEMPTS of them, in milliseconds, borrowed; NULL: the usual */
 } BrokerSetup;
 
-/* Starts with no network and the registry empty: broker_set_networks(), then broker_reconcile(). */
+/* Starts with no network and the registry empty: broker_reload_networks(), then broker_reconcile().
+ */
 Broker *broker_new(const BrokerSetup *setup, GError **error);
 
 /* Tells who waits for removals that they will be completed at the next start, while there is still
@@ -65,10 +66,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Broker, broker_free)
 void broker_set_mac_seed(Broker *broker, const char *seed);
 
 /* Replaces the networks by this table (name -> Network), which is taken. Ports follow as far as a
- * living port can; of the rest Port.outdated tells. */
-void broker_set_networks(Broker *broker, GHashTable *networks);
-
-/* The same, and returns what has changed: a GPtrArray of NetworkChange, owned. */
+ * living port can; of the rest Port.outdated tells. Returns what has changed: a GPtrArray of
+ * NetworkChange, owned. */
 GPtrArray *broker_reload_networks(Broker *broker, GHashTable *networks);
 
 /*

@@ -116,9 +116,3 @@ broker_reload_networks(Broker *broker, GHashTable *networks)
     }
     return changes;
 }
-
-void
-broker_set_networks(Broker *broker, GHashTable *networks)
-{
-    g_ptr_array_unref(broker_reload_networks(broker, networks));
-}

@@ -15,7 +15,6 @@
 #include "sandbox.h"
 
 #include "declared.h"
-#include "on-valgrind.h"
 
 #include "error.h"
 

@@ -9,8 +9,6 @@
  */
 #include "sandbox.h"
 
-#include "on-valgrind.h"
-
 #include "descriptor.h"
 #include "error.h"
 

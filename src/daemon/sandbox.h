@@ -15,3 +15,11 @@ gboolean sandbox_confine_writes(const char *state, const char *const *socket_pat
 /* From now on only declared system calls are carried out: others fail with EPERM, those that no
  * part of a daemon like this has any use for end the process. */
 gboolean sandbox_confine_calls(GError **error);
+
+/* Whether the process runs under valgrind, which makes system calls of its own and knows not all of
+ * ours: as its own header has it. */
+#ifdef HAVE_VALGRIND
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif

@@ -10,25 +10,19 @@ fault_new(const char *code, char *subject, char *message, char *remedy)
     return fault;
 }
 
-void
-fault_free(Fault *fault)
+static void
+fault_free(gpointer data)
 {
-    if (!fault)
-        return;
+    Fault *fault = data;
+
     g_free(fault->subject);
     g_free(fault->message);
     g_free(fault->remedy);
     g_free(fault);
 }
 
-static void
-free_element(gpointer fault)
-{
-    fault_free(fault);
-}
-
 GPtrArray *
 fault_list_new(void)
 {
-    return g_ptr_array_new_with_free_func(free_element);
+    return g_ptr_array_new_with_free_func(fault_free);
 }

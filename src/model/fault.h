@@ -14,7 +14,6 @@ typedef struct Fault {
 
 /* code is static, the other texts are taken. */
 Fault *fault_new(const char *code, char *subject, char *message, char *remedy);
-void fault_free(Fault *fault);
 
 /* An empty GPtrArray that owns its Faults. */
 GPtrArray *fault_list_new(void);

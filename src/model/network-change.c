@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-void
-network_change_free(NetworkChange *change)
+static void
+network_change_free(gpointer data)
 {
-    if (!change)
-        return;
+    NetworkChange *change = data;
+
     g_free(change->network);
     g_strfreev(change->keys);
     g_ptr_array_unref(change->outdated);
@@ -28,7 +28,8 @@ add_changed_keys(const Field *fields, const Network *before, const Network *afte
     }
 }
 
-GStrv
+/* The keys of which these networks, both usable, have other values. */
+static GStrv
 network_list_changed_keys(const Network *before, const Network *after)
 {
     g_autoptr(GStrvBuilder) keys = g_strv_builder_new();
@@ -76,7 +77,7 @@ compare_changes(gconstpointer a, gconstpointer b)
 GPtrArray *
 network_list_changes(GHashTable *before, GHashTable *after)
 {
-    GPtrArray *changes = g_ptr_array_new_with_free_func((GDestroyNotify)network_change_free);
+    GPtrArray *changes = g_ptr_array_new_with_free_func(network_change_free);
     GHashTableIter iter;
     gpointer name, value;
 

@@ -20,13 +20,6 @@ typedef struct NetworkChange {
     GPtrArray *outdated; /* in these keys, of text; empty until somebody looks at the ports */
 } NetworkChange;
 
-void network_change_free(NetworkChange *change);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetworkChange, network_change_free)
-
-/* The keys of which these networks, both usable, have other values; an empty list: none. Free with
- * g_strfreev(). */
-GStrv network_list_changed_keys(const Network *before, const Network *after);
-
 /* Compares two tables (name -> Network) and returns a GPtrArray of NetworkChange, owned, by name. A
  * network that has become unusable is none: who has read its file says why. */
 GPtrArray *network_list_changes(GHashTable *before, GHashTable *after);

@@ -62,8 +62,8 @@ struct VarlinkConnection {
     gboolean closed;
 };
 
-VarlinkConnection *
-varlink_connection_ref(VarlinkConnection *connection)
+static VarlinkConnection *
+connection_ref(VarlinkConnection *connection)
 {
     connection->references++;
     return connection;
@@ -255,7 +255,7 @@ call_new(VarlinkConnection *connection, VarlinkCallMessage *message)
     VarlinkCall *call = g_new0(VarlinkCall, 1);
 
     call->references = 1;
-    call->connection = varlink_connection_ref(connection);
+    call->connection = connection_ref(connection);
     call->message = *message;
     *message = (VarlinkCallMessage){0};
     return call;
@@ -480,7 +480,7 @@ connection_do(VarlinkConnection *connection)
 static void
 connection_turn(guint32 events, gpointer user_data)
 {
-    g_autoptr(VarlinkConnection) connection = varlink_connection_ref(user_data);
+    g_autoptr(VarlinkConnection) connection = connection_ref(user_data);
     gboolean was_running = connection->running; /* a handler runs the main loop */
     gboolean good;
 

@@ -24,7 +24,6 @@ VarlinkConnection *varlink_connection_new(VarlinkPoller *poller, int fd, Varlink
                                           const VarlinkLimits *limits,
                                           const VarlinkConnectionEvents *events, gpointer user_data,
                                           GError **error);
-VarlinkConnection *varlink_connection_ref(VarlinkConnection *connection);
 void varlink_connection_unref(VarlinkConnection *connection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkConnection, varlink_connection_unref)
 

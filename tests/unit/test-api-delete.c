@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api-fixture.h"
 
-#include "api-error.h"
 #include "api-private.h"
 
 #include <unistd.h>
