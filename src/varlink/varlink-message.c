@@ -48,69 +48,78 @@ message_load(const char *text, gsize length, GError **error)
     return root;
 }
 
-/* Each takes the member's value into *target, and is called at most once per target. */
-static gboolean
-message_take_string(const char *key, json_t *value, char **target, GError **error)
-{
-    if (!json_is_string(value) || json_string_length(value) == 0)
-        return message_refuse(error, "\"%s\" is not a string with text", key);
-    *target = g_strdup(json_string_value(value));
-    return TRUE;
-}
+typedef enum MemberType {
+    MEMBER_TEXT,   /* char *, not empty */
+    MEMBER_TRUTH,  /* gboolean */
+    MEMBER_OBJECT, /* json_t *; may be null */
+} MemberType;
 
-static gboolean
-message_take_boolean(const char *key, json_t *value, gboolean *target, GError **error)
-{
-    if (!json_is_boolean(value))
-        return message_refuse(error, "\"%s\" is not true or false", key);
-    *target = json_is_true(value);
-    return TRUE;
-}
-
-static gboolean
-message_take_parameters(json_t *value, json_t **target, GError **error)
-{
-    if (json_is_null(value))
-        return TRUE;
-    if (!json_is_object(value))
-        return message_refuse(error, "\"parameters\" is not an object");
-    *target = json_incref(value);
-    return TRUE;
-}
-
-static gboolean
-call_take_member(VarlinkCallMessage *call, const char *key, json_t *value, GError **error)
-{
-    if (g_str_equal(key, "method"))
-        return message_take_string(key, value, &call->method, error);
-    if (g_str_equal(key, "parameters"))
-        return message_take_parameters(value, &call->parameters, error);
-    if (g_str_equal(key, "oneway"))
-        return message_take_boolean(key, value, &call->oneway, error);
-    if (g_str_equal(key, "more"))
-        return message_take_boolean(key, value, &call->more, error);
-    if (g_str_equal(key, "upgrade"))
-        return message_take_boolean(key, value, &call->upgrade, error);
-    return message_refuse(error, "unknown key \"%s\" in a call", key);
-}
-
-static gboolean
-call_take_object(VarlinkCallMessage *call, json_t *root, GError **error)
-{
+/* A key at top level, and where its value goes in the message. */
+typedef struct Member {
     const char *key;
-    json_t *value;
+    MemberType type;
+    gsize offset;
+} Member;
+
+static const Member call_members[] = {
+    {"method", MEMBER_TEXT, offsetof(VarlinkCallMessage, method)},
+    {"parameters", MEMBER_OBJECT, offsetof(VarlinkCallMessage, parameters)},
+    {"oneway", MEMBER_TRUTH, offsetof(VarlinkCallMessage, oneway)},
+    {"more", MEMBER_TRUTH, offsetof(VarlinkCallMessage, more)},
+    {"upgrade", MEMBER_TRUTH, offsetof(VarlinkCallMessage, upgrade)},
+    {NULL},
+};
+static const Member reply_members[] = {
+    {"parameters", MEMBER_OBJECT, offsetof(VarlinkReplyMessage, parameters)},
+    {"error", MEMBER_TEXT, offsetof(VarlinkReplyMessage, error)},
+    {"continues", MEMBER_TRUTH, offsetof(VarlinkReplyMessage, continues)},
+    {NULL},
+};
+
+static gboolean
+member_take(const Member *member, json_t *value, gpointer at, GError **error)
+{
+    switch (member->type) {
+    case MEMBER_TEXT:
+        if (!json_is_string(value) || json_string_length(value) == 0)
+            return message_refuse(error, "\"%s\" is not a string with text", member->key);
+        *(char **)at = g_strdup(json_string_value(value));
+        return TRUE;
+    case MEMBER_TRUTH:
+        if (!json_is_boolean(value))
+            return message_refuse(error, "\"%s\" is not true or false", member->key);
+        *(gboolean *)at = json_is_true(value);
+        return TRUE;
+    case MEMBER_OBJECT:
+        if (!json_is_object(value) && !json_is_null(value))
+            return message_refuse(error, "\"%s\" is not an object", member->key);
+        *(json_t **)at = json_is_object(value) ? json_incref(value) : NULL;
+        return TRUE;
+    }
+    return FALSE;
+}
+
+/* Fills a zeroed message, which is the caller's to clear in any case. what: "call". */
+static gboolean
+message_parse(const char *text, gsize length, const Member *members, const char *what,
+              gpointer message, GError **error)
+{
+    json_t *root = message_load(text, length, error), *value;
+    gboolean good = root != NULL;
+    const char *key;
 
     json_object_foreach (root, key, value) {
-        if (!call_take_member(call, key, value, error))
-            return FALSE;
+        const Member *member = members;
+
+        while (member->key && !g_str_equal(member->key, key))
+            member++;
+        good = member->key ? member_take(member, value, (char *)message + member->offset, error)
+                           : message_refuse(error, "unknown key \"%s\" in a %s", key, what);
+        if (!good)
+            break;
     }
-    if (!call->method)
-        return message_refuse(error, "call without \"method\"");
-    if (call->more && call->oneway)
-        return message_refuse(error, "call with both \"more\" and \"oneway\"");
-    if (!call->parameters)
-        call->parameters = json_object();
-    return TRUE;
+    json_decref(root);
+    return good;
 }
 
 gboolean
@@ -118,43 +127,17 @@ varlink_call_message_parse(const char *text, gsize length, VarlinkCallMessage *r
                            GError **error)
 {
     g_auto(VarlinkCallMessage) call = {0};
-    json_t *root = message_load(text, length, error);
-    gboolean good = root && call_take_object(&call, root, error);
 
-    json_decref(root);
-    if (!good)
+    if (!message_parse(text, length, call_members, "call", &call, error))
         return FALSE;
+    if (!call.method)
+        return message_refuse(error, "call without \"method\"");
+    if (call.more && call.oneway)
+        return message_refuse(error, "call with both \"more\" and \"oneway\"");
+    if (!call.parameters)
+        call.parameters = json_object();
     *ret_call = call;
     call = (VarlinkCallMessage){0};
-    return TRUE;
-}
-
-static gboolean
-reply_take_member(VarlinkReplyMessage *reply, const char *key, json_t *value, GError **error)
-{
-    if (g_str_equal(key, "parameters"))
-        return message_take_parameters(value, &reply->parameters, error);
-    if (g_str_equal(key, "error"))
-        return message_take_string(key, value, &reply->error, error);
-    if (g_str_equal(key, "continues"))
-        return message_take_boolean(key, value, &reply->continues, error);
-    return message_refuse(error, "unknown key \"%s\" in a reply", key);
-}
-
-static gboolean
-reply_take_object(VarlinkReplyMessage *reply, json_t *root, GError **error)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach (root, key, value) {
-        if (!reply_take_member(reply, key, value, error))
-            return FALSE;
-    }
-    if (reply->error && reply->continues)
-        return message_refuse(error, "reply with both \"error\" and \"continues\"");
-    if (!reply->parameters)
-        reply->parameters = json_object();
     return TRUE;
 }
 
@@ -163,12 +146,13 @@ varlink_reply_message_parse(const char *text, gsize length, VarlinkReplyMessage 
                             GError **error)
 {
     g_auto(VarlinkReplyMessage) reply = {0};
-    json_t *root = message_load(text, length, error);
-    gboolean good = root && reply_take_object(&reply, root, error);
 
-    json_decref(root);
-    if (!good)
+    if (!message_parse(text, length, reply_members, "reply", &reply, error))
         return FALSE;
+    if (reply.error && reply.continues)
+        return message_refuse(error, "reply with both \"error\" and \"continues\"");
+    if (!reply.parameters)
+        reply.parameters = json_object();
     *ret_reply = reply;
     reply = (VarlinkReplyMessage){0};
     return TRUE;
