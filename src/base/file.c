@@ -4,9 +4,11 @@
 #include "descriptor.h"
 #include "error.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,4 +148,38 @@ folder_open(const char *path, GError **error)
     if (fd < 0)
         error_set_errno(error, errno, "cannot open folder %s", path);
     return fd;
+}
+
+static gint
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+GPtrArray *
+folder_list(int folder_fd, const char *what, GError **error)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    int fd = RETRY_EINTR(openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+    int errnum;
+
+    if (!folder) {
+        error_set_errno(error, errno, "%s", what);
+        descriptor_clear(&fd);
+        return NULL;
+    }
+    while (errno = 0, (entry = readdir(folder))) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            g_ptr_array_add(names, g_strdup(entry->d_name));
+    }
+    errnum = errno;
+    closedir(folder);
+    if (errnum != 0) {
+        error_set_errno(error, errnum, "%s", what);
+        return NULL;
+    }
+    g_ptr_array_sort(names, compare_names);
+    return g_steal_pointer(&names);
 }

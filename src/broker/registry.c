@@ -18,7 +18,6 @@
 #include "port-error.h"
 #include "record.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -192,43 +191,27 @@ load_final(Registry *registry, const char *file, GPtrArray *problems, GError **e
     return TRUE;
 }
 
-static gint
-compare_names(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* The records, or those that were set aside. */
 static GPtrArray *
 list_files(Registry *registry, gboolean damaged, GError **error)
 {
-    g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
-    int fd = RETRY_EINTR(openat(registry->folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
-    int errnum;
+    /* Without its record a device would look like an orphan: all, or none. */
+    g_autoptr(GPtrArray) names = folder_list(registry->folder_fd, "cannot read the records", error);
+    GPtrArray *files;
 
-    if (!folder) {
-        error_set_errno(error, errno, "cannot read the records");
-        descriptor_clear(&fd);
+    if (!names)
         return NULL;
-    }
-    while (errno = 0, (entry = readdir(folder))) {
+    files = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < names->len; i++) {
+        const char *name = names->pdata[i];
+
         /* A daemon was killed before it could rename it. */
-        if (!damaged && file_is_temporary(entry->d_name))
-            unlinkat(registry->folder_fd, entry->d_name, 0);
-        if (entry->d_name[0] == '.' || g_str_has_suffix(entry->d_name, DAMAGED_SUFFIX) != damaged)
-            continue;
-        g_ptr_array_add(files, g_strdup(entry->d_name));
+        if (!damaged && file_is_temporary(name))
+            unlinkat(registry->folder_fd, name, 0);
+        if (name[0] != '.' && g_str_has_suffix(name, DAMAGED_SUFFIX) == damaged)
+            g_ptr_array_add(files, g_strdup(name));
     }
-    errnum = errno;
-    closedir(folder);
-    if (errnum != 0) { /* without its record a device would look like an orphan */
-        error_set_errno(error, errnum, "cannot read the records");
-        return NULL;
-    }
-    g_ptr_array_sort(files, compare_names);
-    return g_steal_pointer(&files);
+    return files;
 }
 
 static void

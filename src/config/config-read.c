@@ -5,7 +5,6 @@
 #include "error.h"
 #include "file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -80,57 +79,32 @@ read_network(int folder_fd, const char *file_name, const ConfigLookup *lookup)
     return network;
 }
 
-static GHashTable *
-read_folder(DIR *folder, const char *path, const ConfigLookup *lookup, GError **error)
-{
-    g_autoptr(GHashTable) networks =
-        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)network_unref);
-
-    for (;;) {
-        struct dirent *entry;
-        Network *network;
-
-        errno = 0;
-        entry = readdir(folder);
-        if (!entry)
-            break;
-        if (!is_network_file(entry->d_name))
-            continue;
-        network = read_network(dirfd(folder), entry->d_name, lookup);
-        g_hash_table_replace(networks, network->name, network);
-    }
-    if (errno != 0) {
-        error_set_errno(error, errno, "cannot read folder %s", path);
-        return NULL;
-    }
-    return g_steal_pointer(&networks);
-}
-
 GHashTable *
 config_read_networks(const char *path, const ConfigLookup *lookup, GError **error)
 {
     g_autofree char *folder_path = g_build_filename(path, "networks.d", NULL);
+    g_autoptr(GHashTable) networks =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)network_unref);
     g_autoptr(GError) reason = NULL;
-    GHashTable *networks;
-    DIR *folder;
-    int fd;
+    AUTO_FD int folder = folder_open(folder_path, &reason);
+    g_autofree char *what = g_strdup_printf("cannot read folder %s", folder_path);
+    g_autoptr(GPtrArray) files = folder < 0 ? NULL : folder_list(folder, what, &reason);
 
-    fd = folder_open(folder_path, &reason);
-    if (fd < 0 && error_is_errno(reason, ENOENT))
-        return g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)network_unref);
-    if (fd < 0) {
+    if (folder < 0 && error_is_errno(reason, ENOENT))
+        return g_steal_pointer(&networks);
+    if (!files) {
         g_propagate_error(error, g_steal_pointer(&reason));
         return NULL;
     }
-    folder = fdopendir(fd);
-    if (!folder) {
-        error_set_errno(error, errno, "cannot read folder %s", folder_path);
-        descriptor_clear(&fd);
-        return NULL;
+    for (guint i = 0; i < files->len; i++) {
+        Network *network;
+
+        if (!is_network_file(files->pdata[i]))
+            continue;
+        network = read_network(folder, files->pdata[i], lookup);
+        g_hash_table_replace(networks, network->name, network);
     }
-    networks = read_folder(folder, folder_path, lookup, error);
-    closedir(folder);
-    return networks;
+    return g_steal_pointer(&networks);
 }
 
 gboolean
@@ -156,23 +130,23 @@ config_read_daemon(const char *path, DaemonSettings *ret_settings, GError **erro
 static GHashTable *
 look_at_folder(const char *path)
 {
-    g_autoptr(GHashTable) files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_autoptr(GHashTable) looks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_autofree char *folder_path = g_build_filename(path, "networks.d", NULL);
-    DIR *folder = opendir(folder_path);
-    struct dirent *entry;
+    g_autoptr(GError) reason = NULL;
+    AUTO_FD int folder = folder_open(folder_path, &reason);
+    g_autoptr(GPtrArray) files = folder < 0 ? NULL : folder_list(folder, "", NULL);
 
-    if (!folder)
-        return errno == ENOENT ? g_steal_pointer(&files) : NULL;
-    while ((entry = readdir(folder))) {
+    if (!files)
+        return error_is_errno(reason, ENOENT) ? g_steal_pointer(&looks) : NULL;
+    for (guint i = 0; i < files->len; i++) {
         NetworkFile file;
 
-        if (!is_network_file(entry->d_name))
+        if (!is_network_file(files->pdata[i]))
             continue;
-        file = look_at_file(dirfd(folder), entry->d_name);
-        g_hash_table_replace(files, name_network(entry->d_name), g_memdup2(&file, sizeof file));
+        file = look_at_file(folder, files->pdata[i]);
+        g_hash_table_replace(looks, name_network(files->pdata[i]), g_memdup2(&file, sizeof file));
     }
-    closedir(folder);
-    return g_steal_pointer(&files);
+    return g_steal_pointer(&looks);
 }
 
 static gint
@@ -272,16 +246,12 @@ void
 config_list_faults(const char *path, GPtrArray *faults)
 {
     g_autofree char *folder_path = g_build_filename(path, "networks.d", NULL);
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GDir) folder = g_dir_open(folder_path, 0, NULL);
-    const char *name;
+    AUTO_FD int folder = folder_open(folder_path, NULL);
+    g_autoptr(GPtrArray) names = folder < 0 ? NULL : folder_list(folder, "", NULL);
 
     add_settings_fault(path, faults);
-    while (folder && (name = g_dir_read_name(folder))) {
-        if (is_misnamed(name))
-            g_ptr_array_add(names, g_strdup(name));
+    for (guint i = 0; names && i < names->len; i++) {
+        if (is_misnamed(names->pdata[i]))
+            add_file_fault(folder_path, names->pdata[i], faults);
     }
-    g_ptr_array_sort(names, compare_lines);
-    for (guint i = 0; i < names->len; i++)
-        add_file_fault(folder_path, names->pdata[i], faults);
 }

@@ -3,8 +3,8 @@
 
 #include "descriptor.h"
 #include "error.h"
+#include "file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -158,8 +158,8 @@ hold_node(QueueFolder *folder, const char *name)
 static int
 open_node(QueueFolder *folder, const char *name, dev_t device)
 {
-    AUTO_FD int fd = (int)RETRY_EINTR(
-        openat(folder->fd, name, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+    AUTO_FD int fd =
+        (int)RETRY_EINTR(openat(folder->fd, name, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
     struct stat status;
 
     if (fd < 0 || fstat(fd, &status) < 0)
@@ -217,46 +217,24 @@ take_up_node(QueueFolder *folder, const char *name, QueueNodeVisitor visit, gpoi
     return visit(owner, name, node, user_data);
 }
 
-static gboolean
-take_up_all(QueueFolder *folder, DIR *stream, QueueNodeVisitor visit, gpointer user_data)
-{
-    const struct dirent *entry;
-
-    for (;;) {
-        errno = 0;
-        entry = readdir(stream);
-        if (!entry)
-            return errno == 0;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (!take_up_node(folder, entry->d_name, visit, user_data))
-            return FALSE;
-    }
-}
-
 gboolean
 queue_folder_take_up(QueueFolder *folder, QueueNodeVisitor visit, gpointer user_data,
                      GError **error)
 {
-    AUTO_FD int fd = -1;
-    DIR *stream;
-    gboolean good;
+    g_autofree char *what = g_strdup_printf("cannot take up the queues in /dev/%s", folder->name);
+    g_autoptr(GPtrArray) names = NULL;
 
     folder->fd = open_folder(folder);
     if (folder->fd < 0 && errno == ENOENT)
         return TRUE;
     if (folder->fd < 0)
         return error_set_errno(error, errno, "cannot use the folder /dev/%s", folder->name);
-    fd = fcntl(folder->fd, F_DUPFD_CLOEXEC, 0);
-    stream = fd < 0 ? NULL : fdopendir(fd);
-    if (stream)
-        g_steal_fd(&fd);
-    good = stream && take_up_all(folder, stream, visit, user_data);
-    if (!good)
-        error_set_errno(error, errno, "cannot take up the queues in /dev/%s", folder->name);
-    if (stream)
-        closedir(stream);
-    return good;
+    names = folder_list(folder->fd, what, error);
+    for (guint i = 0; names && i < names->len; i++) {
+        if (!take_up_node(folder, names->pdata[i], visit, user_data))
+            return error_set_errno(error, errno, "%s", what);
+    }
+    return names != NULL;
 }
 
 void

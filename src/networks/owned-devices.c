@@ -24,7 +24,6 @@
 #include "file.h"
 #include "random.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -257,38 +256,19 @@ load_record(OwnedDevices *devices, const OwnedKind *kind, const char *file, cons
 }
 
 static gboolean
-load_records(OwnedDevices *devices, const OwnedKind *kind, DIR *folder, const GArray *links,
-             GError **error)
-{
-    struct dirent *entry;
-
-    while (errno = 0, (entry = readdir(folder))) {
-        if (g_str_equal(entry->d_name, ".") || g_str_equal(entry->d_name, ".."))
-            continue;
-        if (!load_record(devices, kind, entry->d_name, links, error))
-            return FALSE;
-    }
-    return errno == 0 ||
-           error_set_errno(error, errno, "cannot read the records of %ss", kind->title);
-}
-
-static gboolean
 load_kind(OwnedDevices *devices, const OwnedKind *kind, const GArray *links, GError **error)
 {
-    int fd = RETRY_EINTR(openat(folder_of(devices, kind), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    gboolean good;
+    g_autofree char *what = g_strdup_printf("cannot read the records of %ss", kind->title);
+    g_autoptr(GPtrArray) files = folder_list(folder_of(devices, kind), what, error);
 
-    if (!folder) {
-        error_set_errno(error, errno, "cannot read the records of %ss", kind->title);
-        descriptor_clear(&fd);
+    if (!files)
         return FALSE;
+    for (guint i = 0; i < files->len; i++) {
+        if (!load_record(devices, kind, files->pdata[i], links, error))
+            return FALSE;
     }
-    good = load_records(devices, kind, folder, links, error);
-    closedir(folder);
-    if (good)
-        note_orphans(devices, kind, links);
-    return good;
+    note_orphans(devices, kind, links);
+    return TRUE;
 }
 
 gboolean

@@ -201,6 +201,35 @@ test_folder_open(void **state)
     assert_int_equal(fcntl(folder->fd, F_GETFD), FD_CLOEXEC);
 }
 
+static void
+test_folder_list(void **state)
+{
+    Folder *folder = *state;
+    g_autoptr(GPtrArray) none = folder_list(folder->fd, "cannot list", NULL), some = NULL;
+    guint descriptors;
+    GError *error = NULL;
+    int fd = -1;
+
+    assert_int_equal(none->len, 0);
+    put(folder, "x", 1);
+    assert_int_equal(mkdirat(folder->fd, "sub", 0700), 0);
+    assert_int_equal(symlinkat("a", folder->fd, "link"), 0);
+    some = folder_list(folder->fd, "cannot list", NULL);
+    assert_int_equal(some->len, 3);
+    assert_string_equal(some->pdata[0], "a");
+    assert_string_equal(some->pdata[1], "link");
+    assert_string_equal(some->pdata[2], "sub");
+    /* What is no folder is an error, and leaves no descriptor. */
+    fd = openat(folder->fd, "a", O_RDONLY | O_CLOEXEC);
+    descriptors = (guint)dup(fd);
+    close((int)descriptors);
+    assert_null(folder_list(fd, "cannot list", &error));
+    assert_error_cleared(&error, ERRNO_ERROR, ENOTDIR, "cannot list: ");
+    assert_int_equal(dup(fd), descriptors);
+    close((int)descriptors);
+    close(fd);
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int
@@ -216,6 +245,7 @@ main(void)
         CASE(test_replace_does_not_follow_a_link),
         CASE(test_a_replace_that_fails_leaves_nothing),
         CASE(test_folder_open),
+        CASE(test_folder_list),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
