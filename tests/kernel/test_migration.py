@@ -75,7 +75,8 @@ def sites(hosts, daemons):
         switch.plug(host, "eth0")
         host.quiet("eth0")
         daemon = daemons(host)
-        daemon.network("lan", "eth0")
+        # Some tests have a neighbour forge a guest's announcement.
+        daemon.network("lan", text="[Network]\nParent=eth0\nMode=bridge\n[Guard]\nSenders=any\n")
         made.append(Site(daemon.start(), neighbour))
     yield made
     for site in made:

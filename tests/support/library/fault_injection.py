@@ -210,9 +210,9 @@ class KillMatrix(Matrix):
         head = ["operation", "system calls", "killed at", "ports taken over"]
         text = ("macvtapd is killed as it enters each system call of an operation, and started again. What the API says of"
                 " the ports is compared with the kernel's devices (name, parent, mode, MAC, MTU, up or down, alias, no IPv6"
-                " and no ARP of the host's), and what was done from outside must have had its effect. Then everybody lets"
-                " go of their ports, and every link (`ip -d`: MACs, flags, promiscuity and the rest), the state folder"
-                " and /dev are compared with what was before. Devices in another state than the API says: 0. Left behind:"
+                " and no ARP of the host's, the guard), and what was done from outside must have had its effect. Then everybody lets"
+                " go of their ports, and every link (`ip -d`: MACs, flags, promiscuity and the rest), the state folder,"
+                " /dev and the pins of the guard's maps are compared with what was before. Devices in another state than the API says: 0. Left behind:"
                 " 0. MACs not restored: 0. A call that came again in no second round (an event that was told earlier or"
                 " later) counts as not killed at.\n\n")
         figures.write("kill-matrix", text + figures.table(head, [*self.rows, ("all", *total)]))
@@ -335,7 +335,7 @@ class FaultMatrix(Matrix):
                 " for or an error of the interface that names the cause, or loses the connection when the call was on that"
                 " very connection; what came from outside has its effect in the end, and the kernel's devices are what the"
                 " API says; the daemon serves the next call; once everybody has let go, every link, the state"
-                " folder, /dev and the daemon's descriptors are what they were. Crashes: 0. Hangs: 0. Left behind: 0. A"
+                " folder, /dev, the pins of the guard's maps and the daemon's descriptors are what they were. Crashes: 0. Hangs: 0. Left behind: 0. A"
                 " call that did not come again in the second round (an event that was told earlier or later) did not come"
                 " about.\n\n")
         figures.write("fault-matrix", text + figures.table(head, [*self.rows, ("all", *total)]))

@@ -513,6 +513,7 @@ OPERATIONS = [
     Operation("open: a node that was given away", _open, create_for_domain),
     Operation("set: holder", _tie, create_for_domain),
     Operation("set: sources", _set(sources=["52:54:00:00:00:02"]), create("source")),
+    Operation("set: guard", _set(guard={"verdict": "count"}), create("lan")),
     Operation("set: link", _set(linkUp=True), create_for_domain),
     Operation("delete: bridge", _delete, create("lan", queues=2)),
     Operation("delete: passthru, assign", _delete, create("assign")),

@@ -287,6 +287,11 @@ def _delete_many(world):
         raise varlink.VarlinkError(f"org.macvtapd.Ports.{failure['error']}", failure)
 
 
+def _take_guard_away(world):
+    world.host.run("tc", "qdisc", "del", "dev", world.port["interfaceName"], "clsact")
+    world.hear()
+
+
 _PARENT_RENAMED = "link set uplink name eth0"
 _OLD_MTU = "link set eth0 mtu 1500"
 
@@ -294,6 +299,7 @@ OUTSIDE_OPERATIONS = [
     Operation("a guest is announced from the wire", _announce_from_wire, create_held("lan")),
     Operation("the first frame of a guest that came", _send_first_frame, create_held("lan", incoming=True),
               wants=_all(incoming=False)),
+    Operation("the guard of a port is taken away", _take_guard_away, create("lan"), may_be_told=True),
     Operation("a parent is renamed", _do("link set eth0 name uplink"), _two_kinds_on_lan, wants=_all(parent="uplink"),
               undo=_undo(_PARENT_RENAMED)),
     Operation("a parent goes", _do("link del eth2"), _on_extra, wants=_all(state="parent-gone"), undo=_LOSE_EXTRA),
