@@ -13,6 +13,6 @@ extern const Privileges vhost_net_privileges;
 /*
  * Opens dev_fd/vhost-net n times, checks that each answers VHOST_GET_FEATURES, and appends the
  * descriptors to descriptors. Fails with ERRNO_ERROR: ENOENT or ENODEV when the host has no
- * vhost-net. On failure descriptors is as it was.
+ * vhost-net. On failure descriptors is unchanged.
  */
 gboolean vhost_net_open(int dev_fd, guint n, DescriptorArray *descriptors, GError **error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The kernel is asked for all addresses at the start, and again whenever it had more to tell than
- * the socket could hold; the answers come like the events, on the same socket.
+ * All addresses are requested at the start, and again whenever events overflowed the socket; the
+ * answers arrive like events, on the same socket.
  */
 #include "linux-private.h"
 
@@ -23,8 +23,8 @@ typedef struct AddressWatch {
     SocketWatch watch;
     AddressHandler handler;
     gpointer user_data;
-    gboolean is_answering; /* the kernel has not told all yet, */
-    gboolean ask_again;    /* and is to be asked again then */
+    gboolean is_answering; /* a dump is in progress, */
+    gboolean ask_again;    /* and another one must follow it */
 } AddressWatch;
 
 static gboolean
@@ -47,10 +47,10 @@ ask_for_all(AddressWatch *watch, GError **error)
     watch->is_answering = RETRY_EINTR(sendto(watch->watch.fd, &request, sizeof request, 0,
                                              (const struct sockaddr *)&kernel, sizeof kernel)) >= 0;
     return watch->is_answering ||
-           error_set_errno(error, errno, "cannot ask the kernel for addresses");
+           error_set_errno(error, errno, "cannot request the kernel's addresses");
 }
 
-/* FALSE: it is no address, or not one of IP. */
+/* FALSE: not an address, or not an IP address. */
 static gboolean
 format_address(struct nlmsghdr *message, char *text, gsize size)
 {
@@ -60,7 +60,7 @@ format_address(struct nlmsghdr *message, char *text, gsize size)
 
     if (!nlmsg_valid_hdr(message, sizeof *header))
         return FALSE;
-    /* With a peer's address there is a local one besides. */
+    /* An address with a peer also has a local one. */
     address = nlmsg_find_attr(message, sizeof *header, IFA_LOCAL);
     if (!address)
         address = nlmsg_find_attr(message, sizeof *header, IFA_ADDRESS);

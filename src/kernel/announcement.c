@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Announcements as QEMU sends them for a guest that it has taken over: a broadcast RARP frame with
- * the guest's MAC as its source (announce_self_create() of QEMU's net/announce.c). One packet
- * socket for this EtherType hears them on all links. It sees what comes in, also on the parent of a
- * macvtap, and never what the host or its guests send; nobody else uses RARP, so it is silent
- * otherwise.
+ * Announcements as QEMU sends them for a guest that has migrated to it: a broadcast RARP frame with
+ * the guest's MAC as its source (announce_self_create() in QEMU's net/announce.c). One packet
+ * socket for this EtherType receives them from all links. It sees incoming frames, also on the
+ * parent of a macvtap, and never what the host or its guests send. Nothing else uses RARP, so it is
+ * silent otherwise.
  */
 #include "linux-private.h"
 
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Its socket is made at start. */
+/* Its socket is opened at start. */
 const Privileges announcement_privileges = {
     .part = "announcements",
     .system_calls = SYSTEM_CALLS({"recvfrom"}),
@@ -57,7 +57,7 @@ announcement_watch(Kernel *kernel, AnnouncementHandler handler, gpointer user_da
     Listener *listener;
 
     if (fd < 0)
-        return error_set_errno(error, errno, "cannot listen to announcements of guests");
+        return error_set_errno(error, errno, "cannot listen for announcements of guests");
     listener = g_new0(Listener, 1);
     *listener = (Listener){{fd, read_announcement}, handler, user_data};
     socket_watch_start(linux_kernel(kernel), listener, "announcements");

@@ -13,10 +13,10 @@
  *   2. disable_ipv6 = 1 in /proc/sys/net/ipv6/conf/NAME, and what else must be in force before a
  *      frame can leave the device (before_up);
  *   3. in one sendmsg(): the setup, which is alias, addr_gen_mode none and flags; then, unless it
- *      is to stay down, up; and, if the kernel did not tell the new link in answer to step 1,
+ * must stay down, up; and, if the kernel did not tell the new link in answer to step 1,
  *      RTM_GETLINK.
  *
- * addr_gen_mode stays needed next to disable_ipv6: an administrator who writes
+ * addr_gen_mode is needed besides disable_ipv6: an administrator who writes 0 to
  * conf/all/disable_ipv6 switches IPv6 on again on every device.
  *
  * Up is a change of its own, after the flags: a passthru macvtap whose IFF_ALLMULTI is set while it
@@ -25,9 +25,9 @@
  * not fail with it. It is cheaper, too: of the setup of a link that is down the kernel tells nobody
  * (netdev_state_change()); together with up it tells twice.
  *
- * The kernel goes on with a sendmsg()'s messages after one has failed. Step 1 must therefore be
- * alone: on "exists" the rest would change somebody else's link. After it the index is known to be
- * ours, and any failure ends with deleting that index.
+ * The kernel continues with the messages of a sendmsg() after one has failed. So step 1 must be
+ * alone: on EEXIST the rest would change another program's link. After step 1 the index is known to
+ * be ours, and any failure deletes it.
  *
  * A VLAN device cannot go up while its parent is down (ENETDOWN); it keeps its setup, and the
  * kernel sets it up together with the parent (vlan_device_event()).
@@ -100,15 +100,15 @@ up_request(int index)
     return message;
 }
 
-/* With an index in the request the kernel says EEXIST for a taken index as for a taken name, and
- * for a taken VLAN as well; only for the last it has words. */
+/* With an index in the request the kernel returns EEXIST for a taken index, a taken name and a
+ * taken VLAN alike; only the last comes with a message. */
 static gboolean
 explain_create_failure(LinuxKernel *kernel, const LinkSetup *setup, const NetlinkResult *result,
                        const char *what, GError **error)
 {
     LinkInfo other;
 
-    /* rtnl_newlink() says both, where it knows no such kind and request_module() did not help. */
+    /* rtnl_newlink() returns both for an unknown kind that request_module() could not load. */
     if (result->errnum == EOPNOTSUPP && strcmp(result->text, "Unknown device type") == 0)
         return error_set_errno(error, ENOPKG, "%s (%s)", what, result->text);
     if (result->errnum != EEXIST)
@@ -127,8 +127,8 @@ take_link(guint index, struct nlmsghdr *message, gpointer user_data)
     link_parse(message, user_data);
 }
 
-/* The kernel may have made the link although its answer is lost: then nobody but us has given this
- * name to this index. */
+/* The kernel may have created the link although its answer was lost: only this request can have
+ * given this name to this index. */
 static void
 remove_unanswered(LinuxKernel *kernel, const LinkSetup *setup)
 {
@@ -139,7 +139,7 @@ remove_unanswered(LinuxKernel *kernel, const LinkSetup *setup)
         link_remove(&kernel->kernel, &link.index, 1, NULL);
 }
 
-/* link->index stays 0 where the kernel's answer (NLM_F_ECHO, since 6.2) does not tell the link. */
+/* link->index stays 0 if the kernel's answer does not contain the link (NLM_F_ECHO, since 6.2). */
 static gboolean
 make_link(LinuxKernel *kernel, NetlinkMessage *request, const LinkSetup *setup, const char *what,
           LinkInfo *link, GError **error)
@@ -174,7 +174,7 @@ disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, gboolean *
     snprintf(path, sizeof path, "%s/disable_ipv6", name);
     fd = (int)RETRY_EINTR(openat(kernel->ipv6_fd, path, O_WRONLY | O_CLOEXEC));
     if (fd < 0 && errno == ENOENT)
-        return TRUE; /* an MTU below 1280: the kernel does no IPv6 on it */
+        return TRUE; /* an MTU below 1280: no IPv6 on it */
     if (fd < 0 || RETRY_EINTR(write(fd, "1", 1)) != 1)
         return error_set_errno(error, errno, "%s (cannot switch IPv6 off on it)", what);
     *ret_has_ipv6 = TRUE;
@@ -273,8 +273,8 @@ change_request(const LinkInfo *link, const LinkChange *change, gboolean silence_
     return request;
 }
 
-/* An MTU from 1280 on makes the kernel do IPv6 on a link that had a smaller one, as if it were new:
- * so IPv6 is switched off after that. */
+/* Raising an MTU to 1280 or more makes the kernel start IPv6 on the link, as on a new one: so IPv6
+ * is switched off afterwards. */
 gboolean
 link_change(Kernel *base, int index, const LinkChange *change, GError **error)
 {

@@ -2,16 +2,16 @@
 /*
  * Theory of operation
  *
- * Each RTM_DELLINK waits for RCU grace periods, 20 ms in all; a thousand of them hold up the daemon
- * for 20 s. Links of one link group die together in one such wait. So several links are moved to a
- * group that nobody uses, and the group is deleted. Before, each is looked at: one that cannot be
- * deleted (a NIC) would spoil the whole group and stays out.
+ * Each RTM_DELLINK waits for RCU grace periods, 20 ms in all; a thousand of them block the daemon
+ * for 20 s. The links of a link group are deleted together in one such wait. So several links are
+ * moved to an unused group, and the group is deleted. Each link is checked first: one that cannot
+ * be deleted (a NIC) would make the whole group fail and is left out.
  *
- * The group's number is random and checked against those of all links. Listing them takes as long
- * as there are links, however few of them are to go; who removes many does so in pieces, and would
- * pay for the list with each. So one list serves until as many links have gone as it had, and its
- * cost stays in proportion. A number that somebody has chosen since is met by chance alone, one in
- * 2^30; between a list and what follows it that could happen before as well.
+ * The group's number is random and checked against those of all links. The cost of listing them
+ * grows with the number of links, however few are deleted, and a caller that deletes many does so
+ * in batches. So one list is used until as many links were deleted as it had, which keeps the cost
+ * proportional. A number that another program has taken since then collides with a chance of one in
+ * 2^30; the same can happen between listing and use.
  */
 #include "linux-private.h"
 
@@ -25,12 +25,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define GROUP_MIN 0x40000000 /* of those that we choose */
-#define LOOK_MAX 64          /* links in one batch: their answers fit the socket's buffer */
+#define GROUP_MIN 0x40000000 /* the range that we choose from */
+#define LOOK_MAX 64          /* links in one batch, whose answers fit the socket's buffer */
 
-/* The groups that were in use when the links were listed. */
+/* The groups in use when the links were listed. */
 typedef struct Survey {
-    GHashTable *groups; /* set, from GROUP_MIN on */
+    GHashTable *groups; /* a set, starting at GROUP_MIN */
     gsize n_links;
 } Survey;
 
@@ -63,7 +63,7 @@ list_groups(LinuxKernel *kernel, GError **error)
     return TRUE;
 }
 
-/* A group that n_links may be moved to. */
+/* An unused group for n_links links. */
 static gboolean
 choose_group(LinuxKernel *kernel, gsize n_links, guint32 *ret_group, GError **error)
 {
@@ -98,7 +98,7 @@ delete_one(LinuxKernel *kernel, int index, GError **failure)
     NetlinkResult result;
     GError *error = NULL;
 
-    if (index <= 0) /* for the kernel it would mean "by name" or "by group" */
+    if (index <= 0) /* the kernel would take it as "by name" or "by group" */
         return;
     if (netlink_talk(kernel->netlink, &request, 1, NULL, NULL, &result, &error))
         check_result(&result, index, failure);
@@ -158,9 +158,9 @@ delete_together(LinuxKernel *kernel, const GArray *indexes, GError **failure)
     delete_group(kernel, group, failure);
 }
 
-/* What is there of the links to be deleted. */
+/* The links to delete that still exist. */
 typedef struct Sorted {
-    GArray *with_kind; /* of int: these can go as a group */
+    GArray *with_kind; /* of int: those that can be deleted as a group */
     GArray *others;
 } Sorted;
 
@@ -190,7 +190,7 @@ look_at(LinuxKernel *kernel, const int *indexes, gsize n_indexes, Sorted *sorted
                      sorted, results, &error);
     for (guint i = 0; i < messages->len && !error; i++) {
         if (results[i].errnum != 0 && results[i].errnum != ENODEV)
-            netlink_result_error(&results[i], "cannot look at a link to be deleted", &error);
+            netlink_result_error(&results[i], "cannot look up a link to delete", &error);
     }
     error_keep_first(failure, error);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Links that somebody has moved into another network namespace. The kernel gives every namespace
- * that a link of ours is moved to a number here (dev_change_net_namespace()), under which its links
- * can be listed and removed: IFLA_TARGET_NETNSID. So a link is found again even if nobody heard the
- * event of its move. It keeps its alias, and is told by that. Whoever has such a namespace to
- * himself can forge the alias of a port whose device has gone: he loses the link that has it.
+ * Links that were moved into another network namespace. When one of our links is moved, the kernel
+ * assigns the target namespace a number here (dev_change_net_namespace()), by which its links can
+ * be listed and removed: IFLA_TARGET_NETNSID. So a link is found again even if the event of its
+ * move was missed. It keeps its alias, which identifies it. The owner of such a namespace can forge
+ * the alias of a port whose device is gone, and loses the link that has it.
  */
 #include "linux-private.h"
 
@@ -33,7 +33,7 @@ moved_request(guint16 type, guint16 flags, int netns, int index)
     return message;
 }
 
-/* EINVAL: no namespace has this number any more. */
+/* EINVAL: no namespace has this number. */
 static gboolean
 is_gone(int errnum)
 {
@@ -78,11 +78,11 @@ take_number(guint index, struct nlmsghdr *message, gpointer user_data)
         g_array_append_val((GArray *)user_data, netns);
 }
 
-/* The numbers of the network namespaces that have one here. */
+/* Lists the numbers of the network namespaces that have one here. */
 static GArray *
 list_namespaces(LinuxKernel *kernel, GError **error)
 {
-    /* Of what is more than a struct rtgenmsg the kernel takes no notice. */
+    /* The kernel ignores everything after the struct rtgenmsg. */
     g_autoptr(NetlinkMessage) request = netlink_link_request(RTM_GETNSID, NLM_F_DUMP, 0, 0);
     g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(int));
     g_autoptr(GError) cause = NULL;
@@ -115,7 +115,7 @@ take_moved(guint index, struct nlmsghdr *message, gpointer user_data)
     g_array_append_val(search->links, link);
 }
 
-/* A namespace may go meanwhile, or may not be ours to look into. */
+/* A namespace may disappear meanwhile, or we may have no permission in it. */
 static gboolean
 is_no_failure(int errnum)
 {

@@ -81,7 +81,7 @@ digest_sources(const struct nlattr *list)
     return digest;
 }
 
-/* Not IFLA_INET6_ADDR_GEN_MODE, which the kernel leaves out together with the statistics. */
+/* IFLA_INET6_ADDR_GEN_MODE is not among them: the kernel omits it together with the statistics. */
 static gboolean
 has_host_ipv6(const struct nlattr *inet6)
 {
@@ -148,7 +148,7 @@ link_parse(struct nlmsghdr *message, LinkInfo *ret_link)
         return FALSE;
     if (nlmsg_parse(message, sizeof *header, a.link, IFLA_MAX, NULL) < 0)
         return FALSE;
-    /* An event of the wireless extensions: it tells nothing of the link but its name. */
+    /* An event of the wireless extensions, which says nothing about the link but its name. */
     if (a.link[IFLA_WIRELESS])
         return FALSE;
     if (a.link[IFLA_LINKINFO] &&

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Without the statistics: they are most of a link's message, and only link_count() reads them. */
+/* Requests no statistics: they are most of a link's message, and only link_count() reads them. */
 NetlinkMessage *
 link_get_request(int index, const char *name)
 {
@@ -21,7 +21,8 @@ link_get_request(int index, const char *name)
         netlink_link_request(RTM_GETLINK, index || name ? 0 : NLM_F_DUMP, index, 64 + length);
 
     nla_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-    /* The kernel looks for either among all names, but takes only the latter for a long one. */
+    /* The kernel looks up either attribute among all names, but accepts long names only in the
+     * latter. */
     if (name)
         nla_put_string(message, length <= INTERFACE_NAME_MAX ? IFLA_IFNAME : IFLA_ALT_IFNAME, name);
     return message;
@@ -48,7 +49,7 @@ get_link(LinuxKernel *kernel, int index, const char *name, const char *what, Lin
     return TRUE;
 }
 
-/* The kernel would answer a request for "" or for an overlong name with EINVAL or ERANGE. */
+/* The kernel answers a request for "" or for an overlong name with EINVAL or ERANGE. */
 static gboolean
 can_be_asked_for(const char *name)
 {
@@ -59,7 +60,7 @@ can_be_asked_for(const char *name)
 gboolean
 link_get_by_name(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error)
 {
-    g_autofree char *what = g_strdup_printf("cannot look at link %s", name);
+    g_autofree char *what = g_strdup_printf("cannot look up link %s", name);
 
     if (!can_be_asked_for(name))
         return error_set_errno(error, ENODEV, "%s", what);
@@ -69,7 +70,7 @@ link_get_by_name(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **
 gboolean
 link_get_by_index(Kernel *kernel, int index, LinkInfo *ret_link, GError **error)
 {
-    g_autofree char *what = g_strdup_printf("cannot look at link %d", index);
+    g_autofree char *what = g_strdup_printf("cannot look up link %d", index);
 
     if (index <= 0)
         return error_set_errno(error, ENODEV, "%s", what);
@@ -169,13 +170,13 @@ const Privileges sysfs_privileges = {
 gboolean
 link_is_wireless(Kernel *kernel, const LinkInfo *link)
 {
-    /* cfg80211's link to the radio; the folder that drivers of the older wireless extensions have
+    /* cfg80211's link to the radio, and the folder of drivers with the older wireless extensions
      */
     static const char *const signs[] = {"phy80211", "wireless"};
 
-    /* What was made over rtnetlink (a bond, a VLAN device, a veth…) has a kind and no radio, but
-     * for drivers/net/wireless/virtual/virt_wifi.c. Looking in sysfs costs more than the rest of
-     * the check of a parent. */
+    /* A link that was created over rtnetlink (a bond, a VLAN device, a veth…) has a kind and no
+     * radio, except for drivers/net/wireless/virtual/virt_wifi.c. Reading sysfs costs more than the
+     * rest of a parent's check. */
     if (link->kind[0] && strcmp(link->kind, "virt_wifi") != 0)
         return FALSE;
     for (guint i = 0; i < G_N_ELEMENTS(signs); i++) {

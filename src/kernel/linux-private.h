@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of the Linux implementation share. For them alone. */
+/* Shared by the files of the Linux implementation, and private to them. */
 #pragma once
 
 #include "linux.h"
@@ -18,7 +18,7 @@ typedef struct LinuxKernel {
     GHashTable *watches;  /* ifindex -> GSource */
     Queues *queues;
     GHashTable *groups; /* link-delete.c: the groups in use, or NULL, */
-    gsize groups_serve; /* and for how many links that are removed this will do */
+    gsize groups_serve; /* and how many more removals the list is good for */
 } LinuxKernel;
 
 static inline LinuxKernel *
@@ -27,7 +27,7 @@ linux_kernel(Kernel *kernel)
     return (LinuxKernel *)kernel;
 }
 
-/* Beside the code that needs them; linux.c has them all. */
+/* Each is defined beside the code that needs it; linux.c lists them all. */
 extern const Privileges monitor_privileges, sysfs_privileges, ipv6_privileges, tap_privileges,
     tap_node_privileges, transmit_privileges, announcement_privileges, address_privileges,
     filter_privileges, recall_privileges;
@@ -52,31 +52,32 @@ int netlink_read_groups(int fd, NetlinkTake take, gpointer user_data);
 /* link-parse.c. Reads an RTM_NEWLINK or RTM_DELLINK of AF_UNSPEC; FALSE for anything else. */
 gboolean link_parse(struct nlmsghdr *message, LinkInfo *ret_link);
 
-/* Reads an RTM_NEWLINK of AF_INET6 that says that the host may speak IPv6 on the link; FALSE for
+/* Reads an RTM_NEWLINK of AF_INET6 which says that the host may use IPv6 on the link; FALSE for
  * anything else. Only index and name are set. */
 gboolean link_parse_ipv6(struct nlmsghdr *message, LinkInfo *ret_link);
 
-/* link-create.c. What every new link gets before and while it is set up. */
+/* link-create.c. The settings that every new link gets before and while it is set up. */
 typedef struct LinkSetup {
     const char *name;
     int index; /* 0: the kernel chooses */
     int parent_index;
     guint32 flags;              /* IFF_*, on top of up and without ARP */
-    gboolean rises_with_parent; /* cannot go up while the parent is down: the kernel does it then */
+    gboolean rises_with_parent; /* cannot go up while the parent is down; the kernel sets it up with
+                                   the parent */
     gboolean stays_down;
     const char *alias;
     gboolean (*before_up)(int index, gpointer user_data, GError **error); /* see MacvtapSpec */
     gpointer before_up_data;
 } LinkSetup;
 
-/* The RTM_NEWLINK to complete with what is special to the kind, which takes size bytes. */
+/* An RTM_NEWLINK to be completed with the kind's attributes, which take size bytes. */
 NetlinkMessage *link_create_request(const LinkSetup *setup, gsize size);
 
-/* Sends that request and makes the link ready. On failure nothing is left. */
+/* Sends that request and finishes the link. On failure nothing is left. */
 gboolean link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkSetup *setup,
                      const char *what, LinkInfo *ret_link, GError **error);
 
-/* Changes it as told; see ops.h. */
+/* The operation of ops.h. */
 gboolean link_change(Kernel *kernel, int index, const LinkChange *change, GError **error);
 
 /* link-recall.c. Takes note of an event that was read from events_fd. */
@@ -93,9 +94,9 @@ gboolean link_change_mac(Kernel *kernel, int index, const MacAddress *mac, GErro
 gboolean link_count(Kernel *kernel, int index, LinkStatistics *ret_statistics, GError **error);
 gboolean link_is_wireless(Kernel *kernel, const LinkInfo *link);
 
-/* tap.c. The device's number as sysfs tells it; an O_PATH descriptor of /dev/<name> if that is a
- * character device of this number, else -1 and errno: ENOENT, ENODEV for anything else that lies
- * there, or why nobody can tell; whether that is another user's. */
+/* tap.c. The device's number in sysfs; an O_PATH descriptor of /dev/<name> if that is a character
+ * device with this number, else -1 and errno: ENOENT, ENODEV for any other file, or the failure of
+ * the look-up; whether another user owns the node. */
 gboolean tap_read_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_device,
                          GError **error);
 int tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device);

@@ -97,7 +97,7 @@ kernel_linux_new(int sysfs_fd, int dev_fd, GError **error)
     kernel->recalled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     kernel->monitors = g_ptr_array_new_with_free_func(source_end);
     kernel->watches = g_hash_table_new_full(NULL, NULL, NULL, source_end);
-    /* /proc/sys/net is always of the reader's own network namespace. */
+    /* /proc/sys/net always shows the reader's own network namespace. */
     kernel->ipv6_fd = open("/proc/sys/net/ipv6/conf", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (kernel->ipv6_fd < 0 && errno != ENOENT) {
         error_set_errno(error, errno, "cannot open /proc/sys/net/ipv6/conf");

@@ -16,7 +16,7 @@ static const guint32 kernel_modes[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kernel_modes) == MACVTAP_MODE_COUNT);
 
-/* SET empties the list first, so that none at all is a list as well. */
+/* SET empties the list first, so it can also set an empty list. */
 static void
 put_sources(NetlinkMessage *message, const MacAddress *sources, gsize n_sources)
 {
@@ -97,7 +97,7 @@ macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError
     return link_create(linux_kernel(kernel), request, &setup, what, ret_link, error);
 }
 
-/* The request to complete with what of the macvtap's data changes, which takes size bytes. */
+/* A request to be completed with the macvtap attributes that change, which take size bytes. */
 static NetlinkMessage *
 change_request(int index, gsize size, struct nlattr **ret_info, struct nlattr **ret_data)
 {

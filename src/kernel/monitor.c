@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 #define SOCKET_BUFFER (8 * 1024 * 1024) /* bytes; thousands of links that go down at once */
-#define QUEUE_MAX 16384                 /* events; more than the buffer holds */
+#define QUEUE_MAX 16384                 /* events; more than the buffer holds at once */
 
 const Privileges monitor_privileges = {
     .part = "link events",
@@ -36,8 +36,8 @@ drop_message(struct nlmsghdr *message, gpointer user_data)
 {
 }
 
-/* What is still in the queue is older than what a look at everything finds, and would be taken for
- * news after it. (ENOBUFS comes before it.) */
+/* The events still queued are older than the full look that follows, and would be taken for news
+ * afterwards. (ENOBUFS is reported before them.) */
 static void
 empty_queue(const Monitor *monitor)
 {
@@ -92,10 +92,10 @@ read_events(gpointer watch)
 gboolean
 monitor_start(Kernel *kernel, LinkEventHandler handler, gpointer user_data, GError **error)
 {
-    /* Writing to disable_ipv6 makes no event in the group of links. */
+    /* Writing to disable_ipv6 sends no event to the group of links. */
     static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV6_IFINFO}, size = SOCKET_BUFFER;
     int fd = netlink_open_groups(groups, G_N_ELEMENTS(groups),
-                                 "cannot listen to the kernel's link events", error);
+                                 "cannot listen for the kernel's link events", error);
     Monitor *monitor;
 
     if (fd < 0)

@@ -2,13 +2,13 @@
 /*
  * Theory of operation
  *
- * rtnetlink works while the caller is inside sendmsg(): when that returns, every acknowledgement
- * lies in the socket's queue, and the rest of a dump is made inside recvmsg(). So nothing here ever
- * waits: an empty queue before the last answer means that answers were lost, and that is an error,
- * not a reason to block the daemon.
+ * The kernel handles rtnetlink requests inside sendmsg(): when that returns, every acknowledgement
+ * is in the socket's queue, and the rest of a dump is produced inside recvmsg(). So nothing here
+ * ever waits. An empty queue before the last answer means that answers were lost, which is an error
+ * and not a reason to block the daemon.
  *
- * Each message has its own sequence number, and a conversation takes only answers to its own
- * numbers. What an aborted one left in the queue is thus skipped by the next.
+ * Each message has its own sequence number, and a conversation accepts only answers to its own
+ * numbers. So answers left over from an aborted conversation are skipped.
  */
 #include "netlink.h"
 
@@ -24,7 +24,7 @@
 #define RECEIVE_SIZE (64 * 1024)    /* bytes; the kernel's dumps use 32 KiB at most */
 #define SOCKET_BUFFER (1024 * 1024) /* bytes; a batch's acknowledgements fit many times */
 
-/* Links are made, changed and removed with CAP_NET_ADMIN (rtnetlink_rcv_msg()). */
+/* Creating, changing and removing links takes CAP_NET_ADMIN (rtnetlink_rcv_msg()). */
 const Privileges netlink_privileges = {
     .part = "links",
     .capabilities = CAPABILITY(CAP_NET_ADMIN),
@@ -59,13 +59,13 @@ netlink_new(GError **error)
         error_set_errno(error, ENOMEM, "cannot make a netlink socket");
         return NULL;
     }
-    /* libnl has fewer errors than the kernel, but leaves errno as it was. */
+    /* libnl has fewer error codes than the kernel, but leaves errno alone. */
     if (nl_connect(netlink->socket, NETLINK_ROUTE) < 0) {
         error_set_errno(error, errno, "cannot make a netlink socket");
         return NULL;
     }
     fd = nl_socket_get_fd(netlink->socket);
-    /* Best effort: without them there is less room and there are fewer words. */
+    /* Best effort: without these options the buffer is smaller and errors come without messages. */
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
@@ -93,7 +93,7 @@ netlink_link_request(guint16 type, guint16 flags, int index, gsize size)
     struct nlmsghdr *nlh = message ? nlmsg_hdr(message) : NULL;
 
     if (!message)
-        g_error("out of memory"); /* as GLib's own allocations do */
+        g_error("out of memory"); /* like GLib's own allocations */
     nlh->nlmsg_type = type;
     nlh->nlmsg_flags = NLM_F_REQUEST | flags;
     if (nlmsg_append(message, &header, sizeof header, NLMSG_ALIGNTO) < 0)
@@ -109,7 +109,7 @@ take_error(Conversation *conversation, guint index, struct nlmsghdr *message)
     struct nlattr *attributes, *text;
     int length;
 
-    /* Under NETLINK_CAP_ACK the request's payload is left out whenever the flag says so. */
+    /* With NETLINK_CAP_ACK the request's payload is omitted if this flag is set. */
     length = sizeof *body;
     if (!(message->nlmsg_flags & NLM_F_CAPPED))
         length += (int)NLMSG_ALIGN(body->msg.nlmsg_len) - (int)sizeof body->msg;

@@ -18,8 +18,8 @@
 struct QueueFolder {
     int dev_fd; /* borrowed */
     char name[32];
-    int fd;           /* -1: there is no folder */
-    GPtrArray *stale; /* names of nodes that could not be removed yet */
+    int fd;           /* -1: no folder */
+    GPtrArray *stale; /* names of nodes whose removal failed */
 };
 
 static gboolean
@@ -29,7 +29,7 @@ name_folder(QueueFolder *folder, GError **error)
     struct stat status;
 
     if (stat(path, &status) < 0)
-        return error_set_errno(error, errno, "cannot look at %s", path);
+        return error_set_errno(error, errno, "cannot examine %s", path);
     snprintf(folder->name, sizeof folder->name, "macvtapd-%llu", (unsigned long long)status.st_ino);
     return TRUE;
 }
@@ -58,7 +58,7 @@ queue_folder_free(QueueFolder *folder)
     g_free(folder);
 }
 
-/* Opens the folder if it is there and is a folder of ours; -1 and errno otherwise. */
+/* Opens the folder if it exists and is macvtapd's; -1 and errno otherwise. */
 static int
 open_folder(QueueFolder *folder)
 {
@@ -75,7 +75,7 @@ open_folder(QueueFolder *folder)
     return g_steal_fd(&fd);
 }
 
-/* The folder goes with its last node; an administrator may have removed it as well. */
+/* The folder is removed with its last node, or by an administrator. */
 static gboolean
 has_folder(QueueFolder *folder)
 {
@@ -202,7 +202,7 @@ owner_of_node(const char *name)
     return dot && dot > name ? g_strndup(name, (gsize)(dot - name)) : NULL;
 }
 
-/* FALSE and errno: nobody can tell what it is. */
+/* FALSE and errno: it cannot be examined. */
 static gboolean
 take_up_node(QueueFolder *folder, const char *name, QueueNodeVisitor visit, gpointer user_data)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The folder of /dev in which queues have their device nodes, OWNER.N; only queue.c uses it, which
- * says what it is for. */
+/* The folder in /dev for the queues' device nodes, OWNER.N. Only queue.c uses it, and explains what
+ * it is for. */
 #pragma once
 
 #include <glib.h>
@@ -11,16 +11,16 @@
 
 typedef struct QueueFolder QueueFolder;
 
-/* Makes nothing yet. dev_fd: /dev, borrowed. */
+/* Creates no folder yet. dev_fd: /dev, borrowed. */
 QueueFolder *queue_folder_new(int dev_fd, GError **error);
 void queue_folder_free(QueueFolder *folder);
 
-/* node_fd: an O_PATH descriptor, borrowed. FALSE and errno ends it. */
+/* node_fd: an O_PATH descriptor, borrowed. Returning FALSE and errno ends the visit. */
 typedef gboolean (*QueueNodeVisitor)(const char *owner, const char *name, int node_fd,
                                      gpointer user_data);
 
-/* Opens the folder of an earlier daemon, if there is one, and goes through its nodes; what is no
- * queue's is removed. ERRNO_ERROR. */
+/* Opens the folder of an earlier daemon, if any, and visits its nodes; other files are removed.
+ * Errors: ERRNO_ERROR. */
 gboolean queue_folder_take_up(QueueFolder *folder, QueueNodeVisitor visit, gpointer user_data,
                               GError **error);
 
@@ -32,10 +32,10 @@ gboolean queue_folder_take_up(QueueFolder *folder, QueueNodeVisitor visit, gpoin
 int queue_folder_open_node(QueueFolder *folder, const char *owner, guint first, dev_t device,
                            char **ret_name, GError **error);
 
-/* A path for calls that take no descriptor; size bytes at path. */
+/* Writes a path for calls that do not accept a descriptor; path has size bytes. */
 void queue_folder_node_path(const QueueFolder *folder, const char *name, char *path, gsize size);
 
-/* What cannot be removed now is removed by a later clean-up. */
+/* Removes the node, now or in a later clean-up. */
 void queue_folder_remove_node(QueueFolder *folder, const char *name);
 void queue_folder_clean_up(QueueFolder *folder);
 

@@ -2,9 +2,9 @@
 /*
  * Theory of operation
  *
- * The kernel writes /proc/locks a page at a time and counts the locks anew for each page: when a
- * lock goes between two pages, a later one moves up and may be skipped. So the file is read until
- * it says the same twice in a row, and what any of these readings has named counts as locked.
+ * The kernel writes /proc/locks a page at a time and counts the locks again for each page: when a
+ * lock disappears between two pages, a later one moves up and may be skipped. So the file is read
+ * until two readings in a row agree, and every file that any reading names counts as locked.
  */
 #include "queue-locks.h"
 
@@ -18,7 +18,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* On a host where locks come and go all the time, the union of so many readings has to do. */
+/* On a host whose locks change all the time, the union of this many readings has to suffice. */
 #define READINGS_MAX 16
 #define PIECE 65536
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which files are locked by open file descriptions, as /proc/locks tells it (proc(5)). */
+/* The files that are locked by open file descriptions, from /proc/locks (proc(5)). */
 #pragma once
 
 #include <glib.h>
@@ -10,13 +10,13 @@ typedef struct FileKey {
     ino_t inode;
 } FileKey;
 
-/* A set of FileKey, to be asked with g_hash_table_contains(). */
+/* A set of FileKey, for g_hash_table_contains(). */
 GHashTable *file_keys_new(void);
 
-/* Adds to keys every file with an OFD lock that text, the content of /proc/locks, names. Lines of
- * another form are passed over. */
+/* Adds every file with an OFD lock in text, the content of /proc/locks, to keys. Lines of any other
+ * form are skipped. */
 void locks_parse(const char *text, GHashTable *keys);
 
-/* Adds every file with an OFD lock. One that was locked all the time is never missing; one whose
- * lock goes meanwhile may be there. FALSE: /proc/locks cannot be read. */
+/* Adds every file with an OFD lock. A file that stays locked is never missed; one that is unlocked
+ * meanwhile may be included. FALSE: /proc/locks cannot be read. */
 gboolean locks_read(GHashTable *keys, GError **error);

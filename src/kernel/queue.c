@@ -2,24 +2,24 @@
 /*
  * Theory of operation
  *
- * A queue is an open file description, and whoever has a copy of its descriptor keeps it open. To
- * see its end, each queue is opened exactly once, through a device node of its own in a folder of
- * /dev that only root can enter. inotify(7) reports the end of the description as IN_CLOSE_WRITE of
- * that node, whatever process closed the last copy.
+ * A queue is an open file description, which any copy of its descriptor keeps open. To detect its
+ * end, each queue is opened exactly once, through its own device node in a folder of /dev that only
+ * root can enter. inotify(7) reports the end of the description as IN_CLOSE_WRITE of that node,
+ * whichever process closed the last copy.
  *
- * A daemon that starts later cannot have seen what closed before. So each queue is locked (an OFD
- * lock, fcntl(2)) before it is handed out, and /proc/locks tells which nodes still have an open
- * queue. The kernel reports the close a moment before it drops the lock (__fput(),
- * fs/file_table.c): a queue that is just closing when the daemon starts looks open and reports
- * nothing more. Hence the looks that follow the start, on a schedule with an end. They also follow
- * when events were lost.
+ * A daemon that starts later missed the earlier events. So each queue is locked (an OFD lock,
+ * fcntl(2)) before it is handed out, and /proc/locks tells which nodes still have an open queue.
+ * The kernel reports the close a moment before it drops the lock (__fput(), fs/file_table.c): a
+ * queue that is just closing when the daemon starts looks open and reports nothing more. Hence the
+ * daemon checks the locks several times after its start, on a fixed schedule, and likewise after
+ * lost events.
  *
- * An O_PATH descriptor of the node opens nothing and keeps nothing alive. Only root can open the
- * node once more, through /proc/PID/fd; the first IN_OPEN after ours says so, and from then on only
- * the lock counts for that queue.
+ * An O_PATH descriptor of the node opens no queue and keeps none alive. Only root can open the node
+ * again, through /proc/PID/fd; the second IN_OPEN reveals that, and from then on only the lock
+ * counts for that queue.
  *
- * Nodes are called OWNER.N. The folder carries the number of the network namespace, in which there
- * is one daemon, and goes with its last node.
+ * Nodes are called OWNER.N. The folder's name has the number of the network namespace, in which
+ * there is one daemon; the folder is removed with its last node.
  */
 #include "queue.h"
 
@@ -48,7 +48,7 @@ const Privileges queue_privileges = {
 
 #define EVENT_BUFFER 16384
 
-/* When to look at the locks again, in milliseconds after the look before. */
+/* When to check the locks again, in milliseconds after the previous check. */
 static const guint look_delays[] = {0, 100, 1000};
 
 typedef struct Queue {
@@ -56,13 +56,13 @@ typedef struct Queue {
     char *name; /* of its node */
     FileKey key;
     int watch;
-    gboolean is_reopened; /* somebody else opened the node: the close may be his */
+    gboolean is_reopened; /* another process opened the node, too: the close may be its own */
 } Queue;
 
 struct Queues {
     QueueFolder *folder;
     int inotify_fd;
-    GHashTable *by_watch; /* inotify's number -> Queue, owned */
+    GHashTable *by_watch; /* inotify watch -> Queue, owned */
     GHashTable *by_owner; /* owner -> GPtrArray of Queue */
     GSource *events;
     GSource *look;
@@ -196,14 +196,14 @@ queues_add(Queues *queues, const char *owner, const char *name, int fd, GError *
     watch = watch_node(queues, fd);
     if (watch < 0 && errno == ENOSPC)
         return error_set_errno(error, errno,
-                               "cannot watch one more queue; raise fs.inotify.max_user_watches");
+                               "cannot watch another queue; raise fs.inotify.max_user_watches");
     if (watch < 0)
         return error_set_errno(error, errno, "cannot watch a queue");
     add_queue(queues, owner, name, watch, &status);
     return TRUE;
 }
 
-/* The queue has ended, or nobody cares any more: its node goes. */
+/* The queue has ended or was forgotten: removes its node. */
 static void
 remove_queue(Queues *queues, Queue *queue)
 {
@@ -217,7 +217,7 @@ remove_queue(Queues *queues, Queue *queue)
     g_hash_table_remove(queues->by_watch, GINT_TO_POINTER(queue->watch));
 }
 
-/* A set of owners, some of whose queues have ended. */
+/* A set of owners that had a queue end. */
 static GHashTable *
 owners_new(void)
 {
@@ -241,7 +241,7 @@ tell_owners(Queues *queues, GHashTable *owners)
         queues->handler((const char *const *)list, queues->user_data);
 }
 
-/* Ends the queues whose lock has gone. FALSE: the locks cannot be read, and all stay. */
+/* Ends the queues whose lock is gone. FALSE: the locks cannot be read, so all queues stay. */
 static gboolean
 end_unlocked(Queues *queues, GHashTable *owners, GError **error)
 {
@@ -291,7 +291,7 @@ on_look(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
-/* Somebody else has the node open, too. One event of this is enough: he could make any number. */
+/* Another process opened the node, too. One such event is enough, and it could cause any number. */
 static void
 on_reopened(Queues *queues, Queue *queue)
 {
@@ -321,7 +321,7 @@ handle_event(Queues *queues, const struct inotify_event *event, GHashTable *owne
         end_queue(queues, queue, owners);
 }
 
-/* FALSE: there was none. */
+/* FALSE: no event was there. */
 static gboolean
 handle_events(Queues *queues)
 {
@@ -369,13 +369,13 @@ take_up_node(const char *owner, const char *name, int node_fd, gpointer user_dat
     return watch >= 0;
 }
 
-/* What an earlier daemon has opened. */
+/* Adopts the queues that an earlier daemon opened. */
 static gboolean
 recover(Queues *queues, GError **error)
 {
     g_autoptr(GHashTable) owners = owners_new();
 
-    /* The watches are there before the locks are read: what closes later is reported. */
+    /* The watches are set before the locks are read, so later closes are reported. */
     if (!queue_folder_take_up(queues->folder, take_up_node, queues, error))
         return FALSE;
     if (g_hash_table_size(queues->by_watch) > 0 && !end_unlocked(queues, owners, error))

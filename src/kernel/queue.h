@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The queues of macvtaps that are open, in whatever process: each has a device node of its own, by
- * which its end is seen. See queue.c. Only for the Linux implementation.
+ * The open queues of macvtaps, in any process: each has its own device node, which reveals its end.
+ * See queue.c. Private to the Linux implementation.
  */
 #pragma once
 
@@ -27,14 +27,14 @@ int queues_open_node(Queues *queues, const char *owner, dev_t device, char **ret
                      GError **error);
 void queues_drop_node(Queues *queues, const char *name);
 
-/* Removes what could not be removed before. */
+/* Removes the nodes whose earlier removal failed. */
 void queues_clean_up(Queues *queues);
 
 /* Locks and watches the queue fd, which was opened through the node of this name. On failure the
  * node is the caller's to drop. */
 gboolean queues_add(Queues *queues, const char *owner, const char *name, int fd, GError **error);
 
-/* As queues_forget(), but only those n that were added last. */
+/* Like queues_forget(), for the last n queues only. */
 void queues_forget_last(Queues *queues, const char *owner, guint n);
 
 /* The operations of ops.h with the same names. */

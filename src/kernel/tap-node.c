@@ -2,21 +2,21 @@
 /*
  * Theory of operation
  *
- * libvirt opens /dev/tap<index> by that path. So that it opens our device, the path must be our
- * device's node before anybody hears of the port, whoever else has an index like ours in another
- * namespace. With devtmpfs the kernel has made the node by the time it tells us of the device,
- * unless another lay there, which it leaves; elsewhere we make it. What lies there is taken hold of
- * and compared as in tap.c, and what is changed is changed through that descriptor, never by path.
+ * libvirt opens /dev/tap<index> by path. For libvirt to open our device, the path must be our
+ * device's node before the port is announced, even if a device in another namespace has the same
+ * index. With devtmpfs the kernel has created the node by the time it reports the device, unless
+ * another file was already there, which it keeps; elsewhere we create it. The file is opened with
+ * O_PATH and compared as in tap.c, and changed only through that descriptor, never by path.
  *
- * The node stays root's and its access list (acl(5)) names who else may open it, as logind does for
- * a seat's devices. So it takes no CAP_CHOWN, which would be the power over every file, and that
- * user cannot hand the device on by its mode.
+ * The node stays root's, and its access list (acl(5)) names the user who may open it, as logind
+ * does for a seat's devices. This needs no CAP_CHOWN, which gives power over every file, and the
+ * user cannot pass the device on by changing its mode.
  *
- * The number of a device that has gone is soon another's, and an O_PATH descriptor outlives its
- * name: it opens the node by what the node itself then says. So nothing is unlinked before it is
- * root's alone again, as devtmpfs does with the kernel's own. A node that somebody has given away
- * (udev, by chown) is not ours to change without CAP_FOWNER, and so neither to remove: on devtmpfs
- * the kernel takes it back, if it is left to it.
+ * The number of a removed device is soon reused, and an O_PATH descriptor survives the unlinking of
+ * its name: the node's permissions at that time decide whether it can be opened. So a node is made
+ * root's alone again before it is unlinked, as devtmpfs does with the kernel's own nodes. A node
+ * that was given to another user (udev, by chown) cannot be changed without CAP_FOWNER, so it is
+ * not removed, either: on devtmpfs the kernel takes it back if it is left alone.
  */
 #include "linux-private.h"
 
@@ -32,7 +32,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* CAP_MKNOD: where no devtmpfs makes it. */
+/* CAP_MKNOD: where there is no devtmpfs to create the node. */
 const Privileges tap_node_privileges = {
     .part = "device nodes",
     .capabilities = CAPABILITY(CAP_MKNOD),
@@ -48,7 +48,7 @@ format_name(const LinkInfo *link, char name[NODE_NAME_SIZE])
     snprintf(name, NODE_NAME_SIZE, "tap%d", link->index);
 }
 
-/* An access list as the kernel takes it: the owner and one user read and write. */
+/* An access list in the kernel's format: the owner and one user may read and write. */
 static gboolean
 name_user(const char *path, uid_t user)
 {
@@ -74,9 +74,9 @@ give_node(int node_fd, uid_t user)
 {
     char path[sizeof "/proc/self/fd/" + 10];
 
-    /* Neither call takes an O_PATH descriptor. */
+    /* Neither call accepts an O_PATH descriptor. */
     snprintf(path, sizeof path, "/proc/self/fd/%d", node_fd);
-    /* Of an access list that is there, mode 0600 leaves the owner's part alone, in one step. */
+    /* Mode 0600 reduces an existing access list to the owner's entry in one step. */
     return user == geteuid() ? chmod(path, 0600) == 0 : name_user(path, user);
 }
 
@@ -101,7 +101,7 @@ check_ours(int node_fd, const char *name, GError **error)
                            name, (guint)status.st_uid, name);
 }
 
-/* Nobody but root may open the node any more, by whatever name or descriptor. */
+/* Makes the node root's alone, whatever name or descriptor is used to open it. */
 static gboolean
 take_back(int node_fd, const char *name, GError **error)
 {
@@ -125,13 +125,13 @@ tap_make_node(Kernel *base, const LinkInfo *link, uid_t user, guint64 *ret_made,
         return FALSE;
     node = tap_hold_node(kernel, name, device);
     if (node < 0 && errno != ENOENT && errno != ENODEV)
-        return error_set_errno(error, errno, "cannot look at /dev/%s", name);
+        return error_set_errno(error, errno, "cannot examine /dev/%s", name);
     if (node >= 0 && !check_ours(node, name, error))
         return FALSE;
     if (node < 0) {
         made = mknodat(kernel->dev_fd, name, S_IFCHR | 0600, device) == 0;
         if (!made && errno == EEXIST)
-            return error_set_errno(error, EBUSY, "/dev/%s is no node of %s", name, link->name);
+            return error_set_errno(error, EBUSY, "/dev/%s is not %s's node", name, link->name);
         if (!made)
             return error_set_errno(error, errno, "cannot make /dev/%s", name);
         errno = ENODEV;
@@ -160,7 +160,7 @@ tap_remove_node(Kernel *base, const LinkInfo *link, guint64 number, GError **err
         return FALSE;
     node = tap_hold_node(kernel, name, device);
     if (node < 0 && errno != ENOENT && errno != ENODEV)
-        return error_set_errno(error, errno, "cannot look at /dev/%s", name);
+        return error_set_errno(error, errno, "cannot examine /dev/%s", name);
     if (node >= 0 && !take_back(node, name, error))
         return FALSE;
     if (node < 0 || unlinkat(kernel->dev_fd, name, 0) == 0 || errno == ENOENT)

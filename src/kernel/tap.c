@@ -2,11 +2,11 @@
 /*
  * Theory of operation
  *
- * /dev/tap<index> is one name for the whole machine, but indexes repeat across network namespaces:
- * the node of that name may be another guest's device, or anything that somebody put there. What
- * counts is the device number, which sysfs tells for our link in our namespace. So each queue is
- * opened through a node with that number that we make (queue.c), and the queue itself is asked for
- * the name of its link. The nodes must lie in /dev: /run is usually mounted nodev.
+ * /dev/tap<index> is a name for the whole machine, but indexes repeat across network namespaces:
+ * the node may be another guest's device, or any other file. What counts is the device number,
+ * which sysfs shows for our link in our namespace. So each queue is opened through a node that we
+ * create with that number (queue.c), and the queue itself is asked for the name of its link. The
+ * nodes must be in /dev, as /run is usually mounted nodev.
  */
 #include "linux-private.h"
 
@@ -29,7 +29,7 @@ const Privileges tap_privileges = {
                                  {"geteuid"}, {"ioctl", 2, TUNSETIFF}, {"ioctl", 2, TUNGETIFF}),
 };
 
-/* Says why sysfs has no such device. */
+/* Explains why sysfs does not have the device. */
 static gboolean
 explain_missing(LinuxKernel *kernel, const LinkInfo *link, const char *path, GError **error)
 {
@@ -39,13 +39,14 @@ explain_missing(LinuxKernel *kernel, const LinkInfo *link, const char *path, GEr
         return FALSE;
     if (strcmp(now.name, link->name) != 0 || strcmp(now.kind, "macvtap") != 0)
         return error_set_errno(error, ENODEV, "link %d is not macvtap %s", link->index, link->name);
-    return error_set_errno(error, ENXIO, "no %s: sysfs shows another network namespace", path);
+    return error_set_errno(error, ENXIO, "%s is missing: sysfs shows another network namespace",
+                           path);
 }
 
 gboolean
 tap_read_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_device, GError **error)
 {
-    /* Where class/net/NAME points to, at two thirds of the cost. */
+    /* The target of class/net/NAME, at two thirds of the cost. */
     char path[sizeof "devices/virtual/net//macvtap/tap/dev" + INTERFACE_NAME_MAX + 11];
     char text[32];
     unsigned int major_number, minor_number;
@@ -62,7 +63,7 @@ tap_read_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_device, GE
         return error_set_errno(error, errno, "cannot read %s in sysfs", path);
     text[n] = '\0';
     if (sscanf(text, "%u:%u", &major_number, &minor_number) != 2)
-        return error_set_errno(error, EPROTO, "%s in sysfs is no device number", path);
+        return error_set_errno(error, EPROTO, "%s in sysfs is not a device number", path);
     *ret_device = makedev(major_number, minor_number);
     return TRUE;
 }
@@ -103,10 +104,10 @@ set_up_queue(int fd, const LinkInfo *link, gboolean multi_queue, GError **error)
     if (RETRY_EINTR(ioctl(fd, TUNGETIFF, &answer)) < 0)
         return error_set_errno(error, errno, "cannot verify a queue of %s", link->name);
     if (strncmp(answer.ifr_name, link->name, IFNAMSIZ) != 0)
-        return error_set_errno(error, ENODEV, "the queue opened for %s is %.*s's", link->name,
+        return error_set_errno(error, ENODEV, "the queue opened for %s belongs to %.*s", link->name,
                                IFNAMSIZ, answer.ifr_name);
     if ((answer.ifr_flags & flags) != flags)
-        return error_set_errno(error, ENOTSUP, "the kernel gave %s's queue other flags (0x%x)",
+        return error_set_errno(error, ENOTSUP, "the kernel gave %s's queue unexpected flags (0x%x)",
                                link->name, (unsigned int)(guint16)answer.ifr_flags);
     return TRUE;
 }

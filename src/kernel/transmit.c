@@ -2,11 +2,11 @@
 /*
  * Theory of operation
  *
- * The first frame that a link sends is seen by a packet socket on it: the kernel gives it a copy of
- * each frame on its way out (dev_queue_xmit_nit()), of those that a guest writes into a queue as
- * well. A filter lets only outgoing frames through, and one byte of them, so that nobody wakes for
- * what the link receives. The socket takes frames only once it is bound, when filter and link are
- * settled. It costs the link a copy of each frame, and so it goes with the first.
+ * A packet socket on a link sees the first frame that the link sends: the kernel gives it a copy of
+ * each outgoing frame (dev_queue_xmit_nit()), including those that a guest writes to a queue. A
+ * filter passes only outgoing frames, and one byte of each, so that received frames wake nothing.
+ * The socket gets frames only once it is bound, after the filter is set. It costs the link a copy
+ * of each frame, so it is closed after the first.
  */
 #include "linux-private.h"
 
@@ -52,7 +52,7 @@ on_ready(gint fd, GIOCondition condition, gpointer user_data)
     const Watch watch = *(Watch *)user_data;
     char byte;
 
-    /* An error tells that the link went down, which is no end: it may go up again. */
+    /* An error means that the link went down, which is not the end: it may go up again. */
     if (RETRY_EINTR(recv(fd, &byte, 1, MSG_DONTWAIT)) < 0)
         return G_SOURCE_CONTINUE;
     g_hash_table_remove(watch.kernel->watches, GINT_TO_POINTER(watch.index));
@@ -76,7 +76,7 @@ open_socket(int index, GError **error)
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) < 0 ||
         bind(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
-        error_set_errno(error, errno, "cannot watch what link %d sends", index);
+        error_set_errno(error, errno, "cannot watch link %d for frames it sends", index);
         return -1;
     }
     return g_steal_fd(&fd);
@@ -90,8 +90,8 @@ transmit_watch(Kernel *base, int index, TransmitHandler handler, gpointer user_d
     GSource *source;
     int fd;
 
-    if (index <= 0) /* to the socket it would mean every link */
-        return error_set_errno(error, ENODEV, "cannot watch what link %d sends", index);
+    if (index <= 0) /* the socket would take it as "every link" */
+        return error_set_errno(error, ENODEV, "cannot watch link %d for frames it sends", index);
     fd = open_socket(index, error);
     if (fd < 0)
         return FALSE;

@@ -39,7 +39,7 @@ vlan_make(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link, GError **err
 
     if (!interface_name_check(spec->name, error))
         return FALSE;
-    /* The kernel would take 0, which means "no VLAN, a priority only". */
+    /* The kernel accepts 0, which means "no VLAN, only a priority". */
     if (spec->id < 1 || spec->id > VLAN_ID_MAX)
         return error_set_errno(error, ERANGE, "%s (VLAN %u)", what, spec->id);
     request = create_request(spec, &setup);
