@@ -6,24 +6,25 @@
 #include <glib.h>
 #include <sys/types.h>
 
-/* What the caller's process is, in texts that may go into the log, once somebody has asked. */
+/* The caller's process, in texts that may go into the log, once somebody has asked. */
 typedef struct CallerProcess {
-    char *command, *unit; /* NULL: nobody has; "": not known */
+    char *command, *unit; /* NULL: not asked yet; "": not known */
 } CallerProcess;
 
-/* Who asks, from the socket's peer credentials. Everything is borrowed for the time of the call. */
+/* Who sent a request, from the socket's peer credentials. Everything is borrowed for the duration
+ * of the call. */
 typedef struct Caller {
     uid_t uid;
-    gboolean from_container; /* it came over the container socket */
+    gboolean from_container; /* it used the container socket */
     gid_t gid;
     pid_t pid;           /* 0: not visible in the daemon's pid namespace */
-    int pidfd;           /* -1 where the kernel gives none */
+    int pidfd;           /* -1 if the kernel provides none */
     const gid_t *groups; /* supplementary */
     gsize n_groups;
     CallerProcess *process; /* kept as long as the caller is connected */
 } Caller;
 
-/* Over the container socket nobody is root, whatever its uid: root of a container may be anybody.
+/* On the container socket nobody is root, whatever the uid: a container's root may be anybody.
  */
 static inline gboolean
 caller_is_root(const Caller *caller)
@@ -31,15 +32,15 @@ caller_is_root(const Caller *caller)
     return caller->uid == 0 && !caller->from_container;
 }
 
-/* Whose limits the caller's ports count for: see port_account(). */
+/* The account whose limits the caller's ports count against: see port_account(). */
 static inline uid_t
 caller_account(const Caller *caller)
 {
     return port_account_of(caller->uid, caller->from_container);
 }
 
-/* Whether the port is the caller's own. What came over the container socket is seen there and by
- * the same user outside; what did not is not seen there. */
+/* Whether the port is the caller's own. A port made over the container socket is visible there and
+ * to the same user outside; other ports are not visible there. */
 static inline gboolean
 caller_owns(const Caller *caller, const Port *port)
 {

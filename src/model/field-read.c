@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The way in: the fields of a JSON object are checked, and go into a structure. */
+/* Reading: checks the fields of a JSON object and stores them in a structure. */
 #include "field.h"
 
 #include "guard.h"
@@ -11,13 +11,13 @@
 
 #include <string.h>
 
-/* A value on its way into a structure. */
+/* A value that is being read into a structure. */
 typedef struct Reading {
     const Field *field;
     const FieldPlace *place;
     FieldUse use;
     gpointer structure;
-    const char *wrong; /* the field that is wrong */
+    const char *wrong; /* the name of the invalid field */
 } Reading;
 
 static gpointer
@@ -50,7 +50,7 @@ read_ifname(const Reading *reading, const char *text, GError **error)
     char name[INTERFACE_NAME_MAX + 1];
 
     if (!interface_name_parse(text, name))
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "'%s' is no interface's name",
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "'%s' is not an interface name",
                               text);
     if (reading->place->type == FIELD_IFNAME)
         store_text(reading, name);
@@ -90,7 +90,7 @@ read_enum(const Reading *reading, const char *text, GError **error)
                           field_title(field), words, text);
 }
 
-/* A request's MAC is checked against its network, which says more (policy_check_request()). */
+/* A request's MAC is checked against its network, with better messages (policy_check_request()). */
 static gboolean
 read_mac(const Reading *reading, const char *text, GError **error)
 {
@@ -308,11 +308,11 @@ read_value(Reading *reading, json_t *json, GError **error)
 static gboolean
 is_missing(const json_t *json, FieldUse use)
 {
-    /* Of a request, null is as good as nothing. A record has no null. */
+    /* In a request null means "not given". A record has no null. */
     return !json || (json_is_null(json) && use != FIELD_USE_RECORD);
 }
 
-/* FALSE with reading->wrong set, and *error if the value is what is wrong. */
+/* FALSE with reading->wrong set, and with *error if the value is invalid. */
 static gboolean
 read_field(Reading *reading, json_t *json, GError **error)
 {
@@ -351,7 +351,7 @@ fields_from_json(const Field *fields, FieldUse use, json_t *object, gpointer str
 {
     GError *cause = NULL;
 
-    /* A record may be a younger daemon's. */
+    /* A record may be from a newer daemon, with unknown fields. */
     if (use != FIELD_USE_RECORD && !knows_all(fields, use, object, ret_field))
         return FALSE;
     for (; fields->name; fields++) {
@@ -380,7 +380,7 @@ fields_any_given(const Field *fields, FieldUse use, json_t *object)
     return FALSE;
 }
 
-/* What read_value() has stored, all of which fits here. */
+/* Large enough for every value that read_value() stores. */
 typedef union Value {
     char text[UUID_TEXT_SIZE + 1];
     char *own_text;

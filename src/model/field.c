@@ -317,7 +317,7 @@ fields_to_json(const Field *fields, FieldUse use, gconstpointer structure)
             (place->given && !*(const gboolean *)((const char *)structure + place->given)))
             continue;
         value = value_to_json(fields, use, place, structure);
-        /* A number that has a flag of its own may be 0. */
+        /* A number with its own "given" flag may be 0. */
         if (value && (fields->flags & FIELD_OPTIONAL) && !place->given && json_is_empty(value))
             json_decref(value);
         else if (value)
@@ -344,7 +344,7 @@ static json_t *
 truth_from_text(const Field *field, const char *text, GError **error)
 {
     static const char *const usual[] = {"no", "yes"};
-    /* An option without an argument is given or not, whatever people see. */
+    /* An option without an argument is a plain yes or no, whatever the display shows. */
     const char *const *truths = field->truths && field->argument ? field->truths : usual;
 
     if (g_str_equal(text, truths[TRUE]) || g_str_equal(text, truths[FALSE]))
@@ -555,7 +555,7 @@ fields_keep(const Field *fields, FieldUse use, gconstpointer from, gpointer port
         if (!(fields->flags & FIELD_KEPT) || source->type != FIELD_TEXT)
             continue;
         text = text_at(source, from);
-        /* A port's NULL is a value, a request's is none. */
+        /* NULL is a value in a port, and "not given" in a request. */
         if (!text && source != &fields->object)
             continue;
         at = (char **)((char *)port + fields->object.offset);

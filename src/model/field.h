@@ -3,15 +3,14 @@
  * Theory of operation
  *
  * A field of a port or a network is one row of a table (port-fields.c, network-fields.c). The row
- * says what the field is called in JSON, where its value lies in each C structure that has it,
- * which values it may have, and how people see it. Records, the API's replies and requests, and
- * what macvtapctl shows and sets are loops over the rows.
+ * has the field's name in JSON, its place in each C structure that has it, the values it may have,
+ * and how it is displayed. Records, the API's replies and requests, and the fields that macvtapctl
+ * shows and sets are loops over the rows.
  *
- * A place in a structure has one check, which every value passes on its way in. The writer of a
- * record reads what it is about to write by the same rows, so that a record that is written can be
- * read.
+ * A place in a structure has one check, which every value must pass. Before a record is written,
+ * its text is read back with the same rows, so every record on disk can be read.
  *
- * JSON (Jansson) is only memory here: this module does no I/O.
+ * JSON (Jansson) stays in memory: this module does no I/O.
  */
 #pragma once
 
@@ -20,9 +19,9 @@
 #include <stddef.h>
 
 typedef enum FieldType {
-    FIELD_NOT_THERE,   /* the structure does not have the field */
-    FIELD_TEXT,        /* char *, the structure's own; NULL: not given */
-    FIELD_IFNAME,      /* the same: an interface's name, any bytes; see interface_name_format() */
+    FIELD_NOT_THERE, /* the structure does not have the field */
+    FIELD_TEXT,      /* char *, the structure's own; NULL: not given */
+    FIELD_IFNAME, /* the same, for an interface's name of any bytes; see interface_name_format() */
     FIELD_IFNAME_HERE, /* char[INTERFACE_NAME_MAX + 1]: such a name */
     FIELD_UUID,        /* char[UUID_TEXT_SIZE], in lower case */
     FIELD_INT,         /* int, 0 or above; also pid_t */
@@ -33,30 +32,30 @@ typedef enum FieldType {
     FIELD_ENUM,        /* an enum whose values begin at 0; its words are the row's */
     FIELD_MAC,         /* MacAddress */
     FIELD_MACS,        /* GArray * of unicast MacAddress; NULL: not given */
-    FIELD_RANGES,      /* GArray * of MacRange; it can only be read */
+    FIELD_RANGES,      /* GArray * of MacRange; output only */
     FIELD_BITS,        /* guint; bit i stands for the row's word i */
-    FIELD_IP,          /* IpAddress; it can only be read */
+    FIELD_IP,          /* IpAddress; output only */
     FIELD_PREFIXES,    /* GArray * of IpPrefix; NULL: not given */
     FIELD_STRINGS,     /* GStrv; NULL: not given */
     FIELD_USERS,       /* GArray * of uid_t; only a network's file has it */
     FIELD_GROUPS,      /* GArray * of gid_t; likewise */
     FIELD_GROUP,       /* an object, whose members are the row's */
     FIELD_COUNTS,      /* guint64[], one for each of the row's words; an object of those that are
-                          not 0. It can only be read */
+                          not 0. Output only */
     FIELD_OBJECTS,     /* GArray * of structures whose members are the row's; NULL: not there. It
                           can only be read */
-    FIELD_DERIVED,     /* a text that is made of others by derive(); it can only be read */
+    FIELD_DERIVED,     /* a text that is made of others by derive(); output only */
 } FieldType;
 
-/* Whether text may be the value. Of a request's fields *error says what is wrong. */
+/* Whether text is a valid value. For a request's fields *error says what is wrong. */
 typedef gboolean (*FieldCheck)(const char *text, GError **error);
 
 /* Where a field lies in a structure. */
 typedef struct FieldPlace {
     FieldType type;
     gsize offset;
-    gsize given;     /* of the gboolean that says whether the field is there; 0: there is none */
-    gint64 min, max; /* of a number; both 0: what the type takes */
+    gsize given;     /* of the gboolean that says whether the field is given; 0: it has none */
+    gint64 min, max; /* of a number; both 0: the type's limits */
     FieldCheck check;
     char *(*derive)(gconstpointer structure); /* free with g_free() */
 } FieldPlace;
@@ -66,9 +65,9 @@ typedef enum FieldFlags {
     FIELD_REPLY = 1 << 1,     /* of the port or network that the API shows, */
     FIELD_OPTIONAL = 1 << 2,  /* and is left out of both when it is empty, 0 or false */
     FIELD_MANDATORY = 1 << 3, /* a request must have it */
-    /* A text that the daemon only keeps: a port takes it from its request and from SetPort. */
+    /* A text that the daemon only stores: a port copies it from its request and from SetPort. */
     FIELD_KEPT = 1 << 4,
-    FIELD_SHOWN = 1 << 5, /* people see it, but it is no part of the structure: statistics */
+    FIELD_SHOWN = 1 << 5, /* it is displayed, but not part of the structure: statistics */
 } FieldFlags;
 
 typedef struct Field Field;
@@ -77,31 +76,31 @@ struct Field {
     FieldFlags flags;
     FieldPlace object;          /* in Port or Network, */
     FieldPlace request, change; /* in PortRequest and PortChange */
-    guint n_words;              /* of an enum: how many, and each of them */
+    guint n_words;              /* the words of an enum: their number, and each of them */
     const char *(*word)(guint value);
     const Field *members; /* of a group or objects; ends with a row without name */
     const char *nothing;  /* what people write for a group without members; NULL: nothing */
-    const char *title;    /* what a refusal calls it; NULL: its name */
+    const char *title;    /* its name in error messages; NULL: name */
 
-    /* In a file of the administrator's: [SECTION] KEY=, and what it must be, unless the type says
-     * that itself. */
+    /* In the administrator's files: [SECTION] KEY=, and a description of valid values, unless the
+     * type implies it. */
     const char *section, *key, *expected;
 
-    /* For people: the label that begins its line in `port show`, or the text with a '%' for its
-     * value that continues the line before; likewise in `network show`. */
+    /* For display: the label of its line in `port show`, or text with a '%' for the value that is
+     * appended to the previous line; likewise in `network show`. */
     const char *label, *also;
-    const char *const *truths; /* what false and true are called; NULL: no and yes; "": no line */
+    const char *const *truths; /* the words for false and true; NULL: no and yes; "": no line */
     const char *column;        /* its heading in `port list` or `network list` */
     const char *option, *argument, *help; /* as an option of macvtapctl: --option ARGUMENT */
 };
 
-/* A place's initialiser; further arguments: the rest of the FieldPlace. */
+/* Initialises a place; further arguments are the rest of the FieldPlace. */
 #define FIELD_AT(Structure, Type, member, ...)                                                     \
     {                                                                                              \
         .type = FIELD_##Type, .offset = offsetof(Structure, member), __VA_ARGS__                   \
     }
 
-/* An enum's words, by the function of its own type; DEFINE_FIELD_WORD() before the table. */
+/* An enum's words, from the function for its type; use DEFINE_FIELD_WORD() before the table. */
 #define FIELD_WORDS(function, n) .word = function##_word, .n_words = (n)
 #define DEFINE_FIELD_WORD(function, Enum)                                                          \
     static const char *function##_word(guint value)                                                \
@@ -109,7 +108,7 @@ struct Field {
         return function((Enum)value);                                                              \
     }
 
-/* What a table of rows is used for: the structure, and which rows count. */
+/* The use of a table: selects the structure and the rows. */
 typedef enum FieldUse {
     FIELD_USE_RECORD,  /* Port */
     FIELD_USE_REPLY,   /* Port or Network */
@@ -117,23 +116,24 @@ typedef enum FieldUse {
     FIELD_USE_CHANGE,  /* PortChange */
 } FieldUse;
 
-/* Where the field lies for this use, or NULL if it is no part of it. */
+/* The field's place for this use; NULL: it has none. */
 const FieldPlace *field_place(const Field *field, FieldUse use);
 
 /* The row with this name for this use, or NULL. */
 const Field *field_find(const Field *fields, FieldUse use, const char *name);
 
-/* What a refusal calls the field. */
+/* The field's name in error messages. */
 const char *field_title(const Field *field);
 
 /* The fields of a structure as an object, a new reference. */
 json_t *fields_to_json(const Field *fields, FieldUse use, gconstpointer structure);
 
 /*
- * Takes the fields of an object into a zeroed structure, which the caller clears in any case. FALSE
- * when one is missing, unknown (of a request), of a wrong type, or may not have its value. If only
- * the value is wrong, *error says so (PORT_ERROR_INVALID_REQUEST); else, and if the caller passes
- * no error, *ret_field is the field's name (the row's, or a key of the object).
+ * Reads the fields of an object into a zeroed structure, which the caller must clear even on
+ * failure. FALSE if a field is missing, unknown (in a request), of the wrong type, or has an
+ * invalid value. If only the value is invalid, *error says so (PORT_ERROR_INVALID_REQUEST);
+ * otherwise, and if the caller passes no error, *ret_field is the field's name (the row's, or a key
+ * of the object).
  */
 gboolean fields_from_json(const Field *fields, FieldUse use, json_t *object, gpointer structure,
                           const char **ret_field, GError **error);
@@ -144,7 +144,7 @@ gboolean fields_any_given(const Field *fields, FieldUse use, json_t *object);
 /* The words of an enum, as "auto, require or off"; free with g_free(). */
 char *field_list_words(const Field *field);
 
-/* The least and the most that a number may be there. */
+/* The limits of a number in this place. */
 void field_place_limits(const FieldPlace *place, gint64 *ret_min, gint64 *ret_max);
 
 /* A text of people's as the field's JSON value: numbers, truths, lists joined by ',', and groups as
@@ -152,17 +152,17 @@ void field_place_limits(const FieldPlace *place, gint64 *ret_min, gint64 *ret_ma
  * new reference, or NULL with PORT_ERROR_INVALID_REQUEST. */
 json_t *field_json_from_text(const Field *field, FieldUse use, const char *text, GError **error);
 
-/* Whether the text is a value that the field may have in a request or a change, whatever the
- * network: PORT_ERROR_INVALID_REQUEST. Not for groups but the holder (see holder.h). */
+/* Whether the text is a valid value of the field in a request or a change, on any network; fails
+ * with PORT_ERROR_INVALID_REQUEST. Among groups, only for the holder (see holder.h). */
 gboolean field_check_text(const Field *field, FieldUse use, const char *text, GError **error);
 
-/* Frees what the structure's fields own, or makes copies of it after an assignment. */
+/* Frees the memory that the structure's fields own, or duplicates it after an assignment. */
 void fields_release(const Field *fields, FieldUse use, gpointer structure);
 void fields_duplicate(const Field *fields, FieldUse use, gpointer structure);
 
-/* Whether two structures of a field's object have the same value. */
+/* Whether the field has the same value in two structures. */
 gboolean field_is_equal(const Field *field, gconstpointer a, gconstpointer b);
 
-/* Copies the FIELD_KEPT fields that from (a request, a change or another port) has to a port.
- * TRUE if it has any. */
+/* Copies the FIELD_KEPT fields of from (a request, a change or another port) to a port. TRUE if
+ * there were any. */
 gboolean fields_keep(const Field *fields, FieldUse use, gconstpointer from, gpointer port);

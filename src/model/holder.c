@@ -27,7 +27,7 @@ parse_pid(const char *text, Holder *ret_holder, GError **error)
     if (!g_ascii_string_to_unsigned(text, 10, 1, G_MAXINT32, &pid, NULL)) {
         g_autofree char *shown = g_strescape(text, NULL);
 
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "'%.64s' is not a process id",
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "'%.64s' is not a process ID",
                               shown);
     }
     *ret_holder = (Holder){.type = HOLDER_PROCESS, .pid = (pid_t)pid};
@@ -42,10 +42,10 @@ parse_domain(const char *text, Holder *ret_holder, GError **error)
     if (!uuid_is_valid(text)) {
         g_autofree char *shown = g_strescape(text, NULL);
 
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "'%.64s' is not a domain's UUID "
-                              "(as 123e4567-e89b-12d3-a456-426614174000)",
-                              shown);
+        return port_error_set(
+            error, PORT_ERROR_INVALID_REQUEST,
+            "'%.64s' is not a domain's UUID (example: 123e4567-e89b-12d3-a456-426614174000)",
+            shown);
     }
     for (guint i = 0; i < UUID_TEXT_SIZE - 1; i++)
         holder.domain[i] = g_ascii_tolower(text[i]);

@@ -8,27 +8,27 @@
 typedef enum HolderType {
     HOLDER_NONE,    /* lives until deleted */
     HOLDER_PROCESS, /* ends with the process */
-    HOLDER_DOMAIN, /* ends with the libvirt domain, and with its VMM's process once that is known */
-    HOLDER_DESCRIPTORS, /* ends when the last descriptor of its queues is closed, by whatever
-                           process */
+    HOLDER_DOMAIN,  /* ends with the libvirt domain, or with its VMM's process once that is known */
+    HOLDER_DESCRIPTORS, /* ends when the last descriptor of its queues is closed, in any process */
 } HolderType;
 
-/* Room for a UUID's 36 characters and its NUL. */
+/* A UUID's 36 characters and the NUL. */
 #define UUID_TEXT_SIZE 37
 
 typedef struct Holder {
     HolderType type;
-    pid_t pid; /* process; domain: that of its VMM, 0 as long as it is not known */
-    /* of that process: field 22 of /proc/PID/stat in clock ticks since boot (proc(5)); with the pid
-     * it names one process for as long as the machine runs, so that a reused pid is not taken for
-     * the holder */
+    pid_t pid; /* process; domain: its VMM's, 0 until it is known */
+    /* of that process: field 22 of /proc/PID/stat in clock ticks since boot (proc(5)); together
+     * with the pid it identifies a process until the machine is rebooted, so a reused pid is not
+     * mistaken for the holder */
     guint64 start_time;
     char domain[UUID_TEXT_SIZE]; /* domain: its UUID, lower case with dashes */
 } Holder;
 
 const char *holder_type_name(HolderType type);
 
-/* Parses "none", "pid:N" or "domain:UUID" as macvtapctl takes them; PORT_ERROR_INVALID_REQUEST. */
+/* Parses "none", "pid:N" or "domain:UUID", as in macvtapctl's options; PORT_ERROR_INVALID_REQUEST.
+ */
 gboolean holder_parse(const char *text, Holder *ret_holder, GError **error);
 
 gboolean uuid_is_valid(const char *text);

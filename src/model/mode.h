@@ -3,7 +3,7 @@
 
 #include <glib.h>
 
-/* The macvlan modes, with the kernel's names (Documentation: ip-link(8), "MACVTAP type"). */
+/* The macvlan modes, with the kernel's names (see ip-link(8), "MACVTAP type"). */
 typedef enum MacvtapMode {
     MACVTAP_MODE_BRIDGE,
     MACVTAP_MODE_VEPA,
@@ -15,6 +15,6 @@ typedef enum MacvtapMode {
 
 const char *macvtap_mode_name(MacvtapMode mode);
 
-/* FALSE for anything but one of the five names, in lower case; "passthrough" (libvirt's) is not
- * one. */
+/* FALSE for anything but the five names, in lower case; libvirt's "passthrough" is not one of them.
+ */
 gboolean macvtap_mode_parse(const char *text, MacvtapMode *ret_mode);

@@ -50,7 +50,7 @@ add_change(GPtrArray *changes, const char *network, NetworkFate fate, GStrv keys
     g_ptr_array_add(changes, change);
 }
 
-/* before: NULL when there was none. */
+/* before: NULL if the network is new. */
 static void
 compare_network(GPtrArray *changes, const Network *before, const Network *after)
 {

@@ -64,12 +64,12 @@ const Field network_fields[] = {
      IN_NETWORK(UINT, mtu, .min = NETWORK_MTU_MIN, .max = NETWORK_MTU_MAX), KEY("Network", "MTU"),
      .label = "MTU"},
     {"sources", FIELD_REPLY, IN_NETWORK(MACS, sources), KEY("Network", "Sources"),
-     .expected = "a MAC address (as 52:54:00:12:34:56)", .label = "sources"},
+     .expected = "a MAC address (example: 52:54:00:12:34:56)", .label = "sources"},
     {"macPolicy", FIELD_REPLY, IN_NETWORK(ENUM, mac),
      FIELD_WORDS(mac_policy_name, MAC_POLICY_ASSIGN + 1), KEY("Port", "Mac"), .label = "MAC"},
     {"allowMacs", FIELD_REPLY, IN_NETWORK(RANGES, allow_macs), KEY("Port", "AllowMacs"),
-     .expected = "a unicast MAC address or a range of them (as 52:54:00:00:00:00/24, with no bits "
-                 "after the 24th)",
+     .expected = "a unicast MAC address or a range of them (example: 52:54:00:00:00:00/24, with no "
+                 "bits set after the 24th)",
      .label = "allowed MACs"},
     {"multicast", FIELD_REPLY, IN_NETWORK(ENUM, multicast),
      FIELD_WORDS(multicast_policy_name, MULTICAST_FILTER + 1), KEY("Port", "Multicast"),

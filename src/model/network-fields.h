@@ -5,6 +5,6 @@
 
 #include "field.h"
 
-/* In the order in which people see them; ends with a row without name. A network with a problem has
- * only its name. */
+/* In the order of display; ends with a row without a name. A network with a problem has only its
+ * name. */
 extern const Field network_fields[];

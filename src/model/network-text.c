@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The words in which networks are written: names, policies, VLANs. */
+/* The syntax of networks: names, policies, VLANs. */
 #include "network.h"
 
 #include <string.h>

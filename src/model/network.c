@@ -138,16 +138,16 @@ check_passthru(const Network *network, GError **error)
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
                               "Mac=%s goes only with Mode=passthru, not with Mode=%s",
                               mac_policy_name(network->mac), macvtap_mode_name(network->mode));
-    /* The kernel ignores a new passthru device's own MAC: who writes generate expects what would
-     * not happen. */
+    /* The kernel ignores the MAC given for a new passthru device, so generate would have no effect.
+     */
     if (passthru && network->mac == MAC_POLICY_GENERATE)
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
                               "Mac=generate does not go with Mode=passthru: "
-                              "say inherit (the parent's) or assign (the parent takes the port's)");
+                              "use inherit (the parent's) or assign (the parent takes the port's)");
     return TRUE;
 }
 
-/* Passthru has the parent for itself: no other device there could name the tags. */
+/* Passthru has the parent to itself: no other device there could add the tags. */
 static gboolean
 check_guest_vlans(const Network *network, GError **error)
 {
@@ -155,13 +155,13 @@ check_guest_vlans(const Network *network, GError **error)
 
     if (network->guest_vlans[0] && network->mode == MACVTAP_MODE_PASSTHRU)
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
-                              "GuestVLANs= does not go with Mode=passthru, whose parent lets every"
-                              " tag in (unless NoPromisc=yes)");
+                              "GuestVLANs= does not go with Mode=passthru, whose parent accepts "
+                              "every tag (unless NoPromisc=yes)");
     network_guest_vlans(network, &tags);
     return vlan_tags_count(&tags) <= NETWORK_GUEST_VLANS_MAX ||
            port_error_set(error, PORT_ERROR_NETWORK_INVALID,
-                          "GuestVLANs= has more than %d tags: for all of them, make the parent"
-                          " promiscuous instead (ip link set %s promisc on)",
+                          "GuestVLANs= has more than %d tags: make the parent promiscuous instead, "
+                          "which accepts all tags (ip link set %s promisc on)",
                           NETWORK_GUEST_VLANS_MAX, network->parents[0]);
 }
 

@@ -17,7 +17,7 @@ typedef enum VhostPolicy {
 
 /* Where a port's MAC comes from. */
 typedef enum MacPolicy {
-    MAC_POLICY_GENERATE, /* ours, or the caller's if AllowMacs has it */
+    MAC_POLICY_GENERATE, /* generated, or the caller's if AllowMacs has it */
     MAC_POLICY_ANY,      /* the caller's, whatever it is; the guest may change it */
     MAC_POLICY_INHERIT,  /* passthru: the parent's */
     MAC_POLICY_ASSIGN,   /* passthru: the parent takes the port's */
@@ -38,25 +38,25 @@ typedef enum MulticastPolicy {
 /* The MAC addresses that a network allows by default: QEMU's and libvirt's own block. */
 #define NETWORK_DEFAULT_MACS "52:54:00:00:00:00/24"
 
-/* The most entries of a Sources= list: what a record and a request can hold. */
+/* The most entries of a Sources= list, in a record and in a request, too. */
 #define NETWORK_SOURCES_MAX 256
 
 /* The longest network name in bytes: it must fit ifalias, file names and messages. */
 #define NETWORK_NAME_MAX 64
 
-/* A file as it was when it was read (stat(2)); all zero: there was none. */
+/* Identifies a version of a file (stat(2)); all zero: there was no file. */
 typedef struct NetworkFile {
     guint64 inode, size, seconds, nanoseconds; /* the last three: in bytes, and of its mtime */
 } NetworkFile;
 
 /*
- * What the administrator defined: immutable once made, reference-counted (g_atomic_rc_box). An
- * ad-hoc network has the text that named it as its name and is used by root only.
+ * A network that the administrator defined; immutable and reference-counted (g_atomic_rc_box). An
+ * ad-hoc network has its own description as its name, and only root may use it.
  */
 typedef struct Network {
     char *name;
-    char *problem; /* NULL, or why the network cannot be used (its file's error); then only name is
-                      set */
+    char *problem; /* NULL, or why the network cannot be used (the error in its file); then only
+                      name is set */
     gboolean adhoc;
     NetworkFile file;
 
@@ -72,9 +72,10 @@ typedef struct Network {
     guint max_queues; /* 1 to 256 */
     VhostPolicy vhost;
     MacPolicy mac;
-    GArray *allow_macs; /* of MacRange; what a caller may ask for and what we generate from */
+    GArray *allow_macs; /* of MacRange; the addresses that a caller may ask for and that are
+                           generated */
     MulticastPolicy multicast;
-    GStrv guest_vlans; /* "100", "200-210": 802.1Q tags that guests use themselves; may be empty */
+    GStrv guest_vlans; /* "100", "200-210": 802.1Q tags that guests add themselves; may be empty */
     guint32 tx_queue_length;        /* packets; 0: the kernel's 500 */
     guint32 broadcast_queue_length; /* packets; 0: the kernel's 1000 */
 
@@ -83,14 +84,14 @@ typedef struct Network {
     /* [Access]; root may always */
     GArray *allow_uids;       /* of uid_t */
     GArray *allow_gids;       /* of gid_t */
-    guint max_ports;          /* 0: no limit but the daemon's */
+    guint max_ports;          /* 0: only the daemon's own limit */
     guint max_ports_per_user; /* likewise */
 } Network;
 
-/* A network with every default set: bridge is no default, mode must be given by who makes it. */
+/* A network with all defaults. There is no default mode; the caller must set it. */
 Network *network_new(const char *name);
 
-/* A network that only says why it cannot be used. */
+/* A network that cannot be used, with the reason. */
 Network *network_new_broken(const char *name, const char *problem);
 
 Network *network_ref(Network *network);
@@ -101,22 +102,22 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Network, network_unref)
  * or '-'. */
 gboolean network_name_is_valid(const char *name);
 
-/* Whether text names an ad-hoc network rather than a defined one: it has a '='. */
+/* Whether text describes an ad-hoc network rather than a defined one: it has a '='. */
 gboolean network_spec_is_adhoc(const char *text);
 
 /* Whether text could name a network, a defined or an ad-hoc one; PORT_ERROR_INVALID_REQUEST. */
 gboolean network_spec_check(const char *text, GError **error);
 
 /*
- * Parses "parent=eth0,mode=bridge[,vlan=N]" (the mode must be there: the kernel's default, vepa,
- * surprises). Fails with PORT_ERROR_INVALID_REQUEST and names the word it does not know.
+ * Parses "parent=eth0,mode=bridge[,vlan=N]" (the mode is mandatory, as the kernel's default, vepa,
+ * is surprising). Fails with PORT_ERROR_INVALID_REQUEST, which names an unknown word.
  */
 Network *network_parse_adhoc(const char *text, GError **error);
 
-/* Checks what spans several fields (Sources= without source mode, inherit without passthru…) and
- * fills the defaults that depend on others (passthru: Mac=inherit). Fails with
- * PORT_ERROR_NETWORK_INVALID; the message starts with the key at fault ("Sources=…") and is without
- * the network's name. */
+/* Checks combinations of fields (Sources= without source mode, inherit without passthru…) and sets
+ * the defaults that depend on other fields (passthru: Mac=inherit). Fails with
+ * PORT_ERROR_NETWORK_INVALID; the message starts with the key at fault ("Sources=…") and does not
+ * name the network. */
 gboolean network_finish(Network *network, gboolean mac_policy_given, GError **error);
 
 /* What of [Guard] a port of the network is held to that has nothing of its own; can_guard: there is
@@ -144,7 +145,7 @@ typedef struct VlanTags {
 /* The most tags of GuestVLANs=: each is a VLAN device on the parent. */
 #define NETWORK_GUEST_VLANS_MAX 256
 
-/* "N" or "FIRST-LAST", each 1 to 4094: adds them to tags, unless that is NULL. */
+/* "N" or "FIRST-LAST", each 1 to 4094: adds them to tags, which may be NULL. */
 gboolean vlan_tags_add(const char *text, VlanTags *tags);
 
 gboolean vlan_tags_has(const VlanTags *tags, guint tag);
@@ -152,5 +153,5 @@ void vlan_tags_set(VlanTags *tags, guint tag, gboolean on);
 guint vlan_tags_count(const VlanTags *tags);
 gboolean vlan_tags_are_none(const VlanTags *tags);
 
-/* The network's GuestVLANs=, which have been checked. */
+/* The network's GuestVLANs=, which were checked before. */
 void network_guest_vlans(const Network *network, VlanTags *ret_tags);

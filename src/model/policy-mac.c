@@ -2,13 +2,13 @@
 /*
  * Theory of operation: a generated MAC is the network's range with the free bits taken from
  * SHA-256(seed, network, name, counter), or for a port without a name from SHA-256(seed, uid,
- * network, guest's name, counter): one part more, so that the two never hash the same bytes. The
- * first counters give independent candidates, which is all that a range with room ever needs. A
- * small or full range is then walked from the first candidate on, so that its last free address is
- * found; the walk is bounded because a caller waits for it.
+ * network, guest's name, counter): one part more, so the two never hash the same bytes. The first
+ * counters give independent candidates, which is enough for a range with many free addresses. In a
+ * small or full range the search then walks from the first candidate, so that it finds the last
+ * free address; the walk is bounded because a caller waits for it.
  *
- * Whoever makes one port after the other without names goes through the same candidates each time,
- * so those of the last origin are kept.
+ * A caller that makes ports without names one after the other goes through the same candidates each
+ * time, so those of the last origin are kept.
  */
 #include "policy.h"
 
@@ -41,7 +41,7 @@ mac_in_range(const MacRange *range, guint64 number)
     number = mac_to_number(&range->base) | (number & mask);
     for (guint i = 0; i < 6; i++)
         mac.octets[i] = (guint8)(number >> (40 - 8 * i));
-    /* Where the range leaves these bits free, not to look like a vendor's or a group address. */
+    /* If the range leaves these bits free, avoid a vendor's and a group address. */
     if (range->prefix_bits < 7)
         mac.octets[0] |= LOCALLY_ADMINISTERED;
     if (range->prefix_bits < 8)
@@ -61,7 +61,7 @@ hash_candidate(const MacOrigin *origin, const char *network, guint counter)
     gsize length = sizeof(digest);
     guint64 number = 0;
 
-    /* With each NUL, so that ("ab", "c") and ("a", "bc") differ. */
+    /* Includes each NUL, so that ("ab", "c") and ("a", "bc") differ. */
     for (const char **part = origin->name ? named : unnamed; *part; part++)
         g_checksum_update(checksum, (const guchar *)*part, (gssize)strlen(*part) + 1);
     g_checksum_get_digest(checksum, digest, &length);

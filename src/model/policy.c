@@ -39,8 +39,8 @@ check_interface_name(const Caller *caller, const char *name, GError **error)
         return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s", reason->message);
     return caller_is_root(caller) || interface_name_is_users(name) ||
            port_error_set(error, PORT_ERROR_ACCESS_DENIED,
-                          "interface name '%s' is root's to choose: user %u may choose one that "
-                          "begins with " INTERFACE_NAME_USERS,
+                          "only root may choose the interface name '%s'; user %u may choose one "
+                          "that begins with " INTERFACE_NAME_USERS,
                           name, (guint)caller->uid);
 }
 
@@ -75,7 +75,7 @@ check_names(const Caller *caller, const PortRequest *request, GError **error)
             shown, PORT_NAME_MAX);
     if (request->name && port_id_is_valid(request->name))
         return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "'%s' cannot be a port's name: it looks like a port's id", shown);
+                              "'%s' cannot be a port's name: it looks like a port ID", shown);
     return (!request->interface_name ||
             check_interface_name(caller, request->interface_name, error)) &&
            check_guest_name(request->guest_name, error);
@@ -173,16 +173,16 @@ check_mac(const Network *network, const MacAddress *mac, GError **error)
                               "MAC %s is a multicast address; a port needs a unicast one", text);
     if (mac_address_is_zero(mac))
         return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "MAC %s is no address; a port needs a unicast one", text);
-    /* inherit: the broker compares it with the parent's. */
+                              "MAC %s is not an address; a port needs a unicast one", text);
+    /* With inherit the broker compares it with the parent's. */
     if (network->mac == MAC_POLICY_ANY || network->mac == MAC_POLICY_INHERIT)
         return TRUE;
     if (policy_mac_is_allowed(network, mac))
         return TRUE;
     ranges = format_allow_macs(network);
     return port_error_set(error, PORT_ERROR_MAC_NOT_ALLOWED,
-                          "MAC %s is not among those that network '%s' allows: %s", text,
-                          network->name, ranges);
+                          "network '%s' does not allow MAC %s, only %s", network->name, text,
+                          ranges);
 }
 
 static gboolean
@@ -193,8 +193,8 @@ check_mtu(const Network *network, guint32 mtu, GError **error)
                               NETWORK_MTU_MIN, NETWORK_MTU_MAX, mtu);
     if (network->mtu > 0 && mtu > network->mtu)
         return port_error_set(error, PORT_ERROR_MTU_TOO_LARGE,
-                              "MTU %u is above %u, which network '%s' sets (MTU=)", mtu,
-                              network->mtu, network->name);
+                              "MTU %u is above %u, the MTU= of network '%s'", mtu, network->mtu,
+                              network->name);
     return TRUE;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who may have what on a network: pure decisions over what is handed in. */
+/* Who may have what on a network: pure decisions on the arguments. */
 #pragma once
 
 #include "caller.h"
@@ -13,17 +13,15 @@ gboolean policy_may_use(const Network *network, const Caller *caller);
 
 /*
  * Checks a request's values against the network: names, queues, vhost, MAC, MTU. *ret_queues and
- * *ret_vhost are what the port will have. Limits and the parent's state are not looked at here, nor
- * is a MAC on a network with Mac=inherit: only the broker knows the parent's.
+ * *ret_vhost are what the port will have. Limits and the parent's state are not checked here, and
+ * neither is a MAC on a network with Mac=inherit: only the broker knows the parent's.
  *
- * vhost: the stricter of network and request wins (require over auto, off over auto); off against
- * require is refused, as VHOST_UNAVAILABLE when the network is the one that says off.
- * MTU: the network's MTU= is also the most that a caller may ask for (MTU_TOO_LARGE).
- * The interface's name: only root may choose any (ACCESS_DENIED), see interface_name_is_users().
- * The holder: without descriptors it cannot be the descriptors.
- * The guard: see policy_check_guard().
- * A name of an id's shape is refused, so that it cannot be taken for another port. The guest's name
- * is any text of one line.
+ * vhost: the stricter of network and request wins (require over auto, off over auto); off and
+ * require together are refused, with VHOST_UNAVAILABLE if the network has off. MTU: the network's
+ * MTU= is also the limit for callers (MTU_TOO_LARGE). The interface's name: only root may choose
+ * freely (ACCESS_DENIED), see interface_name_is_users(). The holder: without descriptors it cannot
+ * be the descriptors. The guard: see policy_check_guard(). A name of an id's shape is refused, so
+ * that it cannot be taken for another port. The guest's name is any text of one line.
  */
 gboolean policy_check_request(const Network *network, const Caller *caller,
                               const PortRequest *request, guint *ret_queues, VhostPolicy *ret_vhost,
@@ -34,22 +32,22 @@ gboolean policy_check_request(const Network *network, const Caller *caller,
 gboolean policy_check_guard(const Network *network, const Caller *caller, const GuardOwn *own,
                             GError **error);
 
-/* Whether vhost-net goes with the queues of a port whose caller has asked for this. */
+/* The vhost policy of a port, from the network and the caller's request. */
 VhostPolicy policy_vhost(const Network *network, VhostPolicy asked);
 
 gboolean policy_mac_is_allowed(const Network *network, const MacAddress *mac); /* by AllowMacs= */
 
-/* The name that a port without a name of its own goes by: its guest's, if that can be a port's
- * name; else NULL. Borrowed from the request. */
+/* The port's name: the request's, or else the guest's if that is a valid port name; else NULL.
+ * Borrowed from the request. */
 const char *policy_port_name(const PortRequest *request);
 
-/* Says whether a MAC is taken on the parent that is being decided about. */
+/* Whether a MAC is taken on the parent in question. */
 typedef gboolean (*PolicyMacTaken)(const MacAddress *mac, gpointer user_data);
 
 /* What a generated MAC derives from, besides the network: the port's name, or without one (NULL)
- * who asks and for which guest. All borrowed. */
+ * the user and the guest. All borrowed. */
 typedef struct MacOrigin {
-    const char *seed; /* the machine's own text, so that two hosts do not generate the same */
+    const char *seed; /* specific to the machine, so that two hosts do not generate the same MACs */
     const char *name;
     uid_t uid;
     const char *guest_name; /* NULL: "" */
@@ -58,7 +56,7 @@ typedef struct MacOrigin {
 /*
  * The MAC of a generated port: stable for the same origin and network, within the network's first
  * AllowMacs range (or any in 52:54:00:…), unicast, and not taken; further candidates are as stable
- * as the first. FALSE when the whole range is taken (PORT_ERROR_MAC_CONFLICT).
+ * as the first. FALSE if the whole range is taken (PORT_ERROR_MAC_CONFLICT).
  */
 gboolean policy_generate_mac(const Network *network, const MacOrigin *origin, PolicyMacTaken taken,
                              gpointer user_data, MacAddress *ret_mac, GError **error);

@@ -4,21 +4,22 @@
 #include <glib.h>
 
 /*
- * Why a request was refused. Each code has exactly one error in org.macvtapd.Ports
- * (src/api/api-error.c has the table); the message is for people and names the cause.
+ * Why a request was refused. Each code has exactly one error in org.macvtapd.Ports (see the table
+ * in src/api/api-error.c); the message is for people and names the cause.
  */
 #define PORT_ERROR (port_error_quark())
 GQuark port_error_quark(void);
 
 typedef enum PortError {
-    PORT_ERROR_INVALID_REQUEST, /* a value that no network would take: queues 0, a multicast MAC… */
-    PORT_ERROR_NETWORK_NOT_FOUND, /* also for a network that the caller may not know of */
+    PORT_ERROR_INVALID_REQUEST,   /* a value that is invalid on every network: queues 0, a multicast
+                                     MAC… */
+    PORT_ERROR_NETWORK_NOT_FOUND, /* also for a network that is hidden from the caller */
     PORT_ERROR_NETWORK_INVALID,   /* its file has an error, which the message quotes */
     PORT_ERROR_ACCESS_DENIED,     /* the caller may not do this */
     PORT_ERROR_LIMIT_REACHED,     /* MaxPorts, MaxPortsPerUser or the daemon's own limits */
     PORT_ERROR_PORT_NOT_FOUND,
     PORT_ERROR_PARENT_NOT_FOUND,
-    PORT_ERROR_PARENT_UNUSABLE, /* down, a bridge port, a macvtap itself, not Ethernet… */
+    PORT_ERROR_PARENT_UNUSABLE, /* down, a bridge port, itself a macvtap, not Ethernet… */
     PORT_ERROR_PARENT_BUSY,     /* passthru: another device has it */
     PORT_ERROR_NAME_TAKEN,      /* port name or interface name */
     PORT_ERROR_MAC_CONFLICT,    /* duplicate, or the parent's own */
@@ -26,7 +27,7 @@ typedef enum PortError {
     PORT_ERROR_MTU_TOO_LARGE,   /* above the parent's */
     PORT_ERROR_HOLDER_INVALID,  /* no such process, or not the caller's */
     PORT_ERROR_VHOST_UNAVAILABLE,
-    PORT_ERROR_DEVICE_GONE, /* the port's device was removed behind our back */
+    PORT_ERROR_DEVICE_GONE, /* another program removed the port's device */
     PORT_ERROR_SYSTEM,      /* a system call failed; the message says which and why */
 } PortError;
 #define PORT_ERROR_COUNT (PORT_ERROR_SYSTEM + 1)

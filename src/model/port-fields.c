@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* Where a field lies in each structure; further arguments: the rest of its FieldPlace. */
+/* A field's place in each structure; further arguments: the rest of its FieldPlace. */
 #define IN_PORT(Type, member, ...) .object = FIELD_AT(Port, Type, member, __VA_ARGS__)
 #define IN_REQUEST(Type, member, ...) .request = FIELD_AT(PortRequest, Type, member, __VA_ARGS__)
 #define IN_CHANGE(Type, member, ...) .change = FIELD_AT(PortChange, Type, member, __VA_ARGS__)
@@ -27,7 +27,7 @@ check_id(const char *text, GError **error)
     return port_id_is_valid(text);
 }
 
-/* Of a request, policy_check_request() checks the name: a port's may also be its id. */
+/* policy_check_request() checks the name in a request; the name of a port may also be its ID. */
 static gboolean
 check_name(const char *text, GError **error)
 {
@@ -46,8 +46,8 @@ check_vlan(const char *text, GError **error)
     return network_vlan_is_valid(text);
 }
 
-/* Whether a terminal or a log would begin a new line at the character, or do something else with it
- * than show it. */
+/* Whether a terminal or a log would start a new line at the character, or do anything else than
+ * display it. */
 static gboolean
 is_control(gunichar character)
 {
@@ -63,13 +63,14 @@ check_description(const char *text, GError **error)
     gsize length = strlen(text);
 
     if (length > PORT_DESCRIPTION_MAX)
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "a description has at most %d bytes, not %" G_GSIZE_FORMAT,
-                              PORT_DESCRIPTION_MAX, length);
+        return port_error_set(
+            error, PORT_ERROR_INVALID_REQUEST,
+            "a description must not exceed %d bytes; this one has %" G_GSIZE_FORMAT,
+            PORT_DESCRIPTION_MAX, length);
     for (const char *c = text; *c; c = g_utf8_next_char(c)) {
         if (is_control(g_utf8_get_char(c)))
             return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                                  "a description is one line without control characters");
+                                  "a description must be one line without control characters");
     }
     return TRUE;
 }
@@ -95,7 +96,7 @@ static const Field holder_fields[] = {
     {NULL},
 };
 
-/* The last user and group ID mean "none" to chown(2). */
+/* chown(2) takes the last user and group ID to mean "none". */
 #define ID_MAX (G_MAXUINT32 - 1)
 
 static const Field node_fields[] = {
@@ -107,14 +108,14 @@ static const Field node_fields[] = {
     {NULL},
 };
 
-/* Where a device is that was moved into another network namespace. */
+/* The place of a device that was moved into another network namespace. */
 static const Field moved_fields[] = {
     {"netns", FIELD_RECORD | FIELD_MANDATORY, IN_PORT(INT, moved_netns)},
     {"index", FIELD_RECORD | FIELD_MANDATORY, IN_PORT(INT, moved_index, .min = 1, .max = G_MAXINT)},
     {NULL},
 };
 
-/* What a port follows of its network, and what it does not: see Port. */
+/* Which settings of its network the port follows: see Port. */
 static const Field asked_fields[] = {
     {"mtu", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(UINT, asked_mtu)},
     {"vhost", FIELD_RECORD | FIELD_MANDATORY, IN_PORT(ENUM, asked_vhost),
@@ -172,7 +173,7 @@ static const Field seen_fields[] = {
 };
 
 static const char *const up_and_down[] = {"down", "up"};
-static const char *const in_force_or_removed[] = {"", "removed; the port stays as it is"};
+static const char *const in_force_or_removed[] = {"", "removed; the port keeps its settings"};
 static const char *const elsewhere[] = {"", "on another host (migration)"};
 
 const Field port_fields[] = {
@@ -245,8 +246,9 @@ const Field port_fields[] = {
     {"carrier", FIELD_REPLY, IN_PORT(BOOLEAN, carrier), .label = "carrier"},
     {"incoming", FIELD_REPLY, IN_PORT(BOOLEAN, incoming), IN_REQUEST(BOOLEAN, incoming),
      .label = "guest", .truths = elsewhere, .option = "incoming",
-     .help = "The guest comes by migration from another host"},
-    /* In a record it is there when the guest is elsewhere, and says what the device had sent. */
+     .help = "The guest is migrating in from another host"},
+    /* A record has it if the guest is elsewhere; its value is the number of frames the device had
+       sent. */
     {"incoming", FIELD_RECORD | FIELD_OPTIONAL,
      IN_PORT(UINT64, sent_before, .given = offsetof(Port, incoming))},
     {"vlan", EVERYWHERE | FIELD_OPTIONAL, IN_PORT(TEXT, vlan, .check = check_vlan),

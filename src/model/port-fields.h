@@ -5,5 +5,5 @@
 
 #include "field.h"
 
-/* In the order in which people see them; ends with a row without name. */
+/* In the order of display; ends with a row without a name. */
 extern const Field port_fields[];

@@ -4,7 +4,7 @@
 #include <string.h>
 
 struct PortTable {
-    GQueue *ports;     /* of Port, owned, in the order of making */
+    GQueue *ports;     /* of Port, owned, in the order of creation */
     GHashTable *by_id; /* each: text -> its link in ports */
     GHashTable *by_name;
     GHashTable *by_interface;
@@ -18,7 +18,7 @@ mac_hash(gconstpointer key)
 {
     guint32 low;
 
-    /* Of the six octets the last four differ, where any do. */
+    /* MACs differ in the last four of their six octets, if at all. */
     memcpy(&low, ((const MacAddress *)key)->octets + 2, sizeof(low));
     return low;
 }
@@ -80,7 +80,8 @@ port_table_has_namesake(const PortTable *table, const Port *port)
            g_hash_table_contains(table->by_index, GINT_TO_POINTER(port->interface_index));
 }
 
-/* A list's key is its first port's MAC, so the list goes in anew when that port changes. */
+/* The key of a list is its first port's MAC, so the list is inserted again when that port changes.
+ */
 static void
 add_mac(PortTable *table, Port *port)
 {

@@ -28,52 +28,54 @@ typedef struct SeenAddress {
 } SeenAddress;
 
 typedef enum PortState {
-    PORT_STATE_CREATING, /* only in records: a crash came before the device was whole */
+    PORT_STATE_CREATING, /* only in records: a crash interrupted the creation */
     PORT_STATE_ACTIVE,
     PORT_STATE_PARENT_GONE, /* the parent was removed, and the kernel removed the device with it */
-    PORT_STATE_DEVICE_GONE, /* somebody else removed the device */
+    PORT_STATE_DEVICE_GONE, /* another program removed the device */
 } PortState;
 #define PORT_STATE_COUNT (PORT_STATE_DEVICE_GONE + 1)
 
 const char *port_state_name(PortState state);
 
-/* One port, as its record keeps it and as the API shows it. */
+/* One port, as in its record and in the API. */
 typedef struct Port {
-    char *id;         /* ours: "p" and 12 hex digits; never used again */
-    char *name;       /* the caller's, or the id */
+    char *id;         /* "p" and 12 random hex digits; never reused */
+    char *name;       /* the caller's, or the ID */
     char *network;    /* the network's name, or an ad-hoc network's text */
-    char *parent;     /* its name as we last saw it: which link it is, the index tells */
-    int parent_index; /* 0: there was no such link when it was looked for */
-    char *trunk;      /* VLAN=: the interface that the VLAN device parent lies on; else NULL */
-    int trunk_index;  /* as parent_index; 0 without trunk */
+    char *parent;     /* its last known name; the index identifies the link */
+    int parent_index; /* 0: the link was missing at the last check */
+    char *trunk;      /* VLAN=: the interface below the VLAN device parent; else NULL */
+    int trunk_index;  /* like parent_index; 0 without trunk */
     char *vlan;       /* VLAN=: "100" or "200.100"; else NULL */
     MacvtapMode mode;
-    char *description; /* its owner's words; NULL or "": none */
+    char *description; /* by its owner; NULL or "": none */
     gboolean nopromisc;
     char interface_name[INTERFACE_NAME_MAX + 1];
-    int interface_index; /* in the daemon's network namespace; chosen before the device is made */
+    int interface_index; /* in the daemon's network namespace; chosen before the device is created
+                          */
     MacAddress mac;
-    MacPolicy mac_policy; /* the network's when the port was made */
-    guint32 mtu;          /* bytes; what the device has */
-    guint32 wanted_mtu;   /* what it has as soon as its parent's allows it; 0: mtu */
-    /* What its caller asked for of what its network sets too; a port of an earlier daemon does not
-     * tell. */
+    MacPolicy mac_policy; /* the network's when the port was created */
+    guint32 mtu;          /* bytes; the device's */
+    guint32 wanted_mtu;   /* the MTU it gets once its parent's allows it; 0: mtu */
+    /* What its caller asked for among the network's settings; unknown for a port of an earlier
+     * daemon. */
     gboolean has_asked;
     guint32 asked_mtu;       /* 0: nothing */
     VhostPolicy asked_vhost; /* auto: nothing */
-    guint32 network_mtu;     /* the network's MTU= that wanted_mtu came of */
-    guint queues;            /* that may be opened, 1 to 256 */
+    guint32 network_mtu;     /* the network's MTU= that wanted_mtu is from */
+    guint queues;            /* how many may be opened, 1 to 256 */
     VhostPolicy vhost;
     Holder holder;
-    uid_t owner;             /* who asked for it, */
-    gboolean from_container; /* and over the container socket */
-    GArray *sources;   /* of MacAddress: the port's own list in source mode; NULL: its network's */
-    gboolean has_node; /* /dev/tap<interface_index> is kept for who opens the device by path: */
+    uid_t owner;             /* the user who asked for it, */
+    gboolean from_container; /* and whether over the container socket */
+    GArray *sources; /* of MacAddress: the port's own list in source mode; NULL: its network's */
+    gboolean
+        has_node; /* /dev/tap<interface_index> exists for a user who opens the device by path: */
     uid_t node_owner;
     gid_t node_group;
-    guint64 node_made;   /* the node's device number if it is of our making; 0: the kernel's */
+    guint64 node_made;   /* the node's device number if macvtapd created it; 0: the kernel did */
     gboolean incoming;   /* bridge mode: the guest is elsewhere (see src/features/migration.c), */
-    guint64 sent_before; /* and the device had sent so many frames when that began */
+    guint64 sent_before; /* and the device had sent this many frames at that time */
     /* What its guest may send. A port that was made before there was a guard has none: */
     gboolean has_guard;
     GuardSettings guard; /* what is in force, */
@@ -81,26 +83,26 @@ typedef struct Port {
     gboolean is_moved;   /* the device is in the network namespace that has this number here, */
     int moved_netns, moved_index; /* and has this ifindex there */
 
-    /* What is seen now; not part of the record. */
+    /* The present state; not part of the record. */
     PortState state;
-    guint open_queues; /* whose descriptors somebody has; libvirt's, opened by path, do not count */
-    gboolean is_ending; /* its removal is under way: to callers it is no port any more */
+    guint open_queues;  /* queues with open descriptors; libvirt's, opened by path, do not count */
+    gboolean is_ending; /* its removal is under way: callers no longer see it */
     gboolean link_up;   /* the device is set up (IFF_UP) */
-    gboolean is_new;    /* the events of its making are still to come */
-    gboolean carrier;   /* of the device, which is its parent's */
-    guint told_state;   /* IF_OPER_* + 1 in the last event of the device; 0: there was none yet */
-    int bond_index;     /* the bond that parent is or lies on; 0: none */
+    gboolean is_new;    /* the events of its creation have not arrived yet */
+    gboolean carrier;   /* the device's, which follows its parent's */
+    guint told_state;   /* IF_OPER_* + 1 in the last event of the device; 0: no event yet */
+    int bond_index;     /* the bond that is parent or below it; 0: none */
     char active_slave[INTERFACE_NAME_MAX + 1]; /* of that bond; "": none, or a mode without one */
     guint32 parent_mtu;                        /* bytes; 0: not seen yet */
-    gboolean mtu_by_network; /* it is to be another because of the network's MTU=, */
-    gboolean is_mtu_told;    /* and the log has said what it has become */
-    guint mac_changes;       /* how often the MAC was changed that the port must have */
-    char *problem; /* what is wrong with the device and could not be repaired; NULL: nothing */
-    gboolean is_unsaved;      /* the record could not be written */
+    gboolean mtu_by_network;                   /* it must change because of the network's MTU=, */
+    gboolean is_mtu_told;                      /* and the log has the new value */
+    guint mac_changes;   /* how often the guest's MAC was changed and restored */
+    char *problem;       /* what is wrong with the device and cannot be repaired; NULL: nothing */
+    gboolean is_unsaved; /* the record could not be written */
     gboolean all_multicast;   /* the device's IFF_ALLMULTI */
-    gboolean network_removed; /* there is no network of this name any more */
-    GStrv outdated;           /* keys of its network whose values it does not have; NULL: none */
-    /* The host was seen to have an address on the device. */
+    gboolean network_removed; /* its network was removed */
+    GStrv outdated;           /* keys of its network whose values it has not taken; NULL: none */
+    /* The host has an address on the device. */
     gboolean has_host_address;
     guint guard_losses; /* how often its guard was taken away, and put back */
     /* As of the last look (broker_observe_frames()). */
@@ -120,32 +122,33 @@ Port *port_copy(const Port *port);
 void port_free(Port *port);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Port, port_free)
 
-/* Takes a copy of problem, or NULL. TRUE: it is news. */
+/* Stores a copy of problem, or NULL. TRUE: it changed. */
 gboolean port_set_problem(Port *port, const char *problem);
 
-/* Whose limits a port counts for: its owner's. Root of a container has them like any other user,
- * and apart from the host's root: (uid_t)-1, which is nobody's. */
+/* The account whose limits a port counts against: its owner's. A container's root has limits like
+ * any other user, and separate from the host's root: (uid_t)-1, which is no user's. */
 uid_t port_account_of(uid_t owner, gboolean from_container);
 uid_t port_account(const Port *port);
 
 /* The path of the port's device node; free with g_free(). */
 char *port_node_path(const Port *port);
 
-/* Whether text has an id's shape; nothing else may become a record's file name. */
+/* Whether text looks like an ID; only such a text may become a record's file name. */
 gboolean port_id_is_valid(const char *text);
 
 /* The text for the device's ifalias: "macvtapd:ID". Free with g_free(). */
 char *port_alias(const Port *port);
 
-/* The id within such an alias (borrowed from it), or NULL when the alias is not ours. NULL also
- * for "macvtapd:" with anything but an id: whoever may set an alias could write it. */
+/* The ID in such an alias (borrowed from it), or NULL if the alias is not macvtapd's. Also NULL for
+ * "macvtapd:" followed by anything but an ID, as others can set aliases, too. */
 const char *port_alias_id(const char *alias);
 
-/* What a caller asks for. Zero and NULL mean "not given"; the strings are the request's own. */
+/* A caller's request. Zero and NULL mean "not given"; the request owns its strings. */
 typedef struct PortRequest {
     char *network;
     char *name;
-    char *guest_name; /* the guest's own name (QEMU's -name): what a port without name goes by */
+    char *
+        guest_name; /* the guest's own name (QEMU's -name): the name of a port that is given none */
     char *interface_name;
     char *description;
     gboolean has_mac;
@@ -158,25 +161,25 @@ typedef struct PortRequest {
     Holder holder;           /* process with pid 0: the caller itself */
     gboolean no_descriptors; /* make the device only */
     gboolean link_down;      /* leave the device down */
-    gboolean incoming;       /* the guest is to come by migration */
+    gboolean incoming;       /* the guest will migrate in */
     gboolean has_node;       /* see Port */
     uid_t node_owner;
     gid_t node_group;
     GuardOwn guard;
-    gboolean check_only; /* nothing is to be made: see broker_check_port() */
+    gboolean check_only; /* create nothing: see broker_check_port() */
 } PortRequest;
 
 void port_request_clear(PortRequest *request);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PortRequest, port_request_clear)
 
-/* What is to change of a port. */
+/* A change of a port. */
 typedef struct PortChange {
-    char *port;       /* its id, name or interface name; the change's own */
-    pid_t holder_pid; /* the process of the domain that holds it; 0: as it is */
-    GArray *sources;  /* of MacAddress: its own list in source mode; NULL: as it is */
+    char *port;       /* its ID, name or interface name; the change owns it */
+    pid_t holder_pid; /* the process of the domain that holds it; 0: no change */
+    GArray *sources;  /* of MacAddress: its own list in source mode; NULL: no change */
     gboolean has_link_up;
     gboolean link_up;
-    char *description; /* "": none; NULL: as it is */
+    char *description; /* "": none; NULL: no change */
     GuardOwn guard;    /* takes the place of all that it had of its own; not is_given: as it is */
 } PortChange;
 

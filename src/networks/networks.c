@@ -120,10 +120,10 @@ networks_load_devices(Networks *networks, const GArray *links, GError **error)
     return owned_load(networks->devices, links, error);
 }
 
-/* The parents of ports, once somebody asks for them. */
+/* The parents of ports, computed on demand. */
 typedef struct Needs {
     const PortTable *ports;
-    GHashTable *parents; /* set of ifindexes, or NULL */
+    GHashTable *parents; /* a set of ifindexes, or NULL */
 } Needs;
 
 static void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a living port does not have of its network as that is now. What it follows by itself is
- * changed by then: see src/broker/reload.c. */
+/* The settings of its network that an existing port has not taken. Those that a port follows were
+ * changed before: see src/broker/reload.c. */
 #include "networks-private.h"
 #include "parent.h"
 
@@ -18,8 +18,8 @@ differs_mode(Networks *networks, const Network *network, const Port *port)
     return network->mode != port->mode;
 }
 
-/* The parent may have been renamed, or be named in another way. While there is none by the names of
- * the file, nobody can tell. */
+/* The parent may have been renamed, or have an alternative name. While no link has any of the
+ * file's names, it is unknown. */
 static gboolean
 differs_parent(Networks *networks, const Network *network, const Port *port)
 {
@@ -58,7 +58,7 @@ differs_macs(Networks *networks, const Network *network, const Port *port)
            !policy_mac_is_allowed(network, &port->mac);
 }
 
-/* A passthru device that is up keeps what it has, see src/broker/device.c. */
+/* A passthru device that is up keeps its setting, see src/broker/device.c. */
 static gboolean
 differs_multicast(Networks *networks, const Network *network, const Port *port)
 {

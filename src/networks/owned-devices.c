@@ -2,20 +2,19 @@
 /*
  * Theory of operation
  *
- * The record of a device is written before the device is made, with the ifindex that it will have,
- * and removed after the device is. So after a crash a record may stand for no device, or for one
- * without its alias yet; a device with our alias and no record can only come from a lost state
- * folder. Devices that we did not make are used as they are and never touched: they have no record
- * and not our alias.
+ * The record of a device is written before the device is created, with its future ifindex, and
+ * removed after the device. So after a crash a record may have no device, or a device that does not
+ * have its alias yet; a device with our alias but no record means that the state folder was lost.
+ * Devices that we did not create are used as they are and never changed: they have neither a record
+ * nor our alias.
  *
- * A device may be renamed by others, and its old name be given to another. So a device is known by
- * its ifindex alone, and its record's file is called by that; the name in the record is the one
- * that it was made with. (Once the file was called by the name. Such records are read and stay what
- * they are.)
+ * Others may rename a device and reuse its old name. So only the ifindex identifies a device, and
+ * its record's file is named after it; the name in the record is the original one. (Earlier
+ * versions named the file after the device. Such records are still read, and kept.)
  *
- * The kernel removes with a device all that lies on it. So before we remove one we look at all
- * links: only devices of ours may be there. Nothing keeps somebody from adding one just then; the
- * kernel has no "remove if free".
+ * When a device is removed, the kernel also removes everything on top of it. So all links are
+ * checked before a removal: only our own devices may be there. Another program may still add one at
+ * that moment; the kernel has no "remove if unused".
  */
 #include "owned-devices.h"
 
@@ -166,7 +165,7 @@ parse_record(const OwnedKind *kind, const char *file, const char *text, gsize le
     return device;
 }
 
-/* *ret_device is NULL when the file is no record. FALSE: it could not be read now. */
+/* *ret_device is NULL if the file is not a record. FALSE: it cannot be read now. */
 static gboolean
 read_record(OwnedDevices *devices, const OwnedKind *kind, const char *file,
             OwnedDevice **ret_device, GError **error)
@@ -237,7 +236,7 @@ note_orphans(OwnedDevices *devices, const OwnedKind *kind, const GArray *links)
     }
 }
 
-/* Of one file of the folder: a record of a device that is there is taken, any other file goes. */
+/* Loads a file of the folder: keeps the record of an existing device, removes any other file. */
 static gboolean
 load_record(OwnedDevices *devices, const OwnedKind *kind, const char *file, const GArray *links,
             GError **error)
@@ -343,8 +342,8 @@ carries_another(OwnedDevices *devices, const OwnedDevice *device)
     return FALSE;
 }
 
-/* A link that the removal of device would take away, or a bridge that would lose it; or NULL.
- * Devices of ours are asked for themselves. */
+/* A link that would disappear with device, or a bridge that would lose it; or NULL. Our own devices
+ * do not count. */
 static const LinkInfo *
 find_user(const OwnedDevices *devices, const GArray *links, const LinkInfo *device)
 {
@@ -365,13 +364,13 @@ is_free(const OwnedDevices *devices, const GArray *links, OwnedDevice *device)
     const LinkInfo *user = link ? find_user(devices, links, link) : NULL;
 
     if (user && !device->is_in_use)
-        g_message("%s %s stays, though no port needs it: %s is on it", device->kind->title,
-                  link->name, user->name);
+        g_message("keeping unused %s %s: %s still uses it", device->kind->title, link->name,
+                  user->name);
     device->is_in_use = user != NULL;
     return !user;
 }
 
-/* A device that nothing needs and, with links, that nobody else uses; or NULL. */
+/* A device that nothing needs and, if links are given, that no other link uses; or NULL. */
 static OwnedDevice *
 find_unneeded(OwnedDevices *devices, const GArray *links, OwnedNeeded needed, gpointer user_data)
 {
@@ -406,7 +405,7 @@ remove_device(OwnedDevices *devices, const GArray *links, const OwnedDevice *dev
 gboolean
 owned_sweep(OwnedDevices *devices, OwnedNeeded needed, gpointer user_data, GError **error)
 {
-    /* What is on a device changes with each that is removed. */
+    /* Each removal changes what is on the other devices. */
     while (find_unneeded(devices, NULL, needed, user_data)) {
         g_autoptr(GArray) links = devices->kernel->ops->link_list(devices->kernel, error);
         OwnedDevice *device = links ? find_unneeded(devices, links, needed, user_data) : NULL;

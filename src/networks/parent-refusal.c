@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Why the kernel refuses to make a port on its parent, in the user's words, and whether it will. */
+/* Why the kernel refuses to create a port on a parent, in the user's words, and whether it will. */
 #include "networks-private.h"
 #include "parent.h"
 
@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-/* What the kernel's EINVAL means: what is seen to be in the way, or it is where we cannot see. */
+/* Explains the kernel's EINVAL: by a visible conflict, or else by one in another namespace. */
 static void
 explain_invalid(Networks *networks, const LinkInfo *parent, const Port *port, GError **error)
 {
@@ -23,8 +23,8 @@ explain_invalid(Networks *networks, const LinkInfo *parent, const Port *port, GE
                        now.name, now.mtu);
     else if (port->mode == MACVTAP_MODE_PASSTHRU)
         port_error_set(error, PORT_ERROR_PARENT_BUSY,
-                       "passthru needs %s for itself, and a macvlan or macvtap in another network"
-                       " namespace (a container's) is on it",
+                       "passthru needs %s to itself, but a macvlan or macvtap in another network "
+                       "namespace (a container's) is on it",
                        parent->name);
     else
         port_error_set(error, PORT_ERROR_PARENT_BUSY,
@@ -41,8 +41,8 @@ explain_address(Networks *networks, const LinkInfo *parent, const Port *port, GE
 
     mac_address_format(&port->mac, text);
     if (parent_find_child(networks, parent, port->interface_index, &port->mac, &child))
-        port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s is %s's on %s", text, child.name,
-                       parent->name);
+        port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s belongs to %s on %s", text,
+                       child.name, parent->name);
     else
         port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s is already in use on %s", text,
                        parent->name);
@@ -58,7 +58,7 @@ parent_explain(Networks *networks, const LinkInfo *parent, const Port *port, GEr
     } else if (error_is_errno(cause, EADDRINUSE)) {
         explain_address(networks, parent, port, error);
     } else if (error_is_errno(cause, ENODEV)) {
-        port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "interface %s has just been removed",
+        port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "interface %s was just removed",
                        parent->name);
     } else if (error_is_errno(cause, EBUSY)) {
         port_error_set(error, PORT_ERROR_PARENT_BUSY,
@@ -67,8 +67,9 @@ parent_explain(Networks *networks, const LinkInfo *parent, const Port *port, GEr
     } else if (error_is_errno(cause, EINVAL)) {
         explain_invalid(networks, parent, port, error);
     } else if (error_is_errno(cause, ENOPKG)) {
-        port_error_set(error, PORT_ERROR_SYSTEM,
-                       "this kernel has no macvtap module: see that `modprobe macvtap` succeeds");
+        port_error_set(
+            error, PORT_ERROR_SYSTEM,
+            "this kernel has no macvtap module: make sure that 'modprobe macvtap' succeeds");
     } else {
         port_error_set(error, PORT_ERROR_SYSTEM, "cannot create a macvtap on %s: %s", parent->name,
                        cause->message);

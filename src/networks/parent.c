@@ -10,8 +10,8 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 
-/* The kind of the datapath's device and of a bridge's internal interfaces, and the name that
- * ovs-vswitchd gives the former. */
+/* The kind of the datapath's device and of a bridge's internal interfaces, and the datapath
+ * device's name in ovs-vswitchd. */
 #define OPEN_VSWITCH "openvswitch"
 #define OVS_SYSTEM "ovs-system"
 
@@ -26,8 +26,8 @@ link_name(Networks *networks, int index)
     return g_strdup_printf("interface %d", index);
 }
 
-/* The one interface of Open vSwitch that is a bridge's own, if there is but one. The kernel does
- * not tell which bridge a NIC belongs to: all have the same master. */
+/* The internal interface of an Open vSwitch bridge, if there is only one. The kernel does not show
+ * which bridge a NIC belongs to: all have the same master. */
 static gboolean
 find_switch_interface(Networks *networks, LinkInfo *ret_link)
 {
@@ -45,7 +45,7 @@ find_switch_interface(Networks *networks, LinkInfo *ret_link)
     return n_found == 1;
 }
 
-/* what: how the link stands to Open vSwitch. */
+/* what: the link's relation to Open vSwitch. */
 static gboolean
 refuse_switched(Networks *networks, const LinkInfo *link, const char *what, GError **error)
 {
@@ -55,10 +55,10 @@ refuse_switched(Networks *networks, const LinkInfo *link, const char *what, GErr
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
                               "%s %s; use %s, an internal interface of its bridge, as the parent",
                               link->name, what, inner.name);
-    return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
-                          "%s %s; use an internal interface of its bridge as the parent (there is"
-                          " one with the bridge's name)",
-                          link->name, what);
+    return port_error_set(
+        error, PORT_ERROR_PARENT_UNUSABLE,
+        "%s %s; use an internal interface of its bridge as the parent (one has the bridge's name)",
+        link->name, what);
 }
 
 static gboolean
@@ -91,19 +91,20 @@ refuse_macvtap(Networks *networks, const LinkInfo *link, GError **error)
     LinkInfo lower;
 
     if (networks->kernel->ops->link_by_index(networks->kernel, link->lower_index, &lower, NULL))
-        return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
-                              "%s is a macvtap itself; use %s, which it lies on, as the parent",
-                              link->name, lower.name);
-    return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
-                          "%s is a macvtap itself, and what it lies on is in another network"
-                          " namespace",
-                          link->name);
+        return port_error_set(
+            error, PORT_ERROR_PARENT_UNUSABLE,
+            "%s is a macvtap itself; use %s, the interface below it, as the parent", link->name,
+            lower.name);
+    return port_error_set(
+        error, PORT_ERROR_PARENT_UNUSABLE,
+        "%s is a macvtap itself, and the interface below it is in another network namespace",
+        link->name);
 }
 
 /*
- * The kernel puts a macvtap that is made on a macvlan beside it, on the link below
- * (macvlan_common_newlink()). So that is the parent; but where it is in another network namespace,
- * as a container's is, the macvlan stands for it.
+ * The kernel puts a macvtap that is created on a macvlan beside it, on the link below
+ * (macvlan_common_newlink()). So that link is the parent; but if it is in another network
+ * namespace, as in a container, the macvlan stands in for it.
  */
 static gboolean
 find_below_macvlan(Networks *networks, LinkInfo *link, GError **error)
@@ -115,21 +116,21 @@ find_below_macvlan(Networks *networks, LinkInfo *link, GError **error)
     if (!g_str_equal(link->kind, "macvlan"))
         return refuse_macvtap(networks, link, error);
     if (link->mode == MACVTAP_MODE_PASSTHRU)
-        return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
-                              "%s is a macvlan in passthru mode, which shares what it lies on with"
-                              " no port",
-                              link->name);
+        return port_error_set(
+            error, PORT_ERROR_PARENT_UNUSABLE,
+            "%s is a macvlan in passthru mode, which has the interface below to itself",
+            link->name);
     if (link->lower_index == 0)
         return TRUE;
     if (!networks->kernel->ops->link_by_index(networks->kernel, link->lower_index, &lower, NULL))
-        return port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "%s has just been removed",
+        return port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "%s was just removed",
                               link->name);
     *link = lower;
     return TRUE;
 }
 
-/* A macvlan takes from the wire what is for its own MAC, tagged or not: a port on a VLAN device
- * above it, with a MAC of its own, would hear nothing. */
+/* A macvlan receives frames for its own MAC only, tagged or not: a port with its own MAC on a VLAN
+ * device above it would receive nothing. */
 static gboolean
 check_below_vlan(Networks *networks, const LinkInfo *link, GError **error)
 {
@@ -143,11 +144,11 @@ check_below_vlan(Networks *networks, const LinkInfo *link, GError **error)
     return lower.index == link->index || !g_str_equal(lower.kind, "macvlan") ||
            lower.mode == MACVTAP_MODE_PASSTHRU ||
            port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
-                          "%s lies on macvlan %s, which takes frames for its own MAC only",
+                          "%s is on macvlan %s, which receives frames for its own MAC only",
                           link->name, lower.name);
 }
 
-/* Whether macvtaps, or a VLAN device that carries them, can be made on link. */
+/* Whether macvtaps, or a VLAN device for them, can be created on link. */
 static gboolean
 check_link(Networks *networks, const LinkInfo *link, GError **error)
 {
@@ -160,11 +161,10 @@ check_link(Networks *networks, const LinkInfo *link, GError **error)
     if (link->master_index != 0 && !g_str_equal(link->master_kind, "vrf"))
         return refuse_slave(networks, link, error);
     if (networks->kernel->ops->link_is_wireless(networks->kernel, link))
-        return port_error_set(
-            error, PORT_ERROR_PARENT_UNUSABLE,
-            "%s is a Wi-Fi interface: 802.11 takes frames from its own MAC only, so no mode of"
-            " macvtap works on it, passthru included",
-            link->name);
+        return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
+                              "%s is a Wi-Fi interface: 802.11 accepts frames from its own MAC "
+                              "only, so no mode of macvtap works on it, not even passthru",
+                              link->name);
     if (!(link->flags & IFF_UP))
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE, "parent %s is down", link->name);
     if (g_str_equal(link->kind, "bond") && !link->carrier && !has_slave(networks, link))
@@ -173,12 +173,12 @@ check_link(Networks *networks, const LinkInfo *link, GError **error)
     return check_below_vlan(networks, link, error);
 }
 
-/* What is known of a parent while ours on it are counted. */
+/* Collects facts about a parent while its ports are counted. */
 typedef struct Load {
     int index;
     const char *but;      /* a network whose ports do not count, or NULL */
-    guint n_ports;        /* on it, or on a VLAN of it */
-    const Port *passthru; /* the port that has it for itself */
+    guint n_ports;        /* on it, or on one of its VLANs */
+    const Port *passthru; /* the port that has it to itself */
     const Port *any;
 } Load;
 
@@ -231,7 +231,7 @@ parent_check_child(const LinkInfo *parent, const LinkInfo *child, MacvtapMode mo
                               child->name, parent->name);
     return mode != MACVTAP_MODE_PASSTHRU ||
            port_error_set(error, PORT_ERROR_PARENT_BUSY,
-                          "passthru needs %s for itself, and %s %s is on it", parent->name,
+                          "passthru needs %s to itself, but %s %s is on it", parent->name,
                           child->kind, child->name);
 }
 
@@ -248,11 +248,11 @@ check_ports(Networks *networks, const Network *network, const LinkInfo *device, 
                               load.passthru->name, device->name);
     return network->mode != MACVTAP_MODE_PASSTHRU || !load.any ||
            port_error_set(error, PORT_ERROR_PARENT_BUSY,
-                          "passthru needs %s for itself, and port %s is on it", device->name,
+                          "passthru needs %s to itself, but port %s is on it", device->name,
                           load.any->name);
 }
 
-/* Whether the device still takes a port in the network's mode. */
+/* Whether the device can have a port in the network's mode. */
 static gboolean
 check_free(Networks *networks, const Network *network, const LinkInfo *device, GError **error)
 {
@@ -260,13 +260,14 @@ check_free(Networks *networks, const Network *network, const LinkInfo *device, G
 
     if (!check_ports(networks, network, device, NULL, error))
         return FALSE;
-    /* Somebody else's: the kernel would refuse it, but a pool has other members to try. */
+    /* Another program's device: the kernel would refuse the port, but a pool has other members to
+     * try. */
     return network->mode != MACVTAP_MODE_PASSTHRU ||
            !parent_find_child(networks, device, 0, NULL, &child) ||
            parent_check_child(device, &child, network->mode, error);
 }
 
-/* What the network wants that a macvlan which stands for its parent cannot give. */
+/* Settings of the network that do not work on a macvlan that stands in for the parent. */
 static gboolean
 check_macvlan(const Network *network, const LinkInfo *link, GError **error)
 {
@@ -274,18 +275,18 @@ check_macvlan(const Network *network, const LinkInfo *link, GError **error)
         return TRUE;
     if (network->guest_vlans[0])
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
-                              "GuestVLANs= cannot be had on %s: it is a macvlan, whose interface"
-                              " below is in another network namespace: name the tags there",
+                              "GuestVLANs= does not work on %s, a macvlan whose lower interface is "
+                              "in another network namespace: create the VLAN devices there",
                               link->name);
     if (network->mode == MACVTAP_MODE_PASSTHRU)
         return port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
-                              "passthru needs an interface for itself, and %s is a macvlan, which"
-                              " shares one in another network namespace",
+                              "passthru needs an interface to itself, but %s is a macvlan, which "
+                              "shares one in another network namespace",
                               link->name);
     return !network->vlan ||
            port_error_set(error, PORT_ERROR_PARENT_UNUSABLE,
-                          "VLAN=%s cannot be made on %s: it is a macvlan, which takes frames for"
-                          " its own MAC only; let the macvlan be one of a VLAN device",
+                          "VLAN=%s does not work on %s, a macvlan, which receives frames for its "
+                          "own MAC only: create the macvlan on a VLAN device",
                           network->vlan, link->name);
 }
 
@@ -306,10 +307,10 @@ look_up(Networks *networks, const char *name, LookUp how, LinkInfo *ret_link, GE
         return TRUE;
     if (error_is_errno(cause, ENODEV))
         return port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "there is no interface %s", name);
-    return port_error_set(error, PORT_ERROR_SYSTEM, "cannot look at %s: %s", name, cause->message);
+    return port_error_set(error, PORT_ERROR_SYSTEM, "cannot look up %s: %s", name, cause->message);
 }
 
-/* The parent that a member of the network's pool names. */
+/* The parent named by a member of the network's pool. */
 static gboolean
 find_parent(Networks *networks, const Network *network, const char *name, LookUp how,
             LinkInfo *ret_link, GError **error)
@@ -326,13 +327,13 @@ parent_look_up(Networks *networks, const char *name, LinkInfo *ret_link)
            find_below_macvlan(networks, ret_link, NULL);
 }
 
-/* One member of the network's pool that could be had. */
+/* A usable member of the network's pool. */
 typedef struct Candidate {
     LinkInfo link;
     guint n_ports;
 } Candidate;
 
-/* With carrier before without, then the least loaded; the order in the file decides the rest. */
+/* Members with carrier first, then the least loaded; ties are broken by the order in the file. */
 static gint
 compare_candidates(gconstpointer a, gconstpointer b)
 {
@@ -343,7 +344,7 @@ compare_candidates(gconstpointer a, gconstpointer b)
     return (gint)p->n_ports - (gint)q->n_ports;
 }
 
-/* Takes the error of one member; the first decides the code, the message names them all. */
+/* Adds a member's error; the first decides the code, the message names them all. */
 static void
 add_problem(GError **all, GError *problem)
 {
@@ -407,7 +408,7 @@ list_candidates(Networks *networks, const Network *network, LookUp how, GError *
     return candidates;
 }
 
-/* As take_device(). */
+/* Like take_device(). */
 static gboolean
 look_at_device(Networks *networks, const Network *network, const LinkInfo *link,
                LinkInfo *ret_parent, GError **error)
@@ -484,7 +485,7 @@ parent_bond(Networks *networks, const LinkInfo *parent, char *active_slave, gsiz
 {
     LinkInfo bond = *parent, slave;
 
-    /* A VLAN device, or one on another, lies on what its lower link is. */
+    /* A VLAN device, or one on another, depends on its lowest link. */
     while (g_str_equal(bond.kind, "vlan") && bond.lower_index != 0) {
         if (!networks->kernel->ops->link_by_index(networks->kernel, bond.lower_index, &bond, NULL))
             return 0;
@@ -535,10 +536,10 @@ parent_check_mac(Networks *networks, const LinkInfo *parent, const MacAddress *m
 
     mac_address_format(mac, text);
     if (mac_address_equal(&parent->mac, mac))
-        return port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s is the parent %s's own", text,
-                              parent->name);
+        return port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s is the parent's own (%s)",
+                              text, parent->name);
     if (port)
-        return port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s is port %s's on %s", text,
-                              port->name, parent->name);
+        return port_error_set(error, PORT_ERROR_MAC_CONFLICT, "MAC %s belongs to port %s on %s",
+                              text, port->name, parent->name);
     return TRUE;
 }

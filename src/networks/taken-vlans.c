@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Networks on one trunk that take each other's frames: the kernel gives a VLAN device the frames
- * with its tag before any macvtap on the trunk sees them. Whether another network makes the device
- * (VLAN=) or has it as its parent is the same to the guests on the trunk.
+ * with its tag before any macvtap on the trunk sees them. For the guests on the trunk it makes no
+ * difference whether another network creates the device (VLAN=) or has it as its parent.
  */
 #include "networks-private.h"
 
 #include <string.h>
 
-/* Where network's parents are, other's VLAN device can be: returns the network's name for the
+/* Whether other's VLAN device may be on a parent of network: returns the network's name for the
  * trunk, or NULL. */
 static const char *
 find_trunk_of_vlan(Networks *networks, const Network *network, const Network *other)
@@ -25,7 +25,7 @@ find_trunk_of_vlan(Networks *networks, const Network *network, const Network *ot
     return NULL;
 }
 
-/* The same of a VLAN device that is other's parent itself. */
+/* The same for a VLAN device that is itself a parent of other. */
 static const char *
 find_trunk_of_parent(Networks *networks, const Network *network, const NetworkParent *device)
 {

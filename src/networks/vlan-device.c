@@ -8,16 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Which VLAN it is. */
+/* Identifies a VLAN. */
 typedef struct Tag {
     guint16 id;
     gboolean is_outer;
 } Tag;
 
 /*
- * "eth0.100" where that fits and is free, as administrators call theirs; else "mv" with the trunk's
- * ifindex in hex, which takes 15 characters at most and no two trunks share. 'a' tells 802.1ad from
- * 802.1Q on the same trunk.
+ * "eth0.100", the usual name, if that fits and is free; else "mv" with the trunk's ifindex in hex,
+ * which has at most 15 characters and is unique to the trunk. 'a' distinguishes 802.1ad from 802.1Q
+ * on the same trunk.
  */
 static gboolean
 name_device(const LinkInfo *trunk, const Tag *tag, guint attempt, char *name, gsize size)
@@ -77,8 +77,7 @@ is_wanted(const LinkInfo *link, const LinkInfo *trunk, const Tag *tag)
            link->vlan_id == tag->id && link->vlan_is_outer == tag->is_outer;
 }
 
-/* By the names that we, and most administrators, give it: all links are looked at only for one that
- * was called otherwise. */
+/* Tries the usual names first: all links are searched only for a device with another name. */
 static gboolean
 find_by_name(Kernel *kernel, const LinkInfo *trunk, const Tag *tag, LinkInfo *ret_device)
 {
@@ -93,7 +92,7 @@ find_by_name(Kernel *kernel, const LinkInfo *trunk, const Tag *tag, LinkInfo *re
     return FALSE;
 }
 
-/* A VLAN device that is there, by parent and tag; ours may have lost its alias to a crash. */
+/* Finds an existing VLAN device by parent and tag; one of ours may lack its alias after a crash. */
 static gboolean
 find_existing(Kernel *kernel, const LinkInfo *trunk, const Tag *tag, LinkInfo *ret_device,
               GError **error)
@@ -127,9 +126,9 @@ acquire_tag(OwnedDevices *devices, Kernel *kernel, const LinkInfo *trunk, const 
     if (owned_make(devices, &owned_vlan, trunk, tag, ret_device, &cause))
         return TRUE;
     if (error_is_errno(cause, ENOPKG))
-        return port_error_set(error, PORT_ERROR_SYSTEM,
-                              "VLAN= needs the kernel's module 8021q: see that `modprobe 8021q`"
-                              " succeeds");
+        return port_error_set(
+            error, PORT_ERROR_SYSTEM,
+            "VLAN= needs the kernel module 8021q: make sure that 'modprobe 8021q' succeeds");
     return port_error_set(error, PORT_ERROR_SYSTEM, "cannot make VLAN %u on %s: %s", tag->id,
                           trunk->name, cause->message);
 }
@@ -150,7 +149,7 @@ find_tag(Kernel *kernel, const LinkInfo *trunk, const Tag *tag, LinkInfo *ret_de
     return FALSE;
 }
 
-/* "100" is one tag, "200.100" two; returns how many. */
+/* "100" is one tag, "200.100" two; returns the number of tags. */
 static guint
 parse_tags(const char *vlan, Tag tags[2])
 {

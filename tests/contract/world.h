@@ -78,7 +78,7 @@ int world_index(void);
 gboolean world_node(int index, uid_t *ret_user);
 
 /* From now on /dev is an empty folder without devtmpfs, where nodes neither come nor go. Something
- * that is no node of ours at /dev/tap<index> of it. */
+ * that is not ours at /dev/tap<index> of it. */
 void world_lose_devtmpfs(void);
 void world_put_node(int index);
 

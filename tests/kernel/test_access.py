@@ -142,7 +142,7 @@ def test_what_refusals_tell(access):
     assert len(as_user(access, CAROL, "port", "list", "--network=both").stdout.splitlines()) == 1
     for asked, words in ((("--name=bobs",), "there is a port 'bobs' already"),
                          (("--interface=vm-bobs",), "interface name vm-bobs is taken by port bobs"),
-                         (("--mac", port["macAddress"]), f"MAC {port['macAddress']} is port bobs's on eth0")):
+                         (("--mac", port["macAddress"]), f"MAC {port['macAddress']} belongs to port bobs on eth0")):
         done = as_user(access, ALICE, "port", "create", "--network=both", *asked, groups=[TEAM])
         check_refused(done, REFUSED, words)
         done = as_user(access, CAROL, "port", "create", "--network=both", *asked)

@@ -45,13 +45,13 @@ REQUESTS = {
     "parent-down": ({"network": "on-asleep"}, "ParentUnusable", ["parent asleep is down"]),
     "parent-not-ethernet": ({"network": "on-lo"}, "ParentUnusable", ["lo is not an Ethernet interface"]),
     "parent-is-a-port": ({"network": "parent=vm0,mode=bridge"}, "ParentUnusable", ["vm0 is a macvtap itself"]),
-    "duplicate-mac": ({"network": "lan", "macAddress": MAC}, "MacConflict", [f"MAC {MAC} is port first's on eth0"]),
+    "duplicate-mac": ({"network": "lan", "macAddress": MAC}, "MacConflict", [f"MAC {MAC} belongs to port first on eth0"]),
     "duplicate-mac-other-network": ({"network": "anymac", "macAddress": MAC}, "MacConflict", [MAC, "first"]),
     "multicast-mac": ({"network": "lan", "macAddress": "53:54:00:00:00:01"}, "InvalidRequest",
                       ["53:54:00:00:00:01 is a multicast address"]),
     "broadcast-mac": ({"network": "anymac", "macAddress": "ff:ff:ff:ff:ff:ff"}, "InvalidRequest", ["multicast"]),
     "zero-mac": ({"network": "anymac", "macAddress": "00:00:00:00:00:00"}, "InvalidRequest", ["is no address"]),
-    "parents-own-mac": ({"network": "anymac", "macAddress": "PARENT"}, "MacConflict", ["is the parent eth0's own"]),
+    "parents-own-mac": ({"network": "anymac", "macAddress": "PARENT"}, "MacConflict", ["is the parent's own (eth0)"]),
     "mac-not-allowed": ({"network": "lan", "macAddress": "02:00:00:00:00:01"}, "MacNotAllowed",
                         ["02:00:00:00:00:01", "52:54:00:00:00:00/24"]),
     "mac-nonsense": ({"network": "lan", "macAddress": "52:54:00"}, "InvalidRequest",
@@ -71,7 +71,7 @@ REQUESTS = {
     "interface-name-of-port": ({"network": "lan", "interfaceName": "vm0"}, "NameTaken", ["vm0 is taken"]),
     "port-name-taken": ({"network": "lan", "name": "first"}, "NameTaken", ["there is a port 'first' already"]),
     "port-name-bad": ({"network": "lan", "name": "a/b"}, "InvalidRequest", ["'a/b' cannot be a port's name"]),
-    "port-name-like-an-id": ({"network": "lan", "name": "p0123456789ab"}, "InvalidRequest", ["looks like a port's id"]),
+    "port-name-like-an-id": ({"network": "lan", "name": "p0123456789ab"}, "InvalidRequest", ["looks like a port ID"]),
     "port-name-empty": ({"network": "lan", "name": ""}, "InvalidRequest", ["port's name"]),
     "queues-0": ({"network": "lan", "queues": 0}, "InvalidRequest", ["1 to 256", "0"]),
     "queues-257": ({"network": "parent=eth0,mode=bridge", "queues": 257}, "InvalidRequest", ["1 to 256", "257"]),
@@ -135,7 +135,7 @@ def test_second_passthru_port_and_the_reverse(world):
 @pytest.mark.parametrize("mode, network, words", [
     ("passthru", "through", "passthru device foreign holds eth1"),
     ("passthru", "shared", "passthru device foreign holds eth1"),
-    ("bridge", "through", "passthru needs eth1 for itself, and macvlan foreign is on it"),
+    ("bridge", "through", "passthru needs eth1 to itself, but macvlan foreign is on it"),
 ])
 def test_passthru_and_a_foreign_macvlan(world, mode, network, words):
     world.host.ip("link", "add", "link", "eth1", "name", "foreign", "type", "macvlan", "mode", mode)
@@ -150,7 +150,7 @@ def test_foreign_macvlan_holds_the_mac(world):
     world.host.ip("link", "set", "foreign", "up")
     with NothingLeft(world):
         done = world.ctl("port", "create", "--network", "lan", "--mac", OTHER_MAC, check=False)
-        check_refused(done, REFUSED, f"MAC {OTHER_MAC} is foreign's on eth0")
+        check_refused(done, REFUSED, f"MAC {OTHER_MAC} belongs to foreign on eth0")
 
 
 @pytest.mark.parametrize("queues", ["abc", "", "1.5", "0x2", "18446744073709551617"])

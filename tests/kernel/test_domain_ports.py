@@ -80,9 +80,9 @@ def test_mac_that_another_took_meanwhile(host, connection):
     port = create(connection, linkUp=False)
     host.ip("link", "add", "thief", "link", "eth0", "address", port["macAddress"], "type", "macvlan", "mode", "bridge")
     host.ip("link", "set", "thief", "up")
-    with pytest.raises(VarlinkError, match="MacConflict.*is thief's on eth0"):
+    with pytest.raises(VarlinkError, match="MacConflict.*belongs to thief on eth0"):
         connection.ports("SetPort", port="vm", linkUp=True)
-    with pytest.raises(VarlinkError, match="MacConflict.*is thief's on eth0"):
+    with pytest.raises(VarlinkError, match="MacConflict.*belongs to thief on eth0"):
         connection.ports("DeletePort", port="vm")
         create(connection, linkUp=False, macAddress=port["macAddress"])
     host.ip("link", "del", "thief")

@@ -165,7 +165,7 @@ def test_removed_network(made, station, taps):
         path.unlink()
         made.reload()
         assert "network lan has been removed; its port stays as it is\n" in made.messages()
-        assert "network    lan (removed; the port stays as it is)\n" in made.ctl("port", "show", "vm").stdout
+        assert "network    lan (removed; the port keeps its settings)\n" in made.ctl("port", "show", "vm").stdout
         assert shown(made, "vm")["networkRemoved"] is True
         made.restart()
         assert shown(made, "vm")["networkRemoved"] is True

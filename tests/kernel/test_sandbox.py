@@ -110,7 +110,7 @@ def test_no_more_calls_than_declared_and_no_fewer(everything, tmp_path):
 
 @pytest.mark.parametrize("missing, words", [
     ("CAP_NET_ADMIN", "cannot make macvtap"), ("CAP_MKNOD", "cannot make a device node in /dev"),
-    ("CAP_NET_RAW", "cannot watch what link")])
+    ("CAP_NET_RAW", "cannot watch link")])
 def test_each_capability_is_needed(daemons, host, station, missing, words):
     capability = missing.removeprefix("CAP_").lower()
     daemon = daemons(host, wrapper=["setpriv", f"--bounding-set=-{capability}"])

@@ -81,7 +81,7 @@ def test_macvlan_of_a_container(inside, container, station):
         assert inside.ports() == [port]
         check_frames(tap, port["macAddress"], station)
     own = container.mac("eth0")
-    assert f"MAC {own} is the parent eth0's own" in refused_beside(inside, own)
+    assert f"MAC {own} is the parent's own (eth0)" in refused_beside(inside, own)
     inside.ctl("port", "delete", port["id"])
     assert inside.leftovers() == []
 
@@ -139,9 +139,9 @@ def test_mtu_of_a_macvlan(inside, container):
 
 
 def test_what_a_macvlan_cannot_do(inside, container, hosts):
-    assert "passthru needs an interface for itself, and eth0 is a macvlan" in refused(inside, PASSTHRU)
+    assert "passthru needs an interface to itself, but eth0 is a macvlan" in refused(inside, PASSTHRU)
     line = refused(inside, "parent=eth0,mode=bridge,vlan=100")
-    assert "VLAN=100 cannot be made on eth0: it is a macvlan" in line and "of a VLAN device" in line
+    assert "VLAN=100 does not work on eth0, a macvlan" in line and "on a VLAN device" in line
     alone = hosts("alone")
     container.connect("up1", alone, "eth0")
     container.ip("link", "add", "link", "up1", "name", "own", "type", "macvlan", "mode", "passthru")
@@ -161,12 +161,12 @@ def test_macvlan_of_the_host_means_what_it_lies_on(outside, host, station):
         assert outside.ports() == [port]
     assert "MAC" in refused_beside(outside, host.mac("shim"))
     line = outside.ctl("port", "create", f"--network=parent={port['interfaceName']},mode=bridge", check=False).stderr
-    assert f"{port['interfaceName']} is a macvtap itself; use eth0, which it lies on, as the parent" in line
+    assert f"{port['interfaceName']} is a macvtap itself; use eth0, the interface below it, as the parent" in line
     outside.ctl("port", "delete", port["id"])
 
 
 def test_passthru_beside_a_containers_macvlan(outside, container):
-    assert "passthru needs eth0 for itself, and a macvlan or macvtap in another network namespace (a container's)" \
+    assert "passthru needs eth0 to itself, but a macvlan or macvtap in another network namespace (a container's)" \
         " is on it" in refused(outside, PASSTHRU)
 
 
@@ -194,5 +194,5 @@ def test_vlan_without_8021q(outside, host):
     if os.path.isdir(host.path("/proc/net/vlan")) or done.returncode == 0:
         outside.ctl("port", "delete", "vm")
         return
-    assert done.stderr.endswith("VLAN= needs the kernel's module 8021q: see that `modprobe 8021q` succeeds\n")
+    assert done.stderr.endswith("VLAN= needs the kernel module 8021q: make sure that 'modprobe 8021q' succeeds\n")
     assert outside.leftovers() == []

@@ -858,10 +858,10 @@ def test_description(daemon):
 
 
 @pytest.mark.parametrize("text, words", [
-    ("é" * 128 + "x", "a description has at most 256 bytes, not 257"),
-    ("a\nb", "a description is one line without control characters"),
-    ("a\x1b[2J", "a description is one line"),
-    ("a\u2028b", "a description is one line"),
+    ("é" * 128 + "x", "a description must not exceed 256 bytes; this one has 257"),
+    ("a\nb", "a description must be one line without control characters"),
+    ("a\x1b[2J", "a description must be one line"),
+    ("a\u2028b", "a description must be one line"),
 ], ids=["long", "lines", "escape", "separator"])
 def test_description_that_is_refused(daemon, text, words):
     daemon.ctl("port", "create", "--network=lan", "--name=web", "--description=" + "é" * 128)

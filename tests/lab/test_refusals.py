@@ -87,7 +87,7 @@ def test_vlan_device_on_a_macvlan(running, host, station):
     host.ip("link", "add", "link", "shim", "name", "shim.7", "type", "vlan", "id", "7")
     for name in ("shim", "shim.7"):
         host.ip("link", "set", name, "up")
-    assert "shim.7 lies on macvlan shim, which takes frames for its own MAC only" \
+    assert "shim.7 is on macvlan shim, which receives frames for its own MAC only" \
         in refused(running, "parent=shim.7,mode=bridge")
     # It is so: of a macvtap that is made there all the same, only what is for everybody gets through.
     host.ip("link", "add", "link", "shim.7", "name", "tap7", "type", "macvtap", "mode", "bridge")

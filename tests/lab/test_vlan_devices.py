@@ -101,7 +101,7 @@ def test_device_that_others_use_stays(running, host, station, lower, link, left)
     create(running, "vm", "5")
     running.ctl("port", "delete", "vm")
     assert sorted(host.links()) == sorted(["eth0", "lo", *left])
-    assert running.messages().count(f"VLAN device {lower} stays, though no port needs it") == 2, "once a start"
+    assert running.messages().count(f"keeping unused VLAN device {lower}") == 2, "once a start"
     host.ip("link", "del", link[1])
     create(running, "vm", "5")
     running.ctl("port", "delete", "vm")

@@ -131,8 +131,8 @@ def test_limits_of_the_network(site):
     site.daemon.reload()
     site.libvirt.define(domain_xml("idle"))
     for text, word in (("allows a port at most 2 queues, not 4", "--queues=4"),
-                       ("MTU 1500 is above 1400, which network 'small' sets", "--mtu=1500"),
-                       ("not among those that network 'small' allows", "--mac=52:54:00:00:4e:02")):
+                       ("MTU 1500 is above 1400, the MTU= of network 'small'", "--mtu=1500"),
+                       ("network 'small' does not allow MAC", "--mac=52:54:00:00:4e:02")):
         assert text in refused(site, 1, "attach", "idle", "--network=small", word)
     site.daemon.domain("attach", "idle", "--network=small", "--queues=2", "--mtu=1400", "--mac=52:54:00:00:4E:01")
     site.daemon.domain("check", "idle")

@@ -229,7 +229,7 @@ test_check_only_sees_what_others_have(void **state)
         mac,
         api_text_of(check_only(fixture, ",'network':'lan','name':'web'", &taken), "macAddress"));
     parameters = g_strdup_printf("{'checkOnly':true,'network':'lan','macAddress':'%s'}", mac);
-    api_expect_error(fixture, "CreatePort", parameters, "MacConflict", "is theirs's on eth0");
+    api_expect_error(fixture, "CreatePort", parameters, "MacConflict", "belongs to theirs on eth0");
     api_expect_error(fixture, "CreatePort",
                      "{'checkOnly':true,'network':'lan','interfaceName':'theirs'}", "NameTaken",
                      "interface name theirs is taken");

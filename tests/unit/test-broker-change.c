@@ -181,7 +181,7 @@ test_mac_in_use_is_told_at_once(void **state)
                                  .link_down = TRUE};
 
     add_stranger(test, 'w');
-    test_broker_refuse(test, &root, &request, PORT_ERROR_MAC_CONFLICT, "is stranger's on eth0");
+    test_broker_refuse(test, &root, &request, PORT_ERROR_MAC_CONFLICT, "belongs to stranger on eth0");
 }
 
 static void
@@ -192,7 +192,7 @@ test_mac_taken_meanwhile(void **state)
     const Port *port = create(test, "web", TRUE);
 
     add_stranger(test, 'w');
-    expect_refusal(test, 0, &up, PORT_ERROR_MAC_CONFLICT, "is stranger's on eth0");
+    expect_refusal(test, 0, &up, PORT_ERROR_MAC_CONFLICT, "belongs to stranger on eth0");
     assert_false(port->link_up);
 }
 

@@ -101,7 +101,7 @@ test_names(void **state)
     request.name = (char *)port->interface_name;
     expect_refused(test, &request, PORT_ERROR_NAME_TAKEN, "already");
     request.name = (char *)"p0123456789ab";
-    expect_refused(test, &request, PORT_ERROR_INVALID_REQUEST, "looks like a port's id");
+    expect_refused(test, &request, PORT_ERROR_INVALID_REQUEST, "looks like a port ID");
     request = (PortRequest){.network = (char *)"lan", .interface_name = (char *)"eth0"};
     expect_refused(test, &request, PORT_ERROR_NAME_TAKEN, "interface name eth0 is taken");
     kernel_fake_add_link(test->kernel, &foreign);
@@ -291,10 +291,10 @@ test_macvlans_as_parents(void **state)
     assert_string_equal(test_broker_create(test, 0, "shim", NULL)->parent, "eth0");
     assert_string_equal(test_broker_create(test, 0, "c0", NULL)->parent, "c0");
     expect_refused(test, &pass, PORT_ERROR_PARENT_UNUSABLE,
-                   "passthru needs an interface for itself");
+                   "passthru needs an interface to itself");
     expect_refused(test, &own, PORT_ERROR_PARENT_UNUSABLE, "owner is a macvlan in passthru mode");
-    expect_refused(test, &tagged, PORT_ERROR_PARENT_UNUSABLE, "VLAN=100 cannot be made on c0");
-    expect_refused(test, &on_vlan, PORT_ERROR_PARENT_UNUSABLE, "c0.7 lies on macvlan c0");
+    expect_refused(test, &tagged, PORT_ERROR_PARENT_UNUSABLE, "VLAN=100 does not work on c0");
+    expect_refused(test, &on_vlan, PORT_ERROR_PARENT_UNUSABLE, "c0.7 is on macvlan c0");
     assert_true(test_broker_find_link(test, "c0", &container));
     kernel_fake_remove_link(test->kernel, container.index);
     test_settle();
@@ -333,7 +333,7 @@ test_parent_problems(void **state)
     assert_problems(test, "pool", "there is no interface eth9");
     assert_problems(test, "jumbo", "MTU 9000 is above eth0's 1500\nMTU 9000 is above eth1's 1500");
     test_broker_create(test, 0, "fits", "web");
-    assert_problems(test, "alone", "passthru needs eth0 for itself, and port web is on it");
+    assert_problems(test, "alone", "passthru needs eth0 to itself, but port web is on it");
     delete_port(test, "web");
     assert_problems(test, "alone", "");
     change_parent(test, set_down);
@@ -377,7 +377,7 @@ test_passthru_is_exclusive(void **state)
     assert_true(test_broker_delete(test, &root, "vm7", NULL));
     test_broker_create(test, 0, "lan", "vm8");
     expect_refused(test, &pass, PORT_ERROR_PARENT_BUSY,
-                   "passthru needs eth0 for itself, and port vm8");
+                   "passthru needs eth0 to itself, but port vm8");
 }
 
 static void
@@ -391,7 +391,7 @@ test_foreign_macvlans(void **state)
     test_broker_add_network(test, "pass", "eth0", MACVTAP_MODE_PASSTHRU);
     foreign.index = kernel_fake_add_link(test->kernel, &foreign);
     expect_refused(test, &pass, PORT_ERROR_PARENT_BUSY,
-                   "passthru needs eth0 for itself, and macvlan mv0");
+                   "passthru needs eth0 to itself, but macvlan mv0");
     foreign.mode = MACVTAP_MODE_PASSTHRU;
     kernel_fake_change_link(test->kernel, &foreign);
     expect_refused(test, &lan, PORT_ERROR_PARENT_BUSY, "passthru device mv0 holds eth0");

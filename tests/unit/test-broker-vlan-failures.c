@@ -31,7 +31,7 @@ test_step_fails(void **state)
     static const Failure rows[] = {
         {TAGGED, "link_list", 1, ENOBUFS, "link_list fails"},
         {TAGGED, "vlan_create", 1, EOPNOTSUPP, "cannot make VLAN 100 on eth0: "},
-        {TAGGED, "vlan_create", 1, ENOPKG, "`modprobe 8021q` succeeds"},
+        {TAGGED, "vlan_create", 1, ENOPKG, "'modprobe 8021q' succeeds"},
         {TWICE_TAGGED, "vlan_create", 1, EPERM, "cannot make VLAN 200 on eth0: "},
         {TWICE_TAGGED, "vlan_create", 2, EPERM, "cannot make VLAN 100 on eth0.200: "},
         {TWICE_TAGGED, "macvtap_create", 1, EPERM, "cannot create a macvtap on eth0.200.100"},

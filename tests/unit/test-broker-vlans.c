@@ -11,7 +11,7 @@
 
 #define TAGGED "parent=eth0,mode=bridge,vlan=100"
 #define TWICE_TAGGED "parent=eth0,mode=bridge,vlan=200.100"
-#define STAYS " stays, though no port needs it: "
+#define STAYS "keeping unused VLAN device "
 
 static void
 restart_and_settle(TestBroker *test)
@@ -352,7 +352,7 @@ test_macs_of_a_renamed_parent(void **state)
     rename_unheard(test, "eth0", "old0");
     test_broker_add_network(test, "moved", "old0", MACVTAP_MODE_BRIDGE);
     test_broker_add_parent(test, "eth0");
-    test_broker_refuse(test, &root, &request, PORT_ERROR_MAC_CONFLICT, "is port p1's on old0");
+    test_broker_refuse(test, &root, &request, PORT_ERROR_MAC_CONFLICT, "belongs to port p1 on old0");
 }
 
 /* A pool counts the ports on the VLANs of its members. */

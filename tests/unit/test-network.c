@@ -269,7 +269,7 @@ test_finish_keeps_passthru_to_itself(void **state)
     assert_true(network_finish(network, TRUE, NULL));
     assert_int_equal(network->mac, MAC_POLICY_ASSIGN);
     network->mac = MAC_POLICY_GENERATE;
-    assert_finish_fails(network, TRUE, "Mac=generate does not go with Mode=passthru: say inherit");
+    assert_finish_fails(network, TRUE, "Mac=generate does not go with Mode=passthru: use inherit");
     network->mac = MAC_POLICY_INHERIT;
     g_strfreev(network->guest_vlans);
     network->guest_vlans = g_strsplit("100", " ", -1);

@@ -146,7 +146,7 @@ test_names(void **state)
     assert_refused(*state, (PortRequest){.name = (char *)""}, PORT_ERROR_INVALID_REQUEST,
                    "'' cannot be a port's name");
     assert_refused(*state, (PortRequest){.name = (char *)"p0123456789ab"},
-                   PORT_ERROR_INVALID_REQUEST, "looks like a port's id");
+                   PORT_ERROR_INVALID_REQUEST, "looks like a port ID");
     assert_refused(*state, (PortRequest){.interface_name = (char *)"1234567890123456"},
                    PORT_ERROR_INVALID_REQUEST, "longer than 15 characters");
 }
@@ -182,7 +182,7 @@ test_chosen_interface_names(void **state)
     }
     assert_name(0, "eth7", PORT_ERROR_SYSTEM, NULL);
     assert_name(1000, "eth7", PORT_ERROR_ACCESS_DENIED,
-                "interface name 'eth7' is root's to choose: user 1000 may choose one that begins "
+                "only root may choose the interface name 'eth7'; user 1000 may choose one that begins "
                 "with 'vm' or 'mvt'");
     assert_name(1000, "VM7", PORT_ERROR_ACCESS_DENIED, "'VM7'");
     assert_name(0, "vm;7", PORT_ERROR_INVALID_REQUEST, "'vm;7' cannot be an interface name");
@@ -221,12 +221,12 @@ test_macs(void **state)
 
     assert_true(mac_range_parse("02:00:00:00:00:01/48", &second));
     assert_refused(network, request_mac("02:00:00:00:00:01"), PORT_ERROR_MAC_NOT_ALLOWED,
-                   "is not among those that network 'lan' allows: 52:54:00:00:00:00/24");
+                   "does not allow MAC");
     g_array_append_val(network->allow_macs, second);
     assert_allowed(network, request_mac("52:54:00:12:34:56"));
     assert_allowed(network, request_mac("02:00:00:00:00:01"));
     assert_refused(network, request_mac("02:00:00:00:00:02"), PORT_ERROR_MAC_NOT_ALLOWED,
-                   "allows: 52:54:00:00:00:00/24, 02:00:00:00:00:01/48");
+                   "only 52:54:00:00:00:00/24, 02:00:00:00:00:01/48");
     assert_refused(network, request_mac("01:00:5e:00:00:01"), PORT_ERROR_INVALID_REQUEST,
                    "MAC 01:00:5e:00:00:01 is a multicast address; a port needs a unicast one");
     assert_refused(network, request_mac("00:00:00:00:00:00"), PORT_ERROR_INVALID_REQUEST,
@@ -254,7 +254,7 @@ test_macs_by_policy(void **state)
             assert_allowed(network, request_mac("02:00:00:00:00:01"));
         else
             assert_refused(network, request_mac("02:00:00:00:00:01"), PORT_ERROR_MAC_NOT_ALLOWED,
-                           "not among");
+                           "does not allow MAC");
         assert_refused(network, request_mac("ff:ff:ff:ff:ff:ff"), PORT_ERROR_INVALID_REQUEST,
                        "multicast");
     }
@@ -273,7 +273,7 @@ test_mtu(void **state)
     network->mtu = 1500;
     assert_allowed(network, (PortRequest){.mtu = 1500});
     assert_refused(network, (PortRequest){.mtu = 9000}, PORT_ERROR_MTU_TOO_LARGE,
-                   "MTU 9000 is above 1500, which network 'lan' sets");
+                   "MTU 9000 is above 1500, the MTU= of network 'lan'");
 }
 
 static void
