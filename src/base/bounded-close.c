@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <sys/time.h>
 
-/* One wait; what takes longer honestly is none of the closing of descriptors. */
+/* The longest wait; closing descriptors does not legitimately take longer. */
 #define MICROSECONDS 2000
 
 const Privileges bounded_close_privileges = {
@@ -32,7 +32,7 @@ set_timer(suseconds_t microseconds)
     errno = errnum;
 }
 
-/* Whoever started us may have blocked it. */
+/* The parent process may have blocked the signal. */
 static void
 take_alarms(void)
 {

@@ -2,11 +2,10 @@
 /*
  * Theory of operation
  *
- * The permitted and effective sets become what is wanted, as far as we have it, and the
- * inheritable and ambient ones empty. Before that the bounding set loses the rest as well, which
- * takes CAP_SETPCAP: under the service manager it is gone, but there the bounding set is narrow
- * already. no_new_privs makes execve(2) give nothing in any case, and is what a filter of system
- * calls and Landlock ask for.
+ * The permitted and effective sets are reduced to the wanted capabilities, and the inheritable and
+ * ambient sets are emptied. Before that the bounding set is reduced, too, which takes CAP_SETPCAP:
+ * under the service manager we do not have it, but there the bounding set is already narrow.
+ * no_new_privs makes execve(2) grant nothing in any case; seccomp filters and Landlock require it.
  */
 #include "capabilities.h"
 
@@ -33,7 +32,7 @@ narrow_bounding_set(guint64 wanted)
     }
 }
 
-/* The service manager's filter may know no capset(2), and has no need to: all is as wanted then. */
+/* The service manager's filter may block capset(2), which is fine: the sets are right then. */
 static gboolean
 is_as_wanted(const struct __user_cap_data_struct data[2], guint64 wanted)
 {
@@ -46,7 +45,7 @@ static gboolean
 narrow_sets(guint64 wanted)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2] = {0}; /* valgrind knows of the first only */
+    struct __user_cap_data_struct data[2] = {0}; /* valgrind supports only the first */
 
     if (syscall(SYS_capget, &header, data) < 0)
         return FALSE;

@@ -4,8 +4,8 @@
 #include "privileges.h"
 
 /*
- * Gives up, for ever and also by execve(2), every capability but these (CAPABILITY() joined; 0:
- * all), of those that we have. To be called first, before anything is read.
+ * Permanently gives up every capability except these (CAPABILITY() values ORed; 0: all), also
+ * across execve(2). Call it first, before reading any input.
  */
 gboolean capabilities_keep(guint64 wanted, GError **error);
 

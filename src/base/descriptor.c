@@ -20,7 +20,7 @@ gboolean
 descriptor_fill_standard(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        /* The lowest free number is taken, and those below are open. */
+        /* open(2) returns the lowest free number, and those below are open. */
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
             return FALSE;
     }

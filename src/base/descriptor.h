@@ -11,9 +11,9 @@
 void descriptor_clear(int *fd);
 
 /*
- * Opens /dev/null as each of descriptors 0, 1 and 2 that is closed: what is opened later would take
- * the number, and be read or written as standard input, output or error, by us or by what we
- * become. To be called before anything else is opened. FALSE: it cannot be done, errno says why.
+ * Opens /dev/null as each of descriptors 0, 1 and 2 that is closed: a file opened later would get
+ * that number and be used as standard input, output or error, by us or by a program we execute.
+ * Call it before anything else is opened. FALSE on failure, with errno.
  */
 gboolean descriptor_fill_standard(void);
 
@@ -22,7 +22,7 @@ gboolean descriptor_fill_standard(void);
 
 /*
  * A GArray of int that owns its descriptors: each is closed when it is removed or when the last
- * reference goes. g_array_steal() takes the descriptors out without closing them.
+ * reference is dropped. g_array_steal() removes the descriptors without closing them.
  */
 typedef GArray DescriptorArray;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DescriptorArray, g_array_unref)
@@ -30,11 +30,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DescriptorArray, g_array_unref)
 /* Returns a new, empty array; free it with g_array_unref(). */
 DescriptorArray *descriptor_array_new(void);
 
-/* Appends fd and takes its ownership. */
+/* Appends fd and takes ownership of it. */
 void descriptor_array_take(DescriptorArray *array, int fd);
 
 /* The descriptor at index; still owned by the array. */
 int descriptor_array_get(const DescriptorArray *array, guint index);
 
-/* Takes the descriptor at index out of the array (which keeps -1 there) and returns it, owned. */
+/* Removes the descriptor at index from the array (leaving -1) and returns it, owned. */
 int descriptor_array_steal(DescriptorArray *array, guint index);

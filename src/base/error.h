@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * GErrors that carry an errno. The domain is ERRNO_ERROR and the code is the errno itself, so that
- * callers can tell EBUSY from EINVAL after the message has been made for people.
+ * callers can distinguish EBUSY from EINVAL, while the message is for people.
  */
 #pragma once
 
@@ -24,7 +24,7 @@ gboolean error_is_errno(const GError *error, int errnum);
 void error_keep_first(GError **failure, GError *error);
 
 /*
- * Runs statement again as long as it fails with EINTR, and gives its value (as glibc's
+ * Repeats the expression while it fails with EINTR, and yields its value (like glibc's
  * TEMP_FAILURE_RETRY, which clang and musl do not always have).
  */
 #define RETRY_EINTR(statement)                                                                     \

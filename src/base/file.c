@@ -40,7 +40,7 @@ read_fully(int fd, gsize max_bytes, GString *contents, int *ret_errno)
     }
 }
 
-/* Where the errno's text would only blur what the message says. */
+/* An error whose message is clearer without the errno's text. */
 static gboolean
 refuse(GError **error, int errnum, const char *name, const char *what)
 {
@@ -57,7 +57,7 @@ file_read_at(int folder_fd, const char *name, gsize max_bytes, char **ret_conten
     struct stat status;
     int errnum = 0;
 
-    /* O_NONBLOCK: a FIFO that lies there must not hold us up. */
+    /* O_NONBLOCK: do not block on a FIFO. */
     fd = RETRY_EINTR(openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (fd < 0 && errno == ELOOP)
         return refuse(error, ELOOP, name, "is a symbolic link");

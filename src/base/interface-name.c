@@ -16,7 +16,7 @@ refuse(GError **error, const char *name, const char *why)
     return FALSE;
 }
 
-/* What holds for every name, whatever characters it may have. */
+/* The rules for every name, apart from its characters. */
 static gboolean
 check_form(const char *name, gsize max, GError **error)
 {
@@ -29,7 +29,7 @@ check_form(const char *name, gsize max, GError **error)
                       max == INTERFACE_NAME_MAX ? "it is longer than 15 characters"
                                                 : "it is longer than 127 characters");
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return refuse(error, name, "it is a folder's name");
+        return refuse(error, name, "it is the name of a folder");
     return TRUE;
 }
 
@@ -78,14 +78,14 @@ interface_name_check_chosen(const char *name, GError **error)
         return FALSE;
     return (g_ascii_isalnum(name[0]) && has_only(name, "_.-")) ||
            refuse(error, name,
-                  "only letters, digits, '_', '.' and '-' may be chosen, and first a letter or "
-                  "digit");
+                  "only letters, digits, '_', '.' and '-' may be used, and the first must be a "
+                  "letter or digit");
 }
 
 gboolean
 interface_name_is_users(const char *name)
 {
-    /* Proxmox VE's bridges and VMware's networks are the host's, whatever they begin with. */
+    /* Proxmox VE's bridges and VMware's networks belong to the host, despite their prefix. */
     static const char *const kept[] = {"vmbr", "vmnet"};
 
     for (guint i = 0; i < G_N_ELEMENTS(kept); i++) {
@@ -110,7 +110,7 @@ interface_name_format(const char *name, char text[static INTERFACE_NAME_TEXT_SIZ
     return text;
 }
 
-/* The byte that text begins with, of *ret_length bytes of text. */
+/* Decodes the first byte of text, written in *ret_length bytes. */
 static char
 parse_byte(const char *text, gsize *ret_length)
 {

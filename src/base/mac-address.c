@@ -53,7 +53,7 @@ mac_address_is_multicast(const MacAddress *mac)
     return mac->octets[0] & 1;
 }
 
-/* The bits of octet i that lie within the first prefix_bits bits. */
+/* The bits of octet i that are among the first prefix_bits bits. */
 static guint8
 prefix_mask(guint prefix_bits, guint i)
 {

@@ -9,7 +9,7 @@ typedef struct MacAddress {
     guint8 octets[6];
 } MacAddress;
 
-/* Room for "52:54:00:00:00:01" and its NUL. */
+/* The size of "52:54:00:00:00:01" with its NUL. */
 #define MAC_ADDRESS_TEXT_SIZE 18
 
 /* A block of addresses, as "52:54:00:00:00:00/24": those whose first prefix_bits bits are base's.
@@ -19,7 +19,7 @@ typedef struct MacRange {
     guint prefix_bits; /* 0 to 48 */
 } MacRange;
 
-/* Six pairs of hex digits joined by ':' ; nothing else is taken. *ret_mac is untouched on FALSE. */
+/* Accepts only six pairs of hex digits joined by ':'. *ret_mac is untouched on FALSE. */
 gboolean mac_address_parse(const char *text, MacAddress *ret_mac);
 
 /* Writes mac in lower case into text and returns text. */
@@ -33,5 +33,5 @@ gboolean mac_address_is_multicast(const MacAddress *mac); /* broadcast included 
 gboolean mac_range_parse(const char *text, MacRange *ret_range);
 gboolean mac_range_contains(const MacRange *range, const MacAddress *mac);
 
-/* base/bits, as mac_range_parse() takes it. Free with g_free(). */
+/* base/bits, in the syntax of mac_range_parse(). Free with g_free(). */
 char *mac_range_format(const MacRange *range);

@@ -3,11 +3,10 @@
  * Theory of operation
  *
  * A pid may be reused, a pidfd may not. The pidfd is opened first, then /proc is read by pid, and
- * only then the pidfd is asked whether its process still lives: as long as it does its pid cannot
- * have gone to another, so what was read belongs to it.
+ * then the pidfd tells whether the process is still alive: if so, its pid was not reused, and the
+ * data belongs to it.
  *
- * A pid that is only a thread's ID by now is no process's either: threads get theirs from the same
- * numbers.
+ * A pid may also have become a thread's ID, which is not a process: both use the same numbers.
  */
 #include "process.h"
 
@@ -23,7 +22,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What is read of /proc is everybody's: no power over other users' processes. */
+/* Reads only the world-readable files of /proc, so no capability is needed. */
 const Privileges process_privileges = {
     .part = "processes",
     .system_calls = SYSTEM_CALLS({"pidfd_open"}, {"fcntl", 2, F_DUPFD_CLOEXEC}, {"openat"},
@@ -48,8 +47,8 @@ read_proc(pid_t pid, const char *file, char *buffer, gsize size)
     return TRUE;
 }
 
-/* The start time is the 22nd field; the second, the command in brackets, may hold blanks and
- * brackets. */
+/* The start time is the 22nd field; the second, the command in parentheses, may contain blanks and
+ * parentheses. */
 static gboolean
 read_start_time(pid_t pid, guint64 *ret_start_time)
 {
@@ -86,8 +85,7 @@ process_has_ended(int pidfd)
     return RETRY_EINTR(poll(&item, 1, 0)) != 0;
 }
 
-/* Says what is wrong with what was read of the process, if anything is; with errno if it could not
- * be read. */
+/* Whether the data read from the process is valid; if reading it failed, errno says why. */
 static gboolean
 check_alive(int pidfd, pid_t pid, gboolean read, GError **error)
 {
@@ -96,7 +94,7 @@ check_alive(int pidfd, pid_t pid, gboolean read, GError **error)
     long n = RETRY_EINTR(poll(&item, 1, 0));
 
     if (n < 0)
-        return error_set_errno(error, errno, "cannot tell whether process %d lives", (int)pid);
+        return error_set_errno(error, errno, "cannot tell whether process %d is alive", (int)pid);
     if (n > 0)
         return error_set_errno(error, ESRCH, "process %d", (int)pid);
     return read || error_set_errno(error, saved, "cannot read /proc/%d", (int)pid);
@@ -124,12 +122,12 @@ process_read_uid(const Process *process, uid_t *ret_uid, GError **error)
     return TRUE;
 }
 
-/* In how many PID namespaces, from that of /proc on, the process has a pid; 0: it is not told (a
- * kernel without such namespaces tells nobody's). */
+/* The number of PID namespaces, from that of /proc on, in which the process has a pid; 0: unknown
+ * (a kernel without PID namespaces). */
 static guint
 count_pid_namespaces(pid_t pid)
 {
-    const gsize size = 64 * 1024; /* some thousands of groups come first */
+    const gsize size = 64 * 1024; /* thousands of groups may come first */
     g_autofree char *buffer = g_malloc(size);
     const char *field;
     guint count = 0;
@@ -143,8 +141,8 @@ count_pid_namespaces(pid_t pid)
     return count;
 }
 
-/* /proc/PID/ns would tell it too, but to nobody without CAP_SYS_PTRACE. Whoever is seen here has
- * our namespace or one below it. */
+/* /proc/PID/ns would also tell, but needs CAP_SYS_PTRACE. A visible process is in our namespace or
+ * one below it. */
 gboolean
 process_shares_pids(pid_t pid, gboolean *ret_shares, GError **error)
 {
@@ -161,7 +159,7 @@ process_shares_pids(pid_t pid, gboolean *ret_shares, GError **error)
     return TRUE;
 }
 
-/* Of pidfd_open(2): older kernels say EINVAL, newer ones ENOENT. */
+/* From pidfd_open(2): older kernels return EINVAL, newer ones ENOENT. */
 static gboolean
 is_of_thread(int errnum)
 {
@@ -174,7 +172,8 @@ process_open(pid_t pid, Process *ret_process, GError **error)
     AUTO_FD int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 
     if (pidfd < 0 && pid > 0 && is_of_thread(errno))
-        return error_set_errno(error, ESRCH, "process %d (it is a thread of another)", (int)pid);
+        return error_set_errno(error, ESRCH, "process %d (it is a thread of another process)",
+                               (int)pid);
     if (pidfd < 0)
         return error_set_errno(error, errno, "process %d", (int)pid);
     if (!describe(pidfd, pid, ret_process, error))
@@ -196,8 +195,8 @@ process_open_pidfd(int pidfd, pid_t pid, Process *ret_process, GError **error)
     return TRUE;
 }
 
-/* The path in systemd's own hierarchy (cgroup v1) or in the only one (v2). Borrowed; it goes up to
- * the line's end. NULL: there is none. */
+/* The path in systemd's own hierarchy (cgroup v1) or in the unified one (v2), up to the end of the
+ * line. Borrowed; NULL: there is none. */
 static const char *
 find_cgroup(const char *cgroups)
 {
@@ -213,7 +212,8 @@ find_cgroup(const char *cgroups)
     return NULL;
 }
 
-/* A path goes through slices to the unit; what lies below that the unit's own processes have made.
+/* The path leads through slices to the unit; the part below was created by the unit's own
+ * processes.
  */
 char *
 process_unit(const char *cgroups)

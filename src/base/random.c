@@ -14,7 +14,7 @@ random_number(void)
 {
     guint32 number;
 
-    /* So few bytes come at once or not at all, and then because of a signal. */
+    /* This few bytes are returned completely or, after a signal, not at all. */
     while (getrandom(&number, sizeof number, 0) != sizeof number) {
         if (errno != EINTR && errno != EAGAIN)
             g_error("cannot draw a random number: %s", g_strerror(errno));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Numbers that nobody can tell from those before. GLib's own, which everybody may see who is given
- * a few hundred of them, tell all that follow.
+ * Unpredictable random numbers. GLib's generator is predictable from a few hundred of its numbers.
  */
 #pragma once
 

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* The first descriptor that a service manager hands in (SD_LISTEN_FDS_START). */
+/* The first descriptor that a service manager passes (SD_LISTEN_FDS_START). */
 #define FIRST_HANDED_IN 3
 
 #define CONTAINERS_NAME "containers"
@@ -33,12 +33,13 @@ static gboolean
 fail_handed_in(GError **error)
 {
     g_set_error_literal(error, ERRNO_ERROR, EINVAL,
-                        "one listening AF_UNIX socket must be handed in, and perhaps a second with"
-                        " the name '" CONTAINERS_NAME "', nothing else");
+                        "the service manager must pass one listening AF_UNIX socket, and "
+                        "optionally a second one with the name '" CONTAINERS_NAME
+                        "', nothing else");
     return FALSE;
 }
 
-/* What is not called so is the main socket: the service manager has a name for it, too. */
+/* Any other name is the main socket's: the service manager names that one, too. */
 static gboolean
 take_one(int fd, const char *name, int *fds, GError **error)
 {
@@ -93,7 +94,7 @@ set_address(struct sockaddr_un *address, const char *path, GError **error)
     return TRUE;
 }
 
-/* Whose socket it is: TRUE when nobody's, who had it has ended. Only ECONNREFUSED says so. */
+/* TRUE if nothing listens on the socket any longer, as only ECONNREFUSED shows. */
 static gboolean
 check_stale(const struct sockaddr_un *address, GError **error)
 {
@@ -107,7 +108,7 @@ check_stale(const struct sockaddr_un *address, GError **error)
     if (errno == ECONNREFUSED || errno == ENOENT)
         return TRUE;
     if (errno == EPROTOTYPE)
-        return error_set_errno(error, EADDRINUSE, "%s is another program's socket", path);
+        return error_set_errno(error, EADDRINUSE, "another program uses the socket %s", path);
     return error_set_errno(error, errno, "cannot tell whether %s is in use", path);
 }
 
@@ -119,7 +120,7 @@ remove_stale(const struct sockaddr_un *address, GError **error)
 
     if (lstat(address->sun_path, &status) < 0)
         return errno == ENOENT ||
-               error_set_errno(error, errno, "cannot look at %s", address->sun_path);
+               error_set_errno(error, errno, "cannot examine %s", address->sun_path);
     if (!S_ISSOCK(status.st_mode))
         return error_set_errno(error, EEXIST, "%s is not a socket", address->sun_path);
     if (!check_stale(address, error))
@@ -157,14 +158,14 @@ activation_notify(const char *text, GError **error)
         return TRUE;
     if (!set_address(&address, path, error))
         return FALSE;
-    if (path[0] == '@') /* an abstract name, as long as it is written */
+    if (path[0] == '@') /* an abstract name ends where the text ends */
         address.sun_path[0] = '\0';
     length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && RETRY_EINTR(sendto(fd, text, strlen(text), MSG_NOSIGNAL,
                                       (struct sockaddr *)&address, length)) >= 0)
         return TRUE;
-    if (errno == ENOENT || errno == ECONNREFUSED) /* nobody is there, so nobody waits */
+    if (errno == ENOENT || errno == ECONNREFUSED) /* nothing listens, so nothing waits */
         return TRUE;
     return error_set_errno(error, errno, "cannot tell the service manager (%s) %s", path, text);
 }

@@ -23,7 +23,7 @@ struct Daemon {
     char *config;
     char *machine_id;
     guint n_networks;
-    GPtrArray *socket_paths; /* of the socket files that are ours to remove, and NULL */
+    GPtrArray *socket_paths; /* paths of the socket files to remove at the end, NULL-terminated */
     int dev_fd;
     Kernel *kernel;
     Datapath *datapath; /* NULL: ports are unguarded, */
@@ -58,8 +58,8 @@ list_faults(GPtrArray *faults, gpointer user_data)
     config_list_faults(daemon->config, faults);
 }
 
-/* What makes this machine's generated MACs its own (machine-id(5)); "" where there is none. That it
- * cannot be read now must not give every port another MAC. */
+/* The seed that makes generated MACs specific to this machine (machine-id(5)); "" if there is none.
+ * A read error must not give every port another MAC, so it is fatal. */
 static char *
 read_machine_id(GError **error)
 {
@@ -92,7 +92,7 @@ open_kernel(Daemon *daemon, GError **error)
     return daemon->kernel != NULL;
 }
 
-/* Users must reach the socket in it. */
+/* Users must be able to reach the socket in it. */
 static gboolean
 make_folder(const char *path, const char *what, GError **error)
 {
@@ -160,7 +160,7 @@ load_networks(Daemon *daemon, GPtrArray **ret_changes, GError **error)
     if (!networks)
         return FALSE;
     if (!g_file_test(daemon->config, G_FILE_TEST_IS_DIR))
-        g_warning("there is no folder %s, so there is no network", daemon->config);
+        g_warning("folder %s does not exist, so there are no networks", daemon->config);
     g_hash_table_iter_init(&iter, networks);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const Network *network = value;
@@ -188,8 +188,8 @@ reconcile(Daemon *daemon, GError **error)
     return TRUE;
 }
 
-/* A connection takes two descriptors, its socket and its peer's pidfd. Half of what we may have
- * stays for ports, and no single user gets more than a quarter of the rest. */
+/* A connection takes two descriptors, its socket and its peer's pidfd. Half of the limit is
+ * reserved for ports, and a single user gets at most a quarter of the rest. */
 static VarlinkLimits
 limit_connections(void)
 {
@@ -203,7 +203,7 @@ limit_connections(void)
     return limits;
 }
 
-/* A socket's file in place of one that was not handed in. */
+/* Creates a socket file in place of a socket that was not passed. */
 static gboolean
 listen_at(Daemon *daemon, const char *path, VarlinkRoot root, GError **error)
 {
@@ -215,9 +215,9 @@ listen_at(Daemon *daemon, const char *path, VarlinkRoot root, GError **error)
     return varlink_server_listen(daemon->server, fd, root, error);
 }
 
-/* The folder stays when the daemon ends: a container that has it finds the next one's socket in it.
- * A container that can write there (it should have the folder read-only) can keep a socket out of
- * it; that must not cost the host its own socket. */
+/* The folder stays when the daemon ends, so a container that has it mounted finds the next daemon's
+ * socket there. A container with write access (the mount should be read-only) can block the socket;
+ * that must not cost the host its own socket. */
 static void
 listen_for_containers(Daemon *daemon, const char *path)
 {
@@ -226,10 +226,10 @@ listen_for_containers(Daemon *daemon, const char *path)
 
     if (path && !(make_folder(folder, "container socket's", &error) &&
                   listen_at(daemon, path, VARLINK_NOBODY_IS_ROOT, &error)))
-        g_warning("there is no container socket: %s", error->message);
+        g_warning("cannot open the container socket: %s", error->message);
 }
 
-/* A service manager that hands in the main socket alone has been told to have no other. */
+/* A service manager that passes only the main socket was configured to have no other. */
 static gboolean
 listen_on_all(Daemon *daemon, const Options *options, GError **error)
 {
@@ -282,7 +282,7 @@ lock_namespace(Daemon *daemon, GError **error)
 
     if (lock >= 0)
         return varlink_server_turn_away(daemon->server, lock, error);
-    /* That a stranger has the name stops nobody from serving. */
+    /* Another program's use of the name is no reason not to serve. */
     if (!error_is_errno(cause, EADDRINUSE)) {
         g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;
@@ -313,13 +313,13 @@ take_datapath(Daemon *daemon, const Options *options, Datapath *datapath, const 
     g_warning("ports are not guarded: %s", unguarded->message);
 }
 
-/* The order matters: whoever may be another macvtapd on the same ground is met before anything is
- * reconciled, because another's ports look like orphans. */
+/* The order matters: another macvtapd in the same namespace must be detected before anything is
+ * reconciled, because its ports look like orphans. */
 Daemon *
 daemon_new(const Options *options, Datapath *datapath, const GError *unguarded, GError **error)
 {
     g_autoptr(Daemon) daemon = g_new0(Daemon, 1);
-    g_autoptr(GPtrArray) changes = NULL; /* since there was none: they are all new */
+    g_autoptr(GPtrArray) changes = NULL; /* before there were none, so all are new */
 
     daemon->dev_fd = -1;
     take_datapath(daemon, options, datapath, unguarded);
@@ -384,7 +384,7 @@ say_reloaded(Daemon *daemon, GPtrArray *changes, const Caller *caller)
     trail_reloaded(daemon->n_networks, caller);
 }
 
-/* Each part for itself: an error in the settings keeps no network from being read. */
+/* Each part separately: an error in the settings does not stop the networks from being read. */
 static gboolean
 read_again(Daemon *daemon, const Caller *caller, GError **error)
 {
@@ -392,11 +392,11 @@ read_again(Daemon *daemon, const Caller *caller, GError **error)
     g_autoptr(GPtrArray) changes = NULL;
 
     if (!load_settings(daemon, &settings))
-        g_prefix_error(&settings, "the daemon's own settings stay as they were: ");
+        g_prefix_error(&settings, "keeping the previous daemon settings: ");
     if (load_networks(daemon, &changes, &networks))
         say_reloaded(daemon, changes, caller);
     else
-        g_prefix_error(&networks, "networks stay as they were: ");
+        g_prefix_error(&networks, "keeping the previous networks: ");
     if (!settings && !networks)
         return TRUE;
     if (settings && networks)

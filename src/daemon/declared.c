@@ -17,22 +17,22 @@
 #include <linux/capability.h>
 #include <sys/socket.h>
 
-/* GLib's main loop, the signals (signalfd), and the word to the service manager. */
+/* GLib's main loop, the signals (signalfd), and messages to the service manager. */
 static const Privileges loop_privileges = {
     .part = "loop",
     .system_calls = SYSTEM_CALLS({"poll"}, {"ppoll"}, {"read"}, {"write"}, {"socket", 1, AF_UNIX},
                                  {"sendto"}, {"close"}),
 };
 
-/* The C library: malloc() and threads' locks, and the clock where the kernel gives user space none
- * (some virtual machines). */
+/* The C library: malloc() and threads' locks, and the clock, where the vDSO has none (some virtual
+ * machines). */
 static const Privileges library_privileges = {
     .part = "memory and time",
     .system_calls = SYSTEM_CALLS({"brk"}, {"mmap"}, {"munmap"}, {"mremap"}, {"madvise"}, {"futex"},
                                  {"clock_gettime"}, {"gettimeofday"}, {"getrandom"}),
 };
 
-/* The end: orderly, the socket file removed, or by abort(); and going on after SIGSTOP. */
+/* Exit: normal, with the socket file removed, or by abort(); and resuming after SIGSTOP. */
 static const Privileges end_privileges = {
     .part = "end",
     .system_calls =
@@ -128,7 +128,7 @@ format_capabilities(GString *text, guint64 capabilities)
     for (guint i = 0; i < 64; i++) {
         if (!(capabilities & CAPABILITY(i)))
             continue;
-        g_assert(i < G_N_ELEMENTS(names) && names[i]); /* one more to be written here */
+        g_assert(i < G_N_ELEMENTS(names) && names[i]); /* room for one more in this text */
         g_string_append_printf(text, "%s%s", separator, names[i]);
         separator = " ";
     }

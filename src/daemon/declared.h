@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The table of what every part of the daemon needs of the kernel, and its sums. */
+/* The table of the privileges that each part of the daemon needs, and their union. */
 #pragma once
 
 #include "privileges.h"
@@ -19,7 +19,7 @@ guint64 declared_start_capabilities(void);
 gboolean declared_has_argument(GPtrArray *parts, const char *system_call, guint argument,
                                guint64 value);
 
-/* Whether a part needs this system call whatever its arguments are. */
+/* Whether a part needs this system call with any arguments. */
 gboolean declared_is_unconditional(GPtrArray *parts, const char *system_call);
 
 /* A line for each part, and one more ("start") for what only a start takes: its name, its

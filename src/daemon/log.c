@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The journal's socket is opened with the first line. */
+/* The journal's socket is opened when the first line is logged. */
 const Privileges log_privileges = {
     .part = "log",
     .system_calls = SYSTEM_CALLS({"write"}, {"socket", 1, AF_UNIX}, {"sendmsg"}),
@@ -21,7 +21,7 @@ typedef enum LogForm {
 
 static LogForm form;
 
-/* What $JOURNAL_STREAM names (systemd.exec(5)) is stderr. */
+/* Whether stderr is the stream in $JOURNAL_STREAM (systemd.exec(5)). */
 static gboolean
 is_stream_of_journal(void)
 {
@@ -55,7 +55,7 @@ print(GLogLevelFlags level, const GLogField *fields, gsize n_fields)
     g_printerr("%smacvtapd: %s%s\n", prefix, problem ? "warning: " : "", message ? message : "");
 }
 
-/* The journal knows who writes, but not by which name to show it. */
+/* The journal knows the process, but not the name to show. */
 static gboolean
 send_to_journal(GLogLevelFlags level, const GLogField *fields, gsize n_fields)
 {

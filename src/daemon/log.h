@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The log: a line each on stderr. Where that is the journal, the journal gets the lines' fields
- * (systemd.journal-fields(7)); where $JOURNAL_STREAM says that the journal reads it in another way,
- * each line begins with its priority (sd-daemon(3)); else a line is plain text.
+ * The log: lines on stderr. If stderr is the journal, the lines go there with fields
+ * (systemd.journal-fields(7)); if $JOURNAL_STREAM says that the journal reads stderr another way,
+ * each line starts with its priority (sd-daemon(3)); else it is plain text.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 
 extern const Privileges log_privileges;
 
-/* From now on what GLib logs goes there, but for debugging. */
+/* Sends GLib's log there from now on, except debug messages. */
 void log_start(void);
 
-/* Why the daemon ends: it goes to the log as an error. */
+/* Logs the reason why the daemon ends, as an error. */
 void log_failure(const char *message);

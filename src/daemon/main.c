@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What a signal acts on. */
+/* The data of the signal handler. */
 typedef struct Running {
     GMainLoop *loop;
     Daemon *daemon;
@@ -41,7 +41,7 @@ on_signal(int fd, GIOCondition condition, gpointer user_data)
     return G_SOURCE_CONTINUE;
 }
 
-/* A descriptor that becomes readable with SIGTERM, SIGINT or SIGHUP, from now on. */
+/* A descriptor that becomes readable on SIGTERM, SIGINT or SIGHUP. */
 static int
 open_signals(void)
 {
@@ -56,7 +56,7 @@ open_signals(void)
     return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Each connection and each holder costs descriptors: take as many as we may have. */
+/* Each connection and each holder costs descriptors: raise the limit to the maximum. */
 static void
 raise_descriptor_limit(void)
 {
@@ -68,8 +68,9 @@ raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* What hundreds of connections needed for a while, as for messages half sent, goes back to the
- * kernel with them: a block of this size (bytes) is a mapping of its own, not a part of the heap.
+/* Memory that hundreds of connections needed for a while, for example for half-sent messages,
+ * returns to the kernel with them: a block of this size (bytes) gets its own mapping instead of a
+ * part of the heap.
  */
 static void
 return_large_blocks(void)
@@ -77,8 +78,8 @@ return_large_blocks(void)
     mallopt(M_MMAP_THRESHOLD, 32 * 1024);
 }
 
-/* Of root's power only what is declared is there from the first, and nothing that only a start
- * needs when the first call comes. */
+/* Gives up all undeclared capabilities at once, and those needed only to start before the first
+ * call is handled. */
 static Daemon *
 start(const Options *options, GError **error)
 {

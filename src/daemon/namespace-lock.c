@@ -22,9 +22,9 @@ set_name(struct sockaddr_un *address)
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(NAME));
 }
 
-/* Why the name cannot be had: who listens there tells the kernel who he is. A macvtapd accepts, so
- * that nobody can fill the queue before us; who does not accept is none, even if it takes this long
- * to know. */
+/* Explains why the name is taken: the kernel knows the listener's credentials. A macvtapd accepts
+ * connections, so the queue cannot be filled before us; a listener that does not accept is not
+ * macvtapd, even if it takes this long to find out. */
 #define PATIENCE_S 2
 
 static void
@@ -39,11 +39,10 @@ explain(const struct sockaddr_un *address, socklen_t length, GError **error)
         RETRY_EINTR(connect(fd, (const struct sockaddr *)address, length)) == 0 &&
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid())
         g_set_error(error, ERRNO_ERROR, EBUSY,
-                    "another macvtapd (process %d) makes ports in this network namespace",
-                    (int)peer.pid);
+                    "another macvtapd (process %d) runs in this network namespace", (int)peer.pid);
     else
         g_set_error(error, ERRNO_ERROR, EADDRINUSE,
-                    "somebody who is not macvtapd holds the socket name @" NAME
+                    "another program holds the socket name @" NAME
                     ": a second macvtapd in this network namespace would not be noticed");
 }
 

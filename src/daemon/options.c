@@ -20,7 +20,7 @@ is_in_folder(const char *path, const char *folder)
            (strncmp(whole, folder, length) == 0 && (whole[length] == '/' || whole[length] == 0));
 }
 
-/* Containers get its folder, and nothing else must be in that. */
+/* Containers get its folder, so it must not contain anything else. */
 static gboolean
 check_container_socket(const Options *options, GError **error)
 {
@@ -33,7 +33,7 @@ check_container_socket(const Options *options, GError **error)
     if (!is_in_folder(options->socket, folder) && !is_in_folder(options->state, folder))
         return TRUE;
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                "the container socket %s needs a folder of its own, without %s and %s in it", path,
+                "the container socket %s needs its own folder, without %s and %s", path,
                 options->socket, options->state);
     return FALSE;
 }
@@ -50,11 +50,11 @@ options_parse(Options *ret_options, int argc, char **argv, GError **error)
         {"socket", 0, 0, G_OPTION_ARG_FILENAME, &options.socket,
          "Where to listen (/run/macvtapd/socket)", "PATH"},
         {"container-socket", 0, 0, G_OPTION_ARG_FILENAME, &options.container_socket,
-         "Where to listen for containers, \"\" for nowhere (/run/macvtapd-containers/socket, with"
-         " --socket nowhere)",
+         "Where to listen for containers, \"\" for nowhere (/run/macvtapd-containers/socket; "
+         "nowhere with --socket)",
          "PATH"},
         {"privileges", 0, 0, G_OPTION_ARG_NONE, &options.privileges,
-         "Show the capabilities and system calls that each part keeps", NULL},
+         "Show the capabilities and system calls that each part keeps, and exit", NULL},
         {"version", 0, 0, G_OPTION_ARG_NONE, &options.version, "Show the version", NULL},
         {NULL},
     };
@@ -71,7 +71,7 @@ options_parse(Options *ret_options, int argc, char **argv, GError **error)
     }
     set_default(&options.config, "/etc/macvtapd");
     set_default(&options.state, "/run/macvtapd");
-    /* A daemon beside the host's own must not take that one's. */
+    /* A second daemon must not take the socket of the host's own. */
     if (!options.socket)
         set_default(&options.container_socket, "/run/macvtapd-containers/socket");
     set_default(&options.socket, "/run/macvtapd/socket");

@@ -9,7 +9,7 @@ typedef struct Options {
     char *socket;           /* where to listen, unless a socket is handed in */
     char *container_socket; /* likewise, for containers; NULL: nowhere */
     gboolean version;
-    gboolean privileges; /* show what the daemon keeps of root's power */
+    gboolean privileges; /* show the privileges that the daemon keeps */
 } Options;
 
 gboolean options_parse(Options *ret_options, int argc, char **argv, GError **error);

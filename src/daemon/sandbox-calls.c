@@ -2,15 +2,15 @@
 /*
  * Theory of operation
  *
- * The filter (seccomp(2), by libseccomp) lets through what the parts declare. An unknown call fails
- * with EPERM and is told to the kernel's log: a library that is updated may try something new and
- * do without. A call that starts a program, traces a process, loads code into the kernel or changes
- * who we are is an attack, and ends the process: ports stay, and the service manager starts
- * another. Start-up is over by then, and with it what only start-up needs.
+ * The filter (seccomp(2), by libseccomp) passes the calls that the parts declare. An unknown call
+ * fails with EPERM and is reported in the kernel's log, as an updated library may try a new call
+ * and manage without it. A call that starts a program, traces a process, loads code into the kernel
+ * or changes our identity is an attack and ends the process: ports stay, and the service manager
+ * starts a new daemon. The filter is installed after start-up, so calls that only start-up needs
+ * are not in it.
  *
- * The sanitizers and valgrind make system calls of their own: a build with the first has no filter,
- * and under the second it is not put on. One that measures coverage writes down at its end what
- * ran.
+ * The sanitizers and valgrind make system calls of their own: a build with sanitizers has no
+ * filter, and under valgrind it is not installed. A coverage build writes its results at exit.
  */
 #include "sandbox.h"
 
@@ -31,10 +31,10 @@ static const char *const deadly[] = {
     /* the kernel */
     "perf_event_open", "userfaultfd", "io_uring_setup", "init_module", "finit_module",
     "delete_module", "kexec_load", "kexec_file_load", "reboot", "iopl", "ioperm",
-    /* what files there are */
+    /* mounts and file systems */
     "mount", "umount2", "move_mount", "fsopen", "fsmount", "open_tree", "mount_setattr",
     "pivot_root", "chroot", "open_by_handle_at", "swapon", "swapoff",
-    /* who we are */
+    /* identity */
     "unshare", "setns", "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid",
     "setfsuid", "setfsgid", "setgroups", "capset", "personality", "add_key", "request_key",
     "keyctl"};
@@ -63,7 +63,7 @@ allow(Filter filter, GPtrArray *parts, const SystemCall *call)
     const int number = seccomp_syscall_resolve_name(call->name);
     int r;
 
-    if (number == __NR_SCMP_ERROR) /* younger than libseccomp: the machine has no need of it */
+    if (number == __NR_SCMP_ERROR) /* newer than libseccomp: unknown here, so not needed */
         return 0;
     if (call->argument == 0)
         r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
@@ -72,7 +72,7 @@ allow(Filter filter, GPtrArray *parts, const SystemCall *call)
     else
         r = seccomp_rule_add(
             filter, SCMP_ACT_ALLOW, number, 1,
-            /* of such an argument the kernel looks at 32 bits */
+            /* the kernel uses 32 bits of such an argument */
             SCMP_CMP(call->argument - 1, SCMP_CMP_MASKED_EQ, 0xffffffff, call->value));
     return r == -EEXIST ? 0 : r;
 }
@@ -132,7 +132,7 @@ sandbox_confine_calls(GError **error)
     filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (!filter)
         return error_set_errno(error, ENOMEM, "cannot limit system calls");
-    seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0); /* it is on already */
+    seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0); /* it is already installed */
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
     r = fill(filter);
     if (r == 0)

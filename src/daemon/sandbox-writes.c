@@ -2,10 +2,10 @@
 /*
  * Theory of operation
  *
- * root owns nearly all files, so that giving up capabilities keeps it from writing few of them.
- * Landlock (landlock(7)) does: nothing is written, made or removed but below the folders named
- * here. Reading stays as it is. It knows of changes to files' contents and names only: owners,
- * modes and access lists are for the filter of system calls.
+ * root owns nearly all files, so giving up capabilities hardly limits where it can write. Landlock
+ * (landlock(7)) does: files can be written, created and removed only below the folders listed here.
+ * Reading is not limited. Landlock covers only the contents and names of files: owners, modes and
+ * access lists are left to the system call filter.
  */
 #include "sandbox.h"
 
@@ -34,7 +34,7 @@
      LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |    \
      LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
 
-/* What this kernel can keep us from. */
+/* The accesses that this kernel can restrict. */
 static guint64
 handled_access(int abi)
 {
@@ -47,7 +47,7 @@ handled_access(int abi)
     return handled;
 }
 
-/* A folder that is not there has nothing to be written in. */
+/* Nothing can be written in a missing folder. */
 static gboolean
 allow(int ruleset, const char *path, guint64 access)
 {
@@ -86,7 +86,7 @@ allow_all(int ruleset, guint64 truncate, const char *state, const char *const *s
           const char *pins)
 {
     return allow(ruleset, state, WRITE | truncate | REMOVE | LANDLOCK_ACCESS_FS_MAKE_REG) &&
-           /* queues, vhost-net, and nodes of our own */
+           /* queues, vhost-net, and our own nodes */
            allow(ruleset, "/dev",
                  WRITE | REMOVE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
                      LANDLOCK_ACCESS_FS_REMOVE_DIR) &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Gives up, for ever, what the daemon's parts do not declare (declared.h). */
+/* Permanently gives up the privileges that no part of the daemon declares (declared.h). */
 #pragma once
 
 #include <glib.h>
@@ -12,8 +12,8 @@
 gboolean sandbox_confine_writes(const char *state, const char *const *socket_paths,
                                 const char *pins, GError **error);
 
-/* From now on only declared system calls are carried out: others fail with EPERM, those that no
- * part of a daemon like this has any use for end the process. */
+/* From now on only declared system calls work: others fail with EPERM, and those that only an
+ * attacker would make end the process. */
 gboolean sandbox_confine_calls(GError **error);
 
 /* Whether the process runs under valgrind, which makes system calls of its own and knows not all of

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a port's device must be (invariant 10). */
+/* The required state of a port's device. */
 #pragma once
 
 #include "mac-address.h"
@@ -7,8 +7,8 @@
 
 #include <glib.h>
 
-/* What a device has. The first group is prescribed and repaired; the second is what others may
- * change, and the port follows. A MAC is of either. */
+/* The properties of a device. Those of the first group are prescribed and repaired; those of the
+ * second others may change, and the port follows. A MAC belongs to either group. */
 typedef enum DeviceField {
     DEVICE_MODE = 1 << 0,
     DEVICE_MAC = 1 << 1,
@@ -16,9 +16,9 @@ typedef enum DeviceField {
     DEVICE_SOURCES = 1 << 3,
     DEVICE_MULTICAST = 1 << 4,
     DEVICE_ALIAS = 1 << 5,
-    DEVICE_SILENCE = 1 << 6, /* no ARP and no IPv6 of the host's */
-    DEVICE_RECORD = 1 << 7,  /* not the device's: the record could not be written */
-    DEVICE_QUEUES = 1 << 8,  /* how long they are */
+    DEVICE_SILENCE = 1 << 6, /* no ARP and no IPv6 on the host's side */
+    DEVICE_RECORD = 1 << 7,  /* not a property of the device: the record could not be written */
+    DEVICE_QUEUES = 1 << 8,  /* the queue lengths */
     DEVICE_PROMISC = 1 << 9, /* whether it makes its parent promiscuous */
 
     DEVICE_UP = 1 << 10,
@@ -28,7 +28,7 @@ typedef enum DeviceField {
 } DeviceField;
 
 typedef struct DeviceState {
-    guint fields; /* of DeviceField: which of the members are prescribed */
+    guint fields; /* DeviceField bits: which members are prescribed */
     MacvtapMode mode;
     MacAddress mac;
     guint32 mtu;           /* bytes */

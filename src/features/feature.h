@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A feature of a port: a file, NAME.c, and one row in the table of port-features.c. What it may
- * know of the daemon is in FeatureHost. Nobody outside this module includes this header.
+ * A feature of a port: a file, NAME.c, and a row in the table of port-features.c. FeatureHost has
+ * everything it may know of the daemon. Private to this module.
  */
 #pragma once
 
 #include "port-features.h"
 
-/* The members are called as port-features.h says of the function with the same name; each may be
- * NULL. */
+/* port-features.h documents each member under the function with the same name; each may be NULL. */
 typedef struct PortFeature {
     const char *name;
 
-    /* *ret_state is what feature_state() returns from then on; it may stay NULL. */
+    /* feature_state() returns *ret_state from then on; it may be NULL. */
     gboolean (*start)(FeatureHost *host, gpointer *ret_state, GError **error);
     void (*stop)(gpointer state);
     gboolean (*load)(FeatureHost *host, GError **error);
@@ -27,7 +26,7 @@ typedef struct PortFeature {
     void (*opened)(FeatureHost *host, Port *port);
 
     gboolean (*lives)(FeatureHost *host, Port *port, gboolean *ret_lives, GError **error);
-    /* The message of an error is for the log. */
+    /* An error's message goes to the log. */
     gboolean (*adopt)(FeatureHost *host, Port *port, const LinkInfo *device, GError **error);
 
     void (*want)(FeatureHost *host, const Port *port, const Network *network, DeviceState *state);
@@ -42,7 +41,7 @@ typedef struct PortFeature {
     gboolean (*on_network)(FeatureHost *host, Port *port, const Network *network);
     void (*on_removed)(FeatureHost *host, const LinkInfo *link);
 
-    /* The key of its network whose value the port does not have because of the feature; or NULL. */
+    /* The key of its network whose value the port cannot take because of the feature; or NULL. */
     const char *(*outdated)(FeatureHost *host, const Port *port);
 
     void (*observe)(FeatureHost *host, Port *port);
@@ -62,5 +61,5 @@ extern const PortFeature feature_lifetime, feature_node, feature_sources, featur
     feature_promiscuity, feature_queue_lengths, feature_migration, feature_host_address,
     feature_guest_vlans, feature_guard;
 
-/* What the feature's start() left. */
+/* The state that the feature's start() returned. */
 gpointer feature_state(FeatureHost *host, const PortFeature *feature);

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Feature: the 802.1Q tags that guests use themselves (GuestVLANs=).
+ * Feature: the 802.1Q tags that guests add themselves (GuestVLANs=).
  *
  * Theory of operation
  *
- * A NIC with a VLAN filter drops every frame whose tag nobody has named to it. The kernel names the
- * tag of each VLAN device to the NIC below; but a VLAN device takes the frames of its tag away from
- * the macvtap that it lies on, and one on the parent takes them away from all macvtaps there. One
- * on a macvtap that is no guest's takes nothing from the others: that macvtap hands the tag down to
- * the parent's filter, and what the NIC lets in goes to the ports by its destination. So a parent
- * gets one such macvtap, the filter device, with a VLAN device for each tag. All of them are down
- * and never see a frame.
+ * A NIC with a VLAN filter drops every frame whose tag is not in the filter. The kernel adds the
+ * tag of each VLAN device to the filter of the NIC below; but a VLAN device takes the frames with
+ * its tag away from the macvtap below it, and one on the parent takes them away from all macvtaps
+ * there. A VLAN device on a separate macvtap, which no guest uses, takes nothing from the others:
+ * that macvtap passes the tag down to the parent's filter, and the frames that the NIC accepts go
+ * to the ports by their destination. So a parent gets one such macvtap, the filter device, with a
+ * VLAN device for each tag. All of them are down and never see a frame.
  *
- * (To make the parent promiscuous would let all tags in, and everybody's frames with them. Most
- * drivers do not allow the filter to be turned off.)
+ * (A promiscuous parent would accept all tags, but also everyone's frames. Most drivers do not
+ * allow turning the filter off.)
  *
- * There are no records. A filter device is known by its alias, or, when a crash came before it had
- * that, by its name, which is made of the ifindex of the parent that it lies on. The kernel removes
- * what lies on it together with it. Which tags a parent needs, the networks of its ports say; while
- * one of these is not defined, tags are only added.
+ * There are no records. A filter device is identified by its alias or, after a crash before that
+ * was set, by its name, which contains its parent's ifindex. The kernel removes the VLAN devices
+ * together with it. The networks of a parent's ports determine the tags it needs; while one of
+ * these networks is undefined, tags are only added.
  *
- * The filter of a VLAN device of ours (VLAN=) is the NIC's, which knows that device's tag and does
- * not look at the guest's behind it.
+ * On a VLAN device that macvtapd created (VLAN=) the NIC filters by that device's tag only and
+ * ignores the guest's inner tag.
  */
 #include "feature.h"
 
@@ -42,9 +42,9 @@ typedef struct Filter {
 /* The feature's state. */
 typedef struct Filters {
     FeatureHost *host;
-    GHashTable *by_parent; /* the parent's ifindex -> Filter; what we know of */
-    gboolean is_known;     /* by_parent has all there are */
-    GHashTable *problems;  /* likewise -> text: what could not be done last, which the log has */
+    GHashTable *by_parent; /* the parent's ifindex -> Filter, for the known ones */
+    gboolean is_known;     /* by_parent is complete */
+    GHashTable *problems;  /* likewise -> text: the last failure, which was logged */
 } Filters;
 
 static Filters *
@@ -83,7 +83,7 @@ find_filter(const Filters *filters, int parent_index)
     return g_hash_table_lookup(filters->by_parent, GINT_TO_POINTER(parent_index));
 }
 
-/* ---- What the kernel has ---- */
+/* ---- The present devices ---- */
 
 /* At most 15 characters with "." and a tag. */
 static void
@@ -155,7 +155,7 @@ read_filters(Filters *filters, GError **error)
     return TRUE;
 }
 
-/* ---- What it must have ---- */
+/* ---- The required devices ---- */
 
 static gboolean
 make_filter(Filters *filters, int parent_index, GError **error)
@@ -221,7 +221,7 @@ has_all(const Filter *filter, const VlanTags *tags)
     return filter != NULL;
 }
 
-/* That the parent's filter knows at least these tags. PORT_ERROR. */
+/* Makes the parent's filter accept at least these tags. PORT_ERROR. */
 static gboolean
 ensure_tags(Filters *filters, int parent_index, const VlanTags *tags, GError **error)
 {
@@ -232,25 +232,25 @@ ensure_tags(Filters *filters, int parent_index, const VlanTags *tags, GError **e
     if ((filters->is_known || read_filters(filters, &cause)) &&
         add_missing(filters, parent_index, tags, &cause))
         return TRUE;
-    /* What we thought that there is may be wrong. */
+    /* The known state may be wrong. */
     filters->is_known = FALSE;
     if (error_is_errno(cause, ENOPKG))
-        return port_error_set(error, PORT_ERROR_SYSTEM,
-                              "GuestVLANs= needs the kernel's module 8021q: see that `modprobe"
-                              " 8021q` succeeds");
+        return port_error_set(
+            error, PORT_ERROR_SYSTEM,
+            "GuestVLANs= needs the kernel module 8021q: make sure that 'modprobe 8021q' succeeds");
     return port_error_set(error, PORT_ERROR_SYSTEM,
-                          "the parent's VLAN filter could not be given the tags of GuestVLANs=: %s",
+                          "cannot add the tags of GuestVLANs= to the parent's VLAN filter: %s",
                           cause->message);
 }
 
-/* What the ports of a parent need. */
+/* The tags that the ports of each parent need. */
 typedef struct Needs {
     FeatureHost *host;
     GHashTable *by_parent; /* its ifindex -> VlanTags */
-    GHashTable *unsure;    /* set of ifindexes: of a port there nobody knows what it needs */
+    GHashTable *unsure;    /* a set of ifindexes: the needs of a port there are unknown */
 } Needs;
 
-/* FALSE: the port's network is not defined now, or is not one of the port's kind, so nobody knows.
+/* FALSE: unknown, as the port's network is undefined now, or of another kind than the port.
  */
 static gboolean
 tags_of(FeatureHost *host, const Port *port, VlanTags *ret_tags)
@@ -300,7 +300,7 @@ clear_needs(Needs *needs)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Needs, clear_needs)
 
-/* ---- What nobody needs goes ---- */
+/* ---- Removal of unused devices ---- */
 
 static gboolean
 remove_link(Filters *filters, int index)
@@ -329,7 +329,7 @@ remove_tag(Filters *filters, int parent_index, Filter *filter, guint tag)
         vlan_tags_set(&filter->tags, tag, FALSE);
 }
 
-/* needed: NULL when no port needs a tag. TRUE when the filter device has gone. */
+/* needed: NULL if no port needs a tag. TRUE if the filter device was removed. */
 static gboolean
 reduce_filter(Filters *filters, int parent_index, Filter *filter, const VlanTags *needed)
 {
@@ -367,7 +367,7 @@ guest_vlans_sweep(FeatureHost *host)
     }
 }
 
-/* ---- The port's life ---- */
+/* ---- The life of a port ---- */
 
 static gboolean
 guest_vlans_attach(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error)
@@ -437,7 +437,7 @@ guest_vlans_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
     return is_told(port) != (guest_vlans_outdated(host, port) != NULL);
 }
 
-/* The parent's ifindex if the link was a filter device of ours, or may have lain on one; else 0. */
+/* The parent's ifindex if the link was a filter device, or may have been on one; else 0. */
 static int
 find_parent(const Filters *filters, const LinkInfo *link)
 {
@@ -455,7 +455,7 @@ find_parent(const Filters *filters, const LinkInfo *link)
     return 0;
 }
 
-/* The kernel has removed something of it, perhaps with the parent. */
+/* The kernel removed some of its devices, perhaps together with the parent. */
 static void
 restore_filter(FeatureHost *host, int parent_index)
 {

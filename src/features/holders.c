@@ -15,21 +15,21 @@ const Privileges holders_privileges = {
     .system_calls = SYSTEM_CALLS({"epoll_ctl"}, {"epoll_wait"}, {"epoll_pwait"}, {"close"}),
 };
 
-/* How many ended processes one wake-up takes; more of them wake us again at once. */
+/* How many ended processes one wake-up handles; more of them cause another wake-up at once. */
 #define EVENTS_PER_WAKEUP 256
 
-/* One process, however many ports it holds. */
+/* A process, which may hold any number of ports. */
 typedef struct Watched {
     Process process;
     GPtrArray *port_ids;
-    int epoll_fd; /* that it is in; the Holders' */
+    int epoll_fd; /* the table that it is in, owned by Holders */
 } Watched;
 
 struct Holders {
     int epoll_fd;
     GSource *source;
     GHashTable *processes; /* of Watched, by pid and start time */
-    GHashTable *by_pid;    /* pid -> Watched, the youngest of them */
+    GHashTable *by_pid;    /* pid -> Watched, the newest */
     GHashTable *by_port;   /* port id -> Watched */
     HoldersEnded ended;
     gpointer user_data;
@@ -57,8 +57,8 @@ watched_free(gpointer data)
 {
     Watched *watched = data;
 
-    /* Closing does not take it out of the epoll set while the caller's connection has the pidfd
-     * that ours is a duplicate of, and the set would then give back a Watched that is freed. */
+    /* Closing the pidfd does not remove it from the epoll set while the caller's connection has the
+     * descriptor it was duplicated from, and the set would then return a freed Watched. */
     epoll_ctl(watched->epoll_fd, EPOLL_CTL_DEL, watched->process.pidfd, NULL);
     descriptor_clear(&watched->process.pidfd);
     g_ptr_array_unref(watched->port_ids);

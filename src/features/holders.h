@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The processes that hold ports, watched by pidfd: one epoll set, one source, whatever their
- * number. */
+/* The processes that hold ports, watched by pidfd with one epoll set and one source. */
 #pragma once
 
 #include "process.h"
@@ -11,24 +10,25 @@ extern const Privileges holders_privileges;
 
 typedef struct Holders Holders;
 
-/* Tells that the holder of these ports has ended: the ids are a NULL-terminated array, borrowed. */
+/* Called when the holder of these ports has ended: the IDs are a NULL-terminated array, borrowed.
+ */
 typedef void (*HoldersEnded)(const char *const *port_ids, gpointer user_data);
 
 /*
- * ended is called from the thread-default main context, once per wake-up, with the ports of every
- * process that has ended by then.
+ * ended is called from the thread-default main context, once per wake-up, with the ports of all
+ * processes that have ended.
  */
 Holders *holders_new(HoldersEnded ended, gpointer user_data, GError **error);
 void holders_free(Holders *holders);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Holders, holders_free)
 
-/* Ties the port to the process, and from any other that it was tied to; on failure it stays as it
- * was. The pidfd is taken in any case; it may be -1 if holders_find() has just found the process.
+/* Makes the process the port's holder, in place of any other; on failure nothing changes. The pidfd
+ * is taken even on failure; it may be -1 if holders_find() has just found the process.
  */
 gboolean holders_add(Holders *holders, const char *port_id, Process *process, GError **error);
 
-/* Whether the process with this pid holds a port and lives; then when it began. */
+/* Whether the process with this pid holds a port and is alive; if so, also its start time. */
 gboolean holders_find(Holders *holders, pid_t pid, guint64 *ret_start_time);
 
-/* The port needs no holder any more; one that is not known is no error. */
+/* Forgets the port's holder; it need not have one. */
 void holders_remove(Holders *holders, const char *port_id);

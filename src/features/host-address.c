@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Feature: telling when a network manager or a DHCP client of the host has taken a guest's device
- * for one of the host's. It is told once for a port: a client goes on trying.
+ * Feature: a warning when a network manager or DHCP client of the host configures a guest's device
+ * as if it were the host's. It is logged once for each port, as a client keeps trying.
  */
 #include "feature.h"
 
@@ -15,9 +15,10 @@ on_address(int index, const char *address, gpointer user_data)
     if (!port || port->is_ending || port->has_host_address)
         return;
     port->has_host_address = TRUE;
-    g_warning("port %s: the host has the address %s on the guest's device %s: a program of the host"
-              " has configured it, and must be told to leave it alone (macvtapctl doctor says how)",
-              port->name, address, port->interface_name);
+    g_warning(
+        "port %s: the host has the address %s on the guest's device %s: a program on the host "
+        "configured the device and must be told to ignore it ('macvtapctl doctor' says how)",
+        port->name, address, port->interface_name);
 }
 
 static gboolean

@@ -2,16 +2,16 @@
 /*
  * Theory of operation
  *
- * Feature: what a port's life is tied to. That is a process (the caller, or one that it names), a
- * domain with or without a known process, or the port's open queues, in whatever process they are.
+ * Feature: the port's holder, which determines its life. It is a process (the caller, or one that
+ * it names), a domain with or without a known process, or the port's open queues, in any process.
  * The kernel module reports each queue that is closed, and knows after a restart which are still
- * open. A port whose holder is its descriptors ends with the last of them: the VMM may have become
- * a daemon, have handed them to another process, or have unplugged the NIC. For the other holders
- * their number is only shown.
+ * open. A port held by its descriptors ends with the last of them: the VMM may have daemonized,
+ * passed them to another process, or unplugged the NIC. With other holders the number of open
+ * queues is only displayed.
  *
- * After a start a holder lives if its process does, or if one of its descriptors is open; those of
- * type none, and a domain whose process is not known, count as living. A process that cannot be
- * looked at, or not be watched, has not ended, nor would its end be seen: nothing is served then.
+ * After a start a holder is alive if its process is, or if one of its descriptors is open; holders
+ * of type none, and domains whose process is unknown, count as alive. If a process cannot be
+ * examined or watched, its end would be missed: the daemon then refuses to start.
  */
 #include "feature.h"
 
@@ -28,7 +28,7 @@ holders_of(FeatureHost *host)
     return feature_state(host, &feature_lifetime);
 }
 
-/* As long as neither has ended, the caller and the holder with its pid are one process. */
+/* While neither has ended, the caller and the holder with the same pid are the same process. */
 static gboolean
 find_caller(FeatureHost *host, const Caller *caller, Process *ret_process)
 {
@@ -41,8 +41,8 @@ find_caller(FeatureHost *host, const Caller *caller, Process *ret_process)
     return TRUE;
 }
 
-/* The kernel has told no pidfd (before Linux 6.5), or the caller has ended: its pid may be
- * another's by now. That of its own user is all that can be told. */
+/* The kernel provided no pidfd (before Linux 6.5), or the caller has ended and its pid may be
+ * reused. All that can be checked is that the process belongs to the same user. */
 static gboolean
 open_caller_by_pid(const Caller *caller, Process *ret_process, GError **error)
 {
@@ -58,7 +58,7 @@ open_caller_by_pid(const Caller *caller, Process *ret_process, GError **error)
     if (owner != caller->uid) {
         descriptor_clear(&process.pidfd);
         return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
-                              "the caller's process %d is not user %u's (any more)",
+                              "the caller's process %d no longer belongs to user %u",
                               (int)caller->pid, (guint)caller->uid);
     }
     *ret_process = process;
@@ -73,17 +73,17 @@ open_holder(FeatureHost *host, const Caller *caller, pid_t named, Process *ret_p
 
     if (named != 0 && caller->from_container)
         return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
-                              "over the container socket a process holds its own ports only");
+                              "on the container socket a process can only hold its own ports");
     if (named != 0 && !process_shares_pids(caller->pid, &shares, error))
         return FALSE;
     if (!shares)
         return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
-                              "process %d is of another PID namespace than macvtapd's", (int)named);
+                              "process %d is in another PID namespace than macvtapd", (int)named);
     if (named != 0)
         return process_open(named, ret_process, error);
     if (caller->pid == 0)
         return port_error_set(error, PORT_ERROR_HOLDER_INVALID,
-                              "the caller's process is not visible to macvtapd");
+                              "macvtapd cannot see the caller's process");
     if (caller->pidfd < 0)
         return open_caller_by_pid(caller, ret_process, error);
     return find_caller(host, caller, ret_process) ||
@@ -98,14 +98,14 @@ check_named_holder(const Process *process, uid_t uid, GError **error)
 
     if (!process_read_uid(process, &owner, &cause))
         return port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: %s", cause->message);
-    return owner == uid ||
-           port_error_set(error, PORT_ERROR_HOLDER_INVALID, "holder: process %d is not user %u's",
-                          (int)process->pid, (guint)uid);
+    return owner == uid || port_error_set(error, PORT_ERROR_HOLDER_INVALID,
+                                          "holder: process %d does not belong to user %u",
+                                          (int)process->pid, (guint)uid);
 }
 
-/* Opens the process that holder names, if it has one, and fills in what names it for good. The
- * caller may name itself, and processes of its own user; root any. The pidfd is -1 when the holders
- * know the process. */
+/* Opens the holder's process, if it has one, and records its unique identity. The caller may name
+ * itself and processes of its own user; root any process. The pidfd is -1 if the process is already
+ * among the holders. */
 static gboolean
 find_holder(FeatureHost *host, const Caller *caller, Holder *holder, Process *process,
             GError **error)
@@ -131,7 +131,7 @@ lifetime_prepare(FeatureHost *host, NewPort *new, GError **error)
     return find_holder(host, new->caller, &new->port->holder, &new->holder, error);
 }
 
-/* From now on the port goes with this process. */
+/* From now on the port ends with this process. */
 static gboolean
 set_holder_process(FeatureHost *host, const Caller *caller, Port *port, pid_t pid, GError **error)
 {
@@ -168,7 +168,7 @@ lifetime_opened(FeatureHost *host, Port *port)
     port->open_queues = count_open(host, port);
 }
 
-/* TRUE when it was the last queue of a port that ends with it. */
+/* TRUE if it was the last queue of a port that ends with its queues. */
 static gboolean
 on_closed(FeatureHost *host, Port *port)
 {
@@ -203,7 +203,7 @@ lifetime_load(FeatureHost *host, GError **error)
     return kernel->ops->queue_watch(kernel, on_queues_closed, host, error);
 }
 
-/* Gives up the queues of what is no port. */
+/* Forgets the queues of owners that are not ports. */
 static void
 lifetime_loaded(FeatureHost *host)
 {
@@ -282,10 +282,10 @@ lifetime_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                       const PortChange *change, GError **error)
 {
     return change->holder_pid == 0 || port->holder.type == HOLDER_DOMAIN ||
-           port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                          "port %s has no domain as its holder; only a domain's process becomes"
-                          " known later",
-                          port->name);
+           port_error_set(
+               error, PORT_ERROR_INVALID_REQUEST,
+               "holderPid can only be set on a port held by a domain, which port %s is not",
+               port->name);
 }
 
 static gboolean
@@ -296,8 +296,7 @@ lifetime_change(FeatureHost *host, const Caller *caller, Port *port, const PortC
            set_holder_process(host, caller, port, change->holder_pid, error);
 }
 
-/* The end of its holder is another chance for a record that could not be removed: so only when that
- * has gone. */
+/* Only after the record is gone: if its removal fails, the end of the holder is another chance. */
 static void
 lifetime_detach(FeatureHost *host, const Port *port)
 {

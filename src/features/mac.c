@@ -4,19 +4,19 @@
  *
  * Feature: the port's MAC. A process that has a tap descriptor can set the device's MAC with
  * SIOCSIFHWADDR and without any capability (drivers/net/tap.c, tap_ioctl), in passthru the parent's
- * with it. The kernel tells of it by RTM_NEWLINK. Where the network lets the guest choose (Mac=any,
- * passthru assign) the record follows; otherwise we set the MAC back. Between the two the guest has
- * the other MAC: this keeps a port from staying so, it does not keep a frame from leaving.
+ * with it. The kernel reports it by RTM_NEWLINK. If the network lets the guest choose (Mac=any,
+ * passthru assign) the record follows; otherwise the MAC is restored. In between the guest has the
+ * other MAC: the restoration is quick, but it does not stop a frame from leaving.
  *
- * A passthru device has its parent's MAC, in both directions. When the guest's side changes it, the
- * kernel sends a message of the device right after the parent's; when an administrator changes the
- * parent, it sends none of the device. So when a parent's message tells of another MAC we ask for
- * the parent (the kernel answers when the change is complete) and look at the device once the
- * messages that are there have been read: what is still other then, the parent has done.
+ * A passthru device and its parent have the same MAC, in both directions. When the guest changes
+ * it, the kernel sends a message for the device right after the parent's; when an administrator
+ * changes the parent's, it sends none for the device. So when a parent's message has a new MAC, the
+ * parent is queried (the kernel answers once the change is complete) and the device is checked
+ * after all queued messages were read: a MAC that still differs then was changed on the parent.
  *
- * Setting a MAC back fails while another link of the parent has it. If that is a port that may not
- * have it (two guests have swapped theirs), it makes way by taking a random one, and is set back in
- * turn. Otherwise it is tried again as look.c has it.
+ * Restoring a MAC fails while another link of the parent has it. If that is a port that must not
+ * have it (two guests swapped their MACs), that port gets a random one, and is restored in turn.
+ * Otherwise the restoration is retried, see look.c.
  */
 #include "feature.h"
 
@@ -32,7 +32,7 @@ may_change(const Port *port)
     return port->mac_policy == MAC_POLICY_ANY || port->mac_policy == MAC_POLICY_ASSIGN;
 }
 
-/* In passthru the new device has the parent's MAC, whatever it was made with. */
+/* In passthru the new device has the parent's MAC, whatever MAC was requested. */
 static gboolean
 mac_attach(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error)
 {
@@ -80,7 +80,7 @@ mac_drift(FeatureHost *host, Port *port, guint fields)
     return (fields & DEVICE_MAC) != 0;
 }
 
-/* The port that has this port's MAC and may not, or NULL. */
+/* The port that has this port's MAC but must not, or NULL. */
 static Port *
 find_conflicting_port(FeatureHost *host, const Port *port)
 {
@@ -105,7 +105,7 @@ take_random_mac(FeatureHost *host, const Port *port)
 {
     Kernel *kernel = host->kernel;
     guint32 low = random_number(), high = random_number();
-    /* 02: locally administered, and no multicast address. */
+    /* 02: locally administered and unicast. */
     const MacAddress mac = {{0x02, (guint8)(high >> 8), (guint8)high, (guint8)(low >> 16),
                              (guint8)(low >> 8), (guint8)low}};
 
@@ -129,7 +129,7 @@ mac_repair(FeatureHost *host, Port *port, const DeviceState *wanted, guint field
     return FALSE;
 }
 
-/* Each change by an administrator is told; of a guest's the first is enough. */
+/* Each change by an administrator is logged; of a guest's changes only the first. */
 static void
 mac_repaired(FeatureHost *host, Port *port, const LinkInfo *before, guint fields,
              gboolean by_parent)
@@ -141,14 +141,14 @@ mac_repaired(FeatureHost *host, Port *port, const LinkInfo *before, guint fields
     mac_address_format(&before->mac, was);
     mac_address_format(&port->mac, is);
     if (by_parent && port->mode == MACVTAP_MODE_PASSTHRU)
-        g_warning("port %s: the MAC of its parent %s was changed to %s, and is %s again: network %s"
-                  " gives the guest the parent's MAC, so delete the port before you change it",
-                  port->name, port->parent, was, is, port->network);
-    else if (port->mac_changes == 1)
         g_warning(
-            "port %s: its MAC was changed to %s, which network %s does not allow; it is put back,"
-            " as every time from now on",
-            port->name, was, port->network);
+            "port %s: the MAC of its parent %s was changed to %s, and was restored to %s: network "
+            "%s gives the guest the parent's MAC, so delete the port before changing it",
+            port->name, port->parent, was, is, port->network);
+    else if (port->mac_changes == 1)
+        g_warning("port %s: its MAC was changed to %s, which network %s does not allow; "
+                  "restoring it (further changes are not logged)",
+                  port->name, was, port->network);
 }
 
 static gboolean
@@ -159,7 +159,7 @@ mac_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
     return FALSE;
 }
 
-/* What a port that keeps its parent's MAC would have to go back to, nobody knows any more. */
+/* For a port with its parent's MAC, the MAC to restore is unknown by now. */
 static gboolean
 mac_on_network(FeatureHost *host, Port *port, const Network *network)
 {

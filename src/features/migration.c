@@ -2,29 +2,29 @@
 /*
  * Theory of operation
  *
- * Feature: a guest that moves from one host to another while its neighbours, guests on the same
- * parent, talk to it. For some time there are two ports with its MAC, and only one has the guest.
+ * Feature: a guest that migrates between hosts while its neighbours, guests on the same parent,
+ * talk to it. For some time there are two ports with its MAC, and the guest is behind only one of
+ * them.
  *
- * In bridge mode the kernel gives what a neighbour sends to that MAC to the port, whether the guest
- * is behind it or not (macvlan_queue_xmit()), and it keeps broadcasts that come from the wire with
- * that MAC from the neighbours, for it takes them for echoes (macvlan_multicast_rx()). In vepa mode
- * it does neither: the neighbours reach the guest by the wire, where it is. And what comes from the
- * wire for the guest still gets there, so that a guest is cut off from nobody but its neighbours if
- * it runs while we do not notice; a device that is down would be cut off altogether, and would hide
- * its guest's first frame. The other modes know no neighbours.
+ * In bridge mode the kernel delivers a neighbour's frames for that MAC to the local port, whether
+ * the guest is behind it or not (macvlan_queue_xmit()), and it hides broadcasts from the wire with
+ * that source MAC from the neighbours, as it takes them for echoes (macvlan_multicast_rx()). In
+ * vepa mode it does neither: the neighbours reach the guest over the wire. Frames from the wire for
+ * the guest still arrive, so a guest that starts to run unnoticed is cut off only from its
+ * neighbours; a device that is down would be cut off completely, and would hide its guest's first
+ * frame. In the other modes there are no neighbours.
  *
  * So a port of a bridge network is in vepa mode while its guest is elsewhere:
- *   - on the way in, from its making until its first frame. That is QEMU's announcement of the
- *     guest, which leaves as the guest starts to run, whatever the guest itself has to say;
- *   - on the way out, from when this announcement comes in from the wire. libvirt ends the port
- * only when it has ended QEMU, some time after. If it was no migration, but an echo or a lie, the
- *     guest's next frame is its first again, and ends it.
- * The first frame is told by the kernel as it happens. While no daemon runs it is not: the next one
- * finds that the device has sent more than it had when the waiting began.
+ *   - on the way in, from its creation until its first frame. That is QEMU's announcement of the
+ * guest, which is sent when the guest starts to run, even if the guest itself sends nothing;
+ *   - on the way out, from the arrival of this announcement on the wire. libvirt deletes the port
+ * only after QEMU has ended, some time later. If it was not a migration but an echo or a lie, the
+ * guest's next frame ends it. The kernel reports the first frame as it happens. If no daemon runs
+ * then, the next one finds that the device has sent more frames than when the wait began.
  *
- * Which mode the device must be in follows from the record alone, which is written first: a daemon
- * that dies before the device has its mode, or a mode that the kernel does not take at once, is
- * made good by the next look at the device (look.c).
+ * The record alone determines the device's mode, and it is written first: if the daemon dies before
+ * it sets the mode, or the kernel refuses the change, the next look at the device repairs it
+ * (look.c).
  */
 #include "feature.h"
 
@@ -101,7 +101,7 @@ count_sent(FeatureHost *host, const Port *port, guint64 *ret_sent, GError **erro
     return TRUE;
 }
 
-/* The guest may have sent its first frame long ago. */
+/* The guest may already have sent its first frame. */
 static gboolean
 migration_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError **error)
 {
@@ -113,8 +113,8 @@ migration_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError **
     if (!watch_guest(host, port, &cause) || !count_sent(host, port, &sent, &cause))
         return port_error_set(
             error, PORT_ERROR_SYSTEM,
-            "port %s stays in mode vepa, for its guest will not be seen to come: %s", port->name,
-            cause->message);
+            "port %s: cannot watch for the guest's first frame, leaving it in vepa mode: %s",
+            port->name, cause->message);
     if (sent != port->sent_before) {
         unwatch_guest(host, port);
         leave_vepa(host, port);
@@ -150,7 +150,7 @@ find_guest(FeatureHost *host, int parent, const MacAddress *mac)
     return NULL;
 }
 
-/* The guest's next frame is watched for and the record written before the device changes. */
+/* The watch for the guest's next frame is set and the record written before the device changes. */
 static gboolean
 note_departure(FeatureHost *host, Port *port, GError **error)
 {
@@ -179,8 +179,9 @@ on_announcement(int index, const MacAddress *mac, gpointer user_data)
     if (!port || port->mode != MACVTAP_MODE_BRIDGE || port->incoming)
         return;
     if (!note_departure(host, port, &error)) {
-        g_warning("port %s: its guest has left, but not for its neighbours on %s: %s", port->name,
-                  port->parent, error->message);
+        g_warning("port %s: guest migrated away, but switching to vepa mode failed; other ports on "
+                  "%s still send to this host: %s",
+                  port->name, port->parent, error->message);
         return;
     }
     host->ops->look(host, port);

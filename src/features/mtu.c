@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Feature: the port's MTU. A macvtap's is its parent's at most: the kernel lowers it with the
- * parent's and does not raise it again. We do, up to what the port was made with (wanted_mtu),
- * which is what its guest was told, or what its network's MTU= has become since.
+ * Feature: the port's MTU. A macvtap's MTU cannot exceed its parent's: the kernel lowers it with
+ * the parent's and does not raise it again. macvtapd does, up to the port's original MTU
+ * (wanted_mtu), which the guest was told, or the present MTU= of its network.
  */
 #include "feature.h"
 
@@ -36,7 +36,7 @@ static void
 mtu_want(FeatureHost *host, const Port *port, const Network *network, DeviceState *state)
 {
     state->mtu = wanted_mtu(port);
-    /* Without a look at the parent nobody knows what the device may have. */
+    /* Only the parent shows which MTU the device can have. */
     if (port->parent_mtu)
         state->fields |= DEVICE_MTU;
 }
@@ -108,7 +108,7 @@ mtu_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
     return FALSE;
 }
 
-/* A change of MTU= is for ports whose caller has asked for none, and the most that others may have.
+/* A new MTU= applies to ports whose caller asked for no MTU, and is the limit for the others.
  */
 static gboolean
 mtu_on_network(FeatureHost *host, Port *port, const Network *network)

@@ -2,12 +2,12 @@
 /*
  * Theory of operation
  *
- * Feature: /dev/tap<index>, for a program that opens the device by path (libvirt). The kernel's
- * own node comes and goes with the device. One that we had to make is written into the record with
- * its number, so that it can be told from a stranger's when the device is gone; and it goes before
- * the device, or as soon as we hear that others have removed that, because the number is another's
- * then. Between its making and the record, a crash leaves a device that is there and tells the
- * number itself.
+ * Feature: /dev/tap<index>, for a program that opens the device by path (libvirt). The kernel's own
+ * node exists exactly as long as the device. The number of a node that macvtapd had to create is in
+ * the record, so that it can be recognized when the device is gone. Such a node is removed before
+ * the device, or as soon as the device's removal by others is noticed, because its number may be
+ * reused then. After a crash between the node's creation and the record, the device still exists
+ * and shows the number.
  */
 #include "feature.h"
 
@@ -72,14 +72,14 @@ ensure_node(FeatureHost *host, Port *port, const LinkInfo *device, GError **erro
     return host->ops->record(host, port, error);
 }
 
-/* udev or an administrator may have given the node to others, or removed it. */
+/* udev or an administrator may have changed the node's owner, or removed it. */
 static gboolean
 node_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError **error)
 {
     g_autoptr(GError) cause = NULL;
 
     return !port->has_node || ensure_node(host, port, device, &cause) ||
-           port_error_set(error, PORT_ERROR_SYSTEM, "port %s may not be opened by path: %s",
+           port_error_set(error, PORT_ERROR_SYSTEM, "port %s: cannot prepare its device node: %s",
                           port->name, cause->message);
 }
 

@@ -5,7 +5,7 @@
 
 #include "descriptor.h"
 
-/* What ends a port comes first: a port that ends is nothing to the others. */
+/* The feature that can end a port comes first: the others ignore a port that is ending. */
 static const PortFeature *const features[] = {
     &feature_lifetime,     &feature_node,        &feature_sources,       &feature_mac,
     &feature_mtu,          &feature_promiscuity, &feature_queue_lengths, &feature_migration,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Feature: whether a passthru port makes its parent promiscuous (NoPromisc=). The kernel counts
- * that when the device goes up or down, and when the flag changes: a change while the device is
- * down would be counted twice (macvlan_changelink(), macvlan_open()), so it waits until it is up.
+ * Feature: whether a passthru port makes its parent promiscuous (NoPromisc=). The kernel counts it
+ * when the device goes up or down, and when the flag changes. A change while the device is down
+ * would be counted twice (macvlan_changelink(), macvlan_open()), so it waits until the device is
+ * up.
  */
 #include "feature.h"
 

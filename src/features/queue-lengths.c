@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Feature: how much may wait for a guest (TxQueueLength=) and for all guests of a parent
- * (BroadcastQueueLength=). What the network leaves to the kernel is whatever the device has. */
+/* Feature: the queue lengths for a guest (TxQueueLength=) and for all guests of a parent
+ * (BroadcastQueueLength=). Without a setting in the network the device keeps the kernel's. */
 #include "feature.h"
 
 static void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Feature: the list of a port in source mode: its own, which may change while it lives, or its
- * network's as it is now. */
+/* Feature: the list of a port in source mode: its own, which can be changed, or its network's
+ * present one. */
 #include "feature.h"
 
 #include "port-error.h"
@@ -56,7 +56,7 @@ sources_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                           port->name, macvtap_mode_name(port->mode));
 }
 
-/* An empty list leaves the port its network's. The caller is told at once whether the kernel takes
+/* An empty list leaves the port its network's. The caller learns at once whether the kernel accepts
  * the list. */
 static gboolean
 sources_change(FeatureHost *host, const Caller *caller, Port *port, const PortChange *change,

@@ -336,7 +336,7 @@ def test_holder_nonsense(daemon, holder):
 def test_holder_of_another_user(daemon, sleeper):
     with NothingLeft(daemon):
         done = daemon.ctl("port", "create", "--network=lan", f"--holder=pid:{sleeper.pid}", user="nobody", check=False)
-        check_refused(done, REFUSED, f"process {sleeper.pid} is not user 65534's")
+        check_refused(done, REFUSED, f"process {sleeper.pid} does not belong to user 65534")
 
 
 def test_dead_holder(daemon, host):

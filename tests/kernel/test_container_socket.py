@@ -171,7 +171,7 @@ def test_folder_with_more_in_it_is_refused(daemons, host, station):
     daemon.open_to_containers()
     with pytest.raises(AssertionError, match="ended with 2"):
         daemon.start()
-    assert "needs a folder of its own" in daemon.messages()
+    assert "needs its own folder" in daemon.messages()
 
 
 LAUNCHER = """
@@ -229,5 +229,5 @@ def test_what_a_container_puts_in_its_place_keeps_nobody_else_out(containers, ha
         os.unlink(path)
     harm(path)
     containers.start()
-    assert "there is no container socket: " in containers.complaints()
+    assert "cannot open the container socket: " in containers.complaints()
     assert containers.ports() == []

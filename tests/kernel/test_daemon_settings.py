@@ -53,7 +53,7 @@ def test_a_reload_with_an_error_keeps_the_seed(daemon):
     configure(daemon, "[Deamon]\nSeed=host-2\n")
     daemon.network("new", "eth0")
     daemon.reload()
-    assert "settings stay as they were: macvtapd.conf:1: unknown section [Deamon]" in daemon.messages()
+    assert "keeping the previous daemon settings: macvtapd.conf:1: unknown section [Deamon]" in daemon.messages()
     assert draw(daemon) == mac
     # The networks are another matter.
     assert {network["name"] for network in daemon.ctl_json("network", "list")["networks"]} == {"lan", "new"}

@@ -277,5 +277,5 @@ def test_process_of_another_pid_namespace(daemon, host):
     done = daemon.host.run("unshare", "--pid", "--fork", program("macvtapctl"), "port", "create", "--network", "lan",
                            "--holder", "pid:1", check=False, env=daemon.environment())
     assert done.returncode == 1
-    assert "process 1 is of another PID namespace than macvtapd's" in done.stderr
+    assert "process 1 is in another PID namespace than macvtapd" in done.stderr
     assert daemon.ports() == []

@@ -484,7 +484,7 @@ def test_reload_that_fails_keeps_the_networks(daemon):
     folder.rename(daemon.config / "away")
     folder.write_text("", encoding="utf-8")
     daemon.reload()
-    assert "networks stay as they were" in daemon.messages()
+    assert "keeping the previous networks" in daemon.messages()
     daemon.ctl("port", "delete", create(daemon)["id"])
 
 

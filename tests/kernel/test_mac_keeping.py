@@ -134,7 +134,7 @@ def test_inherited_mac_is_kept_when_the_parents_is_changed(daemon, host, ports):
         macs.wait(before)
     assert host.mac(port["interfaceName"]) == before
     assert state(daemon, port)["macChanges"] == 1
-    assert f"the MAC of its parent eth0 was changed to {OTHER}, and is {before} again" in daemon.messages()
+    assert f"the MAC of its parent eth0 was changed to {OTHER}, and was restored to {before}" in daemon.messages()
 
 
 def test_change_of_the_parents_mac_is_told_as_such(daemon, host, ports):

@@ -200,7 +200,7 @@ def test_reload(daemon, host):
     assert "only root" in daemon.trail()[-1] and "to reload" in daemon.trail()[-1]
     (daemon.config / "macvtapd.conf").write_text("[Daemon]\nTypo=1\n", encoding="utf-8")
     (daemon.config / "networks.d" / "new.network").unlink()
-    check_refused(daemon.ctl("reload", check=False), REFUSED, "settings stay as they were", "Typo")
+    check_refused(daemon.ctl("reload", check=False), REFUSED, "keeping the previous daemon settings", "Typo")
     assert [network["name"] for network in daemon.ctl_json("network", "list")["networks"]] == ["lan"]
     (daemon.config / "macvtapd.conf").unlink()
     daemon.ctl("reload")
@@ -258,10 +258,10 @@ def test_half_a_command(daemon, words, said):
 
 
 def test_folder_of_configuration_that_is_not_there(daemon):
-    assert "there is no folder" not in daemon.messages()
+    assert "does not exist, so there are no networks" not in daemon.messages()
     daemon.config.rename(daemon.folder / "elsewhere")
     daemon.reload()
-    told = f"warning: there is no folder {daemon.config}, so there is no network"
+    told = f"warning: folder {daemon.config} does not exist, so there are no networks"
     assert daemon.messages().count(told) == 1
     daemon.restart()
     assert daemon.messages().count(told) == 2

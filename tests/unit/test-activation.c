@@ -153,7 +153,7 @@ test_socket_of_another_kind(void **state)
         struct stat before, after;
 
         assert_int_equal(lstat(fixture->path, &before), 0);
-        expect_refusal(fixture->path, EADDRINUSE, "is another program's socket");
+        expect_refusal(fixture->path, EADDRINUSE, "another program uses the socket");
         assert_int_equal(lstat(fixture->path, &after), 0);
         assert_int_equal(after.st_ino, before.st_ino);
         descriptor_clear(&other);

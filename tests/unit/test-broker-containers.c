@@ -166,7 +166,7 @@ test_no_process_is_named(void **state)
 
     self.from_container = TRUE;
     test_broker_refuse(test, &self, &named, PORT_ERROR_HOLDER_INVALID,
-                       "a process holds its own ports only");
+                       "a process can only hold its own ports");
     broker_create_port(test->broker, &self, &itself, &grant, &error);
     assert_no_error(error);
     assert_int_equal(grant.port->holder.pid, self.pid);

@@ -102,7 +102,7 @@ test_process_of_another_user(void **state)
                                  .holder = domain_holder(FIRST, getpid())};
 
     g_array_append_val(test_broker_network(test, "lan")->allow_uids, user.uid);
-    test_broker_refuse(test, &user, &request, PORT_ERROR_HOLDER_INVALID, "is not user");
+    test_broker_refuse(test, &user, &request, PORT_ERROR_HOLDER_INVALID, "does not belong to user");
 }
 
 static void
@@ -160,7 +160,7 @@ test_domain_of_a_user(void **state)
     assert_non_null(broker_change_port(test->broker, &user, &link, &error));
     assert_false(grant.port->link_up);
     assert_null(broker_change_port(test->broker, &user, &foreign, &error));
-    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_HOLDER_INVALID, "is not user");
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_HOLDER_INVALID, "does not belong to user");
     assert_true(test_broker_end_domain(test, &user, FIRST, &n_ports, &error));
     assert_int_equal(n_ports, 1);
     await_events(test, "created roots\ncreated own\nchanged own\nchanged own\ndeleted own\n");

@@ -203,7 +203,7 @@ test_what_fails(void **state)
         static const char *const operations[] = {"link_statistics", "watch_transmit"};
 
         kernel_fake_fail(test->kernel, operations[i], 1, EPERM);
-        g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "port web: its guest has left*demand*");
+        g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "port web: guest migrated away*demand*");
         announce(test, "eth0", &port->mac);
         g_test_assert_expected_messages();
         expect_mode(test, port, MACVTAP_MODE_BRIDGE, FALSE);

@@ -103,7 +103,7 @@ static void
 test_refusal_says_what_may_be_used(void **state)
 {
     static const char *const bad[] = {"eth%d", "eth:0", "eth/0", "eth 0", "eth@0", "eth+0"};
-    static const char chosen[] = "only letters, digits, '_', '.' and '-' may be chosen";
+    static const char chosen[] = "only letters, digits, '_', '.' and '-' may be used";
     static const char parents[] = "only letters, digits, '_', '.', '@' and '-' may be used";
 
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {

@@ -65,7 +65,7 @@ test_container_socket(void **state)
         if (parse(bad[i], &options, &error))
             fail_msg("%s", bad[i]);
         assert_error_cleared(&error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                             "needs a folder of its own");
+                             "needs its own folder");
     }
 }
 

@@ -187,7 +187,7 @@ test_chosen_interface_names(void **state)
     assert_name(1000, "VM7", PORT_ERROR_ACCESS_DENIED, "'VM7'");
     assert_name(0, "vm;7", PORT_ERROR_INVALID_REQUEST, "'vm;7' cannot be an interface name");
     assert_name(1000, "vm@7", PORT_ERROR_INVALID_REQUEST, "'vm@7' cannot be an interface name");
-    assert_name(0, "-vm", PORT_ERROR_INVALID_REQUEST, "first a letter or digit");
+    assert_name(0, "-vm", PORT_ERROR_INVALID_REQUEST, "the first must be a letter or digit");
 }
 
 static void
