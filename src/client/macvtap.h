@@ -1,233 +1,467 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * libmacvtap: ports on the physical network from macvtapd, for any VMM.
+ * libmacvtap: ports on the physical network from macvtapd, for any VMM. libmacvtap(3) is its
+ * manual, with two complete examples.
  *
- *     g_autoptr(MacvtapClient) client = macvtap_client_connect(NULL, &error);
- *     MacvtapRequest request = {.network = "lan"};
- *     g_autoptr(MacvtapPort) port = macvtap_client_create(client, &request, &error);
- *     int fd = macvtap_port_steal_tap(port, 0);
+ *     MacvtapClient *client = macvtap_client_new();
+ *     MacvtapRequest *request = macvtap_request_new(MACVTAP_CREATE_PORT);
  *
- * The calls block. A client may be used by one thread at a time. The port of this example ends when
- * the last copy of fd is closed, in whatever process.
+ *     macvtap_request_set_network(request, "lan");
+ *     if (macvtap_client_connect(client, NULL) < 0 || macvtap_client_call(client, request) < 0)
+ *         return fail(macvtap_client_get_message(client));
+ *     port = macvtap_request_take_port(request, 0);
+ *     fd = macvtap_port_take_tap(port, 0);
+ *
+ * The port of this example ends when the last copy of fd is closed, in whatever process.
+ *
+ * Results. A function that returns int returns a negative errno when it fails, and changes nothing
+ * that its arguments point to. When macvtapd has refused a request, the errno is the one that
+ * MacvtapRefusal names beside the refusal, and macvtap_client_get_refusal() tells it from a failure
+ * of the connection. Without memory the library aborts the process, as GLib does.
+ *
+ * Ownership. What a function named new or take returns is the caller's, to free with the type's
+ * free function or to close; every other pointer belongs to the object that gave it and lives as
+ * long as that object, unless the function says less. Texts that go in are copied. The free
+ * functions take NULL.
+ *
+ * Threads. A client and all that came from it is for one thread at a time.
  */
-#pragma once
+#ifndef MACVTAP_H
+#define MACVTAP_H
 
-#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-G_BEGIN_DECLS
+#ifdef __cplusplus
+extern "C" {
+#endif
 
-typedef struct MacvtapClient MacvtapClient;
+#define MACVTAP_VERSION_MAJOR 0
+#define MACVTAP_VERSION_MINOR 9
+#define MACVTAP_VERSION_MICRO 0
+#define MACVTAP_VERSION "0.9.0"
+
+/* A version as a number that can be compared. */
+#define MACVTAP_VERSION_ENCODE(major, minor, micro) ((major)*1000000 + (minor)*1000 + (micro))
+#define MACVTAP_VERSION_NUMBER                                                                     \
+    MACVTAP_VERSION_ENCODE(MACVTAP_VERSION_MAJOR, MACVTAP_VERSION_MINOR, MACVTAP_VERSION_MICRO)
+
+/* The version of the library that runs, as MACVTAP_VERSION and MACVTAP_VERSION_NUMBER. It is never
+ * below the one that a program was built with, or the program would not start. */
+const char *macvtap_version(void);
+unsigned macvtap_version_number(void);
+
+typedef struct MacvtapClient MacvtapClient;   /* a connection to macvtapd */
+typedef struct MacvtapRequest MacvtapRequest; /* what to ask for, and then the answer */
 typedef struct MacvtapPort MacvtapPort;
 typedef struct MacvtapNetwork MacvtapNetwork;
+typedef struct MacvtapEvent MacvtapEvent;
+typedef struct MacvtapFault MacvtapFault;     /* something that macvtapd sees to be wrong */
+typedef struct MacvtapFailure MacvtapFailure; /* a port that could not be deleted */
 
-#define MACVTAP_ERROR (macvtap_error_quark())
-GQuark macvtap_error_quark(void);
+/*
+ * Why macvtapd has refused a request, with the errno that the call returns. Later versions may add
+ * values: treat one that you do not know as MACVTAP_REFUSAL_OTHER.
+ */
+typedef enum MacvtapRefusal {
+    MACVTAP_REFUSAL_NONE = 0,          /* it has not */
+    MACVTAP_REFUSAL_OTHER,             /* EREMOTEIO: a reason that this version does not know */
+    MACVTAP_REFUSAL_INVALID_REQUEST,   /* EINVAL: a value that no network takes */
+    MACVTAP_REFUSAL_NETWORK_NOT_FOUND, /* ENOENT */
+    MACVTAP_REFUSAL_NETWORK_INVALID,   /* EBADMSG: the network's file has an error */
+    MACVTAP_REFUSAL_ACCESS_DENIED,     /* EACCES: this user may not */
+    MACVTAP_REFUSAL_LIMIT_REACHED,     /* EDQUOT: of the network, the user or the daemon */
+    MACVTAP_REFUSAL_PORT_NOT_FOUND,    /* ENOENT: or it is somebody else's */
+    MACVTAP_REFUSAL_PARENT_NOT_FOUND,  /* ENODEV */
+    MACVTAP_REFUSAL_PARENT_UNUSABLE,   /* ENETDOWN: down, a bridge's port, not Ethernet */
+    MACVTAP_REFUSAL_PARENT_BUSY,       /* EBUSY: another device has it for itself */
+    MACVTAP_REFUSAL_NAME_TAKEN,        /* EEXIST: the port's or the interface's */
+    MACVTAP_REFUSAL_MAC_CONFLICT,      /* EADDRINUSE: on this parent, or the parent's own */
+    MACVTAP_REFUSAL_MAC_NOT_ALLOWED,   /* EPERM: by the network */
+    MACVTAP_REFUSAL_MTU_TOO_LARGE,     /* EMSGSIZE: above the parent's */
+    MACVTAP_REFUSAL_HOLDER_INVALID,    /* ESRCH: no such process, or not the caller's */
+    MACVTAP_REFUSAL_VHOST_UNAVAILABLE, /* EOPNOTSUPP: and it was required */
+    MACVTAP_REFUSAL_DEVICE_GONE,       /* ENXIO: somebody else removed the port's device */
+    MACVTAP_REFUSAL_SYSTEM_ERROR,      /* EIO: a system call failed; the message says which */
+    MACVTAP_REFUSAL_UNKNOWN_FIELD,     /* ENOTSUP: macvtapd is too old for a field, */
+    MACVTAP_REFUSAL_UNKNOWN_METHOD     /* ENOSYS: or for the request */
+} MacvtapRefusal;
 
-typedef enum MacvtapError {
-    MACVTAP_ERROR_UNREACHABLE, /* nobody listens on the socket, or it may not be opened */
-    MACVTAP_ERROR_PROTOCOL,  /* the daemon answered what it should not, or closed the connection */
-    MACVTAP_ERROR_TIMED_OUT, /* see macvtap_client_set_timeout() */
-    MACVTAP_ERROR_REFUSED,   /* the daemon said no: the message is its own, see also
-                                macvtap_client_get_refusal() */
-} MacvtapError;
+/* In all enums below, 0 stands for nothing (in a request) or for a value that this version does not
+ * know (in an answer). */
+typedef enum MacvtapPortMode {
+    MACVTAP_PORT_MODE_UNKNOWN = 0,
+    MACVTAP_PORT_MODE_BRIDGE,
+    MACVTAP_PORT_MODE_VEPA,
+    MACVTAP_PORT_MODE_PRIVATE,
+    MACVTAP_PORT_MODE_PASSTHRU,
+    MACVTAP_PORT_MODE_SOURCE
+} MacvtapPortMode;
 
-/* socket_path NULL: $MACVTAPD_SOCKET, else /run/macvtapd/socket. */
-MacvtapClient *macvtap_client_connect(const char *socket_path, GError **error);
+typedef enum MacvtapPortState {
+    MACVTAP_PORT_STATE_UNKNOWN = 0,
+    MACVTAP_PORT_STATE_CREATING, /* also what MACVTAP_CREATE_PORT would make, when it only checks */
+    MACVTAP_PORT_STATE_ACTIVE,
+    MACVTAP_PORT_STATE_PARENT_GONE, /* somebody else removed the parent, */
+    MACVTAP_PORT_STATE_DEVICE_GONE  /* or the device */
+} MacvtapPortState;
+
+typedef enum MacvtapVhost {
+    MACVTAP_VHOST_UNKNOWN = 0, /* in a request: as the network has it */
+    MACVTAP_VHOST_AUTO,        /* if the host has vhost-net */
+    MACVTAP_VHOST_REQUIRE,
+    MACVTAP_VHOST_OFF
+} MacvtapVhost;
+
+/* What a port's life is tied to. */
+typedef enum MacvtapHolder {
+    MACVTAP_HOLDER_UNKNOWN = 0,
+    MACVTAP_HOLDER_DESCRIPTORS, /* the last copy of its tap descriptors, in whatever process */
+    MACVTAP_HOLDER_PROCESS,
+    MACVTAP_HOLDER_DOMAIN, /* a libvirt domain */
+    MACVTAP_HOLDER_NOTHING /* it lives until it is deleted */
+} MacvtapHolder;
+
+typedef enum MacvtapEventType {
+    MACVTAP_EVENT_UNKNOWN = 0,
+    MACVTAP_EVENT_CREATED,
+    MACVTAP_EVENT_CHANGED,
+    MACVTAP_EVENT_DELETED,
+    MACVTAP_EVENT_DROPPED /* the guard has dropped frames: the fields dropped and dropExample */
+} MacvtapEventType;
+
+/* What a request asks for. Beside each: the setters that mean something to it, and what it gives.
+ */
+typedef enum MacvtapMethod {
+    /* network, and any of name, description, guest_name, interface_name, mac_address, mtu, queues,
+     * vhost, holder, open_descriptors, link_up, device_node, incoming, check_only. One port, with
+     * its descriptors. */
+    MACVTAP_CREATE_PORT = 1,
+    /* port, queues. The port, with descriptors of so many (else all) of its queues. */
+    MACVTAP_OPEN_PORT,
+    /* port, and at least one of description, holder_pid, sources, link_up. The port. */
+    MACVTAP_SET_PORT,
+    /* Exactly one of: port, delete_ports, network, all. With port alone a port that could not be
+     * deleted is a refusal, else it is among the failures. The count of those deleted. */
+    MACVTAP_DELETE_PORT,
+    MACVTAP_GET_PORT,      /* port, statistics. The port. */
+    MACVTAP_LIST_PORTS,    /* network, statistics. The caller's ports, root's: everybody's. */
+    MACVTAP_LIST_NETWORKS, /* Networks; for root also file changes and faults. */
+    MACVTAP_END_DOMAIN,    /* domain. Deletes the ports that it holds; their count. */
+    MACVTAP_RELOAD,        /* Root only: macvtapd reads its files again. The count of networks. */
+    /* From when it has completed the client is for events only, none is missed, and other requests
+     * fail with EBUSY. */
+    MACVTAP_WATCH_PORTS
+} MacvtapMethod;
+
+/* The word that the API has for a value, "" for 0 and for one that this version does not know. */
+const char *macvtap_refusal_name(MacvtapRefusal refusal);
+const char *macvtap_port_mode_name(MacvtapPortMode mode);
+const char *macvtap_port_state_name(MacvtapPortState state);
+const char *macvtap_vhost_name(MacvtapVhost vhost);
+const char *macvtap_holder_name(MacvtapHolder holder);
+const char *macvtap_event_type_name(MacvtapEventType type);
+
+/*
+ * The client
+ *
+ * A new one is not connected. A connection that fails, is closed by macvtapd or runs into the time
+ * limit is given up: the client is as new then, and macvtap_client_connect() connects it again (its
+ * descriptor for poll() stays the same). Ports do not care about it. What macvtapd grants at that
+ * moment, and can no longer deliver, it takes back.
+ */
+MacvtapClient *macvtap_client_new(void);
+
+/* Pending requests are the caller's still, their result is -ECANCELED, and no callback is called.
+ */
 void macvtap_client_free(MacvtapClient *client);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(MacvtapClient, macvtap_client_free)
 
-/* How long one wait for the daemon may take, in milliseconds; -1, as at the start: for ever. */
+/* How long macvtap_client_connect() and each request may take, in milliseconds: a request from when
+ * it is sent until its answer is there, whoever waits for it. -1: as long as it takes. Beyond it
+ * the result is -ETIMEDOUT and the connection is given up. */
+#define MACVTAP_TIMEOUT_DEFAULT 30000
 void macvtap_client_set_timeout(MacvtapClient *client, int milliseconds);
 
-/* The last refusal's error in org.macvtapd.Ports ("NetworkNotFound"), or NULL. Valid until the next
- * call. */
-const char *macvtap_client_get_refusal(const MacvtapClient *client);
-
-/* A field of the API's CreatePort or SetPort by its name there, and its value as text: numbers in
- * digits, "yes" and "no" (linkUp: "up" and "down"), lists joined by ',', a holder as of
- * MacvtapRequest. */
-typedef struct MacvtapField {
-    const char *name;
-    const char *value;
-} MacvtapField;
-
-/* What to ask for; NULL and 0 mean "as the network has it". Set every field you do not use to zero.
+/*
+ * Connects to macvtapd, instead of any connection before: pending requests complete with -ENOTCONN,
+ * and events that were not taken stay. socket_path NULL: $MACVTAPD_SOCKET (not in programs that run
+ * with more privileges than their user), else /run/macvtapd/socket. -ENOENT or -ECONNREFUSED:
+ * nobody listens there; -EACCES: this user may not.
+ *
+ * It waits only while very many others connect at the same time. try_connect never does, and
+ * returns -EAGAIN then.
  */
-typedef struct MacvtapRequest {
-    const char *network;    /* a network's name, or for root "parent=eth0,mode=bridge" */
-    const char *name;       /* the port's own name */
-    const char *guest_name; /* the guest's, as of QEMU's -name: without name the MAC derives from
-                               user, network and this, and the port is called so if it can be */
-    const char *interface_name; /* of the device, at most 15 bytes */
-    const char *mac_address;    /* "52:54:00:00:00:01" */
-    guint mtu;                  /* bytes */
-    guint queues;               /* 1 to 256 */
-    const char *vhost;          /* "auto", "require" or "off" */
-    const char *holder;         /* "descriptors" (as for NULL), "process" (that connected), "pid:N",
-                                   "domain:UUID" or "none"; with no_descriptors not "descriptors" */
-    gboolean no_descriptors;    /* make the device only */
-    gboolean device_node;       /* for who opens /dev/tap<index> by path: this user, */
-    guint node_owner, node_group; /* of this group, may open it, and root */
-    gboolean link_down;           /* leave the device down: macvtap_client_set_link() */
-    gboolean incoming;            /* the guest comes by migration from another host */
-    const MacvtapField *fields;   /* what has no member above, ended by one without a name */
-} MacvtapRequest;
+int macvtap_client_connect(MacvtapClient *client, const char *socket_path);
+int macvtap_client_try_connect(MacvtapClient *client, const char *socket_path);
+bool macvtap_client_is_connected(const MacvtapClient *client);
 
-MacvtapPort *macvtap_client_create(MacvtapClient *client, const MacvtapRequest *request,
-                                   GError **error);
+/* The process ID of who listens on the socket, macvtapd or systemd; 0 when it is in a PID namespace
+ * that this process does not see, -ENOTCONN without a connection. */
+int macvtap_client_get_peer_pid(const MacvtapClient *client);
 
-/* What macvtap_client_create() would make: the same refusals, and nothing is made. What is drawn
- * only then is empty in the port, its ID and ifindex above all. */
-MacvtapPort *macvtap_client_check(MacvtapClient *client, const MacvtapRequest *request,
-                                  GError **error);
+/* Of the last function of this client that failed: one line for people that names the cause, NULL
+ * after one that did not, and macvtapd's refusal, MACVTAP_REFUSAL_NONE when it was none. The line
+ * lives until the next call with the client. */
+const char *macvtap_client_get_message(const MacvtapClient *client);
+MacvtapRefusal macvtap_client_get_refusal(const MacvtapClient *client);
 
-/* Opens queues of a port that is there (by id, name or interface name); 0: as many as it has. */
-MacvtapPort *macvtap_client_open(MacvtapClient *client, const char *port, guint queues,
-                                 GError **error);
-gboolean macvtap_client_delete(MacvtapClient *client, const char *port, GError **error);
-
-/* A port, as it was named, that could not be removed, and why. */
-typedef void (*MacvtapDeleteFailed)(const char *port, const char *message, gpointer user_data);
+/* Sends the request, waits for its answer and returns its result. Requests that were submitted
+ * before come first. */
+int macvtap_client_call(MacvtapClient *client, MacvtapRequest *request);
 
 /*
- * Removes several ports together, which takes hardly longer than one: those that are named
- * (NULL-terminated), or all of the caller's (root: everybody's) of a network, or of all networks
- * (NULL). failed is called for each that stays; the others go. FALSE when macvtapd did not take the
- * request; of many names some ports may be gone then.
+ * Without blocking
+ *
+ * macvtap_client_submit() queues a request, which must stay until it has completed: freeing it
+ * takes it back. Any number may be pending; they are sent one after the other. 0 says that it is
+ * queued: what happens to it is its result. -EBUSY: it is pending already, or the client
+ * watches; -ENOTCONN: there is no connection.
+ *
+ * macvtap_client_get_fd() is one descriptor for the client's whole life, for poll(), select() or
+ * epoll. Poll it for reading; do nothing else with it. It is readable exactly while there is
+ * something to do: input, output, or a time limit for macvtap_client_dispatch(), a completed
+ * request that macvtap_client_next_completed() would return, or an event that
+ * macvtap_client_next_event() would. So a loop that calls dispatch once after each poll(), and then
+ * takes as many or as few as it likes, misses nothing. (With EPOLLET take all.)
+ *
+ * macvtap_client_dispatch() never waits. It calls the callbacks of requests that have completed;
+ * a callback may call anything but macvtap_client_free(), macvtap_client_dispatch() and
+ * macvtap_client_wait(), and may free its request. A negative result is told once: the connection
+ * is given up, and all pending requests have completed. -ENOTCONN: there is none.
  */
-gboolean macvtap_client_delete_ports(MacvtapClient *client, const char *const *ports,
-                                     MacvtapDeleteFailed failed, gpointer user_data,
-                                     GError **error);
-gboolean macvtap_client_delete_network(MacvtapClient *client, const char *network,
-                                       MacvtapDeleteFailed failed, gpointer user_data,
-                                       GError **error);
+typedef void MacvtapCompleted(MacvtapRequest *request, void *user_data);
+int macvtap_client_submit(MacvtapClient *client, MacvtapRequest *request,
+                          MacvtapCompleted *completed, void *user_data);
+int macvtap_client_get_fd(MacvtapClient *client);
+int macvtap_client_dispatch(MacvtapClient *client);
 
-/* Changes fields of a port, ended by one without a name, in one SetPort. */
-gboolean macvtap_client_set(MacvtapClient *client, const char *port, const MacvtapField *fields,
-                            GError **error);
+/* The next completed request that was submitted without a callback; NULL: none. */
+MacvtapRequest *macvtap_client_next_completed(MacvtapClient *client);
 
-/* Root only: the MAC addresses (NULL-terminated) that a port in source mode lets through. */
-gboolean macvtap_client_set_sources(MacvtapClient *client, const char *port,
-                                    const char *const *sources, GError **error);
+/* The next event, to be freed; NULL: none is here. Events that came before a connection was lost
+ * can be taken still. */
+MacvtapEvent *macvtap_client_next_event(MacvtapClient *client);
 
-/* Sets the port's device up or down. */
-gboolean macvtap_client_set_link(MacvtapClient *client, const char *port, gboolean up,
-                                 GError **error);
-
-/* Ties a port whose holder is a domain to the domain's process as well; the port goes
- * when that ends. */
-gboolean macvtap_client_set_holder_pid(MacvtapClient *client, const char *port, int pid,
-                                       GError **error);
-
-/* Removes those of the caller's ports (root: all) that the domain with this UUID holds; there may
- * be none. */
-gboolean macvtap_client_end_domain(MacvtapClient *client, const char *uuid, guint *ret_ports,
-                                   GError **error);
-
-/* A GPtrArray of MacvtapPort without descriptors, of one network or all (NULL); g_ptr_array_unref()
- * it. The second asks for each port's statistics too, which costs macvtapd a look at every device.
- */
-GPtrArray *macvtap_client_list_ports(MacvtapClient *client, const char *network, GError **error);
-GPtrArray *macvtap_client_list_ports_full(MacvtapClient *client, const char *network,
-                                          gboolean statistics, GError **error);
-
-/* One port (by id, name or interface name), without descriptors; statistics: with what went over
- * its device. The refusal is "PortNotFound" when there is no such port. */
-MacvtapPort *macvtap_client_get_port(MacvtapClient *client, const char *port, gboolean statistics,
-                                     GError **error);
-
-/* A GPtrArray of MacvtapNetwork. */
-GPtrArray *macvtap_client_list_networks(MacvtapClient *client, GError **error);
-
-/* For root: a line for each network's file that is new, has changed or has gone since macvtapd read
- * them; there may be none. g_strfreev() it. */
-char **macvtap_client_list_file_changes(MacvtapClient *client, GError **error);
-
-/* Something that macvtapd alone can see to be wrong, as of the API's Fault. */
-typedef struct MacvtapFault {
-    char *code, *subject, *message, *remedy;
-} MacvtapFault;
-
-/* For root: a GPtrArray of MacvtapFault, which may be empty; g_ptr_array_unref() it. */
-GPtrArray *macvtap_client_list_faults(MacvtapClient *client, GError **error);
+/* Waits until the descriptor is readable, at most so many milliseconds (-1: as long as it takes),
+ * and dispatches. 1: there is something to take; 0: the time has passed, or what came is no whole
+ * message yet. -EINTR: a signal came. */
+int macvtap_client_wait(MacvtapClient *client, int milliseconds);
 
 /*
- * Watches ports: from now on the client is good for macvtap_client_next_event() only. Changes from
- * the time of its return on are told. macvtap_client_get_fd() becomes readable when there is an
- * event.
+ * Requests
+ *
+ * A setter that is called again replaces the value, NULL or 0 takes it away; what is not set is as
+ * the network or macvtapd has it. Once it has completed a request may be sent again.
  */
-gboolean macvtap_client_watch(MacvtapClient *client, GError **error);
+MacvtapRequest *macvtap_request_new(MacvtapMethod method);
 
-/* Waits for the next event: "created", "changed", "deleted" or "dropped" (static), and the port. */
-gboolean macvtap_client_next_event(MacvtapClient *client, const char **ret_event,
-                                   MacvtapPort **ret_port, GError **error);
-int macvtap_client_get_fd(const MacvtapClient *client);
+/* If the request is on its way its connection is given up, since only that makes macvtapd undo what
+ * it grants. */
+void macvtap_request_free(MacvtapRequest *request);
 
-/* Root only: has macvtapd read its files again, and waits until it has. *ret_networks: how many
- * networks there are then. */
-gboolean macvtap_client_reload(MacvtapClient *client, guint *ret_networks, GError **error);
+/* A network's name, or for root one that is not defined: "parent=eth0,mode=bridge". */
+void macvtap_request_set_network(MacvtapRequest *request, const char *network);
 
-/* Closes the descriptors that were not stolen. NULL is fine. */
+/* Which port: its name, ID or interface name. */
+void macvtap_request_set_port(MacvtapRequest *request, const char *port);
+
+void macvtap_request_set_name(MacvtapRequest *request, const char *name);
+void macvtap_request_set_description(MacvtapRequest *request, const char *description);
+
+/* The guest's name, as of QEMU's -name: without name the MAC derives from user, network and this,
+ * and the port is called so if it can be. */
+void macvtap_request_set_guest_name(MacvtapRequest *request, const char *guest_name);
+
+/* Of the device, at most 15 bytes. */
+void macvtap_request_set_interface_name(MacvtapRequest *request, const char *interface_name);
+
+/* "52:54:00:00:00:01" */
+void macvtap_request_set_mac_address(MacvtapRequest *request, const char *mac_address);
+void macvtap_request_set_mtu(MacvtapRequest *request, unsigned bytes);
+void macvtap_request_set_queues(MacvtapRequest *request, unsigned queues);
+void macvtap_request_set_vhost(MacvtapRequest *request, MacvtapVhost vhost);
+
+/* MACVTAP_HOLDER_DESCRIPTORS if not set. Of a process: the caller, or the one with this ID; of a
+ * domain: its UUID. */
+void macvtap_request_set_holder(MacvtapRequest *request, MacvtapHolder holder);
+void macvtap_request_set_holder_process(MacvtapRequest *request, int pid);
+void macvtap_request_set_holder_domain(MacvtapRequest *request, const char *uuid);
+
+/* MACVTAP_SET_PORT: the process of the domain that holds the port; the port ends with it too. */
+void macvtap_request_set_holder_pid(MacvtapRequest *request, int pid);
+
+/* true if not set; false makes the device only, and a holder must be set. */
+void macvtap_request_set_open_descriptors(MacvtapRequest *request, bool open_descriptors);
+
+/* true if not set: whether the device is up. */
+void macvtap_request_set_link_up(MacvtapRequest *request, bool link_up);
+
+/* Also makes /dev/tap<interface index>, which root and this user may open by path. */
+void macvtap_request_set_device_node(MacvtapRequest *request, uint32_t owner, uint32_t group);
+
+/* The guest comes by migration from another host. */
+void macvtap_request_set_incoming(MacvtapRequest *request, bool incoming);
+
+/* Makes nothing: the same refusals, and the port as it would be, without what is only drawn when it
+ * is made. */
+void macvtap_request_set_check_only(MacvtapRequest *request, bool check_only);
+
+/* A MAC address more that a port in source mode lets through; a request without any changes
+ * nothing, clear_sources leaves it none. */
+void macvtap_request_add_source(MacvtapRequest *request, const char *mac_address);
+void macvtap_request_clear_sources(MacvtapRequest *request);
+
+/* A port more to delete, of any number. */
+void macvtap_request_add_delete_port(MacvtapRequest *request, const char *port);
+void macvtap_request_set_all(MacvtapRequest *request, bool all);
+
+/* The UUID of a libvirt domain. */
+void macvtap_request_set_domain(MacvtapRequest *request, const char *uuid);
+
+/* Asks for the packets that went over each port, at the cost of a look at each device. */
+void macvtap_request_set_statistics(MacvtapRequest *request, bool statistics);
+
+/*
+ * Sets a field by its name in the API (org.macvtapd.Ports(7)) from a text of people's: numbers in
+ * digits, "yes" and "no" (linkUp: "up" and "down"), lists joined by ',', a holder as "descriptors",
+ * "process", "pid:N", "domain:UUID" or "none". -EINVAL: there is no such field of ports, or the
+ * text cannot be its value; macvtap_request_get_message() says why.
+ */
+int macvtap_request_set_text(MacvtapRequest *request, const char *field, const char *text);
+
+/*
+ * Answers
+ *
+ * -EINPROGRESS as long as a request is pending, and before. The message is NULL if it has not
+ * failed. All of them, and what the getters below give, live until the request is sent again, set
+ * by text, or freed.
+ */
+int macvtap_request_get_result(const MacvtapRequest *request);
+const char *macvtap_request_get_message(const MacvtapRequest *request);
+MacvtapRefusal macvtap_request_get_refusal(const MacvtapRequest *request);
+
+/* The error's name on the wire, "NetworkNotFound", also of one that this version does not know;
+ * NULL: macvtapd has not refused. */
+const char *macvtap_request_get_error_name(const MacvtapRequest *request);
+
+/* How many ports have been deleted, or how many networks there are. */
+uint64_t macvtap_request_get_count(const MacvtapRequest *request);
+
+/* The getters are NULL beyond the last; so is a port that was taken. */
+size_t macvtap_request_get_n_ports(const MacvtapRequest *request);
+const MacvtapPort *macvtap_request_get_port(const MacvtapRequest *request, size_t index);
+MacvtapPort *macvtap_request_take_port(MacvtapRequest *request, size_t index);
+size_t macvtap_request_get_n_networks(const MacvtapRequest *request);
+const MacvtapNetwork *macvtap_request_get_network(const MacvtapRequest *request, size_t index);
+MacvtapNetwork *macvtap_request_take_network(MacvtapRequest *request, size_t index);
+
+/* For root: a line for each network's file that macvtapd has not read as it is now. */
+size_t macvtap_request_get_n_file_changes(const MacvtapRequest *request);
+const char *macvtap_request_get_file_change(const MacvtapRequest *request, size_t index);
+
+size_t macvtap_request_get_n_faults(const MacvtapRequest *request);
+const MacvtapFault *macvtap_request_get_fault(const MacvtapRequest *request, size_t index);
+
+/* code is for programs and stays the same; subject is what has the fault, remedy what to do. */
+const char *macvtap_fault_get_code(const MacvtapFault *fault);
+const char *macvtap_fault_get_subject(const MacvtapFault *fault);
+const char *macvtap_fault_get_message(const MacvtapFault *fault);
+const char *macvtap_fault_get_remedy(const MacvtapFault *fault);
+
+size_t macvtap_request_get_n_failures(const MacvtapRequest *request);
+const MacvtapFailure *macvtap_request_get_failure(const MacvtapRequest *request, size_t index);
+
+/* The port as the request named it (its name, with network and all). */
+const char *macvtap_failure_get_port(const MacvtapFailure *failure);
+const char *macvtap_failure_get_message(const MacvtapFailure *failure);
+MacvtapRefusal macvtap_failure_get_refusal(const MacvtapFailure *failure);
+
+/* Events */
+void macvtap_event_free(MacvtapEvent *event);
+MacvtapEventType macvtap_event_get_type(const MacvtapEvent *event);
+const MacvtapPort *macvtap_event_get_port(const MacvtapEvent *event);
+MacvtapPort *macvtap_event_take_port(MacvtapEvent *event);
+
+/* Ports. Freeing one closes the descriptors that were not taken from it. */
 void macvtap_port_free(MacvtapPort *port);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(MacvtapPort, macvtap_port_free)
 
-/* The texts belong to the port. */
 const char *macvtap_port_get_id(const MacvtapPort *port);
 const char *macvtap_port_get_name(const MacvtapPort *port);
+const char *macvtap_port_get_description(const MacvtapPort *port); /* or NULL */
 const char *macvtap_port_get_network(const MacvtapPort *port);
 const char *macvtap_port_get_parent(const MacvtapPort *port);
-const char *macvtap_port_get_mode(const MacvtapPort *port);
 const char *macvtap_port_get_interface_name(const MacvtapPort *port);
 const char *macvtap_port_get_mac_address(const MacvtapPort *port);
-const char *macvtap_port_get_state(const MacvtapPort *port);
 int macvtap_port_get_interface_index(const MacvtapPort *port); /* in macvtapd's namespace */
-guint macvtap_port_get_mtu(const MacvtapPort *port);           /* bytes */
-guint macvtap_port_get_queues(const MacvtapPort *port);
-guint macvtap_port_get_owner(const MacvtapPort *port); /* user ID */
+unsigned macvtap_port_get_mtu(const MacvtapPort *port);        /* bytes */
+unsigned macvtap_port_get_queues(const MacvtapPort *port);
+uint32_t macvtap_port_get_owner(const MacvtapPort *port); /* user ID */
+MacvtapPortMode macvtap_port_get_mode(const MacvtapPort *port);
+MacvtapPortState macvtap_port_get_state(const MacvtapPort *port);
+MacvtapVhost macvtap_port_get_vhost(const MacvtapPort *port);
+bool macvtap_port_get_link_up(const MacvtapPort *port); /* the device is set up */
+bool macvtap_port_get_carrier(const MacvtapPort *port); /* the parent has a carrier */
 
-/* "descriptors", "pid:N", "domain:UUID" or "none"; free with g_free(). */
-char *macvtap_port_get_holder(const MacvtapPort *port);
+/* What is wrong with the device and could not be repaired yet; NULL: nothing. */
+const char *macvtap_port_get_problem(const MacvtapPort *port);
 
-/* The text of the field with this name in the API's Port, "" when it is not there;
- * "statistics.sentPackets" for one within another. Of lists the entries, of addresses seen the
- * addresses, of counts "NAME N, …". Free with g_free(). */
-char *macvtap_port_get_text(const MacvtapPort *port, const char *field);
+/* The process (also of a domain) or 0, the domain's UUID or NULL. */
+MacvtapHolder macvtap_port_get_holder(const MacvtapPort *port);
+int macvtap_port_get_holder_pid(const MacvtapPort *port);
+const char *macvtap_port_get_holder_domain(const MacvtapPort *port);
 
-/* The addresses that its guest was seen to use, a line for each: "192.168.1.5 (arp, 12 s ago)". It
- * may be empty. Free with g_strfreev(). */
-char **macvtap_port_get_seen_addresses(const MacvtapPort *port);
+/* The addresses that its guest was seen to use, by what ("arp"), and how many seconds ago that was
+ * last. NULL and -1 beyond the last. */
+size_t macvtap_port_get_n_seen_addresses(const MacvtapPort *port);
+const char *macvtap_port_get_seen_address(const MacvtapPort *port, size_t index);
+const char *macvtap_port_get_seen_address_how(const MacvtapPort *port, size_t index);
+int64_t macvtap_port_get_seen_address_age(const MacvtapPort *port, size_t index);
+
+/* Any field by its name in the API, as text: "yes" and "no", lists joined by blanks, an object as
+ * "NAME VALUE, …", "statistics.sentPackets" for one within another; NULL: it is not there. The
+ * number of such a field: -ENOENT without it, -EINVAL if it is no number. */
+const char *macvtap_port_get_text(const MacvtapPort *port, const char *field);
+int macvtap_port_get_number(const MacvtapPort *port, const char *field, int64_t *ret_number);
+
+/* The port as the API has it, one line of JSON. */
+const char *macvtap_port_to_json(const MacvtapPort *port);
 
 /* How many descriptors came with it; tap i and vhost i are one queue. There may be no vhosts. */
-guint macvtap_port_get_n_taps(const MacvtapPort *port);
-guint macvtap_port_get_n_vhosts(const MacvtapPort *port);
+size_t macvtap_port_get_n_taps(const MacvtapPort *port);
+size_t macvtap_port_get_n_vhosts(const MacvtapPort *port);
 
-/* The descriptor is the caller's from then on; it is close-on-exec. */
-int macvtap_port_steal_tap(MacvtapPort *port, guint index);
-int macvtap_port_steal_vhost(MacvtapPort *port, guint index);
+/* The descriptor is the caller's from then on; it is close-on-exec. -EBADF: there is none, or it
+ * was taken before. */
+int macvtap_port_take_tap(MacvtapPort *port, size_t index);
+int macvtap_port_take_vhost(MacvtapPort *port, size_t index);
 
-/* The port as the API has it, one line of JSON; free with g_free(). */
-char *macvtap_port_to_json(const MacvtapPort *port);
-
+/* Networks */
 void macvtap_network_free(MacvtapNetwork *network);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(MacvtapNetwork, macvtap_network_free)
 
 const char *macvtap_network_get_name(const MacvtapNetwork *network);
-const char *macvtap_network_get_problem(const MacvtapNetwork *network); /* NULL: usable */
-const char *macvtap_network_get_mode(const MacvtapNetwork *network);    /* NULL with a problem */
-guint macvtap_network_get_n_ports(const MacvtapNetwork *network);
+MacvtapPortMode macvtap_network_get_mode(const MacvtapNetwork *network);
+unsigned macvtap_network_get_n_ports(const MacvtapNetwork *network);
 
-/* The field with this name in the API's Network as text: lists joined by blanks, "" when it is not
- * there; "guard.senders" for one within another. */
-char *macvtap_network_get_text(const MacvtapNetwork *network, const char *field);
+/* Why it cannot be used, and then it has a name only; NULL: it can. */
+const char *macvtap_network_get_problem(const MacvtapNetwork *network);
 
-/* Which of its parents cannot be used now, and why: NULL-terminated, empty when all can. Free with
- * g_strfreev(). */
-char **macvtap_network_get_parent_problems(const MacvtapNetwork *network);
+/* A line for each of its parents that cannot be used now. */
+size_t macvtap_network_get_n_parent_problems(const MacvtapNetwork *network);
+const char *macvtap_network_get_parent_problem(const MacvtapNetwork *network, size_t index);
 
-/* For root: what the VLAN devices of other networks take away from its guests, a line for each; it
- * may be empty. Free with g_strfreev(). */
-char **macvtap_network_get_taken_vlans(const MacvtapNetwork *network);
+/* For root: a line for each VLAN that a VLAN device of another network takes from its guests. */
+size_t macvtap_network_get_n_taken_vlans(const MacvtapNetwork *network);
+const char *macvtap_network_get_taken_vlan(const MacvtapNetwork *network, size_t index);
 
-char *macvtap_network_to_json(const MacvtapNetwork *network);
+/* As for ports. */
+const char *macvtap_network_get_text(const MacvtapNetwork *network, const char *field);
+int macvtap_network_get_number(const MacvtapNetwork *network, const char *field,
+                               int64_t *ret_number);
+const char *macvtap_network_to_json(const MacvtapNetwork *network);
 
-G_END_DECLS
+#ifdef __cplusplus
+}
+#endif
+
+#endif

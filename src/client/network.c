@@ -2,22 +2,21 @@
 #include "client-private.h"
 
 struct MacvtapNetwork {
-    json_t *json; /* the API's Network, checked */
+    ClientObject object; /* the API's Network, checked */
 };
 
 MacvtapNetwork *
-macvtap_network_new(json_t *json, GError **error)
+client_network_new(json_t *json, const char **ret_missing)
 {
     MacvtapNetwork *network;
 
     if (!json_is_string(json_object_get(json, "name")) ||
         !json_is_integer(json_object_get(json, "ports"))) {
-        g_set_error_literal(error, MACVTAP_ERROR, MACVTAP_ERROR_PROTOCOL,
-                            "macvtapd's answer is wrong: a network without name or ports");
+        *ret_missing = "a network without name or ports";
         return NULL;
     }
     network = g_new0(MacvtapNetwork, 1);
-    network->json = json_incref(json);
+    client_object_init(&network->object, json);
     return network;
 }
 
@@ -26,54 +25,72 @@ macvtap_network_free(MacvtapNetwork *network)
 {
     if (!network)
         return;
-    json_decref(network->json);
+    client_object_clear(&network->object);
     g_free(network);
 }
 
 const char *
 macvtap_network_get_name(const MacvtapNetwork *network)
 {
-    return json_string_value(json_object_get(network->json, "name"));
+    return client_object_string(&network->object, "name");
 }
 
 const char *
 macvtap_network_get_problem(const MacvtapNetwork *network)
 {
-    return json_string_value(json_object_get(network->json, "problem"));
+    return client_object_string(&network->object, "problem");
+}
+
+MacvtapPortMode
+macvtap_network_get_mode(const MacvtapNetwork *network)
+{
+    return client_mode_parse(client_object_string(&network->object, "mode"));
+}
+
+unsigned
+macvtap_network_get_n_ports(const MacvtapNetwork *network)
+{
+    return (unsigned)client_object_integer(&network->object, "ports");
+}
+
+size_t
+macvtap_network_get_n_parent_problems(const MacvtapNetwork *network)
+{
+    return client_object_count(&network->object, "parentProblems");
 }
 
 const char *
-macvtap_network_get_mode(const MacvtapNetwork *network)
+macvtap_network_get_parent_problem(const MacvtapNetwork *network, size_t index)
 {
-    return json_string_value(json_object_get(network->json, "mode"));
+    return client_object_item(&network->object, "parentProblems", index);
 }
 
-guint
-macvtap_network_get_n_ports(const MacvtapNetwork *network)
+size_t
+macvtap_network_get_n_taken_vlans(const MacvtapNetwork *network)
 {
-    return (guint)json_integer_value(json_object_get(network->json, "ports"));
+    return client_object_count(&network->object, "takenVlans");
 }
 
-char *
+const char *
+macvtap_network_get_taken_vlan(const MacvtapNetwork *network, size_t index)
+{
+    return client_object_item(&network->object, "takenVlans", index);
+}
+
+const char *
 macvtap_network_get_text(const MacvtapNetwork *network, const char *field)
 {
-    return client_json_field(network->json, field);
+    return client_object_text(&network->object, field);
 }
 
-char **
-macvtap_network_get_parent_problems(const MacvtapNetwork *network)
+int
+macvtap_network_get_number(const MacvtapNetwork *network, const char *field, int64_t *ret_number)
 {
-    return client_json_lines(json_object_get(network->json, "parentProblems"));
+    return client_object_number(&network->object, field, ret_number);
 }
 
-char **
-macvtap_network_get_taken_vlans(const MacvtapNetwork *network)
-{
-    return client_json_lines(json_object_get(network->json, "takenVlans"));
-}
-
-char *
+const char *
 macvtap_network_to_json(const MacvtapNetwork *network)
 {
-    return json_dumps(network->json, JSON_COMPACT);
+    return client_object_line(&network->object);
 }

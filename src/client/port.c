@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client-private.h"
 
-#include <string.h>
+#include <errno.h>
 
-static gboolean
-protocol_error(GError **error, const char *what)
-{
-    g_set_error(error, MACVTAP_ERROR, MACVTAP_ERROR_PROTOCOL, "macvtapd's answer is wrong: %s",
-                what);
-    return FALSE;
-}
+struct MacvtapPort {
+    ClientObject object;          /* the API's Port, checked */
+    DescriptorArray *descriptors; /* of the whole reply */
+    GArray *taps, *vhosts;        /* of guint: their indexes in descriptors */
+};
 
-static gboolean
-check_port(json_t *json, GError **error)
+struct MacvtapEvent {
+    MacvtapEventType type;
+    MacvtapPort *port;
+};
+
+/* The name of a field that is missing or of another type; NULL: there is none. */
+static const char *
+find_missing(json_t *json)
 {
     static const char *const texts[] = {"id",   "name",          "network",    "parent",
                                         "mode", "interfaceName", "macAddress", "state"};
@@ -20,15 +24,15 @@ check_port(json_t *json, GError **error)
 
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
         if (!json_is_string(json_object_get(json, texts[i])))
-            return protocol_error(error, texts[i]);
+            return texts[i];
     }
     for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++) {
         if (!json_is_integer(json_object_get(json, numbers[i])))
-            return protocol_error(error, numbers[i]);
+            return numbers[i];
     }
     if (!json_is_string(json_object_get(json_object_get(json, "holder"), "type")))
-        return protocol_error(error, "holder");
-    return TRUE;
+        return "holder";
+    return NULL;
 }
 
 static gboolean
@@ -44,43 +48,46 @@ has_index(const GArray *indexes, guint index)
 /* Each index must name a descriptor of the reply, and each descriptor be named once at most: not in
  * others either. */
 static gboolean
-read_indexes(json_t *array, guint n_descriptors, const GArray *others, GArray *indexes,
-             GError **error)
+read_indexes(json_t *array, guint n_descriptors, const GArray *others, GArray *indexes)
 {
     gsize i;
     json_t *value;
 
     if (!json_is_array(array))
-        return protocol_error(error, "no list of descriptors");
+        return FALSE;
     json_array_foreach (array, i, value) {
         json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
         guint index = (guint)number;
 
         if (number < 0 || number >= (json_int_t)n_descriptors || has_index(indexes, index) ||
             has_index(others, index))
-            return protocol_error(error, "a descriptor's index");
+            return FALSE;
         g_array_append_val(indexes, index);
     }
     return TRUE;
 }
 
 MacvtapPort *
-macvtap_port_new(json_t *json, DescriptorArray *descriptors, json_t *taps, json_t *vhosts,
-                 GError **error)
+client_port_new(json_t *json, DescriptorArray *descriptors, json_t *taps, json_t *vhosts,
+                const char **ret_missing)
 {
-    g_autoptr(MacvtapPort) port = g_new0(MacvtapPort, 1);
+    MacvtapPort *port = g_new0(MacvtapPort, 1);
     guint n = descriptors ? descriptors->len : 0;
+    const char *missing = find_missing(json);
 
     port->taps = g_array_new(FALSE, FALSE, sizeof(guint));
     port->vhosts = g_array_new(FALSE, FALSE, sizeof(guint));
     port->descriptors = descriptors ? g_array_ref(descriptors) : descriptor_array_new();
-    port->json = json_incref(json);
-    if (!check_port(json, error))
-        return NULL;
-    if (descriptors && (!read_indexes(taps, n, port->vhosts, port->taps, error) ||
-                        !read_indexes(vhosts, n, port->taps, port->vhosts, error)))
-        return NULL;
-    return g_steal_pointer(&port);
+    client_object_init(&port->object, json);
+    if (!missing && descriptors &&
+        (!read_indexes(taps, n, port->vhosts, port->taps) ||
+         !read_indexes(vhosts, n, port->taps, port->vhosts)))
+        missing = "the list of descriptors";
+    if (missing) {
+        *ret_missing = missing;
+        g_clear_pointer(&port, macvtap_port_free);
+    }
+    return port;
 }
 
 void
@@ -88,183 +95,264 @@ macvtap_port_free(MacvtapPort *port)
 {
     if (!port)
         return;
-    json_decref(port->json);
+    client_object_clear(&port->object);
     g_clear_pointer(&port->descriptors, g_array_unref);
     g_clear_pointer(&port->taps, g_array_unref);
     g_clear_pointer(&port->vhosts, g_array_unref);
     g_free(port);
 }
 
-static const char *
-get_text(const MacvtapPort *port, const char *field)
-{
-    return json_string_value(json_object_get(port->json, field));
-}
-
-static guint
-get_number(const MacvtapPort *port, const char *field)
-{
-    return (guint)json_integer_value(json_object_get(port->json, field));
-}
-
 const char *
 macvtap_port_get_id(const MacvtapPort *port)
 {
-    return get_text(port, "id");
+    return client_object_string(&port->object, "id");
 }
 
 const char *
 macvtap_port_get_name(const MacvtapPort *port)
 {
-    return get_text(port, "name");
+    return client_object_string(&port->object, "name");
+}
+
+const char *
+macvtap_port_get_description(const MacvtapPort *port)
+{
+    return client_object_string(&port->object, "description");
 }
 
 const char *
 macvtap_port_get_network(const MacvtapPort *port)
 {
-    return get_text(port, "network");
+    return client_object_string(&port->object, "network");
 }
 
 const char *
 macvtap_port_get_parent(const MacvtapPort *port)
 {
-    return get_text(port, "parent");
-}
-
-const char *
-macvtap_port_get_mode(const MacvtapPort *port)
-{
-    return get_text(port, "mode");
+    return client_object_string(&port->object, "parent");
 }
 
 const char *
 macvtap_port_get_interface_name(const MacvtapPort *port)
 {
-    return get_text(port, "interfaceName");
+    return client_object_string(&port->object, "interfaceName");
 }
 
 const char *
 macvtap_port_get_mac_address(const MacvtapPort *port)
 {
-    return get_text(port, "macAddress");
-}
-
-const char *
-macvtap_port_get_state(const MacvtapPort *port)
-{
-    return get_text(port, "state");
+    return client_object_string(&port->object, "macAddress");
 }
 
 int
 macvtap_port_get_interface_index(const MacvtapPort *port)
 {
-    return (int)get_number(port, "interfaceIndex");
+    return (int)client_object_integer(&port->object, "interfaceIndex");
 }
 
-guint
+unsigned
 macvtap_port_get_mtu(const MacvtapPort *port)
 {
-    return get_number(port, "mtu");
+    return (unsigned)client_object_integer(&port->object, "mtu");
 }
 
-guint
+unsigned
 macvtap_port_get_queues(const MacvtapPort *port)
 {
-    return get_number(port, "queues");
+    return (unsigned)client_object_integer(&port->object, "queues");
 }
 
-guint
+uint32_t
 macvtap_port_get_owner(const MacvtapPort *port)
 {
-    return get_number(port, "owner");
+    return (uint32_t)client_object_integer(&port->object, "owner");
 }
 
-char *
+MacvtapPortMode
+macvtap_port_get_mode(const MacvtapPort *port)
+{
+    return client_mode_parse(client_object_string(&port->object, "mode"));
+}
+
+MacvtapPortState
+macvtap_port_get_state(const MacvtapPort *port)
+{
+    return client_state_parse(client_object_string(&port->object, "state"));
+}
+
+MacvtapVhost
+macvtap_port_get_vhost(const MacvtapPort *port)
+{
+    return client_vhost_parse(client_object_string(&port->object, "vhost"));
+}
+
+bool
+macvtap_port_get_link_up(const MacvtapPort *port)
+{
+    return client_object_truth(&port->object, "linkUp");
+}
+
+bool
+macvtap_port_get_carrier(const MacvtapPort *port)
+{
+    return client_object_truth(&port->object, "carrier");
+}
+
+const char *
+macvtap_port_get_problem(const MacvtapPort *port)
+{
+    return client_object_string(&port->object, "problem");
+}
+
+static json_t *
+seen_address(const MacvtapPort *port, size_t index)
+{
+    return json_array_get(json_object_get(port->object.json, "seenAddresses"), index);
+}
+
+size_t
+macvtap_port_get_n_seen_addresses(const MacvtapPort *port)
+{
+    return client_object_count(&port->object, "seenAddresses");
+}
+
+const char *
+macvtap_port_get_seen_address(const MacvtapPort *port, size_t index)
+{
+    return json_string_value(json_object_get(seen_address(port, index), "address"));
+}
+
+const char *
+macvtap_port_get_seen_address_how(const MacvtapPort *port, size_t index)
+{
+    return json_string_value(json_object_get(seen_address(port, index), "how"));
+}
+
+int64_t
+macvtap_port_get_seen_address_age(const MacvtapPort *port, size_t index)
+{
+    json_t *age = json_object_get(seen_address(port, index), "age");
+
+    return json_is_integer(age) ? json_integer_value(age) : -1;
+}
+
+static json_t *
+holder_member(const MacvtapPort *port, const char *name)
+{
+    return json_object_get(json_object_get(port->object.json, "holder"), name);
+}
+
+MacvtapHolder
 macvtap_port_get_holder(const MacvtapPort *port)
 {
-    json_t *holder = json_object_get(port->json, "holder");
-    const char *type = json_string_value(json_object_get(holder, "type"));
-    const char *domain = json_string_value(json_object_get(holder, "domain"));
-
-    if (g_str_equal(type, "process"))
-        return g_strdup_printf("pid:%" JSON_INTEGER_FORMAT,
-                               json_integer_value(json_object_get(holder, "pid")));
-    if (domain)
-        return g_strdup_printf("%s:%s", type, domain);
-    return g_strdup(type);
+    return client_holder_parse(json_string_value(holder_member(port, "type")));
 }
 
-char *
+int
+macvtap_port_get_holder_pid(const MacvtapPort *port)
+{
+    return (int)json_integer_value(holder_member(port, "pid"));
+}
+
+const char *
+macvtap_port_get_holder_domain(const MacvtapPort *port)
+{
+    return json_string_value(holder_member(port, "domain"));
+}
+
+const char *
 macvtap_port_get_text(const MacvtapPort *port, const char *field)
 {
-    return client_json_field(port->json, field);
+    return client_object_text(&port->object, field);
 }
 
-/* "12 s", "3 min", "2 h", "5 days"; free with g_free(). */
-static char *
-format_age(json_int_t seconds)
+int
+macvtap_port_get_number(const MacvtapPort *port, const char *field, int64_t *ret_number)
 {
-    static const struct {
-        json_int_t size;
-        const char *unit;
-    } units[] = {{2 * 86400, "days"}, {2 * 3600, "h"}, {2 * 60, "min"}};
-
-    for (gsize i = 0; i < G_N_ELEMENTS(units); i++) {
-        if (seconds >= units[i].size)
-            return g_strdup_printf("%" JSON_INTEGER_FORMAT " %s", seconds / (units[i].size / 2),
-                                   units[i].unit);
-    }
-    return g_strdup_printf("%" JSON_INTEGER_FORMAT " s", seconds);
+    return client_object_number(&port->object, field, ret_number);
 }
 
-char **
-macvtap_port_get_seen_addresses(const MacvtapPort *port)
+const char *
+macvtap_port_to_json(const MacvtapPort *port)
 {
-    g_autoptr(GStrvBuilder) lines = g_strv_builder_new();
-    json_t *seen;
-    gsize i;
-
-    json_array_foreach (json_object_get(port->json, "seenAddresses"), i, seen) {
-        g_autofree char *address = client_json_field(seen, "address");
-        g_autofree char *how = client_json_field(seen, "how");
-        g_autofree char *age = format_age(json_integer_value(json_object_get(seen, "age")));
-        g_autofree char *line = g_strdup_printf("%s (%s, %s ago)", address, how, age);
-
-        g_strv_builder_add(lines, line);
-    }
-    return g_strv_builder_end(lines);
+    return client_object_line(&port->object);
 }
 
-guint
+size_t
 macvtap_port_get_n_taps(const MacvtapPort *port)
 {
     return port->taps->len;
 }
 
-guint
+size_t
 macvtap_port_get_n_vhosts(const MacvtapPort *port)
 {
     return port->vhosts->len;
 }
 
-int
-macvtap_port_steal_tap(MacvtapPort *port, guint index)
+static int
+take_descriptor(MacvtapPort *port, const GArray *indexes, size_t index)
 {
-    g_return_val_if_fail(index < port->taps->len, -1);
-    return descriptor_array_steal(port->descriptors, g_array_index(port->taps, guint, index));
+    int fd = -1;
+
+    if (index < indexes->len)
+        fd = descriptor_array_steal(port->descriptors, g_array_index(indexes, guint, index));
+    return fd >= 0 ? fd : -EBADF;
 }
 
 int
-macvtap_port_steal_vhost(MacvtapPort *port, guint index)
+macvtap_port_take_tap(MacvtapPort *port, size_t index)
 {
-    g_return_val_if_fail(index < port->vhosts->len, -1);
-    return descriptor_array_steal(port->descriptors, g_array_index(port->vhosts, guint, index));
+    return take_descriptor(port, port->taps, index);
 }
 
-/* Jansson allocates with malloc(), GLib's g_free() is free(): the text may be handed on as it is.
- */
-char *
-macvtap_port_to_json(const MacvtapPort *port)
+int
+macvtap_port_take_vhost(MacvtapPort *port, size_t index)
 {
-    return json_dumps(port->json, JSON_COMPACT);
+    return take_descriptor(port, port->vhosts, index);
+}
+
+MacvtapEvent *
+client_event_new(const VarlinkReply *reply)
+{
+    const char *word = json_string_value(json_object_get(reply->parameters, "event"));
+    const char *missing;
+    MacvtapPort *port;
+    MacvtapEvent *event;
+
+    if (!word)
+        return NULL;
+    port = client_port_new(json_object_get(reply->parameters, "port"), NULL, NULL, NULL, &missing);
+    if (!port)
+        return NULL;
+    event = g_new(MacvtapEvent, 1);
+    *event = (MacvtapEvent){client_event_parse(word), port};
+    return event;
+}
+
+void
+macvtap_event_free(MacvtapEvent *event)
+{
+    if (!event)
+        return;
+    macvtap_port_free(event->port);
+    g_free(event);
+}
+
+MacvtapEventType
+macvtap_event_get_type(const MacvtapEvent *event)
+{
+    return event->type;
+}
+
+const MacvtapPort *
+macvtap_event_get_port(const MacvtapEvent *event)
+{
+    return event->port;
+}
+
+MacvtapPort *
+macvtap_event_take_port(MacvtapEvent *event)
+{
+    return g_steal_pointer(&event->port);
 }

@@ -66,7 +66,7 @@ ctl_parse(Ctl *ctl, const GOptionEntry *entries, int *argc, char ***argv, int mi
 MacvtapClient *
 ctl_connect(const Ctl *ctl, GError **error)
 {
-    return macvtap_client_connect(ctl->socket, error);
+    return ask_connect(ctl->socket, error);
 }
 
 /* Those that begin with this word; NULL: all. Free with g_free(). */

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "arguments.h"
-#include "macvtap.h"
+#include "ask.h"
 #include "port-fields.h"
 
 typedef struct CommandProgram CommandProgram;

@@ -14,7 +14,6 @@ struct FieldOptions {
     FieldOption *options; /* n of them, */
     guint n;
     GOptionEntry *entries; /* which these fill, */
-    MacvtapField *given;   /* and what was given of them */
 };
 
 static gboolean
@@ -34,7 +33,6 @@ field_options_new(FieldUse use)
     options->use = use;
     options->options = g_new0(FieldOption, n);
     options->entries = g_new0(GOptionEntry, n + 1);
-    options->given = g_new0(MacvtapField, n + 1);
     for (const Field *field = port_fields; field->name; field++) {
         FieldOption *option = &options->options[options->n];
 
@@ -61,7 +59,6 @@ field_options_free(FieldOptions *options)
         g_free(options->options[i].value);
     g_free(options->options);
     g_free(options->entries);
-    g_free(options->given);
     g_free(options);
 }
 
@@ -145,26 +142,38 @@ field_option_number(const char *name, const char *text, guint *ret_number, GErro
     return TRUE;
 }
 
-const MacvtapField *
-field_options_check(FieldOptions *options, GError **error)
+static gboolean
+check_texts(const FieldOptions *options, GError **error)
 {
-    guint n = 0;
-
-    for (guint i = 0; i < options->n; i++) {
-        const FieldOption *option = &options->options[i];
-
-        if (value_of(option))
-            options->given[n++] = (MacvtapField){option->field->name, value_of(option)};
-    }
-    if (!check_given(options, n, error))
-        return NULL;
     for (guint i = 0; i < options->n; i++) {
         const FieldOption *option = &options->options[i];
 
         if (option->value && !check_text(option->field, options->use, option->value, error))
-            return NULL;
+            return FALSE;
     }
-    return options->given;
+    return TRUE;
+}
+
+MacvtapRequest *
+field_options_request(FieldOptions *options, GError **error)
+{
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(
+        options->use == FIELD_USE_CHANGE ? MACVTAP_SET_PORT : MACVTAP_CREATE_PORT);
+    guint n = 0;
+
+    for (guint i = 0; i < options->n; i++)
+        n += value_of(&options->options[i]) != NULL;
+    if (!check_given(options, n, error) || !check_texts(options, error))
+        return NULL;
+    for (guint i = 0; i < options->n; i++) {
+        const FieldOption *option = &options->options[i];
+
+        if (macvtap_request_set_text(request, option->field->name, value_of(option)) >= 0)
+            continue;
+        arguments_refuse(error, "%s", macvtap_request_get_message(request));
+        return NULL;
+    }
+    return g_steal_pointer(&request);
 }
 
 char *

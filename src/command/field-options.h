@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "macvtap.h"
+#include "ask.h"
 #include "port-fields.h"
 
 typedef struct FieldOptions FieldOptions;
@@ -19,10 +19,10 @@ const GOptionEntry *field_options_entries(const FieldOptions *options);
 /* What was given for the field with this name in the API, or NULL. */
 const char *field_options_get(const FieldOptions *options, const char *name);
 
-/* What was given, for libmacvtap, ended by one without a name; it belongs to the options. NULL with
+/* A request with what was given: MACVTAP_CREATE_PORT or MACVTAP_SET_PORT, as the use is. NULL with
  * G_OPTION_ERROR when a number or one of two words is wrong, when the request lacks what it must
  * have, or a change changes nothing: the rest is the daemon's to judge. */
-const MacvtapField *field_options_check(FieldOptions *options, GError **error);
+MacvtapRequest *field_options_request(FieldOptions *options, GError **error);
 
 /* Whether text could be the value of the request's field with this name in the API, whatever the
  * network; errors are of G_OPTION_ERROR. The second is for a number. */

@@ -183,23 +183,13 @@ decide(Attach *attach, GError **error)
 static gboolean
 make_port(Attach *attach, GError **error)
 {
-    g_autofree char *holder = g_strdup_printf("domain:%s", attach->now->uuid);
-    MacvtapRequest request = {
-        .network = attach->options.network,
-        .name = hook_port_name(attach->options.target),
-        .interface_name = attach->options.target,
-        .mac_address = attach->options.mac,
-        .mtu = port_options_number(attach->options.mtu),
-        .queues = port_options_number(attach->options.queues),
-        .holder = holder,
-        .no_descriptors = TRUE,
-        .device_node = TRUE,
-        .node_owner = geteuid(),
-        .node_group = getegid(),
-    };
-    g_autoptr(MacvtapPort) port = macvtap_client_create(attach->client, &request, error);
+    g_autoptr(MacvtapRequest) request = port_options_request(&attach->options);
+    g_autoptr(MacvtapPort) port = NULL;
     int pid = ctl_find_process(attach->ctl, attach->now);
 
+    macvtap_request_set_name(request, hook_port_name(attach->options.target));
+    macvtap_request_set_holder_domain(request, attach->now->uuid);
+    port = ask_take_port(attach->client, request, error);
     if (!port) {
         const DomainPort wanted = {.target = attach->options.target, .mac = attach->options.mac};
 
@@ -209,7 +199,7 @@ make_port(Attach *attach, GError **error)
     attach->made = g_strdup(macvtap_port_get_id(port));
     g_free(attach->options.mac);
     attach->options.mac = g_strdup(macvtap_port_get_mac_address(port));
-    return pid == 0 || macvtap_client_set_holder_pid(attach->client, attach->made, pid, error);
+    return pid == 0 || ask_set_holder_pid(attach->client, attach->made, pid, error);
 }
 
 static gboolean
@@ -272,7 +262,7 @@ undo(Attach *attach)
     undo_metadata(attach, attach->later, VIR_DOMAIN_AFFECT_CONFIG);
     undo_metadata(attach, attach->now, VIR_DOMAIN_AFFECT_LIVE);
     if (attach->made)
-        macvtap_client_delete(attach->client, attach->made, NULL);
+        ask_delete(attach->client, attach->made, NULL);
 }
 
 /* Of those that do not run, which macvtapd does not know. */

@@ -172,7 +172,7 @@ ctl_check(Ctl *ctl, int argc, char **argv, GError **error)
         return 1;
     problems = ctl_report_hook(ctl_is_session(ctl));
     client = ctl_connect(ctl, error);
-    there = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
+    there = client ? ask_ports(client, NULL, FALSE, error) : NULL;
     if (!there)
         return 1;
     with.client = client;

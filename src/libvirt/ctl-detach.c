@@ -215,8 +215,8 @@ delete_port(Ctl *ctl, const DomainXml *domain, const char *target, GError **erro
         ctl_note("port %s stays: it is held by %s, not by domain %s", target, holder, domain->name);
         return TRUE;
     }
-    if (macvtap_client_delete(client, macvtap_port_get_id(port), &cause) ||
-        g_strcmp0(macvtap_client_get_refusal(client), "PortNotFound") == 0)
+    if (ask_delete(client, macvtap_port_get_id(port), &cause) ||
+        macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_PORT_NOT_FOUND)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&cause));
     return FALSE;

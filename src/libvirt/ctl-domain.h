@@ -2,8 +2,8 @@
 /* What the files of macvtapctl-domain share: the commands of `macvtapctl domain`, one each. */
 #pragma once
 
+#include "ask.h"
 #include "domain-xml.h"
-#include "macvtap.h"
 #include "port-options.h"
 
 #include "command.h"

@@ -225,12 +225,8 @@ ctl_find_process(Ctl *ctl, const DomainXml *domain)
 char *
 ctl_describe_holder(Ctl *ctl, const MacvtapPort *port)
 {
-    g_autofree char *holder = macvtap_port_get_holder(port);
-    g_autoptr(virDomain) domain = NULL;
+    const char *uuid = macvtap_port_get_holder_domain(port);
+    g_autoptr(virDomain) domain = uuid ? virDomainLookupByUUIDString(ctl->connection, uuid) : NULL;
 
-    if (g_str_has_prefix(holder, "domain:"))
-        domain = virDomainLookupByUUIDString(ctl->connection, holder + strlen("domain:"));
-    if (domain)
-        return g_strdup_printf("domain %s", virDomainGetName(domain));
-    return g_steal_pointer(&holder);
+    return domain ? g_strdup_printf("domain %s", virDomainGetName(domain)) : port_holder_text(port);
 }

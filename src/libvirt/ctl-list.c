@@ -48,7 +48,7 @@ read_domains(Ctl *ctl, json_t *list, GError **error)
     if (!connection)
         return FALSE;
     client = ctl_connect(ctl, error);
-    made = client ? macvtap_client_list_ports(client, NULL, error) : NULL;
+    made = client ? ask_ports(client, NULL, FALSE, error) : NULL;
     if (!made || !ctl_collect_owners(ctl, &devices, &macs, error))
         return FALSE;
     with.client = client;

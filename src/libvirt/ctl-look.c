@@ -105,9 +105,9 @@ is_in_use(int pid, const MacvtapPort *port)
 static void
 look_at_link(CtlLook *look, const CtlLookWith *with, const MacvtapPort *port)
 {
-    g_autofree char *up = macvtap_port_get_text(port, "linkUp");
-    g_autofree char *carrier = macvtap_port_get_text(port, "carrier");
-    const char *target = look->nic->target, *state = macvtap_port_get_state(port);
+    const char *up = port_text(port, "linkUp");
+    const char *carrier = port_text(port, "carrier");
+    const char *target = look->nic->target, *state = port_text(port, "state");
 
     look->state = state;
     if (!g_str_equal(state, "active"))

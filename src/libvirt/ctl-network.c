@@ -17,7 +17,7 @@ ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwork **ret_n
     *ret_network = NULL;
     if (network_spec_is_adhoc(name))
         return TRUE;
-    networks = macvtap_client_list_networks(client, error);
+    networks = ask_networks(client, error);
     if (!networks)
         return FALSE;
     for (guint i = 0; i < networks->len; i++) {
@@ -38,21 +38,14 @@ static MacvtapPort *
 check_port(MacvtapClient *client, const PortOptions *options, const char *guest_name,
            gboolean with_queues, GError **error)
 {
-    const MacvtapRequest request = {
-        .network = options->network,
-        .guest_name = guest_name,
-        .interface_name = options->target,
-        .mac_address = options->mac,
-        .mtu = port_options_number(options->mtu),
-        .queues = with_queues ? port_options_number(options->queues) : 0,
-        .holder = "none",
-        .no_descriptors = TRUE,
-        .device_node = TRUE,
-        .node_owner = geteuid(),
-        .node_group = getegid(),
-    };
+    g_autoptr(MacvtapRequest) request = port_options_request(options);
 
-    return macvtap_client_check(client, &request, error);
+    macvtap_request_set_guest_name(request, guest_name);
+    if (!with_queues)
+        macvtap_request_set_queues(request, 0);
+    macvtap_request_set_holder(request, MACVTAP_HOLDER_NOTHING);
+    macvtap_request_set_check_only(request, true);
+    return ask_take_port(client, request, error);
 }
 
 gboolean
@@ -60,12 +53,10 @@ ctl_gives_parents_mac(MacvtapClient *client, const char *name)
 {
     g_autoptr(Network) adhoc = network_spec_is_adhoc(name) ? network_parse_adhoc(name, NULL) : NULL;
     g_autoptr(MacvtapNetwork) network = NULL;
-    g_autofree char *policy = NULL;
 
     if (adhoc || !ctl_find_network(client, name, &network, NULL) || !network)
         return adhoc && adhoc->mac == MAC_POLICY_INHERIT;
-    policy = macvtap_network_get_text(network, "macPolicy");
-    return g_str_equal(policy, "inherit");
+    return g_str_equal(network_text(network, "macPolicy"), "inherit");
 }
 
 char *
@@ -89,19 +80,22 @@ ctl_ask_mac(MacvtapClient *client, const PortOptions *options, GHashTable *taken
 gboolean
 ctl_refusal_may_pass(MacvtapClient *client, const PortOptions *options, const GError *refusal)
 {
-    static const char *const passing[] = {"ParentNotFound", "ParentUnusable", "ParentBusy",
-                                          "NameTaken",      "MacConflict",    NULL};
-    const char *name = macvtap_client_get_refusal(client);
     g_autoptr(MacvtapPort) port = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!name || g_strv_contains(passing, name))
-        return name != NULL;
-    if (!g_str_equal(name, "LimitReached"))
+    switch (macvtap_client_get_refusal(client)) {
+    case MACVTAP_REFUSAL_PARENT_NOT_FOUND:
+    case MACVTAP_REFUSAL_PARENT_UNUSABLE:
+    case MACVTAP_REFUSAL_PARENT_BUSY:
+    case MACVTAP_REFUSAL_NAME_TAKEN:
+    case MACVTAP_REFUSAL_MAC_CONFLICT:
+        return TRUE;
+    case MACVTAP_REFUSAL_LIMIT_REACHED: /* of queues, or of ports */
+        port = check_port(client, options, NULL, FALSE, &error);
+        return error && g_str_equal(error->message, refusal->message);
+    default:
         return FALSE;
-    /* Of queues, or of ports. */
-    port = check_port(client, options, NULL, FALSE, &error);
-    return error && g_str_equal(error->message, refusal->message);
+    }
 }
 
 const char *
@@ -131,17 +125,17 @@ read_network(Ctl *ctl, const char *name, char **ret_parent, char **ret_mode, cha
 {
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(MacvtapNetwork) network = NULL;
-    g_autofree char *parents = NULL;
+    const char *parents;
 
     if (network_spec_is_adhoc(name))
         return read_adhoc(name, ret_parent, ret_mode, ret_vlan, error);
     client = ctl_connect(ctl, error);
     if (!client || !ctl_find_network(client, name, &network, error))
         return FALSE;
-    parents = macvtap_network_get_text(network, "parents");
+    parents = network_text(network, "parents");
     *ret_parent = g_strndup(parents, strcspn(parents, " "));
-    *ret_mode = g_strdup(macvtap_network_get_mode(network));
-    *ret_vlan = macvtap_network_get_text(network, "vlan");
+    *ret_mode = g_strdup(network_text(network, "mode"));
+    *ret_vlan = g_strdup(network_text(network, "vlan"));
     return TRUE;
 }
 
@@ -166,9 +160,9 @@ ctl_find_source(Ctl *ctl, const char *network, char **ret_parent, char **ret_mod
 static gboolean
 is_like(const MacvtapNetwork *network, const char *parent, const char *mode)
 {
-    const char *has = macvtap_network_get_mode(network);
-    g_autofree char *parents = macvtap_network_get_text(network, "parents");
-    g_autofree char *vlan = macvtap_network_get_text(network, "vlan");
+    const char *has = macvtap_network_get_text(network, "mode");
+    const char *parents = network_text(network, "parents");
+    const char *vlan = network_text(network, "vlan");
 
     return has && !vlan[0] && g_str_equal(parents, parent) &&
            g_strcmp0(ctl_libvirt_mode(has), mode) == 0;
@@ -178,7 +172,7 @@ char *
 ctl_find_network_like(Ctl *ctl, const char *parent, const char *mode, GError **error)
 {
     g_autoptr(MacvtapClient) client = ctl_connect(ctl, error);
-    g_autoptr(GPtrArray) networks = client ? macvtap_client_list_networks(client, error) : NULL;
+    g_autoptr(GPtrArray) networks = client ? ask_networks(client, error) : NULL;
     const char *found = NULL;
     guint n = 0;
 

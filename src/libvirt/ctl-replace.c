@@ -54,8 +54,7 @@ replace_look(Replace *replace, guint xml_flags, GError **error)
     if (!replace->xml || !domain_xml_check_whole(replace->xml, error))
         return FALSE;
     replace->client = ctl_connect(with->ctl, error);
-    replace->there =
-        replace->client ? macvtap_client_list_ports(replace->client, NULL, error) : NULL;
+    replace->there = replace->client ? ask_ports(replace->client, NULL, FALSE, error) : NULL;
     if (!replace->there || !ctl_collect_owners(with->ctl, &replace->devices, &replace->macs, error))
         return FALSE;
     with->client = replace->client;

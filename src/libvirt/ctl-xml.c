@@ -69,11 +69,11 @@ print_list(void)
 static void
 take_network(XmlOptions *options, const MacvtapNetwork *network)
 {
-    g_autofree char *parents = macvtap_network_get_text(network, "parents");
+    const char *parents = network_text(network, "parents");
 
     options->parents = g_strsplit(parents, " ", -1);
-    options->vlan = macvtap_network_get_text(network, "vlan");
-    options->mode = g_strdup(ctl_libvirt_mode(macvtap_network_get_mode(network)));
+    options->vlan = g_strdup(network_text(network, "vlan"));
+    options->mode = g_strdup(ctl_libvirt_mode(network_text(network, "mode")));
 }
 
 /* Lines whose text macvtapd would have to tell are left out without it: libvirt makes up a MAC.

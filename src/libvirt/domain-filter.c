@@ -78,7 +78,7 @@ check_protocols(const DomainPort *wanted, const MacvtapPort *port, GError **erro
 {
     static const char *const words[] = {"vlan",  "lldp",   "lacp",    "stp",
                                         "other", "router", "tunnels", NULL};
-    g_autofree char *allow = macvtap_port_get_text(port, "guard.allow");
+    const char *allow = port_text(port, "guard.allow");
     const char *word;
 
     return !has_any(allow, words, &word) ||
@@ -107,8 +107,8 @@ is_named(const DomainPort *wanted, const char *allowed)
 static gboolean
 check_addresses(const DomainPort *wanted, const MacvtapPort *port, GError **error)
 {
-    g_autofree char *addresses = macvtap_port_get_text(port, "guard.addresses");
-    g_autofree char *list = macvtap_port_get_text(port, "guard.allowAddresses");
+    const char *addresses = port_text(port, "guard.addresses");
+    const char *list = port_text(port, "guard.allowAddresses");
     g_auto(GStrv) allowed = g_strsplit(list, " ", -1);
     g_autofree char *named = g_strjoinv(" ", wanted->filter_addresses);
 
@@ -134,8 +134,8 @@ check_addresses(const DomainPort *wanted, const MacvtapPort *port, GError **erro
 static gboolean
 check_needs(const DomainPort *wanted, const MacvtapPort *port, guint needs, GError **error)
 {
-    g_autofree char *senders = macvtap_port_get_text(port, "guard.senders");
-    g_autofree char *verdict = macvtap_port_get_text(port, "guard.verdict");
+    const char *senders = port_text(port, "guard.senders");
+    const char *verdict = port_text(port, "guard.verdict");
 
     if (needs == 0)
         return TRUE;

@@ -9,7 +9,7 @@
 
 #include "domain-xml.h"
 
-#include "macvtap.h"
+#include "ask.h"
 
 /* Whether the port's guard keeps what the domain's <filterref> promises; TRUE without one. Fails
  * with DOMAIN_XML_ERROR_PORTS. */

@@ -23,9 +23,9 @@ gboolean
 domain_port_get(MacvtapClient *client, const char *target, MacvtapPort **ret_port, GError **error)
 {
     g_autoptr(GError) cause = NULL;
-    g_autoptr(MacvtapPort) port = macvtap_client_get_port(client, target, FALSE, &cause);
+    g_autoptr(MacvtapPort) port = ask_port(client, target, FALSE, &cause);
 
-    if (!port && g_strcmp0(macvtap_client_get_refusal(client), "PortNotFound") != 0) {
+    if (!port && macvtap_client_get_refusal(client) != MACVTAP_REFUSAL_PORT_NOT_FOUND) {
         g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;
     }
@@ -39,10 +39,9 @@ domain_port_get(MacvtapClient *client, const char *target, MacvtapPort **ret_por
 gboolean
 domain_port_is_held(const MacvtapPort *port, const char *uuid)
 {
-    g_autofree char *holder = macvtap_port_get_holder(port);
+    const char *domain = macvtap_port_get_holder_domain(port);
 
-    return g_str_has_prefix(holder, "domain:") &&
-           g_ascii_strcasecmp(holder + strlen("domain:"), uuid) == 0;
+    return domain && g_ascii_strcasecmp(domain, uuid) == 0;
 }
 
 gboolean
@@ -90,31 +89,28 @@ find_in_the_way(const GPtrArray *ports, const DomainPort *wanted)
 static char *
 name_domain(const MacvtapPort *port, const char *proc_folder)
 {
-    g_autofree char *pid = macvtap_port_get_text(port, "holder.pid");
-    g_autofree char *holder = macvtap_port_get_holder(port);
-    g_autofree char *name =
-        pid[0] ? qemu_process_get_name(proc_folder, (pid_t)g_ascii_strtoll(pid, NULL, 10)) : NULL;
+    int pid = macvtap_port_get_holder_pid(port);
+    char *name = pid ? qemu_process_get_name(proc_folder, (pid_t)pid) : NULL;
 
-    return g_strdup(name ? name : holder + strlen("domain:"));
+    return name ? name : g_strdup(macvtap_port_get_holder_domain(port));
 }
 
 void
 domain_port_explain(MacvtapClient *client, const char *uuid, const DomainPort *wanted,
                     const char *proc_folder, GError **error)
 {
-    const char *refusal = macvtap_client_get_refusal(client);
+    MacvtapRefusal refusal = macvtap_client_get_refusal(client);
     g_autoptr(GPtrArray) ports = NULL;
-    g_autofree char *holder = NULL, *name = NULL;
+    g_autofree char *name = NULL;
     const MacvtapPort *port;
     GError *explained;
 
     if (!error || !*error ||
-        (g_strcmp0(refusal, "NameTaken") != 0 && g_strcmp0(refusal, "MacConflict") != 0))
+        (refusal != MACVTAP_REFUSAL_NAME_TAKEN && refusal != MACVTAP_REFUSAL_MAC_CONFLICT))
         return;
-    ports = macvtap_client_list_ports(client, NULL, NULL);
+    ports = ask_ports(client, NULL, FALSE, NULL);
     port = ports ? find_in_the_way(ports, wanted) : NULL;
-    holder = port ? macvtap_port_get_holder(port) : NULL;
-    if (!port || !g_str_has_prefix(holder, "domain:") || domain_port_is_held(port, uuid))
+    if (!port || !macvtap_port_get_holder_domain(port) || domain_port_is_held(port, uuid))
         return;
     name = name_domain(port, proc_folder);
     explained = g_error_new((*error)->domain, (*error)->code, "%s; domain %s has it",

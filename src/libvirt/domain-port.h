@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A domain's ports among those of macvtapd (a list of MacvtapPort, macvtap_client_list_ports()).
+/* A domain's ports among those of macvtapd (a list of MacvtapPort, ask_ports()).
  * The ports that are returned belong to the list. */
 #pragma once
 
+#include "ask.h"
 #include "domain-xml.h"
-#include "macvtap.h"
 
 #include <sys/types.h>
 

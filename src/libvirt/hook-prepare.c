@@ -22,7 +22,7 @@
 #include "domain-port.h"
 #include "hook-state.h"
 
-#include "macvtap.h"
+#include "ask.h"
 #include "network.h"
 #include "port.h"
 
@@ -99,31 +99,27 @@ static MacvtapPort *
 make_port(const Hook *hook, MacvtapClient *client, const DomainPort *wanted, gboolean incoming,
           gboolean check_only, GError **error)
 {
-    g_autofree char *holder = g_strdup_printf("domain:%s", hook->domain->uuid);
-    MacvtapRequest request = {
-        .network = wanted->network,
-        .name = hook_port_name(wanted->target),
-        .interface_name = wanted->target,
-        .mac_address = wanted->mac,
-        .mtu = wanted->mtu,
-        .queues = wanted->queues,
-        .holder = holder,
-        .no_descriptors = TRUE,
-        .device_node = TRUE,
-        .node_owner = geteuid(),
-        .node_group = getegid(),
-        .link_down = TRUE,
-        /* Who is not root may not ask for that; its neighbours are late then. */
-        .incoming = incoming && geteuid() == 0,
-    };
-
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
     MacvtapPort *port;
 
     if (!wanted->mac) {
         refuse(error, "it has no <mac address='…'/>");
         return NULL;
     }
-    port = (check_only ? macvtap_client_check : macvtap_client_create)(client, &request, error);
+    macvtap_request_set_network(request, wanted->network);
+    macvtap_request_set_name(request, hook_port_name(wanted->target));
+    macvtap_request_set_interface_name(request, wanted->target);
+    macvtap_request_set_mac_address(request, wanted->mac);
+    macvtap_request_set_mtu(request, wanted->mtu);
+    macvtap_request_set_queues(request, wanted->queues);
+    macvtap_request_set_holder_domain(request, hook->domain->uuid);
+    macvtap_request_set_open_descriptors(request, false);
+    macvtap_request_set_device_node(request, geteuid(), getegid());
+    macvtap_request_set_link_up(request, false);
+    /* Who is not root may not ask for that; its neighbours are late then. */
+    macvtap_request_set_incoming(request, incoming && geteuid() == 0);
+    macvtap_request_set_check_only(request, check_only);
+    port = ask_take_port(client, request, error);
     if (!port)
         domain_port_explain(client, hook->domain->uuid, wanted, hook->proc_folder, error);
     return port;
@@ -139,7 +135,7 @@ make_ports(const Hook *hook, MacvtapClient *client, gboolean incoming, GError **
         g_autoptr(MacvtapPort) port = make_port(hook, client, wanted, incoming, FALSE, error);
 
         if (!port || !check_values(wanted, port, error) || !check_node(hook, port, error) ||
-            !macvtap_client_set_holder_pid(client, wanted->target, hook->libvirt_pid, error)) {
+            !ask_set_holder_pid(client, wanted->target, hook->libvirt_pid, error)) {
             g_prefix_error(error, "interface %s: ", wanted->target);
             return FALSE;
         }
@@ -153,7 +149,6 @@ hook_prepare(Hook *hook, GError **error)
     const char *uuid = hook->domain->uuid;
     gboolean incoming = hook_state_has(hook->state_folder, uuid, HOOK_STATE_INCOMING);
     g_autoptr(MacvtapClient) client = NULL;
-    guint ended;
 
     hook_state_clear(hook->state_folder, uuid, HOOK_STATE_INCOMING);
     hook_state_clear(hook->state_folder, uuid, HOOK_STATE_SLOW);
@@ -161,12 +156,12 @@ hook_prepare(Hook *hook, GError **error)
         return FALSE;
     if (hook->domain->ports->len == 0)
         return TRUE;
-    client = macvtap_client_connect(hook->socket, error);
-    if (!client || (!incoming && !macvtap_client_end_domain(client, uuid, &ended, error)))
+    client = ask_connect(hook->socket, error);
+    if (!client || (!incoming && !ask_end_domain(client, uuid, error)))
         return FALSE;
     if (make_ports(hook, client, incoming, error))
         return TRUE;
-    macvtap_client_end_domain(client, uuid, &ended, NULL);
+    ask_end_domain(client, uuid, NULL);
     return FALSE;
 }
 

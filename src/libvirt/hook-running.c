@@ -12,9 +12,7 @@
 #include "hook-state.h"
 #include "qemu-process.h"
 
-#include "macvtap.h"
-
-#include <stdlib.h>
+#include "ask.h"
 
 /* How long release waits for a macvtapd that did not answer the operation before. */
 #define MILLISECONDS_SLOW 200
@@ -54,9 +52,9 @@ find_port(const Hook *hook, MacvtapClient *client, const char *target, GError **
 static gboolean
 awaits_start(const MacvtapPort *port, int qemu)
 {
-    g_autofree char *tied = macvtap_port_get_text(port, "holder.pid");
+    int tied = macvtap_port_get_holder_pid(port);
 
-    return qemu != 0 && tied[0] && atoi(tied) != qemu;
+    return qemu != 0 && tied != 0 && tied != qemu;
 }
 
 /* Goes on to the next port after a failure; the first one is what is told. */
@@ -71,12 +69,22 @@ keep_first(GError *cause, const char *target, GError **error)
     return FALSE;
 }
 
+static gboolean
+set_up(MacvtapClient *client, const char *target, GError **error)
+{
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_SET_PORT);
+
+    macvtap_request_set_port(request, target);
+    macvtap_request_set_link_up(request, true);
+    return ask(client, request, error);
+}
+
 /* It is tied last: a port that is tied to QEMU needs no setting up (awaits_start()). */
 static gboolean
 run_port(MacvtapClient *client, const DomainPort *port, gboolean up, int pid, GError **error)
 {
-    return (!up || macvtap_client_set_link(client, port->target, TRUE, error)) &&
-           (pid == 0 || macvtap_client_set_holder_pid(client, port->target, pid, error));
+    return (!up || set_up(client, port->target, error)) &&
+           (pid == 0 || ask_set_holder_pid(client, port->target, pid, error));
 }
 
 /* Ports that may not be what prepare made: only what is the domain's there, and none is set up
@@ -116,7 +124,7 @@ hook_started(Hook *hook, GError **error)
 
     if (hook->domain->ports->len == 0)
         return TRUE;
-    client = macvtap_client_connect(hook->socket, error);
+    client = ask_connect(hook->socket, error);
     return client && run_ports(hook, client, TRUE, error);
 }
 
@@ -129,17 +137,16 @@ hook_reconnect(Hook *hook, GError **error)
 
     if (hook->domain->ports->len == 0)
         return TRUE;
-    client = macvtap_client_connect(hook->socket, error);
+    client = ask_connect(hook->socket, error);
     return client && run_ports(hook, client, FALSE, error);
 }
 
 static gboolean
 end_domain(const Hook *hook, GError **error)
 {
-    g_autoptr(MacvtapClient) client = macvtap_client_connect(hook->socket, error);
-    guint ended;
+    g_autoptr(MacvtapClient) client = ask_connect(hook->socket, error);
 
-    return client && macvtap_client_end_domain(client, hook->domain->uuid, &ended, error);
+    return client && ask_end_domain(client, hook->domain->uuid, error);
 }
 
 /* QEMU has ended, and of libvirt nobody looks at the devices again. By the domain, not by their

@@ -7,7 +7,7 @@
 
 #include "domain-xml.h"
 
-#include "macvtap.h"
+#include "ask.h"
 
 /* One call of the hook. hook_init() fills it in for this machine; tests have their own folders. */
 typedef struct Hook {

@@ -6,6 +6,7 @@
 #include "network.h"
 
 #include <string.h>
+#include <unistd.h>
 
 void
 port_options_clear(PortOptions *options)
@@ -52,8 +53,24 @@ port_options_check(PortOptions *options, GError **error)
            check_number(&options->mtu, "mtu", error);
 }
 
-guint
-port_options_number(const char *text)
+/* Once checked; 0: not given. */
+static guint
+number_of(const char *text)
 {
     return text ? (guint)g_ascii_strtoull(text, NULL, 10) : 0;
+}
+
+MacvtapRequest *
+port_options_request(const PortOptions *options)
+{
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_CREATE_PORT);
+
+    macvtap_request_set_network(request, options->network);
+    macvtap_request_set_interface_name(request, options->target);
+    macvtap_request_set_mac_address(request, options->mac);
+    macvtap_request_set_mtu(request, number_of(options->mtu));
+    macvtap_request_set_queues(request, number_of(options->queues));
+    macvtap_request_set_open_descriptors(request, false);
+    macvtap_request_set_device_node(request, geteuid(), getegid());
+    return request;
 }

@@ -4,7 +4,7 @@
  * without a macvtapd; what the network and its parent allow, by macvtapd (ctl-network.c). */
 #pragma once
 
-#include <glib.h>
+#include "ask.h"
 
 /* The texts are its own; NULL: not given. */
 typedef struct PortOptions {
@@ -18,5 +18,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PortOptions, port_options_clear)
  * is of G_OPTION_ERROR. */
 gboolean port_options_check(PortOptions *options, GError **error);
 
-/* The number of queues or the MTU, once checked; 0: not given. */
-guint port_options_number(const char *text);
+/* A CreatePort of them, once checked, for a device that this user opens by path; the holder is
+ * still to be set. Free with macvtap_request_free(). */
+MacvtapRequest *port_options_request(const PortOptions *options);

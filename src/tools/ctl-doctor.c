@@ -82,15 +82,11 @@ ask_daemon(Doctor *doctor, Ctl *ctl, GError **error)
 {
     g_autoptr(MacvtapClient) client = ctl_connect(ctl, error);
 
-    if (!client)
+    if (!client || !ask(client, doctor->answer, error))
         return FALSE;
-    doctor->is_here = host_has_daemon(macvtap_client_get_fd(client));
-    doctor->networks = macvtap_client_list_networks(client, error);
-    if (!doctor->networks)
-        return FALSE;
-    doctor->file_changes = macvtap_client_list_file_changes(client, NULL);
-    doctor->faults = macvtap_client_list_faults(client, NULL);
-    doctor->ports = macvtap_client_list_ports(client, NULL, error);
+    doctor->is_here = host_has_daemon(macvtap_client_get_peer_pid(client));
+    doctor->networks = ask_take_networks(doctor->answer);
+    doctor->ports = ask_ports(client, NULL, FALSE, error);
     return doctor->ports != NULL;
 }
 

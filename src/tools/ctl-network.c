@@ -8,7 +8,7 @@ list_networks(const Ctl *ctl, GError **error)
 {
     g_autoptr(MacvtapClient) client = ctl_connect(ctl, error);
 
-    return client ? macvtap_client_list_networks(client, error) : NULL;
+    return client ? ask_networks(client, error) : NULL;
 }
 
 static void
@@ -19,7 +19,7 @@ print_networks(const GPtrArray *networks)
     for (guint i = 0; i < networks->len; i++) {
         for (const Field *field = network_fields; field->name; field++) {
             if (field->column)
-                table_add_cell(table, macvtap_network_get_text(networks->pdata[i], field->name));
+                table_add_cell(table, g_strdup(network_text(networks->pdata[i], field->name)));
         }
     }
     table_print(table);
@@ -31,7 +31,7 @@ print_json_networks(const GPtrArray *networks)
     GPtrArray *texts = g_ptr_array_new_with_free_func(g_free);
 
     for (guint i = 0; i < networks->len; i++)
-        g_ptr_array_add(texts, macvtap_network_to_json(networks->pdata[i]));
+        g_ptr_array_add(texts, g_strdup(macvtap_network_to_json(networks->pdata[i])));
     output_json_list("networks", texts);
 }
 
@@ -52,13 +52,12 @@ ctl_network_list(Ctl *ctl, int argc, char **argv, GError **error)
     return 0;
 }
 
-/* lines: taken. */
 static void
-print_lines(const char *label, char **lines)
+print_lines(const char *label, const MacvtapNetwork *network, gsize n,
+            const char *(*get)(const MacvtapNetwork *network, size_t index))
 {
-    for (char **line = lines; *line; line++)
-        g_print("%-12s %s\n", label, *line);
-    g_strfreev(lines);
+    for (gsize i = 0; i < n; i++)
+        g_print("%-12s %s\n", label, get(network, i));
 }
 
 /* within: "" or the group that the fields are members of, and ".". */
@@ -68,12 +67,14 @@ print_fields(const MacvtapNetwork *network, const Field *field, const char *with
     for (; field->name; field++) {
         g_autofree char *name = g_strconcat(within, field->name, NULL);
         g_autofree char *inside = g_strconcat(name, ".", NULL);
-        g_autofree char *text = macvtap_network_get_text(network, name);
+        const char *text = network_text(network, name);
 
         if (g_str_equal(field->name, "parentProblems"))
-            print_lines(field->label, macvtap_network_get_parent_problems(network));
+            print_lines(field->label, network, macvtap_network_get_n_parent_problems(network),
+                        macvtap_network_get_parent_problem);
         else if (g_str_equal(field->name, "takenVlans"))
-            print_lines(field->label, macvtap_network_get_taken_vlans(network));
+            print_lines(field->label, network, macvtap_network_get_n_taken_vlans(network),
+                        macvtap_network_get_taken_vlan);
         else if (field->members)
             print_fields(network, field->members, inside);
         else if (field->label && text[0])
@@ -86,7 +87,7 @@ print_members(MacvtapClient *client, const char *name, GError **error)
 {
     static const char *const headings[] = {"PORT",  "MAC",      "PARENT", "INTERFACE",
                                            "STATE", "RECEIVED", "SENT",   NULL};
-    g_autoptr(GPtrArray) ports = macvtap_client_list_ports_full(client, name, TRUE, error);
+    g_autoptr(GPtrArray) ports = ask_ports(client, name, TRUE, error);
     Table *table;
 
     if (!ports)
@@ -101,8 +102,8 @@ print_members(MacvtapClient *client, const char *name, GError **error)
                   g_strdup(macvtap_port_get_mac_address(port)),
                   g_strdup(macvtap_port_get_parent(port)),
                   g_strdup(macvtap_port_get_interface_name(port)), g_strdup(ctl_port_state(port)),
-                  macvtap_port_get_text(port, "statistics.receivedPackets"),
-                  macvtap_port_get_text(port, "statistics.sentPackets"));
+                  g_strdup(port_text(port, "statistics.receivedPackets")),
+                  g_strdup(port_text(port, "statistics.sentPackets")));
     }
     g_print("\n");
     table_print(table);
@@ -118,12 +119,11 @@ ctl_network_show(Ctl *ctl, int argc, char **argv, GError **error)
     if (!ctl_parse(ctl, NULL, &argc, &argv, 1, 1, "NET", error))
         return 2;
     client = ctl_connect(ctl, error);
-    networks = client ? macvtap_client_list_networks(client, error) : NULL;
+    networks = client ? ask_networks(client, error) : NULL;
     if (!networks)
         return 1;
     for (guint i = 0; i < networks->len; i++) {
         const MacvtapNetwork *network = networks->pdata[i];
-        g_autofree char *json = NULL;
 
         if (!g_str_equal(macvtap_network_get_name(network), argv[1]))
             continue;
@@ -131,8 +131,7 @@ ctl_network_show(Ctl *ctl, int argc, char **argv, GError **error)
             print_fields(network, network_fields, "");
             return print_members(client, argv[1], error);
         }
-        json = macvtap_network_to_json(network);
-        g_print("%s\n", json);
+        g_print("%s\n", macvtap_network_to_json(network));
         return 0;
     }
     return !ctl_fail(error, "there is no network '%s' that you may use", argv[1]);
@@ -160,15 +159,17 @@ int
 ctl_reload(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_autoptr(MacvtapClient) client = NULL;
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_RELOAD);
     g_autoptr(GPtrArray) networks = NULL;
     guint n;
 
     if (!ctl_parse(ctl, NULL, &argc, &argv, 0, 0, "", error))
         return 2;
     client = ctl_connect(ctl, error);
-    if (!client || !macvtap_client_reload(client, &n, error))
+    if (!client || !ask(client, request, error))
         return 1;
-    networks = macvtap_client_list_networks(client, error);
+    n = (guint)macvtap_request_get_count(request);
+    networks = ask_networks(client, error);
     if (!networks)
         return 1;
     if (ctl->json)

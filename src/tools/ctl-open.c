@@ -65,7 +65,7 @@ start(Ctl *ctl, const VmmStart *vmm, GError **error)
         return status;
     planned = vmm_start_plan(vmm, error);
     client = planned ? ctl_connect(ctl, error) : NULL;
-    port = client ? macvtap_client_open(client, option->port, option->queues, error) : NULL;
+    port = client ? ask_open(client, option->port, option->queues, error) : NULL;
     if (!port)
         return 1;
     g_ptr_array_add(vmm->ports, port);

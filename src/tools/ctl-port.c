@@ -10,15 +10,13 @@
 const char *
 ctl_port_state(const MacvtapPort *port)
 {
-    const char *state = macvtap_port_get_state(port);
-    g_autofree char *link_up = macvtap_port_get_text(port, "linkUp");
-    g_autofree char *carrier = macvtap_port_get_text(port, "carrier");
+    const char *link_up = port_text(port, "linkUp"), *carrier = port_text(port, "carrier");
 
-    if (!g_str_equal(state, "active"))
-        return state;
+    if (macvtap_port_get_state(port) != MACVTAP_PORT_STATE_ACTIVE)
+        return port_text(port, "state");
     if (g_str_equal(link_up, "no"))
         return "link-down";
-    return g_str_equal(carrier, "no") ? "no-carrier" : state;
+    return g_str_equal(carrier, "no") ? "no-carrier" : port_text(port, "state");
 }
 
 /* The address that the guest is best reached by; one that it may have until it was heard of. Free
@@ -26,8 +24,8 @@ ctl_port_state(const MacvtapPort *port)
 static char *
 address_text(const MacvtapPort *port)
 {
-    g_autofree char *seen = macvtap_port_get_text(port, "seenAddresses");
-    g_autofree char *listed = macvtap_port_get_text(port, "guard.allowAddresses");
+    const char *seen = port_text(port, "seenAddresses");
+    const char *listed = port_text(port, "guard.allowAddresses");
     const char *all = seen[0] ? seen : listed;
 
     return g_strndup(all, strcspn(all, " "));
@@ -37,12 +35,12 @@ static char *
 column_text(const MacvtapPort *port, const Field *field)
 {
     if (g_str_equal(field->name, "holder"))
-        return macvtap_port_get_holder(port);
+        return port_holder_text(port);
     if (g_str_equal(field->name, "state"))
         return g_strdup(ctl_port_state(port));
     if (g_str_equal(field->name, "seenAddresses"))
         return address_text(port);
-    return macvtap_port_get_text(port, field->name);
+    return g_strdup(port_text(port, field->name));
 }
 
 static void
@@ -64,7 +62,8 @@ print_ports(GPtrArray *ports)
 static char *
 open_queues_text(const MacvtapPort *port)
 {
-    g_autofree char *open = macvtap_port_get_text(port, "openQueues"), *users = NULL;
+    const char *open = port_text(port, "openQueues");
+    g_autofree char *users = NULL;
 
     if (!open[0] || g_str_equal(open, "0"))
         return g_strdup("");
@@ -74,32 +73,28 @@ open_queues_text(const MacvtapPort *port)
 }
 
 /* The process of a domain; another holder's stands in the line of the holder. */
-static char *
+static const char *
 domain_process_text(const MacvtapPort *port)
 {
-    g_autofree char *holder = macvtap_port_get_holder(port);
-
-    return g_str_has_prefix(holder, "domain:") ? macvtap_port_get_text(port, "holder.pid")
-                                               : g_strdup("");
+    return macvtap_port_get_holder(port) == MACVTAP_HOLDER_DOMAIN ? port_text(port, "holder.pid")
+                                                                  : "";
 }
 
 static char *
 field_text(const MacvtapPort *port, const Field *field)
 {
-    g_autofree char *text = NULL;
+    const char *text;
 
     if (g_str_equal(field->name, "holder"))
-        return macvtap_port_get_holder(port);
+        return port_holder_text(port);
     if (g_str_equal(field->name, "holder.pid"))
-        return domain_process_text(port);
+        return g_strdup(domain_process_text(port));
     if (g_str_equal(field->name, "openQueues"))
         return open_queues_text(port);
     if (g_str_equal(field->name, "state"))
         return g_strdup(ctl_port_state(port));
-    text = macvtap_port_get_text(port, field->name);
-    if (field->truths && text[0])
-        return g_strdup(field->truths[g_str_equal(text, "yes")]);
-    return g_steal_pointer(&text);
+    text = port_text(port, field->name);
+    return g_strdup(field->truths && text[0] ? field->truths[g_str_equal(text, "yes")] : text);
 }
 
 /* A field that is not there, or a count of 0, is not worth a line; but that no packet has passed is
@@ -113,13 +108,34 @@ append_line(GString *lines, const Field *field, const char *text)
         g_string_append_printf(lines, "%s%-10s %s", lines->len > 0 ? "\n" : "", field->label, text);
 }
 
+/* "12 s", "3 min", "2 h", "5 days"; free with g_free(). */
+static char *
+format_age(gint64 seconds)
+{
+    static const struct {
+        gint64 size;
+        const char *unit;
+    } units[] = {{2 * 86400, "days"}, {2 * 3600, "h"}, {2 * 60, "min"}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(units); i++) {
+        if (seconds >= units[i].size)
+            return g_strdup_printf("%" G_GINT64_FORMAT " %s", seconds / (units[i].size / 2),
+                                   units[i].unit);
+    }
+    return g_strdup_printf("%" G_GINT64_FORMAT " s", seconds);
+}
+
 static void
 append_addresses(GString *lines, const Field *field, const MacvtapPort *port)
 {
-    g_auto(GStrv) addresses = macvtap_port_get_seen_addresses(port);
+    for (gsize i = 0; i < macvtap_port_get_n_seen_addresses(port); i++) {
+        g_autofree char *age = format_age(macvtap_port_get_seen_address_age(port, i));
+        g_autofree char *line =
+            g_strdup_printf("%s (%s, %s ago)", macvtap_port_get_seen_address(port, i),
+                            macvtap_port_get_seen_address_how(port, i), age);
 
-    for (char **address = addresses; *address; address++)
-        append_line(lines, field, *address);
+        append_line(lines, field, line);
+    }
 }
 
 static void
@@ -146,9 +162,7 @@ print_port(const MacvtapPort *port)
 static void
 print_json(const MacvtapPort *port)
 {
-    g_autofree char *text = macvtap_port_to_json(port);
-
-    g_print("%s\n", text);
+    g_print("%s\n", macvtap_port_to_json(port));
 }
 
 static void
@@ -157,7 +171,7 @@ print_json_ports(GPtrArray *ports)
     GPtrArray *texts = g_ptr_array_new_with_free_func(g_free);
 
     for (guint i = 0; i < ports->len; i++)
-        g_ptr_array_add(texts, macvtap_port_to_json(ports->pdata[i]));
+        g_ptr_array_add(texts, g_strdup(macvtap_port_to_json(ports->pdata[i])));
     output_json_list("ports", texts);
 }
 
@@ -175,7 +189,7 @@ ctl_port_list(Ctl *ctl, int argc, char **argv, GError **error)
     if (!ctl_parse(ctl, entries, &argc, &argv, 0, 0, "[--network NET]", error))
         return 2;
     client = ctl_connect(ctl, error);
-    ports = client ? macvtap_client_list_ports_full(client, network, ctl->json, error) : NULL;
+    ports = client ? ask_ports(client, network, ctl->json, error) : NULL;
     if (!ports)
         return 1;
     if (ctl->json)
@@ -194,7 +208,7 @@ ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error)
     if (!ctl_parse(ctl, NULL, &argc, &argv, 1, 1, "PORT", error))
         return 2;
     client = ctl_connect(ctl, error);
-    port = client ? macvtap_client_get_port(client, argv[1], TRUE, error) : NULL;
+    port = client ? ask_port(client, argv[1], TRUE, error) : NULL;
     if (!port)
         return 1;
     if (ctl->json)
@@ -208,25 +222,28 @@ ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error)
 static int
 refused_status(const MacvtapClient *client)
 {
-    return client && g_strcmp0(macvtap_client_get_refusal(client), "InvalidRequest") == 0 ? 2 : 1;
+    return client && macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_INVALID_REQUEST ? 2 : 1;
 }
 
 int
 ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_autoptr(FieldOptions) options = field_options_new(FIELD_USE_REQUEST);
-    MacvtapRequest request = {.no_descriptors = TRUE, .holder = "none"};
+    g_autoptr(MacvtapRequest) request = NULL;
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(MacvtapPort) port = NULL;
     int status;
 
     if (!ctl_parse(ctl, field_options_entries(options), &argc, &argv, 0, 0, "--network NET", error))
         return 2;
-    request.fields = field_options_check(options, error);
-    if (!request.fields)
+    request = field_options_request(options, error);
+    if (!request)
         return 2;
+    macvtap_request_set_open_descriptors(request, false);
+    if (!field_options_get(options, "holder"))
+        macvtap_request_set_holder(request, MACVTAP_HOLDER_NOTHING);
     client = ctl_connect(ctl, error);
-    port = client ? macvtap_client_create(client, &request, error) : NULL;
+    port = client ? ask_take_port(client, request, error) : NULL;
     status = port ? 0 : refused_status(client);
     if (client && !port)
         queue_users_explain(client, field_options_get(options, "name"),
@@ -244,25 +261,22 @@ int
 ctl_port_set(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_autoptr(FieldOptions) options = field_options_new(FIELD_USE_CHANGE);
+    g_autoptr(MacvtapRequest) request = NULL;
     g_autoptr(MacvtapClient) client = NULL;
-    const MacvtapField *fields;
 
     if (!ctl_parse(ctl, field_options_entries(options), &argc, &argv, 1, 1, "PORT", error))
         return 2;
-    fields = field_options_check(options, error);
-    if (!fields)
+    request = field_options_request(options, error);
+    if (!request)
         return 2;
+    macvtap_request_set_port(request, argv[1]);
     client = ctl_connect(ctl, error);
-    return client && macvtap_client_set(client, argv[1], fields, error) ? 0 : 1;
+    return client && ask(client, request, error) ? 0 : 1;
 }
 
-/* MacvtapDeleteFailed */
 static void
-report_failure(const char *port, const char *message, gpointer user_data)
+report_failure(const char *port, const char *message)
 {
-    gboolean *failed = user_data;
-
-    *failed = TRUE;
     if (strstr(message, port))
         g_printerr("macvtapctl: %s\n", message);
     else
@@ -278,33 +292,47 @@ check_delete_options(gboolean any_name, const char *network, gboolean all, GErro
 
 /* One alone is asked for by the parameter that a macvtapd of any age knows: a client may be newer.
  */
-static gboolean
-delete_named(MacvtapClient *client, const char *const *ports, gboolean *failed, GError **error)
+static int
+delete_one(MacvtapClient *client, const char *port, GError **error)
 {
     g_autoptr(GError) cause = NULL;
 
-    if (ports[1])
-        return macvtap_client_delete_ports(client, ports, report_failure, failed, error);
-    if (macvtap_client_delete(client, ports[0], &cause))
-        return TRUE;
-    if (!g_error_matches(cause, MACVTAP_ERROR, MACVTAP_ERROR_REFUSED)) {
+    if (ask_delete(client, port, &cause))
+        return 0;
+    if (macvtap_client_get_refusal(client))
+        report_failure(port, cause->message);
+    else
         g_propagate_error(error, g_steal_pointer(&cause));
-        return FALSE;
+    return 1;
+}
+
+static int
+delete_several(MacvtapClient *client, MacvtapRequest *request, GError **error)
+{
+    gsize n_failures;
+
+    if (!ask(client, request, error))
+        return 1;
+    n_failures = macvtap_request_get_n_failures(request);
+    for (gsize i = 0; i < n_failures; i++) {
+        const MacvtapFailure *failure = macvtap_request_get_failure(request, i);
+
+        report_failure(macvtap_failure_get_port(failure), macvtap_failure_get_message(failure));
     }
-    report_failure(ports[0], cause->message, failed);
-    return TRUE;
+    return n_failures > 0;
 }
 
 int
 ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_autofree char *network = NULL;
-    gboolean all = FALSE, failed = FALSE, good;
+    gboolean all = FALSE;
     const GOptionEntry entries[] = {
         {"network", 0, 0, G_OPTION_ARG_STRING, &network, "Those of this network", "NET"},
         {"all", 0, 0, G_OPTION_ARG_NONE, &all, "All of yours (root: everybody's)", NULL},
         {NULL},
     };
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_DELETE_PORT);
     g_autoptr(MacvtapClient) client = NULL;
 
     if (!ctl_parse(ctl, entries, &argc, &argv, 0, -1, "PORT... | --network NET | --all", error) ||
@@ -313,56 +341,50 @@ ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
     client = ctl_connect(ctl, error);
     if (!client)
         return 1;
-    argv[argc] = NULL; /* GOptionContext leaves there what it has taken out */
-    good = argc > 1
-               ? delete_named(client, (const char *const *)argv + 1, &failed, error)
-               : macvtap_client_delete_network(client, network, report_failure, &failed, error);
-    return !good || failed;
+    if (argc == 2)
+        return delete_one(client, argv[1], error);
+    for (int i = 1; i < argc; i++)
+        macvtap_request_add_delete_port(request, argv[i]);
+    macvtap_request_set_network(request, network);
+    macvtap_request_set_all(request, all);
+    return delete_several(client, request, error);
 }
 
 static void
-print_drop(const MacvtapPort *port)
+print_event(const Ctl *ctl, const MacvtapEvent *event)
 {
-    g_autofree char *example = macvtap_port_get_text(port, "dropExample");
+    const char *type = macvtap_event_type_name(macvtap_event_get_type(event));
+    const MacvtapPort *port = macvtap_event_get_port(event);
+    const char *slave = port_text(port, "activeSlave");
 
-    g_print("%-8s %s  %s\n", "dropped", macvtap_port_get_name(port), example);
-}
-
-static void
-print_event(const char *event, const MacvtapPort *port)
-{
-    g_autofree char *slave = macvtap_port_get_text(port, "activeSlave");
-
-    g_print("%-8s %s  %s on %s  %s  %s%s%s\n", event, macvtap_port_get_name(port),
-            macvtap_port_get_interface_name(port), macvtap_port_get_parent(port),
-            macvtap_port_get_mac_address(port), ctl_port_state(port), slave[0] ? ", through " : "",
-            slave);
+    if (ctl->json)
+        g_print("{\"event\":\"%s\",\"port\":%s}\n", type, macvtap_port_to_json(port));
+    else if (macvtap_event_get_type(event) == MACVTAP_EVENT_DROPPED)
+        g_print("%-8s %s  %s\n", type, macvtap_port_get_name(port), port_text(port, "dropExample"));
+    else
+        g_print("%-8s %s  %s on %s  %s  %s%s%s\n", type, macvtap_port_get_name(port),
+                macvtap_port_get_interface_name(port), macvtap_port_get_parent(port),
+                macvtap_port_get_mac_address(port), ctl_port_state(port),
+                slave[0] ? ", through " : "", slave);
 }
 
 int
 ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error)
 {
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_WATCH_PORTS);
     g_autoptr(MacvtapClient) client = NULL;
 
     if (!ctl_parse(ctl, NULL, &argc, &argv, 0, 0, "", error))
         return 2;
     client = ctl_connect(ctl, error);
-    if (!client || !macvtap_client_watch(client, error))
+    if (!client || !ask(client, request, error))
         return 1;
     for (;;) {
-        g_autoptr(MacvtapPort) port = NULL;
-        g_autofree char *json = NULL;
-        const char *event;
+        g_autoptr(MacvtapEvent) event = NULL;
 
-        if (!macvtap_client_next_event(client, &event, &port, error))
+        if (!ask_event(client, &event, error))
             return 1;
-        json = macvtap_port_to_json(port);
-        if (ctl->json)
-            g_print("{\"event\":\"%s\",\"port\":%s}\n", event, json);
-        else if (g_str_equal(event, "dropped"))
-            print_drop(port);
-        else
-            print_event(event, port);
+        print_event(ctl, event);
         if (!output_finish(error))
             return 1;
     }

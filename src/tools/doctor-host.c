@@ -47,8 +47,8 @@ doctor_check_vlans(Doctor *doctor)
 {
     for (guint i = 0; i < doctor->networks->len; i++) {
         const MacvtapNetwork *network = doctor->networks->pdata[i];
-        g_autofree char *vlan = macvtap_network_get_text(network, "vlan");
-        g_autofree char *tags = macvtap_network_get_text(network, "guestVlans");
+        const char *vlan = network_text(network, "vlan");
+        const char *tags = network_text(network, "guestVlans");
         g_autofree char *without = g_strdup_printf(
             "no port can be made on network %s, which has %s%s", macvtap_network_get_name(network),
             vlan[0] ? "VLAN=" : "GuestVLANs=", vlan[0] ? vlan : tags);
@@ -84,7 +84,7 @@ doctor_check_vhost(Doctor *doctor)
     }
     for (guint i = 0; doctor->networks && i < doctor->networks->len; i++) {
         const MacvtapNetwork *network = doctor->networks->pdata[i];
-        g_autofree char *vhost = macvtap_network_get_text(network, "vhost");
+        const char *vhost = network_text(network, "vhost");
 
         if (!g_str_equal(vhost, "require"))
             continue;

@@ -54,21 +54,22 @@ parent_remedy(const char *problem)
 static void
 check_parents_of(Doctor *doctor, const MacvtapNetwork *network)
 {
-    g_auto(GStrv) problems = macvtap_network_get_parent_problems(network);
-    g_autofree char *parents = macvtap_network_get_text(network, "parents");
+    const char *parents = network_text(network, "parents");
     g_auto(GStrv) names = g_strsplit(parents, " ", -1);
     const char *name = macvtap_network_get_name(network);
-    guint n = g_strv_length(problems), n_ports = macvtap_network_get_n_ports(network);
+    gsize n = macvtap_network_get_n_parent_problems(network);
+    guint n_ports = macvtap_network_get_n_ports(network);
     gboolean others = n < g_strv_length(names);
 
-    for (guint i = 0; i < n; i++) {
-        g_autofree char *remedy = parent_remedy(problems[i]);
+    for (gsize i = 0; i < n; i++) {
+        const char *problem = macvtap_network_get_parent_problem(network, i);
+        g_autofree char *remedy = parent_remedy(problem);
 
-        doctor_problem(doctor, "network", name, remedy, "%s%s", problems[i],
+        doctor_problem(doctor, "network", name, remedy, "%s%s", problem,
                        others ? " (its other parents are used)" : "");
     }
     if (n == 0)
-        doctor_good(doctor, "network %s: %s, %u port%s", name, macvtap_network_get_mode(network),
+        doctor_good(doctor, "network %s: %s, %u port%s", name, network_text(network, "mode"),
                     n_ports, n_ports == 1 ? "" : "s");
 }
 
@@ -87,12 +88,12 @@ doctor_check_parents(Doctor *doctor)
 static gboolean
 uses_tag(const Doctor *doctor, const char *network, guint tag)
 {
-    g_autofree char *tags = NULL;
+    const char *tags = NULL;
     g_auto(GStrv) words = NULL;
 
     for (guint i = 0; i < doctor->networks->len && !tags; i++) {
         if (g_str_equal(macvtap_network_get_name(doctor->networks->pdata[i]), network))
-            tags = macvtap_network_get_text(doctor->networks->pdata[i], "guestVlans");
+            tags = network_text(doctor->networks->pdata[i], "guestVlans");
     }
     if (!tags || !tags[0])
         return TRUE;
@@ -139,7 +140,7 @@ doctor_check_taken_vlans(Doctor *doctor)
 
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
-        g_autofree char *vlan = macvtap_port_get_text(port, "vlan");
+        const char *vlan = port_text(port, "vlan");
         const char *network = macvtap_port_get_network(port);
         const LinkInfo *trunk = doctor_find_link(doctor, macvtap_port_get_parent(port));
 
@@ -156,18 +157,17 @@ list_parents(const Doctor *doctor)
     GHashTable *set = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
     for (guint i = 0; i < doctor->networks->len; i++) {
-        g_autofree char *parents = macvtap_network_get_text(doctor->networks->pdata[i], "parents");
+        const char *parents = network_text(doctor->networks->pdata[i], "parents");
         g_auto(GStrv) names = g_strsplit(parents, " ", -1);
 
         for (char **name = names; *name; name++)
             g_hash_table_add(set, g_strdup(*name));
     }
     for (guint i = 0; i < doctor->ports->len; i++) {
-        g_autofree char *trunk = macvtap_port_get_text(doctor->ports->pdata[i], "trunk");
+        const char *trunk = port_text(doctor->ports->pdata[i], "trunk");
 
-        g_hash_table_add(set, trunk[0]
-                                  ? g_steal_pointer(&trunk)
-                                  : g_strdup(macvtap_port_get_parent(doctor->ports->pdata[i])));
+        g_hash_table_add(
+            set, g_strdup(trunk[0] ? trunk : macvtap_port_get_parent(doctor->ports->pdata[i])));
     }
     return set;
 }
@@ -227,11 +227,11 @@ doctor_check_passthru(Doctor *doctor)
 {
     for (guint i = 0; i < doctor->networks->len; i++) {
         const MacvtapNetwork *network = doctor->networks->pdata[i];
-        g_autofree char *parents = macvtap_network_get_text(network, "parents");
-        g_autofree char *vlan = macvtap_network_get_text(network, "vlan");
+        const char *parents = network_text(network, "parents");
+        const char *vlan = network_text(network, "vlan");
         g_auto(GStrv) names = g_strsplit(parents, " ", -1);
 
-        if (g_strcmp0(macvtap_network_get_mode(network), "passthru") != 0 || vlan[0])
+        if (macvtap_network_get_mode(network) != MACVTAP_PORT_MODE_PASSTHRU || vlan[0])
             continue;
         for (char **parent = names; *parent; parent++)
             check_host_on(doctor, "network", macvtap_network_get_name(network), *parent);
@@ -240,7 +240,7 @@ doctor_check_passthru(Doctor *doctor)
         const MacvtapPort *port = doctor->ports->pdata[i];
 
         /* Of an ad-hoc network, which is not in the list. */
-        if (g_str_equal(macvtap_port_get_mode(port), "passthru") &&
+        if (macvtap_port_get_mode(port) == MACVTAP_PORT_MODE_PASSTHRU &&
             strchr(macvtap_port_get_network(port), '='))
             check_host_on(doctor, "port", macvtap_port_get_name(port),
                           macvtap_port_get_parent(port));
@@ -252,11 +252,12 @@ doctor_check_passthru(Doctor *doctor)
 void
 doctor_check_files(Doctor *doctor)
 {
-    for (char **change = doctor->file_changes; change && *change; change++) {
-        const char *rest = strstr(*change, ": ");
-        g_autofree char *subject = rest ? g_strndup(*change, (gsize)(rest - *change)) : NULL;
+    for (gsize i = 0; i < macvtap_request_get_n_file_changes(doctor->answer); i++) {
+        const char *change = macvtap_request_get_file_change(doctor->answer, i);
+        const char *rest = strstr(change, ": ");
+        g_autofree char *subject = rest ? g_strndup(change, (gsize)(rest - change)) : NULL;
 
         doctor_problem(doctor, subject ? subject : "networks", NULL, "macvtapctl reload",
-                       "%s since macvtapd read the networks", rest ? rest + 2 : *change);
+                       "%s since macvtapd read the networks", rest ? rest + 2 : change);
     }
 }

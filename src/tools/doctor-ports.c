@@ -11,13 +11,13 @@
 static gboolean
 is_active(const MacvtapPort *port)
 {
-    return g_str_equal(macvtap_port_get_state(port), "active");
+    return macvtap_port_get_state(port) == MACVTAP_PORT_STATE_ACTIVE;
 }
 
 static gboolean
 field_is(const MacvtapPort *port, const char *field, const char *text)
 {
-    g_autofree char *value = macvtap_port_get_text(port, field);
+    const char *value = port_text(port, field);
 
     return g_str_equal(value, text);
 }
@@ -26,7 +26,7 @@ field_is(const MacvtapPort *port, const char *field, const char *text)
 static const char *
 describe_loss(const MacvtapPort *port)
 {
-    return g_str_equal(macvtap_port_get_state(port), "parent-gone")
+    return macvtap_port_get_state(port) == MACVTAP_PORT_STATE_PARENT_GONE
                ? "its parent was removed, and its device with it"
                : "somebody else removed its device";
 }
@@ -36,7 +36,7 @@ doctor_check_devices(Doctor *doctor)
 {
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
-        g_autofree char *problem = macvtap_port_get_text(port, "problem");
+        const char *problem = port_text(port, "problem");
         g_autofree char *remedy =
             g_strdup_printf("stop its guest, remove what is left (macvtapctl port delete %s), and"
                             " start the guest again",
@@ -54,7 +54,7 @@ doctor_check_repairs(Doctor *doctor)
 {
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
-        g_autofree char *problem = macvtap_port_get_text(port, "problem");
+        const char *problem = port_text(port, "problem");
         g_autofree char *remedy = NULL;
 
         if (!is_active(port) || !problem[0])
@@ -86,7 +86,7 @@ network_has_sources(const Doctor *doctor, const char *name)
 {
     for (guint i = 0; i < doctor->networks->len; i++) {
         const MacvtapNetwork *network = doctor->networks->pdata[i];
-        g_autofree char *sources = macvtap_network_get_text(network, "sources");
+        const char *sources = network_text(network, "sources");
 
         if (sources[0] && g_str_equal(macvtap_network_get_name(network), name))
             return TRUE;
@@ -101,7 +101,7 @@ note_networks_without_sources(Doctor *doctor)
         const MacvtapNetwork *network = doctor->networks->pdata[i];
         const char *name = macvtap_network_get_name(network);
 
-        if (g_strcmp0(macvtap_network_get_mode(network), "source") == 0 &&
+        if (macvtap_network_get_mode(network) == MACVTAP_PORT_MODE_SOURCE &&
             macvtap_network_get_n_ports(network) == 0 && !network_has_sources(doctor, name))
             doctor_note(doctor, "network", name,
                         "list the senders in Sources=, then macvtapctl reload",
@@ -117,10 +117,10 @@ doctor_check_sources(Doctor *doctor)
     note_networks_without_sources(doctor);
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
-        g_autofree char *own = macvtap_port_get_text(port, "sources");
+        const char *own = port_text(port, "sources");
         g_autofree char *remedy = NULL;
 
-        if (!is_active(port) || !g_str_equal(macvtap_port_get_mode(port), "source") || own[0] ||
+        if (!is_active(port) || macvtap_port_get_mode(port) != MACVTAP_PORT_MODE_SOURCE || own[0] ||
             network_has_sources(doctor, macvtap_port_get_network(port)))
             continue;
         remedy = g_strdup_printf("list the senders in Sources= of the network, or for this port:"
@@ -137,7 +137,7 @@ doctor_check_outdated(Doctor *doctor)
 {
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
-        g_autofree char *keys = macvtap_port_get_text(port, "outdated");
+        const char *keys = port_text(port, "outdated");
 
         if (is_active(port) && keys[0])
             doctor_note(doctor, "port", macvtap_port_get_name(port),
@@ -154,7 +154,7 @@ doctor_check_mtu(Doctor *doctor)
 {
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
-        g_autofree char *text = macvtap_port_get_text(port, "wantedMtu");
+        const char *text = port_text(port, "wantedMtu");
         guint64 wanted = g_ascii_strtoull(text, NULL, 10);
         g_autofree char *remedy = NULL;
 
@@ -180,7 +180,7 @@ doctor_check_macs(Doctor *doctor)
         char mac[MAC_ADDRESS_TEXT_SIZE];
         g_autofree char *remedy = NULL;
 
-        if (!parent || g_str_equal(macvtap_port_get_mode(port), "passthru") ||
+        if (!parent || macvtap_port_get_mode(port) == MACVTAP_PORT_MODE_PASSTHRU ||
             !g_str_equal(mac_address_format(&parent->mac, mac), macvtap_port_get_mac_address(port)))
             continue;
         remedy =
@@ -200,7 +200,7 @@ doctor_check_users(Doctor *doctor)
 
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
-        g_autofree char *open = macvtap_port_get_text(port, "openQueues");
+        const char *open = port_text(port, "openQueues");
         g_autofree char *remedy = NULL;
 
         if (!open[0] || g_str_equal(open, "0") ||
@@ -222,7 +222,7 @@ doctor_check_domains(Doctor *doctor)
 {
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
-        g_autofree char *uuid = macvtap_port_get_text(port, "holder.domain");
+        const char *uuid = port_text(port, "holder.domain");
         g_autofree char *remedy = NULL;
 
         if (!uuid[0] || !field_is(port, "holder.pid", "") ||

@@ -54,11 +54,12 @@ doctor_check_place(Doctor *doctor)
 void
 doctor_check_faults(Doctor *doctor)
 {
-    for (guint i = 0; doctor->faults && i < doctor->faults->len; i++) {
-        const MacvtapFault *fault = doctor->faults->pdata[i];
+    for (gsize i = 0; i < macvtap_request_get_n_faults(doctor->answer); i++) {
+        const MacvtapFault *fault = macvtap_request_get_fault(doctor->answer, i);
 
-        if (g_str_equal(fault->code, doctor->check->code))
-            doctor_problem(doctor, fault->subject, NULL, fault->remedy, "%s", fault->message);
+        if (g_str_equal(macvtap_fault_get_code(fault), doctor->check->code))
+            doctor_problem(doctor, macvtap_fault_get_subject(fault), NULL,
+                           macvtap_fault_get_remedy(fault), "%s", macvtap_fault_get_message(fault));
     }
 }
 

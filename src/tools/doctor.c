@@ -22,6 +22,7 @@ doctor_new(const char *root, gboolean is_root)
     doctor->root = root;
     doctor->is_root = is_root;
     doctor->findings = g_ptr_array_new_with_free_func(finding_free);
+    doctor->answer = macvtap_request_new(MACVTAP_LIST_NETWORKS);
     return doctor;
 }
 
@@ -37,8 +38,7 @@ doctor_free(Doctor *doctor)
     g_free(doctor->unreachable);
     g_clear_pointer(&doctor->networks, g_ptr_array_unref);
     g_clear_pointer(&doctor->ports, g_ptr_array_unref);
-    g_strfreev(doctor->file_changes);
-    g_clear_pointer(&doctor->faults, g_ptr_array_unref);
+    macvtap_request_free(doctor->answer);
     g_ptr_array_unref(doctor->findings);
     g_free(doctor);
 }

@@ -6,9 +6,9 @@
  */
 #pragma once
 
+#include "ask.h"
 #include "host-look.h"
 #include "link-info.h"
-#include "macvtap.h"
 
 #include <jansson.h>
 
@@ -45,12 +45,11 @@ typedef struct Doctor {
     GArray *addresses; /* of HostAddress, likewise */
     GArray *processes; /* of HostProcess */
 
-    char *unreachable;   /* why macvtapd cannot be reached; NULL: it can, and then: */
-    gboolean is_here;    /* it is in our network namespace */
-    GPtrArray *networks; /* of MacvtapNetwork */
-    GPtrArray *ports;    /* of MacvtapPort */
-    char **file_changes;
-    GPtrArray *faults; /* of MacvtapFault */
+    char *unreachable;      /* why macvtapd cannot be reached; NULL: it can, and then: */
+    gboolean is_here;       /* it is in our network namespace */
+    GPtrArray *networks;    /* of MacvtapNetwork */
+    GPtrArray *ports;       /* of MacvtapPort */
+    MacvtapRequest *answer; /* what else macvtapd has said, with its networks */
 
     const DoctorCheck *check; /* the one that runs */
     GPtrArray *findings;      /* of Finding */

@@ -370,11 +370,11 @@ find_daemon(void)
 
 /* A service manager may listen in its place: then that is where the daemon is, too. */
 gboolean
-host_has_daemon(int socket_fd)
+host_has_daemon(int peer)
 {
-    pid_t here = find_daemon(), peer = peer_of(socket_fd);
+    pid_t here = find_daemon();
     g_autofree char *own = g_file_read_link("/proc/self/ns/net", NULL);
-    g_autofree char *pid = g_strdup_printf("%d", (int)peer);
+    g_autofree char *pid = g_strdup_printf("%d", peer);
 
     return here >= 0 && (peer == here || (peer > 0 && is_in_namespace("", pid, own)));
 }

@@ -48,6 +48,6 @@ GArray *host_list_addresses(void);
 /* Whether a default route of IPv4 or IPv6 goes out by this interface. */
 gboolean host_has_default_route(const char *root, const char *interface);
 
-/* Whether the macvtapd at the other end of a connection to its socket works in our network
- * namespace. */
-gboolean host_has_daemon(int socket_fd);
+/* Whether the macvtapd that this process listens for (macvtap_client_get_peer_pid()) works in our
+ * network namespace. */
+gboolean host_has_daemon(int peer);

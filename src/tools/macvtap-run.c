@@ -9,7 +9,7 @@
  * again when the port's MAC is known. It gives up none of its caller's power, unlike our other
  * programs: the VMM is to have what the user has.
  */
-#include "macvtap.h"
+#include "ask.h"
 #include "network-option.h"
 #include "qemu-options.h"
 #include "queue-users.h"
@@ -145,8 +145,8 @@ delete_port(MacvtapClient *client, const char *id, GError **error)
 {
     g_autoptr(GError) cause = NULL;
 
-    if (macvtap_client_delete(client, id, &cause) ||
-        g_strcmp0(macvtap_client_get_refusal(client), "PortNotFound") == 0)
+    if (ask_delete(client, id, &cause) ||
+        macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_PORT_NOT_FOUND)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&cause));
     return FALSE;
@@ -157,48 +157,65 @@ static gboolean
 delete_namesake(MacvtapClient *client, const char *name, GError **error)
 {
     g_autoptr(GError) cause = NULL;
-    g_autoptr(MacvtapPort) port = macvtap_client_get_port(client, name, FALSE, &cause);
+    g_autoptr(MacvtapPort) port = ask_port(client, name, FALSE, &cause);
 
     if (port)
         return !g_str_equal(macvtap_port_get_name(port), name) ||
                macvtap_port_get_owner(port) != geteuid() ||
                delete_port(client, macvtap_port_get_id(port), error);
-    if (g_strcmp0(macvtap_client_get_refusal(client), "PortNotFound") == 0)
+    if (macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_PORT_NOT_FOUND)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&cause));
     return FALSE;
 }
 
-static gboolean
-is_refused_for(MacvtapClient *client, const MacvtapRequest *request, const char *const *refusals,
-               GError **error)
+static MacvtapRequest *
+new_request(const NetworkOption *option, const char *guest_name, GError **error)
 {
-    g_autoptr(MacvtapPort) port = macvtap_client_check(client, request, error);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
 
-    return !port && macvtap_client_get_refusal(client) &&
-           g_strv_contains(refusals, macvtap_client_get_refusal(client));
+    macvtap_request_set_network(request, option->network);
+    macvtap_request_set_name(request, option->name);
+    macvtap_request_set_guest_name(request, guest_name);
+    macvtap_request_set_interface_name(request, option->interface_name);
+    macvtap_request_set_mac_address(request, option->mac);
+    macvtap_request_set_mtu(request, option->mtu);
+    macvtap_request_set_queues(request, option->queues);
+    macvtap_request_set_incoming(request, option->incoming);
+    return ask_set_text(request, "vhost", option->vhost, error) ? g_steal_pointer(&request) : NULL;
+}
+
+static gboolean
+is_of_old_port(MacvtapRefusal refusal)
+{
+    return refusal == MACVTAP_REFUSAL_MAC_CONFLICT || refusal == MACVTAP_REFUSAL_NAME_TAKEN ||
+           refusal == MACVTAP_REFUSAL_PARENT_BUSY || refusal == MACVTAP_REFUSAL_LIMIT_REACHED;
 }
 
 /* What would be refused whatever becomes of the port of this name must not cost its VM the network:
  * it is asked first, and what that port itself stands in the way of does not count. */
 static gboolean
-check_replacement(MacvtapClient *client, const MacvtapRequest *request, GError **error)
+check_replacement(MacvtapClient *client, const NetworkOption *option, const char *guest_name,
+                  GError **error)
 {
-    static const char *const of_old[] = {"MacConflict", "NameTaken", "ParentBusy", "LimitReached",
-                                         NULL};
-    static const char *const limit[] = {"LimitReached", NULL};
-    MacvtapRequest probe = *request;
-    g_autoptr(GError) cause = NULL, small = NULL;
-    gboolean of_limit;
+    g_autoptr(MacvtapRequest) probe = new_request(option, guest_name, error);
+    g_autoptr(GError) cause = NULL;
 
-    probe.name = NULL;
-    if (!is_refused_for(client, &probe, of_old, &cause) && cause) {
+    if (!probe)
+        return FALSE;
+    macvtap_request_set_name(probe, NULL);
+    macvtap_request_set_check_only(probe, true);
+    if (ask(client, probe, &cause))
+        return TRUE;
+    if (!is_of_old_port(macvtap_client_get_refusal(client))) {
         g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;
     }
-    of_limit = cause && g_strcmp0(macvtap_client_get_refusal(client), limit[0]) == 0;
-    probe.queues = 1;
-    if (!of_limit || is_refused_for(client, &probe, limit, &small))
+    if (macvtap_client_get_refusal(client) != MACVTAP_REFUSAL_LIMIT_REACHED)
+        return TRUE;
+    macvtap_request_set_queues(probe, 1);
+    ask(client, probe, NULL);
+    if (macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_LIMIT_REACHED)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&cause)); /* one queue is not too many */
     return FALSE;
@@ -208,26 +225,19 @@ static MacvtapPort *
 make_port(const Run *run, MacvtapClient *client, const NetworkOption *option,
           const char *guest_name, GError **error)
 {
-    MacvtapRequest request = {
-        .network = option->network,
-        .name = option->name,
-        .guest_name = guest_name,
-        .interface_name = option->interface_name,
-        .mac_address = option->mac,
-        .mtu = option->mtu,
-        .queues = option->queues,
-        .vhost = option->vhost,
-        .incoming = option->incoming,
-    };
+    g_autoptr(MacvtapRequest) request = NULL;
     MacvtapPort *port;
 
     if (option->port)
-        return macvtap_client_open(client, option->port, option->queues, error);
+        return ask_open(client, option->port, option->queues, error);
+    request = new_request(option, guest_name, error);
+    if (!request)
+        return NULL;
     if (run->replace && option->name &&
-        (!check_replacement(client, &request, error) ||
+        (!check_replacement(client, option, guest_name, error) ||
          !delete_namesake(client, option->name, error)))
         return NULL;
-    port = macvtap_client_create(client, &request, error);
+    port = ask_take_port(client, request, error);
     if (!port)
         queue_users_explain(client, option->name, option->mac, error);
     return port;
@@ -254,7 +264,7 @@ note_namesake(const Run *run, MacvtapClient *client, const MacvtapPort *port,
 
     if (g_str_equal(macvtap_port_get_name(port), guest_name))
         return;
-    first = macvtap_client_get_port(client, guest_name, FALSE, NULL);
+    first = ask_port(client, guest_name, FALSE, NULL);
     if (!first || is_own_port(run, macvtap_port_get_id(first)) ||
         !g_str_equal(macvtap_port_get_network(first), macvtap_port_get_network(port)))
         return;
@@ -281,7 +291,7 @@ static gboolean
 make_ports(Run *run, GError **error)
 {
     g_autofree char *guest_name = find_guest_name((const char *const *)run->command);
-    g_autoptr(MacvtapClient) client = macvtap_client_connect(run->socket, error);
+    g_autoptr(MacvtapClient) client = ask_connect(run->socket, error);
 
     if (!client)
         return FALSE;

@@ -4,8 +4,8 @@
 
 #include "doctor.h"
 
+#include "ask.h"
 #include "command.h"
-#include "macvtap.h"
 #include "table.h"
 
 /* The commands, as Command has them. */

@@ -9,7 +9,7 @@
  * own: the port gets that MAC, from --mac or, if there it is sure, from the command line of the
  * QEMU that made the pair. The socket's peer credentials name it, whatever shell stands in between.
  */
-#include "macvtap.h"
+#include "ask.h"
 #include "qemu-command-line.h"
 #include "queue-users.h"
 
@@ -142,7 +142,7 @@ check_bridge(const Options *options, MacvtapClient *client, GError **error)
 
     if (options->network || options->port || strchr(options->bridge, '='))
         return TRUE;
-    networks = macvtap_client_list_networks(client, error);
+    networks = ask_networks(client, error);
     if (!networks)
         return FALSE;
     for (guint i = 0; i < networks->len; i++) {
@@ -159,16 +159,17 @@ check_bridge(const Options *options, MacvtapClient *client, GError **error)
 static MacvtapPort *
 create_port(const Options *options, MacvtapClient *client, GError **error)
 {
-    MacvtapRequest request = {
-        .network = options->network ? options->network : options->bridge,
-        .mac_address = options->mac,
-        .queues = 1,
-        .incoming = options->incoming,
-    };
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
     g_autoptr(GError) cause = NULL;
-    MacvtapPort *port = macvtap_client_create(client, &request, &cause);
-    gboolean is_conflict = g_strcmp0(macvtap_client_get_refusal(client), "MacConflict") == 0;
+    MacvtapPort *port;
+    gboolean is_conflict;
 
+    macvtap_request_set_network(request, options->network ? options->network : options->bridge);
+    macvtap_request_set_mac_address(request, options->mac);
+    macvtap_request_set_queues(request, 1);
+    macvtap_request_set_incoming(request, options->incoming);
+    port = ask_take_port(client, request, &cause);
+    is_conflict = macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_MAC_CONFLICT;
     if (!port)
         queue_users_explain(client, NULL, options->mac, &cause);
     /* The user has not said this MAC: it is the device's default, or another device's. */
@@ -214,7 +215,7 @@ send_descriptor(int socket_fd, int fd, GError **error)
 static MacvtapPort *
 open_port(const Options *options, MacvtapClient *client, GError **error)
 {
-    g_autoptr(MacvtapPort) port = macvtap_client_open(client, options->port, 1, error);
+    g_autoptr(MacvtapPort) port = ask_open(client, options->port, 1, error);
 
     if (!port || g_ascii_strcasecmp(g_strdelimit(options->mac, "-", ':'),
                                     macvtap_port_get_mac_address(port)) == 0)
@@ -250,11 +251,11 @@ serve(Options *options, GError **error)
 
     if (!find_qemu(options->fd, &qemu, error))
         return FALSE;
-    client = macvtap_client_connect(options->socket, error);
+    client = ask_connect(options->socket, error);
     if (!client || !check_bridge(options, client, error) || !find_mac(options, qemu, &line, error))
         return FALSE;
     port = options->port ? open_port(options, client, error) : create_port(options, client, error);
-    if (!port || !send_descriptor(options->fd, macvtap_port_steal_tap(port, 0), error))
+    if (!port || !send_descriptor(options->fd, macvtap_port_take_tap(port, 0), error))
         return FALSE;
     warn_of_mtu(port, &line);
     return TRUE;

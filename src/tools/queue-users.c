@@ -110,9 +110,9 @@ queue_users_list(void)
 static gboolean
 is_of_another_port(MacvtapClient *client)
 {
-    const char *refusal = macvtap_client_get_refusal(client);
+    MacvtapRefusal refusal = macvtap_client_get_refusal(client);
 
-    return g_strcmp0(refusal, "NameTaken") == 0 || g_strcmp0(refusal, "MacConflict") == 0;
+    return refusal == MACVTAP_REFUSAL_NAME_TAKEN || refusal == MACVTAP_REFUSAL_MAC_CONFLICT;
 }
 
 static gboolean
@@ -129,7 +129,7 @@ queue_users_explain(MacvtapClient *client, const char *name, const char *mac, GE
 
     if (!is_of_another_port(client))
         return;
-    ports = macvtap_client_list_ports(client, NULL, NULL);
+    ports = ask_ports(client, NULL, FALSE, NULL);
     for (guint i = 0; ports && i < ports->len; i++) {
         g_autofree char *users = NULL;
         g_autofree char *message = NULL;

@@ -2,7 +2,7 @@
 /* Which processes have the queues of a port open: what keeps it, its name and its MAC. */
 #pragma once
 
-#include "macvtap.h"
+#include "ask.h"
 
 /*
  * The processes that have a descriptor of a queue of the port with this ID, as "COMMAND [PID], …";
@@ -15,7 +15,7 @@ char *queue_users_describe(const char *port_id);
 GHashTable *queue_users_list(void);
 
 /*
- * To be called when macvtap_client_create() has failed. If a port has the name or the MAC that was
+ * To be called when a MACVTAP_CREATE_PORT has failed. If a port has the name or the MAC that was
  * asked for (either may be NULL), *error also names the processes that have its queues open, as far
  * as the caller may look at them: a child that inherited a descriptor by mistake keeps a port.
  */

@@ -103,11 +103,11 @@ take_port(MacvtapPort *port, VmmPort *vmm_port, GError **error)
     vmm_port->interface_name = macvtap_port_get_interface_name(port);
     vmm_port->mtu = macvtap_port_get_mtu(port);
     for (guint i = 0; i < macvtap_port_get_n_taps(port); i++) {
-        if (!pass_on(macvtap_port_steal_tap(port, i), vmm_port->taps, error))
+        if (!pass_on(macvtap_port_take_tap(port, i), vmm_port->taps, error))
             return FALSE;
     }
     for (guint i = 0; i < macvtap_port_get_n_vhosts(port); i++) {
-        if (!pass_on(macvtap_port_steal_vhost(port, i), vmm_port->vhosts, error))
+        if (!pass_on(macvtap_port_take_vhost(port, i), vmm_port->vhosts, error))
             return FALSE;
     }
     return TRUE;

@@ -2,7 +2,7 @@
 /* How a program with ports becomes the VMM that they are for. */
 #pragma once
 
-#include "macvtap.h"
+#include "ask.h"
 #include "network-option.h"
 
 /* As env(1) and the shell: cannot be executed, not found. */

@@ -12,6 +12,7 @@
 #include "error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
@@ -58,11 +59,29 @@ fail_connect(GError **error, const char *path, int errnum)
 {
     g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_CONNECT, "cannot connect to %s: %s", path,
                 g_strerror(errnum));
+    errno = errnum;
     return FALSE;
+}
+
+/* Has connect() wait no longer than this. */
+static gboolean
+limit_connect(int fd, int milliseconds)
+{
+    const struct timeval limit = {milliseconds / 1000, milliseconds % 1000 * 1000};
+
+    if (milliseconds == 0)
+        return fcntl(fd, F_SETFL, O_NONBLOCK) == 0;
+    return milliseconds < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0;
 }
 
 VarlinkClient *
 varlink_client_connect(const char *path, GError **error)
+{
+    return varlink_client_connect_within(path, -1, error);
+}
+
+VarlinkClient *
+varlink_client_connect_within(const char *path, int milliseconds, GError **error)
 {
     const char *name = g_str_has_prefix(path, "unix:") ? path + strlen("unix:") : path;
     struct sockaddr_un address;
@@ -74,8 +93,12 @@ varlink_client_connect(const char *path, GError **error)
         return NULL;
     }
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || RETRY_EINTR(connect(fd, (const struct sockaddr *)&address, length)) < 0) {
-        fail_connect(error, name, errno);
+    if (fd < 0 || !limit_connect(fd, milliseconds) ||
+        RETRY_EINTR(connect(fd, (const struct sockaddr *)&address, length)) < 0) {
+        int errnum = errno;
+
+        descriptor_clear(&fd);
+        fail_connect(error, name, errnum);
         return NULL;
     }
     return varlink_client_new_from_fd(g_steal_fd(&fd));
@@ -215,9 +238,10 @@ client_check_idle(VarlinkClient *client, GError **error)
     return TRUE;
 }
 
-gboolean
-varlink_client_send(VarlinkClient *client, const char *method, json_t *parameters,
-                    VarlinkCallFlags flags, GError **error)
+/* Queues a call; parameters are taken. */
+static gboolean
+client_queue(VarlinkClient *client, const char *method, json_t *parameters, VarlinkCallFlags flags,
+             GError **error)
 {
     VarlinkCallMessage call = {
         .method = (char *)method,
@@ -237,11 +261,33 @@ varlink_client_send(VarlinkClient *client, const char *method, json_t *parameter
         return FALSE;
     }
     varlink_transport_queue(&client->transport, text, NULL);
-    if (!client_write(client, error))
-        return FALSE;
     client->in_flight = !call.oneway;
     client->more = call.more;
     return TRUE;
+}
+
+gboolean
+varlink_client_send(VarlinkClient *client, const char *method, json_t *parameters,
+                    VarlinkCallFlags flags, GError **error)
+{
+    return client_queue(client, method, parameters, flags, error) && client_write(client, error);
+}
+
+gboolean
+varlink_client_start(VarlinkClient *client, const char *method, json_t *parameters,
+                     VarlinkCallFlags flags, GError **error)
+{
+    if (!client_queue(client, method, parameters, flags, error))
+        return FALSE;
+    if (varlink_transport_write(&client->transport, MSG_DONTWAIT, error) == VARLINK_PROGRESS_FAILED)
+        return client_give_up(client);
+    return TRUE;
+}
+
+gboolean
+varlink_client_has_unsent(const VarlinkClient *client)
+{
+    return client->transport.unsent.length > 0;
 }
 
 static gboolean
@@ -289,6 +335,67 @@ varlink_client_receive(VarlinkClient *client, VarlinkReply *ret_reply, GError **
             return client_give_up(client);
         }
     }
+}
+
+/* One read without waiting; the end of what the service sends is a failure. */
+static VarlinkProgress
+client_read_now(VarlinkClient *client, GError **error)
+{
+    VarlinkProgress progress = varlink_transport_read(&client->transport, MSG_DONTWAIT, error);
+
+    if (progress == VARLINK_PROGRESS_END) {
+        client_fail(client, error, VARLINK_ERROR_CLOSED, "the service closed the connection");
+        return VARLINK_PROGRESS_FAILED;
+    }
+    if (progress == VARLINK_PROGRESS_FAILED)
+        client_give_up(client);
+    return progress;
+}
+
+/* The next message, if it is here or can be read now. */
+static VarlinkProgress
+client_next_now(VarlinkClient *client, VarlinkFrameMessage *ret_text,
+                DescriptorArray **ret_descriptors, GError **error)
+{
+    VarlinkProgress progress;
+
+    while ((progress = varlink_transport_next(&client->transport, ret_text, ret_descriptors,
+                                              error)) == VARLINK_PROGRESS_WAIT) {
+        progress = client_read_now(client, error);
+        if (progress != VARLINK_PROGRESS_DONE)
+            return progress;
+    }
+    if (progress == VARLINK_PROGRESS_FAILED)
+        client_give_up(client);
+    return progress;
+}
+
+VarlinkProgress
+varlink_client_step(VarlinkClient *client, VarlinkReply *ret_reply, GError **error)
+{
+    VarlinkFrameMessage text;
+    DescriptorArray *descriptors;
+    VarlinkProgress progress;
+
+    if (client->transport.fd < 0) {
+        g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_CLOSED, "the connection is closed");
+        return VARLINK_PROGRESS_FAILED;
+    }
+    if (varlink_transport_write(&client->transport, MSG_DONTWAIT, error) ==
+        VARLINK_PROGRESS_FAILED) {
+        client_give_up(client);
+        return VARLINK_PROGRESS_FAILED;
+    }
+    progress = client_next_now(client, &text, &descriptors, error);
+    if (progress != VARLINK_PROGRESS_DONE)
+        return progress;
+    if (!client->in_flight) {
+        g_array_unref(descriptors);
+        client_fail(client, error, VARLINK_ERROR_PROTOCOL, "the service sent a reply to no call");
+        return VARLINK_PROGRESS_FAILED;
+    }
+    return client_parse(client, &text, descriptors, ret_reply, error) ? VARLINK_PROGRESS_DONE
+                                                                      : VARLINK_PROGRESS_FAILED;
 }
 
 gboolean

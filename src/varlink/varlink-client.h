@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A blocking Varlink client on one AF_UNIX stream connection, one call in flight at a time, so that
- * descriptors cannot be attributed to the wrong message (systemd issue 43823).
+ * A Varlink client, blocking or not, on one AF_UNIX stream connection, one call in flight at a
+ * time, so that descriptors cannot be attributed to the wrong message (systemd issue 43823).
  */
 #pragma once
 
 #include "descriptor.h"
+#include "varlink-transport.h"
 
 #include <glib.h>
 #include <jansson.h>
@@ -25,6 +26,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VarlinkReply, varlink_reply_clear)
 
 /* path: a socket's path, or "@name" for an abstract socket; either may have the prefix "unix:". */
 VarlinkClient *varlink_client_connect(const char *path, GError **error);
+
+/* The same, but it waits no longer for a place in the listener's queue: milliseconds, 0 not at all,
+ * -1 for ever. On failure errno says why, too: EAGAIN when the time has passed. */
+VarlinkClient *varlink_client_connect_within(const char *path, int milliseconds, GError **error);
 
 /* Takes a connected stream socket. */
 VarlinkClient *varlink_client_new_from_fd(int fd);
@@ -55,6 +60,20 @@ typedef enum VarlinkCallFlags {
  */
 gboolean varlink_client_send(VarlinkClient *client, const char *method, json_t *parameters,
                              VarlinkCallFlags flags, GError **error);
+
+/* varlink_client_send() without waiting: what the socket does not take at once is sent by
+ * varlink_client_step(). */
+gboolean varlink_client_start(VarlinkClient *client, const char *method, json_t *parameters,
+                              VarlinkCallFlags flags, GError **error);
+
+/*
+ * Sends and reads as far as possible without waiting. DONE: *ret_reply is the next reply; call it
+ * again, there may be more. WAIT: poll the connection for input, and for output if
+ * varlink_client_has_unsent(). FAILED: the connection is given up. It also fails without a call in
+ * flight, once the service has closed the connection.
+ */
+VarlinkProgress varlink_client_step(VarlinkClient *client, VarlinkReply *ret_reply, GError **error);
+gboolean varlink_client_has_unsent(const VarlinkClient *client);
 
 /* Waits for the next reply. An error sent by the service is a reply, not a failure: see
  * reply.error. */

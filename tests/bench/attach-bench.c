@@ -58,11 +58,13 @@ static const guint8 orders[][N_TURNS] = {{0, 1, 3, 2}, {1, 2, 0, 3}, {2, 3, 1, 0
 static MacvtapPort *
 create_port(const Daemon *daemon, double *ret_us)
 {
-    MacvtapRequest request = {.network = BENCH_NETWORK};
     g_autoptr(GError) error = NULL;
     gint64 begin = bench_now();
-    MacvtapPort *port = macvtap_client_create(daemon->client, &request, &error);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    MacvtapPort *port;
 
+    macvtap_request_set_network(request, BENCH_NETWORK);
+    port = ask_take_port(daemon->client, request, &error);
     *ret_us = bench_since(begin);
     if (!port)
         bench_die(error->message, 0);
@@ -103,7 +105,7 @@ delete_port(const Daemon *daemon, const MacvtapPort *port)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!macvtap_client_delete(daemon->client, macvtap_port_get_id(port), &error))
+    if (!ask_delete(daemon->client, macvtap_port_get_id(port), &error))
         bench_die(error->message, 0);
 }
 
@@ -115,7 +117,7 @@ daemon_settle(const Daemon *daemon)
 
     if (!daemon->client)
         return;
-    networks = macvtap_client_list_networks(daemon->client, NULL);
+    networks = ask_networks(daemon->client, NULL);
     if (!networks)
         bench_die("the daemon is gone", 0);
 }
@@ -209,7 +211,7 @@ time_level(Bench *bench, guint n_present)
 static void
 remove_helper_ports(Bench *bench)
 {
-    g_autoptr(GPtrArray) ports = macvtap_client_list_ports(bench->ours.client, NULL, NULL);
+    g_autoptr(GPtrArray) ports = ask_ports(bench->ours.client, NULL, FALSE, NULL);
 
     if (!ports)
         bench_die("cannot list the ports", 0);
@@ -327,7 +329,7 @@ daemon_begin(Daemon *daemon, Service *service)
     g_autoptr(GError) error = NULL;
 
     daemon->service = service;
-    daemon->client = macvtap_client_connect(service_socket(service), &error);
+    daemon->client = ask_connect(service_socket(service), &error);
     if (!daemon->client)
         bench_die(error->message, 0);
 }

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "macvtap.h"
+#include "ask.h"
 
 #include <glib.h>
 #include <sys/types.h>
@@ -30,8 +30,8 @@ pid_t bench_spawn(char *const *argv, char *const *envp, const int *fds, guint n_
 /* Waits for the process; ends the program unless it exited with 0. */
 void bench_wait(pid_t pid, const char *what);
 
-/* bench-namespace.c: everything after this runs under an init of its own: however the program ends, nothing
- * that it started outlives it. */
+/* bench-namespace.c: everything after this runs under an init of its own: however the program ends,
+ * nothing that it started outlives it. */
 void bench_enter_processes(void);
 /* Namespaces with BENCH_PARENT, an empty /run with BENCH_FOLDER, and room for many descriptors. */
 void bench_enter_namespaces(void);
@@ -40,8 +40,8 @@ void bench_enter_namespaces(void);
 GArray *samples_new(void);
 void samples_print(const char *name, GArray *samples, const char *end);
 
-/* bare-netlink.c: what the kernel itself takes, for a link with this index; the end of one link, and of
- * all of BENCH_GROUP. */
+/* bare-netlink.c: what the kernel itself takes, for a link with this index; the end of one link,
+ * and of all of BENCH_GROUP. */
 int bare_attach(int index, double *ret_us);
 void bare_delete(int index);
 void bare_delete_group(void);

@@ -36,13 +36,15 @@ typedef struct Bench {
 static void
 time_port(Bench *bench, GArray *samples)
 {
-    MacvtapRequest request = {.network = BENCH_NETWORK};
     g_autoptr(GError) error = NULL;
     gint64 begin = bench_now();
-    g_autoptr(MacvtapPort) port = macvtap_client_create(bench->client, &request, &error);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    g_autoptr(MacvtapPort) port = NULL;
     double us;
 
-    if (!port || !macvtap_client_delete(bench->client, macvtap_port_get_id(port), &error))
+    macvtap_request_set_network(request, BENCH_NETWORK);
+    port = ask_take_port(bench->client, request, &error);
+    if (!port || !ask_delete(bench->client, macvtap_port_get_id(port), &error))
         bench_die(error->message, 0);
     us = bench_since(begin);
     g_array_append_val(samples, us);
@@ -53,7 +55,7 @@ time_list(Bench *bench, GArray *samples)
 {
     g_autoptr(GError) error = NULL;
     gint64 begin = bench_now();
-    g_autoptr(GPtrArray) ports = macvtap_client_list_ports(bench->client, NULL, &error);
+    g_autoptr(GPtrArray) ports = ask_ports(bench->client, NULL, FALSE, &error);
     double us = bench_since(begin);
 
     if (!ports)
@@ -164,7 +166,7 @@ main(int argc, char **argv)
         bench_die("SCHED_FIFO", errno);
     bench.echo = echo_start();
     bench.service = service_start(bench.macvtapd, BENCH_FOLDER);
-    bench.client = macvtap_client_connect(service_socket(bench.service), &error);
+    bench.client = ask_connect(service_socket(bench.service), &error);
     if (!bench.client)
         bench_die(error->message, 0);
     measure(&bench);

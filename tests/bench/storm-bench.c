@@ -78,7 +78,7 @@ static MacvtapClient *
 connect_client(Bench *bench)
 {
     g_autoptr(GError) error = NULL;
-    MacvtapClient *client = macvtap_client_connect(service_socket(bench->service), &error);
+    MacvtapClient *client = ask_connect(service_socket(bench->service), &error);
 
     if (!client)
         bench_die(error->message, 0);
@@ -89,14 +89,17 @@ connect_client(Bench *bench)
 static int
 create(MacvtapClient *client, const char *holder, gboolean no_descriptors)
 {
-    const MacvtapRequest request = {
-        .network = BENCH_NETWORK, .holder = holder, .no_descriptors = no_descriptors};
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
     g_autoptr(GError) error = NULL;
-    g_autoptr(MacvtapPort) port = macvtap_client_create(client, &request, &error);
+    g_autoptr(MacvtapPort) port = NULL;
 
+    macvtap_request_set_network(request, BENCH_NETWORK);
+    macvtap_request_set_text(request, "holder", holder);
+    macvtap_request_set_open_descriptors(request, !no_descriptors);
+    port = ask_take_port(client, request, &error);
     if (!port)
         bench_die(error->message, 0);
-    return no_descriptors ? -1 : macvtap_port_steal_tap(port, 0);
+    return no_descriptors ? -1 : macvtap_port_take_tap(port, 0);
 }
 
 /* A child that says one byte when it is ready; the parent waits for that. */
@@ -221,9 +224,8 @@ static void
 remove_all(Bench *bench)
 {
     MacvtapClient *client = connect_client(bench);
-    guint n_ports;
 
-    if (!macvtap_client_end_domain(client, DOMAIN, &n_ports, NULL))
+    if (!ask_end_domain(client, DOMAIN, NULL))
         bench_die("the workers' ports cannot be removed", 0);
     macvtap_client_free(client);
     bare_delete_group();
@@ -344,7 +346,7 @@ storm(Bench *bench, GArray *const *all)
     if (kill(-holders[0], SIGKILL) < 0)
         bench_die("kill", errno);
     wait_removals(monitor, (guint)(bench->n_holders * bench->n_ports));
-    g_ptr_array_unref(macvtap_client_list_networks(client, NULL));
+    g_ptr_array_unref(ask_networks(client, NULL));
     us = bench_since(begin);
     g_atomic_int_set(&bench->shared->stop, 1);
     close(monitor);
@@ -379,29 +381,35 @@ one_by_one(int n)
     return bench_since(begin);
 }
 
-static void
-fail_deletion(const char *port, const char *message, gpointer user_data)
-{
-    bench_die(message, 0);
-}
-
 /* The names of n ports that nothing holds. */
 static GStrv
 make_ports(MacvtapClient *client, int n)
 {
-    const MacvtapRequest request = {
-        .network = BENCH_NETWORK, .holder = "none", .no_descriptors = TRUE};
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
     GStrv names = g_new0(char *, n + 1);
 
+    macvtap_request_set_network(request, BENCH_NETWORK);
+    macvtap_request_set_holder(request, MACVTAP_HOLDER_NOTHING);
+    macvtap_request_set_open_descriptors(request, false);
     for (int i = 0; i < n; i++) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(MacvtapPort) port = macvtap_client_create(client, &request, &error);
+        g_autoptr(MacvtapPort) port = ask_take_port(client, request, &error);
 
         if (!port)
             bench_die(error->message, 0);
         names[i] = g_strdup(macvtap_port_get_id(port));
     }
     return names;
+}
+
+static gboolean
+delete_together(MacvtapClient *client, GStrv names)
+{
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_DELETE_PORT);
+
+    for (char **name = names; *name; name++)
+        macvtap_request_add_delete_port(request, *name);
+    return ask(client, request, NULL) && macvtap_request_get_n_failures(request) == 0;
 }
 
 /* As `macvtapctl port delete` of all names together, or as one command for each. */
@@ -415,10 +423,9 @@ delete_ports(Bench *bench, int n, gboolean together)
     double us;
 
     if (together)
-        good = macvtap_client_delete_ports(client, (const char *const *)names, fail_deletion, NULL,
-                                           NULL);
+        good = delete_together(client, names);
     for (int i = 0; !together && good && i < n; i++)
-        good = macvtap_client_delete(client, names[i], NULL);
+        good = ask_delete(client, names[i], NULL);
     us = bench_since(begin);
     if (!good)
         bench_die("ports cannot be deleted", 0);

@@ -1,42 +1,63 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""libmacvtap as others build against it: installed, found by pkg-config, linked to a small program."""
+"""libmacvtap as others build against it: installed, found by pkg-config and nothing else, and its examples with a macvtapd
+that lives, refuses and restarts."""
 import json
 import os
+import re
+import signal
 import subprocess
 
 import pytest
 
-from programs import BUILD
+from programs import BUILD, SOURCE
 
-PROGRAM = r"""
+EXAMPLES = SOURCE / "docs/examples"
+STRICT = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+
+# Names that the library's own modules have, too: with the static library they must not meet.
+COLLISIONS = r"""
+int error_set_errno(void);
+int mac_address_parse(void);
+int varlink_client_connect(void);
+int error_set_errno(void) { return 1; }
+int mac_address_parse(void) { return 2; }
+int varlink_client_connect(void) { return 3; }
+"""
+
+# Watches, reads one byte when all has happened, and counts: for one poll() one dispatch and one event.
+BURST = r"""
 #include <macvtap.h>
+#include <poll.h>
 #include <stdio.h>
-#include <unistd.h>
 
 int
-main(int argc, char **argv)
+main(void)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(MacvtapClient) client = macvtap_client_connect(argc > 2 ? argv[2] : NULL, &error);
-    MacvtapRequest request = {.network = argv[1], .queues = 2, .vhost = "off"};
-    g_autoptr(MacvtapPort) port = client ? macvtap_client_create(client, &request, &error) : NULL;
-    g_autoptr(GPtrArray) ports = NULL;
-    g_autofree char *json = NULL;
-    int fd;
+    MacvtapClient *client = macvtap_client_new();
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_WATCH_PORTS);
+    struct pollfd item = {macvtap_client_get_fd(client), POLLIN, 0};
+    MacvtapEvent *event;
+    int n = 0;
 
-    if (!port) {
-        fprintf(stderr, "%s: %s\n", client ? macvtap_client_get_refusal(client) : "none", error->message);
+    if (macvtap_client_connect(client, NULL) < 0 || macvtap_client_call(client, request) < 0)
         return 1;
-    }
-    ports = macvtap_client_list_ports(client, NULL, &error);
-    fd = macvtap_port_steal_tap(port, 0);
-    json = macvtap_port_to_json(port);
-    printf("{\"taps\":%u,\"listed\":%u,\"fd\":%d,\"port\":%s}\n", macvtap_port_get_n_taps(port), ports->len, fd,
-           json);
+    printf("ready\n");
     fflush(stdout);
-    return getchar() == EOF ? 0 : 2;
+    getchar();
+    while (n < 500 && poll(&item, 1, -1) == 1 && macvtap_client_dispatch(client) == 0) {
+        event = macvtap_client_next_event(client);
+        n += event != NULL;
+        macvtap_event_free(event);
+    }
+    printf("%d\n", n);
+    macvtap_request_free(request);
+    macvtap_client_free(client);
+    return 0;
 }
 """
+
+
+LOST = "lost: macvtapd closed the connection: it has ended, or you have as many connections to it open as it allows\n"
 
 
 def sanitizers():
@@ -65,53 +86,162 @@ def installed(root):
     return moved, description.parent
 
 
+def describe(installed, *options, name="libmacvtap"):
+    """What pkg-config says of the installed library."""
+    return subprocess.run(["pkg-config", *options, name], check=True, text=True, stdout=subprocess.PIPE,
+                          env={**os.environ, "PKG_CONFIG_PATH": str(installed[1])}).stdout.split()
+
+
 @pytest.fixture(scope="module")
-def example(installed):
-    _, descriptions = installed
-    source, binary = descriptions / "example.c", descriptions / "example"
-    source.write_text(PROGRAM, encoding="utf-8")
-    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libmacvtap"], check=True, text=True,
-                           stdout=subprocess.PIPE, env={**os.environ, "PKG_CONFIG_PATH": str(descriptions)}).stdout
-    subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", *sanitizers(), "-o", binary, source, *flags.split(),
-                    f"-Wl,-rpath,{descriptions.parent}"], check=True)
-    return binary
+def build(installed, tmp_path_factory):
+    """Builds a program against the installed library, as the examples say: a path, or a text."""
+    folder = tmp_path_factory.mktemp("programs")
+
+    def compile_program(source, name=None, libraries=None):
+        if isinstance(source, str):
+            text, source = source, folder / f"{name}.c"
+            source.write_text(text, encoding="utf-8")
+        binary = folder / (name or source.stem)
+        subprocess.run(["cc", *STRICT, *sanitizers(), source, *describe(installed, "--cflags"),
+                        *(libraries or describe(installed, "--libs")), f"-Wl,-rpath,{installed[1].parent}", "-o", binary],
+                       check=True)
+        return binary
+    return compile_program
 
 
-def test_program_gets_a_port(daemon, host, example):
-    process = host.start(example, "lan", env=daemon.environment(), stdin=-1, stdout=-1)
-    told = json.loads(process.stdout.readline())
+def start(daemon, host, program, *arguments):
+    return host.start(program, *arguments, env=daemon.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                      stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    """Ends its standard input; what it still said."""
+    rest, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "")
+    return rest.splitlines()
+
+
+def await_end(process):
+    """Its status, and what it has said, while its standard input stays open."""
+    said, errors = process.stdout.read(), process.stderr.read()
+    return process.wait(), said.splitlines(), errors.splitlines()
+
+
+def test_program_that_blocks(daemon, host, build):
+    process = start(daemon, host, build(EXAMPLES / "create-port.c"), "lan", "2")
+    first, *queues = [process.stdout.readline() for _ in range(3)]
     (port,) = daemon.ports()
-    assert (told["taps"], told["listed"], told["port"]) == (2, 1, port)
+    assert first == f"port {port['name']} mac {port['macAddress']} mtu {port['mtu']}\n"
     assert (port["holder"], port["openQueues"]) == ({"type": "descriptors"}, 2)
-    assert os.readlink(f"/proc/{process.pid}/fd/{told['fd']}").startswith("/dev/")
-    process.stdin.close()
-    assert process.wait() == 0
+    for number, line in enumerate(queues):
+        tap = re.match(rf"queue {number}: tap (\d+)", line).group(1)
+        assert os.readlink(f"/proc/{process.pid}/fd/{tap}").startswith("/dev/")
+    assert finish(process) == []
     assert daemon.settle() == []
 
 
-def test_refusal_has_a_name_and_a_message(daemon, host, example):
-    done = host.run(example, "nosuch", env=daemon.environment(), check=False)
-    assert (done.returncode, done.stderr) == (1, "NetworkNotFound: there is no network 'nosuch'\n")
-    done = host.run(example, "lan", "/nonexistent", check=False)
+def test_refusal(daemon, host, build):
+    program = build(EXAMPLES / "create-port.c")
+    done = host.run(program, "nosuch", env=daemon.environment(), check=False)
+    assert (done.returncode, done.stderr) == (1, "create-port: there is no network 'nosuch'\n"
+                                                 "create-port: 'macvtapctl network list' shows the networks\n")
+    done = host.run(program, "lan", env={**os.environ, "MACVTAPD_SOCKET": "/nonexistent"}, check=False)
     assert done.returncode == 1 and "is it running?" in done.stderr
     assert daemon.leftovers() == []
+
+
+def test_program_that_polls_survives_a_restart(daemon, host, build):
+    process = start(daemon, host, build(EXAMPLES / "watch-port.c"), "lan")
+    assert process.stdout.readline().startswith("port: 52:54:00:")
+    (port,) = daemon.ports()
+    daemon.ctl("port", "set", port["id"], "--link", "down")
+    assert process.stdout.readline() == "event: changed\n"
+    daemon.kill()
+    assert process.stdout.readline() == LOST
+    daemon.start()
+    # A socket of the one that is dying takes connections as long as it is open.
+    assert next(line for line in process.stdout if line != LOST) == "still there: active\n"
+    daemon.ctl("port", "delete", port["id"])
+    assert await_end(process) == (0, ["event: deleted", "the port has ended"], [])
+    assert daemon.settle() == []
+
+
+def test_port_that_ends_while_macvtapd_is_away(daemon, host, build):
+    process = start(daemon, host, build(EXAMPLES / "watch-port.c"), "lan")
+    assert process.stdout.readline().startswith("port: ")
+    (port,) = daemon.ports()
+    process.send_signal(signal.SIGSTOP)  # it sees nothing of what follows
+    daemon.ctl("port", "delete", port["id"])
+    daemon.kill()
+    daemon.start()
+    process.send_signal(signal.SIGCONT)
+    status, lines, errors = await_end(process)
+    assert (status, lines[-1], errors) == (0, "the port has ended", [])
+
+
+def test_program_that_polls_waits_for_macvtapd(daemon, host, build):
+    daemon.stop()
+    process = start(daemon, host, build(EXAMPLES / "watch-port.c"), "lan")
+    daemon.start()
+    assert process.stdout.readline().startswith("port: ")
+    assert finish(process) == []
+    assert daemon.settle() == []
+    process = start(daemon, host, build(EXAMPLES / "watch-port.c"), "nosuch")
+    assert await_end(process) == (1, [], ["watch-port: there is no network 'nosuch'"])
+
+
+def test_burst_of_500_events(daemon, host, build):
+    process = start(daemon, host, build(BURST, "burst"))
+    assert process.stdout.readline() == "ready\n"
+    with daemon.connect() as connection:
+        for _ in range(250):
+            connection.ports("CreatePort", network="lan", openDescriptors=False, holder={"type": "none"})
+        connection.ports("DeletePort", all=True)
+    assert process.communicate("\n") == ("500\n", "")
+
+
+def test_static_library(daemon, host, build, installed):
+    """Its modules' names are nobody's business."""
+    archive = installed[1].parent / "libmacvtap.a"
+    program = build((EXAMPLES / "create-port.c").read_text(encoding="utf-8") + COLLISIONS, "static",
+                    [archive, *describe(installed, "--libs", name="glib-2.0"),
+                     *describe(installed, "--libs", name="jansson")])
+    assert "libmacvtap" not in subprocess.run(["ldd", program], check=True, text=True, stdout=subprocess.PIPE).stdout
+    process = start(daemon, host, program, "lan")
+    assert process.stdout.readline().startswith("port ")
+    process.communicate()
+    assert daemon.settle() == []
+
+
+def test_later_library_under_a_program_of_this_one(daemon, host, build):
+    """It has a field more in requests and one in replies, which this macvtapd does not know and the program does not ask for."""
+    later = BUILD / "tests/growth"
+    program = build(EXAMPLES / "create-port.c")
+    environment = {**daemon.environment(), "LD_LIBRARY_PATH": str(later)}
+    linked = subprocess.run(["ldd", program], check=True, text=True, stdout=subprocess.PIPE, env=environment).stdout
+    assert f"{later}/libmacvtap.so.1" in linked
+    process = host.start(program, "lan", "2", env=environment, stdin=-1, stdout=-1, text=True)
+    assert process.stdout.readline().startswith("port ")
+    process.communicate()
+    assert daemon.settle() == []
+
+
+def test_pkg_config(installed):
+    assert describe(installed, "--print-requires") == []
+    assert describe(installed, "--print-requires-private") == []
+    assert describe(installed, "--modversion") == ["0.9.0"]
+    assert describe(installed, "--libs") == [f"-L{installed[1].parent}", "-lmacvtap"]
+    assert "-lglib-2.0" in describe(installed, "--libs", "--static")
 
 
 def test_what_is_installed(installed):
     prefix, _ = installed
     names = {path.name for path in prefix.rglob("*") if not path.is_dir()}
-    assert {"macvtapctl", "macvtap-run", "qemu-macvtap-helper", "macvtapd", "macvtap.h", "libmacvtap.pc",
-            "libmacvtap.so", "libmacvtap.so.0"} <= names
+    assert {"macvtapctl", "macvtap-run", "qemu-macvtap-helper", "macvtapd", "macvtap.h", "libmacvtap.pc", "libmacvtap.a",
+            "libmacvtap.so", "libmacvtap.so.1"} <= names
+    assert [name for name in names if name.endswith(".a")] == ["libmacvtap.a"]
 
 
 def test_folder_of_the_networks_is_there(root):
     folder = root / "etc/macvtapd/networks.d"
     assert list(folder.iterdir()) == [] and folder.stat().st_mode & 0o7777 == 0o755
-
-
-def test_only_its_own_symbols_are_exported(installed):
-    (library,) = [path for path in installed[0].rglob("libmacvtap.so.0.*")]
-    symbols = subprocess.run(["nm", "-D", "--defined-only", library], check=True, text=True,
-                             stdout=subprocess.PIPE).stdout.split("\n")
-    names = {line.split()[-1].split("@")[0] for line in symbols if line}
-    assert names and all(name.lower().startswith(("macvtap_", "libmacvtap")) for name in names), names

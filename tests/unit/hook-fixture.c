@@ -98,6 +98,7 @@ make_hook(Fixture *fixture, const char *text)
     fixture->hook = (Hook){
         .domain = domain,
         .socket = fixture->socket,
+        .libvirt_pid = 4711,
         .state_folder = -1,
         .run_folders = g_strsplit(fixture->folder, "\n", -1),
         .proc_folder = "/proc",

@@ -68,7 +68,8 @@ add_network(Doctor *doctor, const char *fields)
 {
     g_autofree char *text = g_strdup_printf("{'ports':0,%s}", fields);
     json_t *json = parse(text);
-    MacvtapNetwork *network = macvtap_network_new(json, NULL);
+    const char *missing;
+    MacvtapNetwork *network = client_network_new(json, &missing);
 
     assert_non_null(network);
     g_ptr_array_add(doctor->networks, network);
@@ -86,14 +87,28 @@ add_port(Doctor *doctor, const char *more)
                          "'carrier':true,'macChanges':0}");
     g_autofree char *text = g_strdup_printf("{%s}", more);
     json_t *others = parse(text);
+    const char *missing;
     MacvtapPort *port;
 
     json_object_update(json, others);
-    port = macvtap_port_new(json, NULL, NULL, NULL, NULL);
+    port = client_port_new(json, NULL, NULL, NULL, &missing);
     assert_non_null(port);
     g_ptr_array_add(doctor->ports, port);
     json_decref(others);
     json_decref(json);
+}
+
+/* What ListNetworks answers besides networks. */
+static void
+set_answer(Doctor *doctor, const char *fields)
+{
+    g_autofree char *text = g_strdup_printf("{'networks':[],%s}", fields);
+    const VarlinkReply reply = {.parameters = parse(text)};
+
+    macvtap_request_free(doctor->answer);
+    doctor->answer = macvtap_request_new(MACVTAP_LIST_NETWORKS);
+    assert_true(client_answer_read(doctor->answer, &reply));
+    json_decref(reply.parameters);
 }
 
 static LinkInfo *
@@ -498,16 +513,13 @@ static void
 test_faults(void **state)
 {
     Doctor *doctor = *state;
-    MacvtapFault faults[] = {
-        {(char *)"another", (char *)"s", (char *)"m", (char *)"r"},
-        {(char *)"a-code", (char *)"record x", (char *)"it is bad", (char *)"delete it"},
-    };
 
     expect(doctor, doctor_check_faults, NULL);
-    doctor->faults = g_ptr_array_new();
-    g_ptr_array_add(doctor->faults, &faults[0]);
+    set_answer(doctor, "'faults':[{'code':'another','subject':'s','message':'m','remedy':'r'}]");
     expect(doctor, doctor_check_faults, NULL);
-    g_ptr_array_add(doctor->faults, &faults[1]);
+    set_answer(doctor, "'faults':[{'code':'another','subject':'s','message':'m','remedy':'r'},"
+                       "{'code':'a-code','subject':'record x','message':'it is bad',"
+                       "'remedy':'delete it'}]");
     expect(doctor, doctor_check_faults, "problem record x: it is bad | delete it", NULL);
 }
 

@@ -17,7 +17,8 @@ port_with(const char *guard)
         "'queues':1,'owner':0,'holder':{'type':'none'}%s%s%s}",
         guard ? ",'guard':{" : "", guard ? guard : "", guard ? "}" : "");
     json_t *json = json_loads(g_strdelimit(text, "'", '"'), 0, NULL);
-    MacvtapPort *port = macvtap_port_new(json, NULL, NULL, NULL, NULL);
+    const char *missing;
+    MacvtapPort *port = client_port_new(json, NULL, NULL, NULL, &missing);
 
     assert_non_null(port);
     json_decref(json);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The one descriptor that a client's user polls: an epoll instance with the connection, an eventfd
+ * that is readable while there is something to take, and a timer for the time limit. Nothing is
+ * made before somebody asks for it, so that a client whose calls block costs one descriptor.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef struct ClientPoll {
+    int epoll, wake, timer; /* -1 until asked for */
+    int watched;            /* the connection in it, or -1 */
+    guint32 watched_events;
+    gboolean is_awake;
+    gint64 limit;
+} ClientPoll;
+
+#define CLIENT_POLL_INIT                                                                           \
+    {                                                                                              \
+        .epoll = -1, .wake = -1, .timer = -1, .watched = -1, .limit = -1                           \
+    }
+
+/* What the descriptor must show. */
+typedef struct ClientPollState {
+    int connection; /* -1: there is none */
+    gboolean has_unsent;
+    gboolean has_something; /* to take or to tell */
+    gint64 limit;           /* on g_get_monotonic_time()'s clock; -1: none */
+} ClientPollState;
+
+/* Makes the descriptor; -1 and errno on failure. */
+int client_poll_open(ClientPoll *poll);
+void client_poll_update(ClientPoll *poll, const ClientPollState *state);
+
+/* Before the connection is closed: a copy of it in a forked process would keep it in the epoll
+ * instance. */
+void client_poll_forget(ClientPoll *poll);
+void client_poll_clear(ClientPoll *poll);

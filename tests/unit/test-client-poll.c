@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* libmacvtap in somebody else's loop: when its descriptor is readable, and what comes of it. */
+#include "client-fixture.h"
+
+#include <poll.h>
+
+static void
+count_call(MacvtapRequest *request, void *user_data)
+{
+    ++*(guint *)user_data;
+}
+
+static MacvtapRequest *
+submit_delete(ClientFixture *fixture, MacvtapCompleted *completed, void *user_data)
+{
+    MacvtapRequest *request = new_request(MACVTAP_DELETE_PORT, "port", "web");
+
+    assert_int_equal(macvtap_client_submit(fixture->client, request, completed, user_data), 0);
+    return request;
+}
+
+static void
+test_completed_without_callback(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapRequest *request;
+
+    assert_false(is_readable(fixture));
+    request = submit_delete(fixture, NULL, NULL);
+    expect_call(fixture, "DeletePort", "{'port':'web'}");
+    assert_int_equal(macvtap_request_get_result(request), -EINPROGRESS);
+    assert_int_equal(macvtap_client_submit(fixture->client, request, NULL, NULL), -EBUSY);
+    assert_int_equal(macvtap_client_call(fixture->client, request), -EBUSY);
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    assert_null(macvtap_client_next_completed(fixture->client));
+    assert_false(is_readable(fixture));
+    answer(fixture, "{}");
+    assert_true(is_readable(fixture));
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    assert_true(is_readable(fixture)); /* until it is taken */
+    assert_ptr_equal(macvtap_client_next_completed(fixture->client), request);
+    assert_int_equal(macvtap_request_get_result(request), 0);
+    assert_null(macvtap_client_next_completed(fixture->client));
+    assert_false(is_readable(fixture));
+    macvtap_request_free(request);
+}
+
+/* They are sent one after the other, and each is told. */
+static void
+test_several_requests(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapRequest *requests[3];
+    guint calls = 0;
+
+    for (guint i = 0; i < 3; i++)
+        requests[i] = submit_delete(fixture, count_call, &calls);
+    for (guint i = 0; i < 3; i++) {
+        assert_int_equal(calls, i);
+        expect_call(fixture, "DeletePort", "{'port':'web'}");
+        expect_nothing(fixture->service);
+        answer(fixture, i == 1 ? REFUSAL("PortNotFound", "gone") : "{}");
+        assert_true(is_readable(fixture));
+        assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    }
+    assert_false(is_readable(fixture));
+    assert_int_equal(calls, 3);
+    assert_int_equal(macvtap_request_get_result(requests[0]), 0);
+    assert_int_equal(macvtap_request_get_result(requests[1]), -ENOENT);
+    assert_int_equal(macvtap_request_get_result(requests[2]), 0);
+    for (guint i = 0; i < 3; i++)
+        macvtap_request_free(requests[i]);
+}
+
+/* A call that blocks comes after what was submitted, whose callback it leaves to dispatch. */
+static void
+test_call_behind_a_submitted_request(void **state)
+{
+    ClientFixture *fixture = *state;
+    guint calls = 0;
+    MacvtapRequest *request = submit_delete(fixture, count_call, &calls);
+
+    macvtap_client_set_timeout(fixture->client, 0);
+    answer(fixture, "{}");
+    assert_int_equal(ask(fixture, MACVTAP_DELETE_PORT, "port", "b"), -ETIMEDOUT);
+    assert_int_equal(macvtap_request_get_result(request), 0);
+    assert_int_equal(calls, 0);
+    assert_true(is_readable(fixture));
+    assert_int_equal(macvtap_client_dispatch(fixture->client), -ENOTCONN);
+    assert_int_equal(calls, 1);
+    assert_false(is_readable(fixture));
+    macvtap_request_free(request);
+}
+
+static void
+submit_once_more(MacvtapRequest *request, void *user_data)
+{
+    ClientFixture *fixture = user_data;
+
+    macvtap_request_free(request);
+    if (!fixture->request)
+        fixture->request = submit_delete(fixture, submit_once_more, fixture);
+    else
+        fixture->request = NULL;
+}
+
+static void
+test_callback_submits_and_frees(void **state)
+{
+    ClientFixture *fixture = *state;
+
+    submit_delete(fixture, submit_once_more, fixture);
+    expect_call(fixture, "DeletePort", "{'port':'web'}");
+    answer(fixture, "{}");
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    expect_call(fixture, "DeletePort", "{'port':'web'}");
+    answer(fixture, "{}");
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    assert_null(fixture->request);
+}
+
+/* An answer that comes in pieces wakes the loop for each, and is one. */
+static void
+test_answer_in_pieces(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapRequest *request = submit_delete(fixture, NULL, NULL);
+
+    send_bytes(fixture->service, "{", 1, NULL);
+    assert_true(is_readable(fixture));
+    assert_int_equal(macvtap_client_wait(fixture->client, -1), 0);
+    assert_false(is_readable(fixture));
+    send_bytes(fixture->service, "}", 2, NULL);
+    assert_int_equal(macvtap_client_wait(fixture->client, -1), 1);
+    assert_ptr_equal(macvtap_client_next_completed(fixture->client), request);
+    macvtap_request_free(request);
+}
+
+/* The socket takes it in pieces: the descriptor is readable when there is room for the next. */
+static void
+test_request_in_pieces(void **state)
+{
+    ClientFixture *fixture = *state;
+    g_autofree char *long_name = g_strnfill(4 * 1024 * 1024, 'x');
+    g_autofree char *buffer = g_malloc(64 * 1024);
+    MacvtapRequest *request = new_request(MACVTAP_DELETE_PORT, "port", long_name);
+    gsize bytes = 0;
+
+    assert_int_equal(macvtap_client_submit(fixture->client, request, NULL, NULL), 0);
+    assert_false(is_readable(fixture));
+    for (;;) {
+        gssize received = recv(fixture->service, buffer, 64 * 1024, MSG_DONTWAIT);
+
+        if (received > 0) {
+            bytes += (gsize)received;
+            if (buffer[received - 1] == '\0')
+                break;
+        } else {
+            assert_true(is_readable(fixture));
+            assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+        }
+    }
+    assert_true(bytes > strlen(long_name));
+    answer(fixture, REFUSAL("PortNotFound", "no"));
+    assert_int_equal(macvtap_client_wait(fixture->client, -1), 1);
+    assert_ptr_equal(macvtap_client_next_completed(fixture->client), request);
+    macvtap_request_free(request);
+}
+
+enum { BURST = 500 };
+
+/* As many events as the socket takes, until there have been so many. */
+static void
+send_events(ClientFixture *fixture, guint *sent, guint wanted)
+{
+    g_autofree char *json = g_strdelimit(g_strdup(EVENT("created")), "'", '"');
+
+    while (*sent < wanted &&
+           send_bytes(fixture->service, json, strlen(json) + 1, NULL) == (gssize)strlen(json) + 1)
+        ++*sent;
+}
+
+/* One poll(), one dispatch, one event: and still none is lost, whatever lies where in between. */
+static void
+test_burst_of_events(void **state)
+{
+    ClientFixture *fixture = *state;
+    guint sent = 0, n = 0;
+
+    start_watch(fixture);
+    send_events(fixture, &sent, BURST);
+    while (is_readable(fixture)) {
+        MacvtapEvent *event;
+
+        assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+        event = macvtap_client_next_event(fixture->client);
+        assert_non_null(event);
+        assert_int_equal(macvtap_event_get_type(event), MACVTAP_EVENT_CREATED);
+        macvtap_event_free(event);
+        n++;
+        send_events(fixture, &sent, BURST);
+    }
+    assert_int_equal(n, BURST);
+}
+
+/* Who dispatches and takes nothing does not fill its memory: the rest stays with the daemon. */
+static void
+test_events_that_nobody_takes(void **state)
+{
+    ClientFixture *fixture = *state;
+    guint sent = 0, n = 0;
+    MacvtapEvent *event;
+
+    start_watch(fixture);
+    for (guint i = 0; i < 100; i++) {
+        send_events(fixture, &sent, 100000);
+        assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    }
+    assert_true(sent < 100000);
+    while (is_readable(fixture)) {
+        assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+        while ((event = macvtap_client_next_event(fixture->client))) {
+            macvtap_event_free(event);
+            n++;
+        }
+    }
+    assert_int_equal(n, sent);
+}
+
+static void
+test_watch(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapEvent *event;
+    MacvtapPort *port;
+
+    start_watch(fixture);
+    assert_false(is_readable(fixture));
+    assert_null(macvtap_client_next_event(fixture->client));
+    expect_failure(fixture, ask(fixture, MACVTAP_DELETE_PORT, "port", "web"), EBUSY, "watches");
+    answer(fixture, EVENT("deleted"));
+    answer(fixture, EVENT("retired"));
+    assert_int_equal(macvtap_client_wait(fixture->client, -1), 1);
+    event = macvtap_client_next_event(fixture->client);
+    assert_int_equal(macvtap_event_get_type(event), MACVTAP_EVENT_DELETED);
+    assert_string_equal(macvtap_port_get_name(macvtap_event_get_port(event)), "web");
+    port = macvtap_event_take_port(event);
+    assert_null(macvtap_event_get_port(event));
+    macvtap_event_free(event);
+    assert_string_equal(macvtap_port_get_name(port), "web");
+    macvtap_port_free(port);
+    event = macvtap_client_next_event(fixture->client);
+    assert_int_equal(macvtap_event_get_type(event), MACVTAP_EVENT_UNKNOWN);
+    macvtap_event_free(event);
+}
+
+/* A watch has no end: the time limit is for its first answer. */
+static void
+test_time_limit_of_a_watch(void **state)
+{
+    ClientFixture *fixture = *state;
+
+    macvtap_client_set_timeout(fixture->client, 0);
+    start_watch(fixture);
+    assert_int_equal(macvtap_client_wait(fixture->client, 1), 0);
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    client_connect_again(fixture);
+    expect_failure(fixture, ask(fixture, MACVTAP_WATCH_PORTS, NULL, NULL), ETIMEDOUT,
+                   "does not answer");
+}
+
+static void
+test_wrong_events(void **state)
+{
+    static const char *const events[] = {
+        "{'parameters':{'event':'deleted'},'continues':true}",
+        "{'parameters':{'port':" PORT "},'continues':true}",
+        "{'error':'org.macvtapd.Ports.Odd'}",
+    };
+    ClientFixture *fixture = *state;
+
+    for (guint i = 0; i < G_N_ELEMENTS(events); i++) {
+        start_watch(fixture);
+        answer(fixture, events[i]);
+        expect_failure(fixture, macvtap_client_dispatch(fixture->client), EPROTO, "no event");
+        client_connect_again(fixture);
+    }
+    answer(fixture, "{'error':'org.varlink.service.MethodNotFound'}");
+    expect_failure(fixture, ask(fixture, MACVTAP_WATCH_PORTS, NULL, NULL), ENOSYS,
+                   "MethodNotFound");
+    assert_int_equal(macvtap_client_get_refusal(fixture->client), MACVTAP_REFUSAL_UNKNOWN_METHOD);
+}
+
+/* The daemon restarts: what it had said can be taken still, and the loop's descriptor is good for
+ * the next connection. */
+static void
+test_restart_of_the_daemon(void **state)
+{
+    ClientFixture *fixture = *state;
+    int fd = macvtap_client_get_fd(fixture->client);
+    MacvtapEvent *event;
+
+    start_watch(fixture);
+    answer(fixture, EVENT("created"));
+    descriptor_clear(&fixture->service);
+    assert_true(is_readable(fixture));
+    expect_failure(fixture, macvtap_client_dispatch(fixture->client), ECONNRESET,
+                   "macvtapd closed the connection");
+    assert_int_equal(macvtap_client_dispatch(fixture->client), -ENOTCONN);
+    event = macvtap_client_next_event(fixture->client);
+    assert_int_equal(macvtap_event_get_type(event), MACVTAP_EVENT_CREATED);
+    macvtap_event_free(event);
+    assert_false(is_readable(fixture));
+    client_connect_again(fixture);
+    assert_int_equal(macvtap_client_get_fd(fixture->client), fd);
+    assert_false(is_readable(fixture));
+    start_watch(fixture);
+    answer(fixture, EVENT("changed"));
+    assert_true(is_readable(fixture));
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    event = macvtap_client_next_event(fixture->client);
+    assert_int_equal(macvtap_event_get_type(event), MACVTAP_EVENT_CHANGED);
+    macvtap_event_free(event);
+}
+
+/* All that is pending has a result, and the loss is told once. */
+static void
+test_lost_connection(void **state)
+{
+    ClientFixture *fixture = *state;
+    guint calls = 0;
+    MacvtapRequest *sent = submit_delete(fixture, NULL, NULL);
+    MacvtapRequest *waiting = submit_delete(fixture, count_call, &calls);
+
+    descriptor_clear(&fixture->service);
+    assert_true(is_readable(fixture));
+    expect_failure(fixture, macvtap_client_dispatch(fixture->client), ECONNRESET,
+                   "macvtapd closed the connection");
+    assert_ptr_equal(macvtap_client_next_completed(fixture->client), sent);
+    assert_int_equal(macvtap_request_get_result(sent), -ECONNRESET);
+    assert_int_equal(calls, 1);
+    assert_int_equal(macvtap_request_get_result(waiting), -ENOTCONN);
+    assert_non_null(strstr(macvtap_request_get_message(waiting), "was not sent"));
+    assert_false(is_readable(fixture));
+    macvtap_request_free(sent);
+    macvtap_request_free(waiting);
+}
+
+/* The loss is noticed by submit, and told by dispatch. */
+static void
+test_connection_lost_while_sending(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapRequest *request;
+
+    descriptor_clear(&fixture->service);
+    request = submit_delete(fixture, NULL, NULL);
+    assert_true(is_readable(fixture));
+    expect_failure(fixture, macvtap_client_dispatch(fixture->client), ECONNRESET,
+                   "macvtapd closed the connection");
+    assert_ptr_equal(macvtap_client_next_completed(fixture->client), request);
+    assert_int_equal(macvtap_request_get_result(request), -ECONNRESET);
+    macvtap_request_free(request);
+}
+
+/* Without blocking, the descriptor tells that the time has passed. */
+static void
+test_time_limit(void **state)
+{
+    ClientFixture *fixture = *state;
+    struct pollfd item = {macvtap_client_get_fd(fixture->client), POLLIN};
+    MacvtapRequest *request;
+
+    macvtap_client_set_timeout(fixture->client, 1);
+    request = submit_delete(fixture, NULL, NULL);
+    assert_int_equal(poll(&item, 1, -1), 1);
+    expect_failure(fixture, macvtap_client_dispatch(fixture->client), ETIMEDOUT, "does not answer");
+    assert_ptr_equal(macvtap_client_next_completed(fixture->client), request);
+    assert_int_equal(macvtap_request_get_result(request), -ETIMEDOUT);
+    assert_false(is_readable(fixture));
+    expect_call(fixture, "DeletePort", "{'port':'web'}");
+    expect_closed(fixture->service);
+    macvtap_request_free(request);
+}
+
+/* Whether a timer of this process runs, by what the kernel says of them. */
+static gboolean
+timer_runs(void)
+{
+    for (int fd = 0; fd < 64; fd++) {
+        g_autofree char *path = g_strdup_printf("/proc/self/fdinfo/%d", fd), *text = NULL;
+        const char *value;
+
+        if (!g_file_get_contents(path, &text, NULL, NULL) || !(value = strstr(text, "it_value: (")))
+            continue;
+        if (!g_str_has_prefix(value, "it_value: (0, 0)"))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* A limit that is over, because the answer came, wakes nobody. */
+static void
+test_time_limit_that_is_over(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapRequest *request;
+
+    assert_true(macvtap_client_get_fd(fixture->client) >= 0);
+    assert_false(timer_runs());
+    request = submit_delete(fixture, NULL, NULL);
+    assert_true(timer_runs());
+    answer(fixture, "{}");
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    assert_false(timer_runs());
+    macvtap_request_free(request);
+}
+
+static void
+test_request_taken_back(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapRequest *sent = submit_delete(fixture, NULL, NULL);
+    MacvtapRequest *waiting = submit_delete(fixture, NULL, NULL);
+
+    macvtap_request_free(waiting);
+    assert_true(macvtap_client_is_connected(fixture->client));
+    macvtap_request_free(sent);
+    assert_false(macvtap_client_is_connected(fixture->client));
+    assert_true(is_readable(fixture));
+    expect_failure(fixture, macvtap_client_dispatch(fixture->client), ECANCELED, "taken back");
+    assert_null(macvtap_client_next_completed(fixture->client));
+    expect_call(fixture, "DeletePort", "{'port':'web'}");
+    expect_closed(fixture->service);
+}
+
+static void
+test_client_freed_first(void **state)
+{
+    ClientFixture *fixture = *state;
+    guint calls = 0;
+    MacvtapRequest *requests[] = {submit_delete(fixture, NULL, NULL),
+                                  submit_delete(fixture, count_call, &calls),
+                                  submit_delete(fixture, NULL, NULL)};
+
+    answer(fixture, "{}");
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    macvtap_client_free(fixture->client);
+    fixture->client = NULL;
+    assert_int_equal(macvtap_request_get_result(requests[0]), 0);
+    assert_int_equal(macvtap_request_get_result(requests[1]), -ECANCELED);
+    assert_int_equal(macvtap_request_get_result(requests[2]), -ECANCELED);
+    assert_int_equal(calls, 0);
+    for (guint i = 0; i < G_N_ELEMENTS(requests); i++)
+        macvtap_request_free(requests[i]);
+}
+
+/* An answer that the daemon sends in the one moment is not the next connection's. */
+static void
+test_connect_again_with_requests(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapRequest *request = submit_delete(fixture, NULL, NULL);
+
+    answer(fixture, "{}");
+    client_connect_again(fixture);
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    assert_ptr_equal(macvtap_client_next_completed(fixture->client), request);
+    assert_int_equal(macvtap_request_get_result(request), -ENOTCONN);
+    macvtap_request_free(request);
+}
+
+/* A client whose calls block has its connection and no other descriptor. */
+static void
+test_no_descriptor_before_it_is_asked_for(void **state)
+{
+    ClientFixture *fixture = *state;
+    guint descriptors = count_descriptors();
+
+    answer(fixture, "{}");
+    assert_int_equal(ask(fixture, MACVTAP_DELETE_PORT, "port", "web"), 0);
+    assert_int_equal(count_descriptors(), descriptors);
+    assert_true(macvtap_client_get_fd(fixture->client) >= 0);
+    assert_int_equal(count_descriptors(), descriptors + 3);
+    macvtap_client_free(fixture->client);
+    fixture->client = NULL;
+    assert_int_equal(count_descriptors(), descriptors - 1);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CLIENT_TEST(test_completed_without_callback),
+        CLIENT_TEST(test_several_requests),
+        CLIENT_TEST(test_call_behind_a_submitted_request),
+        CLIENT_TEST(test_callback_submits_and_frees),
+        CLIENT_TEST(test_answer_in_pieces),
+        CLIENT_TEST(test_request_in_pieces),
+        CLIENT_TEST(test_burst_of_events),
+        CLIENT_TEST(test_events_that_nobody_takes),
+        CLIENT_TEST(test_watch),
+        CLIENT_TEST(test_time_limit_of_a_watch),
+        CLIENT_TEST(test_wrong_events),
+        CLIENT_TEST(test_restart_of_the_daemon),
+        CLIENT_TEST(test_lost_connection),
+        CLIENT_TEST(test_connection_lost_while_sending),
+        CLIENT_TEST(test_time_limit),
+        CLIENT_TEST(test_time_limit_that_is_over),
+        CLIENT_TEST(test_request_taken_back),
+        CLIENT_TEST(test_client_freed_first),
+        CLIENT_TEST(test_connect_again_with_requests),
+        CLIENT_TEST(test_no_descriptor_before_it_is_asked_for),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
