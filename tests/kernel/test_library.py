@@ -4,6 +4,7 @@ that lives, refuses and restarts."""
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 
@@ -224,6 +225,16 @@ def test_later_library_under_a_program_of_this_one(daemon, host, build):
     assert process.stdout.readline().startswith("port ")
     process.communicate()
     assert daemon.settle() == []
+
+
+def test_environment_of_a_program_with_more_privileges(daemon, host, build):
+    """Whoever starts it must not choose whom it talks to."""
+    program = daemon.folder / "create-port"
+    shutil.copy(build(EXAMPLES / "create-port.c"), program)
+    assert "cannot reach" not in host.run(program, "lan", user="nobody", env=daemon.environment(), check=False).stderr
+    program.chmod(0o4755)
+    done = host.run(program, "lan", user="nobody", env=daemon.environment(), check=False)
+    assert done.returncode == 1 and "/run/macvtapd/socket" in done.stderr
 
 
 def test_pkg_config(installed):

@@ -216,7 +216,7 @@ test_events_that_nobody_takes(void **state)
         send_events(fixture, &sent, 100000);
         assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
     }
-    assert_true(sent < 100000);
+    assert_true(sent < 10000); /* what is kept, and what the socket holds */
     while (is_readable(fixture)) {
         assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
         while ((event = macvtap_client_next_event(fixture->client))) {
