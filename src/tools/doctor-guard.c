@@ -19,7 +19,7 @@ unguarded_remedy(const char *reason)
 static gboolean
 network_has(const MacvtapNetwork *network, const char *field, const char *text)
 {
-    g_autofree char *value = macvtap_network_get_text(network, field);
+    const char *value = network_text(network, field);
 
     return g_str_equal(value, text);
 }
@@ -38,7 +38,7 @@ doctor_check_unguarded(Doctor *doctor)
     for (guint i = 0; i < doctor->networks->len; i++) {
         const MacvtapNetwork *network = doctor->networks->pdata[i];
         const char *name = macvtap_network_get_name(network);
-        g_autofree char *reason = macvtap_network_get_text(network, "unguarded");
+        const char *reason = network_text(network, "unguarded");
         const char *remedy = unguarded_remedy(reason);
 
         if (!reason[0])
@@ -61,7 +61,7 @@ doctor_check_unguarded_ports(Doctor *doctor)
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
         const char *name = macvtap_port_get_network(port);
-        g_autofree char *senders = macvtap_port_get_text(port, "guard.senders");
+        const char *senders = port_text(port, "guard.senders");
 
         for (guint k = 0; k < doctor->networks->len && !senders[0]; k++) {
             const MacvtapNetwork *network = doctor->networks->pdata[k];
@@ -96,10 +96,10 @@ doctor_check_drops(Doctor *doctor)
 {
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
-        g_autofree char *dropped = macvtap_port_get_text(port, "dropped");
-        g_autofree char *others = macvtap_port_get_text(port, "dropped.other-mac");
-        g_autofree char *verdict = macvtap_port_get_text(port, "guard.verdict");
-        g_autofree char *example = macvtap_port_get_text(port, "dropExample");
+        const char *dropped = port_text(port, "dropped");
+        const char *others = port_text(port, "dropped.other-mac");
+        const char *verdict = port_text(port, "guard.verdict");
+        const char *example = port_text(port, "dropExample");
         gboolean is_mac = strstr(example, "frame from MAC ") != NULL;
 
         if (!dropped[0])
@@ -120,8 +120,8 @@ doctor_check_no_address(Doctor *doctor)
 {
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
-        g_autofree char *addresses = macvtap_port_get_text(port, "guard.addresses");
-        g_autofree char *list = macvtap_port_get_text(port, "guard.allowAddresses");
+        const char *addresses = port_text(port, "guard.addresses");
+        const char *list = port_text(port, "guard.allowAddresses");
         g_autofree char *remedy = NULL;
 
         if (!g_str_equal(addresses, "listed") || list[0])

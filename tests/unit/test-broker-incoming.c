@@ -245,7 +245,7 @@ test_daemon_that_cannot_watch(void **state)
     kernel_fake_fail(test->kernel, "watch_transmit", 1, EPERM);
     test_broker_start(test);
     assert_int_equal(test->messages->len, 1);
-    assert_non_null(strstr(test->messages->pdata[0], "port web stays in mode vepa"));
+    assert_non_null(strstr(test->messages->pdata[0], "leaving it in vepa mode"));
     port = only_port(test);
     expect_mode(test, port, MACVTAP_MODE_VEPA, TRUE);
 }
