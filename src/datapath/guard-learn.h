@@ -4,16 +4,22 @@
  * those it may use.
  *
  * Theory of operation. Everything is in fixed slots of the port's own entry, so that a guest which
- * floods can spoil its own entry only.
- *   Seen addresses are claims: of ARP, of ND, of a DHCP server's answer. The one not seen for the
+ * floods can spoil its own entry only. Several processors may be at it at once: it is read and
+ * written under its lock, and a time in it may be later than the reader's own.
+ *
+ * Seen addresses are claims: of ARP, of ND, of a DHCP server's answer. The one not seen for the
  * longest time makes room.
- *   A learned address is a right, and comes from two sources. One is a DHCP server's ACK to the
+ *
+ * A learned address is a right, and comes from two sources. One is a DHCP server's ACK to the
  * guest's MAC with an xid that the guest had asked with; the lease's end is the right's. The other
  * is the guest's own duplicate address detection for an address in a prefix in which a router lets
  * its hosts autoconfigure, until that prefix ends. Should another station answer within the time
  * that such a detection takes, the slot keeps the address as contested: the guest has not got it,
- * and cannot try again for as long. A right that was not used for an hour makes room when there is
- * none; otherwise the address too many is refused.
+ * and cannot try again for ten minutes. A right that was not used for an hour makes room when there
+ * is none; otherwise the address too many is refused.
+ *
+ * Link-local addresses are anybody's, but those of the routers that the guest was seen to hear: who
+ * takes such a one is the default route of all its neighbours.
  */
 #pragma once
 
@@ -29,7 +35,7 @@
 GUARD_INLINE int
 guard_take_token(struct guard_state *state, __u64 now)
 {
-    __u64 back = (now - state->tokens_time) / GUARD_SECOND;
+    __u64 back = now > state->tokens_time ? (now - state->tokens_time) / GUARD_SECOND : 0;
 
     if (back > 0) {
         state->tokens = back + state->tokens > GUARD_TOKENS ? GUARD_TOKENS : back + state->tokens;
@@ -101,8 +107,8 @@ guard_makes_room(const struct guard_learned *slot, __u64 now)
 {
     if (slot->until <= now)
         return 1;
-    return slot->how == GUARD_HOW_ND && now - slot->since >= GUARD_IDLE &&
-           now - slot->used >= GUARD_IDLE;
+    return slot->how == GUARD_HOW_ND && now >= slot->since + GUARD_IDLE &&
+           now >= slot->used + GUARD_IDLE;
 }
 
 /* Under the lock: the slot of an address, else one that makes room; NULL: there is none. */
@@ -196,7 +202,7 @@ guard_learn_contest(Frame *frame, const struct guard_address *address)
         struct guard_learned *slot = &state->learned[i];
 
         if (slot->until > now && slot->how == GUARD_HOW_ND &&
-            guard_same_address(&slot->address, address) && now - slot->since < GUARD_CONTEST) {
+            guard_same_address(&slot->address, address) && now < slot->since + GUARD_CONTEST) {
             slot->contested = 1;
             slot->until = now + GUARD_CONTESTED;
         }

@@ -3,15 +3,19 @@
  * The guard's rules: what a guest may send. docs/guard.md has them in words, row by row.
  *
  * Theory of operation. guard_judge() looks at one frame that a guest sends. It reads each header
- * once, from the outside in, and stops at the first rule that the frame breaks; nothing behind what
- * it has read can make a receiver see the frame in another way:
- *   - a frame that is cut off before a field that a rule needs is dropped, not passed;
- *   - the transport header's first bytes must be in a packet's first fragment, and no later
- * fragment may begin where they lie (RFC 1858, 3128, 7112, 7113);
- *   - a guest may ask the host to finish a checksum, which writes two bytes at a place of the
- * guest's choice after we have looked: only the frame's own TCP or UDP checksum may be asked for,
- * or one inside a UDP datagram, where no rule reads anything. Tags are looked through where
- * Allow=vlan lets them pass: a priority tag is the untagged LAN.
+ * once, from the outside in, and stops at the first rule that the frame breaks. Nothing behind what
+ * it has read can make a receiver see the frame in another way.
+ *
+ * A frame that is cut off before a field that a rule needs is dropped, not passed.
+ *
+ * The transport header's first bytes must be in a packet's first fragment, and no later fragment
+ * may begin where they lie (RFC 1858, 3128, 7112, 7113).
+ *
+ * A guest may ask the host to finish a checksum, which writes two bytes at a place of the guest's
+ * choice after we have looked: only the frame's own TCP or UDP checksum may be asked for, or one
+ * inside a UDP datagram, where no rule reads anything.
+ *
+ * Tags are looked through where Allow=vlan lets them pass: a priority tag is the untagged LAN.
  *
  * The bans (advertisements, DHCP servers, tags, ...) hold whenever a guard is asked for: senders
  * own, addresses other than any, or something not allowed. Otherwise every frame passes, and is
@@ -155,8 +159,7 @@ guard_check_checksum(Frame *frame, const struct guard_transport *transport)
     return GUARD_CHECKSUM;
 }
 
-/* ---- what is neither IP nor ARP
- * ------------------------------------------------------------------ */
+/* ---- what is neither IP nor ARP ---- */
 
 GUARD_INLINE int
 guard_is_tag(__u16 type)
@@ -164,8 +167,8 @@ guard_is_tag(__u16 type)
     return type == 0x8100 || type == 0x88a8 || type == 0x9100 || type == 0x9200 || type == 0x9300;
 }
 
-/* 802.3: what is in SNAP is a second form of what has an EtherType, and other rules read that only.
- */
+/* 802.3. SNAP is a second form of what has an EtherType, and the other rules read that form only:
+ * they would see none of it. */
 GUARD_INLINE int
 guard_judge_llc(Frame *frame, const struct guard_settings *settings, __u32 l3)
 {
@@ -219,8 +222,7 @@ guard_judge_other(const struct guard_settings *settings, __u16 type, int for_bri
     return GUARD_PASS;
 }
 
-/* ---- ARP and RARP
- * -------------------------------------------------------------------------------- */
+/* ---- ARP and RARP ---- */
 
 /* QEMU and macvtapd announce a guest by RARP requests, which name no IP address. */
 GUARD_INLINE int
@@ -262,8 +264,7 @@ guard_judge_arp(Frame *frame, const struct guard_settings *settings, __u32 l3, _
     return why;
 }
 
-/* ---- ICMPv6
- * -------------------------------------------------------------------------------------- */
+/* ---- ICMPv6 ---- */
 
 /* Where the options of an ND message begin in it; 0: it is none. */
 GUARD_INLINE __u32
@@ -368,8 +369,7 @@ guard_judge_icmpv6(Frame *frame, const struct guard_settings *settings,
     return guard_judge_nd(frame, settings, transport, type, claim);
 }
 
-/* ---- transport
- * ----------------------------------------------------------------------------------- */
+/* ---- transport ---- */
 
 /* A DHCP client listens for the port it is sent to, not for the one that it is sent from. */
 GUARD_INLINE int
@@ -434,7 +434,7 @@ guard_judge_protocol(Frame *frame, const struct guard_settings *settings,
     case GUARD_IP_ICMP:
         return v4 ? guard_judge_icmp(frame, settings, transport->at) : GUARD_PASS;
     case GUARD_IP_IGMP:
-        transport->nameless = 1; /* RFC 3376 4.2.13 */
+        transport->nameless = v4; /* RFC 3376 4.2.13 */
         return v4 ? guard_judge_igmp(frame, settings, transport->at) : GUARD_PASS;
     case GUARD_IP_ICMPV6:
         return v4 ? GUARD_PASS : guard_judge_icmpv6(frame, settings, transport, claim);
@@ -479,8 +479,7 @@ guard_check_source(Frame *frame, const struct guard_settings *settings,
     return guard_check_address(frame, settings, source, reason);
 }
 
-/* ---- IP
- * ------------------------------------------------------------------------------------------ */
+/* ---- IP ---- */
 
 GUARD_PART int
 guard_judge_ipv4(Frame *frame, const struct guard_settings *settings, __u32 l3,
@@ -504,7 +503,8 @@ guard_judge_ipv4(Frame *frame, const struct guard_settings *settings, __u32 l3,
     offset = (guard_get16(ip + 6) & 0x1fff) * 8;
     transport.version = 4;
     transport.at = l3 + header;
-    transport.end = l3 + guard_get16(ip + 2);
+    /* 0: a segment whose length the guest leaves to the host. */
+    transport.end = guard_get16(ip + 2) ? l3 + guard_get16(ip + 2) : frame_length(frame);
     transport.first = (ip[6] & 0x20) != 0;
     transport.fragmented = transport.first || offset != 0;
     transport.protocol = ip[9];
@@ -609,8 +609,7 @@ guard_judge_ipv6(Frame *frame, const struct guard_settings *settings, __u32 l3,
     return guard_check_source(frame, settings, &source, transport.nameless, GUARD_IPV6_ADDRESS);
 }
 
-/* ---- a frame
- * ------------------------------------------------------------------------------------- */
+/* ---- a frame ---- */
 
 GUARD_INLINE int
 guard_judge_type(Frame *frame, const struct guard_settings *settings, __u16 type, __u32 l3,
@@ -693,8 +692,7 @@ guard_note(Frame *frame, const struct guard_settings *settings, const struct gua
     return 0;
 }
 
-/* ---- what the guest gets
- * -------------------------------------------------------------------------- */
+/* ---- what the guest gets ---- */
 
 enum {
     GUARD_BOOTP_OPTIONS = 240, /* after the magic cookie */

@@ -7,8 +7,6 @@ import pytest
 from frames import BROADCAST, mac_bytes
 from guard_lan import GUEST, NEIGHBOUR, OWN, Lan, arp, on_one_cpu, read_rows
 
-pytestmark = pytest.mark.lab
-
 GUARD = f"Senders=own\nAddresses=dhcp\nAllowAddresses={OWN}/32 fd00::5/128\n"
 SENT = {row.name: row.frame for row in read_rows()}
 RECEIVED = {row.name: row.frame for row in read_rows("received")}
@@ -53,6 +51,7 @@ def tell_guest(lan, frame):
         pass
 
 
+@pytest.mark.lab
 def test_a_lease_may_be_used(lan):
     assert not passes(lan, from_ipv4(LEASE))
     assert passes(lan, SENT["DHCP client"])
@@ -82,6 +81,7 @@ def test_an_accomplice_behind_a_guard_teaches_nothing(lan):
     assert lan.dropped(NEIGHBOUR) == {"dhcp-server": 1, "router-advertisement": 1}
 
 
+@pytest.mark.lab
 def test_autoconfiguration(lan):
     tell_guest(lan, RECEIVED["router advertisement for autoconfiguration"])
     tell_guest(lan, RECEIVED["router advertisement without autoconfiguration"])
@@ -96,6 +96,7 @@ def test_autoconfiguration(lan):
     assert lan.dropped() == {"ipv6-address": 2, "too-many-addresses": 1}
 
 
+@pytest.mark.lab
 def test_an_address_that_another_station_has_is_not_the_guests(lan):
     tell_guest(lan, RECEIVED["router advertisement for autoconfiguration"])
     assert passes(lan, dad("fd11::77"))

@@ -318,6 +318,20 @@ set_prefix(World *world, guint of, guint8 last, guint length)
 }
 
 static void
+test_a_length_of_nothing_is_the_frames(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, "IPv4 of its own"));
+    World own = world(GUARD_ADDRESSES_LISTED);
+
+    bytes->data[16] = bytes->data[17] = 0;
+    assert_int_equal(send_bytes(&own, bytes->data, bytes->len), GUARD_PASS);
+    bytes->data[17] = 19; /* shorter than its header */
+    assert_int_equal(send_bytes(&own, bytes->data, bytes->len), GUARD_MALFORMED);
+}
+
+static void
 test_prefixes_of_every_length(void **state)
 {
     for (guint length = 0; length <= 128; length++) {
@@ -766,6 +780,7 @@ main(void)
         cmocka_unit_test(test_tags_are_looked_through),
         cmocka_unit_test(test_a_tag_beside_the_frame_is_a_tag),
         cmocka_unit_test(test_a_checksum_outside_the_frame_is_refused),
+        cmocka_unit_test(test_a_length_of_nothing_is_the_frames),
         cmocka_unit_test(test_prefixes_of_every_length),
         cmocka_unit_test(test_seen_from_arp_and_nd),
         cmocka_unit_test(test_seen_without_a_guard),
