@@ -6,6 +6,7 @@
 
 #include "capabilities.h"
 #include "descriptor.h"
+#include "suggestion.h"
 
 #include <locale.h>
 #include <string.h>
@@ -124,16 +125,37 @@ refuse_in_group(const char *group, const char *words, const char *second, GError
                   : arguments_refuse(error, "%s needs a command: %s", group, words);
 }
 
+/* The first word of a command that this one was meant to be, or NULL. */
+static const char *
+find_near_word(const CommandProgram *program, const char *word)
+{
+    const char *best = NULL;
+    guint least = G_MAXUINT;
+
+    for (const Command *command = program->commands; command->first; command++) {
+        guint distance = suggestion_distance(word, command->first);
+
+        if (distance < least) {
+            best = command->first;
+            least = distance;
+        }
+    }
+    return suggestion_is_near(word, least) ? best : NULL;
+}
+
 static gboolean
 refuse_command(const CommandProgram *program, int argc, char **argv, GError **error)
 {
     const char *first = argc > 1 ? argv[1] : NULL;
+    const char *near = first ? find_near_word(program, first) : NULL;
     g_autofree char *words = list_second_words(program, program->group ? NULL : first);
 
     if (program->group)
         return refuse_in_group(program->group, words, first, error);
     if (!first)
         return arguments_refuse(error, "no command given (see macvtapctl --help)");
+    if (!words && near)
+        return arguments_refuse(error, "unknown command '%s'; did you mean '%s'?", first, near);
     if (!words)
         return arguments_refuse(error, "unknown command '%s' (see macvtapctl --help)", first);
     return refuse_in_group(first, words, argc > 2 ? argv[2] : NULL, error);

@@ -250,7 +250,8 @@ def test_list_of_a_network_that_is_not_there(daemon):
     (["port"], ["port needs a command", "list, show, create, set, delete"]),
     (["network"], ["network needs a command", "list, show"]),
     (["port", "lst"], ["unknown command 'port lst'", "list, show, create, set, delete"]),
-    (["prot", "list"], ["unknown command 'prot'"]),
+    (["prot", "list"], ["unknown command 'prot'; did you mean 'port'?"]),
+    (["frobnicate"], ["unknown command 'frobnicate' (see macvtapctl --help)"]),
     (["port", "create", "lan"], ["unexpected argument 'lan'; usage: macvtapctl port create --network NET"]),
 ])
 def test_half_a_command(daemon, words, said):
