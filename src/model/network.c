@@ -10,13 +10,12 @@
 #define ADHOC_ALLOW_MACS "00:00:00:00:00:00/0"
 
 static void
-set_allow_macs(Network *network, const char *text)
+allow_macs(Network *network, const char *text)
 {
     MacRange range;
 
     if (!mac_range_parse(text, &range))
         g_assert_not_reached();
-    g_array_set_size(network->allow_macs, 0);
     g_array_append_val(network->allow_macs, range);
 }
 
@@ -37,7 +36,7 @@ network_new(const char *name)
     network->guard.prefixes = g_array_new(FALSE, FALSE, sizeof(IpPrefix));
     network->allow_uids = g_array_new(FALSE, FALSE, sizeof(uid_t));
     network->allow_gids = g_array_new(FALSE, FALSE, sizeof(gid_t));
-    set_allow_macs(network, NETWORK_DEFAULT_MACS);
+    allow_macs(network, NETWORK_DEFAULT_MACS);
     return network;
 }
 
@@ -282,7 +281,8 @@ network_parse_adhoc(const char *text, GError **error)
 
     network->adhoc = TRUE;
     network->max_queues = NETWORK_QUEUES_MAX;
-    set_allow_macs(network, ADHOC_ALLOW_MACS);
+    /* Any; the first range, which MACs are generated in, stays the default one. */
+    allow_macs(network, ADHOC_ALLOW_MACS);
     for (char **word = words; *word; word++) {
         if (!adhoc_take_word(network, *word, &has_mode, error))
             return NULL;

@@ -46,8 +46,8 @@ def test_quick_start(site, shell):
     shell("mkdir -p /var/lib/libvirt/images; qemu-img create -q -f qcow2 /var/lib/libvirt/images/vm1.qcow2 1M")
     for command in commands(block("README.md", "From a bare Debian 12 to the first ping", 1))[1:]:
         shell(command)
-    ((_, holder, _),) = held(site)
-    assert holder == "domain"
+    ((mac, holder, _),) = held(site)
+    assert holder == "domain" and mac.startswith("52:54:00:")
 
 
 def test_attach_and_start(site, shell):

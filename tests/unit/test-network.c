@@ -281,7 +281,7 @@ test_adhoc(void **state)
 {
     g_autoptr(Network) network =
         network_parse_adhoc("mode=passthru,vlan=200.100,parent=bond0", NULL);
-    g_autofree char *range = NULL;
+    g_autofree char *range = NULL, *second = NULL;
 
     assert_non_null(network);
     assert_string_equal(network->name, "mode=passthru,vlan=200.100,parent=bond0");
@@ -293,8 +293,10 @@ test_adhoc(void **state)
     assert_int_equal(network->mac, MAC_POLICY_INHERIT);
     assert_int_equal(network->max_queues, NETWORK_QUEUES_MAX);
     range = mac_range_format(&g_array_index(network->allow_macs, MacRange, 0));
-    assert_string_equal(range, "00:00:00:00:00:00/0");
-    assert_int_equal(network->allow_macs->len, 1);
+    second = mac_range_format(&g_array_index(network->allow_macs, MacRange, 1));
+    assert_int_equal(network->allow_macs->len, 2);
+    assert_string_equal(range, "52:54:00:00:00:00/24");
+    assert_string_equal(second, "00:00:00:00:00:00/0");
     assert_true(network_spec_is_adhoc("parent=eth0"));
     assert_false(network_spec_is_adhoc("lan"));
 }
