@@ -394,28 +394,45 @@ value_clear(Value *value, FieldType type)
 {
     if (type == FIELD_TEXT || type == FIELD_IFNAME)
         g_clear_pointer(&value->own_text, g_free);
-    else if (type == FIELD_MACS)
+    else if (type == FIELD_MACS || type == FIELD_PREFIXES)
         g_clear_pointer(&value->array, g_array_unref);
     else if (type == FIELD_STRINGS)
         g_clear_pointer(&value->strings, g_strfreev);
 }
 
-gboolean
-field_check_text(const Field *field, FieldUse use, const char *text, GError **error)
+/* The JSON was made of a text: it has the field's type, and a group has no unknown members. */
+static gboolean
+check_json(const Field *field, FieldUse use, json_t *json, GError **error)
 {
     FieldPlace place = *field_place(field, use);
     Value value = {{0}};
     Reading reading = {field, &place, use, &value};
+    gboolean good = TRUE;
+    const char *name;
+    json_t *member;
+
+    if (place.type == FIELD_GROUP) {
+        json_object_foreach (json, name, member)
+            good = good && check_json(field_find(field->members, use, name), use, member, error);
+        return good;
+    }
+    place.offset = 0;
+    good = read_value(&reading, json, error);
+    value_clear(&value, place.type);
+    return good;
+}
+
+gboolean
+field_check_text(const Field *field, FieldUse use, const char *text, GError **error)
+{
     Holder holder;
     json_t *json;
     gboolean good;
 
-    if (place.type == FIELD_GROUP)
+    if (g_str_equal(field->name, "holder"))
         return holder_parse(text, &holder, error);
-    place.offset = 0;
     json = field_json_from_text(field, use, text, error);
-    good = json && read_value(&reading, json, error);
-    value_clear(&value, place.type);
+    good = json && check_json(field, use, json, error);
     json_decref(json);
     return good;
 }

@@ -215,12 +215,17 @@ counts_to_json(const Field *field, const guint64 *counts)
     return object;
 }
 
+/* NULL: there are none. */
 static json_t *
 objects_to_json(const Field *field, FieldUse use, const GArray *objects)
 {
-    guint size = g_array_get_element_size((GArray *)objects);
-    json_t *array = json_array();
+    json_t *array;
+    guint size;
 
+    if (!objects || objects->len == 0)
+        return NULL;
+    size = g_array_get_element_size((GArray *)objects);
+    array = json_array();
     for (guint i = 0; i < objects->len; i++)
         json_array_append_new(array, fields_to_json(field->members, use, objects->data + i * size));
     return array;
@@ -285,8 +290,7 @@ value_to_json(const Field *field, FieldUse use, const FieldPlace *place, gconstp
     case FIELD_COUNTS:
         return counts_to_json(field, value_at(place, structure));
     case FIELD_OBJECTS:
-        return array_at(place, structure) ? objects_to_json(field, use, array_at(place, structure))
-                                          : NULL;
+        return objects_to_json(field, use, array_at(place, structure));
     case FIELD_DERIVED:
         return derived_to_json(place, structure);
     case FIELD_USERS:

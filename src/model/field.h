@@ -42,9 +42,9 @@ typedef enum FieldType {
     FIELD_GROUP,       /* an object, whose members are the row's */
     FIELD_COUNTS,      /* guint64[], one for each of the row's words; an object of those that are
                           not 0. Output only */
-    FIELD_OBJECTS,     /* GArray * of structures whose members are the row's; NULL: not there. It
-                          can only be read */
-    FIELD_DERIVED,     /* a text that is made of others by derive(); output only */
+    FIELD_OBJECTS,     /* GArray * of structures whose members are the row's; NULL or empty: not
+                          there. Output only */
+    FIELD_DERIVED,     /* a text computed by derive(); output only */
 } FieldType;
 
 /* Whether text is a valid value. For a request's fields *error says what is wrong. */
@@ -153,7 +153,7 @@ void field_place_limits(const FieldPlace *place, gint64 *ret_min, gint64 *ret_ma
 json_t *field_json_from_text(const Field *field, FieldUse use, const char *text, GError **error);
 
 /* Whether the text is a valid value of the field in a request or a change, on any network; fails
- * with PORT_ERROR_INVALID_REQUEST. Among groups, only for the holder (see holder.h). */
+ * with PORT_ERROR_INVALID_REQUEST. A holder is written as holder.h says. */
 gboolean field_check_text(const Field *field, FieldUse use, const char *text, GError **error);
 
 /* Frees the memory that the structure's fields own, or duplicates it after an assignment. */

@@ -36,7 +36,7 @@ static const Field guard_fields[] = {
      FIELD_WORDS(guard_addresses_name, GUARD_ADDRESSES_DHCP + 1), KEY("Guard", "Addresses"),
      .label = "addresses"},
     {"allowAddresses", FIELD_REPLY, IN_NETWORK(PREFIXES, guard.prefixes),
-     KEY("Guard", "AllowAddresses"), .label = "  allowed"},
+     KEY("Guard", "AllowAddresses"), .label = "allowed IPs"},
     {"allow", FIELD_REPLY, IN_NETWORK(BITS, guard.allow), .word = guard_allow_name,
      .n_words = GUARD_ALLOW_COUNT, KEY("Guard", "Allow"), .label = "allows"},
     {"verdict", FIELD_REPLY, IN_NETWORK(ENUM, guard.verdict),

@@ -70,6 +70,7 @@ _macvtapd_values() {
     --port | -p) _macvtapd_names port list ;;
     --vhost) printf '%s\n' auto require off ;;
     --link) printf '%s\n' up down ;;
+    --guard) printf '%s\n' network senders= addresses= allow-addresses= allow= verdict= ;;
     --holder) printf '%s\n' none pid: domain: ;;
     --template) _macvtapd_ask domain xml --list ;;
     --socket) compgen -f -- "${cur#*=}" ;;

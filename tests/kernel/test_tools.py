@@ -44,8 +44,9 @@ def test_tables(two_networks, host):
     daemon.ctl("port", "create", "--network=lan", "--name=vm7", f"--mac={MAC}", "--interface=vm7-net", "--queues=2")
     daemon.ctl("port", "create", "--network=dmz", "--name=a-rather-long-name-of-a-port")
     head, rows = table(daemon.ctl("port", "list").stdout)
-    assert head == ["NAME", "NETWORK", "PARENT", "MODE", "INTERFACE", "MAC", "QUEUES", "HOLDER", "STATE"]
-    assert rows[0] == ["vm7", "lan", "eth0", "bridge", "vm7-net", MAC, "2", "none", "active"]
+    assert head == ["NAME", "NETWORK", "PARENT", "MODE", "INTERFACE", "MAC", "ADDRESS", "QUEUES", "HOLDER",
+                    "STATE"]
+    assert rows[0] == ["vm7", "lan", "eth0", "bridge", "vm7-net", MAC, "-", "2", "none", "active"]
     assert rows[1][:4] == ["a-rather-long-name-of-a-port", "dmz", "eth1", "vepa"]
     _, rows = table(daemon.ctl("port", "list", "--network", "dmz").stdout)
     assert [row[1] for row in rows] == ["dmz"]
