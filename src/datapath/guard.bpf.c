@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
 /*
  * The datapath's BPF programs, for the two tc hooks of a port's device: by a tcx link, or as a
- * cls_bpf filter with direct action. guard-rules.h has the rules; here is how they get at a frame,
- * what becomes of their verdict, and the maps (guard-map.h).
+ * cls_bpf filter with direct action. guard-rules.h has the rules, guard-hear.h what is learned;
+ * here is how they get at a frame, what becomes of their verdict, and the maps (guard-map.h).
  *
  * What passes goes on to the next program or filter at the hook (TC_ACT_UNSPEC, which is TCX_NEXT):
  * root's own ones stay in force. What is dropped is gone, whatever stands behind.
@@ -14,7 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define GUARD_BPF
-#include "guard-rules.h"
+#include "guard-hear.h"
 
 /* The kernel gives bpf_probe_read_kernel() to GPL-compatible programs: of this file's two licences,
  * that is the second one. */

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
+/*
+ * What the guard learns from what a guest gets: an answer of a DHCP server, a router's
+ * advertisement, a neighbour that defends its address. Nothing is dropped here.
+ */
+#pragma once
+
+#include "guard-rules.h"
+
+enum {
+    GUARD_BOOTP_OPTIONS = 240, /* after the magic cookie */
+    GUARD_DHCP_OPTIONS = 48,   /* so many are read of an answer */
+    GUARD_RA_OPTIONS = 12,
+};
+
+/* The kind and the lease time (seconds) of a DHCP message, whose options begin at `at`. */
+GUARD_PART int
+guard_read_dhcp(Frame *frame, __u32 at, __u32 *ret_seconds)
+{
+    int kind = 0;
+
+    if (!ret_seconds)
+        return 0;
+    for (int i = 0; i < GUARD_DHCP_OPTIONS; i++) {
+        __u8 option[2], value[4];
+
+        if (frame_load(frame, at, option, 1) < 0 || option[0] == 255)
+            break;
+        if (option[0] == 0) {
+            at++;
+            continue;
+        }
+        if (frame_load(frame, at, option, sizeof(option)) < 0)
+            break;
+        if (option[0] == 53 && frame_load(frame, at + 2, value, 1) == 0)
+            kind = value[0];
+        else if (option[0] == 51 && frame_load(frame, at + 2, value, sizeof(value)) == 0)
+            *ret_seconds = guard_get32(value);
+        at += 2 + option[1];
+    }
+    return kind;
+}
+
+/* A DHCP server's answer at `at`: an ACK to what the guest had asked is a lease. Returns whether it
+ * is one. */
+GUARD_PART int
+guard_hear_dhcp(Frame *frame, const struct guard_settings *settings, __u32 at,
+                struct guard_claim *claim)
+{
+    struct guard_state *state = frame_state(frame);
+    __u8 message[34], cookie[4];
+    __u32 seconds = 0;
+
+    if (!state || !settings || !claim || frame_load(frame, at, message, sizeof(message)) < 0 ||
+        frame_load(frame, at + GUARD_BOOTP_OPTIONS - 4, cookie, sizeof(cookie)) < 0)
+        return 0;
+    if (message[0] != 2 || guard_get32(cookie) != 0x63825363 ||
+        !guard_same_mac(message + 28, settings->mac))
+        return 0;
+    if (guard_read_dhcp(frame, at + GUARD_BOOTP_OPTIONS, &seconds) != 5 /* ACK */ ||
+        !guard_was_asked(state, guard_get32(message + 4)))
+        return 0;
+    guard_address_ipv4(&claim->address, message + 16);
+    claim->how = GUARD_HOW_DHCP;
+    if (guard_is_unspecified(&claim->address) || seconds == 0) /* answers an INFORM */
+        return 0;
+    claim->kind = GUARD_CLAIM_USES;
+    return guard_learn_lease(frame, &claim->address, seconds);
+}
+
+/* The prefixes of a router advertisement, whose options lie from `at` to `end`. */
+GUARD_PART int
+guard_hear_prefixes(Frame *frame, __u32 at, __u32 end)
+{
+    for (int i = 0; i < GUARD_RA_OPTIONS && at + 8 <= end; i++) {
+        struct guard_address prefix;
+        __u8 option[32];
+
+        if (frame_load(frame, at, option, 8) < 0)
+            break;
+        /* 64 bits, A flag: RFC 4861 4.6.2 */
+        if (option[0] == 3 && option[1] == 4 && option[2] == 64 && (option[3] & 0x40) &&
+            frame_load(frame, at, option, sizeof(option)) == 0) {
+            guard_address_ipv6(&prefix, option + 16);
+            if (!guard_is_link_local(&prefix) && option[16] != 0xff)
+                guard_learn_prefix(frame, &prefix, guard_get32(option + 4));
+        }
+        at += option[1] * 8;
+    }
+    return 0;
+}
+
+GUARD_INLINE void
+guard_hear_router(Frame *frame, const struct guard_settings *settings, const __u8 *ip,
+                  const __u8 *message)
+{
+    __u32 l4 = GUARD_ETH + GUARD_IPV6;
+    struct guard_address router;
+
+    guard_address_ipv6(&router, ip + 8);
+    if (!guard_is_link_local(&router))
+        return;
+    guard_learn_router(frame, &router, guard_get16(message + 6));
+    if (settings->addresses == GUARD_ADDRESSES_DHCP)
+        guard_hear_prefixes(frame, l4 + 16, l4 + guard_get16(ip + 4));
+}
+
+/* A router's advertisement, or a neighbour that says that it has, or is about to take, an address.
+ */
+GUARD_INLINE void
+guard_hear_icmpv6(Frame *frame, const struct guard_settings *settings, const __u8 *ip)
+{
+    struct guard_address address;
+    __u8 message[24];
+
+    if (ip[7] != 255 || frame_load(frame, GUARD_ETH + GUARD_IPV6, message, 16) < 0)
+        return;
+    if (message[0] == 134) {
+        guard_hear_router(frame, settings, ip, message);
+        return;
+    }
+    guard_address_ipv6(&address, ip + 8);
+    if ((message[0] == 136 || (message[0] == 135 && guard_is_unspecified(&address))) &&
+        frame_load(frame, GUARD_ETH + GUARD_IPV6, message, sizeof(message)) == 0) {
+        guard_address_ipv6(&address, message + 8);
+        guard_learn_contest(frame, &address);
+    }
+}
+
+/* Is the frame one of those that guard_hear() learns from? Cheap: the answer to most frames is no.
+ */
+GUARD_INLINE int
+guard_is_worth_hearing(Frame *frame, __u8 *eth)
+{
+    __u16 type;
+    __u8 protocol = 0;
+
+    if (frame_is_tagged(frame) || frame_load_eth(frame, eth) < 0)
+        return 0;
+    type = guard_get16(eth + 2 * GUARD_MAC);
+    if (type == GUARD_ETH_IPV4)
+        return frame_load(frame, GUARD_ETH + 9, &protocol, 1) == 0 && protocol == GUARD_IP_UDP;
+    if (type == GUARD_ETH_IPV6)
+        return frame_load(frame, GUARD_ETH + 6, &protocol, 1) == 0 && protocol == GUARD_IP_ICMPV6;
+    return 0;
+}
+
+/* Learns from a frame that the guest gets. */
+GUARD_INLINE void
+guard_hear(Frame *frame, const struct guard_settings *settings, const __u8 *eth,
+           struct guard_claim *claim)
+{
+    __u8 ip[GUARD_IPV6], ports[4];
+    __u32 l4;
+
+    if (guard_same_mac(eth + GUARD_MAC, settings->mac)) /* its own, from the wire */
+        return;
+    if (guard_get16(eth + 2 * GUARD_MAC) == GUARD_ETH_IPV6) {
+        if (frame_load(frame, GUARD_ETH, ip, sizeof(ip)) == 0 &&
+            settings->addresses != GUARD_ADDRESSES_ANY)
+            guard_hear_icmpv6(frame, settings, ip);
+        return;
+    }
+    if (frame_load(frame, GUARD_ETH, ip, GUARD_IPV4) < 0 || (guard_get16(ip + 6) & 0x3fff) != 0)
+        return;
+    l4 = GUARD_ETH + (ip[0] & 15) * 4;
+    if (frame_load(frame, l4, ports, sizeof(ports)) == 0 && guard_get16(ports) == 67 &&
+        guard_get16(ports + 2) == 68)
+        guard_hear_dhcp(frame, settings, l4 + GUARD_TRANSPORT, claim);
+}
