@@ -5,10 +5,10 @@
 
 #include "descriptor.h"
 #include "error.h"
+#include "file.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
@@ -230,17 +230,15 @@ static void
 remove_other_pins(LinuxDatapath *datapath)
 {
     g_autofree char *ours = g_strdup_printf("v%d-", GUARD_MAP_VERSION);
-    DIR *folder = fdopendir(fcntl(datapath->folder_fd, F_DUPFD_CLOEXEC, 3));
-    const struct dirent *file;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) names = folder_list(datapath->folder_fd, datapath->folder, &error);
 
-    if (!folder)
-        return;
-    rewinddir(folder);
-    while ((file = readdir(folder))) {
-        if (file->d_name[0] != '.' && !g_str_has_prefix(file->d_name, ours))
-            remove_pin(datapath, file->d_name);
+    if (!names)
+        g_warning("%s", error->message);
+    for (guint i = 0; names && i < names->len; i++) {
+        if (!g_str_has_prefix(names->pdata[i], ours))
+            remove_pin(datapath, names->pdata[i]);
     }
-    closedir(folder);
 }
 
 static void

@@ -18,19 +18,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <glib-unix.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/netlink.h>
-#include <string.h>
 #include <sys/socket.h>
 
-#define RECEIVE_SIZE (32 * 1024)        /* bytes; one event is less than 1 KiB */
 #define SOCKET_BUFFER (4 * 1024 * 1024) /* bytes; we make three events for each port */
-#define DATAGRAMS_PER_WAKE 256          /* then other sources get their turn */
 
 /* Before any filter that an administrator has added without a priority of his own. */
 #define PRIORITY 1
@@ -173,24 +169,16 @@ filter_is_attached(Kernel *base, int index, const LinkFilters *filters, gboolean
 /* ---- what others do to them ---- */
 
 typedef struct FilterWatch {
-    int fd;
+    SocketWatch watch;
     FilterHandler handler;
     gpointer user_data;
-    char buffer[RECEIVE_SIZE];
 } FilterWatch;
 
+/* NetlinkTake */
 static void
-watch_free(gpointer data)
+take_filter(struct nlmsghdr *message, gpointer user_data)
 {
-    FilterWatch *watch = data;
-
-    descriptor_clear(&watch->fd);
-    g_free(watch);
-}
-
-static void
-take_message(FilterWatch *watch, struct nlmsghdr *message)
-{
+    const FilterWatch *watch = user_data;
     const struct tcmsg *body = nlmsg_data(message);
 
     switch (message->nlmsg_type) {
@@ -205,72 +193,33 @@ take_message(FilterWatch *watch, struct nlmsghdr *message)
     }
 }
 
-/* FALSE when the queue is empty. */
+/* SocketWatch.read */
 static gboolean
-read_datagram(FilterWatch *watch)
+read_filters(gpointer data)
 {
-    struct sockaddr_nl sender = {0};
-    struct iovec vector = {watch->buffer, sizeof watch->buffer};
-    struct msghdr header = {&sender, sizeof sender, &vector, 1, NULL, 0, 0};
-    struct nlmsghdr *message = (struct nlmsghdr *)watch->buffer;
-    int length = (int)RETRY_EINTR(recvmsg(watch->fd, &header, MSG_DONTWAIT));
+    FilterWatch *watch = data;
+    int errnum = netlink_read_groups(watch->watch.fd, take_filter, watch);
 
-    if (length < 0 && errno == ENOBUFS) {
-        watch->handler(0, 0, watch->user_data);
-        return TRUE;
-    }
-    if (length < 0)
-        return FALSE;
-    if (sender.nl_pid != 0)
-        return TRUE;
-    for (; nlmsg_ok(message, length); message = nlmsg_next(message, &length))
-        take_message(watch, message);
+    if (errnum != ENOBUFS && errnum != EMSGSIZE)
+        return errnum == 0;
+    watch->handler(0, 0, watch->user_data);
     return TRUE;
-}
-
-static gboolean
-on_readable(gint fd, GIOCondition condition, gpointer user_data)
-{
-    for (guint i = 0; i < DATAGRAMS_PER_WAKE; i++) {
-        if (!read_datagram(user_data))
-            break;
-    }
-    return G_SOURCE_CONTINUE;
-}
-
-static int
-open_group_socket(GError **error)
-{
-    const struct sockaddr_nl address = {.nl_family = AF_NETLINK};
-    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-    int group = RTNLGRP_TC, size = SOCKET_BUFFER;
-
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
-        setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) == 0) {
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
-        return g_steal_fd(&fd);
-    }
-    error_set_errno(error, errno, "cannot listen to the kernel's events of filters");
-    return -1;
 }
 
 gboolean
 filter_watch(Kernel *kernel, FilterHandler handler, gpointer user_data, GError **error)
 {
-    int fd = open_group_socket(error);
+    static const int group = RTNLGRP_TC;
+    int size = SOCKET_BUFFER;
+    int fd =
+        netlink_open_groups(&group, 1, "cannot listen to the kernel's events of filters", error);
     FilterWatch *watch;
-    GSource *source;
 
     if (fd < 0)
         return FALSE;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
     watch = g_new0(FilterWatch, 1);
-    watch->fd = fd;
-    watch->handler = handler;
-    watch->user_data = user_data;
-    source = g_unix_fd_source_new(fd, G_IO_IN);
-    g_source_set_callback(source, G_SOURCE_FUNC(on_readable), watch, watch_free);
-    g_source_set_name(source, "filters");
-    g_source_attach(source, g_main_context_get_thread_default());
-    g_ptr_array_add(linux_kernel(kernel)->monitors, source);
+    *watch = (FilterWatch){{fd, read_filters}, handler, user_data};
+    socket_watch_start(linux_kernel(kernel), watch, "filters");
     return TRUE;
 }
