@@ -386,21 +386,56 @@ def test_link_that_is_down(site):
     well(site, "idle")
 
 
-RULES = {"filterref": "<filterref filter='clean-traffic'/>",
-         "bandwidth": "<bandwidth><inbound average='1000'/></bandwidth>"}
+def with_rule(rule):
+    return domain_xml("idle", [Port("idle-net0")]).replace("<rom ", f"{rule}<rom ")
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_rules_of_libvirts(site, name):
-    """It takes them, and they do nothing, or something else: a domain that relies on them does not start."""
-    text = domain_xml("idle", [Port("idle-net0")]).replace("<rom ", f"{RULES[name]}<rom ")
-    site.libvirt.define(text)
-    told(site, "idle", f"interface idle-net0 has a <{name}>")
+def test_bandwidth_of_libvirts(site):
+    """It takes it and does something else: a domain that relies on it does not start."""
+    site.libvirt.define(with_rule("<bandwidth><inbound average='1000'/></bandwidth>"))
+    told(site, "idle", "interface idle-net0 has a <bandwidth>")
     done = site.libvirt.virsh("start", "idle", check=False)
-    assert done.returncode == 1 and f"macvtapd: interface idle-net0 has a <{name}>, and libvirt" in done.stderr
+    assert done.returncode == 1 and "macvtapd: interface idle-net0 has a <bandwidth>, and libvirt" in done.stderr
     site.daemon.domain("attach", "idle", "--replace")
     site.libvirt.virsh("start", "idle")
     well(site, "idle")
+
+
+def check_filter(site, text):
+    """domain check tells of the filter."""
+    done = site.daemon.domain("check", "idle", check=False)
+    assert done.returncode == 1, done.stdout
+    assert any(line.startswith("PROBLEM") and f"interface idle-net0: its filter {text}" in line
+               for line in done.stdout.splitlines()), done.stdout
+
+
+def set_guard(site, text):
+    site.daemon.network("lan", text=f"[Network]\nParent=eth0\nMode=bridge\n[Guard]\n{text}\n")
+    site.daemon.reload()
+
+
+def test_filters_of_libvirts(site):
+    """A domain that relies on one gets its port where the guard keeps it; else it is told what is missing."""
+    site.libvirt.define(with_rule("<filterref filter='no-mac-spoofing'/>"))
+    site.libvirt.virsh("start", "idle")
+    well(site, "idle")
+    site.libvirt.virsh("destroy", "idle")
+    site.libvirt.virsh("undefine", "idle")
+    site.libvirt.define(with_rule("<filterref filter='clean-traffic'/>"))
+    missing = "clean-traffic needs Addresses=listed or Addresses=dhcp in network lan"
+    check_filter(site, missing)
+    done = site.libvirt.virsh("start", "idle", check=False)
+    assert done.returncode == 1 and f"macvtapd: interface idle-net0: its filter {missing}" in done.stderr
+    set_guard(site, "Addresses=dhcp")
+    try:
+        site.libvirt.virsh("start", "idle")
+        well(site, "idle")
+        set_guard(site, "Verdict=count\nAddresses=dhcp")
+        check_filter(site, "clean-traffic needs Verdict=drop in network lan")
+        site.libvirt.virsh("destroy", "idle")
+    finally:
+        site.daemon.network("lan", "eth0")
+        site.daemon.reload()
 
 
 def direct(mac, parent="eth0", mode="bridge", more=""):
