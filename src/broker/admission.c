@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who may have a new port: the network is there and for the caller, and neither has reached its
- * limits. Ports that are on their way out are in nobody's way.
+ * Who may have a new port: the network exists, the caller may use it, and neither has reached its
+ * limits. Ports that are being removed do not count as conflicts.
  */
 #include "creation.h"
 
@@ -97,7 +97,7 @@ check_limits(Creation *creation, GError **error)
     return check_network_limits(creation, error);
 }
 
-/* Whether the port counts where the caller has reached a limit, whichever that is. */
+/* Whether the port counts against the limit that the caller has reached. */
 static gboolean
 counts_as_well(const Port *port, gpointer user_data)
 {
@@ -131,8 +131,8 @@ has_wanted_mac(const Port *port, gpointer user_data)
     return mac_address_equal(&port->mac, &creation->wanted_mac);
 }
 
-/* A guest that is started anew at once gets the MAC that it had, so the port that it had goes
- * first; and others of the same user with it, for they may all be started anew. */
+/* A guest that is restarted at once gets its old MAC, so its old port is removed first; and with it
+ * others of the same user, which may be restarted, too. */
 static void
 free_wanted_mac(Creation *creation)
 {
@@ -157,7 +157,7 @@ is_named(const Port *port, const char *text)
                     g_str_equal(port->interface_name, text));
 }
 
-/* Whether a name in Parent=, which may be an alternative one, is the port's parent or trunk. */
+/* Whether a name in Parent=, possibly an alternative name, refers to the port's parent or trunk. */
 static gboolean
 is_on_parents(const Creation *creation, const Port *port)
 {
@@ -183,14 +183,14 @@ is_in_the_way(const Port *port, gpointer user_data)
     if (is_named(port, policy_port_name(request)) || is_named(port, request->interface_name) ||
         (request->has_mac && mac_address_equal(&port->mac, &request->mac)))
         return TRUE;
-    /* Passthru excludes all others from a parent. */
+    /* Passthru allows no other port on a parent. */
     return (port->mode == MACVTAP_MODE_PASSTHRU || network->mode == MACVTAP_MODE_PASSTHRU) &&
            is_on_parents(creation, port);
 }
 
-/* Ports that are ending keep nobody out: what has the names, the MAC or the parent that are asked
- * for goes first. They count until they have gone, though: else who makes and drops ports faster
- * than the kernel removes them could have any number. */
+/* Ports that are ending do not block a request: those with the requested names, MAC or parent are
+ * removed first. But they count against limits until they are gone: otherwise a user who creates
+ * and drops ports faster than the kernel removes them could have any number. */
 gboolean
 creation_make_room(Creation *creation, GError **error)
 {

@@ -13,7 +13,7 @@ const Privileges *const broker_privileges[] = {
     NULL,
 };
 
-/* ---- what the features ask of the broker ---- */
+/* ---- functions that the features call ---- */
 
 static Broker *
 broker_of(FeatureHost *host)
@@ -273,11 +273,11 @@ add_damaged_records(Broker *broker, GPtrArray *faults)
         g_ptr_array_add(
             faults,
             fault_new("record-set-aside", g_strdup_printf("record %s", shown),
-                      g_strdup("macvtapd could not read it at a start, and does not look after its"
-                               " port's device any more"),
-                      g_strdup("see what was wrong with it in the log (macvtapctl log); end its"
-                               " guest, remove its device if there still is one (ip link delete),"
-                               " and delete the file from the folder ports of macvtapd's state")));
+                      g_strdup("macvtapd could not read it at a start and no longer manages its "
+                               "port's device"),
+                      g_strdup("the log says what was wrong with it (macvtapctl log); end its "
+                               "guest, remove its device if it still exists (ip link delete), and "
+                               "delete the file from the folder 'ports' of macvtapd's state")));
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Use case: what changes while a port lives: what it only keeps (FIELD_KEPT), its list of sources,
- * whether its device is up, and the process that it is tied to. Whether each may be is looked at
- * before any is done.
+ * Use case: changes of an existing port: the texts that it only stores (FIELD_KEPT), its list of
+ * sources, whether its device is up, and the process that holds it. All changes are checked before
+ * the first is made.
  */
 #include "broker-private.h"
 #include "parent.h"
@@ -32,7 +32,7 @@ check_change(Broker *broker, const Caller *caller, const Port *port, const PortC
     return TRUE;
 }
 
-/* What a port only keeps: nothing but its record changes. */
+/* The texts that a port only stores: only its record changes. */
 static gboolean
 keep_fields(Broker *broker, Port *port, const PortChange *change, GError **error)
 {
@@ -81,7 +81,7 @@ broker_change_port(Broker *broker, const Caller *caller, const PortChange *chang
     good = keep_fields(broker, port, change, error) &&
            features_change(&broker->host, caller, port, change, error) &&
            (!change->has_link_up || set_link_up(broker, port, change->link_up, error));
-    /* What was done before a failure stays. */
+    /* Changes made before a failure stay. */
     broker_emit(broker, PORT_EVENT_CHANGED, port);
     return good ? port : NULL;
 }

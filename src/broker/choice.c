@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a new port is given: its names, its MAC and its ifindex, as asked for or drawn, and drawn
- * anew when the kernel knows better. */
+/* Chooses a new port's names, MAC and ifindex: as requested or at random, and again when the kernel
+ * reports a conflict. */
 #include "creation.h"
 
 #include "error.h"
@@ -12,8 +12,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Chosen ifindexes start above what the kernel counts up to, so that a /dev/tapN of another
- * namespace, where the kernel counted, is never in our way. */
+/* Chosen ifindexes start above those that the kernel assigns, so that a /dev/tapN of another
+ * namespace never conflicts with ours. */
 #define INDEX_MIN (1 << 20)
 #define INDEX_MAX (1 << 30)
 
@@ -28,8 +28,8 @@ creation_mac_origin(const Creation *creation)
     };
 }
 
-/* Whether a port of the network has the MAC, on whatever parent: those of a pool are one network to
- * the guests. A port that is ending counts if ending_too. */
+/* Whether a port of the network has the MAC, on any parent: for guests the parents of a pool are
+ * one network. A port that is ending counts if ending_too. */
 gboolean
 creation_network_has_mac(const Creation *creation, const MacAddress *mac, gboolean ending_too)
 {
@@ -85,7 +85,7 @@ creation_choose_mac(Creation *creation, GError **error)
         return choose_inherited(creation, error);
     if (request->has_mac) {
         creation->port->mac = request->mac;
-        /* In passthru the parent's own MAC is what the port has anyway. */
+        /* In passthru the port has the parent's own MAC anyway. */
         return passthru || parent_check_mac(creation->broker->networks, &creation->parent,
                                             &request->mac, error);
     }
@@ -101,8 +101,8 @@ creation_choose_index(Creation *creation)
     while (port_table_find_index(creation->broker->ports, creation->port->interface_index));
 }
 
-/* A port keeps its interface's name when somebody else has removed the device. Nor may it be
- * another's port name: who names a port by either must mean one. */
+/* A port keeps its interface name even if others removed the device. The name must not be another
+ * port's name, either, as both kinds of names identify a port. */
 static gboolean
 check_interface_name(Creation *creation, GError **error)
 {
@@ -113,7 +113,7 @@ check_interface_name(Creation *creation, GError **error)
                                     "interface name %s is taken by port %s", name, other->name);
 }
 
-/* The ID, and the names that nobody asked for. A guest's name is only a wish. */
+/* Draws the ID and the names that were not requested. A guest's name is only a preference. */
 static gboolean
 draw_names(Creation *creation, GError **error)
 {
@@ -136,7 +136,8 @@ draw_names(Creation *creation, GError **error)
             g_strlcpy(port->interface_name, request->interface_name, sizeof(port->interface_name));
         return TRUE;
     }
-    return port_error_set(error, PORT_ERROR_NAME_TAKEN, "every name drawn, as %s, is taken",
+    return port_error_set(error, PORT_ERROR_NAME_TAKEN,
+                          "could not find a free interface name (last tried %s)",
                           port->interface_name);
 }
 
@@ -154,7 +155,7 @@ creation_choose_names(Creation *creation, GError **error)
     return draw_names(creation, error);
 }
 
-/* A device that is not ours has the MAC that we generated: look at all of them and take another. */
+/* Another program's device has the generated MAC: check all devices and take another MAC. */
 static gboolean
 choose_mac_again(Creation *creation)
 {
@@ -165,7 +166,7 @@ choose_mac_again(Creation *creation)
     return creation->others && creation_choose_mac(creation, NULL);
 }
 
-/* A device that is not ours has the interface name that we drew. */
+/* Another program's device has the random interface name. */
 static gboolean
 draw_names_again(Creation *creation)
 {
@@ -175,7 +176,7 @@ draw_names_again(Creation *creation)
     return draw_names(creation, NULL);
 }
 
-/* What was chosen and is in the way of the kernel's making the device is chosen anew. */
+/* Replaces a random choice that conflicted when the kernel created the device. */
 gboolean
 creation_choose_again(Creation *creation, const GError *cause)
 {

@@ -2,14 +2,13 @@
 /*
  * Theory of operation
  *
- * Use case: a new port. The order is what makes it safe:
- *   1. decide everything that can be decided (who, what, where, which MAC, which ifindex) and open
- * what has no effect outside (the holder's pidfd, vhost-net);
- *   2. write the record (ID.creating), which names the device that is to be;
- *   3. make the device, open and verify its queues;
- *   4. make the record final, and only then tell the caller.
- * A failure in 3 or 4 undoes backwards; a crash anywhere leaves a record that broker_reconcile()
- * finds.
+ * Use case: a new port. The order makes it safe: 1. decide everything that can be decided (who,
+ * what, where, which MAC, which ifindex) and open what has no outside effect (the holder's pidfd,
+ * vhost-net);
+ *   2. write the record (ID.creating), which names the future device;
+ *   3. create the device, open and verify its queues; 4. make the record final, and only then
+ * answer the caller. A failure in 3 or 4 is undone in reverse order; a crash anywhere leaves a
+ * record that broker_reconcile() finds.
  */
 #include "creation.h"
 #include "parent.h"
@@ -74,7 +73,7 @@ open_vhosts(Creation *creation, GError **error)
                broker_check_grant(port->queues, creation->vhosts, error);
     if (port->vhost != VHOST_POLICY_REQUIRE)
         return TRUE;
-    /* Whoever opens the device opens vhost-net himself, but it must be there. */
+    /* The program that opens the device opens vhost-net itself, but it must exist. */
     trial = descriptor_array_new();
     return broker_open_vhosts(creation->broker, port->vhost, 1, trial, error);
 }
@@ -102,7 +101,7 @@ note_network(Creation *creation)
     port->from_container = creation->caller->from_container;
 }
 
-/* Step 1 of the theory. */
+/* Step 1 above. */
 static gboolean
 decide(Creation *creation, GError **error)
 {
@@ -139,8 +138,7 @@ remove_device(Creation *creation)
     if (kernel->ops->link_delete(kernel, &port->interface_index, 1, &error))
         return;
     creation->is_stuck = TRUE;
-    g_warning("device %s of a port that was not made could not be removed, which will be tried"
-              " again: %s",
+    g_warning("failed to remove device %s after a failed creation, will retry: %s",
               port->interface_name, error->message);
 }
 
@@ -179,7 +177,7 @@ make_device(Creation *creation, LinkInfo *ret_link, GError **error)
         .nopromisc = wanted.nopromisc,
         .set_mac = port->mode != MACVTAP_MODE_PASSTHRU,
         .mac = wanted.mac,
-        /* A macvlan has an MTU of its own, and the device lies on what is below it. */
+        /* A macvlan has its own MTU, but the device is on the link below it. */
         .mtu = port->mtu == creation->parent.mtu && !creation->parent.is_macvlan ? 0 : port->mtu,
         .tx_queue_length = wanted.tx_queue_length,
         .broadcast_queue_length = wanted.broadcast_queue_length,
@@ -192,7 +190,7 @@ make_device(Creation *creation, LinkInfo *ret_link, GError **error)
         .before_up_data = creation,
     };
 
-    /* The kernel would say so only when the device goes up, and that is too late for a VMM. */
+    /* The kernel reports it only when the device goes up, which is too late for a VMM. */
     if (spec.down && spec.set_mac &&
         parent_has_child(creation->broker->networks, &creation->parent, &port->mac))
         return error_set_errno(error, EADDRINUSE, "cannot make macvtap %s", spec.name);
@@ -207,7 +205,7 @@ make_device(Creation *creation, LinkInfo *ret_link, GError **error)
     return FALSE;
 }
 
-/* Instead of steps 2 and 3: what making the device would meet. */
+/* Instead of steps 2 and 3: predicts the kernel's refusal. */
 static gboolean
 foresee(Creation *creation, GError **error)
 {
@@ -227,7 +225,7 @@ foresee(Creation *creation, GError **error)
     }
 }
 
-/* What is drawn is drawn anew when the port is made. */
+/* Clears random choices, which are made again when the port is created. */
 static void
 forget_what_was_drawn(Creation *creation)
 {
@@ -241,7 +239,7 @@ forget_what_was_drawn(Creation *creation)
         port->interface_name[0] = '\0';
 }
 
-/* Steps 2 and the first half of 3; on success the record and the device are there. */
+/* Step 2 and the first half of 3; on success the record and the device exist. */
 static gboolean
 record_and_make(Creation *creation, LinkInfo *ret_link, GError **error)
 {
@@ -298,8 +296,8 @@ finish(Creation *creation, const LinkInfo *link, GError **error)
     return TRUE;
 }
 
-/* A device that could not be removed keeps the port's names, its MAC and its record: from now on it
- * is removed like that of a port whose holder has ended. */
+/* A device that cannot be removed keeps the port's names, MAC and record: from now on it is treated
+ * like the port of a holder that has ended. */
 static void
 hand_over(Creation *creation)
 {
@@ -312,7 +310,7 @@ hand_over(Creation *creation)
     creation->port = NULL;
 }
 
-/* A VLAN device that was made for this port has no use any more. */
+/* A VLAN device that was created for this port is no longer needed. */
 static void
 clean_up_after_failure(Creation *creation)
 {

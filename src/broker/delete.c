@@ -2,10 +2,11 @@
 /*
  * Theory of operation
  *
- * Use case: the end of ports. The record says so first, then the device goes, the record last, so
- * that a crash in between leaves a record that the next start finds and clears away. Ports that end
- * together go together: deleting a macvtap waits for a grace period of the kernel (20 ms), deleting
- * a group of them waits for about one in all. When each port gets its turn, removals.c tells.
+ * Use case: the end of ports. The record is marked first, then the device is removed, then the
+ * record, so that a crash in between leaves a record that the next start finds and cleans up. Ports
+ * that end together are removed together: deleting a macvtap waits for a grace period of the kernel
+ * (20 ms), and deleting a group of them for about one in total. removals.c decides when each port
+ * gets its turn.
  */
 #include "broker-private.h"
 
@@ -29,7 +30,7 @@ broker_sweep_devices(Broker *broker, GError **error)
     return networks_sweep_devices(broker->networks, error);
 }
 
-/* The port's device has gone: so does everything else of it. */
+/* The port's device is gone: removes the rest of the port. */
 static gboolean
 forget_port(Broker *broker, Port *port, const PortEnd *end, GError **error)
 {
@@ -48,7 +49,7 @@ forget_port(Broker *broker, Port *port, const PortEnd *end, GError **error)
     return TRUE;
 }
 
-/* The device has gone, and the event that tells where to may still be unread. */
+/* The device is gone, and the event that says where it went may still be unread. */
 static gboolean
 remove_elsewhere(Broker *broker, Port *port, GArray **elsewhere, GError **error)
 {
@@ -64,8 +65,8 @@ remove_elsewhere(Broker *broker, Port *port, GArray **elsewhere, GError **error)
     return broker_remove_moved(broker, port, error);
 }
 
-/* From the record to the list of devices; a record that cannot be marked cannot be removed either,
- * which is told later. elsewhere: see broker_find_moved(). */
+/* Marks the record and adds the device to the list; a record that cannot be marked cannot be
+ * removed either, which is reported later. elsewhere: see broker_find_moved(). */
 static void
 begin_removal(Broker *broker, PortRemoval *removal, GArray *indexes, GArray **elsewhere)
 {
@@ -77,7 +78,7 @@ begin_removal(Broker *broker, PortRemoval *removal, GArray *indexes, GArray **el
         g_array_append_val(indexes, device.index);
     else if (is_gone(removal->error))
         g_clear_error(&removal->error);
-    else /* it may be there, and then nothing but its record tells of it */
+    else /* it may exist, and then only its record shows it */
         return;
     if (indexes->len == n_indexes && !remove_elsewhere(broker, port, elsewhere, &removal->error))
         return;
@@ -95,7 +96,7 @@ end_removal(Broker *broker, PortRemoval *removal, const GError *failure)
     if (!removal->error && failure &&
         (broker_find_device(broker, removal->port, &device, &cause) || !is_gone(cause)))
         port_error_set(&removal->error, PORT_ERROR_SYSTEM, "%s", failure->message);
-    /* One that could not be deleted keeps its record, and does not keep the others. */
+    /* A device that could not be deleted keeps its record, and does not stop the others. */
     if (removal->error) {
         registry_restore(broker->registry, removal->port);
         look_later(broker, removal->port); /* nobody has looked at it meanwhile */
@@ -107,7 +108,7 @@ end_removal(Broker *broker, PortRemoval *removal, const GError *failure)
         port_error_set(&removal->error, PORT_ERROR_SYSTEM, "%s", cause->message);
 }
 
-/* The events of these devices are still to come, and tell nothing new. */
+/* The events of these devices are still to come, and are no news. */
 static void
 expect_events(Broker *broker, const GArray *indexes)
 {
@@ -138,8 +139,8 @@ on_removal_due(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
-/* Ports that could not be removed, and that nobody asks for again, are tried again on the schedule
- * of repairs; after its end the next creation or end of a holder does it. */
+/* Failed removals that no caller repeats are retried on the schedule of repairs; after its end, at
+ * the next creation or end of a holder. */
 static void
 schedule_removals(Broker *broker, gboolean any_failed)
 {
@@ -201,8 +202,8 @@ broker_undo_grant(Broker *broker, const char *id)
         removals_begin_undo(broker->removals, port);
 }
 
-/* Root ends what users have left of a domain, but not what a living process has: a user's libvirt
- * may run a domain of the same UUID. */
+/* Root ends the leftovers of users' domains, but not ports that a living process holds: a user's
+ * libvirt may run a domain with the same UUID. */
 static gboolean
 may_end(const Caller *caller, const Port *port)
 {

@@ -16,8 +16,8 @@ device_is_of(const LinkInfo *link, const Port *port)
         return FALSE;
     if (id)
         return g_str_equal(id, port->id);
-    /* Between its creation and its alias a device has only what we chose for it. Later somebody may
-     * have written another alias; what has our index, name and MAC is ours still. */
+    /* Until a device gets its alias it has only the chosen index, name and MAC. Others may
+     * overwrite the alias later; a device with our index, name and MAC is still ours. */
     return link->index == port->interface_index && g_str_equal(link->name, port->interface_name) &&
            (port->state == PORT_STATE_CREATING ? link->alias[0] == '\0'
                                                : mac_address_equal(&link->mac, &port->mac));
@@ -79,8 +79,8 @@ broker_remove_moved(Broker *broker, const Port *port, GError **error)
                           cause->message);
 }
 
-/* A passthru device that is up keeps what it has: when its IFF_ALLMULTI changes, the kernel
- * miscounts what its parent listens to (see src/kernel/link-create.c). */
+/* A passthru device that is up keeps its setting: when its IFF_ALLMULTI changes, the kernel
+ * miscounts its parent's multicast users (see src/kernel/link-create.c). */
 static gboolean
 prescribes_multicast(const Port *port, const Network *network)
 {
@@ -100,7 +100,7 @@ device_want(Broker *broker, const Port *port, const Network *network, DeviceStat
     *ret_state = state;
 }
 
-/* A list may name a source twice, which the kernel forgets. */
+/* A list may contain a source twice, which the kernel stores once. */
 static guint64
 digest_sources(const GArray *sources)
 {
@@ -180,7 +180,7 @@ repair_link(Broker *broker, const Port *port, const DeviceState *wanted, guint f
         .alias = fields & DEVICE_ALIAS ? alias : NULL,
         .all_multicast = (fields & DEVICE_MULTICAST) && wanted->all_multicast,
         .no_all_multicast = (fields & DEVICE_MULTICAST) && !wanted->all_multicast,
-        /* A greater MTU may make the host speak IPv6 on the device. */
+        /* A larger MTU may make the host use IPv6 on the device. */
         .silence = (fields & (DEVICE_SILENCE | DEVICE_MTU)) != 0,
     };
 
@@ -207,8 +207,8 @@ device_repair(Broker *broker, Port *port, const DeviceState *wanted, const LinkI
     return features_repair(&broker->host, port, wanted, fields, good ? error : NULL) && good;
 }
 
-/* The MAC of a passthru device is its parent's, which may have one that it does not give up: a
- * bond's with fail_over_mac=active is its active slave's. */
+/* The MAC of a passthru device is its parent's, which may refuse to change: a bond with
+ * fail_over_mac=active has its active slave's. */
 static char *
 describe_mac(const Port *port, const LinkInfo *device, const GError *cause)
 {
@@ -230,8 +230,8 @@ describe_name(const LinkInfo *device)
 {
     g_autofree char *shown = g_strescape(device->name, NULL);
 
-    return g_strdup_printf("its device is named '%s' now, which macvtapd cannot follow: give it a"
-                           " name of printable ASCII that no port has",
+    return g_strdup_printf("its device was renamed to '%s', which macvtapd cannot follow: give it "
+                           "an unused name of printable ASCII",
                            shown);
 }
 
@@ -239,7 +239,7 @@ char *
 device_describe(const Port *port, const DeviceState *wanted, const LinkInfo *device, guint fields,
                 const GError *cause)
 {
-    const char *why = cause ? cause->message : "something else changes it";
+    const char *why = cause ? cause->message : "another program keeps changing it";
 
     if (fields & DEVICE_GUARD)
         return g_strdup_printf("its guest is not guarded: %s", why);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Use case: descriptors of a port that is there. */
+/* Use case: descriptors of an existing port. */
 #include "broker-private.h"
 
 #include "error.h"
@@ -50,14 +50,15 @@ broker_check_grant(guint n_queues, const DescriptorArray *vhosts, GError **error
 {
     if (n_queues + vhosts->len <= GRANT_DESCRIPTORS_MAX)
         return TRUE;
-    return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
-                          "%u queues%s have %u descriptors, and one reply carries %d: make the port"
-                          " without descriptors and open its queues in parts (OpenPort)",
-                          n_queues, vhosts->len ? " with vhost-net" : "", n_queues + vhosts->len,
-                          GRANT_DESCRIPTORS_MAX);
+    return port_error_set(
+        error, PORT_ERROR_LIMIT_REACHED,
+        "%u queues%s need %u descriptors, but one reply carries at most %d: create the port "
+        "without descriptors and open its queues in batches (OpenPort)",
+        n_queues, vhosts->len ? " with vhost-net" : "", n_queues + vhosts->len,
+        GRANT_DESCRIPTORS_MAX);
 }
 
-/* What the port's network has to say now to who opens queues of a port that was made before. */
+/* Checks the request against the port's network as it is now. */
 static gboolean
 check_network(Broker *broker, const Caller *caller, const Port *port, guint *n_queues,
               GError **error)
@@ -77,10 +78,10 @@ check_network(Broker *broker, const Caller *caller, const Port *port, guint *n_q
     if (*n_queues > port->queues)
         return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "port %s has %u queue%s, not %u",
                               port->name, port->queues, port->queues == 1 ? "" : "s", *n_queues);
-    return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
-                          "network %s allows a port at most %u queue%s now (MaxQueues=), not %u",
-                          network->name, network->max_queues, network->max_queues == 1 ? "" : "s",
-                          *n_queues);
+    return port_error_set(
+        error, PORT_ERROR_LIMIT_REACHED,
+        "network %s now allows at most %u queue%s for each port (MaxQueues=), not %u",
+        network->name, network->max_queues, network->max_queues == 1 ? "" : "s", *n_queues);
 }
 
 gboolean

@@ -2,20 +2,18 @@
 /*
  * Theory of operation
  *
- * Use case: the start after whatever happened. What may be there, and what becomes of it:
- *   ID.creating                     the caller never heard of it: device (if any) and record go
- *   ID.deleting                     its removal goes on
- *   ID, device, holder lives        adopted
- *   ID, device, holder has ended    both go
- *   ID, no device, holder lives     kept, as device-gone or parent-gone: its state tells the holder
- *   ID, no device, holder has ended the record goes
- *   device "macvtapd:ID", no record an orphan: the device goes
- *   the same, its record damaged    it stays: a guest may be using it, and only a person can tell
- *   VLAN device of ours, no port    it goes (see src/networks)
- * A port's parent is the link that the device lies on, by whatever name. Without a device it is the
- * one that the record has by its index, or by its name when it is a record from before the index.
- * Whether a holder lives, the features tell. A device that is not as its port's record says
- * is brought back by the look that ends its adoption (look.c).
+ * Use case: the start, after a clean stop or a crash. The possible states and their treatment:
+ *   ID.creating                     the caller was never told: remove device (if any) and record
+ *   ID.deleting                     continue the removal
+ *   ID, device, holder lives        adopt ID, device, holder has ended remove both
+ *   ID, no device, holder lives     keep, as device-gone or parent-gone: its state informs the
+ * holder ID, no device, holder has ended remove the record device "macvtapd:ID", no record an
+ * orphan: remove the device the same, its record damaged    keep it: a guest may be using it, which
+ * only a person can find out VLAN device of ours, no port    remove it (see src/networks) A port's
+ * parent is the link below the device, whatever its name. Without a device it is the one with the
+ * record's index, or with its name if the record is from before the index was stored. The features
+ * know whether a holder is alive. A device that differs from its port's record is repaired by the
+ * look that ends its adoption (look.c).
  */
 #include "broker-private.h"
 
@@ -24,12 +22,12 @@
 
 #include <errno.h>
 
-/* A reconciliation under way. */
+/* A reconciliation in progress. */
 typedef struct Reconciliation {
     Broker *broker;
     GArray *links;       /* of LinkInfo, all */
     GArray **moved;      /* see broker_find_moved() */
-    GArray *unwanted;    /* ifindexes of devices to be removed */
+    GArray *unwanted;    /* ifindexes of the devices to remove */
     GPtrArray *ended;    /* ports whose holder has ended */
     GPtrArray *messages; /* of text */
 } Reconciliation;
@@ -121,7 +119,7 @@ find_index(const LinkInfo *link, const char *name, int *index)
     return TRUE;
 }
 
-/* See above; the record is written anew when it says something else. */
+/* See above; rewrites the record if it changes. */
 static void
 find_parent(Reconciliation *run, Port *port, const LinkInfo *device)
 {
@@ -151,7 +149,7 @@ add_message(const char *message, gpointer user_data)
     g_ptr_array_add(run->messages, g_strdup(message));
 }
 
-/* Takes up what was seen of an adopted port; anything may have changed while nobody watched. */
+/* Updates an adopted port from its device; anything may have changed while no daemon ran. */
 static void
 adopt(Reconciliation *run, Port *port, const LinkInfo *device)
 {
@@ -226,12 +224,12 @@ look_for_orphans(Reconciliation *run, GPtrArray *unfinished)
             continue;
         if (registry_has_damaged(run->broker->registry, id)) {
             say(run,
-                "device %s stays although its record was set aside: if no guest uses it, remove it"
-                " (ip link delete %s)",
+                "keeping device %s because its record is damaged: if no guest uses it, remove it "
+                "(ip link delete %s)",
                 link->name, link->name);
             continue;
         }
-        say(run, "device %s is ours and has no record: it is removed", link->name);
+        say(run, "removing orphaned device %s, which has no record", link->name);
         features_orphan(&run->broker->host, link);
         g_array_append_val(run->unwanted, link->index);
     }

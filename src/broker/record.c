@@ -21,7 +21,7 @@ holder_is_whole(const Holder *holder)
     return is_domain || (holder->pid != 0) == (holder->type == HOLDER_PROCESS);
 }
 
-/* What spans several fields; returns the name of one that is wrong, or NULL. */
+/* Checks combinations of fields; returns the name of a wrong one, or NULL. */
 static const char *
 find_contradiction(const Port *port)
 {
@@ -32,7 +32,7 @@ find_contradiction(const Port *port)
     return port->trunk_index != 0 && !port->trunk ? "trunkIndex" : NULL;
 }
 
-/* The port that the record says, as the writer and the reader of one check it. */
+/* Parses and checks a record, for the reader and the writer alike. */
 static Port *
 port_from_record(json_t *object, GError **error)
 {
@@ -82,8 +82,8 @@ check_version(json_t *object, GError **error)
         return port_error_set(error, PORT_ERROR_SYSTEM, "it has no version");
     if (json_integer_value(version) != RECORD_VERSION)
         return port_error_set(error, PORT_ERROR_SYSTEM,
-                              "it is of version %" JSON_INTEGER_FORMAT
-                              ", and this macvtapd knows version %d",
+                              "it has version %" JSON_INTEGER_FORMAT
+                              ", but this macvtapd supports version %d",
                               json_integer_value(version), RECORD_VERSION);
     return TRUE;
 }

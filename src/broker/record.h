@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A port's record: one JSON object (Jansson), "version": 1, with the fields of the table in
- * port-fields.h that are part of it. Pure; the registry does the I/O. */
+/* A port's record: one JSON object (Jansson), "version": 1, with the record's fields from the table
+ * in port-fields.h. Pure; the registry does the I/O. */
 #pragma once
 
 #include "port.h"
@@ -11,9 +11,9 @@
 #define RECORD_SIZE_MAX 16384
 
 /* The port's record as text; free with g_free(). The state is not part of it. Fails with
- * PORT_ERROR_SYSTEM when the port has what record_parse() would refuse. */
+ * PORT_ERROR_SYSTEM if record_parse() would refuse the result. */
 char *record_format(const Port *port, gsize *ret_length, GError **error);
 
-/* Reads a record of length bytes. Everything is checked as if a stranger had written it. Fails with
- * PORT_ERROR_SYSTEM and says what is wrong with it. */
+/* Reads a record of length bytes. Everything is checked as untrusted input. Fails with
+ * PORT_ERROR_SYSTEM, whose message says what is wrong. */
 Port *record_parse(const char *text, gsize length, GError **error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The records of ports, in STATE/ports, and the table of the ports that have one. */
+/* The records of ports, in STATE/ports, and the table of the ports with a record. */
 #pragma once
 
 #include "port-table.h"
@@ -12,21 +12,21 @@ extern const Privileges registry_privileges;
 typedef struct Registry Registry;
 
 /*
- * Opens (or makes) the folder "ports" below state_fd, which is taken, and locks it against a second
- * daemon (PORT_ERROR_SYSTEM says so). The registry is empty until registry_load().
+ * Opens or creates the folder "ports" in state_fd, which is taken, and locks it against a second
+ * daemon (PORT_ERROR_SYSTEM). The registry is empty until registry_load().
  */
 Registry *registry_new(int state_fd, GError **error);
 void registry_free(Registry *registry);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Registry, registry_free)
 
-/* The registry's own; what changes of a port there is the caller's to write into its record. */
+/* Owned by the registry; a caller that changes a port must write its record. */
 PortTable *registry_ports(const Registry *registry);
 
 /*
  * Reads the records. Those of ports whose creation (PORT_STATE_CREATING) or removal was under way
  * go to *ret_unfinished (a GPtrArray of Port, owned): they are not in the table and keep their file
- * until registry_abort(). What could not be read is renamed to ID.damaged, and *ret_problems (a
- * GPtrArray of text) says so.
+ * until registry_abort(). An invalid record is renamed to ID.damaged and reported in *ret_problems
+ * (a GPtrArray of text).
  */
 gboolean registry_load(Registry *registry, GPtrArray **ret_unfinished, GPtrArray **ret_problems,
                        GError **error);
@@ -34,16 +34,15 @@ gboolean registry_load(Registry *registry, GPtrArray **ret_unfinished, GPtrArray
 /* Writes the record of a port that is about to be created (again, when its index had to change). */
 gboolean registry_begin(Registry *registry, const Port *port, GError **error);
 
-/* The device is whole: makes its record final and takes port into the table. On failure port stays
- * the caller's. */
+/* The device is complete: makes its record final and moves port into the table. On failure port
+ * stays the caller's. */
 gboolean registry_commit(Registry *registry, Port *port, GError **error);
 
-/* The creation of this port has failed, and its device could not be removed: takes the port into
- * the table, where it keeps its names until registry_forget(); its record stays what it is. */
+/* The creation of this port has failed, and its device could not be removed: moves the port into
+ * the table, where it keeps its names until registry_forget(); its record is unchanged. */
 void registry_keep_unfinished(Registry *registry, Port *port);
 
-/* The creation of id has been undone, or its removal been finished after a restart: removes its
- * record. */
+/* The creation of id was undone, or its removal finished after a restart: removes its record. */
 void registry_abort(Registry *registry, const char *id);
 
 /* The device is about to be removed: a crash from now on leaves a record of a port to be removed.
@@ -57,7 +56,7 @@ gboolean registry_has_damaged(Registry *registry, const char *id);
 /* The file names of the records that were set aside, sorted; g_ptr_array_unref() it. */
 GPtrArray *registry_list_damaged(Registry *registry);
 
-/* Writes the record of a port that is in the table anew, after its fields changed. */
+/* Rewrites the record of a port in the table after its fields changed. */
 gboolean registry_update(Registry *registry, const Port *port, GError **error);
 
 /* The device is gone: removes the record and frees the port. On failure nothing changed. */

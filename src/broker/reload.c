@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Use case: the networks have been read again. Each port takes over what a living port can follow,
- * into its record; what its device must be follows from that (device.c), and looks bring it there.
- * What is left is told in the port's "outdated". The same is done at a start: the files may have
- * changed while no daemon ran.
+ * Use case: the networks were read again. Each port takes the changes that an existing port can
+ * follow into its record; that determines the required state of its device (device.c), and looks
+ * bring it there. The port's "outdated" lists the rest. The same happens at a start, as the files
+ * may have changed while no daemon ran.
  */
 #include "broker-private.h"
 
 #include "policy.h"
 
-/* The kernel makes no passthru device of another one, nor another of it. */
+/* The kernel cannot change a device to or from passthru. */
 static gboolean
 follow_mode(Port *port, const Network *network)
 {
@@ -20,7 +20,7 @@ follow_mode(Port *port, const Network *network)
     return TRUE;
 }
 
-/* It counts when queues are opened. */
+/* It applies when queues are opened. */
 static gboolean
 follow_vhost(Port *port, const Network *network)
 {
@@ -60,7 +60,7 @@ find_change(GPtrArray *changes, const char *network)
     return NULL;
 }
 
-/* Of what has changed just now; what was outdated before has been told. */
+/* Only of the present changes; earlier ones were already reported. */
 static void
 add_outdated(NetworkChange *change, const Port *port)
 {

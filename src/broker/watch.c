@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Those who are told what happens to ports. */
+/* The watchers of port events. */
 #include "broker-private.h"
 
 typedef struct Watch {
@@ -33,7 +33,7 @@ broker_unwatch(Broker *broker, guint number)
 static void
 tell_watchers(Broker *broker, PortEvent event, const Port *port, const PortEnd *end)
 {
-    /* A watcher may end its own watch, or any that comes later, while it is told. */
+    /* A watcher may end its own or any later watch while it is called. */
     for (guint i = 0; broker->watches && i < broker->watches->len;) {
         Watch watch = g_array_index(broker->watches, Watch, i);
 

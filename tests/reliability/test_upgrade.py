@@ -278,7 +278,7 @@ def test_record_of_a_later_format_is_set_aside(site):
     daemon.program = program("macvtapd")
     daemon.start()
     messages = daemon.messages()
-    assert "version 2, and this macvtapd knows version 1" in messages and f"ip link delete {port['interfaceName']}" in messages
+    assert "version 2, but this macvtapd supports version 1" in messages and f"ip link delete {port['interfaceName']}" in messages
     assert set(site.ports()) == set(site.before) - {"guest"} and site.devices() == site.links
     site.exchange(b"its guest goes on")
     aside = record.with_name(f"{port['id']}.damaged")

@@ -162,7 +162,7 @@ test_pid_that_is_a_thread_now(void **state)
 static void
 end_and_fail(TestBroker *test, const TestChild *child)
 {
-    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*could not be removed*link_delete*");
+    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*failed to remove*link_delete*");
     kernel_fake_fail(test->kernel, "link_delete", 1, ENOBUFS);
     test_child_end(child);
     test_settle();

@@ -74,7 +74,7 @@ test_device_in_another_namespace_whose_event_is_lost(void **state)
     kernel_fake_move_link(test->kernel, port->interface_index);
     kernel_fake_fail(test->kernel, "link_list_moved", 1, ENOBUFS);
     lose_events();
-    assert_non_null(strstr(port->problem, "cannot be looked at"));
+    assert_non_null(strstr(port->problem, "cannot be read"));
     test_settle();
     assert_non_null(strstr(port->problem, "moved into another network namespace (7 of"));
     assert_int_equal(count_said("moved into another network namespace"), 1);

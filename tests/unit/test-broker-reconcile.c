@@ -354,8 +354,8 @@ test_device_of_a_damaged_record(void **state)
     assert_true(g_file_set_contents(path, "{\"version\": 2}", -1, NULL));
     add_own_device(test, port);
     restart(test);
-    expect_message(test, 0, 2, "is set aside");
-    expect_message(test, 1, 2, "device tap1 stays although its record was set aside");
+    expect_message(test, 0, 2, "ignoring invalid record");
+    expect_message(test, 1, 2, "keeping device tap1 because its record is damaged");
     assert_int_equal(count_devices(test), 1);
 }
 
@@ -397,7 +397,7 @@ test_orphans(void **state)
     add_own_device(test, orphan);
     kernel_fake_add_link(test->kernel, &other);
     restart(test);
-    expect_message(test, 0, 1, "device tap1 is ours and has no record: it is removed");
+    expect_message(test, 0, 1, "removing orphaned device tap1");
     assert_int_equal(count_devices(test), 1);
     assert_true(test_broker_find_link(test, "veth0", &other));
 }
@@ -448,7 +448,7 @@ test_foreign_and_duplicate_records(void **state)
     test_broker_write_record(test, one, NULL);
     test_broker_write_record(test, one, "p00000000000f");
     restart(test);
-    expect_message(test, 0, 2, "p00000000000f.damaged: it is the record of p000000000001");
+    expect_message(test, 0, 2, "p00000000000f.damaged): it is the record of p000000000001");
     expect_records(test, "p000000000001 p00000000000f.damaged");
     g_free(two->name);
     two->name = g_strdup("vm1");

@@ -377,7 +377,7 @@ test_new_opens_follow(void **state)
     expect_outdated(test, "p1", "MaxQueues");
     assert_int_equal(find_port(test, "p1")->vhost, VHOST_POLICY_REQUIRE);
     open_port(test, 1000, 0, NULL, 2, 2);
-    open_port(test, 1000, 3, "at most 2 queues now (MaxQueues=)", 0, 0);
+    open_port(test, 1000, 3, "now allows at most 2 queues for each port (MaxQueues=)", 0, 0);
     reload_network(test, for_alice(8, VHOST_POLICY_AUTO));
     assert_int_equal(find_port(test, "p1")->vhost, VHOST_POLICY_AUTO);
     open_port(test, 1000, 5, "port p1 has 4 queues", 0, 0);
