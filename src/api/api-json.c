@@ -57,7 +57,7 @@ network_to_json(const Network *network, gboolean can_guard)
     Network shown = *network;
     json_t *object;
 
-    /* A file that asks for a guard gets no port where there is none. */
+    /* A network whose file asks for a guard gets no ports if guards are unavailable. */
     can_guard |= guard_is_required(&network->guard, NULL);
     network_resolve_guard(network, can_guard, &shown.guard);
     object = fields_to_json(network_fields, FIELD_USE_REPLY, &shown);

@@ -21,7 +21,7 @@ Caller api_caller(VarlinkCall *call);
 /* Answers a request that could not be converted: field is wrong, or error says why. */
 void api_refuse(VarlinkCall *call, const char *field, const GError *error);
 
-/* The same of a request for something, which leaves a trail; refusal has no reason yet. */
+/* The same for a request that leaves a trail; refusal has no reason yet. */
 void api_refuse_grant(Api *api, VarlinkCall *call, TrailRefusal refusal, const char *field,
                       const GError *error);
 

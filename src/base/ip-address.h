@@ -37,8 +37,8 @@ gboolean ip_address_is_ipv4(const IpAddress *address);
 
 /*
  * "ADDRESS/BITS", or "ADDRESS" alone for just that one. Fails with ERRNO_ERROR EINVAL, whose
- * message names text and what is wrong with it: bits set behind the prefix are an error, because
- * nobody can tell whether the address or the length was meant.
+ * message names text and what is wrong with it: bits set behind the prefix are an error, because it
+ * is unclear whether the address or the length is wrong.
  */
 gboolean ip_prefix_parse(const char *text, IpPrefix *ret_prefix, GError **error);
 

@@ -57,10 +57,9 @@ void broker_look_at_all(Broker *broker);
 void look_begin_anew(Broker *broker);
 
 /*
- * look.c: compares a port's device with what it must be and repairs it. An event tells of the
- * device, or of its parent; listed is what the kernel says without an event; a loss tells that
- * there is no device any more; what is blocked (on this parent; 0: on any) waits for a MAC that
- * another link had.
+ * look.c: compares a port's device with what it must be and repairs it. An event reports the device
+ * or its parent; listed: the kernel's state without an event; a loss means that the device is gone;
+ * blocked ports (on this parent; 0: on any) wait for a MAC that another link had.
  */
 void look_at(Broker *broker, Port *port);
 void look_at_event(Broker *broker, Port *port, const LinkInfo *device);
@@ -142,8 +141,8 @@ gboolean broker_sweep_devices(Broker *broker, GError **error);
 /* events.c: fills what is seen of the port's device and its parent now. */
 void broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInfo *parent);
 
-/* events.c: takes the link's name for the port's parent or trunk, if it is that and has another
- * name by now. TRUE when it did; the record is the caller's to write. */
+/* events.c: follows a new name of the link if it is the port's parent or trunk. TRUE if the name
+ * changed; the caller must write the record. */
 gboolean broker_follow_name(Port *port, const LinkInfo *link);
 
 /* open.c: opens queues, and vhost-net as the port's policy says. */

@@ -111,8 +111,8 @@ is_below(const Port *port, int index)
     return port->parent_index == index || port->trunk_index == index;
 }
 
-/* A link that is no port's device: it may be the parent of many. The event may be older than a port
- * that was made since, so the link is looked at. */
+/* A link that is not a port's device may be the parent of many. The event may be older than a
+ * recent port, so the link is read again. */
 static void
 on_other_changed(Broker *broker, const LinkInfo *link)
 {

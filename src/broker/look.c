@@ -171,8 +171,8 @@ look_note_moved(Port *port)
     g_autofree char *problem = NULL;
 
     if (port->is_moved)
-        problem = g_strdup_printf("its device was moved into another network namespace (%d of `ip"
-                                  " netns list-id`) and has the port's MAC there: move it back, or"
+        problem = g_strdup_printf("its device was moved into another network namespace (%d of 'ip"
+                                  " netns list-id') and has the port's MAC there: move it back, or"
                                   " delete the port, which removes it",
                                   port->moved_netns);
     return port_set_problem(port, problem);

@@ -55,8 +55,8 @@ gboolean config_parse_daemon(const char *file_name, const char *text, gsize leng
 /* Reads path/macvtapd.conf; without the file nothing is given. */
 gboolean config_read_daemon(const char *path, DaemonSettings *ret_settings, GError **error);
 
-/* What has changed in that folder since these networks were read from it: a line for each file, in
- * the order of their names. NULL: nothing, or nobody can tell. Free with g_strfreev(). */
+/* The changes in that folder since these networks were read from it: a line for each file, in the
+ * order of their names. NULL: none, or unknown. Free with g_strfreev(). */
 GStrv config_list_changes(const char *path, GHashTable *networks);
 
 /* Adds a Fault for path/macvtapd.conf if it has an error as it is now ("settings-invalid"), and one

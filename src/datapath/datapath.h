@@ -5,11 +5,11 @@
  * a device is the kernel module's (filters_attach of ops.h).
  *
  * Theory of operation: datapath_open() loads programs and maps while the process has what that
- * takes (datapath_start_privileges); from then on descriptors are all that is needed, and no
- * program and no map can be made any more. What a device's programs do is in the maps and in the
- * kernel: it stays in force whatever becomes of the daemon. The maps are pinned below /sys/fs/bpf
- * while there is any entry in them, and the next daemon with the same GUARD_MAP_VERSION finds them
- * by that, with what they have counted and learned. Without pins, or of another version, it begins
+ * takes (datapath_start_privileges); from then on descriptors are all that is needed, and programs
+ * and maps can no longer be created. What a device's programs do is in the maps and in the kernel:
+ * it stays in force whatever becomes of the daemon. The maps are pinned below /sys/fs/bpf while
+ * there is any entry in them, and the next daemon with the same GUARD_MAP_VERSION finds them by
+ * that, with what they have counted and learned. Without pins, or of another version, it begins
  * with empty maps, writes the settings again from the records, and replaces the programs at each
  * device in one step: until then the old ones work with the old maps.
  *

@@ -327,9 +327,9 @@ guard_check_change(FeatureHost *host, const Caller *caller, const Port *port,
     if (!check_own(caller, &change->guard, error))
         return FALSE;
     if (!network)
-        return port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND,
-                              "port %s has no network any more for its guard to follow",
-                              port->name);
+        return port_error_set(
+            error, PORT_ERROR_NETWORK_NOT_FOUND,
+            "port %s: its network was removed, so its guard has nothing to follow", port->name);
     if (!host->datapath)
         return say_unguarded(host, who, error);
     return guard_check_own(&network->guard, &change->guard, error) &&

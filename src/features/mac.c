@@ -159,7 +159,7 @@ mac_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
     return FALSE;
 }
 
-/* For a port with its parent's MAC, the MAC to restore is unknown by now. */
+/* For a port with its parent's MAC, the MAC to restore is no longer known. */
 static gboolean
 mac_on_network(FeatureHost *host, Port *port, const Network *network)
 {

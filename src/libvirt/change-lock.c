@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
-/* What is told is why the likeliest folder cannot be had. */
+/* The error is about the likeliest folder. */
 static int
 open_folder(const char *const *folders, const char **ret_folder, GError **error)
 {

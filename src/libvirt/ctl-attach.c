@@ -86,7 +86,7 @@ find_domain(Attach *attach, const char *name, GError **error)
                                               attach->config, &attach->flags, error);
 }
 
-/* Of an interface that comes back, what is wrong with others is no reason to keep it away. */
+/* When an interface is put back, problems of other interfaces do not count. */
 static gboolean
 check_domain(const Attach *attach, const DomainXml *domain, GError **error)
 {
@@ -116,11 +116,12 @@ check_target(const DomainXml *domain, const char *target, GError **error)
     if (domain && domain_xml_find_port(domain, target))
         return ctl_fail(error, "the domain has a port %s already", target);
     return !domain || !domain_xml_has_interface(domain, target) ||
-           ctl_fail(error, "the domain has an interface %s already, which is no port of macvtapd",
+           ctl_fail(error,
+                    "the domain already has an interface %s, which is not a port of macvtapd",
                     target);
 }
 
-/* A device that another domain's configuration has is not there before that domain runs. */
+/* A device in another domain's configuration does not exist before that domain runs. */
 char *
 ctl_choose_target(Ctl *ctl, virDomain *domain, const DomainXml *changed, GError **error)
 {
@@ -133,8 +134,8 @@ ctl_choose_target(Ctl *ctl, virDomain *domain, const DomainXml *changed, GError 
                : NULL;
 }
 
-/* Of a domain that is off, whose port is made at its start: what macvtapd would refuse then it
- * refuses now. */
+/* For a stopped domain, whose port is created at its start: macvtapd refuses now what it would
+ * refuse then. */
 gboolean
 ctl_ask_macvtapd(Ctl *ctl, MacvtapClient *client, PortOptions *options, const DomainXml *changed,
                  GError **error)
@@ -265,7 +266,7 @@ undo(Attach *attach)
         ask_delete(attach->client, attach->made, NULL);
 }
 
-/* Of those that do not run, which macvtapd does not know. */
+/* Among stopped domains, too, which macvtapd does not know. */
 static void
 note_owner(const Attach *attach, GHashTable *owners, const char *key, const char *what)
 {
@@ -275,7 +276,7 @@ note_owner(const Attach *attach, GHashTable *owners, const char *key, const char
         ctl_note("domain %s has the %s %s as well: only one of the two can run", owner, what, key);
 }
 
-/* What the user chose and another domain has. */
+/* Notes a choice of the user that another domain also has. */
 static void
 note_owners(const Attach *attach)
 {

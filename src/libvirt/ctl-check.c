@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation: what keeps a domain from starting macvtapd itself says, who would make its
- * ports: the hook's own code asks for them, and has nothing made. The ports of a domain that runs
- * are there; they are compared with what it asks for (ctl-look.c).
+ * Theory of operation: macvtapd, which would create the ports, says itself what keeps a domain from
+ * starting: the hook's own code asks for them in a dry run. The ports of a running domain exist;
+ * they are compared with its XML (ctl-look.c).
  */
 #include "ctl-look.h"
 #include "domain-port.h"
@@ -28,7 +28,7 @@ disagrees(const GPtrArray *looks)
     return FALSE;
 }
 
-/* What is wrong with one interface is told of that. */
+/* A problem of one interface is reported for that interface. */
 static guint
 check_metadata(const DomainXml *domain, const GPtrArray *looks)
 {
@@ -43,7 +43,7 @@ check_metadata(const DomainXml *domain, const GPtrArray *looks)
                           domain->ports->len);
 }
 
-/* Ports of an earlier life whose release never came. */
+/* Ports left from an earlier run, whose release never came. */
 static guint
 report_old(const DomainXml *domain, const GPtrArray *there)
 {
@@ -62,7 +62,7 @@ report_old(const DomainXml *domain, const GPtrArray *there)
     return n;
 }
 
-/* Of an interface that has a problem, what macvtapd says of it is no news. */
+/* For an interface with a known problem, macvtapd's message adds nothing. */
 static gboolean
 is_news(const char *note, char **told)
 {
@@ -73,7 +73,7 @@ is_news(const char *note, char **told)
     return TRUE;
 }
 
-/* told: how the lines about the interfaces with a problem begin. */
+/* told: the prefixes of the lines about interfaces with a problem. */
 static guint
 check_stopped(MacvtapClient *client, DomainXml *domain, const GPtrArray *there, char **told)
 {
@@ -125,7 +125,7 @@ report_looks(const CtlLookWith *with, const GPtrArray *looks)
     return problems;
 }
 
-/* What stands in the way of the domain as it is (running) or of its next start. */
+/* Checks the running domain, or the next start of a stopped one. */
 static guint
 check_ports(CtlLookWith *with, DomainXml *xml, GError **error)
 {

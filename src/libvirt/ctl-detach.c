@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation: a running guest lets go of a device when its system agrees, which libvirt
- * tells by an event. The port must not go before, for then the guest would lose its network while
- * it still has the device; so this waits for the event, and a guest that does not agree keeps its
- * port. The configuration is changed after that, so that whoever repeats the command repeats all of
- * it; and what one of the two does not have any more is not missed. With --direct, libvirt's own
- * interface takes the port's place.
+ * Theory of operation: a running guest releases a device when its operating system agrees, which
+ * libvirt reports by an event. The port must not be removed earlier, as the guest would lose its
+ * network while it still has the device; so this waits for the event, and a guest that does not
+ * agree keeps its port. The configuration is changed afterwards, so that the whole command can be
+ * repeated; a part that is already done is skipped. With --direct, libvirt's own interface takes
+ * the port's place.
  *
- * The metadata is read and written under the user's lock, which is not held while the guest is
- * waited for; what was read before that is read again.
+ * The metadata is read and written under the user's lock, which is not held during the wait for the
+ * guest; afterwards it is read again.
  */
 #include "ctl-look.h"
 #include "domain-port.h"
@@ -49,7 +49,8 @@ on_timeout(int timer, void *user_data)
     ((Detach *)user_data)->over = TRUE;
 }
 
-/* What a clone has without a name is ours, unlike a device that its user may have made. */
+/* An unnamed interface, as in a clone, is ours; a named one may be a device that the user created.
+ */
 static DomainNic *
 find_nic(const Detach *detach, const GPtrArray *nics)
 {
@@ -139,8 +140,8 @@ check_whole(const DomainXml *domain, guint flags, GError **error)
                     domain->name);
 }
 
-/* The metadata is what the port's other traces hang on: it goes last but for the port itself. It
- * may say nothing of the port by now. */
+/* The other traces of the port are found through the metadata, so it is changed last, except for
+ * the port itself. The port may already be missing in it. */
 static gboolean
 forget_port(Detach *detach, DomainXml *domain, const char *target, guint flags, GError **error)
 {
@@ -153,8 +154,8 @@ forget_port(Detach *detach, DomainXml *domain, const char *target, guint flags, 
     return !port || ctl_write_ports(detach->domain, domain->ports, flags, error);
 }
 
-/* Of an interface that libvirt could not find by what it has, or that changes: the whole domain is
- * defined anew. */
+/* For an interface that libvirt cannot identify, or that changes: defines the whole domain again.
+ */
 static gboolean
 redefine(Ctl *ctl, Detach *detach, DomainXml *domain, DomainNic *nic, GError **error)
 {
@@ -196,8 +197,8 @@ detach_config(Ctl *ctl, Detach *detach, GError **error)
            forget_port(detach, domain, target, VIR_DOMAIN_AFFECT_CONFIG, error);
 }
 
-/* The metadata may name a device that is another's port: that one stays. By the port's ID, as by
- * then the name may be a new port's. */
+/* The metadata may name a device that is another domain's port, which must stay. Deletes by ID, as
+ * the name may already belong to a new port. */
 static gboolean
 delete_port(Ctl *ctl, const DomainXml *domain, const char *target, GError **error)
 {
@@ -222,7 +223,7 @@ delete_port(Ctl *ctl, const DomainXml *domain, const char *target, GError **erro
     return FALSE;
 }
 
-/* The guest has let go of it. */
+/* The guest has released it. */
 static gboolean
 remove_live(Ctl *ctl, Detach *detach, const char *target, GError **error)
 {
@@ -284,7 +285,7 @@ unplug_live(Ctl *ctl, Detach *detach, GError **error)
                : fail_no_port(domain, "the domain", detach->wanted, error);
 }
 
-/* A domain that ends meanwhile takes its ports with it: the hook does that. */
+/* If the domain ends meanwhile, the hook removes its ports. */
 static gboolean
 detach_live(Ctl *ctl, Detach *detach, GError **error)
 {

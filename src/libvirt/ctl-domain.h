@@ -41,7 +41,7 @@ virDomain *ctl_find_domain(Ctl *ctl, const char *name, GError **error);
 DomainXml *ctl_read_domain(virDomain *domain, guint flags, GError **error);
 
 /* What add (domain_xml_add_…) finds in all domains that libvirt, which is connected, has, as they
- * are now and as they are configured: owners as of domain_xml_owners_new(). NULL when they cannot
+ * are now and as they are configured: owners: see domain_xml_owners_new(). NULL when they cannot
  * be listed; g_hash_table_unref() it. */
 GHashTable *ctl_collect(Ctl *ctl, void (*add)(const DomainXml *domain, GHashTable *owners),
                         GError **error);
@@ -53,7 +53,7 @@ gboolean ctl_collect_owners(Ctl *ctl, GHashTable **ret_devices, GHashTable **ret
 /* Writes the ports (of DomainPort) into the domain's metadata; flags: VIR_DOMAIN_AFFECT_…. */
 gboolean ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags, GError **error);
 
-/* The flags to read a domain with that is to be defined anew: all of its configuration. */
+/* The flags to read a domain that will be defined again: all of its configuration. */
 #define CTL_XML_TO_DEFINE (VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE)
 
 /* Has libvirt take the document, read with CTL_XML_TO_DEFINE, as the domain's configuration. */
@@ -63,15 +63,15 @@ gboolean ctl_define(Ctl *ctl, const DomainXml *domain, GError **error);
  * taken before what is to be changed is read. -1 with an error. See change-lock.h. */
 int ctl_lock(GError **error);
 
-/* Which of the two to change, VIR_DOMAIN_AFFECT_LIVE and _CONFIG: those asked for, else what the
- * domain is now. Fails for who is not root if that is a running domain of the system's libvirt. */
+/* What to change, VIR_DOMAIN_AFFECT_LIVE and _CONFIG: as requested, else the domain's present
+ * state. Only root may change a running domain of the system's libvirt. */
 gboolean ctl_choose_scope(const Ctl *ctl, virDomain *domain, gboolean live, gboolean config,
                           guint *ret_flags, GError **error);
 
 /* Who holds the port: "domain NAME" where libvirt knows it; free with g_free(). */
 char *ctl_describe_holder(Ctl *ctl, const MacvtapPort *port);
 
-/* QEMU's process of a running domain; 0 when it cannot be told. */
+/* QEMU's process of a running domain; 0: unknown. */
 int ctl_find_process(Ctl *ctl, const DomainXml *domain);
 
 /* ctl-attach.c */
@@ -96,7 +96,8 @@ gboolean ctl_replace(Ctl *ctl, virDomain *domain, guint flags, const char *wante
                      const PortOptions *options, GError **error);
 
 /* ctl-detach.c: takes an interface of any kind from a running guest, its port and its metadata, and
- * waits at most so long for the guest to let go. A domain that ends meanwhile is no failure. */
+ * waits at most this long for the guest to release it. A domain that ends meanwhile is not a
+ * failure. */
 #define CTL_UNPLUG_SECONDS 10
 gboolean ctl_unplug(Ctl *ctl, virDomain *domain, const char *target, int seconds, GError **error);
 
@@ -113,8 +114,8 @@ gboolean ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwor
 char *ctl_ask_mac(MacvtapClient *client, const PortOptions *options, GHashTable *taken,
                   GError **error);
 
-/* Whether a port on the network has its parent's MAC, so that another guest that has it is no
- * reason to ask for another one. */
+/* Whether a port on the network has its parent's MAC, in which case another guest with the same MAC
+ * is not a conflict. */
 gboolean ctl_gives_parents_mac(MacvtapClient *client, const char *network);
 
 /* What libvirt's own interface on the network would have: its parent, of a pool the first, and the

@@ -165,7 +165,8 @@ ctl_lock(GError **error)
     return change_lock_take((const char *const *)folders, error);
 }
 
-/* The ports of running domains of root's libvirt are root's, whoever may speak to it. */
+/* The ports of running domains of the system's libvirt are root's, even if other users may control
+ * it. */
 static gboolean
 check_live(const Ctl *ctl, virDomain *domain, GError **error)
 {

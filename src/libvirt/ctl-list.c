@@ -16,7 +16,7 @@ describe(const CtlLookWith *with, const CtlLook *look)
                      "state", look->state, "problem", look->problem);
 }
 
-/* Appends the domain's ports; a domain whose XML cannot be read has none of ours. */
+/* Appends the domain's ports; a domain whose XML cannot be read has none. */
 static void
 add_domain(json_t *list, CtlLookWith with, virDomain *domain)
 {

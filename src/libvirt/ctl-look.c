@@ -68,8 +68,8 @@ has_name(int folder, const char *entry, const char *node)
     return rest && (rest[0] == '\0' || rest[0] == ' ');
 }
 
-/* The number alone says nothing: the kernel gives that of a device that has gone to the next one,
- * whoever still has a queue of the old one open. */
+/* The number alone is not enough: the kernel reuses the number of a removed device even while a
+ * queue of the old one is open. */
 static gboolean
 has_open(DIR *folder, dev_t device, const char *node)
 {
@@ -261,7 +261,7 @@ look_at_stopped(CtlLook *look, const CtlLookWith *with)
             twin, what, with->domain->name);
 }
 
-/* An interface whose device its user made is none of our business. */
+/* An interface whose device the user created does not concern macvtapd. */
 static gboolean
 concerns_us(const DomainNic *nic, const CtlLookWith *with)
 {

@@ -10,7 +10,7 @@ typedef struct CtlLookWith {
     MacvtapClient *client;
     const DomainXml *domain;
     gboolean running;
-    int pid;                /* QEMU's; 0: it cannot be told */
+    int pid;                /* QEMU's; 0: unknown */
     const GPtrArray *there; /* macvtapd's ports */
     GHashTable *devices,
         *macs; /* of all domains, see domain_xml_add_…(); NULL: not to be compared */

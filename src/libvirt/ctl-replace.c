@@ -3,12 +3,12 @@
  * Theory of operation: attach --replace makes a port of an interface that the domain has, and so
  * repairs what virsh, virt-clone and others have taken apart, and moves a type='direct' interface
  * to macvtapd. The interface keeps what need not change: its MAC unless another domain has it, its
- * model, its PCI address. In the configuration the whole domain is defined anew, so that it changes
- * at once or not at all.
+ * model, its PCI address. In the configuration the whole domain is defined again, so that it
+ * changes completely or not at all.
  *
  * A running guest keeps an interface whose port is right, whatever the metadata says: only that is
- * written then. Else the guest has to let go of the device and gets it again, for libvirt opens a
- * port only when it plugs. What macvtapd would refuse is asked before.
+ * written then. Otherwise the guest has to release the device and gets it back, as libvirt opens a
+ * port only when it plugs one. macvtapd is asked first whether it would refuse.
  */
 #include "ctl-look.h"
 #include "descriptor.h"

@@ -11,8 +11,8 @@
 /* The port with this device, whoever holds it; NULL: none. */
 const MacvtapPort *domain_port_find(const GPtrArray *ports, const char *target);
 
-/* The same, asked of macvtapd; NULL: there is none, or it is not to be seen. FALSE: it cannot be
- * told. Free with macvtap_port_free(). */
+/* The same, from macvtapd; NULL: there is none, or it is not visible. FALSE: unknown. Free with
+ * macvtap_port_free(). */
 gboolean domain_port_get(MacvtapClient *client, const char *target, MacvtapPort **ret_port,
                          GError **error);
 

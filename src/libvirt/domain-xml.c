@@ -41,7 +41,7 @@ static gboolean G_GNUC_PRINTF(2, 3) problem(DomainXml *domain, const char *forma
     return FALSE;
 }
 
-/* The same of one port. Always FALSE. */
+/* The same for one port. Always FALSE. */
 static gboolean G_GNUC_PRINTF(3, 4)
     port_problem(DomainXml *domain, DomainPort *port, const char *format, ...)
 {

@@ -33,8 +33,8 @@ typedef struct DomainPort {
     char *filter;              /* <filterref>: printable ASCII; NULL: there is none */
     GStrv filter_addresses;    /* its parameters IP and IPV6, as written; not NULL with a filter */
     gboolean link_down;        /* the guest is told that its cable is unplugged */
-    char *problem;             /* why it cannot be had, as in DomainXml */
-    xmlNode *port, *interface; /* the document's; interface NULL: there is none of ours */
+    char *problem;             /* why it is invalid, as in DomainXml */
+    xmlNode *port, *interface; /* the document's; interface NULL: none of ours is there */
 } DomainPort;
 
 typedef struct DomainXml {
@@ -51,8 +51,8 @@ gboolean domain_xml_concerns_us(const char *text, gsize length);
 
 /*
  * Takes text apart; free the result with domain_xml_free(). NULL when it is not a domain's XML with
- * a UUID. What is wrong with our ports only is no error here, for a domain must be let go whatever
- * its metadata says: see domain_xml_check().
+ * a UUID. A problem of our ports is not an error here, as any domain must be released, whatever its
+ * metadata says: see domain_xml_check().
  */
 DomainXml *domain_xml_parse(const char *text, gsize length, GError **error);
 void domain_xml_free(DomainXml *domain);
@@ -61,8 +61,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainXml, domain_xml_free)
 /* Fails with DOMAIN_XML_ERROR_PORTS if there is a problem. */
 gboolean domain_xml_check(const DomainXml *domain, GError **error);
 
-/* Whether the metadata may be written anew from ports; fails with DOMAIN_XML_ERROR_PORTS if that
- * would lose some of it. A port without its interface is no reason. */
+/* Whether the metadata may be rewritten from ports; fails with DOMAIN_XML_ERROR_PORTS if that would
+ * lose some of it. A port without its interface is no reason. */
 gboolean domain_xml_check_whole(const DomainXml *domain, GError **error);
 
 /* The port with this target (NULL: none has), or NULL; it belongs to the domain. */

@@ -2,19 +2,18 @@
 /*
  * Theory of operation
  *
- * The ports of a domain are made before libvirt opens them, by name and by path: it opens
- * /dev/tap<ifindex> as whoever it runs as, and compares nothing. So all that could differ is
- * compared here: that libvirt sees the device at all (macvtapd may live in another network
- * namespace), that the node is the device's (/dev may be another), and that the guest will send
- * from the MAC that the port lets through. A port stays down until started: a guest that never runs
- * is never heard.
+ * The ports of a domain are created before libvirt opens them, by name and by path: it opens
+ * /dev/tap<ifindex> as its own user and checks nothing. So everything that may differ is checked
+ * here: that libvirt sees the device at all (macvtapd may run in another network namespace), that
+ * the node is the device's (/dev may differ), and that the guest will send from the port's MAC. A
+ * port stays down until 'started': a guest that never runs is never heard.
  *
- * Until started ties them to QEMU, the ports are tied to libvirt's process: should that die in
- * between, no release would come, and when it comes back it ends a domain that was half started.
+ * Until 'started' makes QEMU the holder of the ports, libvirt's process holds them: if it dies in
+ * between, no 'release' will come, and after its restart it ends a domain that was half started.
  *
- * Ports that a domain has already at a plain start are left from a life whose release never came;
- * they go first. Not so for an incoming migration: macvtapd's domain may be running on this very
- * host.
+ * Ports that a domain already has at a plain start are left from an earlier run whose 'release'
+ * never came; they are removed first. Not for an incoming migration: the domain may be running on
+ * this very host.
  */
 #include "hook.h"
 
@@ -57,7 +56,7 @@ check_node(const Hook *hook, const MacvtapPort *port, GError **error)
         return refuse(error, "libvirt has no %s: %s (is its /dev another than macvtapd's?)", path,
                       g_strerror(errno));
     if (!S_ISCHR(status.st_mode))
-        return refuse(error, "%s is no device", path);
+        return refuse(error, "%s is not a device", path);
     if (domain_port_get_device(port, hook->sysfs_folder, &device) && device != status.st_rdev)
         return refuse(error, "%s is another device's", path);
     return TRUE;
@@ -116,7 +115,7 @@ make_port(const Hook *hook, MacvtapClient *client, const DomainPort *wanted, gbo
     macvtap_request_set_open_descriptors(request, false);
     macvtap_request_set_device_node(request, geteuid(), getegid());
     macvtap_request_set_link_up(request, false);
-    /* Who is not root may not ask for that; its neighbours are late then. */
+    /* Only root may ask for that; otherwise the neighbours reach the guest late. */
     macvtap_request_set_incoming(request, incoming && geteuid() == 0);
     macvtap_request_set_check_only(request, check_only);
     port = ask_take_port(client, request, error);

@@ -2,8 +2,8 @@
 /*
  * The guest runs, libvirt finds it again, the guest has stopped, libvirt lets it go.
  *
- * None of these asks whether the metadata is right: it was at prepare, users may have changed it
- * since, and a guest must be let go whatever it says.
+ * None of these checks the metadata: it was right at 'prepare', users may have changed it since,
+ * and a guest must be released in any case.
  */
 #include "hook.h"
 
@@ -57,7 +57,7 @@ awaits_start(const MacvtapPort *port, int qemu)
     return qemu != 0 && tied != 0 && tied != qemu;
 }
 
-/* Goes on to the next port after a failure; the first one is what is told. */
+/* Continues with the next port after a failure; the first one is reported. */
 static gboolean
 keep_first(GError *cause, const char *target, GError **error)
 {
@@ -128,8 +128,8 @@ hook_started(Hook *hook, GError **error)
     return client && run_ports(hook, client, TRUE, error);
 }
 
-/* libvirtd was restarted, perhaps before it could call started. Unlike then, no prepare has just
- * made the ports: what the metadata names by now may be another domain's. */
+/* libvirtd was restarted, perhaps before it could call 'started'. The ports were not just created
+ * by 'prepare', so the names in the metadata may belong to another domain. */
 gboolean
 hook_reconnect(Hook *hook, GError **error)
 {

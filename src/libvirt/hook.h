@@ -46,10 +46,9 @@ gboolean hook_prepare(Hook *hook, GError **error);
 /* What to call the port with this device: the same, where that can be a port's name, else NULL. */
 const char *hook_port_name(const char *target);
 
-/* Asks macvtapd for the ports as prepare would, but has nothing made: each port by itself. A note
- * for each that cannot be had; returns how many these are. Left out is what one of macvtapd's ports
- * (there) is in the way of that the domain itself has from an earlier life: prepare ends that
- * first. */
+/* Asks macvtapd for each of the ports like 'prepare', but as a dry run. Adds a note for each
+ * refusal; returns their number. Skips conflicts with ports (there) that the domain itself has from
+ * an earlier run, as 'prepare' ends those first. */
 guint hook_try(Hook *hook, MacvtapClient *client, const GPtrArray *there);
 
 /* hook-running.c */

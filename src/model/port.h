@@ -105,7 +105,7 @@ typedef struct Port {
     /* The host has an address on the device. */
     gboolean has_host_address;
     guint guard_losses; /* how often its guard was taken away, and put back */
-    /* As of the last look (broker_observe_frames()). */
+    /* From the last look (broker_observe_frames()). */
     GArray *seen;         /* of SeenAddress, as seen_addresses_sort() has it; NULL: nobody looks */
     gboolean has_dropped; /* there is a guard that counts: by GuardReason */
     guint64 dropped[GUARD_REASON_COUNT];

@@ -98,7 +98,7 @@ doctor_check_vhost(Doctor *doctor)
                     "there is no /dev/vhost-net: guests run without vhost, which is slower");
 }
 
-/* Some user who is not root; an access list names one. */
+/* A user other than root; an access list names one. */
 static gboolean
 has_users(const char *path, const struct stat *status)
 {
@@ -134,11 +134,11 @@ static const struct {
     const char *process; /* as HostProcess has it */
     const char *cure;    /* %s: a pattern that the device's name fits */
 } takers[] = {
-    {"dhcpcd", "dhcpcd: add the line `denyinterfaces %s` to /etc/dhcpcd.conf and restart it"},
+    {"dhcpcd", "dhcpcd: add the line 'denyinterfaces %s' to /etc/dhcpcd.conf and restart it"},
     {"systemd-network", "systemd-networkd: see that macvtapd's file 05-macvtapd.network is in"
-                        " /usr/lib/systemd/network, then `networkctl reload`"},
-    {"NetworkManager", "NetworkManager: set `unmanaged-devices=interface-name:%s` in [keyfile] of"
-                       " /etc/NetworkManager/NetworkManager.conf, then `nmcli general reload`"},
+                        " /usr/lib/systemd/network, then 'networkctl reload'"},
+    {"NetworkManager", "NetworkManager: set 'unmanaged-devices=interface-name:%s' in [keyfile] of"
+                       " /etc/NetworkManager/NetworkManager.conf, then 'nmcli general reload'"},
 };
 
 /* What ours are called, and what users may call theirs. */

@@ -142,7 +142,7 @@ doctor_check_outdated(Doctor *doctor)
         if (is_active(port) && keys[0])
             doctor_note(doctor, "port", macvtap_port_get_name(port),
                         "stop its guest and start it again when it suits (a port made by hand:"
-                        " delete it and make it anew)",
+                        " delete it and create it again)",
                         "network %s has changed since it was made, and it still is as before"
                         " in: %s",
                         macvtap_port_get_network(port), keys);

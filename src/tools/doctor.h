@@ -31,7 +31,7 @@ typedef struct Finding {
 typedef enum DoctorNeeds {
     DOCTOR_NEEDS_DAEMON = 1 << 0,
     DOCTOR_NEEDS_HERE = 1 << 1, /* macvtapd in our network namespace: its ports' devices are here */
-    DOCTOR_NEEDS_ROOT = 1 << 2, /* who is not root does not see all that there is */
+    DOCTOR_NEEDS_ROOT = 1 << 2, /* only root sees everything */
 } DoctorNeeds;
 
 typedef struct DoctorCheck DoctorCheck;

@@ -338,7 +338,7 @@ host_has_default_route(const char *root, const char *interface)
            has_route(root, "ipv6_route", interface, is_default_v6);
 }
 
-/* Who listens at the other end; 0: he is not in our PID namespace, -1: nobody can tell. */
+/* The process at the other end; 0: not in our PID namespace, -1: unknown. */
 static pid_t
 peer_of(int socket_fd)
 {

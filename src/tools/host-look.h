@@ -19,7 +19,7 @@ HostModule host_look_module(const char *root, const char *release, const char *n
 typedef struct HostProcess {
     pid_t pid;
     char name[16];    /* proc_pid_comm(5) */
-    gboolean is_here; /* in our network namespace, or nobody can tell */
+    gboolean is_here; /* in our network namespace, or unknown */
 } HostProcess;
 
 /* All processes, of HostProcess; g_array_unref() it. */

@@ -85,7 +85,7 @@ static const char description[] =
     "If none is there, -netdev and -device are appended to the QEMU in CMD, also behind nice,\n"
     "taskset, env, timeout and the like.\n\n"
     "Keys of --network: name, ifname, mac, queues, mtu, vhost=auto|require|off; model and bus of\n"
-    "QEMU's -device; incoming=yes for a guest that comes by migration; check-mac=no when the\n"
+    "QEMU's -device; incoming=yes for a guest that is migrating in; check-mac=no when the\n"
     "guest gets its MAC from elsewhere. Keys of --port: queues, model, bus, check-mac.\n\n"
     "Exit status: CMD's; 125 when macvtap-run fails, 126 when CMD cannot be executed, 127 when it\n"
     "is not found.";

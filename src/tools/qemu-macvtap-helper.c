@@ -58,7 +58,7 @@ parse(Options *options, int argc, char **argv, GError **error)
         {"mac", 0, 0, G_OPTION_ARG_STRING, &options->mac,
          "The guest's MAC; otherwise what QEMU's -device says", "MAC"},
         {"incoming", 0, 0, G_OPTION_ARG_NONE, &options->incoming,
-         "The guest comes by migration from another host", NULL},
+         "The guest is migrating in from another host", NULL},
         {"socket", 0, 0, G_OPTION_ARG_FILENAME, &options->socket, "macvtapd's socket", "PATH"},
         {"fd", 0, 0, G_OPTION_ARG_INT, &options->fd, "QEMU's socket", "N"},
         {"use-vnet", 0, 0, G_OPTION_ARG_NONE, &use_vnet, "Sent by QEMU", NULL},

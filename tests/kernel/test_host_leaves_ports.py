@@ -105,7 +105,7 @@ def test_ipv6_is_turned_off_again(daemon, host, port):
 
 
 CURES = {
-    "dhcpcd": "add the line `denyinterfaces mvt*` to /etc/dhcpcd.conf",
+    "dhcpcd": "add the line 'denyinterfaces mvt*' to /etc/dhcpcd.conf",
     "systemd-network": "05-macvtapd.network",
     "NetworkManager": "unmanaged-devices=interface-name:mvt*",
     "udhcpc": "end it",
@@ -143,7 +143,7 @@ def test_cure_names_the_ports_own_name(daemon, host):
     daemon.ctl("port", "create", "--network=lan", "--name=web", "--interface=web0")
     program_called("dhcpcd", daemon, host, "web0", ETH_P_ARP)
     (line,) = problems(daemon)
-    assert "`denyinterfaces web0`" in line
+    assert "'denyinterfaces web0'" in line
     daemon.ctl("port", "delete", "web")
 
 

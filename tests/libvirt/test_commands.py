@@ -237,7 +237,7 @@ def test_interface_that_is_no_port(site):
     """A second one of its name would keep the domain from starting, and so would one that stays without metadata."""
     tap = Port("vm-tap")
     site.libvirt.define(domain_xml("idle", [tap], meta=""))
-    assert "the domain has an interface vm-tap already" in \
+    assert "the domain already has an interface vm-tap" in \
         refused(site, 1, "attach", "idle", "--network=lan", "--target=vm-tap")
     assert "but an interface that its metadata does not name" in refused(site, 1, "detach", "idle", "vm-tap")
     assert "vm-tap" in site.libvirt.virsh("dumpxml", "idle").stdout

@@ -115,7 +115,7 @@ test_prepare_compares_nodes(void **state)
     make_hook(fixture, ONE);
     make_node(fixture, "tap7", "/");
     assert_false(run_against(fixture, "prepare", answers, &error));
-    assert_error_cleared(&error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS, "is no device");
+    assert_error_cleared(&error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS, "is not a device");
     remove_file(fixture, "tap7");
     /* null is 1:3, zero 1:5 (Documentation/admin-guide/devices.txt). */
     make_node(fixture, "tap7", "/dev/zero");

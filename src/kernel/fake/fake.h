@@ -38,7 +38,7 @@ guint kernel_fake_moved_count(Kernel *kernel);
  * errnum. Several may be set. */
 void kernel_fake_fail(Kernel *kernel, const char *operation, guint nth, int errnum);
 
-/* Nothing fails any more that was yet to fail. Returns how many failures have not come about. */
+/* Cancels the planned failures. Returns how many did not happen. */
 guint kernel_fake_heal(Kernel *kernel);
 
 /* How many links there are. Descriptors of tap_open are sockets that stand in for queues. */
@@ -76,13 +76,13 @@ gboolean kernel_fake_node(Kernel *kernel, int index, uid_t *ret_user);
 /* How many there are. */
 guint kernel_fake_node_count(Kernel *kernel);
 
-/* Puts something that is no node of a link of ours there. */
+/* Puts a file there that is not a node of our links. */
 void kernel_fake_put_node(Kernel *kernel, int index);
 
 /* From now on nodes neither come nor go with their links. */
 void kernel_fake_lose_devtmpfs(Kernel *kernel);
 
-/* Whoever watched this kernel has ended: its handlers are not called any more. */
+/* The process that watched this kernel has ended: its handlers are no longer called. */
 void kernel_fake_end_watchers(Kernel *kernel);
 
 /* The sources of a macvtap, of MacAddress, sorted; valid until they change. */
