@@ -143,11 +143,40 @@ service_resident_kib(const Service *service)
     return atol(line + strlen("\nVmRSS:"));
 }
 
+/* Its ports' nodes, which wait for the next macvtapd in its namespace. */
+static char *
+nodes_folder(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/ns/net", (int)pid);
+    struct stat status;
+
+    if (stat(path, &status) < 0)
+        bench_die(path, errno);
+    return g_strdup_printf("/dev/macvtapd-%llu", (unsigned long long)status.st_ino);
+}
+
+static void
+remove_folder(const char *folder)
+{
+    GDir *entries = g_dir_open(folder, 0, NULL);
+
+    for (const char *name = NULL; entries && (name = g_dir_read_name(entries));) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+
+        unlink(path);
+    }
+    g_clear_pointer(&entries, g_dir_close);
+    rmdir(folder);
+}
+
 void
 service_free(Service *service)
 {
+    g_autofree char *nodes = nodes_folder(service->pid);
+
     kill(service->pid, SIGTERM);
     bench_wait(service->pid, "macvtapd");
+    remove_folder(nodes);
     g_free(service->socket);
     g_free(service);
 }
