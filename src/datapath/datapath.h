@@ -13,7 +13,8 @@
  * with empty maps, writes the settings again from the records, and replaces the programs at each
  * device in one step: until then the old ones work with the old maps.
  *
- * There are two implementations: this module's, and the tests' (tests/support/fixtures/fake-datapath.h).
+ * There are two implementations: this module's, and the tests'
+ * (tests/support/fixtures/fake-datapath.h).
  */
 #pragma once
 

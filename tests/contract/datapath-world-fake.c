@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "datapath-world.h"
+
+#include "fake-datapath.h"
+
+static Datapath *fake;
+
+const char *
+datapath_world_begin(void)
+{
+    fake = fake_datapath_new();
+    return NULL;
+}
+
+Datapath *
+datapath_world_open(void)
+{
+    return fake;
+}
+
+void
+datapath_world_end(Datapath *datapath)
+{
+    fake_datapath_end_watch(datapath);
+}
+
+void
+datapath_world_drop(Datapath *datapath, int index, GuardReason reason)
+{
+    fake_datapath_counters(datapath, index)->dropped[reason]++;
+}
+
+gboolean
+datapath_world_settings(Datapath *datapath, int index, struct guard_settings *ret_settings)
+{
+    const struct guard_settings *settings = fake_datapath_settings(datapath, index);
+
+    if (settings)
+        *ret_settings = *settings;
+    return settings != NULL;
+}
+
+int
+datapath_world_pins(void)
+{
+    return -1;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The two implementations of src/datapath/datapath.h, for one body of tests: datapath-world-fake.c
+ * and datapath-world-linux.c. */
+#pragma once
+
+#include "cmocka-all.h"
+#include "datapath.h"
+
+/* Why there can be no such world here; NULL: there is one. Before any other. */
+const char *datapath_world_begin(void);
+
+/* With what an earlier one has left in force. */
+Datapath *datapath_world_open(void);
+
+/* The datapath's daemon ends. */
+void datapath_world_end(Datapath *datapath);
+
+/* As if the programs had dropped a frame of this ifindex, which has an entry. */
+void datapath_world_drop(Datapath *datapath, int index, GuardReason reason);
+
+/* The settings that the programs see; FALSE: none. */
+gboolean datapath_world_settings(Datapath *datapath, int index,
+                                 struct guard_settings *ret_settings);
+
+/* How many files are there that make it outlive its daemon; -1: it needs none. */
+int datapath_world_pins(void);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the entries of ports in a datapath are, from the first to what the next daemon finds. */
+#include "datapath-world.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static Datapath *datapath;
+
+static gboolean
+is_kept(int index, gpointer user_data)
+{
+    return user_data && index == *(const int *)user_data;
+}
+
+static int
+setup(void **state)
+{
+    datapath = datapath_world_open();
+    return 0;
+}
+
+/* The next test finds nothing. */
+static int
+teardown(void **state)
+{
+    datapath->ops->sweep(datapath, is_kept, NULL);
+    datapath_world_end(datapath);
+    return datapath_world_pins() > 0;
+}
+
+static void
+put(int index, const char *port_id, GuardSenders senders, gboolean is_new)
+{
+    const GuardSettings guard = {.senders = senders};
+    const DatapathPort port = {
+        .index = index, .port_id = port_id, .mac = {{0x52, 0x54, 0, 0, 0, 7}}, .guard = &guard};
+    g_autoptr(GError) error = NULL;
+
+    if (!datapath->ops->set(datapath, &port, is_new, &error))
+        fail_msg("%s", error->message);
+}
+
+/* AUTO: it has no entry. */
+static GuardSenders
+senders_of(int index)
+{
+    struct guard_settings settings;
+
+    if (!datapath_world_settings(datapath, index, &settings))
+        return GUARD_SENDERS_AUTO;
+    assert_memory_equal(settings.mac, "\x52\x54\0\0\0\x07", 6);
+    return (GuardSenders)settings.senders;
+}
+
+static guint64
+dropped(int index)
+{
+    struct guard_counters counters;
+
+    assert_true(datapath->ops->read(datapath, index, &counters, NULL, NULL));
+    return counters.dropped[GUARD_OTHER_MAC];
+}
+
+static void
+entries_follow_what_is_set(void **state)
+{
+    struct guard_state seen;
+
+    put(7, "p1", GUARD_SENDERS_OWN, TRUE);
+    assert_int_equal(senders_of(7), GUARD_SENDERS_OWN);
+    assert_int_equal(dropped(7), 0);
+    assert_true(datapath->ops->read(datapath, 7, NULL, &seen, NULL));
+    assert_int_equal(seen.seen[0].last, 0);
+    put(7, "p1", GUARD_SENDERS_ANY, FALSE);
+    put(7, "p1", GUARD_SENDERS_ANY, FALSE);
+    assert_int_equal(senders_of(7), GUARD_SENDERS_ANY);
+    put(7, "p1", GUARD_SENDERS_OWN, FALSE);
+    assert_int_equal(senders_of(7), GUARD_SENDERS_OWN);
+}
+
+static void
+a_port_without_an_entry_has_nothing_to_be_read(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    struct guard_counters counters;
+
+    assert_false(datapath->ops->read(datapath, 7, &counters, NULL, &error));
+    assert_true(error_is_errno(error, ENOENT));
+}
+
+static void
+only_a_new_port_begins_at_zero(void **state)
+{
+    put(7, "p1", GUARD_SENDERS_OWN, TRUE);
+    datapath_world_drop(datapath, 7, GUARD_OTHER_MAC);
+    put(7, "p1", GUARD_SENDERS_ANY, FALSE);
+    assert_int_equal(dropped(7), 1);
+    put(7, "p2", GUARD_SENDERS_ANY, TRUE);
+    assert_int_equal(dropped(7), 0);
+}
+
+static void
+only_its_own_port_is_forgotten(void **state)
+{
+    put(7, "p1", GUARD_SENDERS_OWN, TRUE);
+    datapath->ops->forget(datapath, 7, "p2");
+    datapath->ops->forget(datapath, 8, "p1");
+    assert_int_equal(senders_of(7), GUARD_SENDERS_OWN);
+    datapath->ops->forget(datapath, 7, "p1");
+    assert_int_equal(senders_of(7), GUARD_SENDERS_AUTO);
+    assert_true(datapath_world_pins() <= 0);
+}
+
+static void
+stays_for_the_next_daemon(void **state)
+{
+    int kept = 7;
+
+    put(7, "p1", GUARD_SENDERS_OWN, TRUE);
+    put(8, "p2", GUARD_SENDERS_OWN, TRUE);
+    datapath_world_drop(datapath, 7, GUARD_OTHER_MAC);
+    datapath_world_end(datapath);
+    assert_true(datapath_world_pins() != 0);
+    datapath = datapath_world_open();
+    assert_int_equal(senders_of(7), GUARD_SENDERS_OWN);
+    put(7, "p1", GUARD_SENDERS_ANY, FALSE);
+    assert_int_equal(dropped(7), 1);
+    datapath->ops->sweep(datapath, is_kept, &kept);
+    assert_int_equal(senders_of(8), GUARD_SENDERS_AUTO);
+    assert_int_equal(senders_of(7), GUARD_SENDERS_ANY);
+}
+
+static void
+has_programs(void **state)
+{
+    const DatapathPrograms *programs = datapath->ops->programs(datapath);
+
+    assert_true(programs->egress.id != 0 && programs->ingress.id != 0);
+    assert_true(programs->egress.id != programs->ingress.id);
+}
+
+#define DATAPATH_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DATAPATH_TEST(entries_follow_what_is_set),
+        DATAPATH_TEST(a_port_without_an_entry_has_nothing_to_be_read),
+        DATAPATH_TEST(only_a_new_port_begins_at_zero),
+        DATAPATH_TEST(only_its_own_port_is_forgotten),
+        DATAPATH_TEST(stays_for_the_next_daemon),
+        DATAPATH_TEST(has_programs),
+    };
+    const char *missing = datapath_world_begin();
+
+    if (missing) {
+        printf("1..0 # SKIP %s\n", missing);
+        return g_strcmp0(g_getenv("MACVTAPD_REQUIRE"), "1") == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
