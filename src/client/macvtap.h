@@ -167,19 +167,20 @@ const char *macvtap_event_type_name(MacvtapEventType type);
  * The client
  *
  * A new one is not connected. A connection that fails, is closed by macvtapd or runs into the time
- * limit is given up: the client is as new then, and macvtap_client_connect() connects it again (its
- * descriptor for poll() stays the same). Ports do not care about it. What macvtapd grants at that
- * moment, and can no longer deliver, it takes back.
+ * limit is given up: the client is then as new, and macvtap_client_connect() connects it again (its
+ * descriptor for poll() stays the same). The life of ports does not depend on it, but
+ * macvtapd takes back a grant that it could not deliver.
  */
 MacvtapClient *macvtap_client_new(void);
 
-/* Pending requests are the caller's still, their result is -ECANCELED, and no callback is called.
+/* Pending requests still belong to the caller; their result is -ECANCELED, and no callback is
+ * called.
  */
 void macvtap_client_free(MacvtapClient *client);
 
-/* How long macvtap_client_connect() and each request may take, in milliseconds: a request from when
- * it is sent until its answer is there, whoever waits for it. -1: as long as it takes. Beyond it
- * the result is -ETIMEDOUT and the connection is given up. */
+/* How long macvtap_client_connect() and each request may take, in milliseconds; -1: no limit. The
+ * time of a request runs from when it is sent until its answer is there. After that the result is
+ * -ETIMEDOUT and the connection is given up. */
 #define MACVTAP_TIMEOUT_DEFAULT 30000
 void macvtap_client_set_timeout(MacvtapClient *client, int milliseconds);
 
@@ -200,8 +201,8 @@ bool macvtap_client_is_connected(const MacvtapClient *client);
  * that this process does not see, -ENOTCONN without a connection. */
 int macvtap_client_get_peer_pid(const MacvtapClient *client);
 
-/* Of the last function of this client that failed: one line for people that names the cause, NULL
- * after one that did not, and macvtapd's refusal, MACVTAP_REFUSAL_NONE when it was none. The line
+/* What the last call with the client said: one line for people that names the cause of its failure,
+ * NULL if it succeeded; and why macvtapd refused, MACVTAP_REFUSAL_NONE if it did not. The line
  * lives until the next call with the client. */
 const char *macvtap_client_get_message(const MacvtapClient *client);
 MacvtapRefusal macvtap_client_get_refusal(const MacvtapClient *client);
@@ -239,8 +240,8 @@ int macvtap_client_dispatch(MacvtapClient *client);
 /* The next completed request that was submitted without a callback; NULL: none. */
 MacvtapRequest *macvtap_client_next_completed(MacvtapClient *client);
 
-/* The next event, to be freed; NULL: none is here. Events that came before a connection was lost
- * can be taken still. */
+/* The next event, to be freed; NULL: there is none yet. Events that came before a
+ * connection was lost can still be taken. */
 MacvtapEvent *macvtap_client_next_event(MacvtapClient *client);
 
 /* Waits until the descriptor is readable, at most so many milliseconds (-1: as long as it takes),
@@ -380,6 +381,9 @@ MacvtapRefusal macvtap_failure_get_refusal(const MacvtapFailure *failure);
 /* Events */
 void macvtap_event_free(MacvtapEvent *event);
 MacvtapEventType macvtap_event_get_type(const MacvtapEvent *event);
+
+/* The API's word for the type, also for one that this version does not know. */
+const char *macvtap_event_get_name(const MacvtapEvent *event);
 const MacvtapPort *macvtap_event_get_port(const MacvtapEvent *event);
 MacvtapPort *macvtap_event_take_port(MacvtapEvent *event);
 

@@ -10,7 +10,7 @@ struct MacvtapPort {
 };
 
 struct MacvtapEvent {
-    MacvtapEventType type;
+    char *name;
     MacvtapPort *port;
 };
 
@@ -326,7 +326,7 @@ client_event_new(const VarlinkReply *reply)
     if (!port)
         return NULL;
     event = g_new(MacvtapEvent, 1);
-    *event = (MacvtapEvent){client_event_parse(word), port};
+    *event = (MacvtapEvent){g_strdup(word), port};
     return event;
 }
 
@@ -336,13 +336,20 @@ macvtap_event_free(MacvtapEvent *event)
     if (!event)
         return;
     macvtap_port_free(event->port);
+    g_free(event->name);
     g_free(event);
 }
 
 MacvtapEventType
 macvtap_event_get_type(const MacvtapEvent *event)
 {
-    return event->type;
+    return client_event_parse(event->name);
+}
+
+const char *
+macvtap_event_get_name(const MacvtapEvent *event)
+{
+    return event->name;
 }
 
 const MacvtapPort *

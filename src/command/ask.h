@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What our programs ask of macvtapd: libmacvtap as any program has it, with its results as GErrors
- * and its lists as arrays. No time limit is set: who waits at a terminal can end it, and the hook
- * has a deadline for all that it does.
+ * and its lists as arrays. There is no time limit: a user at a terminal can interrupt a program,
+ * and the hook has a deadline of its own.
  */
 #pragma once
 

@@ -353,7 +353,7 @@ ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
 static void
 print_event(const Ctl *ctl, const MacvtapEvent *event)
 {
-    const char *type = macvtap_event_type_name(macvtap_event_get_type(event));
+    const char *type = macvtap_event_get_name(event);
     const MacvtapPort *port = macvtap_event_get_port(event);
     const char *slave = port_text(port, "activeSlave");
 

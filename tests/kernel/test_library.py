@@ -228,7 +228,7 @@ def test_later_library_under_a_program_of_this_one(daemon, host, build):
 
 
 def test_environment_of_a_program_with_more_privileges(daemon, host, build):
-    """Whoever starts it must not choose whom it talks to."""
+    """The caller of a setuid program must not choose the daemon that it talks to."""
     program = daemon.folder / "create-port"
     shutil.copy(build(EXAMPLES / "create-port.c"), program)
     assert "cannot reach" not in host.run(program, "lan", user="nobody", env=daemon.environment(), check=False).stderr

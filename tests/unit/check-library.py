@@ -71,7 +71,7 @@ def check_compilers():
 
 
 def check_documents():
-    """Whatever the documents call a function, a method or a type of the library is in the header."""
+    """Every function, constant and type of the library that the documents name is in the header."""
     root = folder.parent.parent
     text = (folder / "macvtap.h").read_text(encoding="utf-8")
     problems = []

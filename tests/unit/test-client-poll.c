@@ -251,6 +251,7 @@ test_watch(void **state)
     macvtap_port_free(port);
     event = macvtap_client_next_event(fixture->client);
     assert_int_equal(macvtap_event_get_type(event), MACVTAP_EVENT_UNKNOWN);
+    assert_string_equal(macvtap_event_get_name(event), "retired");
     macvtap_event_free(event);
 }
 
