@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of the broker share; nobody else includes it. */
+/* Shared by the files of the broker, and private to them. */
 #pragma once
 
 #include "broker.h"
@@ -10,12 +10,12 @@
 #include "removals.h"
 #include "repair.h"
 
-/* What one daemon and one user other than root may have, whatever the networks allow (invariant 5).
+/* Limits of the daemon and of each user other than root, in addition to the networks' own.
  */
 #define PORTS_MAX 8192
 #define PORTS_PER_USER_MAX 512
 
-/* What one message can carry: SCM_MAX_FD of the kernel's include/net/scm.h. */
+/* The most descriptors in one message: SCM_MAX_FD in the kernel's include/net/scm.h. */
 #define GRANT_DESCRIPTORS_MAX 253
 
 struct Broker {
@@ -23,10 +23,10 @@ struct Broker {
     Registry *registry;
     PortTable *ports; /* the registry's */
     Networks *networks;
-    FeatureHost host; /* what the features see of all this */
+    FeatureHost host; /* the features' view of the broker */
     Repairs *repairs;
     const guint *repair_delays;
-    GHashTable *looks_later; /* set of the ids of ports, or NULL; see look.c, */
+    GHashTable *looks_later; /* set of port IDs, or NULL; see look.c, */
     GSource *later_source;   /* and when that is */
     char *mac_seed;
     BrokerOpenVhost open_vhost;
@@ -34,12 +34,13 @@ struct Broker {
     BrokerListChanges list_changes;
     BrokerListFaults list_faults;
     gpointer changes_data;
-    GSource *all_timer; /* of the next look at all links after one that failed, or NULL */
+    GSource *all_timer; /* for the next look at all links after a failed one, or NULL */
     guint n_all_failed; /* in a row */
     Removals *removals;
-    GSource *removal_timer;  /* of the next attempt at removals that have failed, or NULL */
+    GSource *removal_timer;  /* for the next attempt at failed removals, or NULL */
     guint n_removals_failed; /* in a row */
-    GHashTable *removed; /* set of the ifindexes that we removed, until the kernel's event of it */
+    GHashTable
+        *removed; /* set of the ifindexes that we removed, until the kernel's event arrives */
     GArray *watches;
     guint last_watch;
 };
@@ -51,7 +52,7 @@ void broker_emit_end(Broker *broker, const Port *port, const PortEnd *end);
 /* events.c */
 void broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_data);
 
-/* events.c: looks at the device of every port, and at what is below; anew: also where repairs were
+/* events.c: looks at the device of every port, and at the links below; anew: also if its repair was
  * given up. */
 void broker_look_at_all(Broker *broker);
 void look_begin_anew(Broker *broker);
@@ -71,7 +72,7 @@ void look_at_loss(Broker *broker, Port *port, const LinkInfo *removed); /* or NU
 /* Says in the port's problem where its device is now, if that is known. */
 gboolean look_note_moved(Port *port);
 void look_at_blocked(Broker *broker, int parent_index);
-/* When the events that the kernel has sent until now have been read, and because of the parent. */
+/* After all events that the kernel has sent were read, on behalf of the parent. */
 void look_later(Broker *broker, Port *port);
 void look_when_due(Port *port, gpointer broker); /* RepairDue */
 void look_end(Broker *broker);
@@ -79,8 +80,8 @@ void look_end(Broker *broker);
 /* delete.c: RemovalsExecute, with the Broker. */
 void broker_remove_ports(PortRemoval *removals, guint n, gboolean is_last, gpointer user_data);
 
-/* device.c: the port's network as it is defined now, or NULL when there is none any more, or none
- * that can be used. It may be of another mode. */
+/* device.c: the port's network as it is defined now, or NULL if it was removed or is unusable. It
+ * may have another mode. */
 const Network *broker_network_of(Broker *broker, const Port *port);
 
 /* reload.c: the port takes over what it follows of its network. TRUE when it has changed; its
@@ -90,17 +91,17 @@ gboolean broker_follow_network(Broker *broker, Port *port);
 /* device.c: notes what of its network the port does not have. TRUE when that is another thing. */
 gboolean broker_note_network(Broker *broker, Port *port);
 
-/* look.c: writes the port's record anew. A failure is logged, and it is tried again. */
+/* look.c: rewrites the port's record. A failure is logged and retried. */
 void broker_save(Broker *broker, Port *port);
 
-/* broker.c: the port that text names, by id, name or interface name, of those that the caller may
- * see and that are not ending; PORT_NOT_FOUND. */
+/* broker.c: the port with this ID, name or interface name, if the caller may see it and it is not
+ * ending; PORT_NOT_FOUND. */
 Port *broker_find_port(Broker *broker, const Caller *caller, const char *text, GError **error);
 
-/* device.c: what a port's device must be, and how it is made so (invariant 10). */
+/* device.c: the required state of a port's device, and how it is restored. */
 
-/* What the device of this port must be. network: the port's, as it is now, or NULL when there is
- * none any more, or not one of the port's kind. */
+/* The required state of this port's device. network: the port's, as it is now; NULL if it was
+ * removed or does not fit the port. */
 void device_want(Broker *broker, const Port *port, const Network *network, DeviceState *ret_state);
 
 /* In which fields (of DeviceField) the device is not as wanted, or not as the port has it. */
@@ -118,8 +119,8 @@ char *device_describe(const Port *port, const DeviceState *wanted, const LinkInf
 /* Whether link is the port's device: the index alone could be another's. */
 gboolean device_is_of(const LinkInfo *link, const Port *port);
 
-/* device.c: the port's device as it is now. DEVICE_GONE: there is none, or its index is another's;
- * any other error: nobody can tell. */
+/* device.c: the port's device as it is now. DEVICE_GONE: it does not exist, or its index belongs to
+ * another link; any other error: unknown. */
 gboolean broker_find_device(Broker *broker, const Port *port, LinkInfo *ret_device, GError **error);
 
 /* device.c: where the port's device is in another network namespace, of what *links lists; *links
@@ -131,14 +132,14 @@ const LinkInfo *broker_find_moved(Broker *broker, const Port *port, GArray **lin
  * the record is the caller's to write. */
 gboolean device_note_moved(Port *port, const LinkInfo *link);
 
-/* device.c: removes the port's device where somebody has moved it, if that is known. */
+/* device.c: removes the port's device in the namespace that it was moved to, if that is known. */
 gboolean broker_remove_moved(Broker *broker, const Port *port, GError **error);
 
-/* delete.c: removes the devices of ours that no port needs: networks', and what features have made
- * for several ports. PORT_ERROR_SYSTEM. */
+/* delete.c: removes our devices that no port needs: those of networks, and those that features
+ * share between ports. PORT_ERROR_SYSTEM. */
 gboolean broker_sweep_devices(Broker *broker, GError **error);
 
-/* events.c: fills what is seen of the port's device and its parent now. */
+/* events.c: fills in the visible state of the port's device and its parent. */
 void broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInfo *parent);
 
 /* events.c: follows a new name of the link if it is the port's parent or trunk. TRUE if the name
@@ -151,5 +152,5 @@ gboolean broker_open_descriptors(Broker *broker, const Port *port, const LinkInf
 gboolean broker_open_vhosts(Broker *broker, VhostPolicy policy, guint n, DescriptorArray *vhosts,
                             GError **error);
 
-/* Whether so many descriptors fit one reply; n_queues are yet to be opened. */
+/* Whether this many descriptors fit in one reply, before n_queues are opened. */
 gboolean broker_check_grant(guint n_queues, const DescriptorArray *vhosts, GError **error);

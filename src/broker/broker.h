@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The use cases: create, open, delete, list, watch and reconcile ports. The broker knows the
- * networks, the registry and the kernel, and no wire. Every failure is a PORT_ERROR whose message
- * names the cause; nothing is left behind then.
+ * networks, the registry and the kernel, but no wire protocol. Every failure is a PORT_ERROR whose
+ * message names the cause, and leaves nothing behind.
  */
 #pragma once
 
@@ -18,31 +18,30 @@
 
 #include <glib.h>
 
-/* Ends with NULL. */
+/* Terminated by NULL. */
 extern const Privileges *const broker_privileges[];
 
 typedef struct Broker Broker;
 
-/* Opens n vhost-net descriptors (vhost_net_open() with its folder bound). */
+/* Opens n vhost-net descriptors (vhost_net_open() for a fixed folder). */
 typedef gboolean (*BrokerOpenVhost)(guint n, DescriptorArray *descriptors, gpointer user_data,
                                     GError **error);
 
-/* What has changed in the networks' files since they were read (config_list_changes() with its path
- * bound). */
+/* Lists the changes in the networks' files since they were read (config_list_changes() for a fixed
+ * path). */
 typedef GStrv (*BrokerListChanges)(GHashTable *networks, gpointer user_data);
 
-/* Adds what is wrong with the administrator's files as Faults (config_list_faults() with its path
- * bound). */
+/* Adds problems of the administrator's files as Faults (config_list_faults() for a fixed path). */
 typedef void (*BrokerListFaults)(GPtrArray *faults, gpointer user_data);
 
 typedef struct BrokerSetup {
     Kernel *kernel;       /* borrowed; must outlive the broker, as must */
     Datapath *datapath;   /* NULL: no port can have a guard, and unguarded says why */
     int state_fd;         /* the state folder; taken */
-    const char *mac_seed; /* this machine's text for generated MACs, copied */
+    const char *mac_seed; /* this machine's seed for generated MACs, copied */
     BrokerOpenVhost open_vhost;
     gpointer vhost_data;
-    BrokerListChanges list_changes; /* NULL: nobody can tell */
+    BrokerListChanges list_changes; /* NULL: unknown */
     BrokerListFaults list_faults;   /* likewise */
     gpointer changes_data;          /* of these two */
     const char *unguarded;          /* borrowed */
@@ -54,26 +53,26 @@ typedef struct BrokerSetup {
  */
 Broker *broker_new(const BrokerSetup *setup, GError **error);
 
-/* Tells who waits for removals that they will be completed at the next start, while there is still
- * a connection to say so on. Only broker_free() may follow. */
+/* Tells the waiting callers, while they are still connected, that their removals will be completed
+ * at the next start. Only broker_free() may follow. */
 void broker_stop(Broker *broker);
 
 /* Ports stay; see broker_reconcile(). */
 void broker_free(Broker *broker);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Broker, broker_free)
 
-/* From now on generated MACs derive from this text, which is copied. Ports keep what they have. */
+/* Sets the seed for generated MACs, which is copied. Existing ports keep their MACs. */
 void broker_set_mac_seed(Broker *broker, const char *seed);
 
-/* Replaces the networks by this table (name -> Network), which is taken. Ports follow as far as a
- * living port can; of the rest Port.outdated tells. Returns what has changed: a GPtrArray of
+/* Replaces the networks by this table (name -> Network), which is taken. Ports follow as far as an
+ * existing port can; Port.outdated lists the rest. Returns what has changed: a GPtrArray of
  * NetworkChange, owned. */
 GPtrArray *broker_reload_networks(Broker *broker, GHashTable *networks);
 
 /*
- * After a start: reads the records and makes kernel and records agree. Ports of living holders are
- * adopted, everything else that is ours is removed. *ret_messages (GPtrArray of text) is what the
- * log should say.
+ * After a start: reads the records and makes kernel and records agree. Ports with living holders
+ * are adopted; everything else that is ours is removed. *ret_messages (GPtrArray of text) is for
+ * the log.
  */
 gboolean broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error);
 
@@ -90,8 +89,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PortGrant, port_grant_clear)
 gboolean broker_create_port(Broker *broker, const Caller *caller, const PortRequest *request,
                             PortGrant *ret_grant, GError **error);
 
-/* What broker_create_port() would make of the request: refuses in the same words, makes nothing,
- * and returns the port as it would be as far as that is decided; port_free() it. */
+/* A dry run of broker_create_port(): fails with the same errors, creates nothing, and returns the
+ * future port as far as it is decided; free it with port_free(). */
 Port *broker_check_port(Broker *broker, const Caller *caller, const PortRequest *request,
                         GError **error);
 
@@ -99,36 +98,36 @@ Port *broker_check_port(Broker *broker, const Caller *caller, const PortRequest 
 gboolean broker_open_port(Broker *broker, const Caller *caller, const char *port, guint n_queues,
                           PortGrant *ret_grant, GError **error);
 
-/* Who asks for ports to end. The broker hands it on to those who watch it (PortEnd); one of them
- * defines what it is. */
+/* Identifies who asked for ports to end. Opaque to the broker, which passes it to its watchers
+ * (PortEnd). */
 typedef struct PortEnder PortEnder;
 
-/* Tells that ports have been removed: n_ports are gone, or error says why not all of them are. */
+/* Called when ports were removed: n_ports are gone, or error says why some are not. */
 typedef void (*BrokerRemoved)(guint n_ports, const GError *error, gpointer user_data);
 
 /* Begins to remove a port; ender (or NULL) must live until done, which is called once, from the
- * main loop or broker_stop(), but not when this fails. From now on nobody finds the port, but for
- * who deletes it too and waits as well. */
+ * main loop or broker_stop(), but not if this function fails. From now on the port is hidden,
+ * except from other callers that delete it: they wait, too. */
 gboolean broker_delete_port(Broker *broker, const Caller *caller, const char *port,
                             const PortEnder *ender, BrokerRemoved done, gpointer user_data,
                             GError **error);
 
-/* Begins to remove a port by its ID, because who asked for it has not got the answer. Does nothing
- * when there is no such port any more. */
+/* Begins to remove a port by its ID, because the reply did not reach its caller. Does nothing if
+ * the port is gone. */
 void broker_undo_grant(Broker *broker, const char *id);
 
-/* Changes a port (its sources: root only) and returns it, borrowed. What was done before a failure
- * stays. */
+/* Changes a port (its sources: root only) and returns it, borrowed. Changes made before a failure
+ * stay. */
 const Port *broker_change_port(Broker *broker, const Caller *caller, const PortChange *change,
                                GError **error);
 
 /* Begins to remove the ports that the domain with this UUID (in lower case) holds, of the caller's
- * ports (root: also of others', unless a process holds them). done is called as of
- * broker_delete_port(); at once when there is none. */
+ * ports (root: also of others', unless a process holds them). done is called as for
+ * broker_delete_port(); at once if there are none. */
 void broker_end_domain(Broker *broker, const Caller *caller, const char *domain,
                        const PortEnder *ender, BrokerRemoved done, gpointer user_data);
 
-/* What went over the port's device; FALSE when the device is gone. */
+/* The port's traffic; FALSE if the device is gone. */
 gboolean broker_statistics(Broker *broker, const Port *port, LinkStatistics *ret_statistics);
 
 /* Looks at what a port's frames have told (Port.seen, Port.dropped): before it is shown. */
@@ -145,7 +144,7 @@ GPtrArray *broker_list_ports(Broker *broker, const Caller *caller, const char *n
  * PORT_NOT_FOUND. */
 const Port *broker_get_port(Broker *broker, const Caller *caller, const char *text, GError **error);
 
-/* Whether there is a network, or a port of one that is no more, with this name; NETWORK_NOT_FOUND.
+/* Whether a network has this name, or a port of a removed network; NETWORK_NOT_FOUND.
  */
 gboolean broker_check_network(Broker *broker, const char *name, GError **error);
 
@@ -153,23 +152,24 @@ gboolean broker_check_network(Broker *broker, const char *name, GError **error);
  */
 GPtrArray *broker_list_networks(Broker *broker, const Caller *caller);
 
-/* What has changed in the networks' files since, a line each, for root; NULL: nothing. Free with
- * g_strfreev(). */
+/* The changes in the networks' files since they were read, a line for each, for root; NULL: none.
+ * Free with g_strfreev(). */
 GStrv broker_list_file_changes(Broker *broker, const Caller *caller);
 
-/* What is wrong with files of ours and the administrator's, for root; a GPtrArray of Fault, which
- * may be empty. */
+/* Problems of macvtapd's and the administrator's files, for root; a GPtrArray of Fault, which may
+ * be empty. */
 GPtrArray *broker_list_faults(Broker *broker, const Caller *caller);
 
-/* Which of a usable network's parents cannot be used now, and why, a line for each; NULL: none. One
- * that its ports have taken up (passthru) is in use, not unusable. Free with g_strfreev(). */
+/* The parents of a usable network that cannot be used now, and why, a line for each; NULL: none. A
+ * parent that is fully used by its own ports (passthru) is not among them. Free with g_strfreev().
+ */
 GStrv broker_parent_problems(Broker *broker, const Network *network);
 
-/* What the VLAN devices of other networks take away from this one's guests, a line for each; NULL:
- * nothing. Free with g_strfreev(). */
+/* The frames that VLAN devices of other networks take away from this one's guests, a line for each;
+ * NULL: none. Free with g_strfreev(). */
 GStrv broker_taken_vlans(Broker *broker, const Network *network);
 
-/* How many ports the network has, or all together (NULL). */
+/* The number of the network's ports, or of all ports (NULL). */
 guint broker_count_ports(Broker *broker, const char *network);
 
 typedef enum PortEvent {
@@ -189,10 +189,10 @@ typedef enum PortEndReason {
 
 typedef struct PortEnd {
     PortEndReason reason;
-    const PortEnder *ender; /* ASKED: the first who asked; else NULL */
+    const PortEnder *ender; /* ASKED: who asked first; else NULL */
 } PortEnd;
 
-/* end: of PORT_EVENT_DELETED; else NULL. */
+/* end: for PORT_EVENT_DELETED; else NULL. */
 typedef void (*BrokerWatcher)(PortEvent event, const Port *port, const PortEnd *end,
                               gpointer user_data);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is heard of links that others changed. What becomes of a port then, look.c decides. */
+/* Events of links that others changed. look.c decides what becomes of a port. */
 #include "broker-private.h"
 #include "parent.h"
 
@@ -64,7 +64,7 @@ broker_follow_name(Port *port, const LinkInfo *link)
     return TRUE;
 }
 
-/* link: what the port's device lies on, as it is now. */
+/* link: the present link below the port's device. */
 static void
 look_below(Broker *broker, Port *port, const LinkInfo *link)
 {
@@ -88,15 +88,15 @@ on_all_due(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
-/* A look at what is below ports has failed, and no event may come that makes up for it. */
+/* A look at the links below ports failed, and no further event may come to make up for it. */
 static void
 look_at_all_again(Broker *broker, const GError *cause)
 {
     if (broker->all_timer)
         return;
     if (++broker->n_all_failed >= REPAIR_ATTEMPTS) {
-        g_warning("the ports' parents may be otherwise than is shown: %s (tried %u times; a reload"
-                  " tries again)",
+        g_warning("cannot read the state of the ports' parents, which may have changed: %s (tried "
+                  "%u times; a reload tries again)",
                   cause->message, broker->n_all_failed);
         broker->n_all_failed = 0;
         return;
@@ -209,8 +209,8 @@ look_begin_anew(Broker *broker)
     broker_look_at_all(broker);
 }
 
-/* What we remove ourselves makes several events each, and there may be thousands of them beside
- * thousands of ports: none is to cost more than this. */
+/* Each of our own removals causes several events, and there may be thousands of them beside
+ * thousands of ports: this keeps each of them cheap. */
 static gboolean
 is_of_removal(Broker *broker, LinkEventType type, int index)
 {

@@ -2,17 +2,17 @@
 /*
  * Theory of operation
  *
- * A look compares a port's device with what it must be (device.c): it follows what others may
- * change, and repairs the rest. Creation makes the device from the same description; an adoption,
- * the kernel's events, lost events, a reload and a failed repair all end in a look. An event tells
- * of a moment that has passed, and may be of our own doing: one that tells nothing new costs
- * nothing, any other makes us read the device as it is now.
+ * A look compares a port's device with its required state (device.c), follows permitted changes and
+ * repairs the rest. Creation uses the same description; an adoption, the kernel's events, lost
+ * events, a reload and a failed repair all end in a look. An event describes a moment that has
+ * passed, and may be caused by ourselves: one without news costs nothing, any other makes us read
+ * the device's present state.
  *
- * A repair is judged by reading the device again, for the kernel may take a change that does not
- * last (the MAC of a bond with fail_over_mac=active). When one is made, again or not any more,
- * tells repair.c.
+ * After a repair the device is read again, as the kernel may accept a change that does not last
+ * (the MAC of a bond with fail_over_mac=active). repair.c decides when a repair is made, repeated,
+ * or given up.
  *
- * Only ENODEV says that a device has gone. A look that fails otherwise is tried again like a
+ * Only ENODEV means that a device is gone. A look that fails with another error is retried like a
  * repair.
  */
 #include "broker-private.h"
@@ -27,9 +27,9 @@
 
 typedef enum LookReason {
     LOOK_OTHER,
-    LOOK_MAC_EVENT, /* an event of the device told of another MAC */
+    LOOK_MAC_EVENT, /* an event of the device had another MAC */
     LOOK_PARENT,    /* the parent was changed, and all events of that have been read */
-    LOOK_DUE,       /* it is the turn of a repair that waits */
+    LOOK_DUE,       /* it is a waiting repair's turn */
 } LookReason;
 
 static void
@@ -48,7 +48,7 @@ skip_name(const Port *port, const char *message)
     return g_str_has_prefix(message, prefix) ? message + strlen(prefix) : message;
 }
 
-/* The device could not be looked at. */
+/* The device could not be read. */
 static void
 look_again(Broker *broker, Port *port, const GError *cause)
 {
@@ -57,8 +57,7 @@ look_again(Broker *broker, Port *port, const GError *cause)
 
     if (repairs_waits(broker->repairs, port))
         return; /* for its turn */
-    problem =
-        g_strdup_printf("its device cannot be looked at: %s", skip_name(port, cause->message));
+    problem = g_strdup_printf("its device cannot be read: %s", skip_name(port, cause->message));
     read_parent(broker, port, &parent);
     if (repairs_look_failed(broker->repairs, port, &parent, problem))
         broker_emit(broker, PORT_EVENT_CHANGED, port);
@@ -96,7 +95,7 @@ compare_device(Broker *broker, const Port *port, const LinkInfo *device, DeviceS
            (features_compare(&broker->host, port) & ret_wanted->fields);
 }
 
-/* These fields had another value, and are as they must be. */
+/* These fields were wrong and are right now. */
 static void
 note_repaired(Broker *broker, Port *port, const LinkInfo *before, guint fields)
 {
@@ -104,7 +103,7 @@ note_repaired(Broker *broker, Port *port, const LinkInfo *before, guint fields)
 
     repairs_done(broker->repairs, port);
     features_repaired(&broker->host, port, before, fields, by_parent);
-    /* What it had until now may be what another port is waiting for. */
+    /* Another port may be waiting for its old MAC. */
     if (fields & DEVICE_MAC)
         look_at_blocked(broker, port->parent_index);
 }
@@ -188,7 +187,7 @@ note_move(Broker *broker, Port *port, const LinkInfo *moved)
     g_warning("port %s: %s", port->name, port->problem);
 }
 
-/* No event has told what became of the device. */
+/* No event has reported what became of the device. */
 static void
 look_elsewhere(Broker *broker, Port *port, GError **error)
 {
@@ -236,7 +235,7 @@ say_warning(const char *message, gpointer user_data)
     g_warning("%s", message);
 }
 
-/* A device that others had taken away is there again. */
+/* A device that others had removed is back. */
 static gboolean
 take_back(Broker *broker, Port *port, const LinkInfo *device)
 {
@@ -251,7 +250,7 @@ take_back(Broker *broker, Port *port, const LinkInfo *device)
     return TRUE;
 }
 
-/* Whether nobody knows yet who has changed the MAC that a passthru device shares with its parent.
+/* Whether it is still unknown who changed the MAC that a passthru device shares with its parent.
  */
 static gboolean
 must_wait_for_events(const Port *port, const LinkInfo *device, LookReason reason)
@@ -260,7 +259,7 @@ must_wait_for_events(const Port *port, const LinkInfo *device, LookReason reason
            !mac_address_equal(&device->mac, &port->mac);
 }
 
-/* The device is as it must be. TRUE when the port has changed. */
+/* The device is right. TRUE if the port has changed. */
 static gboolean
 note_good(Broker *broker, Port *port)
 {
@@ -332,8 +331,7 @@ look_at_blocked(Broker *broker, int parent_index)
     }
 }
 
-/* Our own making of a device tells that it is down, has no alias and IPv6 before it tells what it
- * became. */
+/* The events of our own creation of a device first show it down, without an alias and with IPv6. */
 static guint
 forget_making(Port *port, guint fields)
 {
@@ -373,8 +371,8 @@ look_at_event(Broker *broker, Port *port, const LinkInfo *device)
     if (!device_is_of(device, port))
         return;
     port->told_state = device->operational_state + 1u;
-    /* The kernel tells late that the device's state has changed (linkwatch_event()), in a message
-     * that has the MAC as it is by then: such a one tells nothing of who changed it. */
+    /* The kernel reports a change of the device's state late (linkwatch_event()), in a message with
+     * the MAC at that time, which does not show who changed the MAC. */
     look_with_reason(broker, port, device, is_of_state ? LOOK_OTHER : LOOK_MAC_EVENT);
 }
 
@@ -386,7 +384,7 @@ look_at_listed(Broker *broker, Port *port, const LinkInfo *device)
         look_with_reason(broker, port, device, LOOK_MAC_EVENT);
 }
 
-/* Before the event that it is up, this was our own making of it. */
+/* Before the event that it is up, this is part of our own creation. */
 void
 look_at_ipv6(Broker *broker, Port *port)
 {
@@ -405,7 +403,7 @@ look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent)
         look_now(broker, port, LOOK_DUE);
 }
 
-/* ---- looks that wait for the events that are there ---- */
+/* ---- looks that wait for the queued events ---- */
 
 static gboolean
 on_events_read(gpointer user_data)
@@ -431,9 +429,9 @@ look_later(Broker *broker, Port *port)
 {
     LinkInfo parent;
 
-    /* The answer comes when the kernel is done with a change, and has told of all of it. The device
-     * itself is not asked for: that makes the kernel tell of a change of its carrier that it has
-     * held back for up to a second, in a message that has the new MAC as well. */
+    /* The answer comes when the kernel has finished a change and reported all of it. The query is
+     * for the parent, not the device: querying the device makes the kernel report a carrier change
+     * that it held back for up to a second, in a message that also has the new MAC. */
     broker->kernel->ops->link_by_index(broker->kernel, port->parent_index, &parent, NULL);
     if (!broker->looks_later)
         broker->looks_later = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);

@@ -2,13 +2,14 @@
 /*
  * Theory of operation
  *
- * A record has two lives, told by its file's name alone, so that going from one to the other is one
- * rename(2): "ID.creating" is written before the device exists and becomes "ID" when the device is
- * whole and before the caller hears of it. After a crash
- *   - a damaged ID.creating means that nothing was made yet (it is written before the device);
- *   - a whole ID.creating means that the device may exist in part: remove it, then the file;
+ * The state of a record is in its file's name alone, so that a transition is one rename(2):
+ * "ID.creating" is written before the device exists and becomes "ID" when the device is complete,
+ * before the caller is answered. After a crash
+ *   - a damaged ID.creating means that nothing was created yet (it is written before the device);
+ *   - a complete ID.creating means that the device may be partly set up: remove it, then the file;
  *   - ID means that the caller may know of the port.
- * Removing goes the other way: the file becomes "ID.deleting", then the device goes, the file last.
+ * A removal goes the other way: the file becomes "ID.deleting", then the device is removed, then
+ * the file.
  */
 #include "registry.h"
 
@@ -102,8 +103,8 @@ set_aside(Registry *registry, const char *file, const GError *why, GPtrArray *pr
     g_autofree char *damaged = g_strconcat(file, DAMAGED_SUFFIX, NULL);
 
     renameat(registry->folder_fd, file, registry->folder_fd, damaged);
-    g_ptr_array_add(
-        problems, g_strdup_printf("record %s is set aside as %s: %s", file, damaged, why->message));
+    g_ptr_array_add(problems, g_strdup_printf("ignoring invalid record %s (renamed to %s): %s",
+                                              file, damaged, why->message));
 }
 
 static Port *
@@ -125,7 +126,8 @@ take_record(Registry *registry, const char *text, gsize length, const char *id, 
     return g_steal_pointer(&port);
 }
 
-/* The port, or why it is none. FALSE: it could not be read now, which says nothing of the record.
+/* The port, or the reason why the record is invalid. FALSE: it cannot be read now, which says
+ * nothing about its validity.
  */
 static gboolean
 read_record(Registry *registry, const char *file, const char *id, Port **ret_port, GError **ret_why,
@@ -148,7 +150,7 @@ read_record(Registry *registry, const char *file, const char *id, Port **ret_por
     return FALSE;
 }
 
-/* How the file of a port that was not whole ends, or NULL. */
+/* The file name suffix of an unfinished port, or NULL. */
 static const char *
 unfinished_suffix(const char *file)
 {
@@ -191,7 +193,7 @@ load_final(Registry *registry, const char *file, GPtrArray *problems, GError **e
     return TRUE;
 }
 
-/* The records, or those that were set aside. */
+/* Lists the records, or those that were set aside. */
 static GPtrArray *
 list_files(Registry *registry, gboolean damaged, GError **error)
 {
@@ -351,7 +353,7 @@ registry_forget(Registry *registry, Port *port, GError **error)
     if (port->state == PORT_STATE_CREATING && unlinkat(registry->folder_fd, creating, 0) < 0 &&
         errno != ENOENT)
         return error_set_errno(error, errno, "cannot remove the record of port %s", port->id);
-    /* It has one of the two names; a port whose marking failed has its own still. */
+    /* It has one of two names: if marking it failed, it still has the original one. */
     if (unlinkat(registry->folder_fd, deleting, 0) < 0 &&
         (errno != ENOENT || unlinkat(registry->folder_fd, port->id, 0) < 0) && errno != ENOENT)
         return error_set_errno(error, errno, "cannot remove the record of port %s", port->id);

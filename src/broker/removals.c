@@ -2,22 +2,22 @@
 /*
  * Theory of operation
  *
- * The kernel removes links while the caller waits, and a dying host ends thousands of ports at
- * once. So ports that are to go are queued, and the main loop removes a batch of the queue at a
- * time. Nothing waits for a time: a batch's turn comes as soon as nothing else is ready. So all
- * that came while one batch was removed (the kernel takes 20 ms for one port and little more for
- * many) is handled before the next: calls, none of which waits for more than one batch, and
- * further removals, which join it. When the calls do not end, they get a third of the time: a
- * batch's turn comes when they have had half as long as the last batch took.
+ * The kernel removes links while the caller waits, and a crash of many guests ends thousands of
+ * ports at once. So removals are queued, and the main loop removes one batch at a time. There is no
+ * fixed delay: a batch gets its turn as soon as nothing else is ready. So everything that arrived
+ * during one batch (the kernel takes 20 ms for one port and little more for many) is handled before
+ * the next: calls, none of which waits for more than one batch, and further removals, which join
+ * it. If calls keep coming, they get a third of the time: a batch gets its turn after half the time
+ * that the last batch took.
  *
- * From the moment that it is queued a port is ending: callers find it no more. It keeps its place
- * in the registry, for its name, its MAC and its device are still taken; a creation that needs one
- * of these has just that port removed at once (removals_flush_matching()). Ports that somebody
- * waits for take turns with those whose holder has ended.
+ * Once it is queued a port is ending, and hidden from callers. It keeps its place in the registry,
+ * as its name, MAC and device are still taken; a creation that needs one of these has only that
+ * port removed at once (removals_flush_matching()). Ports with waiting callers alternate with those
+ * whose holder has ended.
  *
- * The record says ID.deleting when somebody asked for the removal, from before he waits: a daemon
- * that ends meanwhile leaves nothing that the next does not finish. Ports whose holder has ended
- * get there with their batch; the next daemon would find that holder ended just the same.
+ * A requested removal changes the record to ID.deleting before the caller starts waiting: if the
+ * daemon ends meanwhile, the next one finishes the removal. A port whose holder has ended is marked
+ * with its batch; the next daemon would find that holder ended, too.
  */
 #include "removals.h"
 
@@ -25,20 +25,20 @@
 #include "source.h"
 
 /*
- * The ports in one batch. A batch takes the kernel's grace period, some 20 ms, however many they
- * are, and 0.5 ms of processor time for each, nearly all of it in the kernel with its lock on links
- * (RTNL) held; more where the parent has thousands, for the kernel looks through all of them for
- * each. A creation waits for both, and so does one that does not ask us, but for the grace period.
+ * The ports in one batch. A batch takes the kernel's grace period, some 20 ms, regardless of its
+ * size, and 0.5 ms of processor time for each port, nearly all of it in the kernel with the lock on
+ * links (RTNL) held; more if the parent has thousands, as the kernel searches all of them for each.
+ * A creation waits for both; other programs' changes of links wait for the processor time only.
  * Measured with tests/bench/storm on a busy machine of two processors: with 64 the slowest of our
- * creations took 0.3 to 1.9 times as long as the slowest of those, with 128 0.9 to 3.3 times, with
- * 256 1.4 to 6.7 times; and all was over hardly sooner.
+ * creations took 0.3 to 1.9 times as long as the slowest of theirs, with 128 0.9 to 3.3 times, with
+ * 256 1.4 to 6.7 times, and the total was hardly shorter.
  */
 #define BATCH_MAX 64
 
-/* Somebody waits for these. */
+/* A caller that waits for removals. */
 typedef struct Waiter {
     guint n_ports;          /* in all */
-    guint n_left;           /* that are still there */
+    guint n_left;           /* those that still exist */
     GError *error;          /* the first */
     const PortEnder *ender; /* or NULL */
     BrokerRemoved done;
@@ -48,11 +48,11 @@ typedef struct Waiter {
 /* A port that is ending. */
 typedef struct PendingRemoval {
     Port *port;
-    gboolean holder_ended; /* or nobody got it: what could not be removed is tried again */
-    gboolean is_undo;      /* nobody got it */
-    GPtrArray *waiters;    /* of Waiter; NULL: nobody waits */
-    GQueue *queue;         /* that it is in, */
-    GList link;            /* as this element */
+    gboolean holder_ended; /* or it was never handed out: a failed removal is retried */
+    gboolean is_undo;      /* it was never handed out */
+    GPtrArray *waiters;    /* of Waiter; NULL: no caller waits */
+    GQueue *queue;         /* its queue, */
+    GList link;            /* and its element there */
 } PendingRemoval;
 
 struct Removals {
@@ -62,9 +62,9 @@ struct Removals {
     GQueue asked;        /* of PendingRemoval with waiters */
     GQueue ended;        /* of PendingRemoval without */
     GHashTable *pending; /* Port -> its PendingRemoval, owned, while that is in a queue */
-    GPtrArray *failed;   /* ids of ports whose holder has ended, but which are still there */
-    GSource *when_idle;  /* of the next batch, or NULL: when nothing else is ready, */
-    GSource *when_due;   /* and when others have had their share, whatever is ready */
+    GPtrArray *failed;   /* IDs of ports whose holder has ended but whose removal failed */
+    GSource *when_idle;  /* for the next batch, or NULL: when nothing else is ready, */
+    GSource *when_due;   /* and when others have had their share */
     gint64 duration;     /* of the last batch, in microseconds */
 };
 
@@ -100,7 +100,7 @@ waiter_finish(Waiter *waiter)
     g_free(waiter);
 }
 
-/* The port has gone, or (error) is as it was before. */
+/* The port is gone, or (error) unchanged. */
 static void
 tell_waiters(const PendingRemoval *pending, const GError *error)
 {
@@ -156,7 +156,7 @@ queue_up(GQueue *queue, PendingRemoval *pending)
     g_queue_push_tail_link(queue, &pending->link);
 }
 
-/* The port stays what it is, and its PendingRemoval is the caller's now. */
+/* The port is unchanged; the caller owns its PendingRemoval now. */
 static PendingRemoval *
 take_out(Removals *removals, PendingRemoval *pending)
 {
@@ -184,8 +184,7 @@ warn_of_failure(GPtrArray *batch, const PortRemoval *each)
     for (guint i = 0; i < batch->len; i++) {
         if (!each[i].error || !((const PendingRemoval *)batch->pdata[i])->holder_ended)
             continue;
-        g_warning("ports whose holder has ended could not be removed, which will be tried again:"
-                  " %s",
+        g_warning("failed to remove ports of exited holders, will retry: %s",
                   each[i].error->message);
         return;
     }
@@ -202,7 +201,7 @@ end_of(const PendingRemoval *pending)
                      .ender = first ? first->ender : NULL};
 }
 
-/* Removes these (of PendingRemoval, taken out); TRUE if any has gone. */
+/* Removes these (of PendingRemoval, taken out); TRUE if any is gone. */
 static gboolean
 remove_batch(Removals *removals, GPtrArray *batch)
 {
@@ -306,7 +305,7 @@ wait_for(Removals *removals, PendingRemoval *pending, Waiter *waiter)
         pending->waiters = g_ptr_array_new();
         g_queue_unlink(pending->queue, &pending->link);
         queue_up(&removals->asked, pending);
-        /* A record that cannot be marked cannot be removed either, which is told then. */
+        /* A record that cannot be marked cannot be removed either, which is reported then. */
         registry_retire(removals->registry, pending->port, NULL);
     }
     g_ptr_array_add(pending->waiters, waiter);

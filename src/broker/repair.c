@@ -2,15 +2,15 @@
 /*
  * Theory of operation
  *
- * A repair without effect is tried again on a schedule with an end; meanwhile and afterwards the
- * port's problem says what is wrong, and the end is logged, once. Afterwards only news make us try
- * again, from the start: another state of the device or of its parent than when we gave up, or a
- * link that has gone and with it perhaps what was in the way. The events of our own attempts are no
- * news.
+ * A repair without effect is retried on a schedule with an end; during and after it the port's
+ * problem says what is wrong, and the end is logged once. After that only news causes a new
+ * attempt, with a new schedule: another state of the device or its parent than at the end, or the
+ * removal of a link, which may have been the obstacle. The events of our own attempts are no news.
  *
- * A repair that had an effect and is undone by others is made again whenever that happens (else a
- * guest could tire us out), but more and more slowly, down to PACE_MAX. That begins anew when it
- * has lasted as long as the schedule's last wait, and when the port itself is to be otherwise.
+ * A repair that had an effect and is undone by others is repeated every time (otherwise a guest
+ * could exhaust the attempts), but more and more slowly, down to PACE_MAX. The pace is reset when a
+ * repair has lasted as long as the schedule's last wait, and when the required state itself
+ * changes.
  */
 #include "repair.h"
 
@@ -18,23 +18,23 @@
 
 const guint repair_default_delays[REPAIR_ATTEMPTS] = {0, 100, 500, 2000, 10000};
 
-#define PACE_MAX 2 /* of the schedule: how long a repair waits that others undo all the time */
+#define PACE_MAX 2 /* of the schedule: the wait of a repair that others undo all the time */
 
 typedef enum RepairState {
     REPAIR_NEW,
-    REPAIR_WAITS, /* for its next attempt */
-    REPAIR_LASTS, /* it had an effect, which is yet to last */
+    REPAIR_WAITS, /* waiting for its next attempt */
+    REPAIR_LASTS, /* it had an effect, but must last to count */
     REPAIR_GAVE_UP,
 } RepairState;
 
-/* Of a port whose device was found otherwise than it must be, or could not be looked at. */
+/* For a port whose device was wrong or could not be read. */
 typedef struct Repair {
     Repairs *repairs;
     Port *port;
     RepairState state;
     guint n_failed; /* attempts in a row */
     guint n_undone; /* attempts with an effect, in a row */
-    guint fields;   /* of DeviceField: what is wrong after the last attempt */
+    guint fields;   /* of DeviceField: the wrong fields after the last attempt */
     gboolean by_parent;
     DeviceState wanted;      /* then, and */
     LinkInfo device, parent; /* as they were */
@@ -146,7 +146,7 @@ repairs_is_by_parent(Repairs *repairs, const Port *port)
     return repair && repair->by_parent;
 }
 
-/* What we, a guest or an administrator can change of a link. */
+/* The properties of a link that we, a guest or an administrator can change. */
 static gboolean
 looks_the_same(const LinkInfo *a, const LinkInfo *b)
 {
@@ -159,7 +159,7 @@ looks_the_same(const LinkInfo *a, const LinkInfo *b)
            a->carrier == b->carrier && a->active_slave_index == b->active_slave_index;
 }
 
-/* Without the sources, which are not kept. */
+/* Without the sources, which are not stored. */
 static gboolean
 wants_the_same(const DeviceState *a, const DeviceState *b)
 {
@@ -176,7 +176,7 @@ repairs_ask(Repairs *repairs, Port *port, const DeviceState *wanted, const LinkI
     Repair *repair = ensure_repair(repairs, port);
 
     if (!wants_the_same(wanted, &repair->wanted)) {
-        /* The port itself has changed: this has nothing to do with what was before. */
+        /* The port itself has changed: earlier attempts do not count. */
         source_clear(&repair->timer);
         repair->state = REPAIR_NEW;
         repair->n_undone = 0;
@@ -231,8 +231,7 @@ repairs_failed(Repairs *repairs, Port *port, const LinkInfo *parent, const char 
     }
     source_clear(&repair->timer);
     repair->state = REPAIR_GAVE_UP;
-    final = g_strdup_printf("%s (tried %u times; the next change of its device or parent begins"
-                            " anew)",
+    final = g_strdup_printf("%s (tried %u times; will retry when its device or parent changes)",
                             problem, repair->n_failed);
     g_warning("port %s: %s", port->name, final);
     return port_set_problem(port, final);
@@ -265,7 +264,7 @@ repairs_saw_good(Repairs *repairs, const Port *port)
 
     if (!repair || repair->state != REPAIR_WAITS || repair->n_failed == 0)
         return;
-    /* It was undone before we looked. */
+    /* It was undone before we checked. */
     repair->n_failed = 0;
     wait_as(repair, REPAIR_LASTS, REPAIR_ATTEMPTS - 1);
 }
@@ -296,7 +295,7 @@ repairs_begin_anew(Repairs *repairs)
     g_hash_table_foreach(repairs->table, begin_anew, NULL);
 }
 
-/* A passthru device shares its parent with nobody. */
+/* A passthru device does not share its parent. */
 static gboolean
 is_blocked(const Repair *repair)
 {

@@ -346,7 +346,7 @@ client_step(MacvtapClient *client)
     return MIN(r, 0);
 }
 
-/* Waits for the connection: 0, or a negative errno. milliseconds: as of poll(). */
+/* Waits for the connection: 0, or a negative errno. milliseconds: see poll(). */
 static int
 client_await(MacvtapClient *client, int milliseconds)
 {

@@ -270,7 +270,7 @@ void macvtap_request_set_port(MacvtapRequest *request, const char *port);
 void macvtap_request_set_name(MacvtapRequest *request, const char *name);
 void macvtap_request_set_description(MacvtapRequest *request, const char *description);
 
-/* The guest's name, as of QEMU's -name: without name the MAC derives from user, network and this,
+/* The guest's name, from QEMU's -name: without name the MAC derives from user, network and this,
  * and the port is called so if it can be. */
 void macvtap_request_set_guest_name(MacvtapRequest *request, const char *guest_name);
 
@@ -301,7 +301,7 @@ void macvtap_request_set_link_up(MacvtapRequest *request, bool link_up);
 /* Also makes /dev/tap<interface index>, which root and this user may open by path. */
 void macvtap_request_set_device_node(MacvtapRequest *request, uint32_t owner, uint32_t group);
 
-/* The guest comes by migration from another host. */
+/* The guest is migrating in from another host. */
 void macvtap_request_set_incoming(MacvtapRequest *request, bool incoming);
 
 /* Makes nothing: the same refusals, and the port as it would be, without what is only drawn when it

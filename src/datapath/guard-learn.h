@@ -263,7 +263,7 @@ guard_learn_prefix(Frame *frame, const struct guard_address *prefix, __u32 secon
     return 0;
 }
 
-/* A router is there for so many seconds; 0: it is no default router any more. */
+/* A router exists for this many seconds; 0: it is no longer a default router. */
 GUARD_PART int
 guard_learn_router(Frame *frame, const struct guard_address *router, __u32 seconds)
 {

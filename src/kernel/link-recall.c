@@ -17,7 +17,7 @@
 #include <poll.h>
 #include <string.h>
 
-/* More than a host has parents; then all are asked for anew. */
+/* More than a host has parents; then all are queried again. */
 #define RECALLED_MAX 64
 
 const Privileges recall_privileges = {

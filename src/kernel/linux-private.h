@@ -14,7 +14,7 @@ typedef struct LinuxKernel {
     int ipv6_fd;          /* /proc/sys/net/ipv6/conf, -1 if the kernel has no IPv6 */
     GPtrArray *monitors;  /* of GSource */
     int events_fd;        /* what the first monitor of links reads, borrowed; -1: there is none */
-    GHashTable *recalled; /* name -> LinkInfo as of its last event; link-recall.c */
+    GHashTable *recalled; /* name -> LinkInfo from its last event; link-recall.c */
     GHashTable *watches;  /* ifindex -> GSource */
     Queues *queues;
     GHashTable *groups; /* link-delete.c: the groups in use, or NULL, */

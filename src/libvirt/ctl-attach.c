@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Theory of operation: no hook runs when a device is plugged, so for a running domain the port is
- * made first, with the domain as its holder and QEMU's process to end with; then the metadata is
- * written, so that the hook knows of it at the domain's next stop; then libvirt opens the port. A
- * failure undoes backwards. For the configuration only the two texts are written: the hook makes
+ * created first, with the domain and QEMU's process as its holder; then the metadata is written, so
+ * that the hook knows the port at the domain's next stop; then libvirt opens the port. A failure is
+ * undone in reverse order. For the configuration only the two texts are written: the hook creates
  * the port at the next start.
  *
- * All of it is done under the user's lock, as libvirt replaces the metadata of a domain as a whole,
- * and as a target that was chosen is free only until another has chosen it.
+ * All of it happens under the user's lock, as libvirt replaces the metadata of a domain as a whole,
+ * and as a chosen target is free only until another program chooses it.
  */
 #include "ctl-domain.h"
 #include "descriptor.h"
@@ -24,12 +24,12 @@
 typedef struct Attach {
     PortOptions options;
     gboolean live, config, replace;
-    const char *text; /* the interface's for libvirt; NULL: it is made of the options */
+    const char *text; /* the interface's XML; NULL: generated from the options */
     Ctl *ctl;
     MacvtapClient *client;
     virDomain *domain;
     guint flags;            /* VIR_DOMAIN_AFFECT_… */
-    DomainXml *now, *later; /* of those that are to change */
+    DomainXml *now, *later; /* the ones that will change */
     char *made;             /* the port's ID; NULL: there is none */
 } Attach;
 
@@ -59,9 +59,7 @@ parse(Attach *attach, int *argc, char ***argv, GError **error)
         {"live", 0, 0, G_OPTION_ARG_NONE, &attach->live, "Change the running domain", NULL},
         {"config", 0, 0, G_OPTION_ARG_NONE, &attach->config, "Change its configuration", NULL},
         {"replace", 0, 0, G_OPTION_ARG_NONE, &attach->replace,
-         "Make a port of an interface that the domain has: of those that are broken, or of this "
-         "one",
-         NULL},
+         "Turn an interface of the domain into a port: the broken ones, or this one", NULL},
         {NULL},
     };
 
@@ -109,7 +107,7 @@ read_domain(Attach *attach, GError **error)
     return TRUE;
 }
 
-/* libvirt would take a second interface with the device, and the domain would not start. */
+/* libvirt would accept a second interface with the device, and the domain would not start. */
 static gboolean
 check_target(const DomainXml *domain, const char *target, GError **error)
 {
@@ -176,7 +174,7 @@ decide(Attach *attach, GError **error)
         !check_target(attach->later, attach->options.target, error))
         return FALSE;
     attach->client = ctl_connect(attach->ctl, error);
-    /* Of a running domain, the port itself is made. */
+    /* For a running domain the port itself is created. */
     return attach->client && (attach->now || ctl_ask_macvtapd(attach->ctl, attach->client,
                                                               &attach->options, NULL, error));
 }

@@ -107,7 +107,7 @@ list_told(const GPtrArray *looks)
     return g_strv_builder_end(told);
 }
 
-/* The first problem of all is in the domain's line already. */
+/* The first problem is already in the domain's line. */
 static guint
 report_looks(const CtlLookWith *with, const GPtrArray *looks)
 {

@@ -70,7 +70,7 @@ fail_no_port(const DomainXml *domain, const char *where, const char *wanted, GEr
                         : "");
 }
 
-/* Not when libvirt cannot be asked. */
+/* FALSE if libvirt does not answer. */
 static gboolean
 has_ended(const Detach *detach)
 {
@@ -79,8 +79,8 @@ has_ended(const Detach *detach)
     return active == 0 || (active < 0 && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN);
 }
 
-/* Whether the domain has an interface with the device at this moment; TRUE also when it cannot be
- * read. Of a domain that has ended, libvirt would show the configuration. */
+/* Whether the domain has an interface with the device at this moment; also TRUE if it cannot be
+ * read. For a domain that has ended, libvirt would show the configuration. */
 static gboolean
 is_plugged(const Detach *detach, const char *target)
 {
@@ -95,7 +95,8 @@ wait_unplugged(Detach *detach, const char *target, GError **error)
     int timer = virEventAddTimeout(detach->seconds * 1000, on_timeout, detach, NULL);
     gboolean gone;
 
-    /* Reading the domain's XML is an event of the connection, too: not at every round. */
+    /* Reading the domain's XML is also an event of the connection, so it is not done in every
+     * round. */
     while ((gone = !is_plugged(detach, target)) == FALSE && !detach->over) {
         detach->told = FALSE;
         while (!detach->told && !detach->over && virEventRunDefaultImpl() == 0)
@@ -107,7 +108,7 @@ wait_unplugged(Detach *detach, const char *target, GError **error)
                     target, detach->seconds);
 }
 
-/* Without its metadata, an interface that stays would keep the domain from starting. */
+/* An interface that stays without its metadata would keep the domain from starting. */
 static gboolean
 check_nic(const Detach *detach, const DomainXml *domain, const DomainNic *nic, GError **error)
 {
@@ -234,7 +235,7 @@ remove_live(Ctl *ctl, Detach *detach, const char *target, GError **error)
            delete_port(ctl, domain, target, error);
 }
 
-/* What is to be plugged in the interface's place; *ret_text NULL: nothing. */
+/* The replacement for the interface; *ret_text NULL: none. */
 static gboolean
 describe_direct(Ctl *ctl, const Detach *detach, DomainXml *domain, DomainNic *nic, char **ret_text,
                 GError **error)
@@ -324,7 +325,7 @@ watch_and_detach_live(Ctl *ctl, Detach *detach, GError **error)
     return good;
 }
 
-/* flags: VIR_DOMAIN_XML_…. TRUE also when that cannot be read, so that it is read again. */
+/* flags: VIR_DOMAIN_XML_…. Also TRUE if it cannot be read, so that it is read again. */
 static gboolean
 has_port(const Detach *detach, guint flags)
 {

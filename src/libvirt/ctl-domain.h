@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of macvtapctl-domain share: the commands of `macvtapctl domain`, one each. */
+/* Shared by the files of macvtapctl-domain, each of which has a command of `macvtapctl domain`. */
 #pragma once
 
 #include "ask.h"
@@ -24,10 +24,10 @@ int ctl_hook(Ctl *ctl, int argc, char **argv, GError **error);
 /* Always FALSE. */
 gboolean ctl_fail_libvirt(GError **error, const char *what);
 
-/* Whether libvirt, the system's or this user's session, knows the hook: reports it. */
+/* Reports whether libvirt (the system's or this user's session) knows the hook. */
 guint ctl_report_hook(gboolean session);
 
-/* ctl-libvirt.c. The connection is the Ctl's; it is made once. */
+/* ctl-libvirt.c. The connection belongs to the Ctl and is opened once. */
 virConnect *ctl_connect_libvirt(Ctl *ctl, GError **error);
 
 /* Whether it is this user's own libvirt (qemu:///session): by the connection, or while there is
@@ -46,7 +46,7 @@ DomainXml *ctl_read_domain(virDomain *domain, guint flags, GError **error);
 GHashTable *ctl_collect(Ctl *ctl, void (*add)(const DomainXml *domain, GHashTable *owners),
                         GError **error);
 
-/* Both of them: whose the devices and the MACs of all interfaces are. */
+/* Collects the owners of the devices and the MACs of all interfaces. */
 gboolean ctl_collect_owners(Ctl *ctl, GHashTable **ret_devices, GHashTable **ret_macs,
                             GError **error);
 
@@ -56,11 +56,11 @@ gboolean ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags,
 /* The flags to read a domain that will be defined again: all of its configuration. */
 #define CTL_XML_TO_DEFINE (VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE)
 
-/* Has libvirt take the document, read with CTL_XML_TO_DEFINE, as the domain's configuration. */
+/* Makes the document, read with CTL_XML_TO_DEFINE, the domain's configuration. */
 gboolean ctl_define(Ctl *ctl, const DomainXml *domain, GError **error);
 
-/* Keeps others of this user from changing a domain's ports until the descriptor is closed: to be
- * taken before what is to be changed is read. -1 with an error. See change-lock.h. */
+/* Keeps this user's other programs from changing a domain's ports until the descriptor is closed;
+ * take it before reading the data to change. -1 with an error. See change-lock.h. */
 int ctl_lock(GError **error);
 
 /* What to change, VIR_DOMAIN_AFFECT_LIVE and _CONFIG: as requested, else the domain's present
@@ -68,7 +68,7 @@ int ctl_lock(GError **error);
 gboolean ctl_choose_scope(const Ctl *ctl, virDomain *domain, gboolean live, gboolean config,
                           guint *ret_flags, GError **error);
 
-/* Who holds the port: "domain NAME" where libvirt knows it; free with g_free(). */
+/* The port's holder: "domain NAME" if libvirt knows it; free with g_free(). */
 char *ctl_describe_holder(Ctl *ctl, const MacvtapPort *port);
 
 /* QEMU's process of a running domain; 0: unknown. */
@@ -80,13 +80,13 @@ int ctl_find_process(Ctl *ctl, const DomainXml *domain);
  * domain with changes that libvirt does not have yet, here and below; NULL: there are none. */
 char *ctl_choose_target(Ctl *ctl, virDomain *domain, const DomainXml *changed, GError **error);
 
-/* Whether macvtapd would make the port, and with which MAC if the options have none; a refusal that
- * a later start need not meet is told as a note, if they have one. */
+/* Whether macvtapd would create the port; sets its MAC if the options have none. If they have one,
+ * a refusal that may not apply to a later start is only a note. */
 gboolean ctl_ask_macvtapd(Ctl *ctl, MacvtapClient *client, PortOptions *options,
                           const DomainXml *changed, GError **error);
 
-/* Makes the port of a running domain and plugs the interface with this XML; what has been chosen is
- * in the options. */
+/* Creates the port of a running domain and plugs the interface with this XML; the options have the
+ * choices. */
 gboolean ctl_plug(Ctl *ctl, virDomain *domain, PortOptions *options, const char *text,
                   GError **error);
 
@@ -108,9 +108,9 @@ gboolean ctl_unplug(Ctl *ctl, virDomain *domain, const char *target, int seconds
 gboolean ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwork **ret_network,
                           GError **error);
 
-/* What macvtapd would give a port with these options, whose target is chosen: its MAC, one that is
- * not among taken (NULL: none is) unless the network or the options leave no choice. Nothing is
- * made. NULL with macvtapd's refusal, or when each MAC is taken; free with g_free(). */
+/* The MAC that macvtapd would give a port with these options, whose target is chosen; it is not
+ * among taken (may be NULL) unless the network or the options leave no choice. Creates nothing.
+ * NULL with macvtapd's refusal, or if every MAC is taken; free with g_free(). */
 char *ctl_ask_mac(MacvtapClient *client, const PortOptions *options, GHashTable *taken,
                   GError **error);
 
@@ -118,19 +118,19 @@ char *ctl_ask_mac(MacvtapClient *client, const PortOptions *options, GHashTable 
  * is not a conflict. */
 gboolean ctl_gives_parents_mac(MacvtapClient *client, const char *network);
 
-/* What libvirt's own interface on the network would have: its parent, of a pool the first, and the
- * mode as libvirt calls it; free both with g_free(). Fails where libvirt has no such thing. */
+/* The source of libvirt's own interface on the network: the parent (of a pool the first) and
+ * libvirt's name for the mode; free both with g_free(). Fails if libvirt has no equivalent. */
 gboolean ctl_find_source(Ctl *ctl, const char *network, char **ret_parent, char **ret_mode,
                          GError **error);
 
-/* What libvirt calls the mode; NULL: it has none like it. */
+/* libvirt's name for the mode; NULL: it does not have it. */
 const char *ctl_libvirt_mode(const char *mode);
 
 /* The network whose ports are like libvirt's own interface with this source; free it with g_free().
- * NULL with an error when there is not exactly one. */
+ * NULL with an error unless there is exactly one. */
 char *ctl_find_network_like(Ctl *ctl, const char *parent, const char *mode, GError **error);
 
-/* Whether the last refusal tells of how things are now, with the parent and other ports, so that a
- * later start of the domain need not meet it. */
+/* Whether the last refusal is due to the present state of the parent and other ports and need
+ * not apply to a later start of the domain. */
 gboolean ctl_refusal_may_pass(MacvtapClient *client, const PortOptions *options,
                               const GError *refusal);

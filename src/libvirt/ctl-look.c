@@ -2,11 +2,11 @@
 /*
  * Theory of operation: libvirt compares nothing, and virsh can change the interface or the metadata
  * of a domain under its port. So the guest's network, MAC and device are compared here with the
- * port that there is; only an interface whose port is the one that the domain asks for, that QEMU
- * has open and whose link is up, is called active.
+ * existing port. An interface is active only if its port is the one that the domain asks for, QEMU
+ * has it open and its link is up.
  *
- * A domain that is off has no ports. Its interfaces are held against its metadata and against the
- * interfaces of the other domains.
+ * A stopped domain has no ports. Its interfaces are compared with its metadata and with the
+ * interfaces of other domains.
  */
 #include "ctl-look.h"
 
@@ -36,7 +36,7 @@ free_look(gpointer data)
     g_free(look);
 }
 
-/* The first problem is what is told. */
+/* Only the first problem is reported. */
 static void G_GNUC_PRINTF(3, 4)
     look_found(CtlLook *look, const char *state, const char *format, ...)
 {
@@ -51,8 +51,8 @@ static void G_GNUC_PRINTF(3, 4)
         look->problem = g_strdup_printf("interface %s: %s", domain_nic_name(look->nic), text);
 }
 
-/* Whether the descriptor was opened as this node: "/dev/tap7", with " (deleted)" behind it once the
- * node has gone. */
+/* Whether the descriptor was opened as this node: "/dev/tap7", followed by " (deleted)" once the
+ * node is gone. */
 static gboolean
 has_name(int folder, const char *entry, const char *node)
 {
@@ -84,8 +84,9 @@ has_open(DIR *folder, dev_t device, const char *node)
     return FALSE;
 }
 
-/* Whether QEMU has a queue of the port open; TRUE also when that cannot be seen, as by another than
- * its user. A port that was made under a running guest has its names and nobody listening. */
+/* Whether QEMU has a queue of the port open; also TRUE if that is unknown, as for another user's
+ * process. A port that was created under a running guest has the right names but no program behind
+ * it. */
 static gboolean
 is_in_use(int pid, const MacvtapPort *port)
 {
@@ -147,11 +148,11 @@ look_at_held(CtlLook *look, const CtlLookWith *with, const MacvtapPort *port)
     else if (nic->port && !domain_filter_check(nic->port, port, &filter))
         look_found(look, STATE_MISMATCH, "%s", filter->message);
     else if (!is_in_use(with->pid, port))
-        look_found(
-            look, STATE_MISMATCH,
-            "QEMU does not have its port open, which is younger than the guest (macvtapctl domain"
-            " attach %s --replace repairs it)",
-            with->domain->name);
+        look_found(look, STATE_MISMATCH,
+                   "QEMU does not have its port open, which was created after the guest started "
+                   "(macvtapctl domain"
+                   " attach %s --replace repairs it)",
+                   with->domain->name);
     else
         look_at_link(look, with, port);
     if (nic->kind == DOMAIN_NIC_UNNAMED)
@@ -221,7 +222,7 @@ look_at_running(CtlLook *look, const CtlLookWith *with)
         look_at_held(look, with, port);
 }
 
-/* The other domain that has the same, and what it is. */
+/* The other domain with the same device or MAC, and which of the two it is. */
 static const char *
 find_twin(const CtlLook *look, const CtlLookWith *with, const char **ret_what)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A domain's interfaces held against the ports that there are, and against other domains'. */
+/* Compares a domain's interfaces with the existing ports, and with other domains' interfaces. */
 #pragma once
 
 #include "ctl-domain.h"
@@ -21,11 +21,11 @@ GPtrArray *ctl_list_nics(const DomainXml *domain);
 
 typedef struct CtlLook {
     DomainNic *nic;
-    char *network;     /* that the metadata says; NULL: none */
+    char *network;     /* from the metadata; NULL: none */
     const char *state; /* the port's, or what keeps it from being that: see docs/libvirt.md */
     char *problem;     /* one line that names the interface; NULL: there is none */
 } CtlLook;
 
-/* One for each of the nics (domain_nic_list()) that is macvtapd's business; g_ptr_array_unref() it
+/* One for each of the nics (domain_nic_list()) that concerns macvtapd; g_ptr_array_unref() it
  * before the nics. */
 GPtrArray *ctl_look(const CtlLookWith *with, const GPtrArray *nics);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How many MACs to ask for: enough that of a few the one that is left is found. */
+/* How many MACs to ask for: enough to find the last free one of a small range. */
 #define MAC_ATTEMPTS 64
 
 gboolean

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation: attach --replace makes a port of an interface that the domain has, and so
- * repairs what virsh, virt-clone and others have taken apart, and moves a type='direct' interface
- * to macvtapd. The interface keeps what need not change: its MAC unless another domain has it, its
+ * Theory of operation: attach --replace turns an interface of the domain into a port. That repairs
+ * what virsh, virt-clone and others have broken, and moves a type='direct' interface to macvtapd.
+ * The interface keeps everything that need not change: its MAC unless another domain has it, its
  * model, its PCI address. In the configuration the whole domain is defined again, so that it
  * changes completely or not at all.
  *
- * A running guest keeps an interface whose port is right, whatever the metadata says: only that is
- * written then. Otherwise the guest has to release the device and gets it back, as libvirt opens a
- * port only when it plugs one. macvtapd is asked first whether it would refuse.
+ * A running guest keeps an interface whose port is right; then only wrong metadata is rewritten.
+ * Otherwise the guest has to release the device and gets it back, as libvirt opens a port only when
+ * it plugs one. macvtapd is asked first whether it would refuse.
  */
 #include "ctl-look.h"
 #include "descriptor.h"
@@ -110,8 +110,8 @@ describe_nics(const GPtrArray *nics)
     return g_string_free(text, FALSE);
 }
 
-/* Those to be replaced, an array of DomainNic that belong to the domain: what the user names; what
- * is broken; the only one that could be meant. */
+/* The interfaces to replace, an array of DomainNic that belong to the domain: the one that the user
+ * names, the broken ones, or the only candidate. */
 static GPtrArray *
 choose_nics(const Replace *replace, GError **error)
 {
@@ -164,7 +164,7 @@ find_held(const Replace *replace, const DomainNic *nic)
     return port && domain_port_is_held(port, replace->xml->uuid) ? port : NULL;
 }
 
-/* As the user says, else as the metadata, the port that there is, or libvirt's interface has it. */
+/* From the user, else from the metadata, the existing port, or libvirt's interface. */
 static gboolean
 decide_network(const Replace *replace, const DomainNic *nic, PortOptions *options, GError **error)
 {
@@ -185,14 +185,14 @@ decide_network(const Replace *replace, const DomainNic *nic, PortOptions *option
     return options->network != NULL;
 }
 
-/* Not when one before it has the same device. */
+/* FALSE if an earlier interface has the same device. */
 static gboolean
 is_first(const Replace *replace, const DomainNic *nic)
 {
     return domain_nic_find(replace->nics, nic->target) == nic;
 }
 
-/* Another domain's device or another's port: this one needs its own. */
+/* Not if the device or port belongs to another domain. */
 static gboolean
 may_keep_target(const Replace *replace, const DomainNic *nic)
 {
@@ -248,7 +248,7 @@ decide_options(const Replace *replace, const DomainNic *nic, PortOptions *option
     return options->target && interface_name_check_chosen(options->target, error);
 }
 
-/* Of what is done once all of it is: the text is told then. */
+/* Collected, and printed once all interfaces are done. */
 static void
 tell_port(GString *text, const PortOptions *options)
 {
@@ -256,7 +256,7 @@ tell_port(GString *text, const PortOptions *options)
                            options->network, options->mac);
 }
 
-/* While the domain runs, its own ports are in the way of those that it is to have. */
+/* While the domain runs, its present ports conflict with its future ones. */
 static gboolean
 ask_for_port(const Replace *replace, gboolean running, PortOptions *options, GError **error)
 {
@@ -321,7 +321,7 @@ replace_config(Ctl *ctl, virDomain *domain, const char *wanted, const PortOption
     return TRUE;
 }
 
-/* Whether the guest has all that the options say already, so that nothing need be plugged. */
+/* Whether the guest already has what the options ask for, so that nothing need be plugged. */
 static gboolean
 is_right(const Replace *replace, const DomainNic *nic, const PortOptions *options)
 {

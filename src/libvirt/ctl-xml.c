@@ -12,7 +12,7 @@
 typedef struct XmlOptions {
     PortOptions port;
     char *template, *domain;
-    char *mode, *vlan; /* of a network that macvtapd told */
+    char *mode, *vlan; /* of the network, from macvtapd */
     GStrv parents;
     gboolean list, unchecked;
 } XmlOptions;
@@ -39,7 +39,7 @@ parse(Ctl *ctl, XmlOptions *options, int argc, char **argv, GError **error)
         {"domain", 0, 0, G_OPTION_ARG_STRING, &options->domain, "The domain's name (vm1)", "NAME"},
         {"mac", 0, 0, G_OPTION_ARG_STRING, &options->port.mac, "The guest's MAC", "MAC"},
         {"target", 0, 0, G_OPTION_ARG_STRING, &options->port.target,
-         "The device's name (of the domain's)", "IFNAME"},
+         "The device's name (default: from the domain's name)", "IFNAME"},
         {"model", 0, 0, G_OPTION_ARG_STRING, &options->port.model, "virtio unless given", "MODEL"},
         {"queues", 0, 0, G_OPTION_ARG_STRING, &options->port.queues, "1 to 256", "N"},
         {"mtu", 0, 0, G_OPTION_ARG_STRING, &options->port.mtu, "What the guest is told", "BYTES"},
@@ -132,7 +132,7 @@ check_libvirt_network(const XmlOptions *options, GError **error)
     return TRUE;
 }
 
-/* A shell makes words of it, and virt-install options of these. */
+/* The text is split into words by a shell, and into options by virt-install. */
 static gboolean
 check_words(const XmlOptions *options, GError **error)
 {
@@ -183,7 +183,7 @@ print(const XmlOptions *options, GError **error)
              print_template("interface", values, error));
 }
 
-/* What other domains have is not for a new one; without libvirt that cannot be seen. */
+/* A new domain must not get what other domains have; without libvirt that is unknown. */
 static void
 collect_taken(Ctl *ctl, const XmlOptions *options, GHashTable **ret_targets, GHashTable **ret_macs)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The end of the hook's time, whatever it waits for just then. One per process.
+ * A time limit for the hook, even if it is blocked. One per process.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A domain's interfaces and what its metadata says of them, put together: also where the two do not
- * agree, as after virt-clone, `virsh edit`, attach-device or detach-interface. And the changes that
- * make them agree, in the document. No I/O.
+ * Matches a domain's interfaces with its metadata, even if the two do not agree, as after
+ * virt-clone, `virsh edit`, attach-device or detach-interface, and makes them agree in the
+ * document. No I/O.
  */
 #pragma once
 
@@ -10,9 +10,9 @@
 #include "port-options.h"
 
 typedef enum DomainNicKind {
-    DOMAIN_NIC_PORT,    /* both name the same device */
-    DOMAIN_NIC_UNNAMED, /* libvirt leaves the device to others; nothing says which network it is on
-                         */
+    DOMAIN_NIC_PORT,      /* both name the same device */
+    DOMAIN_NIC_UNNAMED,   /* libvirt leaves the device to others; its network is unknown
+                           */
     DOMAIN_NIC_UNPLUGGED, /* the metadata names it, but there is no such interface */
     DOMAIN_NIC_FOREIGN,   /* libvirt's own business: type='direct', 'network', … */
 } DomainNicKind;
@@ -20,7 +20,7 @@ typedef enum DomainNicKind {
 typedef struct DomainNic {
     DomainNicKind kind;
     xmlNode *interface; /* the document's; NULL: there is none */
-    DomainPort *port;   /* the domain's; NULL: the metadata has none. Of an unnamed interface it is
+    DomainPort *port;   /* the domain's; NULL: the metadata has none. For an unnamed interface it is
                            the one that it must have had: see domain_nic_list() */
     char *type, *target, *mac; /* the interface's, as written; NULL: it has none */
 } DomainNic;
@@ -37,7 +37,7 @@ GPtrArray *domain_nic_list(const DomainXml *domain, guint (*interface_index)(con
 /* The first with this device or MAC; NULL: there is none. */
 DomainNic *domain_nic_find(const GPtrArray *nics, const char *wanted);
 
-/* How a user may name it: its target, else its MAC. It belongs to the nic. */
+/* A name for the user: its target, else its MAC. It belongs to the nic. */
 const char *domain_nic_name(const DomainNic *nic);
 
 /* What the interface asks for, in the texts of PortOptions: its queues and MTU. */
@@ -47,17 +47,16 @@ void domain_nic_read_options(const DomainNic *nic, PortOptions *options);
 gboolean domain_nic_get_source(const DomainNic *nic, char **ret_parent, char **ret_mode);
 
 /* Makes it a port with these options, of which network, target and mac must be there, in the
- * interface and in the metadata. What the interface has besides stays: its model, PCI address, boot
+ * interface and in the metadata. The rest of the interface stays: its model, PCI address, boot
  * order. */
 void domain_nic_make_port(DomainXml *domain, DomainNic *nic, const PortOptions *options);
 
-/* Makes it libvirt's own macvtap interface, mode as libvirt calls it. */
+/* Turns it into libvirt's own macvtap interface; mode: libvirt's name. */
 void domain_nic_make_direct(DomainXml *domain, DomainNic *nic, const char *parent,
                             const char *mode);
 
 /* Takes it out of both. */
 void domain_nic_remove(DomainXml *domain, DomainNic *nic);
 
-/* The interface's XML as libvirt takes it for a device that is to come or to go; free with
- * g_free(). */
+/* The interface's XML for libvirt, to attach or detach the device; free with g_free(). */
 char *domain_nic_format(const DomainNic *nic);

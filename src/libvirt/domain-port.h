@@ -24,9 +24,9 @@ gboolean domain_port_is_held(const MacvtapPort *port, const char *uuid);
 const MacvtapPort *domain_port_find_old(const GPtrArray *ports, const char *uuid,
                                         const DomainPort *wanted);
 
-/* Adds to a refusal of macvtapd's, the client's last one, which domain has the port that is in the
- * way, by its device's name or its MAC: who is refused knows domains, not ports. Nothing is added
- * where no other domain (uuid: this one's) has it. proc_folder: "/proc". */
+/* Adds to macvtapd's last refusal the domain whose port conflicts by its device's name or its MAC,
+ * as the user knows domains rather than ports. Adds nothing if no other domain (uuid: this one's)
+ * has it. proc_folder: "/proc". */
 void domain_port_explain(MacvtapClient *client, const char *uuid, const DomainPort *wanted,
                          const char *proc_folder, GError **error);
 
@@ -34,5 +34,5 @@ void domain_port_explain(MacvtapClient *client, const char *uuid, const DomainPo
  * as in another network namespace. */
 gboolean domain_port_get_device(const MacvtapPort *port, const char *sysfs, dev_t *ret_device);
 
-/* Whether both are the same MAC; FALSE unless both are one. */
+/* Whether both are valid and the same MAC. */
 gboolean domain_port_same_mac(const char *a, const char *b);

@@ -29,7 +29,7 @@ static gboolean G_GNUC_PRINTF(2, 3) malformed(GError **error, const char *format
     return FALSE;
 }
 
-/* The first problem is what is told. Always FALSE. */
+/* Keeps only the first problem. Always FALSE. */
 static gboolean G_GNUC_PRINTF(2, 3) problem(DomainXml *domain, const char *format, ...)
 {
     va_list arguments;
@@ -216,14 +216,15 @@ read_metadata(DomainXml *domain, const xmlNode *root)
     if (!ports)
         return;
     if (next_element(ports->next, "ports", DOMAIN_XML_NAMESPACE))
-        problem(domain, "metadata: macvtapd's element ports is there twice");
+        problem(domain, "metadata: macvtapd's element 'ports' occurs twice");
     for (xmlNode *node = ports->children; node; node = node->next) {
         g_autofree char *shown = node->type == XML_ELEMENT_NODE ? show((char *)node->name) : NULL;
 
         if (is_element(node, "port", DOMAIN_XML_NAMESPACE))
             read_port(domain, node);
         else if (shown)
-            problem(domain, "metadata: macvtapd's element ports has elements port, not '%s'",
+            problem(domain,
+                    "metadata: macvtapd's element 'ports' can only have elements 'port', not '%s'",
                     shown);
     }
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A domain arrives from another host or from a file. Its networks are looked up here by their
- * names, whatever their parents are, and its MACs stay; only its devices' names may be taken. As
- * libvirt takes another XML from these two operations alone, such a device is renamed now; that
- * another takes the new name before prepare is left to prepare to refuse.
+ * A domain arrives from another host or from a file. Its networks are found here by name, whatever
+ * their parents are, and its MACs stay; only its devices' names may be taken. As libvirt accepts
+ * changed XML from these two operations only, such a device is renamed now; if the new name is
+ * taken before 'prepare', that one refuses.
  */
 #include "hook.h"
 
@@ -22,7 +22,7 @@ is_taken(const Hook *hook, const char *name)
     return domain_xml_find_port(hook->domain, name) || hook->interface_index(name) != 0;
 }
 
-/* The old name, cut, and some digits that another domain's device would not get. */
+/* The truncated old name and some digits that are specific to the domain. */
 static char *
 make_name(const char *target, const char *uuid, guint attempt)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The guest runs, libvirt finds it again, the guest has stopped, libvirt lets it go.
+ * The guest runs, libvirt finds it again, the guest has stopped, libvirt releases it.
  *
  * None of these checks the metadata: it was right at 'prepare', users may have changed it since,
  * and a guest must be released in any case.
@@ -87,8 +87,8 @@ run_port(MacvtapClient *client, const DomainPort *port, gboolean up, int pid, GE
            (pid == 0 || ask_set_holder_pid(client, port->target, pid, error));
 }
 
-/* Ports that may not be what prepare made: only what is the domain's there, and none is set up
- * twice, as an administrator may have set it down. */
+/* The ports may not be those that 'prepare' created: changes only the domain's own, and sets none
+ * up twice, as an administrator may have set it down. */
 static gboolean
 run_found_port(const Hook *hook, MacvtapClient *client, const DomainPort *port, int pid,
                GError **error)
@@ -149,8 +149,8 @@ end_domain(const Hook *hook, GError **error)
     return client && ask_end_domain(client, hook->domain->uuid, error);
 }
 
-/* QEMU has ended, and of libvirt nobody looks at the devices again. By the domain, not by their
- * names: a domain that was refused because another has its device is stopped as well. */
+/* QEMU has ended, and libvirt no longer uses the devices. Ends the ports by domain, not by name: a
+ * domain that was refused because another has its device is stopped as well. */
 gboolean
 hook_stopped(Hook *hook, GError **error)
 {
@@ -158,13 +158,13 @@ hook_stopped(Hook *hook, GError **error)
            end_domain(hook, error);
 }
 
-/* What stopped could not do. */
+/* Does what 'stopped' could not do. */
 gboolean
 hook_release(Hook *hook, GError **error)
 {
     const char *uuid = hook->domain->uuid;
 
-    /* The last call of this domain: nobody is left to warn. */
+    /* The last call for this domain: no later one needs the mark. */
     deadline_set_mark(-1, NULL);
     if (hook_state_has(hook->state_folder, uuid, HOOK_STATE_SLOW))
         deadline_shorten(MILLISECONDS_SLOW);

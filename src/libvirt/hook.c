@@ -2,17 +2,17 @@
 /*
  * Theory of operation
  *
- * libvirt calls the hook in the order prepare, start, started, stopped, release; after a prepare
- * that failed, stopped and release come all the same. migrate and restore come before the prepare
- * of a domain that arrives, and only they may answer with another XML. A non-zero exit status stops
- * a prepare, started, migrate or restore, and kills the running guest on reconnect: so reconnect
+ * libvirt calls the hook in the order prepare, start, started, stopped, release; after a failed
+ * prepare, stopped and release are still called. migrate and restore come before the prepare of a
+ * domain that arrives, and only they may answer with another XML. A non-zero exit status stops a
+ * prepare, started, migrate or restore, and kills the running guest on reconnect: so reconnect
  * always succeeds, and so do the two that only clean up.
  *
- * libvirt holds the domain meanwhile and has no patience limit of its own, so each operation has
- * one here, and they are such that a start that fails (prepare or started, then stopped and
- * release) stays within 2 seconds in all when macvtapd hangs: who ran into the limit leaves a mark,
- * by which the others know not to wait as well. release's EndDomain is sent nevertheless: it waits
- * in the socket until macvtapd reads again, behind the calls that may make ports, so nothing stays.
+ * libvirt locks the domain meanwhile and has no time limit of its own, so each operation has one
+ * here. The limits keep a failing start (prepare or started, then stopped and release) within 2
+ * seconds in total when macvtapd hangs: an operation that times out leaves a mark, which tells the
+ * others not to wait. release still sends its EndDomain: it waits in the socket until macvtapd
+ * reads again, behind the calls that may create ports, so nothing is left behind.
  */
 #include "hook.h"
 

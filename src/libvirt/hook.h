@@ -26,10 +26,10 @@ typedef struct HookOperation {
     const char *name; /* as libvirt has it */
     gboolean (*run)(Hook *hook, GError **error);
     guint milliseconds; /* how long it may take */
-    gboolean must;      /* a failure is told to libvirt by the exit status */
+    gboolean must;      /* a failure is reported to libvirt by the exit status */
 } HookOperation;
 
-/* NULL: the hook has nothing to do with it. */
+/* NULL: not an operation of the hook. */
 const HookOperation *hook_operation_find(const char *name);
 
 /* The folder of the hook's state on this machine, see hook-state.h; close it. */
@@ -43,7 +43,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Hook, hook_clear)
 /* hook-prepare.c */
 gboolean hook_prepare(Hook *hook, GError **error);
 
-/* What to call the port with this device: the same, where that can be a port's name, else NULL. */
+/* The name for the port with this device: the same if it is a valid port name, else NULL. */
 const char *hook_port_name(const char *target);
 
 /* Asks macvtapd for each of the ports like 'prepare', but as a dry run. Adds a note for each

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a port is to be, as the options of the commands say it. It is checked before it is written
- * anywhere: what has one meaning for every network here, as it goes into XML that may be written
- * without a macvtapd; what the network and its parent allow, by macvtapd (ctl-network.c). */
+/* A port as described by a command's options. The values are checked before they are written
+ * anywhere: for validity on any network here, as the XML may be written without a running macvtapd;
+ * against the network and its parent by macvtapd (ctl-network.c). */
 #pragma once
 
 #include "ask.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The files of xml-templates/, which are built in, and what is filled into them. */
+/* The files of xml-templates/, which are compiled in, and their expansion. */
 #pragma once
 
 #include <glib.h>
@@ -20,5 +20,5 @@ GStrv template_list(void);
  * fit for XML. NULL when there is no such template; free with g_free(). */
 char *template_expand(const char *name, const TemplateValue *values);
 
-/* The same on a text: one that has tokens which are not among the values keeps them. */
+/* The same for a given text; tokens without a value stay. */
 char *template_expand_text(const char *text, const TemplateValue *values);

@@ -13,8 +13,7 @@
 #define HERE DOCTOR_NEEDS_HERE
 #define ROOT DOCTOR_NEEDS_ROOT
 
-/* In the order in which people see what they find. A code stays what it is, and macvtapctl(1) lists
- * them all. */
+/* In the order of display. A code never changes, and macvtapctl(1) lists them all. */
 static const DoctorCheck checks[] = {
     {"daemon-unreachable", doctor_check_daemon, 0},
     {"daemon-elsewhere", doctor_check_place, DAEMON},
@@ -90,7 +89,7 @@ ask_daemon(Doctor *doctor, Ctl *ctl, GError **error)
     return doctor->ports != NULL;
 }
 
-/* The machine comes first: a device that is made later has a port by then. */
+/* The machine is read first, so that each device found there already has its port. */
 static void
 look_around(Doctor *doctor, Ctl *ctl)
 {

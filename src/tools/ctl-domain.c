@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Is there where libvirt is. */
+/* Exists if libvirt is installed. */
 #define LIBVIRT_FOLDER "/etc/libvirt"
 
 /* The program that knows libvirt; MACVTAPD_LIBEXEC names another folder than where it is installed.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What macvtapd has written into the journal: journalctl shows it, and this knows what to ask for.
+/* Shows macvtapd's lines in the journal, by running journalctl with the right arguments.
  */
 #include "macvtapctl.h"
 
@@ -70,7 +70,7 @@ ctl_log(Ctl *ctl, int argc, char **argv, GError **error)
     const GOptionEntry entries[] = {
         {"port", 0, 0, G_OPTION_ARG_STRING, &port, "Of this port only: its name, id or interface",
          "PORT"},
-        {"follow", 'f', 0, G_OPTION_ARG_NONE, &follow, "Go on with what comes", NULL},
+        {"follow", 'f', 0, G_OPTION_ARG_NONE, &follow, "Keep printing new lines", NULL},
         {"lines", 'n', 0, G_OPTION_ARG_INT, &lines, "The last N lines", "N"},
         {NULL},
     };

@@ -137,7 +137,7 @@ ctl_network_show(Ctl *ctl, int argc, char **argv, GError **error)
     return !ctl_fail(error, "there is no network '%s' that you may use", argv[1]);
 }
 
-/* A network whose file has an error was not taken over: how many, each with a line on stderr. */
+/* Prints a line on stderr for each network whose file has an error; returns their number. */
 static guint
 complain_of_networks(GPtrArray *networks)
 {

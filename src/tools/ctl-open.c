@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* macvtapctl port open: start a program with the queues of a port that is there. */
+/* macvtapctl port open: start a program with the queues of an existing port. */
 #include "macvtapctl.h"
 #include "network-option.h"
 #include "vmm-arguments.h"
@@ -50,7 +50,7 @@ parse_open(Ctl *ctl, int argc, char **argv, GArray *options, GStrv *ret_command,
     return parsed;
 }
 
-/* As macvtapctl exits, not as macvtap-run does: a command that cannot be used is a refusal. */
+/* Exits like macvtapctl, not like macvtap-run: an unusable command is a refusal. */
 static int
 start(Ctl *ctl, const VmmStart *vmm, GError **error)
 {

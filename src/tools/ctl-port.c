@@ -57,7 +57,7 @@ print_ports(GPtrArray *ports)
     table_print(table);
 }
 
-/* The processes are looked for only here: it takes a look at every process's descriptors. Free with
+/* Only this searches for the processes, as it has to read every process's descriptors. Free with
  * g_free(). */
 static char *
 open_queues_text(const MacvtapPort *port)
@@ -72,7 +72,7 @@ open_queues_text(const MacvtapPort *port)
                            users[0] ? ", in " : "", users);
 }
 
-/* The process of a domain; another holder's stands in the line of the holder. */
+/* The process of a domain; other holders have theirs in the line of the holder. */
 static const char *
 domain_process_text(const MacvtapPort *port)
 {
@@ -218,7 +218,8 @@ ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error)
     return 0;
 }
 
-/* A value that no network takes is wrong usage, whether macvtapd had to say so or we could. */
+/* A value that is invalid on any network is wrong usage, whether it was macvtapd or we that found
+ * it. */
 static int
 refused_status(const MacvtapClient *client)
 {

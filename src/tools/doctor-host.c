@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Checks: the kernel, vhost-net, and what programs of the host do to the devices of ports. */
+/* Checks: the kernel, vhost-net, and the host's programs that touch the devices of ports. */
 #include "doctor.h"
 
 #include <string.h>
@@ -229,7 +229,7 @@ doctor_check_ipv6(Doctor *doctor)
     }
 }
 
-/* Those who only look, and macvtapd, which waits for a guest to arrive by migration. */
+/* Programs that only watch, and macvtapd itself, which waits for migrating guests. */
 static gboolean
 may_listen(const char *process)
 {
@@ -263,7 +263,7 @@ check_listeners_of(Doctor *doctor, const MacvtapPort *port)
         const HostProcess *owner =
             host_find_socket(doctor->root, doctor->processes, g_array_index(inodes, guint64, i));
 
-        /* Only root sees whose sockets they are. */
+        /* Only root sees the owners of sockets. */
         if (owner ? may_listen(owner->name) || owner == last : !doctor->is_root)
             continue;
         report_listener(doctor, port, owner);

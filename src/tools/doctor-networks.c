@@ -50,7 +50,7 @@ parent_remedy(const char *problem)
     return g_strdup("give the network another Parent=, then macvtapctl reload");
 }
 
-/* A pool goes on with its other parents. */
+/* A pool can use its other parents. */
 static void
 check_parents_of(Doctor *doctor, const MacvtapNetwork *network)
 {
@@ -131,7 +131,8 @@ note_taken_vlans(Doctor *doctor, const char *network, const LinkInfo *trunk)
     }
 }
 
-/* Only where there are guests. It may be meant so: a trunk whose guests use no tags loses nothing.
+/* Only for networks with guests. It may be intended: a trunk whose guests use no tags loses
+ * nothing.
  */
 void
 doctor_check_taken_vlans(Doctor *doctor)
@@ -172,7 +173,7 @@ list_parents(const Doctor *doctor)
     return set;
 }
 
-/* One that is down is told as the problem of its networks. */
+/* A parent that is down is reported as a problem of its networks. */
 void
 doctor_check_carrier(Doctor *doctor)
 {

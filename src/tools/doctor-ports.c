@@ -48,7 +48,7 @@ doctor_check_devices(Doctor *doctor)
     }
 }
 
-/* What macvtapd tries to put right on the device and has not. */
+/* Problems of the device that macvtapd has not been able to repair. */
 void
 doctor_check_repairs(Doctor *doctor)
 {
@@ -192,7 +192,7 @@ doctor_check_macs(Doctor *doctor)
     }
 }
 
-/* A queue that is open has a process, which root sees unless it is in another PID namespace. */
+/* An open queue belongs to a process, which root sees unless it is in another PID namespace. */
 void
 doctor_check_users(Doctor *doctor)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Checks: macvtapd itself, its files, and what it has left behind. */
+/* Checks: macvtapd itself, its files, and its leftovers. */
 #include "doctor.h"
 
 #include "config.h"
@@ -75,8 +75,8 @@ list_devices(const Doctor *doctor)
     return set;
 }
 
-/* By its alias a device is ours, whatever its name; macvtapd removes it at a start, unless its
- * record was set aside. */
+/* The alias identifies our devices, whatever their names; macvtapd removes a stray one at a start,
+ * unless its record was set aside. */
 void
 doctor_check_strays(Doctor *doctor)
 {

@@ -122,7 +122,8 @@ doctor_count_problems(const Doctor *doctor)
     return n;
 }
 
-/* A name of the kernel's is any bytes; what is no UTF-8 of it must not cost the whole answer. */
+/* Names from the kernel are arbitrary bytes; invalid UTF-8 in one must not break the whole answer.
+ */
 static json_t *
 text_to_json(const char *text)
 {

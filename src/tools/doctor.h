@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the files of macvtapctl's doctor share. A doctor looks once at the machine and at what
- * macvtapd says, then runs a table of checks over that (ctl-doctor.c). A check has one code, which
- * its findings carry; there is a file of checks for each subject.
+ * Shared by the files of macvtapctl's doctor. A doctor reads the state of the machine and of
+ * macvtapd once, then runs a table of checks on it (ctl-doctor.c). A check has one code, which its
+ * findings have, too; each subject has a file of checks.
  */
 #pragma once
 
@@ -13,21 +13,21 @@
 #include <jansson.h>
 
 typedef enum DoctorSeverity {
-    DOCTOR_GOOD, /* nothing is wrong; for people only */
+    DOCTOR_GOOD, /* all is well; for people only */
     DOCTOR_NOTE, /* worth knowing */
     DOCTOR_PROBLEM,
 } DoctorSeverity;
 
-/* The texts are the finding's own; of good news only the message is set. */
+/* The finding owns its texts; DOCTOR_GOOD has only a message. */
 typedef struct Finding {
     const char *code; /* the check's */
     DoctorSeverity severity;
-    char *subject; /* what has it: "port vm7" */
+    char *subject; /* where it is: "port vm7" */
     char *message; /* what is wrong, in one line, without the subject */
     char *remedy;  /* what to do about it */
 } Finding;
 
-/* What a check cannot do without. */
+/* The requirements of a check. */
 typedef enum DoctorNeeds {
     DOCTOR_NEEDS_DAEMON = 1 << 0,
     DOCTOR_NEEDS_HERE = 1 << 1, /* macvtapd in our network namespace: its ports' devices are here */
@@ -36,7 +36,7 @@ typedef enum DoctorNeeds {
 
 typedef struct DoctorCheck DoctorCheck;
 
-/* NULL: it could not be had. */
+/* NULL: unavailable. */
 typedef struct Doctor {
     const char *root; /* a path before /proc, /dev and the like; "": the machine's own */
     char *release;    /* the kernel's, as uname(2) has it */
@@ -61,23 +61,23 @@ struct DoctorCheck {
     guint needs; /* DoctorNeeds, joined */
 };
 
-/* A Doctor that has not looked at anything. */
+/* A Doctor that has not read anything yet. */
 Doctor *doctor_new(const char *root, gboolean is_root);
 void doctor_free(Doctor *doctor);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Doctor, doctor_free)
 
-/* Runs those of n checks whose needs are met. */
+/* Runs those of the n checks whose requirements are met. */
 void doctor_run(Doctor *doctor, const DoctorCheck *checks, gsize n);
 
-/* What a check has found. kind and name make the subject ("port", "vm7"; name may be NULL), remedy
- * is copied. */
+/* Adds a finding of a check. kind and name form the subject ("port", "vm7"; name may be NULL),
+ * remedy is copied. */
 void doctor_problem(Doctor *doctor, const char *kind, const char *name, const char *remedy,
                     const char *format, ...) G_GNUC_PRINTF(5, 6);
 void doctor_note(Doctor *doctor, const char *kind, const char *name, const char *remedy,
                  const char *format, ...) G_GNUC_PRINTF(5, 6);
 void doctor_good(Doctor *doctor, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* How many problems were found. */
+/* The number of problems found. */
 guint doctor_count_problems(const Doctor *doctor);
 
 /* Problems and notes as {"findings": […]}, a new reference; all of them as lines for people, which

@@ -34,7 +34,7 @@ has_line(const char *path, const char *text)
     return FALSE;
 }
 
-/* What shows that a module works, also as a part of the kernel, and the option that makes it. */
+/* Evidence that a module works, even if built in, and its kernel option. */
 static const struct {
     const char *name, *option;
     const char *device; /* its name in /proc/devices, */
@@ -70,7 +70,7 @@ unpack(const char *path)
     return g_steal_pointer(&text);
 }
 
-/* What the kernel was built with, or NULL; free with g_free(). */
+/* The kernel's build configuration, or NULL; free with g_free(). */
 static char *
 read_config(const char *root, const char *release)
 {
@@ -368,7 +368,7 @@ find_daemon(void)
     return peer_of(fd);
 }
 
-/* A service manager may listen in its place: then that is where the daemon is, too. */
+/* A service manager may listen in its place: then the daemon is in the same namespace. */
 gboolean
 host_has_daemon(int peer)
 {

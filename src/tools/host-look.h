@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What doctor reads of the machine below root, a path before /proc and /lib; "" for the machine's
- * own. */
+/* What doctor reads from the machine. root: a path before /proc and /lib; "" for the machine
+ * itself. */
 #pragma once
 
 #include <glib.h>

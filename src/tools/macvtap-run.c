@@ -2,12 +2,12 @@
 /*
  * Theory of operation
  *
- * macvtap-run asks for its ports, lets their descriptors through execve(2) and becomes the VMM:
- * same process, and nothing stays in between. If anything fails it exits, and its ports end with
- * it. A VM must not start with another network than the one asked for, and a guest whose MAC is not
- * the port's is as good as unplugged: what the command says is looked at before a port is made, and
- * again when the port's MAC is known. It gives up none of its caller's power, unlike our other
- * programs: the VMM is to have what the user has.
+ * macvtap-run asks for its ports, keeps their descriptors open across execve(2) and becomes the
+ * VMM: the same process, with nothing in between. If anything fails it exits, and its ports end
+ * with it. A VM must not start with a different network than the requested one, and a guest whose
+ * MAC is not the port's is as good as unplugged: so the command is checked before a port is
+ * created, and again when the port's MAC is known. Unlike our other programs it gives up no
+ * privileges, as the VMM must have those of the user.
  */
 #include "ask.h"
 #include "network-option.h"
@@ -104,7 +104,7 @@ parse_options(Run *run, int argc, char **argv, GError **error)
         {"dry-run", 0, 0, G_OPTION_ARG_NONE, &run->dry_run,
          "Make no port, print the command; what is not known yet is in capitals", NULL},
         {"verbose", 'v', 0, G_OPTION_ARG_NONE, &run->verbose,
-         "Say which ports there are, and what is executed", NULL},
+         "Print the ports and the executed command", NULL},
         {"version", 0, 0, G_OPTION_ARG_NONE, &run->version, "Show the version", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &run->command, NULL,
          "-- CMD [ARG…]"},
@@ -139,7 +139,7 @@ check_options(const Run *run, GError **error)
            arguments_refuse(error, "--replace needs a port's name: --network=NET,name=NAME");
 }
 
-/* It may have gone by itself in the meantime. */
+/* The port may have ended by itself meanwhile. */
 static gboolean
 delete_port(MacvtapClient *client, const char *id, GError **error)
 {
@@ -152,7 +152,7 @@ delete_port(MacvtapClient *client, const char *id, GError **error)
     return FALSE;
 }
 
-/* Of several users' ports root sees all: another's is left to the refusal of its name. */
+/* Root sees all users' ports: another user's port is left alone, and its name refused later. */
 static gboolean
 delete_namesake(MacvtapClient *client, const char *name, GError **error)
 {
@@ -192,8 +192,8 @@ is_of_old_port(MacvtapRefusal refusal)
            refusal == MACVTAP_REFUSAL_PARENT_BUSY || refusal == MACVTAP_REFUSAL_LIMIT_REACHED;
 }
 
-/* What would be refused whatever becomes of the port of this name must not cost its VM the network:
- * it is asked first, and what that port itself stands in the way of does not count. */
+/* A request that would be refused anyway must not cost the old port's VM its network: so it is
+ * tried first, ignoring conflicts with the old port itself. */
 static gboolean
 check_replacement(MacvtapClient *client, const NetworkOption *option, const char *guest_name,
                   GError **error)
@@ -277,7 +277,7 @@ note_namesake(const Run *run, MacvtapClient *client, const MacvtapPort *port,
                macvtap_port_get_name(port), macvtap_port_get_mac_address(port));
 }
 
-/* As QEMU's -name has it, so that a guest keeps its MAC; NULL: it is not known. */
+/* From QEMU's -name, so that a guest keeps its MAC; NULL: unknown. */
 static char *
 find_guest_name(const char *const *command)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of macvtapctl share: one command each, chosen by a table in macvtapctl.c. */
+/* Shared by the files of macvtapctl, each of which has commands of the table in macvtapctl.c. */
 #pragma once
 
 #include "doctor.h"
@@ -23,10 +23,10 @@ int ctl_reload(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_domain(Ctl *ctl, int argc, char **argv, GError **error);
 
-/* A check of doctor: where libvirt and macvtapctl-domain are, has that look whether libvirt knows
- * the hook. */
+/* A check of doctor: if libvirt and macvtapctl-domain are installed, runs the latter to see whether
+ * libvirt knows the hook. */
 void ctl_check_libvirt(Doctor *doctor);
 
-/* What a table has as the port's state: of an active one "link-down" where its device is down, and
- * "no-carrier" where its parent has none. */
+/* The port's state in tables: for an active port "link-down" if its device is down, and
+ * "no-carrier" if its parent has none. */
 const char *ctl_port_state(const MacvtapPort *port);

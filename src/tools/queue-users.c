@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Theory of operation: macvtapd opens each queue through a node /dev/macvtapd-NAMESPACE/ID.N, and
- * /proc/PID/fd shows that path for every copy of the descriptor, whatever the process has for its
- * /dev. The daemon itself cannot look there: it has no power over other users' processes.
+ * /proc/PID/fd shows that path for every copy of the descriptor, whatever /dev the process sees.
+ * The daemon itself cannot read these links: it has no privileges over other users' processes.
  */
 #include "queue-users.h"
 
@@ -34,8 +34,8 @@ parse_queue(const char *target)
     return g_strndup(name + 1, (gsize)(end - name - 1));
 }
 
-/* Adds the IDs of the ports of which the process has a queue. A file of such a name that is no
- * device proves nothing: anybody can make one. */
+/* Adds the IDs of the ports of which the process has a queue. A file with such a name that is not a
+ * device proves nothing: anyone can create one. */
 static void
 add_queues(const char *pid, GHashTable *ids)
 {

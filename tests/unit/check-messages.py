@@ -15,7 +15,7 @@ PHRASES = {
     r"by now": "already, or leave it out",
     r"can(?:not|'t) be (?:had|told)": "is unavailable, is unknown",
     r"comes by migration": "is migrating in",
-    r"(?:anew|mend(?:s|ed|ing)?)": "again; repair",
+    r"(?:anew(?!:)|mend(?:s|ed|ing)?)": "again; repair",
     r"for (?:it|he|they) has": "as it has",
     r"in a hurry": "quickly, with a limit",
     r"lies on": "is on; the link below it",
