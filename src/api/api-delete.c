@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The methods that end ports; they are answered when the ports have gone. */
+/* The methods that end ports; they are answered once the ports are gone. */
 #include "api-private.h"
 
 #include "api-request.h"
@@ -12,7 +12,7 @@ typedef struct Ending {
     char *port; /* as the caller named it; NULL: its domain's */
 } Ending;
 
-/* Who asks is read apart: a call that is refused need not cost that. */
+/* The caller is read separately, so that a refused call does not cost that. */
 static Ending *
 ending_new(Api *api, VarlinkCall *call, const char *port)
 {

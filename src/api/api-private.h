@@ -15,7 +15,7 @@ struct Api {
     GHashTable *streams; /* caller_account() → how many it has; none with 0 */
 };
 
-/* Who calls; valid as long as the call. */
+/* The caller; valid during the call. */
 Caller api_caller(VarlinkCall *call);
 
 /* Answers a request that could not be converted: field is wrong, or error says why. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* WatchPorts: who is told of every change of the ports that he may see. */
+/* WatchPorts: streams every change of the ports that the caller may see. */
 #include "api-private.h"
 
 #include "api-request.h"

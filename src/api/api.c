@@ -145,7 +145,7 @@ on_list_networks(VarlinkCall *call, gpointer user_data)
         const Network *network = networks->pdata[i];
         g_auto(GStrv) problems =
             network->problem ? NULL : broker_parent_problems(api->broker, network);
-        /* It names networks that are not for everybody. */
+        /* It names networks that not everyone may know. */
         g_auto(GStrv) taken =
             caller_is_root(&caller) ? broker_taken_vlans(api->broker, network) : NULL;
 
@@ -222,7 +222,7 @@ on_get_port(VarlinkCall *call, gpointer user_data)
         api_refuse(call, field, error);
 }
 
-/* checkOnly: nothing was asked for yet, so the trail has nothing of it. */
+/* checkOnly: nothing is granted, so nothing is logged. */
 static void
 check_port(Api *api, VarlinkCall *call, const Caller *caller, const PortRequest *request)
 {

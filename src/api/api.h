@@ -12,8 +12,8 @@ typedef struct Api Api;
 /* The interface's text, as GetInterfaceDescription returns it. */
 const char *api_description(void);
 
-/* Reads the files again, for the caller; *ret_networks: how many networks there are then. The error
- * is for people. */
+/* Reads the files again, for the caller; *ret_networks: the number of networks afterwards. The
+ * error is for people. */
 typedef gboolean (*ApiReload)(const Caller *caller, guint *ret_networks, gpointer user_data,
                               GError **error);
 

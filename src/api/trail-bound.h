@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How many refusals are told to the log: what a user can cause without end must not fill it. Counts
+ * Bounds the number of logged refusals, so that users cannot fill the log. Counts
  * in windows of a minute; the clock is the caller's.
  */
 #pragma once
@@ -16,13 +16,13 @@ typedef enum TrailVerdict {
     TRAIL_LEAVE_OUT,
 } TrailVerdict;
 
-/* In a window: refusals of one user that are told, and of all users together. */
+/* The number of refusals that are logged in a window: for one user, and for all together. */
 #define TRAIL_PER_USER 20
 #define TRAIL_IN_ALL 400
 
 #define TRAIL_WINDOW (60 * G_USEC_PER_SEC)
 
-/* The user that those stand for who come when TRAIL_IN_ALL have been told already: no uid. */
+/* Stands for all users that come after TRAIL_IN_ALL were logged; not a uid. */
 #define TRAIL_OTHERS ((uid_t)-2)
 
 /* Tells how many refusals of a user were left out. */

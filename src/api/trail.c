@@ -15,7 +15,7 @@ struct Trail {
     guint watch;
     TrailBound *bound; /* of refusals, */
     TrailBound *drops; /* and of frames that were dropped */
-    GHashTable *lost;  /* set of ids: ports whose device is gone, which has been told */
+    GHashTable *lost;  /* set of IDs: ports whose missing device was logged */
 };
 
 /* MESSAGE_ID of each kind of line: what a reader of the journal finds them by. They never change.
@@ -122,7 +122,7 @@ line_begin(Line *line, LineKind kind)
 
 static void line_say(Line *line, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* What a stranger has written into the text must be clean already, or is made so. */
+/* Untrusted parts of the text must be cleaned first, or are cleaned here. */
 static void
 line_say(Line *line, const char *format, ...)
 {

@@ -10,7 +10,7 @@
 
 #include <glib.h>
 
-/* Reference-counted, because who waits for a port's end may outlive the service. */
+/* Reference-counted, because a call that waits for a port's end may outlive the service. */
 typedef struct Trail Trail;
 
 /* Follows the broker's events until trail_close(). */
@@ -18,10 +18,10 @@ Trail *trail_new(Broker *broker);
 Trail *trail_ref(Trail *trail);
 void trail_unref(Trail *trail);
 
-/* Says what is still to be said. Nothing is told from now on; the broker may go. NULL is fine. */
+/* Writes pending lines. Logs nothing afterwards; the broker may be freed. NULL is fine. */
 void trail_close(Trail *trail);
 
-/* Who asked, in texts that may go into the log; they stay true when he has gone. */
+/* The caller, as texts for the log, which stay valid after it is gone. */
 typedef struct TrailAsker {
     uid_t uid, account; /* of caller_account() */
     gboolean from_container;
@@ -37,7 +37,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TrailAsker, trail_asker_clear)
 void trail_created(Trail *trail, const Caller *caller, const Port *port);
 void trail_opened(Trail *trail, const Caller *caller, const Port *port, guint n_queues);
 
-/* What was refused, of whom, and why: verb "create" of a network, "open", "change", "delete" of a
+/* A refusal, its caller and its reason: verb "create" of a network, "open", "change", "delete" of a
  * port, or "reload". network and port: as the caller named them, NULL where not given. */
 typedef struct TrailRefusal {
     const char *verb, *network, *port, *reason;
@@ -56,5 +56,5 @@ void trail_started(guint n_networks, guint n_ports);
 /* caller: who asked; NULL: a signal. */
 void trail_reloaded(guint n_networks, const Caller *caller);
 
-/* A network is new, has changed or has gone with a reload. */
+/* A network was added, changed or removed by a reload. */
 void trail_network_changed(const NetworkChange *change);

@@ -51,7 +51,7 @@ ip_address_format(const IpAddress *address, char text[static IP_ADDRESS_TEXT_SIZ
 {
     gboolean is_ipv4 = ip_address_is_ipv4(address);
 
-    /* Neither fails: the family is known, and the room suffices. */
+    /* Neither fails: the family is known, and the buffer is large enough. */
     inet_ntop(is_ipv4 ? AF_INET : AF_INET6, address->bytes + (is_ipv4 ? sizeof(ipv4_head) : 0),
               text, IP_ADDRESS_TEXT_SIZE);
     return text;

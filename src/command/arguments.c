@@ -36,7 +36,7 @@ takes_value(const GOptionEntry *entry)
     return entry->arg != G_OPTION_ARG_NONE && !(entry->flags & G_OPTION_FLAG_NO_ARG);
 }
 
-/* By its long name, of n bytes, or its letter. */
+/* Finds an entry by its long name (n bytes) or its letter. */
 static const GOptionEntry *
 find_in(const GOptionEntry *entry, const char *name, gsize n, char letter)
 {
@@ -118,7 +118,7 @@ remove_separator(const ArgumentsSyntax *syntax, int *argc, char **argv)
     }
 }
 
-/* What an earlier part of the line gave, and GOption would only overwrite. */
+/* Texts from an earlier part of the line, which GOption overwrites without freeing them. */
 static void
 remember_texts(const GOptionEntry *entry, char *ret_texts[TEXTS_MAX])
 {
@@ -163,7 +163,7 @@ make_context(const ArgumentsSyntax *syntax)
     return context;
 }
 
-/* There are n arguments, too few or too many. */
+/* Refuses n arguments: too few or too many. */
 static gboolean
 refuse_count(const ArgumentsSyntax *syntax, int n, char *const *argv, GError **error)
 {

@@ -161,8 +161,8 @@ refuse_command(const CommandProgram *program, int argc, char **argv, GError **er
     return refuse_in_group(first, words, argc > 2 ? argv[2] : NULL, error);
 }
 
-/* As it is called, for the usage that --help shows; any word may be NULL, and so are those behind
- * it. */
+/* Sets the program's name with its words, for the usage in --help; words after a NULL are NULL,
+ * too. */
 static void
 name_program(const CommandProgram *program, const char *first, const char *second)
 {

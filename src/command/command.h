@@ -11,7 +11,7 @@
 
 typedef struct CommandProgram CommandProgram;
 
-/* What a command gets besides its own arguments. */
+/* The input of a command besides its own arguments. */
 typedef struct Ctl {
     const CommandProgram *program;
     const char *help;    /* what the command does, for its --help; borrowed */

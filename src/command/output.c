@@ -16,7 +16,7 @@ print(const char *text)
         first_failure = errno;
 }
 
-/* There is no place left to tell of a failure here. */
+/* A failure here cannot be reported anywhere. */
 static void
 print_error(const char *text)
 {

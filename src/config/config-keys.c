@@ -12,7 +12,7 @@ const Field config_daemon_fields[] = {
 
 #define COMMAS "; separate the entries with spaces, not commas"
 
-/* What the value must be; free with g_free(). */
+/* Describes valid values; free with g_free(). */
 static char *
 expected_of(const Field *field)
 {
@@ -100,7 +100,7 @@ set_text(const Field *field, char **at, const char *value, GError **error)
     return TRUE;
 }
 
-/* A range that the group bit makes useless would let nobody have a port. */
+/* With a range of group addresses only, no port could be created. */
 static gboolean
 range_has_unicast(const MacRange *range)
 {

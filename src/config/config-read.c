@@ -212,7 +212,7 @@ add_settings_fault(const char *path, GPtrArray *faults)
                   g_strdup_printf("correct %s/" DAEMON_FILE ", then macvtapctl reload", path)));
 }
 
-/* "lan.network.bak", "lan.network~": somebody keeps it, and does not expect it to be read. */
+/* "lan.network.bak", "lan.network~": a backup copy, which nobody expects to be read. */
 static gboolean
 is_copy(const char *file_name)
 {

@@ -13,10 +13,10 @@
 
 extern const Privileges config_privileges;
 
-/* The most bytes that a file may have. */
+/* The maximum size of a file in bytes. */
 #define CONFIG_FILE_MAX 65536
 
-/* Turns a user's or group's name or number into its id. FALSE when there is none. */
+/* Resolves a user's or group's name or number to its ID. FALSE: there is none. */
 typedef struct ConfigLookup {
     gboolean (*user)(const char *name, uid_t *ret_uid);
     gboolean (*group)(const char *name, gid_t *ret_gid);
@@ -40,7 +40,7 @@ Network *config_parse_network(const char *name, const char *file_name, const cha
  */
 GHashTable *config_read_networks(const char *path, const ConfigLookup *lookup, GError **error);
 
-/* What macvtapd.conf says of the daemon itself. */
+/* The daemon's own settings, from macvtapd.conf. */
 typedef struct DaemonSettings {
     char *seed; /* what generated MACs derive from; NULL: not given */
 } DaemonSettings;

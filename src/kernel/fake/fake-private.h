@@ -44,7 +44,7 @@ typedef struct FakeWatcher FakeWatcher;
 
 typedef struct FakeKernel {
     Kernel kernel;       /* first member: the operations */
-    GPtrArray *links;    /* of FakeLink, in order of making */
+    GPtrArray *links;    /* of FakeLink, in the order of creation */
     GPtrArray *watchers; /* of FakeWatcher */
     GArray *moved;       /* of LinkInfo: what is in other network namespaces now */
     GArray *failures;    /* of FakeFailure */
