@@ -387,6 +387,10 @@ const char *macvtap_event_get_name(const MacvtapEvent *event);
 const MacvtapPort *macvtap_event_get_port(const MacvtapEvent *event);
 MacvtapPort *macvtap_event_take_port(MacvtapEvent *event);
 
+/* Of MACVTAP_EVENT_DROPPED: what was wrong with the frame, by its name in the port's dropped
+ * ("other-mac"); else NULL. */
+const char *macvtap_event_get_reason(const MacvtapEvent *event);
+
 /* Ports. Freeing one closes the descriptors that were not taken from it. */
 void macvtap_port_free(MacvtapPort *port);
 

@@ -12,6 +12,7 @@ struct MacvtapPort {
 struct MacvtapEvent {
     char *name;
     MacvtapPort *port;
+    char *reason; /* NULL: it has none */
 };
 
 /* The name of a field that is missing or of another type; NULL: there is none. */
@@ -326,7 +327,9 @@ client_event_new(const VarlinkReply *reply)
     if (!port)
         return NULL;
     event = g_new(MacvtapEvent, 1);
-    *event = (MacvtapEvent){g_strdup(word), port};
+    *event =
+        (MacvtapEvent){g_strdup(word), port,
+                       g_strdup(json_string_value(json_object_get(reply->parameters, "reason")))};
     return event;
 }
 
@@ -337,6 +340,7 @@ macvtap_event_free(MacvtapEvent *event)
         return;
     macvtap_port_free(event->port);
     g_free(event->name);
+    g_free(event->reason);
     g_free(event);
 }
 
@@ -356,6 +360,12 @@ const MacvtapPort *
 macvtap_event_get_port(const MacvtapEvent *event)
 {
     return event->port;
+}
+
+const char *
+macvtap_event_get_reason(const MacvtapEvent *event)
+{
+    return event->reason;
 }
 
 MacvtapPort *

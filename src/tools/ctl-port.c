@@ -351,6 +351,17 @@ ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
     return delete_several(client, request, error);
 }
 
+/* A reason is a word of the API's, which needs no escapes. */
+static void
+print_json_event(const char *type, const MacvtapEvent *event)
+{
+    const char *reason = macvtap_event_get_reason(event);
+
+    g_print("{\"event\":\"%s\",\"port\":%s%s%s%s}\n", type,
+            macvtap_port_to_json(macvtap_event_get_port(event)), reason ? ",\"reason\":\"" : "",
+            reason ? reason : "", reason ? "\"" : "");
+}
+
 static void
 print_event(const Ctl *ctl, const MacvtapEvent *event)
 {
@@ -359,7 +370,7 @@ print_event(const Ctl *ctl, const MacvtapEvent *event)
     const char *slave = port_text(port, "activeSlave");
 
     if (ctl->json)
-        g_print("{\"event\":\"%s\",\"port\":%s}\n", type, macvtap_port_to_json(port));
+        print_json_event(type, event);
     else if (macvtap_event_get_type(event) == MACVTAP_EVENT_DROPPED)
         g_print("%-8s %s  %s\n", type, macvtap_port_get_name(port), port_text(port, "dropExample"));
     else

@@ -11,7 +11,7 @@ import stat
 import pytest
 
 from clock import Deadline
-from frames import tap_interface
+from frames import BROADCAST, Tap, frame, tap_interface
 from programs import VMM, program
 from refusal import REFUSED, RUN_OURS, USAGE, check_line, check_refused
 from varlink import VarlinkError
@@ -166,6 +166,21 @@ def test_monitor_json(daemon):
         assert json.loads(process_line(process, pass_on)) == {"event": "created", "port": port}
         daemon.ctl("port", "delete", port["id"])
         assert json.loads(process_line(process, pass_on)) == {"event": "deleted", "port": port}
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_monitor_tells_of_dropped_frames(daemon, options):
+    with daemon.connect() as connection:
+        port = connection.ports("CreatePort", network="lan", name="vm7", vhost="off")["port"]
+        (descriptor,) = connection.take_descriptors()
+    with Tap(descriptor) as tap, monitor_through_us(daemon, *options) as (process, pass_on):
+        tap.send(frame(BROADCAST, port["macAddress"], ethertype=0x88cc))
+        line = process_line(process, pass_on)
+        if options:
+            event = json.loads(line)
+            assert (event["event"], event["reason"], event["port"]["name"]) == ("dropped", "lldp", "vm7")
+        else:
+            assert line == "dropped  vm7  a frame of LLDP (Allow=lldp lets it pass)\n"
 
 
 def process_line(process, pass_on):

@@ -339,7 +339,7 @@ test_a_request_names_a_guard(void **state)
         {"{'network':'lan','guard':{'allowAddresses':[null]}}", "'(no text)'"},
     };
     g_autofree char *text =
-        g_strdelimit(g_strdup("{'network':'lan','guard':{'addresses':'dhcp','allow':[],"
+        g_strdelimit(g_strdup("{'network':'lan','guard':{'addresses':'dhcp','allow':['lldp','stp'],"
                               "'allowAddresses':['10.0.0.5']}}"),
                      "'", '"');
     g_autoptr(json_t) good = json_loads(text, 0, NULL);
@@ -350,6 +350,7 @@ test_a_request_names_a_guard(void **state)
     assert_true(request.guard.is_given && request.guard.has_addresses && request.guard.has_allow);
     assert_false(request.guard.has_senders || request.guard.has_verdict);
     assert_int_equal(request.guard.settings.addresses, GUARD_ADDRESSES_DHCP);
+    assert_int_equal(request.guard.settings.allow, GUARD_ALLOW_LLDP | GUARD_ALLOW_STP);
     assert_int_equal(request.guard.settings.prefixes->len, 1);
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autofree char *json = g_strdelimit(g_strdup(bad[i][0]), "'", '"');
