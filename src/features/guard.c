@@ -456,12 +456,26 @@ guard_stop(gpointer state)
         g_hash_table_unref(state);
 }
 
+/* A device whose record was found damaged stays, and its guest goes on. */
+static gboolean
+is_of_damaged_record(FeatureHost *host, int index)
+{
+    Kernel *kernel = host->kernel;
+    const char *id = NULL;
+    LinkInfo link;
+
+    if (kernel->ops->link_by_index(kernel, index, &link, NULL))
+        id = port_alias_id(link.alias);
+    return id && host->ops->is_damaged(host, id);
+}
+
+/* DatapathIsWanted */
 static gboolean
 is_of_a_port(int index, gpointer user_data)
 {
     FeatureHost *host = user_data;
 
-    return port_table_find_index(host->ports, index) != NULL;
+    return port_table_find_index(host->ports, index) || is_of_damaged_record(host, index);
 }
 
 static void
@@ -469,6 +483,16 @@ guard_loaded(FeatureHost *host)
 {
     if (host->datapath)
         host->datapath->ops->sweep(host->datapath, is_of_a_port, host);
+}
+
+/* What is no port's and has entries is of a damaged record. */
+static void
+guard_on_removed(FeatureHost *host, const LinkInfo *link)
+{
+    if (link && host->datapath)
+        host->datapath->ops->forget(host->datapath, link->index, "");
+    else
+        guard_loaded(host);
 }
 
 static void
@@ -494,6 +518,7 @@ const PortFeature feature_guard = {
     .follow = guard_follow,
     .repair = guard_repair,
     .on_network = guard_on_network,
+    .on_removed = guard_on_removed,
     .observe = guard_observe,
     .check_change = guard_check_change,
     .change = guard_change,

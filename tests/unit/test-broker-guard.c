@@ -138,6 +138,26 @@ what_is_left_is_swept(void **state)
 }
 
 static void
+a_device_with_a_damaged_record_keeps_its_own(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = make(test, "web");
+    g_autofree char *path = g_build_filename(test->state, "ports", port->id, NULL);
+    int index = port->interface_index;
+
+    test_broker_kill(test);
+    assert_true(g_file_set_contents(path, "{", -1, NULL));
+    fake_datapath_leave(test->datapath, 4711);
+    test_broker_start(test);
+    assert_null(find_port(test, "web"));
+    assert_non_null(fake_datapath_settings(test->datapath, index));
+    assert_null(fake_datapath_settings(test->datapath, 4711));
+    kernel_fake_remove_link(test->kernel, index);
+    test_settle();
+    assert_int_equal(fake_datapath_count(test->datapath), 0);
+}
+
+static void
 is_put_back_each_time(void **state)
 {
     TestBroker *test = *state;
@@ -347,6 +367,7 @@ main(void)
         BROKER_TEST(later_failures_take_it_away),
         BROKER_TEST(stays_over_a_restart),
         BROKER_TEST(what_is_left_is_swept),
+        BROKER_TEST(a_device_with_a_damaged_record_keeps_its_own),
         BROKER_TEST_SAID(is_put_back_each_time),
         BROKER_TEST_SAID(what_cannot_be_put_back_is_tried_again),
         BROKER_TEST(follows_its_network),
