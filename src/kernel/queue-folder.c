@@ -221,7 +221,7 @@ gboolean
 queue_folder_take_up(QueueFolder *folder, QueueNodeVisitor visit, gpointer user_data,
                      GError **error)
 {
-    g_autofree char *what = g_strdup_printf("cannot take up the queues in /dev/%s", folder->name);
+    g_autofree char *what = g_strdup_printf("cannot adopt the queues in /dev/%s", folder->name);
     g_autoptr(GPtrArray) names = NULL;
 
     folder->fd = open_folder(folder);

@@ -28,23 +28,23 @@ typedef enum FieldType {
     FIELD_UINT,        /* guint; also guint32, uid_t and gid_t */
     FIELD_UINT64,      /* guint64, at most G_MAXINT64 */
     FIELD_BOOLEAN,     /* gboolean */
-    FIELD_NEGATED,     /* gboolean that is TRUE when the field is false, and FALSE when not given */
-    FIELD_ENUM,        /* an enum whose values begin at 0; its words are the row's */
-    FIELD_MAC,         /* MacAddress */
-    FIELD_MACS,        /* GArray * of unicast MacAddress; NULL: not given */
-    FIELD_RANGES,      /* GArray * of MacRange; output only */
-    FIELD_BITS,        /* guint; bit i stands for the row's word i */
-    FIELD_IP,          /* IpAddress; output only */
-    FIELD_PREFIXES,    /* GArray * of IpPrefix; NULL: not given */
-    FIELD_STRINGS,     /* GStrv; NULL: not given */
-    FIELD_USERS,       /* GArray * of uid_t; only a network's file has it */
-    FIELD_GROUPS,      /* GArray * of gid_t; likewise */
-    FIELD_GROUP,       /* an object, whose members are the row's */
-    FIELD_COUNTS,      /* guint64[], one for each of the row's words; an object of those that are
-                          not 0. Output only */
-    FIELD_OBJECTS,     /* GArray * of structures whose members are the row's; NULL or empty: not
-                          there. Output only */
-    FIELD_DERIVED,     /* a text computed by derive(); output only */
+    FIELD_NEGATED,  /* gboolean that is TRUE if the field is false, and FALSE if it is not given */
+    FIELD_ENUM,     /* an enum whose values begin at 0; its words are the row's */
+    FIELD_MAC,      /* MacAddress */
+    FIELD_MACS,     /* GArray * of unicast MacAddress; NULL: not given */
+    FIELD_RANGES,   /* GArray * of MacRange; output only */
+    FIELD_BITS,     /* guint; bit i stands for the row's word i */
+    FIELD_IP,       /* IpAddress; output only */
+    FIELD_PREFIXES, /* GArray * of IpPrefix; NULL: not given */
+    FIELD_STRINGS,  /* GStrv; NULL: not given */
+    FIELD_USERS,    /* GArray * of uid_t; only in a network's file */
+    FIELD_GROUPS,   /* GArray * of gid_t; likewise */
+    FIELD_GROUP,    /* an object, whose members are the row's */
+    FIELD_COUNTS,   /* guint64[], one for each of the row's words; an object of those that are
+                       not 0. Output only */
+    FIELD_OBJECTS,  /* GArray * of structures whose members are the row's; NULL or empty: not
+                       there. Output only */
+    FIELD_DERIVED,  /* a text computed by derive(); output only */
 } FieldType;
 
 /* Whether text is a valid value. For a request's fields *error says what is wrong. */
