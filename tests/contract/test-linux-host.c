@@ -3,8 +3,8 @@
  */
 #include "world.h"
 
-#include "test-namespace.h"
 #include "raw-frames.h"
+#include "test-namespace.h"
 
 #include <errno.h>
 #include <net/if.h>

@@ -3,8 +3,8 @@
 #include "world.h"
 
 #include "linux.h"
-#include "test-namespace.h"
 #include "raw-frames.h"
+#include "test-namespace.h"
 
 #include <dirent.h>
 #include <errno.h>

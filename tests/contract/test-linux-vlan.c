@@ -6,9 +6,9 @@
  */
 #include "world.h"
 
+#include "raw-frames.h"
 #include "test-kinds.h"
 #include "test-namespace.h"
-#include "raw-frames.h"
 
 #include <linux/if_packet.h>
 #include <net/if.h>

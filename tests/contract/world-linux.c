@@ -3,9 +3,9 @@
 #include "world.h"
 
 #include "linux.h"
+#include "raw-frames.h"
 #include "test-kinds.h"
 #include "test-namespace.h"
-#include "raw-frames.h"
 
 #include <fcntl.h>
 #include <linux/bpf.h>

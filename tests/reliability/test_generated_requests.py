@@ -216,7 +216,7 @@ def test_sample_over_the_container_socket(world):
     world.network("lan", "eth0", AllowUsers="nobody root")
     world.open_to_containers().start()
     with Witness(world) as witness:
-        tally, _ = check(world, 750, {"root of a container": Caller(world, 0, world.container_socket)})
+        tally, _ = check(world, 1000, {"root of a container": Caller(world, 0, world.container_socket)})
         world.ctl("port", "create", "--network=lan", "--name=last")
         world.ctl("port", "delete", "last")
         events = list(witness.events("last"))
@@ -228,7 +228,7 @@ def test_sample_over_the_container_socket(world):
     for name in ("roots", "nobodys"):
         kept = [(event, {**port, "openQueues": None}) for event, port in events if port["name"] == name]
         seen = [event for event, port in kept if event != "changed" or ("created", port) not in kept]
-        assert seen == ["created", "deleted"] * 3
+        assert seen == ["created", "deleted"] * 4
 
 
 @pytest.mark.long

@@ -181,7 +181,8 @@ test_mac_in_use_is_told_at_once(void **state)
                                  .link_down = TRUE};
 
     add_stranger(test, 'w');
-    test_broker_refuse(test, &root, &request, PORT_ERROR_MAC_CONFLICT, "belongs to stranger on eth0");
+    test_broker_refuse(test, &root, &request, PORT_ERROR_MAC_CONFLICT,
+                       "belongs to stranger on eth0");
 }
 
 static void
@@ -213,7 +214,8 @@ test_refusals(void **state)
     expect_refusal(test, uid + 1, &link, PORT_ERROR_PORT_NOT_FOUND, "'web'");
     expect_refusal(test, uid, &sources, PORT_ERROR_ACCESS_DENIED, "only root may change a port's");
     expect_refusal(test, 0, &sources, PORT_ERROR_INVALID_REQUEST, "port web is in mode bridge");
-    expect_refusal(test, 0, &holder, PORT_ERROR_INVALID_REQUEST, "only be set on a port held by a domain");
+    expect_refusal(test, 0, &holder, PORT_ERROR_INVALID_REQUEST,
+                   "only be set on a port held by a domain");
     kernel_fake_fail(test->kernel, "link_set_up", 1, EPERM);
     expect_refusal(test, 0, &link, PORT_ERROR_SYSTEM, "link_set_up fails");
     assert_true(port->link_up);

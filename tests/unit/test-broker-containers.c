@@ -122,7 +122,8 @@ test_uid_0_is_a_user(void **state)
     test_broker_refuse(test, &root, &adhoc, PORT_ERROR_ACCESS_DENIED,
                        "only root may name an ad-hoc network, and not over the container socket");
     test_broker_refuse(test, &root, &closed, PORT_ERROR_ACCESS_DENIED, "user 0 may not use");
-    test_broker_refuse(test, &root, &named, PORT_ERROR_ACCESS_DENIED, "only root may choose the interface name");
+    test_broker_refuse(test, &root, &named, PORT_ERROR_ACCESS_DENIED,
+                       "only root may choose the interface name");
     test_broker_refuse(test, &root, &node, PORT_ERROR_ACCESS_DENIED, "only root may give");
     test_broker_refuse(test, &root, &incoming, PORT_ERROR_ACCESS_DENIED, "only root may make");
 }

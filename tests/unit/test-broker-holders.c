@@ -86,7 +86,8 @@ test_caller_that_has_ended(void **state)
     caller.pid = child.pid;
     test_broker_refuse(test, &caller, &request, PORT_ERROR_HOLDER_INVALID, "No such process");
     caller.pid = 0;
-    test_broker_refuse(test, &caller, &request, PORT_ERROR_HOLDER_INVALID, "cannot see the caller's process");
+    test_broker_refuse(test, &caller, &request, PORT_ERROR_HOLDER_INVALID,
+                       "cannot see the caller's process");
     descriptor_clear(&process.pidfd);
 }
 
@@ -100,7 +101,8 @@ test_pids_that_cannot_hold(void **state)
     const PortRequest request = held_by(child.pid, NULL), of_itself = held_by(0, NULL);
     g_autofree char *not_his = g_strdup_printf("caller's process %d", child.pid);
     Process process = {.pidfd = -1};
-    g_autofree char *whose = g_strdup_printf("process %d does not belong to user %u", child.pid, user.uid);
+    g_autofree char *whose =
+        g_strdup_printf("process %d does not belong to user %u", child.pid, user.uid);
 
     g_array_append_val(test_broker_network(test, "lan")->allow_uids, user.uid);
     test_broker_refuse(test, &user, &request, PORT_ERROR_HOLDER_INVALID, whose);

@@ -66,8 +66,9 @@ test_mac_of_an_inheriting_port(void **state)
     now = link_at(test, parent).mac;
     assert_memory_equal(&now, &mac, sizeof(mac));
     assert_int_equal(
-        count_said("the MAC of its parent eth1 was changed to 02:ad:00:00:00:01, and was restored to"
-                   " 02:00:00:00:00:02: "),
+        count_said(
+            "the MAC of its parent eth1 was changed to 02:ad:00:00:00:01, and was restored to"
+            " 02:00:00:00:00:02: "),
         1);
     assert_int_equal(count_said("port web"), 2);
 }

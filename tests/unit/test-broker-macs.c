@@ -56,7 +56,8 @@ test_macs_in_use(void **state)
                    "02:00:00:00:00:01 is the parent's own (eth0)");
     kernel_fake_add_link(test->kernel, &foreign);
     request.mac = foreign.mac;
-    expect_refused(test, &request, PORT_ERROR_MAC_CONFLICT, "02:00:00:00:22:22 belongs to mv0 on eth0");
+    expect_refused(test, &request, PORT_ERROR_MAC_CONFLICT,
+                   "02:00:00:00:22:22 belongs to mv0 on eth0");
     /* Whoever has it is not to be seen, so no check tells. */
     kernel_fake_fail(test->kernel, "macvtap_create", 1, EADDRINUSE);
     request.mac = (MacAddress){{0x02, 0, 0, 0, 0, 3}};

@@ -352,7 +352,8 @@ test_macs_of_a_renamed_parent(void **state)
     rename_unheard(test, "eth0", "old0");
     test_broker_add_network(test, "moved", "old0", MACVTAP_MODE_BRIDGE);
     test_broker_add_parent(test, "eth0");
-    test_broker_refuse(test, &root, &request, PORT_ERROR_MAC_CONFLICT, "belongs to port p1 on old0");
+    test_broker_refuse(test, &root, &request, PORT_ERROR_MAC_CONFLICT,
+                       "belongs to port p1 on old0");
 }
 
 /* A pool counts the ports on the VLANs of its members. */

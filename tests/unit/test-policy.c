@@ -181,9 +181,10 @@ test_chosen_interface_names(void **state)
         assert_name(1000, anybodys[i], PORT_ERROR_SYSTEM, NULL);
     }
     assert_name(0, "eth7", PORT_ERROR_SYSTEM, NULL);
-    assert_name(1000, "eth7", PORT_ERROR_ACCESS_DENIED,
-                "only root may choose the interface name 'eth7'; user 1000 may choose one that begins "
-                "with 'vm' or 'mvt'");
+    assert_name(
+        1000, "eth7", PORT_ERROR_ACCESS_DENIED,
+        "only root may choose the interface name 'eth7'; user 1000 may choose one that begins "
+        "with 'vm' or 'mvt'");
     assert_name(1000, "VM7", PORT_ERROR_ACCESS_DENIED, "'VM7'");
     assert_name(0, "vm;7", PORT_ERROR_INVALID_REQUEST, "'vm;7' cannot be an interface name");
     assert_name(1000, "vm@7", PORT_ERROR_INVALID_REQUEST, "'vm@7' cannot be an interface name");
