@@ -59,7 +59,7 @@ def test_commands(daemon, offered):
 def test_options(daemon, offered):
     assert set(offered("macvtapctl -")) == {"--help", "--socket=", "--json", "--version"}
     shown = daemon.ctl("port", "create", "--help").stdout
-    assert set(offered("macvtapctl port create --network lan -")) == set(re.findall(r"--[a-z-]+=?", shown))
+    assert set(offered("macvtapctl port create --network lan -")) == set(re.findall(r"^ .* (--[a-z-]+=?)", shown, re.M)) - {"--network"}
     assert offered("macvtapctl port create --holder=n") == ["none"]
     assert offered("macvtapctl port create --link d") == ["down"]
     assert "--network=" in offered("macvtap-run --") and offered("macvtap-run --dr") == ["--dry-run"]

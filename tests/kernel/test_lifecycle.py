@@ -383,7 +383,7 @@ def test_user_who_sits_on_the_lock_keeps_no_daemon_from_starting(daemons, host, 
     daemon = daemons(host)
     daemon.network("lan", "eth0")
     daemon.start()
-    assert "warning: somebody who is not macvtapd holds the socket name" in daemon.messages()
+    assert "warning: another program holds the socket name" in daemon.messages()
     squatter.stdin.close()
     squatter.wait()
 
@@ -453,7 +453,7 @@ def test_what_is_handed_in_is_no_listening_socket(daemons, host, station, count,
     with pytest.raises(AssertionError, match="ended with 1"):
         daemon.start()
     (line,) = daemon.messages().splitlines()
-    assert "one listening AF_UNIX socket must be handed in" in line
+    assert "the service manager must pass one listening AF_UNIX socket" in line
 
 
 # -- reload --------------------------------------------------------------------------------------------------

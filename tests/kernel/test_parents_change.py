@@ -59,7 +59,9 @@ def test_mtu_sinks_and_is_regained(daemon, host, port, watcher):
     daemon.stop()
     host.ip("link", "set", "eth0", "mtu", "1500")
     daemon.start()
-    assert daemon.ports() == [port]
+    (now,) = daemon.ports()
+    now.pop("seenAddresses", None)  # the host's own on the device, until a daemon is there to forbid it
+    assert now == port
     # With an MTU below 1280 the kernel forgets that the host does no IPv6 on the device.
     name = port["interfaceName"]
     assert host.run("cat", f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").stdout == "1\n"

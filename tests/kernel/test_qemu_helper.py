@@ -141,9 +141,9 @@ def test_mac_that_another_has(daemon, maker):
     check_given(daemon, first, "52:54:00:12:34:56")
     words = "; give QEMU's device a mac= of its own, or name its MAC with --mac=MAC"
     told = maker("--network=lan", "-nic", "tap,helper=h").told
-    assert told["status"] == 1 and "MAC 52:54:00:12:34:56 is port" in told["error"] and words in told["error"]
+    assert told["status"] == 1 and "MAC 52:54:00:12:34:56 belongs to port" in told["error"] and words in told["error"]
     told = maker("--network=lan --mac=52:54:00:12:34:56", user="nobody").told
-    assert told["status"] == 1 and "MAC 52:54:00:12:34:56 is port" in told["error"] and words not in told["error"]
+    assert told["status"] == 1 and "MAC 52:54:00:12:34:56 belongs to port" in told["error"] and words not in told["error"]
     assert f"its queues are open in python3 [{first.pid}]" in told["error"]
     first.kill()
     assert daemon.settle() == []

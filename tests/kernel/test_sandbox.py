@@ -116,7 +116,7 @@ def test_each_capability_is_needed(daemons, host, station, missing, words):
     daemon = daemons(host, wrapper=["setpriv", f"--bounding-set=-{capability}"])
     daemon.network("lan", "eth0")
     if missing == "CAP_NET_RAW":
-        with pytest.raises(AssertionError, match="cannot listen to announcements"):
+        with pytest.raises(AssertionError, match="cannot listen for announcements"):
             daemon.start()
         return
     daemon.start()
