@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A record as JSON, written and read. Files, and setting a damaged one aside: registry.c. */
 #include "record.h"
 
 #include "port-error.h"

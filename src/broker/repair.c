@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation
+ * Theory of operation (look.c compares and repairs; this is when, how often, and the end)
  *
  * A repair without effect is retried on a schedule with an end; during and after it the port's
  * problem says what is wrong, and the end is logged once. After that only news causes a new

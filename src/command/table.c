@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Columns as wide as their widest cell. What the tables show: src/tools/ctl-*.c. */
 #include "table.h"
 
 #include <string.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
 /*
  * What the guard knows of a port's guest: the addresses it was seen to use, and with Addresses=dhcp
- * those it may use.
+ * those it may use. The frames it learns from are read in guard-rules.h (sent by the guest) and
+ * guard-hear.h (received).
  *
  * Theory of operation. Everything is in fixed slots of the port's own entry, so that a guest which
  * floods can spoil its own entry only. Several processors may be at it at once: it is read and

@@ -3,7 +3,8 @@
  * A domain arrives from another host or from a file. Its networks are found here by name, whatever
  * their parents are, and its MACs stay; only its devices' names may be taken. As libvirt accepts
  * changed XML from these two operations only, such a device is renamed now; if the new name is
- * taken before 'prepare', that one refuses.
+ * taken before 'prepare', that one refuses. What an
+ * incoming guest changes at its port's creation: hook-prepare.c.
  */
 #include "hook.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who may use a network, and for how many ports; which MAC a port gets: policy-mac.c. */
 #include "policy.h"
 
 #include "interface-name.h"
