@@ -3,6 +3,7 @@
 import os
 import re
 import select
+import shlex
 import subprocess
 
 from clock import FACTOR, Deadline
@@ -17,12 +18,13 @@ KERNEL_WORDS = ("console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable no_ti
 
 
 def qemu_command(ip, ping=(), name="guest", netdev=None, device="virtio-net-pci", mac=None, extra=(), keep=None,
-                 machine="q35"):
+                 machine="q35", end=None):
     """The command line of a guest. Without netdev it has no network arguments: macvtap-run adds them.
-    keep: an address that it pings for ever when it is done."""
+    keep: an address that it pings for ever when it is done; end: guest.end of the image's init."""
     words = [f"guest.name={name}", f"guest.ip={ip}", f"guest.ping={','.join(ping)}",
              f"guest.tries={120 * FACTOR}"]
     words += [f"guest.keep={keep}"] if keep else []
+    words += [f"guest.end={end}"] if end else []
     # It has no timer by which the kernel could find out how fast QEMU's time stamp counter is.
     words += ["tsc_early_khz=1000000"] if machine.startswith("microvm") else []
     line = ["qemu-system-x86_64", "-accel", "tcg", "-M", machine, "-m", "128", "-nodefaults", "-no-user-config",
@@ -43,6 +45,7 @@ class Guest:
         self.pid = self.process.pid
         self.lines = []
         self._rest = b""
+        self._commands = 0
 
     def wait_line(self, pattern, deadline=None):
         """The match of the first line (from the start of the console) that has the pattern."""
@@ -83,6 +86,14 @@ class Guest:
                     return int(match.group(1))
             seen = len(self.lines)
             self._read_or_fail(deadline, "reply")
+
+    def shell(self, command):
+        """Run a command in a guest that was started with end="shell" and stdin=PIPE; returns its exit status."""
+        self._commands += 1
+        self.wait_line(r"GUEST \S+ DONE")
+        self.process.stdin.write(f"eval {shlex.quote(command)}; echo GUEST STATUS {self._commands} $?\n".encode())
+        self.process.stdin.flush()
+        return int(self.wait_line(rf"GUEST STATUS {self._commands} (\d+)$").group(1))
 
     def wait_ready(self):
         """What the guest says of its interface: {'interface', 'mac', 'mtu', 'queues', 'ip'}, all text."""
