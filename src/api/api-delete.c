@@ -4,15 +4,15 @@
 
 #include "api-request.h"
 
-/* A call that is answered when ports have gone. */
+/* A call that is answered when its ports are gone. */
 typedef struct Ending {
     PortEnder ender;
     Trail *trail; /* these two are references */
     VarlinkCall *call;
-    char *port; /* as the caller named it; NULL: its domain's */
+    char *port; /* as the caller named it; NULL: by its domain */
 } Ending;
 
-/* The caller is read separately, so that a refused call does not cost that. */
+/* The caller is only read when needed, so that a refused call does not pay for it. */
 static Ending *
 ending_new(Api *api, VarlinkCall *call, const char *port)
 {
@@ -54,12 +54,12 @@ on_removed(guint n_ports, const GError *error, gpointer user_data)
     }
 }
 
-/* A call that several ports are removed for. */
+/* A call that removes several ports. */
 typedef struct Batch {
     PortEnder ender;
     Trail *trail; /* these two are references */
     VarlinkCall *call;
-    guint n_left; /* whose end is to come, and one while more are begun */
+    guint n_left; /* ports still to end, plus one while removals are being started */
     guint n_deleted;
     json_t *failures;
 } Batch;

@@ -5,7 +5,7 @@
 
 #define INTERFACE "org.macvtapd.Ports."
 
-/* Bytes after which a message is cut: what we say ourselves is shorter. */
+/* The maximum length of a message in bytes; our own texts are shorter. */
 #define MESSAGE_MAX 1000
 
 static const char *const error_names[] = {
@@ -35,8 +35,8 @@ api_error_name(PortError code)
     return error_names[code];
 }
 
-/* A message may quote what the caller sent or a file holds. JSON takes UTF-8 only, and who reads it
- * gets one line that does nothing to a terminal. Free with g_free(). */
+/* A message may quote the caller or a file. JSON needs UTF-8, and the reader gets one line without
+ * terminal escapes. Free with g_free(). */
 static char *
 one_line(const char *message)
 {

@@ -26,7 +26,7 @@ api_json_strings(const char *const *strings)
 {
     json_t *array = json_array();
 
-    /* The kernel lets an interface's name be any bytes; JSON does not. */
+    /* The kernel allows any bytes in an interface's name; JSON does not. */
     for (gsize i = 0; strings && strings[i]; i++) {
         g_autofree char *valid = g_utf8_make_valid(strings[i], -1);
 
@@ -50,7 +50,7 @@ api_json_faults(const GPtrArray *faults)
     return array;
 }
 
-/* The network's fields, with what is in force in place of what its file says of the guard. */
+/* The network's fields, but with the guard settings in force in place of those in its file. */
 static json_t *
 network_to_json(const Network *network, gboolean can_guard)
 {

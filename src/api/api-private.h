@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of the methods share, and the test that holds them against the interface's text.
- */
+/* Shared by the files of the methods and by the test that checks them against the interface's text.
+ * */
 #pragma once
 
 #include "api.h"
@@ -12,7 +12,7 @@ struct Api {
     Trail *trail;
     ApiReload reload;
     gpointer reload_data;
-    GHashTable *streams; /* caller_account() → how many it has; none with 0 */
+    GHashTable *streams; /* caller_account() -> its number of watches; never 0 */
 };
 
 /* The caller; valid during the call. */
@@ -25,7 +25,7 @@ void api_refuse(VarlinkCall *call, const char *field, const GError *error);
 void api_refuse_grant(Api *api, VarlinkCall *call, TrailRefusal refusal, const char *field,
                       const GError *error);
 
-/* The methods of the interface, ended by one without a name; each takes the Api. */
+/* The methods of the interface, terminated by one without a name; each takes the Api. */
 extern const VarlinkMethod api_methods[];
 
 /* VarlinkMethodHandler, with the Api: api-delete.c and api-watch.c. */
@@ -35,13 +35,13 @@ void api_on_watch_ports(VarlinkCall *call, gpointer user_data);
 
 /* api-error.c */
 
-/* The qualified name of the error that stands for code: the one table of the project. */
+/* The qualified name of the error for code: the only such table in the project. */
 const char *api_error_name(PortError code);
 
 /* Answers call with the error's name and its message. */
 void api_error_send(VarlinkCall *call, const GError *error);
 
-/* The interface's Failure: what the request for this port alone would have got. */
+/* The interface's Failure: the error that a request for this port alone would get. */
 json_t *api_error_to_json(const char *port, const GError *error);
 
 /* api-json.c: model objects as the API's JSON. */
@@ -49,7 +49,7 @@ json_t *api_error_to_json(const char *port, const GError *error);
 /* New references, of the types Port and Network of the interface. */
 json_t *api_json_port(const Port *port);
 json_t *api_json_statistics(const LinkStatistics *statistics);
-/* unguarded: why no port can have a guard; NULL: one can. */
+/* unguarded: why no port can have a guard; NULL: ports can. */
 json_t *api_json_network(const Network *network, guint n_ports, const char *unguarded,
                          const char *const *parent_problems, const char *const *taken_vlans);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Parameters -> typed requests, by a table of fields. A field that is not in the table, has the
- * wrong JSON type, or is missing is told by its name in *ret_field (a static text or one of the
- * parameters' keys); what only the meaning forbids fails with a PORT_ERROR.
+ * Parameters -> typed requests, by a table of fields. If a field is unknown, missing or has the
+ * wrong JSON type, *ret_field is its name (a static text or one of the parameters' keys); invalid
+ * values fail with a PORT_ERROR.
  */
 #pragma once
 
@@ -18,7 +18,8 @@ gboolean api_request_create(json_t *parameters, PortRequest *request, const char
 gboolean api_request_change(json_t *parameters, PortChange *change, const char **ret_field,
                             GError **error);
 
-/* What OpenPort, GetPort, DeletePort and ListPorts take; zeroed before, and cleared in any case. */
+/* The parameters of OpenPort, GetPort, DeletePort and ListPorts; zeroed before, and cleared in any
+ * case. */
 typedef struct SimpleRequest {
     char *port;
     GStrv ports; /* or NULL */
@@ -39,7 +40,7 @@ gboolean api_request_delete(json_t *parameters, SimpleRequest *request, const ch
                             GError **error);
 gboolean api_request_list(json_t *parameters, SimpleRequest *request, const char **ret_field);
 
-/* A UUID, which is put into lower case. */
+/* A UUID, which is converted to lower case. */
 gboolean api_request_end_domain(json_t *parameters, char ret_domain[UUID_TEXT_SIZE],
                                 const char **ret_field, GError **error);
 

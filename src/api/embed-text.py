@@ -8,6 +8,6 @@ path, function, header = sys.argv[1:]
 print(f'#include "{header}"\n\nconst char *\n{function}(void)\n{{\n    return')
 with open(path, encoding='ascii') as text:
     for line in text:
-        # JSON's escapes are C's as long as the text is ASCII.
+        # JSON's escapes are valid in C as long as the text is ASCII.
         print(f'        {json.dumps(line)}')
 print('        ;\n}')

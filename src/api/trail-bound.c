@@ -7,7 +7,7 @@ typedef struct BoundUser {
 
 struct TrailBound {
     gint64 begin; /* of the window */
-    guint told;   /* in it, of all */
+    guint told;   /* all users' refusals in it */
     GHashTable
         *users; /* uid -> BoundUser of the window; no more than TRAIL_IN_ALL and the others */
 };
@@ -48,7 +48,8 @@ trail_bound_end(TrailBound *bound, TrailLeftOut left_out, gpointer user_data)
     bound->told = 0;
 }
 
-/* A user with a line of his own is known; others are one when there are no lines left. */
+/* A user with a line of their own is listed; all others are counted together once no lines are
+ * left. */
 static BoundUser *
 find_user(TrailBound *bound, uid_t uid)
 {

@@ -12,7 +12,7 @@ typedef struct TrailBound TrailBound;
 
 typedef enum TrailVerdict {
     TRAIL_TELL,
-    TRAIL_TELL_NO_MORE, /* the first of this user that is left out */
+    TRAIL_TELL_NO_MORE, /* the first refusal of this user that was left out */
     TRAIL_LEAVE_OUT,
 } TrailVerdict;
 
@@ -25,16 +25,16 @@ typedef enum TrailVerdict {
 /* Stands for all users that come after TRAIL_IN_ALL were logged; not a uid. */
 #define TRAIL_OTHERS ((uid_t)-2)
 
-/* Tells how many refusals of a user were left out. */
+/* Reports how many refusals of a user were left out. */
 typedef void (*TrailLeftOut)(uid_t user, guint n, gpointer user_data);
 
 TrailBound *trail_bound_new(void);
 void trail_bound_free(TrailBound *bound);
 
-/* A refusal of this user at this time (microseconds). What was left out in a window that is over is
- * told first. */
+/* A refusal of this user at this time (microseconds). If a window has ended, first reports what was
+ * left out in it. */
 TrailVerdict trail_bound_ask(TrailBound *bound, uid_t user, gint64 now, TrailLeftOut left_out,
                              gpointer user_data);
 
-/* Ends the window, and tells what was left out in it. */
+/* Ends the window, and reports what was left out in it. */
 void trail_bound_end(TrailBound *bound, TrailLeftOut left_out, gpointer user_data);

@@ -18,10 +18,10 @@ Trail *trail_new(Broker *broker);
 Trail *trail_ref(Trail *trail);
 void trail_unref(Trail *trail);
 
-/* Writes pending lines. Logs nothing afterwards; the broker may be freed. NULL is fine. */
+/* Writes pending lines. Nothing is logged afterwards; the broker may be freed. NULL is fine. */
 void trail_close(Trail *trail);
 
-/* The caller, as texts for the log, which stay valid after it is gone. */
+/* The caller as texts for the log, which stay valid after it has gone. */
 typedef struct TrailAsker {
     uid_t uid, account; /* of caller_account() */
     gboolean from_container;
@@ -33,7 +33,7 @@ void trail_asker_read(const Caller *caller, TrailAsker *ret_asker);
 void trail_asker_clear(TrailAsker *asker);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TrailAsker, trail_asker_clear)
 
-/* A port that was made, and one that was opened, n_queues more of it. */
+/* A port that was created, and one of which n_queues more queues were opened. */
 void trail_created(Trail *trail, const Caller *caller, const Port *port);
 void trail_opened(Trail *trail, const Caller *caller, const Port *port, guint n_queues);
 
@@ -46,14 +46,14 @@ typedef struct TrailRefusal {
 void trail_refused(Trail *trail, const Caller *caller, const TrailRefusal *refusal);
 void trail_refused_later(Trail *trail, const TrailAsker *asker, const TrailRefusal *refusal);
 
-/* What the trail says of a port that ends because somebody has asked for it. */
+/* The trail's description of a port's end that somebody requested. */
 struct PortEnder {
     TrailAsker asker;
-    gboolean domain; /* its domain has ended, it says */
+    gboolean domain; /* the caller says that its domain has ended */
 };
 
 void trail_started(guint n_networks, guint n_ports);
-/* caller: who asked; NULL: a signal. */
+/* caller: the one who asked; NULL: a signal. */
 void trail_reloaded(guint n_networks, const Caller *caller);
 
 /* A network was added, changed or removed by a reload. */
