@@ -19,8 +19,8 @@ gboolean error_set_errno(GError **error, int errnum, const char *format, ...) G_
 /* Whether error is of the domain ERRNO_ERROR and carries errnum. error may be NULL. */
 gboolean error_is_errno(const GError *error, int errnum);
 
-/* For work that goes on after a failure and tells of the first: error (taken, or NULL) becomes
- * *failure if there was none before. failure must not be NULL. */
+/* For work that continues after a failure but reports the first one: *failure becomes error (taken,
+ * or NULL) unless it is already set. failure must not be NULL. */
 void error_keep_first(GError **failure, GError *error);
 
 /*

@@ -46,6 +46,6 @@ gboolean file_write_at(int folder_fd, const char *name, const char *contents, gs
 /* Opens path as a folder (O_PATH is not used: the result can be read). -1 on failure. */
 int folder_open(const char *path, GError **error);
 
-/* The names of what is in the folder, in their order: a GPtrArray of text, owned. NULL on failure,
- * of which *error says "WHAT: …". */
+/* The names of the folder's entries, sorted: a GPtrArray of text, owned. NULL on failure, with
+ * *error "WHAT: …". */
 GPtrArray *folder_list(int folder_fd, const char *what, GError **error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * IPv4 and IPv6 addresses in one form of 16 bytes, in the network's order: IPv4 as ::ffff:a.b.c.d
- * (RFC 4291, 2.5.5.2), so that one comparison and one kind of prefix do for both.
+ * IPv4 and IPv6 addresses in one format of 16 bytes, in network byte order: IPv4 as ::ffff:a.b.c.d
+ * (RFC 4291, 2.5.5.2), so that one comparison and one kind of prefix work for both.
  */
 #pragma once
 
@@ -11,7 +11,7 @@ typedef struct IpAddress {
     guint8 bytes[16];
 } IpAddress;
 
-/* Those addresses whose first prefix_bits bits are address's; the rest of address is 0. */
+/* The addresses whose first prefix_bits bits match address; the rest of address is 0. */
 typedef struct IpPrefix {
     IpAddress address;
     guint prefix_bits; /* of the 128: 96 and more for IPv4, whose /24 is 120 here */
@@ -21,15 +21,15 @@ typedef struct IpPrefix {
 #define IP_ADDRESS_TEXT_SIZE 46
 #define IP_PREFIX_TEXT_SIZE 50
 
-/* "192.168.1.5" or "fd00::5", as inet_pton(3) takes them; neither a zone ("fe80::1%eth0") nor IPv4
- * in the form of IPv6, which no frame has. *ret_address is untouched on FALSE. */
+/* "192.168.1.5" or "fd00::5", as accepted by inet_pton(3); neither a zone ("fe80::1%eth0") nor an
+ * IPv4-mapped IPv6 address, which never occurs in a frame. *ret_address is untouched on FALSE. */
 gboolean ip_address_parse(const char *text, IpAddress *ret_address);
 
-/* The four bytes of an IPv4 address, in the network's order. */
+/* The four bytes of an IPv4 address, in network byte order. */
 IpAddress ip_address_from_ipv4(const guint8 bytes[static 4]);
 
-/* Writes address into text as RFC 5952 wants it (lower case, the longest run of zeros as "::"), and
- * returns text. */
+/* Writes address into text as RFC 5952 specifies (lower case, the longest run of zeros as "::"),
+ * and returns text. */
 char *ip_address_format(const IpAddress *address, char text[static IP_ADDRESS_TEXT_SIZE]);
 
 gboolean ip_address_equal(const IpAddress *a, const IpAddress *b);
@@ -47,5 +47,5 @@ char *ip_prefix_format(const IpPrefix *prefix, char text[static IP_PREFIX_TEXT_S
 
 gboolean ip_prefix_equal(const IpPrefix *a, const IpPrefix *b);
 
-/* ::/0 has every IPv6 address, and no IPv4 address. */
+/* ::/0 includes every IPv6 address, but no IPv4 address. */
 gboolean ip_prefix_contains(const IpPrefix *prefix, const IpAddress *address);
