@@ -69,7 +69,7 @@ void look_at_listed(Broker *broker, Port *port, const LinkInfo *device);
 void look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent);
 void look_at_loss(Broker *broker, Port *port, const LinkInfo *removed); /* or NULL */
 
-/* Says in the port's problem where its device is now, if that is known. */
+/* Notes in the port's problem where its device is now, if that is known. */
 gboolean look_note_moved(Port *port);
 void look_at_blocked(Broker *broker, int parent_index);
 /* After all events that the kernel has sent were read, on behalf of the parent. */
@@ -80,15 +80,16 @@ void look_end(Broker *broker);
 /* delete.c: RemovalsExecute, with the Broker. */
 void broker_remove_ports(PortRemoval *removals, guint n, gboolean is_last, gpointer user_data);
 
-/* device.c: the port's network as it is defined now, or NULL if it was removed or is unusable. It
- * may have another mode. */
+/* device.c: the network's present definition, or NULL if it was removed or is unusable. It may have
+ * another mode. */
 const Network *broker_network_of(Broker *broker, const Port *port);
 
-/* reload.c: the port takes over what it follows of its network. TRUE when it has changed; its
- * device is yet to be looked at. */
+/* reload.c: applies the network's changes that the port can follow. TRUE if it changed; its device
+ * must then be looked at. */
 gboolean broker_follow_network(Broker *broker, Port *port);
 
-/* device.c: notes what of its network the port does not have. TRUE when that is another thing. */
+/* device.c: lists the network's keys whose values the port does not have. TRUE if the list changed.
+ * */
 gboolean broker_note_network(Broker *broker, Port *port);
 
 /* look.c: rewrites the port's record. A failure is logged and retried. */
@@ -104,15 +105,15 @@ Port *broker_find_port(Broker *broker, const Caller *caller, const char *text, G
  * removed or does not fit the port. */
 void device_want(Broker *broker, const Port *port, const Network *network, DeviceState *ret_state);
 
-/* In which fields (of DeviceField) the device is not as wanted, or not as the port has it. */
+/* Which fields (of DeviceField) of the device differ from what is wanted, or from the port. */
 guint device_compare(const Port *port, const DeviceState *wanted, const LinkInfo *device);
 
-/* Brings these fields back; *error is the first failure, the others are tried all the same. */
+/* Restores these fields; *error is the first failure, but the others are tried too. */
 gboolean device_repair(Broker *broker, Port *port, const DeviceState *wanted,
                        const LinkInfo *device, guint fields, GError **error);
 
-/* What is wrong with the first of these fields, without a verb for the port; free with g_free().
- * cause: why it could not be repaired, or NULL: the kernel took the change, and it is still so. */
+/* Describes what is wrong with the first of these fields; free with g_free(). cause: why it could
+ * not be repaired; NULL: the kernel accepted the change, but it had no effect. */
 char *device_describe(const Port *port, const DeviceState *wanted, const LinkInfo *device,
                       guint fields, const GError *cause);
 
@@ -123,16 +124,15 @@ gboolean device_is_of(const LinkInfo *link, const Port *port);
  * another link; any other error: unknown. */
 gboolean broker_find_device(Broker *broker, const Port *port, LinkInfo *ret_device, GError **error);
 
-/* device.c: where the port's device is in another network namespace, of what *links lists; *links
- * is the caller's, and listed by the first call (NULL before). NULL without an error: it is in
- * none. */
+/* device.c: finds the port's device among *links, those in other network namespaces; the first call
+ * lists them (NULL before), and the caller frees them. NULL without an error: not found. */
 const LinkInfo *broker_find_moved(Broker *broker, const Port *port, GArray **links, GError **error);
 
-/* device.c: takes over where the port's device is now (moved_* of link). TRUE when that is news;
- * the record is the caller's to write. */
+/* device.c: stores where the port's device is now (moved_* of link). TRUE if that changed; the
+ * caller must write the record. */
 gboolean device_note_moved(Port *port, const LinkInfo *link);
 
-/* device.c: removes the port's device in the namespace that it was moved to, if that is known. */
+/* device.c: removes the port's device in the namespace that it was moved to, if known. */
 gboolean broker_remove_moved(Broker *broker, const Port *port, GError **error);
 
 /* delete.c: removes our devices that no port needs: those of networks, and those that features

@@ -46,7 +46,7 @@ typedef struct BrokerSetup {
     gpointer changes_data;          /* of these two */
     const char *unguarded;          /* borrowed */
     const guint
-        *repair_delays; /* REPAIR_ATTEMPTS of them, in milliseconds, borrowed; NULL: the usual */
+        *repair_delays; /* REPAIR_ATTEMPTS of them, in milliseconds, borrowed; NULL: the default */
 } BrokerSetup;
 
 /* Starts with no network and the registry empty: broker_reload_networks(), then broker_reconcile().
@@ -130,10 +130,11 @@ void broker_end_domain(Broker *broker, const Caller *caller, const char *domain,
 /* The port's traffic; FALSE if the device is gone. */
 gboolean broker_statistics(Broker *broker, const Port *port, LinkStatistics *ret_statistics);
 
-/* Looks at what a port's frames have told (Port.seen, Port.dropped): before it is shown. */
+/* Reads what the datapath knows about the port's frames (Port.seen, Port.dropped), before it is
+ * shown. */
 void broker_observe_frames(Broker *broker, const Port *port);
 
-/* Why no port can have a guard; NULL: they can. Borrowed. */
+/* Why no port can have a guard; NULL: ports can. Borrowed. */
 const char *broker_unguarded(const Broker *broker);
 
 /* The ports that the caller may see (its own; root: all), of one network or all (NULL), as a
@@ -189,7 +190,7 @@ typedef enum PortEndReason {
 
 typedef struct PortEnd {
     PortEndReason reason;
-    const PortEnder *ender; /* ASKED: who asked first; else NULL */
+    const PortEnder *ender; /* ASKED: the one who asked first; otherwise NULL */
 } PortEnd;
 
 /* end: for PORT_EVENT_DELETED; else NULL. */

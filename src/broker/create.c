@@ -73,7 +73,7 @@ open_vhosts(Creation *creation, GError **error)
                broker_check_grant(port->queues, creation->vhosts, error);
     if (port->vhost != VHOST_POLICY_REQUIRE)
         return TRUE;
-    /* The program that opens the device opens vhost-net itself, but it must exist. */
+    /* The program that opens the device also opens vhost-net, but that must exist. */
     trial = descriptor_array_new();
     return broker_open_vhosts(creation->broker, port->vhost, 1, trial, error);
 }

@@ -44,7 +44,7 @@ forget_port(Broker *broker, Port *port, const PortEnd *end, GError **error)
         return FALSE;
     }
     features_detach(&broker->host, copy);
-    if (copy->state != PORT_STATE_CREATING) /* else nobody has heard of it */
+    if (copy->state != PORT_STATE_CREATING) /* otherwise nobody knows of it */
         broker_emit_end(broker, copy, end);
     return TRUE;
 }
@@ -108,7 +108,7 @@ end_removal(Broker *broker, PortRemoval *removal, const GError *failure)
         port_error_set(&removal->error, PORT_ERROR_SYSTEM, "%s", cause->message);
 }
 
-/* The events of these devices are still to come, and are no news. */
+/* The events of these removals are still to come, and must be ignored. */
 static void
 expect_events(Broker *broker, const GArray *indexes)
 {

@@ -27,9 +27,9 @@
 
 typedef enum LookReason {
     LOOK_OTHER,
-    LOOK_MAC_EVENT, /* an event of the device had another MAC */
-    LOOK_PARENT,    /* the parent was changed, and all events of that have been read */
-    LOOK_DUE,       /* it is a waiting repair's turn */
+    LOOK_MAC_EVENT, /* an event of the device showed another MAC */
+    LOOK_PARENT,    /* the parent was changed, and all events of that were read */
+    LOOK_DUE,       /* it is the turn of a waiting repair */
 } LookReason;
 
 static void
@@ -56,7 +56,7 @@ look_again(Broker *broker, Port *port, const GError *cause)
     LinkInfo parent;
 
     if (repairs_waits(broker->repairs, port))
-        return; /* for its turn */
+        return; /* until its turn */
     problem = g_strdup_printf("its device cannot be read: %s", skip_name(port, cause->message));
     read_parent(broker, port, &parent);
     if (repairs_look_failed(broker->repairs, port, &parent, problem))
@@ -95,7 +95,7 @@ compare_device(Broker *broker, const Port *port, const LinkInfo *device, DeviceS
            (features_compare(&broker->host, port) & ret_wanted->fields);
 }
 
-/* These fields were wrong and are right now. */
+/* These fields were wrong and are correct now. */
 static void
 note_repaired(Broker *broker, Port *port, const LinkInfo *before, guint fields)
 {
@@ -187,7 +187,7 @@ note_move(Broker *broker, Port *port, const LinkInfo *moved)
     g_warning("port %s: %s", port->name, port->problem);
 }
 
-/* No event has reported what became of the device. */
+/* No event has told us what happened to the device. */
 static void
 look_elsewhere(Broker *broker, Port *port, GError **error)
 {
@@ -259,7 +259,7 @@ must_wait_for_events(const Port *port, const LinkInfo *device, LookReason reason
            !mac_address_equal(&device->mac, &port->mac);
 }
 
-/* The device is right. TRUE if the port has changed. */
+/* The device is correct. TRUE if the port has changed. */
 static gboolean
 note_good(Broker *broker, Port *port)
 {
@@ -325,7 +325,7 @@ look_at_blocked(Broker *broker, int parent_index)
     for (guint i = 0; i < blocked->len; i++) {
         Port *port = blocked->pdata[i];
 
-        /* A look at one may have helped another. */
+        /* A look at one port may have helped another. */
         if (repairs_unblock(broker->repairs, port))
             look_now(broker, port, LOOK_DUE);
     }

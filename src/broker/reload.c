@@ -60,7 +60,7 @@ find_change(GPtrArray *changes, const char *network)
     return NULL;
 }
 
-/* Only of the present changes; earlier ones were already reported. */
+/* Only because of these changes; earlier ones were already reported. */
 static void
 add_outdated(NetworkChange *change, const Port *port)
 {

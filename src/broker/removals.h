@@ -12,14 +12,14 @@ typedef struct PortRemoval {
     Port *port; /* in the registry; freed when it is gone */
     PortEnd end;
     gboolean gone;
-    GError *error; /* it may have gone all the same */
+    GError *error; /* it may be gone nevertheless */
 } PortRemoval;
 
 /* Removes the devices of these ports, then their records. is_last: no others are to follow. */
 typedef void (*RemovalsExecute)(PortRemoval *removals, guint n, gboolean is_last,
                                 gpointer user_data);
 
-/* When each port gets its turn is decided here, and execute does the work. */
+/* Decides when each port gets its turn; execute does the work. */
 Removals *removals_new(Registry *registry, RemovalsExecute execute, gpointer user_data);
 
 /* Tells waiting callers that the daemon is stopping; the ports are unchanged. No removal may begin

@@ -23,7 +23,7 @@ const guint repair_default_delays[REPAIR_ATTEMPTS] = {0, 100, 500, 2000, 10000};
 typedef enum RepairState {
     REPAIR_NEW,
     REPAIR_WAITS, /* waiting for its next attempt */
-    REPAIR_LASTS, /* it had an effect, but must last to count */
+    REPAIR_LASTS, /* it had an effect, which must last to count */
     REPAIR_GAVE_UP,
 } RepairState;
 
@@ -37,7 +37,7 @@ typedef struct Repair {
     guint fields;   /* of DeviceField: the wrong fields after the last attempt */
     gboolean by_parent;
     DeviceState wanted;      /* then, and */
-    LinkInfo device, parent; /* as they were */
+    LinkInfo device, parent; /* as they were after the last attempt */
     GSource *timer;
 } Repair;
 
