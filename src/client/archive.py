@@ -17,7 +17,7 @@ with tempfile.TemporaryDirectory() as folder:
     joined, keep = os.path.join(folder, "libmacvtap.o"), os.path.join(folder, "names")
     with open(keep, "w", encoding="utf-8") as text:
         text.write("\n".join(names) + "\n")
-    # Of the other libraries only what the first needs.
+    # Only those members of the other libraries that the first one needs.
     subprocess.run([*compiler, "-r", "-nostdlib", "-o", joined, "-Wl,--whole-archive", first, "-Wl,--no-whole-archive",
                     *others], check=True)
     subprocess.run([objcopy, f"--keep-global-symbols={keep}", joined], check=True)

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Under this name lies the whole object's line: no field has an empty name. */
+/* The key of the whole object's JSON line: no field has an empty name. */
 #define WHOLE ""
 
 void
@@ -51,7 +51,7 @@ client_object_item(const ClientObject *object, const char *list, gsize index)
     return json_string_value(json_array_get(json_object_get(object->json, list), index));
 }
 
-/* "statistics.sentPackets" is a field within another. */
+/* "statistics.sentPackets" is a nested field. */
 static json_t *
 find_value(const ClientObject *object, const char *field)
 {
@@ -76,7 +76,7 @@ append_text(GString *text, json_t *value)
         g_string_append(text, json_is_true(value) ? "yes" : "no");
 }
 
-/* The text of an object in a list is the first of its members, which is what it is about. */
+/* The text of an object in a list is its first member, which identifies it. */
 static json_t *
 leading_value(json_t *element)
 {
@@ -113,7 +113,8 @@ make_text(json_t *value)
     return g_string_free(text, FALSE);
 }
 
-/* Keeps text, which is taken, and replaces none: others have pointers to it. */
+/* Caches text, taking ownership. Never replaces a cached text, as the caller may have pointers to
+ * it. */
 static const char *
 keep_text(const ClientObject *object, const char *field, char *text)
 {

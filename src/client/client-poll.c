@@ -81,7 +81,7 @@ set_awake(ClientPoll *poll, gboolean is_awake)
         poll->is_awake = is_awake;
 }
 
-/* Setting a timer takes back that it had gone off. */
+/* Setting a timer also clears an earlier expiry. */
 static void
 set_limit(ClientPoll *poll, gint64 limit)
 {

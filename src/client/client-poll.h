@@ -2,7 +2,7 @@
 /*
  * The one descriptor that a client's user polls: an epoll instance with the connection, an eventfd
  * that is readable while there is something to take, and a timer for the time limit. Nothing is
- * made before somebody asks for it, so that a client whose calls block costs one descriptor.
+ * created until it is asked for, so that a client whose calls block costs one descriptor.
  */
 #pragma once
 
@@ -21,15 +21,15 @@ typedef struct ClientPoll {
         .epoll = -1, .wake = -1, .timer = -1, .watched = -1, .limit = -1                           \
     }
 
-/* What the descriptor must show. */
+/* The conditions that the descriptor signals. */
 typedef struct ClientPollState {
-    int connection; /* -1: there is none */
+    int connection; /* -1: no connection */
     gboolean has_unsent;
-    gboolean has_something; /* to take or to tell */
-    gint64 limit;           /* on g_get_monotonic_time()'s clock; -1: none */
+    gboolean has_something; /* there is something to take or to report */
+    gint64 limit;           /* deadline on g_get_monotonic_time()'s clock; -1: none */
 } ClientPollState;
 
-/* Makes the descriptor; -1 and errno on failure. */
+/* Creates the descriptor; -1 and errno on failure. */
 int client_poll_open(ClientPoll *poll);
 void client_poll_update(ClientPoll *poll, const ClientPollState *state);
 

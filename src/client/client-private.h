@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the library's files share; none of it is exported. */
+/* Shared by the library's files; none of it is exported. */
 #pragma once
 
 #include "macvtap.h"
@@ -8,10 +8,10 @@
 #include <glib.h>
 #include <jansson.h>
 
-/* An object of the API's, and the texts that were made of it, which live as long as it does. */
+/* An object of the API, and the texts made from it, which live as long as it does. */
 typedef struct ClientObject {
     json_t *json;
-    GHashTable *texts; /* of what is asked for by text: the field -> its text */
+    GHashTable *texts; /* the texts requested so far: field -> text */
 } ClientObject;
 
 /* Takes a reference to json. */
@@ -28,14 +28,14 @@ const char *client_object_text(const ClientObject *object, const char *field);
 int client_object_number(const ClientObject *object, const char *field, int64_t *ret_number);
 const char *client_object_line(const ClientObject *object);
 
-/* The value of an enum by its word on the wire, 0 for NULL and what is not known. */
+/* The enum value for a word on the wire; 0 for NULL and unknown words. */
 MacvtapPortMode client_mode_parse(const char *word);
 MacvtapPortState client_state_parse(const char *word);
 MacvtapVhost client_vhost_parse(const char *word);
 MacvtapHolder client_holder_parse(const char *word);
 MacvtapEventType client_event_parse(const char *word);
 
-/* The refusal of an error's name on the wire, qualified or not, and its errno. */
+/* The refusal for an error's name on the wire, qualified or not, and its errno. */
 #define CLIENT_INTERFACE "org.macvtapd.Ports."
 MacvtapRefusal client_refusal_parse(const char *error);
 int client_refusal_errno(MacvtapRefusal refusal);
@@ -46,10 +46,10 @@ MacvtapPort *client_port_new(json_t *json, DescriptorArray *descriptors, json_t 
                              json_t *vhosts, const char **ret_missing);
 MacvtapNetwork *client_network_new(json_t *json, const char **ret_missing);
 
-/* NULL when it is no event. */
+/* NULL if it is not an event. */
 MacvtapEvent *client_event_new(const VarlinkReply *reply);
 
-/* What came of a request. */
+/* The result of a request. */
 typedef struct ClientAnswer {
     int result;
     MacvtapRefusal refusal;
@@ -62,9 +62,9 @@ typedef struct ClientAnswer {
 struct MacvtapRequest {
     MacvtapMethod method;
     json_t *parameters;
-    GPtrArray *names; /* the ports to delete, and how many of them have been asked for */
+    GPtrArray *names; /* the ports to delete, and how many of them have been requested so far */
     guint names_sent;
-    MacvtapClient *client; /* with which it is pending, or NULL */
+    MacvtapClient *client; /* the client it is pending with, or NULL */
     gboolean is_called;    /* macvtap_client_call() waits for it */
     MacvtapCompleted *completed;
     void *user_data;
@@ -76,12 +76,12 @@ void client_answer_clear(ClientAnswer *answer);
 /* Sets result and message, which is taken. */
 void client_answer_fail(ClientAnswer *answer, int errnum, char *message);
 
-/* Takes a reply to the request. FALSE: the next part of it must be sent. */
+/* Handles a reply to the request. FALSE: the next part of the request must be sent. */
 gboolean client_answer_read(MacvtapRequest *request, const VarlinkReply *reply);
 
-/* What to send next. */
+/* The message to send next. */
 const char *client_request_method(const MacvtapRequest *request);
 json_t *client_request_parameters(MacvtapRequest *request);
 
-/* In client.c: the request is no longer the client's to answer. */
+/* In client.c: the client drops the request without answering it. */
 void client_forget_request(MacvtapClient *client, MacvtapRequest *request);

@@ -12,19 +12,19 @@
  *     port = macvtap_request_take_port(request, 0);
  *     fd = macvtap_port_take_tap(port, 0);
  *
- * The port of this example ends when the last copy of fd is closed, in whatever process.
+ * The port of this example ends when the last copy of fd is closed, in any process.
  *
  * Results. A function that returns int returns a negative errno when it fails, and changes nothing
- * that its arguments point to. When macvtapd has refused a request, the errno is the one that
- * MacvtapRefusal names beside the refusal, and macvtap_client_get_refusal() tells it from a failure
- * of the connection. Without memory the library aborts the process, as GLib does.
+ * that its arguments point to. When macvtapd has refused a request, the errno is the one listed
+ * with MacvtapRefusal, and macvtap_client_get_refusal() distinguishes a refusal from a failure of
+ * the connection. If memory runs out the library aborts the process, as GLib does.
  *
- * Ownership. What a function named new or take returns is the caller's, to free with the type's
- * free function or to close; every other pointer belongs to the object that gave it and lives as
- * long as that object, unless the function says less. Texts that go in are copied. The free
- * functions take NULL.
+ * Ownership. The caller owns what a function named new or take returns, and frees it with the
+ * type's free function or closes it; every other pointer belongs to the object that returned it and
+ * is valid as long as that object, unless documented otherwise. Strings passed in are copied. The
+ * free functions accept NULL.
  *
- * Threads. A client and all that came from it is for one thread at a time.
+ * Threads. Use a client and all objects from it in one thread at a time.
  */
 #ifndef MACVTAP_H
 #define MACVTAP_H
@@ -47,8 +47,8 @@ extern "C" {
 #define MACVTAP_VERSION_NUMBER                                                                     \
     MACVTAP_VERSION_ENCODE(MACVTAP_VERSION_MAJOR, MACVTAP_VERSION_MINOR, MACVTAP_VERSION_MICRO)
 
-/* The version of the library that runs, as MACVTAP_VERSION and MACVTAP_VERSION_NUMBER. It is never
- * below the one that a program was built with, or the program would not start. */
+/* The version of the library in use, like MACVTAP_VERSION and MACVTAP_VERSION_NUMBER. It is never
+ * lower than the one a program was built with, or the program would not start. */
 const char *macvtap_version(void);
 unsigned macvtap_version_number(void);
 
@@ -57,39 +57,39 @@ typedef struct MacvtapRequest MacvtapRequest; /* what to ask for, and then the a
 typedef struct MacvtapPort MacvtapPort;
 typedef struct MacvtapNetwork MacvtapNetwork;
 typedef struct MacvtapEvent MacvtapEvent;
-typedef struct MacvtapFault MacvtapFault;     /* something that macvtapd sees to be wrong */
+typedef struct MacvtapFault MacvtapFault;     /* a problem that macvtapd has found */
 typedef struct MacvtapFailure MacvtapFailure; /* a port that could not be deleted */
 
 /*
- * Why macvtapd has refused a request, with the errno that the call returns. Later versions may add
- * values: treat one that you do not know as MACVTAP_REFUSAL_OTHER.
+ * Why macvtapd refused a request, with the errno that the call returns. Later versions may add
+ * values: treat an unknown one as MACVTAP_REFUSAL_OTHER.
  */
 typedef enum MacvtapRefusal {
-    MACVTAP_REFUSAL_NONE = 0,          /* it has not */
-    MACVTAP_REFUSAL_OTHER,             /* EREMOTEIO: a reason that this version does not know */
-    MACVTAP_REFUSAL_INVALID_REQUEST,   /* EINVAL: a value that no network takes */
+    MACVTAP_REFUSAL_NONE = 0,          /* it did not refuse */
+    MACVTAP_REFUSAL_OTHER,             /* EREMOTEIO: a reason unknown to this version */
+    MACVTAP_REFUSAL_INVALID_REQUEST,   /* EINVAL: a value that is invalid on every network */
     MACVTAP_REFUSAL_NETWORK_NOT_FOUND, /* ENOENT */
     MACVTAP_REFUSAL_NETWORK_INVALID,   /* EBADMSG: the network's file has an error */
     MACVTAP_REFUSAL_ACCESS_DENIED,     /* EACCES: this user may not */
-    MACVTAP_REFUSAL_LIMIT_REACHED,     /* EDQUOT: of the network, the user or the daemon */
-    MACVTAP_REFUSAL_PORT_NOT_FOUND,    /* ENOENT: or it is somebody else's */
+    MACVTAP_REFUSAL_LIMIT_REACHED,     /* EDQUOT: a limit of the network, the user or the daemon */
+    MACVTAP_REFUSAL_PORT_NOT_FOUND,    /* ENOENT: or it belongs to another user */
     MACVTAP_REFUSAL_PARENT_NOT_FOUND,  /* ENODEV */
-    MACVTAP_REFUSAL_PARENT_UNUSABLE,   /* ENETDOWN: down, a bridge's port, not Ethernet */
-    MACVTAP_REFUSAL_PARENT_BUSY,       /* EBUSY: another device has it for itself */
-    MACVTAP_REFUSAL_NAME_TAKEN,        /* EEXIST: the port's or the interface's */
+    MACVTAP_REFUSAL_PARENT_UNUSABLE,   /* ENETDOWN: down, a bridge port, not Ethernet */
+    MACVTAP_REFUSAL_PARENT_BUSY,       /* EBUSY: another device has exclusive use of it */
+    MACVTAP_REFUSAL_NAME_TAKEN,        /* EEXIST: of the port or the interface */
     MACVTAP_REFUSAL_MAC_CONFLICT,      /* EADDRINUSE: on this parent, or the parent's own */
-    MACVTAP_REFUSAL_MAC_NOT_ALLOWED,   /* EPERM: by the network */
+    MACVTAP_REFUSAL_MAC_NOT_ALLOWED,   /* EPERM: not allowed by the network */
     MACVTAP_REFUSAL_MTU_TOO_LARGE,     /* EMSGSIZE: above the parent's */
     MACVTAP_REFUSAL_HOLDER_INVALID,    /* ESRCH: no such process, or not the caller's */
-    MACVTAP_REFUSAL_VHOST_UNAVAILABLE, /* EOPNOTSUPP: and it was required */
-    MACVTAP_REFUSAL_DEVICE_GONE,       /* ENXIO: somebody else removed the port's device */
+    MACVTAP_REFUSAL_VHOST_UNAVAILABLE, /* EOPNOTSUPP: but it was required */
+    MACVTAP_REFUSAL_DEVICE_GONE,       /* ENXIO: another program removed the port's device */
     MACVTAP_REFUSAL_SYSTEM_ERROR,      /* EIO: a system call failed; the message says which */
     MACVTAP_REFUSAL_UNKNOWN_FIELD,     /* ENOTSUP: macvtapd is too old for a field, */
     MACVTAP_REFUSAL_UNKNOWN_METHOD     /* ENOSYS: or for the request */
 } MacvtapRefusal;
 
-/* In all enums below, 0 stands for nothing (in a request) or for a value that this version does not
- * know (in an answer). */
+/* In all enums below, 0 stands for "not set" (in a request) or for a value unknown to this version
+ * (in an answer). */
 typedef enum MacvtapPortMode {
     MACVTAP_PORT_MODE_UNKNOWN = 0,
     MACVTAP_PORT_MODE_BRIDGE,
@@ -101,9 +101,10 @@ typedef enum MacvtapPortMode {
 
 typedef enum MacvtapPortState {
     MACVTAP_PORT_STATE_UNKNOWN = 0,
-    MACVTAP_PORT_STATE_CREATING, /* also what MACVTAP_CREATE_PORT would make, when it only checks */
+    MACVTAP_PORT_STATE_CREATING, /* also the port that MACVTAP_CREATE_PORT with check_only would
+                                    create */
     MACVTAP_PORT_STATE_ACTIVE,
-    MACVTAP_PORT_STATE_PARENT_GONE, /* somebody else removed the parent, */
+    MACVTAP_PORT_STATE_PARENT_GONE, /* another program removed the parent, */
     MACVTAP_PORT_STATE_DEVICE_GONE  /* or the device */
 } MacvtapPortState;
 
@@ -117,10 +118,11 @@ typedef enum MacvtapVhost {
 /* What a port's life is tied to. */
 typedef enum MacvtapHolder {
     MACVTAP_HOLDER_UNKNOWN = 0,
-    MACVTAP_HOLDER_DESCRIPTORS, /* the last copy of its tap descriptors, in whatever process */
+    MACVTAP_HOLDER_DESCRIPTORS, /* until the last copy of its tap descriptors is closed, in any
+                                   process */
     MACVTAP_HOLDER_PROCESS,
     MACVTAP_HOLDER_DOMAIN, /* a libvirt domain */
-    MACVTAP_HOLDER_NOTHING /* it lives until it is deleted */
+    MACVTAP_HOLDER_NOTHING /* the port lives until it is deleted */
 } MacvtapHolder;
 
 typedef enum MacvtapEventType {
@@ -128,34 +130,36 @@ typedef enum MacvtapEventType {
     MACVTAP_EVENT_CREATED,
     MACVTAP_EVENT_CHANGED,
     MACVTAP_EVENT_DELETED,
-    MACVTAP_EVENT_DROPPED /* the guard has dropped frames: the fields dropped and dropExample */
+    MACVTAP_EVENT_DROPPED /* the guard has dropped frames: see the fields dropped and dropExample */
 } MacvtapEventType;
 
-/* What a request asks for. Beside each: the setters that mean something to it, and what it gives.
- */
+/* What a request asks for. For each: the setters that apply to it, and what it returns. */
 typedef enum MacvtapMethod {
     /* network, and any of name, description, guest_name, interface_name, mac_address, mtu, queues,
      * vhost, holder, open_descriptors, link_up, device_node, incoming, check_only. One port, with
      * its descriptors. */
     MACVTAP_CREATE_PORT = 1,
-    /* port, queues. The port, with descriptors of so many (else all) of its queues. */
+    /* port, queues. Returns the port, with descriptors for this many of its queues (default: all).
+     * */
     MACVTAP_OPEN_PORT,
-    /* port, and at least one of description, holder_pid, sources, link_up. The port. */
+    /* port, and at least one of description, holder_pid, sources, link_up. Returns the port. */
     MACVTAP_SET_PORT,
-    /* Exactly one of: port, delete_ports, network, all. With port alone a port that could not be
-     * deleted is a refusal, else it is among the failures. The count of those deleted. */
+    /* Exactly one of: port, delete_ports, network, all. If port alone cannot be deleted, the
+     * request is refused; otherwise the port is among the failures. Returns the count of deleted
+     * ports. */
     MACVTAP_DELETE_PORT,
-    MACVTAP_GET_PORT,      /* port, statistics. The port. */
-    MACVTAP_LIST_PORTS,    /* network, statistics. The caller's ports, root's: everybody's. */
-    MACVTAP_LIST_NETWORKS, /* Networks; for root also file changes and faults. */
-    MACVTAP_END_DOMAIN,    /* domain. Deletes the ports that it holds; their count. */
-    MACVTAP_RELOAD,        /* Root only: macvtapd reads its files again. The count of networks. */
-    /* From when it has completed the client is for events only, none is missed, and other requests
+    MACVTAP_GET_PORT,   /* port, statistics. Returns the port. */
+    MACVTAP_LIST_PORTS, /* network, statistics. Returns the caller's ports; for root, everybody's.
+                         */
+    MACVTAP_LIST_NETWORKS, /* Returns the networks; for root also file changes and faults. */
+    MACVTAP_END_DOMAIN,    /* domain. Deletes the ports that it holds; returns their count. */
+    MACVTAP_RELOAD, /* Root only: macvtapd reads its files again. Returns the count of networks. */
+    /* Once this has completed, the client only receives events: none is missed, and other requests
      * fail with EBUSY. */
     MACVTAP_WATCH_PORTS
 } MacvtapMethod;
 
-/* The word that the API has for a value, "" for 0 and for one that this version does not know. */
+/* The API's word for a value; "" for 0 and for values unknown to this version. */
 const char *macvtap_refusal_name(MacvtapRefusal refusal);
 const char *macvtap_port_mode_name(MacvtapPortMode mode);
 const char *macvtap_port_state_name(MacvtapPortState state);
@@ -166,10 +170,10 @@ const char *macvtap_event_type_name(MacvtapEventType type);
 /*
  * The client
  *
- * A new one is not connected. A connection that fails, is closed by macvtapd or runs into the time
- * limit is given up: the client is then as new, and macvtap_client_connect() connects it again (its
- * descriptor for poll() stays the same). The life of ports does not depend on it, but
- * macvtapd takes back a grant that it could not deliver.
+ * A new client is not connected. If a connection fails, is closed by macvtapd or exceeds the time
+ * limit, the client drops it and is then like a new one: macvtap_client_connect() connects it again
+ * (its descriptor for poll() stays the same). The lifetime of ports does not depend on the
+ * connection, but macvtapd takes back a grant that it could not deliver.
  */
 MacvtapClient *macvtap_client_new(void);
 
@@ -179,45 +183,45 @@ MacvtapClient *macvtap_client_new(void);
 void macvtap_client_free(MacvtapClient *client);
 
 /* How long macvtap_client_connect() and each request may take, in milliseconds; -1: no limit. The
- * time of a request runs from when it is sent until its answer is there. After that the result is
- * -ETIMEDOUT and the connection is given up. */
+ * time of a request runs from when it is sent until its answer arrives. If it is exceeded, the
+ * result is -ETIMEDOUT and the connection is dropped. */
 #define MACVTAP_TIMEOUT_DEFAULT 30000
 void macvtap_client_set_timeout(MacvtapClient *client, int milliseconds);
 
 /*
- * Connects to macvtapd, instead of any connection before: pending requests complete with -ENOTCONN,
+ * Connects to macvtapd, replacing any earlier connection: pending requests complete with -ENOTCONN,
  * and events that were not taken stay. socket_path NULL: $MACVTAPD_SOCKET (not in programs that run
  * with more privileges than their user), else /run/macvtapd/socket. -ENOENT or -ECONNREFUSED:
  * nobody listens there; -EACCES: this user may not.
  *
- * It waits only while very many others connect at the same time. try_connect never does, and
- * returns -EAGAIN then.
+ * It blocks only while very many others connect at the same time. try_connect never blocks: it
+ * returns -EAGAIN instead.
  */
 int macvtap_client_connect(MacvtapClient *client, const char *socket_path);
 int macvtap_client_try_connect(MacvtapClient *client, const char *socket_path);
 bool macvtap_client_is_connected(const MacvtapClient *client);
 
-/* The process ID of who listens on the socket, macvtapd or systemd; 0 when it is in a PID namespace
- * that this process does not see, -ENOTCONN without a connection. */
+/* The process ID of the listener on the socket, macvtapd or systemd; 0 if it is in a PID namespace
+ * that this process cannot see, -ENOTCONN without a connection. */
 int macvtap_client_get_peer_pid(const MacvtapClient *client);
 
-/* What the last call with the client said: one line for people that names the cause of its failure,
- * NULL if it succeeded; and why macvtapd refused, MACVTAP_REFUSAL_NONE if it did not. The line
- * lives until the next call with the client. */
+/* What the client's last call reported: one line for people that names the cause of its failure,
+ * NULL if it succeeded; and why macvtapd refused, MACVTAP_REFUSAL_NONE if it did not. The line is
+ * valid until the next call with the client. */
 const char *macvtap_client_get_message(const MacvtapClient *client);
 MacvtapRefusal macvtap_client_get_refusal(const MacvtapClient *client);
 
-/* Sends the request, waits for its answer and returns its result. Requests that were submitted
- * before come first. */
+/* Sends the request, waits for its answer and returns its result. Requests submitted earlier are
+ * handled first. */
 int macvtap_client_call(MacvtapClient *client, MacvtapRequest *request);
 
 /*
  * Without blocking
  *
  * macvtap_client_submit() queues a request, which must stay until it has completed: freeing it
- * takes it back. Any number may be pending; they are sent one after the other. 0 says that it is
- * queued: what happens to it is its result. -EBUSY: it is pending already, or the client
- * watches; -ENOTCONN: there is no connection.
+ * cancels it. Any number may be pending; they are sent one after the other. 0 means that it is
+ * queued: its outcome is its result. -EBUSY: it is pending already, or the client watches;
+ * -ENOTCONN: there is no connection.
  *
  * macvtap_client_get_fd() is one descriptor for the client's whole life, for poll(), select() or
  * epoll. Poll it for reading; do nothing else with it. It is readable exactly while there is
@@ -226,10 +230,10 @@ int macvtap_client_call(MacvtapClient *client, MacvtapRequest *request);
  * macvtap_client_next_event() would. So a loop that calls dispatch once after each poll(), and then
  * takes as many or as few as it likes, misses nothing. (With EPOLLET take all.)
  *
- * macvtap_client_dispatch() never waits. It calls the callbacks of requests that have completed;
- * a callback may call anything but macvtap_client_free(), macvtap_client_dispatch() and
- * macvtap_client_wait(), and may free its request. A negative result is told once: the connection
- * is given up, and all pending requests have completed. -ENOTCONN: there is none.
+ * macvtap_client_dispatch() never waits. It calls the callbacks of requests that have completed; a
+ * callback may call anything but macvtap_client_free(), macvtap_client_dispatch() and
+ * macvtap_client_wait(), and may free its request. It reports a lost connection once, with a
+ * negative result: all pending requests have then completed. -ENOTCONN: there is no connection.
  */
 typedef void MacvtapCompleted(MacvtapRequest *request, void *user_data);
 int macvtap_client_submit(MacvtapClient *client, MacvtapRequest *request,
@@ -237,27 +241,27 @@ int macvtap_client_submit(MacvtapClient *client, MacvtapRequest *request,
 int macvtap_client_get_fd(MacvtapClient *client);
 int macvtap_client_dispatch(MacvtapClient *client);
 
-/* The next completed request that was submitted without a callback; NULL: none. */
+/* The next completed request that was submitted without a callback, or NULL. */
 MacvtapRequest *macvtap_client_next_completed(MacvtapClient *client);
 
-/* The next event, to be freed; NULL: there is none yet. Events that came before a
- * connection was lost can still be taken. */
+/* The next event, which the caller frees, or NULL. Events that arrived before a connection was lost
+ * can still be taken. */
 MacvtapEvent *macvtap_client_next_event(MacvtapClient *client);
 
-/* Waits until the descriptor is readable, at most so many milliseconds (-1: as long as it takes),
- * and dispatches. 1: there is something to take; 0: the time has passed, or what came is no whole
- * message yet. -EINTR: a signal came. */
+/* Waits until the descriptor is readable, at most this many milliseconds (-1: no limit), and
+ * dispatches. 1: there is something to take; 0: the time is over, or only part of a message has
+ * arrived. -EINTR: a signal arrived. */
 int macvtap_client_wait(MacvtapClient *client, int milliseconds);
 
 /*
  * Requests
  *
- * A setter that is called again replaces the value, NULL or 0 takes it away; what is not set is as
- * the network or macvtapd has it. Once it has completed a request may be sent again.
+ * Calling a setter again replaces the value, and NULL or 0 clears it; values that are not set come
+ * from the network or macvtapd. A completed request may be sent again.
  */
 MacvtapRequest *macvtap_request_new(MacvtapMethod method);
 
-/* If the request is on its way its connection is given up, since only that makes macvtapd undo what
+/* If the request was already sent, this drops the connection, as only that makes macvtapd undo what
  * it grants. */
 void macvtap_request_free(MacvtapRequest *request);
 
@@ -270,8 +274,8 @@ void macvtap_request_set_port(MacvtapRequest *request, const char *port);
 void macvtap_request_set_name(MacvtapRequest *request, const char *name);
 void macvtap_request_set_description(MacvtapRequest *request, const char *description);
 
-/* The guest's name, from QEMU's -name: without name the MAC derives from user, network and this,
- * and the port is called so if it can be. */
+/* The guest's name, from QEMU's -name. A port without a name derives its MAC from the user, the
+ * network and this, and takes this as its name if possible. */
 void macvtap_request_set_guest_name(MacvtapRequest *request, const char *guest_name);
 
 /* Of the device, at most 15 bytes. */
@@ -289,10 +293,11 @@ void macvtap_request_set_holder(MacvtapRequest *request, MacvtapHolder holder);
 void macvtap_request_set_holder_process(MacvtapRequest *request, int pid);
 void macvtap_request_set_holder_domain(MacvtapRequest *request, const char *uuid);
 
-/* MACVTAP_SET_PORT: the process of the domain that holds the port; the port ends with it too. */
+/* MACVTAP_SET_PORT: the process of the domain that holds the port, which then ends with that
+ * process too. */
 void macvtap_request_set_holder_pid(MacvtapRequest *request, int pid);
 
-/* true if not set; false makes the device only, and a holder must be set. */
+/* true if not set; false only creates the device, and a holder must be set. */
 void macvtap_request_set_open_descriptors(MacvtapRequest *request, bool open_descriptors);
 
 /* true if not set: whether the device is up. */
@@ -304,27 +309,27 @@ void macvtap_request_set_device_node(MacvtapRequest *request, uint32_t owner, ui
 /* The guest is migrating in from another host. */
 void macvtap_request_set_incoming(MacvtapRequest *request, bool incoming);
 
-/* Makes nothing: the same refusals, and the port as it would be, without what is only drawn when it
- * is made. */
+/* Creates nothing: fails like a real request, or returns the future port, without what is only
+ * chosen at its creation. */
 void macvtap_request_set_check_only(MacvtapRequest *request, bool check_only);
 
-/* A MAC address more that a port in source mode lets through; a request without any changes
- * nothing, clear_sources leaves it none. */
+/* Adds a MAC address that a port in source mode lets through; a request without any changes
+ * nothing, and clear_sources empties the list. */
 void macvtap_request_add_source(MacvtapRequest *request, const char *mac_address);
 void macvtap_request_clear_sources(MacvtapRequest *request);
 
-/* A port more to delete, of any number. */
+/* Adds a port to delete; there is no limit. */
 void macvtap_request_add_delete_port(MacvtapRequest *request, const char *port);
 void macvtap_request_set_all(MacvtapRequest *request, bool all);
 
 /* The UUID of a libvirt domain. */
 void macvtap_request_set_domain(MacvtapRequest *request, const char *uuid);
 
-/* Asks for the packets that went over each port, at the cost of a look at each device. */
+/* Also asks for each port's packet counts, which takes a query per device. */
 void macvtap_request_set_statistics(MacvtapRequest *request, bool statistics);
 
 /*
- * Sets a field by its name in the API (org.macvtapd.Ports(7)) from a text of people's: numbers in
+ * Sets a field by its name in the API (org.macvtapd.Ports(7)) from a user's text: numbers in
  * digits, "yes" and "no" (linkUp: "up" and "down"), lists joined by ',', a holder as "descriptors",
  * "process", "pid:N", "domain:UUID" or "none". -EINVAL: there is no such field of ports, or the
  * text cannot be its value; macvtap_request_get_message() says why.
@@ -332,24 +337,22 @@ void macvtap_request_set_statistics(MacvtapRequest *request, bool statistics);
 int macvtap_request_set_text(MacvtapRequest *request, const char *field, const char *text);
 
 /*
- * Answers
- *
- * -EINPROGRESS as long as a request is pending, and before. The message is NULL if it has not
- * failed. All of them, and what the getters below give, live until the request is sent again, set
- * by text, or freed.
+ * Returns -EINPROGRESS while a request is pending, and before it is sent. The message is NULL if it
+ * has not failed. These and the results of the getters below are valid until the request is sent
+ * again, set by text, or freed.
  */
 int macvtap_request_get_result(const MacvtapRequest *request);
 const char *macvtap_request_get_message(const MacvtapRequest *request);
 MacvtapRefusal macvtap_request_get_refusal(const MacvtapRequest *request);
 
-/* The error's name on the wire, "NetworkNotFound", also of one that this version does not know;
+/* The error's name on the wire, such as "NetworkNotFound", even if this version does not know it;
  * NULL: macvtapd has not refused. */
 const char *macvtap_request_get_error_name(const MacvtapRequest *request);
 
 /* How many ports have been deleted, or how many networks there are. */
 uint64_t macvtap_request_get_count(const MacvtapRequest *request);
 
-/* The getters are NULL beyond the last; so is a port that was taken. */
+/* The getters return NULL beyond the last item, and for a port that was taken. */
 size_t macvtap_request_get_n_ports(const MacvtapRequest *request);
 const MacvtapPort *macvtap_request_get_port(const MacvtapRequest *request, size_t index);
 MacvtapPort *macvtap_request_take_port(MacvtapRequest *request, size_t index);
@@ -357,14 +360,14 @@ size_t macvtap_request_get_n_networks(const MacvtapRequest *request);
 const MacvtapNetwork *macvtap_request_get_network(const MacvtapRequest *request, size_t index);
 MacvtapNetwork *macvtap_request_take_network(MacvtapRequest *request, size_t index);
 
-/* For root: a line for each network's file that macvtapd has not read as it is now. */
+/* For root: a line for each network file that changed since macvtapd read it. */
 size_t macvtap_request_get_n_file_changes(const MacvtapRequest *request);
 const char *macvtap_request_get_file_change(const MacvtapRequest *request, size_t index);
 
 size_t macvtap_request_get_n_faults(const MacvtapRequest *request);
 const MacvtapFault *macvtap_request_get_fault(const MacvtapRequest *request, size_t index);
 
-/* code is for programs and stays the same; subject is what has the fault, remedy what to do. */
+/* code is for programs and never changes; subject says what has the fault, remedy what to do. */
 const char *macvtap_fault_get_code(const MacvtapFault *fault);
 const char *macvtap_fault_get_subject(const MacvtapFault *fault);
 const char *macvtap_fault_get_message(const MacvtapFault *fault);
@@ -382,13 +385,13 @@ MacvtapRefusal macvtap_failure_get_refusal(const MacvtapFailure *failure);
 void macvtap_event_free(MacvtapEvent *event);
 MacvtapEventType macvtap_event_get_type(const MacvtapEvent *event);
 
-/* The API's word for the type, also for one that this version does not know. */
+/* The API's word for the type, even if this version does not know it. */
 const char *macvtap_event_get_name(const MacvtapEvent *event);
 const MacvtapPort *macvtap_event_get_port(const MacvtapEvent *event);
 MacvtapPort *macvtap_event_take_port(MacvtapEvent *event);
 
 /* Of MACVTAP_EVENT_DROPPED: what was wrong with the frame, by its name in the port's dropped
- * ("other-mac"); else NULL. */
+ * ("other-mac"); otherwise NULL. */
 const char *macvtap_event_get_reason(const MacvtapEvent *event);
 
 /* Ports. Freeing one closes the descriptors that were not taken from it. */
@@ -411,36 +414,37 @@ MacvtapVhost macvtap_port_get_vhost(const MacvtapPort *port);
 bool macvtap_port_get_link_up(const MacvtapPort *port); /* the device is set up */
 bool macvtap_port_get_carrier(const MacvtapPort *port); /* the parent has a carrier */
 
-/* What is wrong with the device and could not be repaired yet; NULL: nothing. */
+/* What is wrong with the device and not repaired yet; NULL: nothing. */
 const char *macvtap_port_get_problem(const MacvtapPort *port);
 
-/* The process (also of a domain) or 0, the domain's UUID or NULL. */
+/* The process (also of a domain) or 0; the domain's UUID or NULL. */
 MacvtapHolder macvtap_port_get_holder(const MacvtapPort *port);
 int macvtap_port_get_holder_pid(const MacvtapPort *port);
 const char *macvtap_port_get_holder_domain(const MacvtapPort *port);
 
-/* The addresses that its guest was seen to use, by what ("arp"), and how many seconds ago that was
- * last. NULL and -1 beyond the last. */
+/* The addresses that its guest was seen to use, how each was seen ("arp"), and how many seconds ago
+ * it was last seen. NULL and -1 beyond the last. */
 size_t macvtap_port_get_n_seen_addresses(const MacvtapPort *port);
 const char *macvtap_port_get_seen_address(const MacvtapPort *port, size_t index);
 const char *macvtap_port_get_seen_address_how(const MacvtapPort *port, size_t index);
 int64_t macvtap_port_get_seen_address_age(const MacvtapPort *port, size_t index);
 
 /* Any field by its name in the API, as text: "yes" and "no", lists joined by blanks, an object as
- * "NAME VALUE, …", "statistics.sentPackets" for one within another; NULL: it is not there. The
- * number of such a field: -ENOENT without it, -EINVAL if it is no number. */
+ * "NAME VALUE, …"; "statistics.sentPackets" names a nested field. NULL: it is absent. get_number
+ * returns -ENOENT if it is absent, -EINVAL if it is not a number. */
 const char *macvtap_port_get_text(const MacvtapPort *port, const char *field);
 int macvtap_port_get_number(const MacvtapPort *port, const char *field, int64_t *ret_number);
 
 /* The port as the API has it, one line of JSON. */
 const char *macvtap_port_to_json(const MacvtapPort *port);
 
-/* How many descriptors came with it; tap i and vhost i are one queue. There may be no vhosts. */
+/* How many descriptors came with it; tap i and vhost i belong to the same queue. There may be no
+ * vhosts. */
 size_t macvtap_port_get_n_taps(const MacvtapPort *port);
 size_t macvtap_port_get_n_vhosts(const MacvtapPort *port);
 
-/* The descriptor is the caller's from then on; it is close-on-exec. -EBADF: there is none, or it
- * was taken before. */
+/* The caller owns the descriptor from then on; it is close-on-exec. -EBADF: there is none, or it
+ * was already taken. */
 int macvtap_port_take_tap(MacvtapPort *port, size_t index);
 int macvtap_port_take_vhost(MacvtapPort *port, size_t index);
 
@@ -451,14 +455,15 @@ const char *macvtap_network_get_name(const MacvtapNetwork *network);
 MacvtapPortMode macvtap_network_get_mode(const MacvtapNetwork *network);
 unsigned macvtap_network_get_n_ports(const MacvtapNetwork *network);
 
-/* Why it cannot be used, and then it has a name only; NULL: it can. */
+/* Why the network cannot be used, in which case it has only a name; NULL: it can. */
 const char *macvtap_network_get_problem(const MacvtapNetwork *network);
 
 /* A line for each of its parents that cannot be used now. */
 size_t macvtap_network_get_n_parent_problems(const MacvtapNetwork *network);
 const char *macvtap_network_get_parent_problem(const MacvtapNetwork *network, size_t index);
 
-/* For root: a line for each VLAN that a VLAN device of another network takes from its guests. */
+/* For root: a line for each VLAN whose frames a VLAN device of another network takes from its
+ * guests. */
 size_t macvtap_network_get_n_taken_vlans(const MacvtapNetwork *network);
 const char *macvtap_network_get_taken_vlan(const MacvtapNetwork *network, size_t index);
 

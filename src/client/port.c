@@ -15,7 +15,7 @@ struct MacvtapEvent {
     char *reason; /* NULL: it has none */
 };
 
-/* The name of a field that is missing or of another type; NULL: there is none. */
+/* The name of a field that is missing or of the wrong type, or NULL. */
 static const char *
 find_missing(json_t *json)
 {
@@ -46,8 +46,8 @@ has_index(const GArray *indexes, guint index)
     return FALSE;
 }
 
-/* Each index must name a descriptor of the reply, and each descriptor be named once at most: not in
- * others either. */
+/* Each index must name a descriptor of the reply, and no descriptor may be named twice, even in
+ * different lists. */
 static gboolean
 read_indexes(json_t *array, guint n_descriptors, const GArray *others, GArray *indexes)
 {

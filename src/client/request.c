@@ -5,11 +5,12 @@
 #include <errno.h>
 #include <string.h>
 
-/* What one DeletePort names: macvtapd takes messages of 4 KiB and 512 values from any user. */
+/* The most that one DeletePort can name: macvtapd accepts messages of 4 KiB and 512 values from any
+ * user. */
 #define DELETE_NAMES_MAX 256
 #define DELETE_BYTES_MAX 3500
 
-/* What is not UTF-8 cannot be the name of anything; macvtapd will say so. */
+/* Text that is not UTF-8 cannot be the name of anything; let macvtapd say so. */
 #define NOT_UTF_8 "\xef\xbf\xbd"
 
 MacvtapRequest *
@@ -43,7 +44,7 @@ text_value(const char *text)
     return json_string(text) ?: json_string(NOT_UTF_8);
 }
 
-/* value is taken; NULL takes the field away. */
+/* Takes ownership of value; NULL removes the field. */
 static void
 set_value(MacvtapRequest *request, const char *field, json_t *value)
 {
@@ -220,7 +221,7 @@ macvtap_request_set_statistics(MacvtapRequest *request, bool statistics)
     set_value(request, "statistics", statistics ? json_true() : NULL);
 }
 
-/* As people write a holder; NULL with *ret_message. */
+/* Parses a holder as people write it; NULL with *ret_message. */
 static json_t *
 holder_from_text(const char *text, char **ret_message)
 {
@@ -295,7 +296,7 @@ client_request_method(const MacvtapRequest *request)
     return method < G_N_ELEMENTS(methods) ? methods[method] : NULL;
 }
 
-/* As many of the names that are left as one message of any user's may hold. */
+/* As many of the remaining names as fit in one message from any user. */
 static json_t *
 take_names(MacvtapRequest *request)
 {
