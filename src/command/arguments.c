@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Entries whose text one parse remembers to free what it replaces. */
+/* Entries whose text must be freed when a later part of the line replaces it. */
 #define TEXTS_MAX 8
 
 gboolean
@@ -24,7 +24,7 @@ arguments_refuse(GError **error, const char *format, ...)
 char **
 arguments_copy(int argc, char **argv)
 {
-    char **copy = g_new0(char *, 2 * (gsize)argc + 1); /* a word makes two at most */
+    char **copy = g_new0(char *, 2 * (gsize)argc + 1); /* each word can become two */
 
     memcpy(copy, argv, (gsize)argc * sizeof(char *));
     return copy;
@@ -58,8 +58,8 @@ option_takes_value(const ArgumentsSyntax *syntax, const char *name, gsize n, cha
     return entry && takes_value(entry);
 }
 
-/* Whether the value of an option in word is the next word; *ret_cut: where it begins in this one,
- * or 0. */
+/* Whether the value of an option in word is the next word; *ret_cut: the offset of a value in the
+ * same word, or 0. */
 static gboolean
 wants_next(const ArgumentsSyntax *syntax, const char *word, gsize *ret_cut)
 {
@@ -163,7 +163,7 @@ make_context(const ArgumentsSyntax *syntax)
     return context;
 }
 
-/* Refuses n arguments: too few or too many. */
+/* Rejects n arguments: too few or too many. */
 static gboolean
 refuse_count(const ArgumentsSyntax *syntax, int n, char *const *argv, GError **error)
 {

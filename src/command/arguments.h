@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Command lines by GOption, with two things that it lacks and getopt_long(3) has: a short option's
- * value may be attached (-nlan, -fn20), and an option may be given again in a later part of the
- * line, which is parsed by itself.
+ * Parses command lines with GOption, and adds two features of getopt_long(3) that it lacks: a short
+ * option's value may be attached (-nlan, -fn20), and an option may be given again in a later part
+ * of the line, which is parsed by itself.
  */
 #pragma once
 
@@ -11,8 +11,8 @@
 /* Sets an error of wrong usage (G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE); always FALSE. */
 gboolean arguments_refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* A copy of argv with the room that arguments_parse() needs to take words apart. The words stay
- * argv's; g_free() the copy. */
+/* A copy of argv with the extra room that arguments_parse() needs to split words. The words still
+ * belong to argv; g_free() the copy. */
 char **arguments_copy(int argc, char **argv);
 
 typedef struct ArgumentsSyntax {
@@ -24,13 +24,14 @@ typedef struct ArgumentsSyntax {
     gboolean stop_at_argument; /* what follows the first argument is not parsed */
 } ArgumentsSyntax;
 
-/* Parses the options in argv, which is arguments_copy()'s or a part of it, and leaves argv[0] and
- * the arguments in it. The "--" that ends the options is removed, and nothing behind it is taken
- * for an option. --help prints the usage and exits. Errors are of G_OPTION_ERROR, or a callback's.
+/* Parses the options in argv, a result of arguments_copy() or a part of one, and leaves argv[0] and
+ * the arguments in it. The "--" that ends the options is removed, and nothing after it is treated
+ * as an option. --help prints the usage and exits. Fails with G_OPTION_ERROR, or a callback's
+ * error.
  */
 gboolean arguments_parse(const ArgumentsSyntax *syntax, int *argc, char ***argv, GError **error);
 
-/* For an entry --version, G_OPTION_ARG_CALLBACK without an argument: prints name and version of the
- * program and exits, with status 1 if they cannot be written. */
+/* For an entry --version, G_OPTION_ARG_CALLBACK without an argument: prints the program's name and
+ * version and exits, with status 1 if they cannot be written. */
 gboolean arguments_show_version(const char *name, const char *value, gpointer data,
                                 GError **error) G_GNUC_NORETURN;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What our programs ask of macvtapd: libmacvtap as any program has it, with its results as GErrors
- * and its lists as arrays. There is no time limit: a user at a terminal can interrupt a program,
- * and the hook has a deadline of its own.
+ * Requests from our programs to macvtapd, through the public libmacvtap, with its results as
+ * GErrors and its lists as arrays. There is no time limit: a user at a terminal can interrupt a
+ * program, and the hook has a deadline of its own.
  */
 #pragma once
 
@@ -22,13 +22,13 @@ GQuark ask_error_quark(void); /* its code is 0: macvtap_client_get_refusal() tel
 /* socket: NULL for the default. */
 MacvtapClient *ask_connect(const char *socket, GError **error);
 
-/* macvtap_request_set_text(), for what a user has written. */
+/* macvtap_request_set_text(), for the user's input. */
 gboolean ask_set_text(MacvtapRequest *request, const char *field, const char *text, GError **error);
 
 /* Calls the request; *error has the client's message. */
 gboolean ask(MacvtapClient *client, MacvtapRequest *request, GError **error);
 
-/* The same, and the port that the answer has. */
+/* The same; returns the port in the answer. */
 MacvtapPort *ask_take_port(MacvtapClient *client, MacvtapRequest *request, GError **error);
 
 /* Requests about one port, by its name, ID or interface name. */
@@ -49,7 +49,7 @@ GPtrArray *ask_take_networks(MacvtapRequest *request); /* from an answer */
 /* Waits for the next event of a client that watches. */
 gboolean ask_event(MacvtapClient *client, MacvtapEvent **ret_event, GError **error);
 
-/* As macvtap_port_get_text() and macvtap_network_get_text(), "" for what is not there. */
+/* Like macvtap_port_get_text() and macvtap_network_get_text(), but "" for absent fields. */
 const char *port_text(const MacvtapPort *port, const char *field);
 const char *network_text(const MacvtapNetwork *network, const char *field);
 

@@ -70,7 +70,7 @@ ctl_connect(const Ctl *ctl, GError **error)
     return ask_connect(ctl->socket, error);
 }
 
-/* Those that begin with this word; NULL: all. Free with g_free(). */
+/* The words that begin with this one; NULL: all. Free with g_free(). */
 static char *
 describe_commands(const CommandProgram *program, const char *first)
 {
@@ -100,8 +100,8 @@ find_command(const CommandProgram *program, int argc, char **argv)
     return NULL;
 }
 
-/* "list, show", what may follow the word; NULL when no command begins with it. Free with g_free().
- */
+/* "list, show", the words that can follow this one; NULL when no command begins with it. Free with
+ * g_free(). */
 static char *
 list_second_words(const CommandProgram *program, const char *first)
 {
@@ -116,7 +116,7 @@ list_second_words(const CommandProgram *program, const char *first)
     return words->len > 0 ? g_string_free(g_steal_pointer(&words), FALSE) : NULL;
 }
 
-/* words: the second words that there are; second: the one given, or NULL. */
+/* words: the possible second words; second: the one given, or NULL. */
 static gboolean
 refuse_in_group(const char *group, const char *words, const char *second, GError **error)
 {
@@ -125,7 +125,7 @@ refuse_in_group(const char *group, const char *words, const char *second, GError
                   : arguments_refuse(error, "%s needs a command: %s", group, words);
 }
 
-/* The first word of a command that this one was meant to be, or NULL. */
+/* The first word of the command that the user probably meant, or NULL. */
 static const char *
 find_near_word(const CommandProgram *program, const char *word)
 {
@@ -161,8 +161,8 @@ refuse_command(const CommandProgram *program, int argc, char **argv, GError **er
     return refuse_in_group(first, words, argc > 2 ? argv[2] : NULL, error);
 }
 
-/* Sets the program's name with its words, for the usage in --help; words after a NULL are NULL,
- * too. */
+/* Appends the words to the program's name, for the usage in --help; all words after a NULL are
+ * NULL. */
 static void
 name_program(const CommandProgram *program, const char *first, const char *second)
 {
@@ -173,7 +173,7 @@ name_program(const CommandProgram *program, const char *first, const char *secon
     g_set_prgname(name);
 }
 
-/* Options before a command's first word, or, with that, before its second. */
+/* Parses options before a command's first word, or between its first and second. */
 static gboolean
 parse_leading_options(Ctl *ctl, const char *first, int *argc, char ***argv, GError **error)
 {

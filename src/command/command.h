@@ -18,7 +18,7 @@ typedef struct Ctl {
     char *socket;        /* --socket: macvtapd's; NULL: the default */
     gboolean json;       /* --json */
     char *uri;           /* --connect: libvirt's; NULL: its default */
-    gpointer connection; /* to libvirt, once a command needs it: a virConnect */
+    gpointer connection; /* the connection to libvirt, a virConnect, once a command needs it */
 } Ctl;
 
 typedef struct Command {
@@ -27,21 +27,22 @@ typedef struct Command {
      * errors of G_OPTION_ERROR become 2. */
     int (*run)(Ctl *ctl, int argc, char **argv, GError **error);
     const char *arguments, *help;
-    guint64 capabilities;     /* those that it needs, if the user has them */
-    gboolean starts_programs; /* which must have what the user has, as libvirt's must */
+    guint64 capabilities;     /* capabilities that it needs, if the user has them */
+    gboolean starts_programs; /* capabilities without which it fails, as libvirt's calls would */
     FieldUse options;         /* which fields of a port are its options; 0: none */
 } Command;
 
 struct CommandProgram {
-    const char *group; /* the word of macvtapctl before the commands: "domain"; NULL: none */
+    const char
+        *group; /* the word after macvtapctl that selects these commands: "domain"; NULL: none */
     const char *summary;
     const char *note; /* below the commands in --help; NULL: none */
     gboolean connects_to_libvirt;
     const Command *commands; /* ends with one without a first word */
-    void (*clear)(Ctl *ctl); /* NULL, or what frees the connection */
+    void (*clear)(Ctl *ctl); /* frees the connection; may be NULL */
 };
 
-/* A program's main() from its first line on; returns the exit status. */
+/* A program's whole main(); returns the exit status. */
 int command_main(const CommandProgram *program, int argc, char **argv);
 
 /* Parses the options of a command, and those that all commands take. It must leave min to max
@@ -49,7 +50,7 @@ int command_main(const CommandProgram *program, int argc, char **argv);
 gboolean ctl_parse(Ctl *ctl, const GOptionEntry *entries, int *argc, char ***argv, int min, int max,
                    const char *arguments, GError **error);
 
-/* The same with everything that a syntax can say; its common options are set here. */
+/* The same with a full syntax; its common options are set here. */
 gboolean ctl_parse_syntax(Ctl *ctl, ArgumentsSyntax syntax, int *argc, char ***argv,
                           GError **error);
 
@@ -62,5 +63,5 @@ GQuark command_error_quark(void); /* its code is 0 */
 /* Sets a COMMAND_ERROR, which makes the exit status 1; always FALSE. */
 gboolean ctl_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* Prints a line on stderr that is worth knowing and fails nothing. */
+/* Prints a note on stderr, which does not affect the exit status. */
 void ctl_note(const char *format, ...) G_GNUC_PRINTF(1, 2);

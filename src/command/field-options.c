@@ -6,7 +6,7 @@
 typedef struct FieldOption {
     const Field *field;
     char *value;    /* NULL: not given */
-    gboolean truth; /* of one without an argument */
+    gboolean truth; /* of an option without an argument */
 } FieldOption;
 
 struct FieldOptions {
@@ -116,7 +116,7 @@ check_given(const FieldOptions *options, guint n_given, GError **error)
     return arguments_refuse(error, "nothing to change; give %s", all);
 }
 
-/* A refusal of the model's is wrong usage here. */
+/* If the model rejects the value, the usage is wrong. */
 static gboolean
 check_text(const Field *field, FieldUse use, const char *text, GError **error)
 {

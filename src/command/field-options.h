@@ -19,9 +19,9 @@ const GOptionEntry *field_options_entries(const FieldOptions *options);
 /* What was given for the field with this name in the API, or NULL. */
 const char *field_options_get(const FieldOptions *options, const char *name);
 
-/* A request with what was given: MACVTAP_CREATE_PORT or MACVTAP_SET_PORT, as the use is. NULL with
- * G_OPTION_ERROR when a number or one of two words is wrong, when the request lacks what it must
- * have, or a change changes nothing: the rest is the daemon's to judge. */
+/* A request with what was given: MACVTAP_CREATE_PORT or MACVTAP_SET_PORT, depending on the use.
+ * NULL with G_OPTION_ERROR if a number or a word is wrong, if the request lacks a mandatory field,
+ * or if a change is empty: the daemon checks the rest. */
 MacvtapRequest *field_options_request(FieldOptions *options, GError **error);
 
 /* Whether text could be the value of the request's field with this name in the API, whatever the

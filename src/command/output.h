@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a program prints, as it is. g_print() and g_printerr() recode text to the locale's character
- * set, with '?' for what it lacks, and tell nobody of a write that failed; what other programs read
- * (XML, JSON) must come whole and in UTF-8, and a hook runs in whatever locale libvirt has.
+ * Prints text unchanged. g_print() and g_printerr() convert text to the locale's character set,
+ * with '?' for missing characters, and ignore failed writes; but output for other programs (XML,
+ * JSON) must be complete and in UTF-8, and a hook runs in libvirt's locale.
  */
 #pragma once
 
 #include <glib.h>
 #include <jansson.h>
 
-/* From now on g_print() and g_printerr() write their text unchanged, and at once. */
+/* From now on g_print() and g_printerr() write their text unchanged and unbuffered. */
 void output_start(void);
 
 /* Whether all that was printed on stdout since output_start() was written; the error is of

@@ -11,7 +11,7 @@ typedef struct Table Table;
 /* headings: NULL-terminated, copied. */
 Table *table_new(const char *const *headings);
 
-/* With a column for each of the fields that has one. */
+/* Has a column for each field that has a heading. */
 Table *table_new_of_fields(const Field *fields);
 
 /* Adds a row: as many texts as there are headings, each taken. */
