@@ -7,9 +7,9 @@
 #include <sys/socket.h>
 
 /*
- * When networks are read again, names are resolved again: by whatever modules nsswitch.conf(5)
- * has. Ours is the reading of folders and files; a module is mapped, and may ask a service of this
- * machine over an AF_UNIX socket (systemd, sss, nscd). One that needs more knows no names then.
+ * When networks are read again, names are resolved again by the modules in nsswitch.conf(5). We
+ * only allow them to read folders and files, to be mapped, and to ask a service on this machine
+ * over an AF_UNIX socket (systemd, sss, nscd). A module that needs more finds no names then.
  */
 const Privileges config_privileges = {
     .part = "networks and names",
