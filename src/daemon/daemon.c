@@ -27,7 +27,7 @@ struct Daemon {
     int dev_fd;
     Kernel *kernel;
     Datapath *datapath; /* NULL: ports are unguarded, */
-    char *unguarded;    /* and this is why */
+    char *unguarded;    /* and the reason */
     char *pins;
     Broker *broker;
     VarlinkServer *server;
@@ -282,7 +282,7 @@ lock_namespace(Daemon *daemon, GError **error)
 
     if (lock >= 0)
         return varlink_server_turn_away(daemon->server, lock, error);
-    /* Another program's use of the name is no reason not to serve. */
+    /* Another program's use of the name is no reason to refuse service. */
     if (!error_is_errno(cause, EADDRINUSE)) {
         g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;

@@ -9,7 +9,7 @@
 
 typedef struct Daemon Daemon;
 
-/* datapath_open() for a daemon with these options. It takes capabilities that the rest does not. */
+/* datapath_open() for a daemon with these options. It needs capabilities that the rest does not. */
 Datapath *daemon_open_datapath(const Options *options, GError **error);
 
 /*
@@ -28,7 +28,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Daemon, daemon_free)
  * sockets. */
 const char *const *daemon_socket_paths(const Daemon *daemon);
 
-/* Where the datapath's pins are; NULL: there is none. */
+/* The folder of the datapath's pins; NULL: there is none. */
 const char *daemon_pins_folder(const Daemon *daemon);
 
 /* Logs that the daemon is serving. */

@@ -12,7 +12,7 @@ GPtrArray *declared_list(void);
 /* The capabilities of all parts. */
 guint64 declared_capabilities(void);
 
-/* What only a start takes besides, until the daemon serves. */
+/* The privileges needed only at startup, until the daemon serves. */
 guint64 declared_start_capabilities(void);
 
 /* Whether a part declares the call with this value of the argument (counted from 1). */
@@ -22,7 +22,7 @@ gboolean declared_has_argument(GPtrArray *parts, const char *system_call, guint 
 /* Whether a part needs this system call with any arguments. */
 gboolean declared_is_unconditional(GPtrArray *parts, const char *system_call);
 
-/* A line for each part, and one more ("start") for what only a start takes: its name, its
+/* A line for each part, and one more ("start") for what only startup needs: its name, its
  * capabilities and its system calls, with a tab between; an argument that must have a value is
  * written call(NUMBER=VALUE). Free with g_free(). */
 char *declared_format(void);

@@ -88,7 +88,7 @@ start(const Options *options, GError **error)
     g_autoptr(GError) unguarded = NULL;
     Datapath *datapath;
 
-    /* What would fail first for want of them does not say so. */
+    /* Later failures for lack of privileges would not say so. */
     if (geteuid() != 0 && !capabilities_are_held(declared_capabilities())) {
         g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_PERM, "must be started as root");
         return NULL;

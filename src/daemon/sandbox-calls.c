@@ -72,14 +72,14 @@ allow(Filter filter, GPtrArray *parts, const SystemCall *call)
     else
         r = seccomp_rule_add(
             filter, SCMP_ACT_ALLOW, number, 1,
-            /* the kernel uses 32 bits of such an argument */
+            /* the kernel uses only 32 bits of such an argument */
             SCMP_CMP(call->argument - 1, SCMP_CMP_MASKED_EQ, 0xffffffff, call->value));
     return r == -EEXIST ? 0 : r;
 }
 
-/* What bpf(2) may do is a few of its commands. Of the rest some load programs and make maps: to try
- * that is an attack. */
-#define BPF_COMMANDS 64 /* more than there are */
+/* Only a few commands of bpf(2) are needed. Some of the others load programs and create maps:
+ * trying that is an attack. */
+#define BPF_COMMANDS 64 /* more than exist */
 
 static int
 forbid_bpf(Filter filter, GPtrArray *parts)

@@ -71,7 +71,7 @@ allow_sockets(int ruleset, const char *const *paths)
     return TRUE;
 }
 
-/* The folder goes with the daemon when it is empty. */
+/* The daemon removes the folder when it ends if it is empty. */
 static gboolean
 allow_pins(int ruleset, const char *pins)
 {

@@ -7,7 +7,7 @@
 /*
  * From now on files are written only in the state folder, in /dev, in the kernel's settings of IPv6
  * and in the folders of socket_paths (NULL-terminated), where only files are removed. pins: the
- * folder of the datapath's pins, or NULL. A kernel without Landlock is no error.
+ * folder of the datapath's pins, or NULL. A kernel without Landlock is not an error.
  */
 gboolean sandbox_confine_writes(const char *state, const char *const *socket_paths,
                                 const char *pins, GError **error);
@@ -16,8 +16,8 @@ gboolean sandbox_confine_writes(const char *state, const char *const *socket_pat
  * attacker would make end the process. */
 gboolean sandbox_confine_calls(GError **error);
 
-/* Whether the process runs under valgrind, which makes system calls of its own and knows not all of
- * ours: as its own header has it. */
+/* Whether the process runs under valgrind, which makes system calls of its own and does not know
+ * all of ours: checked as in valgrind's own header. */
 #ifdef HAVE_VALGRIND
 #include <valgrind/valgrind.h>
 #else
