@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A build without BPF (meson's option bpf). */
+/* The datapath of a build without BPF (meson option bpf). */
 #include "datapath.h"
 
 #include "error.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What needs no BPF. */
+/* The parts of the datapath that do not need BPF. */
 #include "datapath.h"
 
 #include <string.h>
@@ -33,7 +33,8 @@ datapath_fill_settings(const DatapathPort *port, struct guard_settings *ret_sett
     const GuardSettings *guard = port->guard;
     guint n_prefixes = guard->prefixes ? MIN(guard->prefixes->len, (guint)GUARD_PREFIXES) : 0;
 
-    memset(ret_settings, 0, sizeof *ret_settings); /* its padding too: it is compared */
+    memset(ret_settings, 0,
+           sizeof *ret_settings); /* clear the padding too: the struct is compared with memcmp() */
     memcpy(ret_settings->mac, port->mac.octets, sizeof ret_settings->mac);
     ret_settings->senders = (guint8)guard->senders;
     ret_settings->verdict = (guint8)guard->verdict;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What happens to a frame on a port: BPF programs, loaded once, and for each port's device an entry
- * in their maps. egress sees what the guest sends, ingress what it gets. Attaching the programs to
- * a device is the kernel module's (filters_attach of ops.h).
+ * Filters the frames of ports: BPF programs, loaded once, and an entry in their maps for each
+ * port's device. egress sees what the guest sends, ingress what it receives. Attaching the programs
+ * to a device is the kernel module's (filters_attach of ops.h).
  *
- * Theory of operation: datapath_open() loads programs and maps while the process has what that
- * takes (datapath_start_privileges); from then on descriptors are all that is needed, and programs
- * and maps can no longer be created. What a device's programs do is in the maps and in the kernel:
- * it stays in force whatever becomes of the daemon. The maps are pinned below /sys/fs/bpf while
- * there is any entry in them, and the next daemon with the same GUARD_MAP_VERSION finds them by
- * that, with what they have counted and learned. Without pins, or of another version, it begins
- * with empty maps, writes the settings again from the records, and replaces the programs at each
- * device in one step: until then the old ones work with the old maps.
+ * Theory of operation: datapath_open() loads programs and maps while the process still has the
+ * privileges (datapath_start_privileges). After that it needs only their descriptors, and can no
+ * longer create programs or maps. Everything that a device's programs need is in the kernel, so
+ * they keep working when the daemon stops or crashes. The maps are pinned below /sys/fs/bpf while
+ * they have any entries, so that the next daemon with the same GUARD_MAP_VERSION finds them, with
+ * their counters and learned addresses. If there are no pins, or their version differs, it begins
+ * with empty maps, writes the settings again from the records, and replaces each device's programs
+ * in one step: until then the old programs work with the old maps.
  *
- * There are two implementations: this module's, and the tests'
+ * There are two implementations: the one in this module and a fake for tests
  * (tests/support/fixtures/fake-datapath.h).
  */
 #pragma once
@@ -27,20 +27,20 @@
 
 extern const Privileges datapath_privileges;
 
-/* What datapath_open() takes besides; of system calls whatever libbpf makes. */
+/* The privileges that only datapath_open() needs, in addition to libbpf's system calls. */
 extern const Privileges datapath_start_privileges;
 
 typedef struct Datapath Datapath;
 
-/* What a port's programs are to do; borrowed. */
+/* What a port's programs must enforce; borrowed. */
 typedef struct DatapathPort {
     int index; /* its device's */
     const char *port_id;
     MacAddress mac;
-    const GuardSettings *guard; /* in force: senders is not AUTO */
+    const GuardSettings *guard; /* as resolved: senders is not AUTO */
 } DatapathPort;
 
-/* A loaded program: a descriptor, the datapath's, and the kernel's ID of it. */
+/* A loaded program: its descriptor, owned by the datapath, and its kernel ID. */
 typedef struct DatapathProgram {
     int fd;
     guint32 id;
@@ -52,32 +52,30 @@ typedef struct DatapathPrograms {
 
 typedef void (*DatapathEventHandler)(const struct guard_event *event, gpointer user_data);
 
-/* Whether a device is a port's. */
+/* Returns whether the device belongs to a port. */
 typedef gboolean (*DatapathIsWanted)(int index, gpointer user_data);
 
 typedef struct DatapathOps {
-    /* Borrowed; the same for ever. */
+    /* Borrowed; it never changes. */
     const DatapathPrograms *(*programs)(Datapath *datapath);
 
-    /* Writes a port's settings; one that has them already costs nothing. is_new: nothing was
-     * counted or learned of it yet. Not there before, or a frame may pass with nothing to hold it
-     * to: a device gets its programs after this. ERRNO_ERROR. */
+    /* Writes a port's settings; does nothing if they are unchanged. is_new: discard counters and
+     * learned addresses that an earlier device with this index left. Attach the programs to a
+     * device only after this, so that they never run without settings. ERRNO_ERROR. */
     gboolean (*set)(Datapath *datapath, const DatapathPort *port, gboolean is_new, GError **error);
 
-    /* The port's entries go; there need not be any, and those of another port with this index
-     * stay. */
+    /* Removes the port's entries, if any; leaves those of another port with this index alone. */
     void (*forget)(Datapath *datapath, int index, const char *port_id);
 
-    /* The entries that no port has, left by an earlier daemon, go. */
+    /* Removes the entries of an earlier daemon that no port has claimed. */
     void (*sweep)(Datapath *datapath, DatapathIsWanted is_wanted, gpointer user_data);
 
-    /* What the programs have counted and seen of a device; either may be NULL. ENOENT: it has no
-     * entries. */
+    /* Reads a device's counters and state; either may be NULL. ENOENT: it has no entries. */
     gboolean (*read)(Datapath *datapath, int index, struct guard_counters *ret_counters,
                      struct guard_state *ret_state, GError **error);
 
-    /* Calls handler from the thread-default main context for each event of the programs. Once for
-     * each datapath. */
+    /* Calls handler from the thread-default main context for each event of the programs. Call it
+     * once for each datapath. */
     gboolean (*watch)(Datapath *datapath, DatapathEventHandler handler, gpointer user_data,
                       GError **error);
 
@@ -90,18 +88,18 @@ struct Datapath {
 };
 
 /*
- * NULL and why, in words for the user: "this kernel refuses BPF programs: …". name: of the folder
- * below /sys/fs/bpf, which no other daemon uses (see datapath_name()).
+ * On failure returns NULL and an error worded for users: "this kernel refuses BPF programs: …".
+ * name: the folder below /sys/fs/bpf, which no other daemon may use (see datapath_name()).
  */
 Datapath *datapath_open(const char *name, GError **error);
 
 /* The name for a daemon with this state folder; free with g_free(). */
 char *datapath_name(const char *state_folder);
 
-/* Where the pins are, "/sys/fs/bpf/NAME"; free with g_free(). */
+/* The path of the pins, "/sys/fs/bpf/NAME"; free with g_free(). */
 char *datapath_folder(const char *name);
 
-/* Leaves everything in force. Takes NULL. */
+/* Frees the descriptors only: attached programs stay in force. Accepts NULL. */
 static inline void
 datapath_free(Datapath *datapath)
 {
@@ -110,5 +108,5 @@ datapath_free(Datapath *datapath)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Datapath, datapath_free)
 
-/* What a port's settings are in the maps. */
+/* Converts a port's settings to the form they have in the maps. */
 void datapath_fill_settings(const DatapathPort *port, struct guard_settings *ret_settings);

@@ -6,7 +6,7 @@ import sys
 
 path, name, header = sys.argv[1:]
 data = pathlib.Path(path).read_bytes()
-# libbpf reads it as ELF, in place.
+# Aligned, as libbpf reads the ELF file in place.
 print(f'#include "{header}"\n\n__attribute__((aligned(8))) const unsigned char {name}[] = {{')
 for start in range(0, len(data), 24):
     print('    ' + ''.join(f'{byte},' for byte in data[start:start + 24]))

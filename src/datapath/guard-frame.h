@@ -17,7 +17,7 @@
 
 #ifdef GUARD_BPF
 typedef struct __sk_buff Frame;
-/* The verifier looks at a global function once, by itself, whoever calls it. */
+/* The verifier checks a global function once, on its own, however often it is called. */
 #define GUARD_PART __attribute__((noinline))
 #define GUARD_INLINE static inline __attribute__((always_inline))
 #else
@@ -37,17 +37,17 @@ GUARD_INLINE void state_lock(struct guard_state *state);
 GUARD_INLINE void state_unlock(struct guard_state *state);
 
 enum {
-    GUARD_PASS = -1, /* else a GuardReason */
+    GUARD_PASS = -1, /* otherwise a GuardReason */
     GUARD_ETH = 14,
     GUARD_MAC = 6,
 };
 
-/* What a frame tells of its sender, or of the guest it goes to. */
+/* What a frame says about its sender, or about the guest that receives it. */
 enum guard_claim_kind {
     GUARD_CLAIM_NOTHING,
     GUARD_CLAIM_USES, /* the guest uses this address */
-    GUARD_CLAIM_DAD,  /* it asks whether somebody else does, and will use it if not */
-    GUARD_CLAIM_ASKS, /* a DHCP client's message lies at `offset` */
+    GUARD_CLAIM_DAD,  /* it asks whether another host does, and will use the address if not */
+    GUARD_CLAIM_ASKS, /* there is a DHCP client's message at `offset` */
 };
 
 struct guard_claim {
@@ -70,7 +70,7 @@ guard_get32(const __u8 *at)
     return (__u32)guard_get16(at) << 16 | guard_get16(at + 2);
 }
 
-/* To and from the network's order. */
+/* Converts to and from network byte order. */
 GUARD_INLINE __u64
 guard_swap64(__u64 number)
 {
@@ -119,7 +119,7 @@ guard_is_unspecified(const struct guard_address *address)
            (address->halves[1] == 0 || address->halves[1] == guard_swap64(0xffff00000000));
 }
 
-/* ::ffff:0:0/96: here, an IPv4 address. No IPv6 packet has one. */
+/* ::ffff:0:0/96 stands for an IPv4 address here; no IPv6 packet has such an address. */
 GUARD_INLINE int
 guard_is_mapped(const struct guard_address *address)
 {

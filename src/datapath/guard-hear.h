@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
 /*
- * What the guard learns from what a guest gets: an answer of a DHCP server, a router's
- * advertisement, a neighbour that defends its address. Nothing is dropped here.
+ * What the guard learns from frames to a guest: DHCP replies, router advertisements, and neighbours
+ * that defend their addresses. Nothing is dropped here.
  */
 #pragma once
 
@@ -9,11 +9,11 @@
 
 enum {
     GUARD_BOOTP_OPTIONS = 240, /* after the magic cookie */
-    GUARD_DHCP_OPTIONS = 48,   /* so many are read of an answer */
+    GUARD_DHCP_OPTIONS = 48,   /* the most options to read in a reply */
     GUARD_RA_OPTIONS = 12,
 };
 
-/* The kind and the lease time (seconds) of a DHCP message, whose options begin at `at`. */
+/* Reads the type and the lease time (seconds) of a DHCP message, whose options begin at `at`. */
 GUARD_PART int
 guard_read_dhcp(Frame *frame, __u32 at, __u32 *ret_seconds)
 {
@@ -41,8 +41,8 @@ guard_read_dhcp(Frame *frame, __u32 at, __u32 *ret_seconds)
     return kind;
 }
 
-/* A DHCP server's answer at `at`: an ACK to what the guest had asked is a lease. Returns whether it
- * is one. */
+/* Reads a DHCP reply at `at`: an ACK to a request of the guest grants a lease. Returns whether it
+ * does. */
 GUARD_PART int
 guard_hear_dhcp(Frame *frame, const struct guard_settings *settings, __u32 at,
                 struct guard_claim *claim)
@@ -68,7 +68,7 @@ guard_hear_dhcp(Frame *frame, const struct guard_settings *settings, __u32 at,
     return guard_learn_lease(frame, &claim->address, seconds);
 }
 
-/* The prefixes of a router advertisement, whose options lie from `at` to `end`. */
+/* Reads the prefixes of a router advertisement, whose options extend from `at` to `end`. */
 GUARD_PART int
 guard_hear_prefixes(Frame *frame, __u32 at, __u32 end)
 {
@@ -105,8 +105,7 @@ guard_hear_router(Frame *frame, const struct guard_settings *settings, const __u
         guard_hear_prefixes(frame, l4 + 16, l4 + guard_get16(ip + 4));
 }
 
-/* A router's advertisement, or a neighbour that says that it has, or is about to take, an address.
- */
+/* Reads a router advertisement, or a neighbour's claim to an address. */
 GUARD_INLINE void
 guard_hear_icmpv6(Frame *frame, const struct guard_settings *settings, const __u8 *ip)
 {
@@ -127,8 +126,7 @@ guard_hear_icmpv6(Frame *frame, const struct guard_settings *settings, const __u
     }
 }
 
-/* Is the frame one of those that guard_hear() learns from? Cheap: the answer to most frames is no.
- */
+/* Whether guard_hear() learns from this kind of frame. Cheap, as the answer is nearly always no. */
 GUARD_INLINE int
 guard_is_worth_hearing(Frame *frame, __u8 *eth)
 {
@@ -145,7 +143,7 @@ guard_is_worth_hearing(Frame *frame, __u8 *eth)
     return 0;
 }
 
-/* Learns from a frame that the guest gets. */
+/* Learns from a frame to the guest. */
 GUARD_INLINE void
 guard_hear(Frame *frame, const struct guard_settings *settings, const __u8 *eth,
            struct guard_claim *claim)
@@ -153,7 +151,8 @@ guard_hear(Frame *frame, const struct guard_settings *settings, const __u8 *eth,
     __u8 ip[GUARD_IPV6], ports[4];
     __u32 l4;
 
-    if (guard_same_mac(eth + GUARD_MAC, settings->mac)) /* its own, from the wire */
+    if (guard_same_mac(eth + GUARD_MAC,
+                       settings->mac)) /* the guest's own frame, back from the wire */
         return;
     if (guard_get16(eth + 2 * GUARD_MAC) == GUARD_ETH_IPV6) {
         if (frame_load(frame, GUARD_ETH, ip, sizeof(ip)) == 0 &&

@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
 /*
- * What the guard knows of a port's guest: the addresses it was seen to use, and with Addresses=dhcp
- * those it may use. The frames it learns from are read in guard-rules.h (sent by the guest) and
+ * What the guard knows about a port's guest: the addresses it uses and, with Addresses=dhcp, those
+ * it may use. The frames it learns from are read in guard-rules.h (sent by the guest) and
  * guard-hear.h (received).
  *
- * Theory of operation. Everything is in fixed slots of the port's own entry, so that a guest which
- * floods can spoil its own entry only. Several processors may be at it at once: it is read and
- * written under its lock, and a time in it may be later than the reader's own.
+ * Theory of operation. All state is in fixed slots of the port's own entry, so a guest that floods
+ * it harms only itself. Several processors may use an entry at once: it is read and written under
+ * its lock, and a time in it may be later than the reader's.
  *
- * Seen addresses are claims: of ARP, of ND, of a DHCP server's answer. The one not seen for the
- * longest time makes room.
+ * Seen addresses are claims, from ARP, ND or a DHCP reply. The least recently seen address is
+ * replaced when the slots are full.
  *
- * A learned address is a right, and comes from two sources. One is a DHCP server's ACK to the
- * guest's MAC with an xid that the guest had asked with; the lease's end is the right's. The other
- * is the guest's own duplicate address detection for an address in a prefix in which a router lets
- * its hosts autoconfigure, until that prefix ends. Should another station answer within the time
- * that such a detection takes, the slot keeps the address as contested: the guest has not got it,
- * and cannot try again for ten minutes. A right that was not used for an hour makes room when there
- * is none; otherwise the address too many is refused.
+ * A learned address is one that the guest may use. It comes from either of two sources. One is a
+ * DHCP server's ACK to the guest's MAC with the xid of a request that the guest sent; the
+ * permission ends with the lease. The other is the guest's own duplicate address detection (DAD)
+ * for an address in a prefix that a router advertises for autoconfiguration; the permission ends
+ * with the prefix. If another host answers while the DAD is under way, the slot marks the address
+ * as contested: the guest may not use it, and cannot try again for ten minutes. When the slots are
+ * full, an address that was not used for an hour is replaced; if there is none, the new address is
+ * refused.
  *
- * Link-local addresses are anybody's, but those of the routers that the guest was seen to hear: who
- * takes such a one is the default route of all its neighbours.
+ * Any link-local address is allowed, except those of the routers that the guest has heard from: a
+ * guest with a router's address would become the default route of all its neighbours.
  */
 #pragma once
 
@@ -32,7 +33,7 @@
 #define GUARD_CONTESTED (600 * GUARD_SECOND)
 #define GUARD_FOREVER (~0ULL)
 
-/* Is there a token for an event? Under the lock. */
+/* Takes a token for an event; returns whether there was one. Call under the lock. */
 GUARD_INLINE int
 guard_take_token(struct guard_state *state, __u64 now)
 {
@@ -48,7 +49,7 @@ guard_take_token(struct guard_state *state, __u64 now)
     return 1;
 }
 
-/* Under the lock: the slot of an address, else the one that makes room. */
+/* Call under the lock: returns the slot of the address, or the one to replace. */
 GUARD_INLINE struct guard_seen *
 guard_seen_slot(struct guard_state *state, const struct guard_address *address)
 {
@@ -65,8 +66,8 @@ guard_seen_slot(struct guard_state *state, const struct guard_address *address)
     return oldest;
 }
 
-/* Notes that the guest uses an address. Returns whether that is to be told: it is new, and there is
- * a token for an event. */
+/* Notes that the guest uses an address. Returns whether to send an event: the address is new, and
+ * there is a token. */
 GUARD_PART int
 guard_see(Frame *frame, const struct guard_address *address, __u32 how)
 {
@@ -90,7 +91,7 @@ guard_see(Frame *frame, const struct guard_address *address, __u32 how)
     return tell;
 }
 
-/* The end of the announced prefix that has this address; 0: there is none. */
+/* The end of the advertised prefix that contains the address, or 0. */
 GUARD_INLINE __u64
 guard_announced_until(struct guard_state *state, const struct guard_address *address, __u64 now)
 {
@@ -112,7 +113,8 @@ guard_makes_room(const struct guard_learned *slot, __u64 now)
            now >= slot->used + GUARD_IDLE;
 }
 
-/* Under the lock: the slot of an address, else one that makes room; NULL: there is none. */
+/* Call under the lock: returns the slot of the address, or one to replace; NULL if all are in use.
+ * */
 GUARD_INLINE struct guard_learned *
 guard_learned_slot(struct guard_state *state, const struct guard_address *address, __u64 now)
 {
@@ -129,7 +131,8 @@ guard_learned_slot(struct guard_state *state, const struct guard_address *addres
     return room;
 }
 
-/* Has the guest been given this address? GUARD_PASS, GUARD_TOO_MANY_ADDRESSES or `reason`. */
+/* Checks whether the guest may use this address. GUARD_PASS, GUARD_TOO_MANY_ADDRESSES or `reason`.
+ * */
 GUARD_INLINE int
 guard_check_learned(Frame *frame, const struct guard_address *address, int reason)
 {
@@ -153,7 +156,7 @@ guard_check_learned(Frame *frame, const struct guard_address *address, int reaso
     return reason;
 }
 
-/* Under the lock. */
+/* Call under the lock. */
 GUARD_INLINE void
 guard_learned_fill(struct guard_learned *slot, const struct guard_address *address, __u64 until,
                    __u64 now, __u32 how)
@@ -165,8 +168,7 @@ guard_learned_fill(struct guard_learned *slot, const struct guard_address *addre
     slot->contested = 0;
 }
 
-/* The guest asks whether somebody else has an address: it may have it, if it may autoconfigure it.
- */
+/* The guest probes for an address: allows the address if the guest may autoconfigure it. */
 GUARD_PART int
 guard_learn_dad(Frame *frame, const struct guard_address *address)
 {
@@ -189,7 +191,7 @@ guard_learn_dad(Frame *frame, const struct guard_address *address)
     return 0;
 }
 
-/* Another station says that it has an address. */
+/* Another host claims an address. */
 GUARD_PART int
 guard_learn_contest(Frame *frame, const struct guard_address *address)
 {
@@ -212,14 +214,14 @@ guard_learn_contest(Frame *frame, const struct guard_address *address)
     return 0;
 }
 
-/* When what is to hold for so many seconds ends. */
+/* The time that is this many seconds from now. */
 GUARD_INLINE __u64
 guard_end(__u64 now, __u32 seconds)
 {
     return seconds == ~0U ? GUARD_FOREVER : now + seconds * GUARD_SECOND;
 }
 
-/* Under the lock: what a router has told holds until then, if there is room. */
+/* Call under the lock: stores a router's information until the given time, if there is room. */
 GUARD_INLINE void
 guard_announce(struct guard_announced *slots, int count, const struct guard_address *address,
                __u64 now, __u64 until)
@@ -242,7 +244,8 @@ guard_announce(struct guard_announced *slots, int count, const struct guard_addr
     }
 }
 
-/* A router lets its hosts autoconfigure in a /64 for so many seconds; 0: no more. */
+/* A router advertises a /64 for autoconfiguration for this many seconds; 0: it withdraws the
+ * prefix. */
 GUARD_PART int
 guard_learn_prefix(Frame *frame, const struct guard_address *prefix, __u32 seconds)
 {
@@ -264,7 +267,7 @@ guard_learn_prefix(Frame *frame, const struct guard_address *prefix, __u32 secon
     return 0;
 }
 
-/* A router exists for this many seconds; 0: it is no longer a default router. */
+/* A router advertises itself for this many seconds; 0: it is no longer a default router. */
 GUARD_PART int
 guard_learn_router(Frame *frame, const struct guard_address *router, __u32 seconds)
 {
@@ -279,7 +282,7 @@ guard_learn_router(Frame *frame, const struct guard_address *router, __u32 secon
     return 0;
 }
 
-/* Is this the address of a router on the LAN? */
+/* Whether this is the address of a router on the LAN. */
 GUARD_INLINE int
 guard_is_router(Frame *frame, const struct guard_address *address)
 {
@@ -297,7 +300,7 @@ guard_is_router(Frame *frame, const struct guard_address *address)
     return found;
 }
 
-/* The guest asks a DHCP server. */
+/* The guest sends a request to a DHCP server. */
 GUARD_INLINE void
 guard_learn_asked(struct guard_state *state, __u32 xid)
 {
@@ -307,7 +310,7 @@ guard_learn_asked(struct guard_state *state, __u32 xid)
     state_unlock(state);
 }
 
-/* Did the guest ask with this xid? Once only. */
+/* Whether the guest sent a request with this xid; each counts once. */
 GUARD_INLINE int
 guard_was_asked(struct guard_state *state, __u32 xid)
 {
@@ -323,7 +326,7 @@ guard_was_asked(struct guard_state *state, __u32 xid)
     return asked;
 }
 
-/* A DHCP server has given the guest an address for so many seconds. */
+/* A DHCP server gave the guest an address for this many seconds. */
 GUARD_PART int
 guard_learn_lease(Frame *frame, const struct guard_address *address, __u32 seconds)
 {

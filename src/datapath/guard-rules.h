@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
 /*
- * The guard's rules: what a guest may send. docs/guard.md has them in words, row by row.
+ * The guard's rules: what a guest may send. docs/guard.md describes them row by row.
  *
  * Theory of operation. guard_judge() looks at one frame that a guest sends. It reads each header
- * once, from the outside in, and stops at the first rule that the frame breaks. Nothing behind what
- * it has read can make a receiver see the frame in another way.
+ * once, from the outside in, and stops at the first rule that the frame breaks. Nothing after what
+ * it has read can change how a receiver interprets the frame.
  *
- * A frame that is cut off before a field that a rule needs is dropped, not passed.
+ * A frame that ends before a field that a rule needs is dropped.
  *
- * The transport header's first bytes must be in a packet's first fragment, and no later fragment
- * may begin where they lie (RFC 1858, 3128, 7112, 7113).
+ * The first bytes of the transport header must be in the first fragment, and no later fragment may
+ * overlap them (RFC 1858, 3128, 7112, 7113).
  *
- * A guest may ask the host to finish a checksum, which writes two bytes at a place of the guest's
- * choice after we have looked: only the frame's own TCP or UDP checksum may be asked for, or one
+ * A guest can ask the host to finish a checksum, which writes two bytes at an offset of the guest's
+ * choice after our check. So it may ask only for the frame's own TCP or UDP checksum, or for one
  * inside a UDP datagram, where no rule reads anything.
  *
- * Tags are looked through where Allow=vlan lets them pass: a priority tag is the untagged LAN.
+ * Where Allow=vlan allows tags, the rules apply to the frame behind them; a frame with a priority
+ * tag counts as untagged.
  *
- * The bans (advertisements, DHCP servers, tags, ...) hold whenever a guard is asked for: senders
- * own, addresses other than any, or something not allowed. Otherwise every frame passes, and is
- * only looked at for addresses.
+ * The bans (advertisements, DHCP servers, tags, ...) apply if the guard is in use: senders is own,
+ * addresses is not any, or something is not allowed. Otherwise every frame passes and is only
+ * searched for addresses.
  */
 #pragma once
 
@@ -30,10 +31,10 @@ enum {
     GUARD_IPV4 = 20,
     GUARD_IPV6 = 40,
     GUARD_ARP = 28,
-    GUARD_TRANSPORT = 8,   /* bytes that have UDP's ports and the type of ICMP and IGMP */
-    GUARD_EARLIEST = 48,   /* no later fragment begins before: of IPv4's smallest MTU, 68 */
-    GUARD_EXTENSIONS = 8,  /* more IPv6 extension headers are not read */
-    GUARD_ND_OPTIONS = 10, /* nor are more options */
+    GUARD_TRANSPORT = 8,  /* enough for UDP's ports and the types of ICMP and IGMP */
+    GUARD_EARLIEST = 48,  /* no later fragment may begin before this; from IPv4's minimum MTU, 68 */
+    GUARD_EXTENSIONS = 8, /* the most IPv6 extension headers to read */
+    GUARD_ND_OPTIONS = 10, /* the most options to read */
 
     GUARD_ETH_IPV4 = 0x0800,
     GUARD_ETH_ARP = 0x0806,
@@ -46,7 +47,7 @@ enum {
     GUARD_ETH_MVRP = 0x88f5,
     GUARD_ETH_MMRP = 0x88f6,
     GUARD_ETH_JUMBO_LLC = 0x8870,
-    GUARD_ETH_SMALLEST = 0x0600, /* below: a length, and LLC */
+    GUARD_ETH_SMALLEST = 0x0600, /* below: a length, followed by LLC */
 
     GUARD_IP_ICMP = 1,
     GUARD_IP_IGMP = 2,
@@ -69,15 +70,15 @@ enum {
     GUARD_UDP_CHECKSUM = 6,
 };
 
-/* A packet's transport header, or what of the packet there is. */
+/* A packet's transport header, or as much of it as the packet has. */
 struct guard_transport {
     __u32 at, end; /* offsets in the frame: the header, and the packet's end */
     __u32 protocol;
     __u32 version;    /* 4 or 6 */
-    __u32 fragmented; /* there is a fragment header (also of a whole packet) */
-    __u32 first;      /* the packet goes on in later fragments */
-    __u32 nameless;   /* a host without an address sends this */
-    __u32 has_ports;  /* UDP's have been read with IPv4's header: */
+    __u32 fragmented; /* it has a fragment header (possibly as a whole packet) */
+    __u32 first;      /* the packet continues in later fragments */
+    __u32 nameless;   /* sent by a host that has no address yet */
+    __u32 has_ports;  /* UDP's were read with IPv4's header: */
     __u8 ports[4];
 };
 
@@ -96,7 +97,7 @@ guard_allows(const struct guard_settings *settings, int what)
     return (settings->allow & what) != 0;
 }
 
-/* May the guest use this address? GUARD_PASS or a reason. */
+/* Checks whether the guest may use this address. GUARD_PASS or a reason. */
 GUARD_PART int
 guard_check_address(Frame *frame, const struct guard_settings *settings,
                     const struct guard_address *address, int reason)
@@ -109,7 +110,7 @@ guard_check_address(Frame *frame, const struct guard_settings *settings,
         return GUARD_PASS;
     if (guard_is_link_local(address))
         return guard_is_router(frame, address) ? reason : GUARD_PASS;
-    least = guard_is_mapped(address) ? 96 : 0; /* ::/0 is all of IPv6 only */
+    least = guard_is_mapped(address) ? 96 : 0; /* ::/0 matches only IPv6 */
     for (int i = 0; i < GUARD_PREFIXES; i++) {
         if (i >= settings->n_prefixes)
             break;
@@ -130,7 +131,7 @@ guard_check_mac(const struct guard_settings *settings, const __u8 *mac, int reas
     return reason;
 }
 
-/* No checksum may be asked for. */
+/* No checksum may be requested. */
 GUARD_INLINE int
 guard_check_finished(Frame *frame)
 {
@@ -139,7 +140,7 @@ guard_check_finished(Frame *frame)
     return frame_unfinished(frame, &start, &offset) ? GUARD_CHECKSUM : GUARD_PASS;
 }
 
-/* Only the packet's own, or one behind UDP's header (of a tunnel in the guest). */
+/* Only the packet's own may, or one after the UDP header (of a tunnel in the guest). */
 GUARD_INLINE int
 guard_check_checksum(Frame *frame, const struct guard_transport *transport)
 {
@@ -159,7 +160,7 @@ guard_check_checksum(Frame *frame, const struct guard_transport *transport)
     return GUARD_CHECKSUM;
 }
 
-/* ---- what is neither IP nor ARP ---- */
+/* ---- neither IP nor ARP ---- */
 
 GUARD_INLINE int
 guard_is_tag(__u16 type)
@@ -167,8 +168,7 @@ guard_is_tag(__u16 type)
     return type == 0x8100 || type == 0x88a8 || type == 0x9100 || type == 0x9200 || type == 0x9300;
 }
 
-/* 802.3. SNAP is a second form of what has an EtherType, and the other rules read that form only:
- * they would see none of it. */
+/* 802.3. SNAP is another way to encode an EtherType, which the other rules do not look at. */
 GUARD_INLINE int
 guard_judge_llc(Frame *frame, const struct guard_settings *settings, __u32 l3)
 {
@@ -195,8 +195,8 @@ guard_judge_llc(Frame *frame, const struct guard_settings *settings, __u32 l3)
     return guard_allows(settings, GUARD_ALLOW_OTHER) ? GUARD_PASS : GUARD_OTHER_PROTOCOL;
 }
 
-/* 01:80:c2:00:00:0X, which no bridge forwards, and :2X, by which bridges are told of VLANs and
- * groups. */
+/* 01:80:c2:00:00:0X, which bridges do not forward, and :2X, which configures VLANs and groups on
+ * bridges. */
 GUARD_INLINE int
 guard_is_for_bridges(const __u8 *mac)
 {
@@ -204,8 +204,8 @@ guard_is_for_bridges(const __u8 *mac)
            ((mac[5] & 0xf0) == 0 || (mac[5] & 0xf0) == 0x20);
 }
 
-/* An EtherType that no other rule has. Where addresses are checked, one that we cannot read does
- * not pass. */
+/* An EtherType without a rule of its own. Where addresses are checked, a protocol that we cannot
+ * read does not pass. */
 GUARD_INLINE int
 guard_judge_other(const struct guard_settings *settings, __u16 type, int for_bridges)
 {
@@ -224,7 +224,7 @@ guard_judge_other(const struct guard_settings *settings, __u16 type, int for_bri
 
 /* ---- ARP and RARP ---- */
 
-/* QEMU and macvtapd announce a guest by RARP requests, which name no IP address. */
+/* QEMU and macvtapd announce a guest with RARP requests, which contain no IP address. */
 GUARD_INLINE int
 guard_is_arp_form(const __u8 *arp, int reverse)
 {
@@ -266,7 +266,7 @@ guard_judge_arp(Frame *frame, const struct guard_settings *settings, __u32 l3, _
 
 /* ---- ICMPv6 ---- */
 
-/* Where the options of an ND message begin in it; 0: it is none. */
+/* The offset of the options in an ND message; 0: it is not an ND message. */
 GUARD_INLINE __u32
 guard_nd_options(__u8 type)
 {
@@ -279,7 +279,7 @@ guard_nd_options(__u8 type)
     return type == 137 /* redirect */ ? 40 : 24; /* neighbour solicitation and advertisement */
 }
 
-/* Source and target link-layer addresses (RFC 4861 4.6.1) are the port's. */
+/* Source and target link-layer addresses (RFC 4861 4.6.1) must be the port's. */
 GUARD_INLINE int
 guard_check_nd_options(Frame *frame, const struct guard_settings *settings, __u32 at, __u32 end)
 {
@@ -311,7 +311,7 @@ guard_check_icmpv6_type(const struct guard_settings *settings, __u8 type)
     return GUARD_PASS;
 }
 
-/* What an ND message says of its sender. */
+/* What an ND message says about its sender. */
 GUARD_INLINE int
 guard_judge_nd(Frame *frame, const struct guard_settings *settings,
                const struct guard_transport *transport, __u8 type, struct guard_claim *claim)
@@ -326,13 +326,13 @@ guard_judge_nd(Frame *frame, const struct guard_settings *settings,
         if (guard_is_mapped(&target))
             return GUARD_ND_ADDRESS;
     }
-    if (type == 136) { /* of a neighbour: an address that is the guest's */
+    if (type == 136) { /* a neighbour's advertisement: the target must be the guest's */
         claim->address = target;
         claim->kind = GUARD_CLAIM_USES;
         return guard_check_address(frame, settings, &claim->address, GUARD_ND_ADDRESS);
     }
     if (!guard_is_unspecified(&claim->address)) {
-        claim->kind = GUARD_CLAIM_USES; /* of the source */
+        claim->kind = GUARD_CLAIM_USES; /* sets claim->address to the source */
     } else if (type == 135) {
         claim->address = target;
         claim->kind = GUARD_CLAIM_DAD;
@@ -340,7 +340,7 @@ guard_judge_nd(Frame *frame, const struct guard_settings *settings,
     return GUARD_PASS;
 }
 
-/* claim->address: the packet's source. */
+/* claim->address is the packet's source. */
 GUARD_PART int
 guard_judge_icmpv6(Frame *frame, const struct guard_settings *settings,
                    struct guard_transport *transport, struct guard_claim *claim)
@@ -351,13 +351,13 @@ guard_judge_icmpv6(Frame *frame, const struct guard_settings *settings,
 
     if (!settings || !transport || !claim || frame_load(frame, transport->at, &type, 1) < 0)
         return GUARD_MALFORMED;
-    /* What DAD, a router solicitation, and MLD's reports before DAD (RFC 3590) come from. */
+    /* Sent without an address: DAD, router solicitations, and MLD reports before DAD (RFC 3590). */
     transport->nameless = type == 133 || type == 135 || type == 131 || type == 132 || type == 143;
     why = guard_check_icmpv6_type(settings, type);
     options = guard_nd_options(type);
     if (why != GUARD_PASS || options == 0)
         return why;
-    if (transport->fragmented) /* receivers ignore it, if they follow RFC 6980 */
+    if (transport->fragmented) /* receivers that follow RFC 6980 ignore it */
         return GUARD_FRAGMENT;
     if (transport->at + options > transport->end)
         return GUARD_MALFORMED;
@@ -371,7 +371,7 @@ guard_judge_icmpv6(Frame *frame, const struct guard_settings *settings,
 
 /* ---- transport ---- */
 
-/* A DHCP client listens for the port it is sent to, not for the one that it is sent from. */
+/* Only the destination port matters to a DHCP client, not the source port. */
 GUARD_INLINE int
 guard_judge_udp(Frame *frame, const struct guard_settings *settings,
                 struct guard_transport *transport, struct guard_claim *claim)
@@ -415,7 +415,7 @@ guard_judge_igmp(Frame *frame, const struct guard_settings *settings, __u32 at)
 
     if (frame_load(frame, at, &type, 1) < 0)
         return GUARD_MALFORMED;
-    /* A query; DVMRP; a multicast router's advertisement. */
+    /* A query, DVMRP, or a multicast router's advertisement. */
     if ((type == 0x11 || type == 0x13 || type == 0x30) &&
         !guard_allows(settings, GUARD_ALLOW_ROUTER))
         return GUARD_QUERY;
@@ -447,7 +447,7 @@ guard_judge_protocol(Frame *frame, const struct guard_settings *settings,
     }
 }
 
-/* claim->address: the packet's source. */
+/* claim->address is the packet's source. */
 GUARD_INLINE int
 guard_judge_transport(Frame *frame, const struct guard_settings *settings,
                       struct guard_transport *transport, struct guard_claim *claim)
@@ -463,7 +463,7 @@ guard_judge_transport(Frame *frame, const struct guard_settings *settings,
     return why == GUARD_PASS ? guard_check_checksum(frame, transport) : why;
 }
 
-/* A fragment without a transport header: it must leave that of the first one alone. */
+/* A fragment without a transport header must not overlap the one in the first fragment. */
 GUARD_INLINE int
 guard_judge_later(Frame *frame, __u32 offset)
 {
@@ -493,7 +493,7 @@ guard_judge_ipv4(Frame *frame, const struct guard_settings *settings, __u32 l3,
 
     if (!settings || !claim)
         return GUARD_MALFORMED;
-    /* Nearly every frame has four bytes more. */
+    /* Nearly every frame has at least four more bytes. */
     transport.has_ports = frame_load(frame, l3, ip, sizeof(ip)) == 0;
     if (!transport.has_ports && frame_load(frame, l3, ip, GUARD_IPV4) < 0)
         return GUARD_MALFORMED;
@@ -503,7 +503,7 @@ guard_judge_ipv4(Frame *frame, const struct guard_settings *settings, __u32 l3,
     offset = (guard_get16(ip + 6) & 0x1fff) * 8;
     transport.version = 4;
     transport.at = l3 + header;
-    /* 0: a segment whose length the guest leaves to the host. */
+    /* 0: a segment whose length the host fills in. */
     transport.end = guard_get16(ip + 2) ? l3 + guard_get16(ip + 2) : frame_length(frame);
     transport.first = (ip[6] & 0x20) != 0;
     transport.fragmented = transport.first || offset != 0;
@@ -529,7 +529,7 @@ guard_is_extension(__u32 protocol)
            protocol == GUARD_IP_HIP || protocol == GUARD_IP_SHIM6;
 }
 
-/* Steps over one extension header. *ret_offset: where in its packet a later fragment lies. */
+/* Steps over one extension header. *ret_offset: a later fragment's offset in its packet. */
 GUARD_INLINE int
 guard_judge_extension(Frame *frame, struct guard_transport *transport, __u32 *ret_offset)
 {
@@ -572,7 +572,7 @@ guard_judge_extensions(Frame *frame, struct guard_transport *transport)
         if (why != GUARD_PASS)
             return why;
         if (offset != 0) {
-            transport->protocol = 59; /* nothing more to be read */
+            transport->protocol = 59; /* nothing left to read */
             return guard_judge_later(frame, offset);
         }
     }
@@ -592,7 +592,7 @@ guard_judge_ipv6(Frame *frame, const struct guard_settings *settings, __u32 l3,
         return GUARD_MALFORMED;
     transport.version = 6;
     transport.at = l3 + GUARD_IPV6;
-    /* 0: a jumbogram, or a segment that is longer than the field. */
+    /* 0: a jumbogram, or a segment too long for the field. */
     transport.end = frame_length(frame);
     if (guard_get16(ip + 4) != 0 && transport.at + guard_get16(ip + 4) < transport.end)
         transport.end = transport.at + guard_get16(ip + 4);
@@ -633,8 +633,7 @@ guard_judge_type(Frame *frame, const struct guard_settings *settings, __u16 type
     return why == GUARD_PASS ? guard_check_finished(frame) : why;
 }
 
-/* GUARD_PASS or the reason why not, whether a guard is asked for or not; and what the frame claims.
- */
+/* Applies the rules whether or not the guard is in use: GUARD_PASS or a reason; also sets claim. */
 GUARD_INLINE int
 guard_classify(Frame *frame, const struct guard_settings *settings, struct guard_claim *claim)
 {
@@ -669,7 +668,7 @@ GUARD_PART int
 guard_learn_request(Frame *frame, const struct guard_settings *settings, __u32 offset)
 {
     struct guard_state *state = frame_state(frame);
-    __u8 message[34]; /* of BOOTP's header: up to the client's MAC */
+    __u8 message[34]; /* length of BOOTP's header up to the client's MAC */
 
     if (!state || !settings || frame_load(frame, offset, message, sizeof(message)) < 0)
         return 0;
@@ -678,8 +677,7 @@ guard_learn_request(Frame *frame, const struct guard_settings *settings, __u32 o
     return 0;
 }
 
-/* Notes what a frame claims that the guest may send. Returns whether a seen address is to be told.
- */
+/* Notes the claim of a permitted frame. Returns whether to send an event about a new address. */
 GUARD_INLINE int
 guard_note(Frame *frame, const struct guard_settings *settings, const struct guard_claim *claim)
 {
@@ -693,8 +691,8 @@ guard_note(Frame *frame, const struct guard_settings *settings, const struct gua
 }
 
 /*
- * What a guest sends. GUARD_PASS or a GuardReason; a frame that passes is noted, and *ret_tell says
- * whether claim has an address that is to be told.
+ * Judges a frame from the guest. GUARD_PASS or a GuardReason; a frame that passes is noted, and
+ * *ret_tell says whether to send an event about the address in claim.
  */
 GUARD_INLINE int
 guard_judge(Frame *frame, const struct guard_settings *settings, struct guard_claim *claim,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
 /*
- * The datapath's BPF programs, for the two tc hooks of a port's device: by a tcx link, or as a
- * cls_bpf filter with direct action. guard-rules.h has the rules, guard-hear.h what is learned;
- * here is how they get at a frame, what becomes of their verdict, and the maps (guard-map.h).
+ * The datapath's BPF programs, for the two tc hooks of a port's device: attached by a tcx link, or
+ * as a cls_bpf filter with direct action. guard-rules.h has the rules and guard-hear.h the
+ * learning; this file gives them access to frames, acts on their verdicts, and defines the maps
+ * (guard-map.h).
  *
- * What passes goes on to the next program or filter at the hook (TC_ACT_UNSPEC, which is TCX_NEXT):
- * root's own ones stay in force. What is dropped is gone, whatever stands behind.
+ * A frame that passes goes to the next program or filter at the hook (TC_ACT_UNSPEC, which equals
+ * TCX_NEXT), so root's own filters stay in force. A dropped frame reaches none of them.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -16,8 +17,8 @@
 #define GUARD_BPF
 #include "guard-hear.h"
 
-/* The kernel gives bpf_probe_read_kernel() to GPL-compatible programs: of this file's two licences,
- * that is the second one. */
+/* The kernel offers bpf_probe_read_kernel() only to GPL-compatible programs: this file's second
+ * licence applies. */
 char guard_license[] SEC("license") = "GPL v2";
 
 struct {
@@ -49,8 +50,8 @@ struct {
     __uint(max_entries, GUARD_EVENTS);
 } events SEC(".maps");
 
-/* Of the kernel's struct sk_buff only what struct __sk_buff does not have; CO-RE finds the places.
- */
+/* Only the members of the kernel's struct sk_buff that struct __sk_buff lacks; CO-RE relocates
+ * them. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct sk_buff {
     unsigned char *head, *data;
@@ -67,7 +68,7 @@ frame_load(Frame *frame, __u32 offset, void *buffer, __u32 length)
     return bpf_skb_load_bytes(frame, offset, buffer, length);
 }
 
-/* In one piece they are in nearly every frame: that saves a call. */
+/* Nearly every frame has them in its linear part, which saves a call. */
 GUARD_INLINE int
 frame_load_eth(Frame *frame, __u8 *buffer)
 {
@@ -162,7 +163,7 @@ guard_tell_seen(Frame *frame, const struct guard_address *address, __u32 how)
     return 0;
 }
 
-/* The first drop of a kind. Returns whether the event is on its way. */
+/* Sends an event for the first drop with a reason. Returns whether it was sent. */
 GUARD_INLINE int
 guard_tell_drop(Frame *frame, __u32 reason)
 {
@@ -173,8 +174,10 @@ guard_tell_drop(Frame *frame, __u32 reason)
         return 0;
     if (length > GUARD_EXAMPLE)
         length = GUARD_EXAMPLE;
-    asm volatile("" : "+r"(length)); /* else clang joins the two ends into what 6.1's verifier */
-    if (length > 0)                  /* does not follow */
+    asm volatile(
+        ""
+        : "+r"(length)); /* otherwise clang joins the two exits into code that the verifier */
+    if (length > 0)      /* of Linux 6.1 rejects */
         bpf_skb_load_bytes(frame, 0, event->frame, length);
     bpf_ringbuf_submit(event, 0);
     return 1;
@@ -207,7 +210,7 @@ from_guest(struct __sk_buff *frame)
     struct guard_claim claim = {0};
     int why, tell;
 
-    if (!asked) /* no port is up before it has settings */
+    if (!asked) /* a port is not up before it has settings */
         return TC_ACT_SHOT;
     why = guard_judge(frame, asked, &claim, &tell);
     if (tell)
