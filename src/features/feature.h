@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A feature of a port: a file, NAME.c, and a row in the table of port-features.c. FeatureHost has
- * everything it may know of the daemon. Private to this module.
+ * everything it may know about the daemon. Private to this module.
  */
 #pragma once
 

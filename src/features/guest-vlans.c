@@ -247,11 +247,10 @@ ensure_tags(Filters *filters, int parent_index, const VlanTags *tags, GError **e
 typedef struct Needs {
     FeatureHost *host;
     GHashTable *by_parent; /* its ifindex -> VlanTags */
-    GHashTable *unsure;    /* a set of ifindexes: the needs of a port there are unknown */
+    GHashTable *unsure;    /* a set of ifindexes: what a port there needs is unknown */
 } Needs;
 
-/* FALSE: unknown, as the port's network is undefined now, or of another kind than the port.
- */
+/* FALSE: unknown, as the port's network is currently undefined, or does not match the port. */
 static gboolean
 tags_of(FeatureHost *host, const Port *port, VlanTags *ret_tags)
 {
@@ -429,7 +428,7 @@ guest_vlans_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
     const Network *network = host->ops->network(host, port);
     VlanTags tags;
 
-    /* An event of the parent comes with each port that is made, and is for all that are there. */
+    /* The parent has an event for each port that is created, and one update covers all ports. */
     if (network && !network->guest_vlans[0] && !is_told(port))
         return FALSE;
     tags_of(host, port, &tags);

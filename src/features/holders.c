@@ -15,7 +15,8 @@ const Privileges holders_privileges = {
     .system_calls = SYSTEM_CALLS({"epoll_ctl"}, {"epoll_wait"}, {"epoll_pwait"}, {"close"}),
 };
 
-/* How many ended processes one wake-up handles; more of them cause another wake-up at once. */
+/* How many ended processes one wakeup handles; if there are more, another wakeup follows at once.
+ * */
 #define EVENTS_PER_WAKEUP 256
 
 /* A process, which may hold any number of ports. */

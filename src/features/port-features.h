@@ -53,8 +53,8 @@ typedef struct FeatureHostOps {
     void (*end_ports)(FeatureHost *host, const char *const *port_ids);
 } FeatureHostOps;
 
-/* What the features of one daemon stand on; the broker has one. All but states are borrowed, and
- * are set before features_start(). */
+/* What the features of one daemon have access to; the broker has one. All but states are borrowed,
+ * and are set before features_start(). */
 struct FeatureHost {
     const FeatureHostOps *ops;
     Kernel *kernel;
@@ -95,8 +95,8 @@ gboolean features_prepare(FeatureHost *host, NewPort *new, GError **error);
 /* The same, after the parent was chosen. */
 gboolean features_choose(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError **error);
 
-/* The device with this ifindex is there and down: what must be in force before a frame can leave
- * it. features_detach() follows when the port is not made. ERRNO_ERROR. */
+/* The device with this ifindex exists and is down: applies what must be in force before any frame
+ * can leave it. If the creation fails later, features_detach() is called. ERRNO_ERROR. */
 gboolean features_before_up(FeatureHost *host, const NewPort *new, int index, GError **error);
 
 /* The device was just created; the record is ID.creating. ERRNO_ERROR: EBUSY asks for another
@@ -121,14 +121,14 @@ void features_adopt(FeatureHost *host, Port *port, const LinkInfo *device,
  * if it was removed or does not fit the port. */
 void features_want(FeatureHost *host, const Port *port, const Network *network, DeviceState *state);
 
-/* Which fields (of DeviceField) are not as they must be of what a LinkInfo does not tell. */
+/* Which fields (of DeviceField) are wrong, among those that a LinkInfo does not include. */
 guint features_compare(FeatureHost *host, const Port *port);
 
 /* Follows permitted changes of the device; TRUE if the port has changed. by_parent: the parent was
  * changed, not the device itself. */
 gboolean features_follow(FeatureHost *host, Port *port, const LinkInfo *device, gboolean by_parent);
 
-/* The device has wrong values in these fields (of DeviceField). TRUE if that changes the port. */
+/* The device had wrong values in these fields (of DeviceField). TRUE if that changes the port. */
 gboolean features_drift(FeatureHost *host, Port *port, guint fields);
 
 /* Restores the fields that belong to features; all are tried. ERRNO_ERROR: the first failure. */
@@ -139,7 +139,8 @@ gboolean features_repair(FeatureHost *host, Port *port, const DeviceState *wante
 void features_repaired(FeatureHost *host, Port *port, const LinkInfo *before, guint fields,
                        gboolean by_parent);
 
-/* The parent has changed or was checked, perhaps without a change. TRUE if the port has changed. */
+/* The parent has changed or was checked, possibly without a change. TRUE if the port has changed.
+ * */
 gboolean features_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent);
 
 /* The networks were read: takes the settings that the port follows from its network, which may have
@@ -151,7 +152,7 @@ void features_on_removed(FeatureHost *host, const LinkInfo *link);
 /* Adds the keys of the port's network whose values the port cannot take because of a feature. */
 void features_list_outdated(FeatureHost *host, const Port *port, GStrvBuilder *keys);
 
-/* Takes over what the features can only know by looking: the port is about to be shown. */
+/* Updates what the features only learn by looking: the port is about to be shown. */
 void features_observe(FeatureHost *host, Port *port);
 
 /* A change of an existing port: checks it, and makes it. PORT_ERROR. */
