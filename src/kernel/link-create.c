@@ -5,25 +5,25 @@
  * The host must never speak or listen on a link that is made for guests, not even for a moment:
  * while no queue is open the kernel gives a port's frames to the host's own stack, which would take
  * an address from a router advertisement and answer ARP requests for the host's addresses with the
- * guest's MAC. So the device is made down and without ARP, IPv6 is switched off on it and only then
- * it goes up. The kernel takes neither ifalias nor addr_gen_mode while it makes a link
+ * guest's MAC. So the device is created down and without ARP, IPv6 is disabled on it, and only then
+ * is it set up. The kernel accepts neither ifalias nor addr_gen_mode when it creates a link
  * (rtnl_newlink_create()); hence
  *
  *   1. RTM_NEWLINK, down;
  *   2. disable_ipv6 = 1 in /proc/sys/net/ipv6/conf/NAME, and what else must be in force before a
  *      frame can leave the device (before_up);
  *   3. in one sendmsg(): the setup, which is alias, addr_gen_mode none and flags; then, unless it
- * must stay down, up; and, if the kernel did not tell the new link in answer to step 1,
- *      RTM_GETLINK.
+ * must stay down, up; and, if the kernel's answer to step 1 did not contain the new link,
+ * RTM_GETLINK.
  *
  * addr_gen_mode is needed besides disable_ipv6: an administrator who writes 0 to
  * conf/all/disable_ipv6 switches IPv6 on again on every device.
  *
  * Up is a change of its own, after the flags: a passthru macvtap whose IFF_ALLMULTI is set while it
- * is up makes its parent listen to all multicast for ever, for macvlan_change_rx_flags() counts it,
- * and macvlan_stop() does not count it back in that mode. Where up may fail (below), the rest must
- * not fail with it. It is cheaper, too: of the setup of a link that is down the kernel tells nobody
- * (netdev_state_change()); together with up it tells twice.
+ * is up makes its parent receive all multicast forever, because macvlan_change_rx_flags() counts it
+ * and macvlan_stop() does not uncount it in that mode. If setting it up can fail (below), the rest
+ * must not fail with it. It is also cheaper: the kernel sends no event for the setup of a link that
+ * is down (netdev_state_change()), but two if that includes up.
  *
  * The kernel continues with the messages of a sendmsg() after one has failed. So step 1 must be
  * alone: on EEXIST the rest would change another program's link. After step 1 the index is known to
@@ -181,8 +181,8 @@ disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, gboolean *
     return TRUE;
 }
 
-/* What the kernel makes of a link by the setup, and when it goes up: dev_get_flags() and
- * default_operstate(). Before 6.8 it tells the operational state only after a worker of its own has
+/* Predicts the link as the kernel shows it after the setup and after going up: dev_get_flags() and
+ * default_operstate(). Before 6.8 the kernel reports the operational state only after a worker has
  * run. */
 static void
 note_setup(const LinkSetup *setup, LinkInfo *link)

@@ -2,22 +2,22 @@
 /*
  * Theory of operation
  *
- * The kernel tells of a change to a link while it makes it, under the lock that also orders the
- * answers to our questions. So when no event is unread, the last one about a link says what the
- * kernel would answer, and there is no need to ask. With an event unread, or lost, the kernel is
- * asked. Two things are told late or not at all: the carrier, after up to a second
- * (linkwatch_event()), and how many want the link promiscuous. On a bond's carrier hangs whether it
- * takes a port, so bonds are always asked for.
+ * The kernel reports a link's change while making it, under the lock that also serializes its
+ * answers to our queries. So if no event is unread, the last one about a link contains what the
+ * kernel would answer, and no query is needed. If an event is unread or lost, the kernel is
+ * queried. Two properties are reported late or not at all: the carrier, after up to a second
+ * (linkwatch_event()), and the promiscuity count. Whether a bond can have a port depends on its
+ * carrier, so bonds are always queried.
  *
- * A name that was asked for is kept only if it is the link's own: of alternative names that move
- * from link to link the events would have to be read as well.
+ * A queried name is remembered only if it is the link's own, as events about alternative names,
+ * which can move from link to link, are not tracked.
  */
 #include "linux-private.h"
 
 #include <poll.h>
 #include <string.h>
 
-/* More than a host has parents; then all are queried again. */
+/* More than the parents of any host; at this number all are queried again. */
 #define RECALLED_MAX 64
 
 const Privileges recall_privileges = {
@@ -25,7 +25,7 @@ const Privileges recall_privileges = {
     .system_calls = SYSTEM_CALLS({"poll"}, {"ppoll"}),
 };
 
-/* Also where events were lost: then there is an error to be read. */
+/* Also TRUE if events were lost: then there is an error to read. */
 static gboolean
 has_unread(const LinuxKernel *kernel)
 {

@@ -32,20 +32,21 @@ extern const Privileges monitor_privileges, sysfs_privileges, ipv6_privileges, t
     tap_node_privileges, transmit_privileges, announcement_privileges, address_privileges,
     filter_privileges, recall_privileges;
 
-/* watch.c. A socket that the main loop reads from now on; the first member of what read() gets. */
+/* watch.c. A socket that the main loop reads from now on; the first member of the structure that
+ * read() gets. */
 typedef struct SocketWatch {
     int fd;
-    gboolean (*read)(gpointer watch); /* one piece of news; FALSE: there is no more for now */
+    gboolean (*read)(gpointer watch); /* reads one event; FALSE: there are no more for now */
 } SocketWatch;
 
-/* take_watch is of g_malloc(), and taken; it goes with the kernel. */
+/* take_watch was allocated with g_malloc() and is taken; it is freed with the kernel. */
 void socket_watch_start(LinuxKernel *kernel, gpointer take_watch, const char *name);
 
-/* A socket that hears of these groups of NETLINK_ROUTE (RTNLGRP_*), or -1: "WHAT: …". */
+/* A socket that receives these groups of NETLINK_ROUTE (RTNLGRP_*), or -1: "WHAT: …". */
 int netlink_open_groups(const int *groups, gsize n_groups, const char *what, GError **error);
 
-/* Reads one datagram and gives take each message of it, if it is the kernel's own. Returns 0 or an
- * errno: EAGAIN when there is none, ENOBUFS or EMSGSIZE when something was lost. */
+/* Reads one datagram and calls take with each of its messages, if the kernel sent it. Returns 0 or
+ * an errno: EAGAIN if there is none, ENOBUFS or EMSGSIZE if something was lost. */
 typedef void (*NetlinkTake)(struct nlmsghdr *message, gpointer user_data);
 int netlink_read_groups(int fd, NetlinkTake take, gpointer user_data);
 
@@ -80,7 +81,7 @@ gboolean link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkSet
 /* The operation of ops.h. */
 gboolean link_change(Kernel *kernel, int index, const LinkChange *change, GError **error);
 
-/* link-recall.c. Takes note of an event that was read from events_fd. */
+/* link-recall.c. Notes an event that was read from events_fd. */
 gboolean link_recall(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
 void link_recall_update(LinuxKernel *kernel, LinkEventType type, const LinkInfo *link);
 

@@ -36,8 +36,8 @@ drop_message(struct nlmsghdr *message, gpointer user_data)
 {
 }
 
-/* The events still queued are older than the full look that follows, and would be taken for news
- * afterwards. (ENOBUFS is reported before them.) */
+/* The events still queued are older than the full look that follows, and would otherwise be taken
+ * for news. (ENOBUFS is reported before them.) */
 static void
 empty_queue(const Monitor *monitor)
 {

@@ -2,7 +2,7 @@
 /*
  * Everything that macvtapd asks the kernel about links and taps: a table of operations with two
  * implementations, Linux (linux.h) and a fake (fake.h). tests/contract runs the same tests on both.
- * The module knows no policy: an operation does what it says, or fails with ERRNO_ERROR (the
+ * The module knows no policy: an operation does what is documented, or fails with ERRNO_ERROR (the
  * kernel's errno) and leaves nothing behind.
  */
 #pragma once
@@ -32,8 +32,8 @@ typedef struct MacvtapSpec {
     gboolean all_multicast;
     gboolean down;     /* create it down, until link_set_up() */
     const char *alias; /* ifalias */
-    /* NULL, or what must be in force before a frame can leave the device: called once with its
-     * ifindex while it is down. FALSE and ERRNO_ERROR: the device is not to be. */
+    /* NULL, or applies what must be in force before a frame can leave the device: called once with
+     * its ifindex while it is down. FALSE and ERRNO_ERROR: the device must not be created. */
     gboolean (*before_up)(int index, gpointer user_data, GError **error);
     gpointer before_up_data;
 } MacvtapSpec;
@@ -78,20 +78,19 @@ typedef enum LinkEventType {
 
 typedef void (*LinkEventHandler)(LinkEventType type, const LinkInfo *link, gpointer user_data);
 
-/* A loaded BPF program of type SCHED_CLS: a descriptor of it, borrowed, and the kernel's ID of it.
- */
+/* A loaded BPF program of type SCHED_CLS: its descriptor, borrowed, and its kernel ID. */
 typedef struct LinkProgram {
     int fd;
     guint32 id;
 } LinkProgram;
 
-/* egress sees what a link sends (of a macvtap: what its guest sends), ingress what it gets. */
+/* egress sees what a link sends (for a macvtap: what its guest sends), ingress what it receives. */
 typedef struct LinkFilters {
     LinkProgram egress, ingress;
 } LinkFilters;
 
-/* Something was done to a link's filters; program: ours is there now with the program of this ID,
- * else 0. index 0: events were lost, look at all links. */
+/* A link's filters were changed; program: the ID of the program in our filter now, 0 if it is gone.
+ * index 0: events were lost, look at all links. */
 typedef void (*FilterHandler)(int index, guint32 program, gpointer user_data);
 
 typedef void (*TransmitHandler)(int index, gpointer user_data);
@@ -111,7 +110,7 @@ typedef struct KernelOps {
     gboolean (*link_by_name)(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
     gboolean (*link_by_index)(Kernel *kernel, int index, LinkInfo *ret_link, GError **error);
 
-    /* As link_by_name(), but it need not ask where the kernel's events have told all: only carrier,
+    /* Like link_by_name(), but answers from past events where they suffice: only carrier,
      * operational state and promiscuity may be those of the last event, and never a bond's. */
     gboolean (*link_recall)(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of the fake share. For them alone. */
+/* Shared by the files of the fake, and private to them. */
 #pragma once
 
 #include "fake.h"
 
 typedef struct FakeLink {
     LinkInfo info;
-    MacAddress restored_mac;   /* passthru: what the parent gets back when this link goes */
-    GArray *sources;           /* of MacAddress, sorted */
-    GPtrArray *altnames;       /* of text */
-    gboolean mac_is_inherited; /* a VLAN device whose MAC nobody has set */
-    gboolean has_active_slave; /* a bond in a mode with one */
+    MacAddress
+        restored_mac;    /* passthru: the MAC that the parent gets back when this link is removed */
+    GArray *sources;     /* of MacAddress, sorted */
+    GPtrArray *altnames; /* of text */
+    gboolean mac_is_inherited; /* a VLAN device whose MAC was never set */
+    gboolean has_active_slave; /* a bond in a mode that has an active slave */
     gboolean is_wireless;
     gboolean keeps_mac;
     LinkStatistics statistics;
@@ -20,7 +21,7 @@ typedef struct FakeLink {
 
 typedef struct FakeFailure {
     const char *operation; /* interned */
-    guint calls_left;      /* 1: the next call */
+    guint calls_left;      /* counts down to the failure; 1: the next call */
     int errnum;
 } FakeFailure;
 
@@ -32,12 +33,12 @@ typedef enum FakeWatchKind {
     FAKE_TRANSMIT,
 } FakeWatchKind;
 
-/* What a watcher is told. */
+/* An event for a watcher. */
 typedef struct FakeEvent {
     LinkEventType type; /* FAKE_LINKS */
-    LinkInfo link;      /* FAKE_LINKS; of the others only index, and the announced guest's mac */
-    char address[64];   /* FAKE_ADDRESSES */
-    guint32 program;    /* FAKE_FILTERS */
+    LinkInfo link;    /* FAKE_LINKS; the other kinds use only index and the announced guest's mac */
+    char address[64]; /* FAKE_ADDRESSES */
+    guint32 program;  /* FAKE_FILTERS */
 } FakeEvent;
 
 typedef struct FakeWatcher FakeWatcher;
@@ -46,15 +47,15 @@ typedef struct FakeKernel {
     Kernel kernel;       /* first member: the operations */
     GPtrArray *links;    /* of FakeLink, in the order of creation */
     GPtrArray *watchers; /* of FakeWatcher */
-    GArray *moved;       /* of LinkInfo: what is in other network namespaces now */
+    GArray *moved;       /* of LinkInfo: links that are in other network namespaces now */
     GArray *failures;    /* of FakeFailure */
-    GHashTable *nodes;   /* ifindex -> FakeNode: what lies at /dev/tap<index> */
+    GHashTable *nodes;   /* ifindex -> FakeNode: the file at /dev/tap<index> */
     gboolean has_no_devtmpfs;
     guint mac_calls;
     guint64 last_number;
     GArray *addresses;          /* of FakeEvent */
     GPtrArray *queues;          /* of FakeQueue */
-    QueueHandler queue_handler; /* NULL: nobody watches */
+    QueueHandler queue_handler; /* NULL: nobody is watching */
     gpointer queue_data;
     int next_index;
 } FakeKernel;
@@ -65,13 +66,13 @@ fake_kernel(Kernel *kernel)
     return (FakeKernel *)kernel;
 }
 
-/* control.c. Whether the operation has to fail now; then *error is set. */
+/* control.c. Whether the operation must fail now; then *error is set. */
 gboolean fake_fails(FakeKernel *kernel, const char *operation, GError **error);
 
 /* fake.c */
 FakeLink *fake_find(FakeKernel *kernel, int index);
-/* The link that an operation is to change, or NULL: the operation has to fail now, or there is no
- * such link ("cannot WHAT link INDEX"). */
+/* The link that an operation is to change; NULL: the operation must fail now, or there is no such
+ * link ("cannot WHAT link INDEX"). */
 FakeLink *fake_take(Kernel *base, const char *operation, int index, const char *what,
                     GError **error);
 FakeLink *fake_find_name(FakeKernel *kernel, const char *name);
@@ -98,7 +99,7 @@ void fake_queue_forget(Kernel *base, const char *owner);
 void fake_queue_free(gpointer data);
 void fake_queues_end_watch(FakeKernel *kernel);
 
-/* watch.c. fake_tell() queues the event for everybody who watches links. */
+/* watch.c. fake_tell() queues the event for everyone who watches links. */
 void fake_tell(FakeKernel *kernel, LinkEventType type, const LinkInfo *link);
 gboolean fake_monitor(Kernel *base, LinkEventHandler handler, gpointer user_data, GError **error);
 gboolean fake_watch_transmit(Kernel *base, int index, TransmitHandler handler, gpointer user_data,
@@ -119,8 +120,8 @@ gboolean fake_filters_attach(Kernel *base, int index, const LinkFilters *filters
 gboolean fake_filters_are_attached(Kernel *base, int index, const LinkFilters *filters,
                                    gboolean *ret_attached, GError **error);
 
-/* stack.c. What a change of one link does to those above and below. fake_changed() tells it
- * and passes it on; fake_put_mac() and fake_add_promiscuity() change the link first. */
+/* stack.c. The effects of a link's change on those above and below it. fake_changed() reports the
+ * change and passes it on; fake_put_mac() and fake_add_promiscuity() change the link first. */
 void fake_changed(FakeKernel *kernel, FakeLink *link);
 void fake_put_mac(FakeKernel *kernel, FakeLink *link, const MacAddress *mac);
 void fake_add_promiscuity(FakeKernel *kernel, FakeLink *link, int change);
@@ -128,7 +129,7 @@ void fake_follow_carrier(const FakeLink *lower, LinkInfo *upper);
 void fake_slave_changed(FakeKernel *kernel, const FakeLink *slave);
 void fake_bond_removed(FakeKernel *kernel, const FakeLink *link);
 
-/* macvtap.c. What macvlan.c of the kernel does. */
+/* macvtap.c. The rules of the kernel's macvlan.c. */
 gboolean fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link,
                              GError **error);
 gboolean fake_set_up(Kernel *base, int index, gboolean up, GError **error);
@@ -141,5 +142,5 @@ gboolean fake_set_sources(Kernel *base, int index, const MacAddress *sources, gs
                           GError **error);
 void fake_macvlan_removed(FakeKernel *kernel, const FakeLink *link);
 
-/* vlan.c. What vlan.c and vlan_dev.c of the kernel do. */
+/* vlan.c. The rules of the kernel's vlan.c and vlan_dev.c. */
 gboolean fake_vlan_create(Kernel *base, const VlanSpec *spec, LinkInfo *ret_link, GError **error);

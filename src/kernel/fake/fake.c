@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FAKE_NETNS 7 /* where links are that were moved */
+#define FAKE_NETNS 7 /* where moved links are now */
 
 FakeLink *
 fake_find(FakeKernel *kernel, int index)

@@ -7,22 +7,22 @@
 
 Kernel *kernel_fake_new(void);
 
-/* Adds a link as the administrator would; index 0: the next free. Returns the ifindex. */
+/* Adds a link as an administrator would; index 0: the next free one. Returns the ifindex. */
 int kernel_fake_add_link(Kernel *kernel, const LinkInfo *link);
 
 /* Changes a link behind the daemon's back, with the events that Linux would send. */
 void kernel_fake_change_link(Kernel *kernel, const LinkInfo *link);
 
-/* The administrator lets the host speak IPv6 on the link. */
+/* As if an administrator let the host use IPv6 on the link. */
 void kernel_fake_enable_ipv6(Kernel *kernel, int index);
 
 /* Gives the link an alternative name, by which it is found as well. */
 void kernel_fake_add_altname(Kernel *kernel, int index, const char *altname);
 
 /*
- * Links stand on each other as in Linux: macvtaps and VLAN devices follow the link with their
- * lower_index, a link with kind "bond" follows those that have it as their master_index. A bond
- * that ever had an active_slave_index chooses the next one by itself.
+ * Links are stacked as in Linux: macvtaps and VLAN devices follow the link with their lower_index,
+ * a link with kind "bond" follows those that have it as their master_index. A bond that once had an
+ * active_slave_index chooses later ones itself.
  */
 
 /* Removes a link behind the daemon's back, and all VLAN devices and macvtaps on it. */
@@ -31,55 +31,55 @@ void kernel_fake_remove_link(Kernel *kernel, int index);
 /* Moves a link into another network namespace, where it keeps its index. */
 void kernel_fake_move_link(Kernel *kernel, int index);
 
-/* How many links are there. */
+/* The number of links. */
 guint kernel_fake_moved_count(Kernel *kernel);
 
 /* The nth call from now (1: the next) of the operation named as its member in KernelOps fails with
  * errnum. Several may be set. */
 void kernel_fake_fail(Kernel *kernel, const char *operation, guint nth, int errnum);
 
-/* Cancels the planned failures. Returns how many did not happen. */
+/* Cancels the planned failures. Returns how many had not occurred. */
 guint kernel_fake_heal(Kernel *kernel);
 
-/* How many links there are. Descriptors of tap_open are sockets that stand in for queues. */
+/* The number of open queues. Descriptors from tap_open are sockets that stand in for queues. */
 guint kernel_fake_link_count(Kernel *kernel);
 
-/* What link_statistics gives from now on; what link_is_wireless says TRUE of. */
+/* Sets the result of link_statistics; makes link_is_wireless return TRUE for the link. */
 void kernel_fake_set_statistics(Kernel *kernel, int index, const LinkStatistics *statistics);
 void kernel_fake_set_wireless(Kernel *kernel, int index);
 
-/* From now on the link takes another MAC without an error and keeps the one that it has, as a bond
- * with fail_over_mac=active does; kernel_fake_change_link() changes it all the same. */
+/* From now on the link accepts another MAC without an error but keeps the one that it has, as a
+ * bond with fail_over_mac=active does; kernel_fake_change_link() changes it all the same. */
 void kernel_fake_keep_mac(Kernel *kernel, int index);
 
-/* How often link_set_mac was called that did not fail on demand. */
+/* The number of calls of link_set_mac that did not fail on demand. */
 guint kernel_fake_mac_calls(Kernel *kernel);
 
 /* The link sends a frame, if it is up. */
 void kernel_fake_transmit(Kernel *kernel, int index);
 
-/* A guest is announced from the wire at the link; its upper links do not hear it. */
+/* A guest is announced on the wire of the link; links on top of it do not see the announcement. */
 void kernel_fake_announce(Kernel *kernel, int index, const MacAddress *mac);
 
-/* Somebody gives the link this address ("192.0.2.1/24"). */
+/* As if another program gave the link this address ("192.0.2.1/24"). */
 void kernel_fake_add_address(Kernel *kernel, int index, const char *address);
 
-/* An administrator takes the link's filters away. */
+/* As if an administrator removed the link's filters. */
 void kernel_fake_remove_filters(Kernel *kernel, int index);
 
 /* The programs' IDs (see LinkFilters), 0 where there is none. */
 void kernel_fake_filters(Kernel *kernel, int index, guint32 *ret_egress, guint32 *ret_ingress);
 
-/* Who has /dev/tap<index>; FALSE when nothing is there. */
+/* The owner of /dev/tap<index>; FALSE if there is no such file. */
 gboolean kernel_fake_node(Kernel *kernel, int index, uid_t *ret_user);
 
-/* How many there are. */
+/* The number of nodes. */
 guint kernel_fake_node_count(Kernel *kernel);
 
-/* Puts a file there that is not a node of our links. */
+/* Creates a file there that is not a node of our links. */
 void kernel_fake_put_node(Kernel *kernel, int index);
 
-/* From now on nodes neither come nor go with their links. */
+/* From now on nodes are not created or removed with their links. */
 void kernel_fake_lose_devtmpfs(Kernel *kernel);
 
 /* The process that watched this kernel has ended: its handlers are no longer called. */

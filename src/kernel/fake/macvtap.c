@@ -19,8 +19,8 @@ is_up(const FakeLink *link)
     return (link->info.flags & IFF_UP) != 0;
 }
 
-/* A macvlan whose own parent is in another network namespace stands for that here: all macvlans
- * without a lower link are taken to be beside each other. */
+/* A macvlan whose own parent is in another network namespace: all macvlans without a lower link are
+ * treated as siblings. */
 static gboolean
 lies_on(const FakeLink *link, const FakeLink *parent)
 {
@@ -28,7 +28,7 @@ lies_on(const FakeLink *link, const FakeLink *parent)
            link->info.lower_index == (parent->info.is_macvlan ? 0 : parent->info.index);
 }
 
-/* macvlan_addr_busy(): the parent's own, or that of a macvlan of it that is up. */
+/* macvlan_addr_busy(): the parent's own MAC, or that of a macvlan on it that is up. */
 static gboolean
 mac_is_busy(FakeKernel *kernel, const FakeLink *parent, const MacAddress *mac)
 {
@@ -135,7 +135,7 @@ find_parent(FakeKernel *kernel, int index)
 {
     FakeLink *parent = fake_find(kernel, index);
 
-    /* A macvlan on a macvlan is put on the latter's own parent. */
+    /* A macvlan created on a macvlan is put on the latter's parent. */
     if (parent && parent->info.is_macvlan && parent->info.lower_index)
         return fake_find(kernel, parent->info.lower_index);
     return parent;
@@ -172,7 +172,7 @@ put_sources(FakeLink *link, const MacAddress *sources, gsize n_sources)
         link_sources_digest((const MacAddress *)link->sources->data, link->sources->len);
 }
 
-/* The device is down meanwhile; on failure it is gone. */
+/* The device is down meanwhile; on failure it is removed. */
 static gboolean
 prepare_up(FakeKernel *kernel, FakeLink *link, const MacvtapSpec *spec, GError **error)
 {
@@ -311,7 +311,7 @@ fake_set_mac(Kernel *base, int index, const MacAddress *mac, GError **error)
     return TRUE;
 }
 
-/* The same as fake_take(), of macvtaps only. */
+/* Like fake_take(), but for macvtaps only. */
 static FakeLink *
 take_macvtap(Kernel *base, const char *operation, int index, const char *what, GError **error)
 {

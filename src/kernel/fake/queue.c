@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Queues are socket pairs: one end is handed out, and the other hangs up when the last copy of that
- * is closed, in whatever process.
+ * is closed, in any process.
  */
 #include "fake-private.h"
 
@@ -19,7 +19,7 @@ typedef struct FakeQueue {
     FakeKernel *kernel;
     char *owner;
     int fd;
-    GSource *source; /* NULL: nobody watches */
+    GSource *source; /* NULL: nobody is watching */
 } FakeQueue;
 
 void
@@ -71,7 +71,7 @@ open_queue(FakeKernel *kernel, const char *owner)
     return ends[1];
 }
 
-/* The queues that were opened last. */
+/* The queues opened last. */
 static void
 close_last(FakeKernel *kernel, guint n)
 {

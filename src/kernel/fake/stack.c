@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a change of one link does to others: macvlan_device_event(), vlan_device_event(),
- * bond_slave_netdev_event() and bond_set_mac_address() of the kernel. A bond does not pass its
- * promiscuity on to its slaves here.
+ * The effects of a link's change on others, as in the kernel's macvlan_device_event(),
+ * vlan_device_event(), bond_slave_netdev_event() and bond_set_mac_address(). Here a bond does not
+ * pass its promiscuity on to its slaves.
  */
 #include "fake-private.h"
 
@@ -28,7 +28,7 @@ fake_follow_carrier(const FakeLink *lower, LinkInfo *upper)
         upper->flags |= IFF_RUNNING | IFF_LOWER_UP;
 }
 
-/* A VLAN device goes up and down with its parent, and has its MAC until it is given one. */
+/* A VLAN device goes up and down with its parent, and has the parent's MAC until its own is set. */
 static void
 vlan_follow(const FakeLink *lower, FakeLink *upper)
 {
@@ -47,7 +47,7 @@ upper_follow(FakeKernel *kernel, const FakeLink *lower, FakeLink *upper)
         vlan_follow(lower, upper);
     else if (upper->info.mode == MACVTAP_MODE_PASSTHRU &&
              !mac_address_equal(&upper->info.mac, &lower->info.mac))
-        /* No message tells of that. */
+        /* No message reports that. */
         before.mac = upper->info.mac = upper->restored_mac = lower->info.mac;
     fake_follow_carrier(lower, &upper->info);
     upper->info.mtu = MIN(upper->info.mtu, lower->info.mtu);
@@ -105,7 +105,7 @@ is_usable(const FakeLink *slave)
     return slave->info.flags & IFF_UP && slave->info.carrier;
 }
 
-/* The slave that is active stays so while it can. */
+/* The active slave stays active while it can. */
 static FakeLink *
 choose_slave(FakeKernel *kernel, const FakeLink *bond)
 {
@@ -150,7 +150,7 @@ fake_slave_changed(FakeKernel *kernel, const FakeLink *slave)
         bond_follow(kernel, bond);
 }
 
-/* A bond lets its slaves go; a slave is missed by its bond. */
+/* A bond releases its slaves; a slave that is removed leaves its bond. */
 void
 fake_bond_removed(FakeKernel *kernel, const FakeLink *removed)
 {

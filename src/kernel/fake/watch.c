@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who listens to the fake: to links, announcements, addresses, filters, and to what one link sends.
- * What happens is queued for each, and an idle source in the main context that he listens from
- * tells him, as a socket would.
+ * Watches of the fake: links, announcements, addresses, filters, and frames that one link sends.
+ * Events are queued for each watcher and delivered from an idle source in its main context, as with
+ * a socket.
  */
 #include "fake-private.h"
 
@@ -70,7 +70,7 @@ watcher_deliver(gpointer user_data)
     if (watcher->kind == FAKE_TRANSMIT) {
         const FakeWatcher told = *watcher;
 
-        /* Once: the handler may watch again. */
+        /* Only once: the handler may watch again. */
         g_ptr_array_remove(told.kernel->watchers, watcher);
         told.on_transmit(told.index, told.user_data);
         return G_SOURCE_REMOVE;
