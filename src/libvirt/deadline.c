@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Theory of operation: libvirt waits for its hooks without a limit and holds the domain's lock
- * meanwhile, so a hook that hangs hangs virsh list, too. Here a timer's signal ends the process, be
- * it in connect(), in read() or in a loop. The handler uses async-signal-safe calls only, on what
- * was prepared before.
+ * meanwhile, so a hook that hangs hangs virsh list, too. Here a timer's signal ends the process,
+ * whether in connect(), in read() or in a loop. The handler uses async-signal-safe calls only, on
+ * what was prepared before.
  */
 #include "deadline.h"
 

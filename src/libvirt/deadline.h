@@ -10,8 +10,8 @@
  * line, kept by reference) to stderr and exits with status. */
 void deadline_start(guint milliseconds, int status, const char *message);
 
-/* Leaves at most this much of the time that is left. */
+/* Leaves at most this much of the remaining time. */
 void deadline_shorten(guint milliseconds);
 
-/* The file (a name in folder; both are kept by reference) to make when the time has passed. */
+/* The file (a name in folder; both are kept by reference) to create when the time is over. */
 void deadline_set_mark(int folder, const char *name);

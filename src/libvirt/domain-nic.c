@@ -81,7 +81,7 @@ read_nic(const DomainXml *domain, const GPtrArray *nics, xmlNode *interface)
     nic->target = get_attribute(find_child(interface, "target"), "dev");
     nic->mac = get_attribute(find_child(interface, "mac"), "address");
     nic->port = domain_xml_find_port(domain, nic->target);
-    /* One port is one interface's: the first one's that has the device. */
+    /* Each port belongs to one interface: the first that has the device. */
     if (nic->port && has_interface(nics, nic->port))
         nic->port = NULL;
     if (nic->port)
@@ -93,7 +93,7 @@ read_nic(const DomainXml *domain, const GPtrArray *nics, xmlNode *interface)
     return nic;
 }
 
-/* Puts both together when there are as many of them. */
+/* Pairs them in order if there are as many of both. */
 static gboolean
 pair(const GPtrArray *unnamed, GPtrArray *unplugged)
 {
@@ -196,7 +196,8 @@ domain_nic_get_source(const DomainNic *nic, char **ret_parent, char **ret_mode)
     return TRUE;
 }
 
-/* What only libvirt's other types have, or has no effect on a macvtap of another's. */
+/* Elements that only libvirt's other types have, or that have no effect on a macvtap created by
+ * others. */
 static void
 remove_source(xmlNode *interface)
 {
@@ -224,7 +225,7 @@ ensure_ports(DomainXml *domain)
     return ports;
 }
 
-/* With what is left of the element's layout, if nothing else is in it. */
+/* Also removes the element's leftover whitespace, if nothing else is in it. */
 static void
 remove_if_empty(xmlNode *node)
 {
@@ -235,7 +236,7 @@ remove_if_empty(xmlNode *node)
     remove_node(node);
 }
 
-/* Takes what the metadata says of it out of the document and out of the domain. */
+/* Removes what the metadata says about it from the document and from the domain. */
 static void
 forget_port(DomainXml *domain, DomainNic *nic)
 {
@@ -286,7 +287,7 @@ domain_nic_make_direct(DomainXml *domain, DomainNic *nic, const char *parent, co
 
     remove_source(interface);
     remove_node(find_child(interface, "target"));
-    /* libvirt refuses one for a macvtap of its own. */
+    /* libvirt refuses one for a macvtap that it creates itself. */
     remove_node(find_child(interface, "mtu"));
     set_attribute(interface, "type", "direct");
     source = xmlNewChild(interface, NULL, BAD_CAST "source", NULL);
@@ -311,7 +312,7 @@ domain_nic_format(const DomainNic *nic)
     xmlBuffer *buffer = xmlBufferCreate();
     char *text;
 
-    /* One that libvirt gave is another interface's next time. */
+    /* A name that libvirt chose may go to another interface next time. */
     if (alias && !g_str_has_prefix(alias, "ua-"))
         remove_node(find_child(copy, "alias"));
     xmlNodeDump(buffer, copy->doc, copy, 0, 0);

@@ -11,25 +11,24 @@
 
 typedef enum DomainNicKind {
     DOMAIN_NIC_PORT,      /* both name the same device */
-    DOMAIN_NIC_UNNAMED,   /* libvirt leaves the device to others; its network is unknown
-                           */
+    DOMAIN_NIC_UNNAMED,   /* libvirt does not manage the device; its network is unknown */
     DOMAIN_NIC_UNPLUGGED, /* the metadata names it, but there is no such interface */
-    DOMAIN_NIC_FOREIGN,   /* libvirt's own business: type='direct', 'network', … */
+    DOMAIN_NIC_FOREIGN,   /* libvirt manages it: type='direct', 'network', … */
 } DomainNicKind;
 
 typedef struct DomainNic {
     DomainNicKind kind;
     xmlNode *interface; /* the document's; NULL: there is none */
-    DomainPort *port;   /* the domain's; NULL: the metadata has none. For an unnamed interface it is
-                           the one that it must have had: see domain_nic_list() */
+    DomainPort *port;   /* the domain's; NULL: the metadata has none. For an unnamed interface, the
+                           port that it must have had: see domain_nic_list() */
     char *type, *target, *mac; /* the interface's, as written; NULL: it has none */
 } DomainNic;
 
 /*
  * The domain's interfaces in their order, then what only the metadata names; g_ptr_array_unref() it
  * before the domain is freed. Unnamed interfaces and ports without an interface are put together in
- * their order if there are as many of both, for that is what a clone and a new device name leave;
- * else those without any device name, on the same condition. An unnamed one whose device is there
+ * their order if there are as many of both, as after a clone or a change of device names; otherwise
+ * those without any device name, on the same condition. An unnamed one whose device is there
  * (interface_index: if_nametoindex()) is left alone: its user may have made it.
  */
 GPtrArray *domain_nic_list(const DomainXml *domain, guint (*interface_index)(const char *name));
@@ -43,19 +42,19 @@ const char *domain_nic_name(const DomainNic *nic);
 /* What the interface asks for, in the texts of PortOptions: its queues and MTU. */
 void domain_nic_read_options(const DomainNic *nic, PortOptions *options);
 
-/* The source of a type='direct' interface; FALSE when it is none. Free both with g_free(). */
+/* The source of a type='direct' interface; FALSE if it is of another type. Free both with g_free().
+ * */
 gboolean domain_nic_get_source(const DomainNic *nic, char **ret_parent, char **ret_mode);
 
-/* Makes it a port with these options, of which network, target and mac must be there, in the
- * interface and in the metadata. The rest of the interface stays: its model, PCI address, boot
- * order. */
+/* Makes it a port with these options, which must include network, target and mac, in the interface
+ * and in the metadata. The rest of the interface stays: its model, PCI address, boot order. */
 void domain_nic_make_port(DomainXml *domain, DomainNic *nic, const PortOptions *options);
 
 /* Turns it into libvirt's own macvtap interface; mode: libvirt's name. */
 void domain_nic_make_direct(DomainXml *domain, DomainNic *nic, const char *parent,
                             const char *mode);
 
-/* Takes it out of both. */
+/* Removes it from both. */
 void domain_nic_remove(DomainXml *domain, DomainNic *nic);
 
 /* The interface's XML for libvirt, to attach or detach the device; free with g_free(). */

@@ -29,7 +29,7 @@ domain_port_get(MacvtapClient *client, const char *target, MacvtapPort **ret_por
         g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;
     }
-    /* A port's name may be what another interface is called. */
+    /* A port may have the name of another port's interface. */
     *ret_port = port && g_str_equal(macvtap_port_get_interface_name(port), target)
                     ? g_steal_pointer(&port)
                     : NULL;
@@ -85,7 +85,7 @@ find_in_the_way(const GPtrArray *ports, const DomainPort *wanted)
     return NULL;
 }
 
-/* By its QEMU, for a hook may not ask libvirt; a domain that is only starting has none. */
+/* By its QEMU, as a hook must not call libvirt; a domain that is just starting has none. */
 static char *
 name_domain(const MacvtapPort *port, const char *proc_folder)
 {
