@@ -6,9 +6,9 @@
 #include <glib.h>
 #include <sys/types.h>
 
-/* The caller's process, in texts that may go into the log, once somebody has asked. */
+/* The description of the caller's process, safe for the log; read when first needed. */
 typedef struct CallerProcess {
-    char *command, *unit; /* NULL: not asked yet; "": not known */
+    char *command, *unit; /* NULL: not read yet; "": unknown */
 } CallerProcess;
 
 /* Who sent a request, from the socket's peer credentials. Everything is borrowed for the duration
@@ -18,14 +18,14 @@ typedef struct Caller {
     gboolean from_container; /* it used the container socket */
     gid_t gid;
     pid_t pid;           /* 0: not visible in the daemon's pid namespace */
-    int pidfd;           /* -1 if the kernel provides none */
+    int pidfd;           /* -1 if the kernel does not provide one */
     const gid_t *groups; /* supplementary */
     gsize n_groups;
     CallerProcess *process; /* kept as long as the caller is connected */
 } Caller;
 
-/* On the container socket nobody is root, whatever the uid: a container's root may be anybody.
- */
+/* On the container socket nobody counts as root, whatever the uid: a container's root may be
+ * anybody. */
 static inline gboolean
 caller_is_root(const Caller *caller)
 {

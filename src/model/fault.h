@@ -12,7 +12,7 @@ typedef struct Fault {
     char *remedy;  /* what to do about it */
 } Fault;
 
-/* code is static, the other texts are taken. */
+/* Takes the texts except for code, which is static. */
 Fault *fault_new(const char *code, char *subject, char *message, char *remedy);
 
 /* An empty GPtrArray that frees its Faults. */

@@ -215,7 +215,7 @@ counts_to_json(const Field *field, const guint64 *counts)
     return object;
 }
 
-/* NULL: there are none. */
+/* NULL: an empty list. */
 static json_t *
 objects_to_json(const Field *field, FieldUse use, const GArray *objects)
 {
@@ -395,7 +395,7 @@ value_from_text(const Field *field, const FieldPlace *place, const char *text,
     return json;
 }
 
-/* The member of a group that people call so, or NULL. */
+/* Finds the member of a group by the name that people use; or NULL. */
 static const Field *
 find_member(const Field *group, FieldUse use, const char *option)
 {
@@ -426,7 +426,7 @@ list_members(const Field *group, FieldUse use)
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-/* One "MEMBER=VALUE" into object. */
+/* Parses one "MEMBER=VALUE" into object. */
 static gboolean
 member_from_text(const Field *group, FieldUse use, const char *text, json_t *object, GError **error)
 {

@@ -40,8 +40,8 @@ typedef enum FieldType {
     FIELD_USERS,    /* GArray * of uid_t; only in a network's file */
     FIELD_GROUPS,   /* GArray * of gid_t; likewise */
     FIELD_GROUP,    /* an object, whose members are the row's */
-    FIELD_COUNTS,   /* guint64[], one for each of the row's words; an object of those that are
-                       not 0. Output only */
+    FIELD_COUNTS,   /* guint64[], one for each of the row's words; shown as an object of the nonzero
+                       ones. Output only */
     FIELD_OBJECTS,  /* GArray * of structures whose members are the row's; NULL or empty: not
                        there. Output only */
     FIELD_DERIVED,  /* a text computed by derive(); output only */
@@ -79,7 +79,7 @@ struct Field {
     guint n_words;              /* the words of an enum: their number, and each of them */
     const char *(*word)(guint value);
     const Field *members; /* of a group or objects; ends with a row without name */
-    const char *nothing;  /* what people write for a group without members; NULL: nothing */
+    const char *nothing;  /* what people write for a group without members; NULL: no such word */
     const char *title;    /* its name in error messages; NULL: name */
 
     /* In the administrator's files: [SECTION] KEY=, and a description of valid values, unless the
@@ -147,9 +147,9 @@ char *field_list_words(const Field *field);
 /* The limits of a number in this place. */
 void field_place_limits(const FieldPlace *place, gint64 *ret_min, gint64 *ret_max);
 
-/* A text of people's as the field's JSON value: numbers, truths, lists joined by ',', and groups as
- * "MEMBER=VALUE,…", whose lists are joined by '+' and whose members are called by their options. A
- * new reference, or NULL with PORT_ERROR_INVALID_REQUEST. */
+/* Converts text from a user to the field's JSON value: numbers, booleans, lists joined by ',', and
+ * groups as "MEMBER=VALUE,…", with lists joined by '+' and members named as in the options. A new
+ * reference, or NULL with PORT_ERROR_INVALID_REQUEST. */
 json_t *field_json_from_text(const Field *field, FieldUse use, const char *text, GError **error);
 
 /* Whether the text is a valid value of the field in a request or a change, on any network; fails

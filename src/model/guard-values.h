@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
 /*
  * The values of a guard's settings, and the reasons why it drops a frame. Plain C without GLib: the
- * datapath's BPF programs include it too. guard.h has what the daemon makes of it.
+ * datapath's BPF programs include it too. guard.h has the daemon's side.
  */
 #pragma once
 
 typedef enum GuardSenders {
-    GUARD_SENDERS_AUTO, /* of a network's file: own where macvtapd can guard, else any */
+    GUARD_SENDERS_AUTO, /* only in a network's file: own if macvtapd can guard ports, otherwise any
+                         */
     GUARD_SENDERS_ANY,
-    GUARD_SENDERS_OWN, /* frames, ARP and ND name the port's MAC only */
+    GUARD_SENDERS_OWN, /* frames, ARP and ND may use only the port's MAC */
 } GuardSenders;
 
 typedef enum GuardVerdict {
     GUARD_VERDICT_DROP,
-    GUARD_VERDICT_COUNT, /* let pass, and count what would have been dropped */
+    GUARD_VERDICT_COUNT, /* let frames pass, but count what would have been dropped */
 } GuardVerdict;
 
 typedef enum GuardAddresses {
     GUARD_ADDRESSES_ANY,
     GUARD_ADDRESSES_LISTED, /* the port's own and AllowAddresses= */
-    GUARD_ADDRESSES_DHCP,   /* also what a DHCP server or autoconfiguration gave the guest */
+    GUARD_ADDRESSES_DHCP,   /* also those that the guest got from a DHCP server or by
+                               autoconfiguration */
 } GuardAddresses;
 
-/* Allow=: what is dropped by default and a network may let through. Bits. */
+/* Allow=: what is dropped by default but a network may allow. Bits. */
 typedef enum GuardAllow {
     GUARD_ALLOW_ROUTER = 1 << 0, /* router advertisements, redirects, IGMP and MLD queries */
     GUARD_ALLOW_DHCP_SERVER = 1 << 1,
@@ -48,20 +50,20 @@ typedef enum GuardAllow {
     X(LLDP, "lldp")                                                                                \
     X(LACP, "lacp")                                                                                \
     X(OTHER_PROTOCOL, "other-protocol") /* pause, MVRP, 802.1X, LLC/SNAP, other EtherTypes */      \
-    X(ARP_FORM, "arp-form")             /* ARP of another form than IPv4's on Ethernet */          \
+    X(ARP_FORM, "arp-form")             /* ARP that is not for IPv4 on Ethernet */                 \
     X(ARP_MAC, "arp-mac")                                                                          \
     X(ARP_ADDRESS, "arp-address")                                                                  \
     X(IPV4_ADDRESS, "ipv4-address")                                                                \
     X(IPV6_ADDRESS, "ipv6-address")                                                                \
     X(TOO_MANY_ADDRESSES, "too-many-addresses") /* one more than a guest may autoconfigure */      \
-    X(FRAGMENT, "fragment") /* too short or too early to be judged, or ND in a fragment */         \
+    X(FRAGMENT, "fragment") /* too short or offset too low to be checked, or ND in a fragment */   \
     X(ROUTING_HEADER, "routing-header")                                                            \
     X(TUNNEL, "tunnel")         /* IPv6 in IPv4 */                                                 \
-    X(ND_MAC, "nd-mac")         /* a link-layer option with another MAC than the port's */         \
-    X(ND_ADDRESS, "nd-address") /* an advertisement for an address that is not the guest's */      \
+    X(ND_MAC, "nd-mac")         /* a link-layer option with a MAC other than the port's */         \
+    X(ND_ADDRESS, "nd-address") /* an advertisement for an address other than the guest's */       \
     X(ROUTER_ADVERTISEMENT, "router-advertisement")                                                \
     X(REDIRECT, "redirect")                                                                        \
-    X(QUERY, "query") /* IGMP or MLD queries, or another sign of a multicast router */             \
+    X(QUERY, "query") /* IGMP or MLD queries, or other signs of a multicast router */              \
     X(DHCP_SERVER, "dhcp-server")                                                                  \
     X(DHCPV6_SERVER, "dhcpv6-server")
 

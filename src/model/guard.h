@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The guard of a port: what its guest may send ([Guard] of a network's file), the names of that,
- * and why a frame was dropped, for people. Pure: the datapath carries it out.
+ * The guard of a port: what its guest may send ([Guard] of a network's file), the names of the
+ * settings, and descriptions of why a frame was dropped. Pure: the datapath enforces it.
  *
- * Three layers make up what is in force for a port: its network's settings, in which what is not
- * given is decided by the network's mode and by whether macvtapd can guard at all; over these, what
- * root has given the port itself; guard_resolve() is the one place that knows the rules.
+ * A port's guard has three layers: defaults, which depend on the network's mode and on whether
+ * macvtapd can guard ports at all; its network's settings; and what root has set for the port
+ * itself. Only guard_resolve() knows how they combine.
  */
 #pragma once
 
@@ -15,29 +15,29 @@
 
 #include <glib.h>
 
-/* The most prefixes that a port can have, of its own and of AllowAddresses= together. */
+/* The most prefixes that a port can have, its own and those in AllowAddresses= together. */
 #define GUARD_PREFIXES_MAX 32
 
-/* Allow=none: so many words that nothing is allowed, where nothing given would let all pass. */
+/* Allow=none: explicitly allows nothing; without Allow= the default might allow everything. */
 #define GUARD_ALLOW_NONE (1u << 8)
-/* All that a datapath knows. */
+/* Everything that a datapath needs to know. */
 #define GUARD_ALLOW_ALL ((guint)GUARD_ALLOW_NONE - 1)
 
-/* A network's, or what is in force for a port: then senders is never AUTO, and allow has bits of
- * GuardAllow only. */
+/* The settings of a network, or those in force for a port: then senders is never AUTO, and allow
+ * has only bits of GuardAllow. */
 typedef struct GuardSettings {
     GuardSenders senders;
     GuardVerdict verdict;
     GuardAddresses addresses;
-    guint allow;      /* GuardAllow, and GUARD_ALLOW_NONE; of a network 0: not given */
+    guint allow;      /* GuardAllow and GUARD_ALLOW_NONE; in a network, 0: not given */
     GArray *prefixes; /* of IpPrefix, at most GUARD_PREFIXES_MAX; NULL: none */
 } GuardSettings;
 
-/* What root gave one port, against its network's. */
+/* What root has set for one port, in place of its network's settings. */
 typedef struct GuardOwn {
-    gboolean is_given; /* any of these; also that all is as its network has it */
+    gboolean is_given; /* any of these, including "as in the network" */
     gboolean has_senders, has_verdict, has_addresses, has_allow;
-    GuardSettings settings; /* prefixes: the port's own, which join its network's */
+    GuardSettings settings; /* prefixes: the port's own, in addition to its network's */
 } GuardOwn;
 
 void guard_settings_clear(GuardSettings *settings);
@@ -45,7 +45,7 @@ void guard_settings_copy(const GuardSettings *settings, GuardSettings *ret_setti
 gboolean guard_settings_equal(const GuardSettings *a, const GuardSettings *b);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(GuardSettings, guard_settings_clear)
 
-/* Where a port is, as far as it matters here. */
+/* The facts about a port that its guard depends on. */
 typedef struct GuardPlace {
     gboolean is_passthru;
     gboolean has_guest_vlans; /* GuestVLANs=: its guests use tags */
@@ -53,40 +53,40 @@ typedef struct GuardPlace {
 } GuardPlace;
 
 /*
- * What is in force for a port: own (NULL: nothing) over its network's. Without a datapath that is
- * "anything from anybody", unless guard_is_required(). Clear the result. Fails with
- * PORT_ERROR_INVALID_REQUEST if the two have more than GUARD_PREFIXES_MAX prefixes together.
+ * Combines own (NULL: nothing) with its network's settings. Without a datapath the result restricts
+ * nothing, unless guard_is_required(). Clear the result. Fails with PORT_ERROR_INVALID_REQUEST if
+ * both together have more than GUARD_PREFIXES_MAX prefixes.
  */
 gboolean guard_resolve(const GuardSettings *network, const GuardOwn *own, const GuardPlace *place,
                        GuardSettings *ret_settings, GError **error);
 
-/* Whether the port's own prefixes are of use: without Addresses=listed or dhcp they would look like
- * a guard and be none. PORT_ERROR_INVALID_REQUEST. */
+/* Whether the port's own prefixes have an effect: without Addresses=listed or dhcp they would look
+ * like a guard without being one. PORT_ERROR_INVALID_REQUEST. */
 gboolean guard_check_own(const GuardSettings *network, const GuardOwn *own, GError **error);
 
-/* Whether somebody asks for a guard in so many words: where there is no datapath, no port is made
- * then. own may be NULL. */
+/* Whether the settings explicitly ask for a guard: without a datapath the port must then not be
+ * created. own may be NULL. */
 gboolean guard_is_required(const GuardSettings *network, const GuardOwn *own);
 
-/* Whether a port with these in force is held to anything. */
+/* Whether these settings restrict a port at all. */
 gboolean guard_is_on(const GuardSettings *settings);
 
-/* As the network's file and the API have them. */
+/* The words of the settings in the network's file and the API. */
 const char *guard_senders_name(GuardSenders senders);
 const char *guard_verdict_name(GuardVerdict verdict);
 const char *guard_addresses_name(GuardAddresses addresses);
 
-/* The word for bit 1 << i of GuardAllow, and of GUARD_ALLOW_NONE last. */
+/* The word for bit 1 << i of GuardAllow; the last is the one for GUARD_ALLOW_NONE. */
 #define GUARD_ALLOW_COUNT 9
 const char *guard_allow_name(guint i);
 
-/* "other-mac": the reason's name in the API; NULL: there is no such reason. */
+/* The reason's name in the API, such as "other-mac"; NULL: no such reason. */
 const char *guard_reason_name(guint reason);
 
 /*
- * What was dropped, for the log: "a frame from MAC 02:00:00:00:00:01; the port has
- * 52:54:00:00:00:02". frame has the first length bytes of an example, which are the guest's: fewer
- * than are needed, and any, are fine. Free with g_free().
+ * Describes the dropped frame for the log: "a frame from MAC 02:00:00:00:00:01; the port has
+ * 52:54:00:00:00:02". frame has its first length bytes, which come from the guest: any content and
+ * length is fine. Free with g_free().
  */
 char *guard_describe_drop(guint reason, const guint8 *frame, gsize length, const MacAddress *mac);
 
@@ -97,5 +97,5 @@ typedef enum GuardSeenHow {
     GUARD_SEEN_DHCP,
 } GuardSeenHow;
 
-/* "arp", "nd", "dhcp"; NULL: there is no such number. */
+/* "arp", "nd" or "dhcp"; NULL: no such number. */
 const char *guard_seen_name(guint how);

@@ -28,7 +28,7 @@ add_changed_keys(const Field *fields, const Network *before, const Network *afte
     }
 }
 
-/* The keys of which these networks, both usable, have other values. */
+/* The keys whose values differ between these networks, both usable. */
 static GStrv
 network_list_changed_keys(const Network *before, const Network *after)
 {

@@ -27,7 +27,7 @@ check_guest_vlan(const char *text, GError **error)
     return vlan_tags_add(text, NULL);
 }
 
-/* What the API shows is what is in force, see api_json_network(). */
+/* The API shows the settings in force, see api_json_network(). */
 static const Field guard_fields[] = {
     {"senders", FIELD_REPLY, IN_NETWORK(ENUM, guard.senders),
      FIELD_WORDS(guard_senders_name, GUARD_SENDERS_OWN + 1), KEY("Guard", "Senders"),

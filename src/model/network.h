@@ -79,9 +79,9 @@ typedef struct Network {
     guint32 tx_queue_length;        /* packets; 0: the kernel's 500 */
     guint32 broadcast_queue_length; /* packets; 0: the kernel's 1000 */
 
-    GuardSettings guard; /* [Guard], as the file has it: see guard_resolve() */
+    GuardSettings guard; /* [Guard], as in the file: see guard_resolve() */
 
-    /* [Access]; root may always */
+    /* [Access]; root may always use it */
     GArray *allow_uids;       /* of uid_t */
     GArray *allow_gids;       /* of gid_t */
     guint max_ports;          /* 0: only the daemon's own limit */
@@ -120,14 +120,14 @@ Network *network_parse_adhoc(const char *text, GError **error);
  * name the network. */
 gboolean network_finish(Network *network, gboolean mac_policy_given, GError **error);
 
-/* What of [Guard] a port of the network is held to that has nothing of its own; can_guard: there is
- * a datapath. Clear the result. */
+/* Resolves [Guard] for a port without settings of its own; can_guard: there is a datapath. Clear
+ * the result. */
 void network_resolve_guard(const Network *network, gboolean can_guard, GuardSettings *ret_settings);
 
-/* Whether its ports would be held to anything if they could be. */
+/* Whether the network would restrict its ports if macvtapd could guard them. */
 gboolean network_wants_guard(const Network *network);
 
-/* What guard_resolve() is to know of the network. */
+/* What guard_resolve() needs to know about the network. */
 GuardPlace network_guard_place(const Network *network, gboolean can_guard);
 
 const char *vhost_policy_name(VhostPolicy policy);
@@ -153,5 +153,5 @@ void vlan_tags_set(VlanTags *tags, guint tag, gboolean on);
 guint vlan_tags_count(const VlanTags *tags);
 gboolean vlan_tags_are_none(const VlanTags *tags);
 
-/* The network's GuestVLANs=, which were checked before. */
+/* The tags in the network's GuestVLANs=, which were already checked. */
 void network_guest_vlans(const Network *network, VlanTags *ret_tags);

@@ -31,7 +31,7 @@ mac_to_number(const MacAddress *mac)
     return number;
 }
 
-/* The address of range whose free bits are those of number. */
+/* The address in range with these free bits. */
 static MacAddress
 mac_in_range(const MacRange *range, guint64 number)
 {
@@ -41,7 +41,7 @@ mac_in_range(const MacRange *range, guint64 number)
     number = mac_to_number(&range->base) | (number & mask);
     for (guint i = 0; i < 6; i++)
         mac.octets[i] = (guint8)(number >> (40 - 8 * i));
-    /* If the range leaves these bits free, avoid a vendor's and a group address. */
+    /* Avoid vendors' addresses and group addresses if the range leaves these bits free. */
     if (range->prefix_bits < 7)
         mac.octets[0] |= LOCALLY_ADMINISTERED;
     if (range->prefix_bits < 8)
@@ -76,13 +76,13 @@ origin_key(const MacOrigin *origin, const char *network)
 {
     const char *name = origin->name ?: origin->guest_name ?: "";
 
-    /* Each text with its length: none runs into the next. */
+    /* Each text is preceded by its length, so that no two origins give the same key. */
     return g_strdup_printf("%c%u %zu %s %zu %s %zu %s", origin->name ? 'n' : 'u',
                            origin->name ? 0 : (guint)origin->uid, strlen(origin->seed),
                            origin->seed, strlen(network), network, strlen(name), name);
 }
 
-/* The candidates of one origin, as far as they have been asked for. */
+/* The candidates of one origin generated so far. */
 typedef struct Candidates {
     char *key;
     guint64 numbers[HASHED_CANDIDATES];

@@ -27,8 +27,8 @@ gboolean policy_check_request(const Network *network, const Caller *caller,
                               const PortRequest *request, guint *ret_queues, VhostPolicy *ret_vhost,
                               GError **error);
 
-/* Whether the caller may give a port of the network a guard of its own (root alone: ACCESS_DENIED),
- * and whether that can be one (INVALID_REQUEST). Not given is fine. */
+/* Checks whether the caller may give a port of the network its own guard (only root:
+ * ACCESS_DENIED), and whether the settings are valid (INVALID_REQUEST). An absent guard is fine. */
 gboolean policy_check_guard(const Network *network, const Caller *caller, const GuardOwn *own,
                             GError **error);
 
@@ -37,8 +37,8 @@ VhostPolicy policy_vhost(const Network *network, VhostPolicy asked);
 
 gboolean policy_mac_is_allowed(const Network *network, const MacAddress *mac); /* by AllowMacs= */
 
-/* The port's name: the request's, or else the guest's if that is a valid port name; else NULL.
- * Borrowed from the request. */
+/* The port's name: the request's; otherwise the guest's if that is a valid port name; otherwise
+ * NULL. Borrowed from the request. */
 const char *policy_port_name(const PortRequest *request);
 
 /* Whether a MAC is taken on the parent in question. */

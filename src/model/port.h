@@ -19,7 +19,7 @@
 /* The longest description of a port in bytes. */
 #define PORT_DESCRIPTION_MAX 256
 
-/* An address that the guest was seen to use, or to claim. */
+/* An address that the guest was seen to use or claim. */
 typedef struct SeenAddress {
     IpAddress address;
     GuardSeenHow how;              /* the last time */
@@ -57,12 +57,12 @@ typedef struct Port {
     MacPolicy mac_policy; /* the network's when the port was created */
     guint32 mtu;          /* bytes; the device's */
     guint32 wanted_mtu;   /* the MTU it gets once its parent's allows it; 0: mtu */
-    /* What its caller asked for among the network's settings; unknown for a port of an earlier
-     * daemon. */
+    /* The settings that its caller requested in place of the network's; unknown for a port of an
+     * earlier daemon. */
     gboolean has_asked;
     guint32 asked_mtu;       /* 0: nothing */
     VhostPolicy asked_vhost; /* auto: nothing */
-    guint32 network_mtu;     /* the network's MTU= that wanted_mtu is from */
+    guint32 network_mtu;     /* the network's MTU= that wanted_mtu was derived from */
     guint queues;            /* how many may be opened, 1 to 256 */
     VhostPolicy vhost;
     Holder holder;
@@ -76,10 +76,10 @@ typedef struct Port {
     guint64 node_made;   /* the node's device number if macvtapd created it; 0: the kernel did */
     gboolean incoming;   /* bridge mode: the guest is elsewhere (see src/features/migration.c), */
     guint64 sent_before; /* and the device had sent this many frames at that time */
-    /* What its guest may send. A port that was made before there was a guard has none: */
+    /* What its guest may send. A port created before guards existed has neither: */
     gboolean has_guard;
-    GuardSettings guard; /* what is in force, */
-    GuardOwn own_guard;  /* and what root has given it, against its network's */
+    GuardSettings guard; /* the settings in force, */
+    GuardOwn own_guard;  /* and those that root gave the port, overriding its network's */
     gboolean is_moved;   /* the device is in the network namespace that has this number here, */
     int moved_netns, moved_index; /* and has this ifindex there */
 
@@ -101,20 +101,20 @@ typedef struct Port {
     gboolean is_unsaved; /* the record could not be written */
     gboolean all_multicast;   /* the device's IFF_ALLMULTI */
     gboolean network_removed; /* its network was removed */
-    GStrv outdated;           /* keys of its network whose values it has not taken; NULL: none */
+    GStrv outdated; /* keys of its network whose values the port does not have; NULL: none */
     /* The host has an address on the device. */
     gboolean has_host_address;
-    guint guard_losses; /* how often its guard was taken away, and put back */
+    guint guard_losses; /* how often its guard was removed and attached again */
     /* From the last look (broker_observe_frames()). */
-    GArray *seen;         /* of SeenAddress, as seen_addresses_sort() has it; NULL: nobody looks */
-    gboolean has_dropped; /* there is a guard that counts: by GuardReason */
+    GArray *seen; /* of SeenAddress, sorted by seen_addresses_sort(); NULL: nobody is looking */
+    gboolean has_dropped; /* its guard counts drops: by GuardReason */
     guint64 dropped[GUARD_REASON_COUNT];
-    guint drop_reason;  /* what was told last of a kind of frame that is dropped */
-    char *drop_example; /* NULL: nothing was dropped that this daemon knows of */
+    guint drop_reason;  /* the last reported example of a dropped frame */
+    char *drop_example; /* NULL: no drop is known to this daemon */
 } Port;
 
-/* Sorts a GArray of SeenAddress for people: IPv4, then IPv6, then link-local addresses; among these
- * the one that was used last comes first. */
+/* Sorts a GArray of SeenAddress for people: IPv4, then IPv6, then link-local addresses; within each
+ * group the most recently used comes first. */
 void seen_addresses_sort(GArray *seen);
 
 Port *port_new(void);
@@ -180,7 +180,7 @@ typedef struct PortChange {
     gboolean has_link_up;
     gboolean link_up;
     char *description; /* "": none; NULL: no change */
-    GuardOwn guard;    /* takes the place of all that it had of its own; not is_given: as it is */
+    GuardOwn guard;    /* replaces all of the port's own settings; not is_given: no change */
 } PortChange;
 
 void port_change_clear(PortChange *change);
