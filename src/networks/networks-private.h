@@ -21,7 +21,7 @@ typedef struct NetworkParent {
     gboolean vlan_is_outer;
 } NetworkParent;
 
-/* The parents of a usable network, in the order of their names; borrowed. */
+/* The parents of a usable network, in the order of Parent=; borrowed. */
 const GArray *networks_parents(Networks *networks, const Network *network);
 
 /* Whether one of the network's parents has this ifindex. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The settings of its network that an existing port has not taken. Those that a port follows were
- * changed before: see src/broker/reload.c. */
+/* The settings of its network that an existing port does not have. Those that it could follow were
+ * already applied: see src/broker/reload.c. */
 #include "networks-private.h"
 #include "parent.h"
 

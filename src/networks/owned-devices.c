@@ -405,7 +405,7 @@ remove_device(OwnedDevices *devices, const GArray *links, const OwnedDevice *dev
 gboolean
 owned_sweep(OwnedDevices *devices, OwnedNeeded needed, gpointer user_data, GError **error)
 {
-    /* Each removal changes what is on the other devices. */
+    /* Each removal changes what is on top of the other devices. */
     while (find_unneeded(devices, NULL, needed, user_data)) {
         g_autoptr(GArray) links = devices->kernel->ops->link_list(devices->kernel, error);
         OwnedDevice *device = links ? find_unneeded(devices, links, needed, user_data) : NULL;

@@ -5,10 +5,10 @@
 #include "networks.h"
 
 /*
- * Chooses the parent of a new port from the network's: with carrier before without, then the one
- * with the fewest ports; in passthru a free one. With VLAN= *ret_parent is the VLAN device, created
- * if necessary (networks_sweep_devices() removes it if the port's creation fails), and *ret_trunk
- * the chosen interface below it; otherwise they are the same.
+ * Chooses the parent of a new port from the network's: first by carrier, then by the fewest ports;
+ * in passthru a free one. With VLAN= *ret_parent is the VLAN device, created if necessary
+ * (networks_sweep_devices() removes it if the port's creation fails), and *ret_trunk the chosen
+ * interface below it; otherwise they are the same.
  */
 gboolean parent_choose(Networks *networks, const Network *network, LinkInfo *ret_parent,
                        LinkInfo *ret_trunk, GError **error);
@@ -39,8 +39,8 @@ gboolean parent_has_child(Networks *networks, const LinkInfo *parent, const MacA
 gboolean parent_check_mac(Networks *networks, const LinkInfo *parent, const MacAddress *mac,
                           GError **error);
 
-/* Turns the kernel's error when it creates port or sets it up into a PORT_ERROR in the user's
- * words; cause is freed. */
+/* Converts the kernel's error from creating the port or setting it up into a PORT_ERROR in the
+ * user's terms; cause is freed. */
 void parent_explain(Networks *networks, const LinkInfo *parent, const Port *port, GError *cause,
                     GError **error);
 

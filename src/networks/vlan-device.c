@@ -16,7 +16,7 @@ typedef struct Tag {
 
 /*
  * "eth0.100", the usual name, if that fits and is free; else "mv" with the trunk's ifindex in hex,
- * which has at most 15 characters and is unique to the trunk. 'a' distinguishes 802.1ad from 802.1Q
+ * which fits into 15 characters and is unique to the trunk. 'a' distinguishes 802.1ad from 802.1Q
  * on the same trunk.
  */
 static gboolean
