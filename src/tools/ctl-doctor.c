@@ -89,7 +89,7 @@ ask_daemon(Doctor *doctor, Ctl *ctl, GError **error)
     return doctor->ports != NULL;
 }
 
-/* The machine is read first, so that each device found there already has its port. */
+/* The machine is read first, so that macvtapd's later answer has a port for each device found. */
 static void
 look_around(Doctor *doctor, Ctl *ctl)
 {

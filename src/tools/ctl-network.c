@@ -60,7 +60,7 @@ print_lines(const char *label, const MacvtapNetwork *network, gsize n,
         g_print("%-12s %s\n", label, get(network, i));
 }
 
-/* within: "" or the group that the fields are members of, and ".". */
+/* within: "", or the group of the fields followed by ".". */
 static void
 print_fields(const MacvtapNetwork *network, const Field *field, const char *within)
 {

@@ -19,7 +19,7 @@ clear_option(gpointer option)
 
 #define ARGUMENTS "PORT[,KEY=VALUE...] -- CMD [ARG...]"
 
-/* Our options end with "--" or CMD's first word: what follows is CMD's. */
+/* Our options end at "--" or at CMD's first word; the rest belongs to CMD. */
 static gboolean
 parse_open(Ctl *ctl, int argc, char **argv, GArray *options, GStrv *ret_command, GError **error)
 {
@@ -50,7 +50,7 @@ parse_open(Ctl *ctl, int argc, char **argv, GArray *options, GStrv *ret_command,
     return parsed;
 }
 
-/* Exits like macvtapctl, not like macvtap-run: an unusable command is a refusal. */
+/* Exits like macvtapctl, not like macvtap-run: a command that cannot be used is a refusal. */
 static int
 start(Ctl *ctl, const VmmStart *vmm, GError **error)
 {

@@ -63,7 +63,7 @@ doctor_run(Doctor *doctor, const DoctorCheck *checks, gsize n)
     }
 }
 
-/* message is taken. */
+/* Takes ownership of message. */
 static void
 add_finding(Doctor *doctor, DoctorSeverity severity, const char *kind, const char *name,
             const char *remedy, char *message)
@@ -122,8 +122,8 @@ doctor_count_problems(const Doctor *doctor)
     return n;
 }
 
-/* Names from the kernel are arbitrary bytes; invalid UTF-8 in one must not break the whole answer.
- */
+/* Names from the kernel are arbitrary bytes; invalid UTF-8 in one must not break the whole output.
+ * */
 static json_t *
 text_to_json(const char *text)
 {

@@ -38,7 +38,7 @@ typedef struct DoctorCheck DoctorCheck;
 
 /* NULL: unavailable. */
 typedef struct Doctor {
-    const char *root; /* a path before /proc, /dev and the like; "": the machine's own */
+    const char *root; /* a prefix of /proc, /dev etc.; "": the machine's own */
     char *release;    /* the kernel's, as uname(2) has it */
     gboolean is_root;
     GArray *links;     /* of LinkInfo, those of our network namespace */
@@ -49,9 +49,9 @@ typedef struct Doctor {
     gboolean is_here;       /* it is in our network namespace */
     GPtrArray *networks;    /* of MacvtapNetwork */
     GPtrArray *ports;       /* of MacvtapPort */
-    MacvtapRequest *answer; /* what else macvtapd has said, with its networks */
+    MacvtapRequest *answer; /* macvtapd's other findings, with its networks */
 
-    const DoctorCheck *check; /* the one that runs */
+    const DoctorCheck *check; /* the running check */
     GPtrArray *findings;      /* of Finding */
 } Doctor;
 
@@ -80,13 +80,13 @@ void doctor_good(Doctor *doctor, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* The number of problems found. */
 guint doctor_count_problems(const Doctor *doctor);
 
-/* Problems and notes as {"findings": […]}, a new reference; all of them as lines for people, which
- * g_free() frees. */
+/* Problems and notes as {"findings": […]}, a new reference; or all of them as lines for people, to
+ * free with g_free(). */
 json_t *doctor_to_json(const Doctor *doctor);
 char *doctor_to_text(const Doctor *doctor);
 
-/* The link that is called so (interface_name_format()), or NULL; and the one that is the port's
- * device. Both are the doctor's. */
+/* The link with this name (interface_name_format()), or NULL; and the port's device. Both belong to
+ * the doctor. */
 const LinkInfo *doctor_find_link(const Doctor *doctor, const char *name);
 const LinkInfo *doctor_find_device(const Doctor *doctor, const MacvtapPort *port);
 
@@ -127,5 +127,5 @@ void doctor_check_domains(Doctor *doctor);
 /* doctor-state.c */
 void doctor_check_daemon(Doctor *doctor);
 void doctor_check_place(Doctor *doctor);
-void doctor_check_faults(Doctor *doctor); /* those with the check's code */
+void doctor_check_faults(Doctor *doctor); /* the findings with the check's code */
 void doctor_check_strays(Doctor *doctor);

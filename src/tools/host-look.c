@@ -34,11 +34,11 @@ has_line(const char *path, const char *text)
     return FALSE;
 }
 
-/* Evidence that a module works, even if built in, and its kernel option. */
+/* Shows that a module works, even if it is built in; and its kernel option. */
 static const struct {
     const char *name, *option;
     const char *device; /* its name in /proc/devices, */
-    const char *path;   /* or what it has made */
+    const char *path;   /* or a file that it creates */
 } modules[] = {
     {"macvtap", "CONFIG_MACVTAP", .device = " macvtap"},
     {"8021q", "CONFIG_VLAN_8021Q", .path = "proc/net/vlan"},
@@ -55,7 +55,7 @@ works(const char *root, gsize module)
     return path ? g_file_test(path, G_FILE_TEST_EXISTS) : has_line(devices, modules[module].device);
 }
 
-/* Every Debian has gzip. NULL: the file is not there, or is something else. */
+/* Every Debian has gzip. NULL: the file is missing or is not gzip. */
 static char *
 unpack(const char *path)
 {
@@ -81,7 +81,7 @@ read_config(const char *root, const char *release)
     return g_file_get_contents(boot, &text, NULL, NULL) ? text : unpack(packed);
 }
 
-/* Where no module can be seen: one that is built as a module may still be there to be loaded. */
+/* If no module can be seen: a feature built as a module may still be loadable. */
 static HostModule
 look_config(const char *root, const char *release, const char *option)
 {
@@ -96,7 +96,7 @@ look_config(const char *root, const char *release, const char *option)
     return found[strlen(line)] == 'y' ? HOST_MODULE_WORKS : HOST_MODULE_UNKNOWN;
 }
 
-/* modules.dep begins its lines with "PATH/NAME.ko:" or with one that is compressed. */
+/* A line of modules.dep begins with "PATH/NAME.ko:" or with a compressed module. */
 static gboolean
 is_listed(const char *folder, const char *list, const char *name)
 {
@@ -300,7 +300,7 @@ is_default_v4(const char *line, const char *interface)
            g_str_equal(name, interface);
 }
 
-/* A line of rt6_info_route() (net/ipv6/ip6_fib.c); the routes that refuse are of lo. */
+/* A line of rt6_info_route() (net/ipv6/ip6_fib.c); the routes that reject packets are on lo. */
 static gboolean
 is_default_v6(const char *line, const char *interface)
 {
@@ -368,7 +368,7 @@ find_daemon(void)
     return peer_of(fd);
 }
 
-/* A service manager may listen in its place: then the daemon is in the same namespace. */
+/* A service manager may listen for it: then the daemon is in the same namespace. */
 gboolean
 host_has_daemon(int peer)
 {

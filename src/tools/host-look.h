@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What doctor reads from the machine. root: a path before /proc and /lib; "" for the machine
- * itself. */
+/* What doctor reads from the machine. root: a prefix of /proc and /lib; "" for the machine itself.
+ * */
 #pragma once
 
 #include <glib.h>
@@ -10,7 +10,7 @@ typedef enum HostModule {
     HOST_MODULE_WORKS,    /* loaded, or part of the kernel */
     HOST_MODULE_LOADABLE, /* the kernel loads it when it is first needed */
     HOST_MODULE_MISSING,
-    HOST_MODULE_UNKNOWN, /* not loaded, and the running kernel's modules are not there to be seen */
+    HOST_MODULE_UNKNOWN, /* not loaded, and the running kernel's modules are not visible */
 } HostModule;
 
 /* name: "macvtap", "8021q" or "vhost_net"; release: uname(2)'s. */
@@ -25,15 +25,14 @@ typedef struct HostProcess {
 /* All processes, of HostProcess; g_array_unref() it. */
 GArray *host_list_processes(const char *root);
 
-/* The inodes (guint64) of packet sockets of our network namespace that get IP or ARP from this link
- * alone, as those of DHCP clients do; g_array_unref() it. */
+/* The inodes (guint64) of packet sockets in our network namespace that receive IP or ARP from only
+ * this link, like those of DHCP clients; g_array_unref() it. */
 GArray *host_list_packet_sockets(const char *root, int index);
 
-/* The process that has the socket of this inode, or NULL: none, or it may not be looked into. */
+/* The process that has the socket with this inode; NULL: none, or not permitted to look. */
 const HostProcess *host_find_socket(const char *root, const GArray *processes, guint64 inode);
 
-/* Whether one of these processes has a word of its command line that is text (proc_pid_cmdline(5)).
- */
+/* Whether text is a word in the command line of one of these processes (proc_pid_cmdline(5)). */
 gboolean host_has_argument(const char *root, const GArray *processes, const char *text);
 
 typedef struct HostAddress {
@@ -45,9 +44,9 @@ typedef struct HostAddress {
 /* The IP addresses of our network namespace, of HostAddress; g_array_unref() it. */
 GArray *host_list_addresses(void);
 
-/* Whether a default route of IPv4 or IPv6 goes out by this interface. */
+/* Whether an IPv4 or IPv6 default route goes out through this interface. */
 gboolean host_has_default_route(const char *root, const char *interface);
 
-/* Whether the macvtapd that this process listens for (macvtap_client_get_peer_pid()) works in our
+/* Whether the macvtapd that this process listens for (macvtap_client_get_peer_pid()) runs in our
  * network namespace. */
 gboolean host_has_daemon(int peer);

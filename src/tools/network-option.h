@@ -3,12 +3,12 @@
 
 #include <glib.h>
 
-/* One --network or --port of macvtap-run: WORD[,key=value…], taken apart. The texts are its own. */
+/* One --network or --port of macvtap-run, parsed: WORD[,key=value…]. It owns its texts. */
 typedef struct NetworkOption {
     char *network; /* a name, or "parent=…,mode=…[,vlan=…]"; NULL with port */
-    char *port;    /* of --port: what an existing port is called; NULL with network */
+    char *port;    /* --port: the name of an existing port; NULL with network */
     char *name, *interface_name, *mac, *vhost;
-    char *model, *bus;  /* of QEMU's -device */
+    char *model, *bus;  /* the model for QEMU's -device */
     guint queues;       /* 0: not given */
     guint mtu;          /* 0: not given */
     gboolean incoming;  /* the guest is migrating to this host */
@@ -16,16 +16,16 @@ typedef struct NetworkOption {
 } NetworkOption;
 
 /*
- * Takes the text of a --network apart. The first word is the network's name, unless it has a '=';
+ * Parses the text of a --network. The first word is the network's name, unless it has a '=';
  * parent=, mode= and vlan= make an ad-hoc network. The further keys are those of the table in
  * network-option.c. On FALSE *error (of G_OPTION_ERROR) names the key and the value. Clear
  * ret_option in either case.
  */
 gboolean network_option_parse(const char *text, NetworkOption *ret_option, GError **error);
 
-/* The same for the text of a --port, PORT[,key=value…], with the keys that an existing port has. */
+/* The same for the text of a --port, PORT[,key=value…], with the keys for existing ports. */
 gboolean port_option_parse(const char *text, NetworkOption *ret_option, GError **error);
 void network_option_clear(NetworkOption *option);
 
-/* How tokens and messages name it: by the network, or the port. */
+/* Its name in tokens and messages: the network's or the port's. */
 const char *network_option_label(const NetworkOption *option);

@@ -2,11 +2,11 @@
 /*
  * Theory of operation
  *
- * QEMU tells its helper nothing of the -netdev that it is started for, so the MAC can be known only
- * of a QEMU with one network device, whose backend is on the command line and starts a helper. With
- * two, each may have a mac= of its own, or the default of the place that it comes to (…:56, …:57).
- * What comes from elsewhere (a file, -set, -global, QMP) is not seen here. A guess would give a
- * guest a port that does not take in its frames.
+ * QEMU tells its helper nothing about the -netdev that it is started for, so the MAC is certain
+ * only for a QEMU with one network device whose backend is on the command line and starts a helper.
+ * With two, each may have its own mac=, or a default that depends on their order (…:56, …:57).
+ * Devices from elsewhere (a file, -set, -global, QMP) are invisible here. A wrong guess would give
+ * a guest a port that drops its frames.
  */
 #include "qemu-command-line.h"
 
@@ -15,31 +15,32 @@
 #include <jansson.h>
 #include <string.h>
 
-/* What QEMU gives its first network device when no mac= is there (net/net.c,
- * qemu_macaddr_default_if_unset). */
+/* QEMU's MAC for its first network device without mac= (net/net.c, qemu_macaddr_default_if_unset).
+ * */
 #define QEMU_DEFAULT_MAC "52:54:00:12:34:56"
 
-/* What the values of one option say, as far as it matters here. */
+/* The values of one option, as far as they matter here. */
 typedef struct Options {
     char *first; /* a first value without a key: the driver, or the kind of network */
     char *type, *driver, *id, *netdev, *mac, *macaddr, *helper, *property, *host_mtu;
 } Options;
 
-/* What was found of the whole command line. */
+/* What was found on the whole command line. */
 typedef struct Search {
     guint n_devices;       /* connected to a backend, or with a MAC */
-    guint n_unconnected;   /* other network devices, which take a default MAC too */
-    guint n_backends;      /* that start a helper */
+    guint n_unconnected;   /* other network devices, which also take a default MAC */
+    guint n_backends;      /* backends that start a helper */
     char *mac, *netdev;    /* of the device */
     guint host_mtu;        /* of the device; 0: none */
     const char *wanted;    /* a MAC, or NULL */
     guint wanted_mtu;      /* the host_mtu of the device that has it */
     char *backend;         /* the id of the -netdev, or NULL: of a -nic or -net */
-    char *helper;          /* what the backend starts; NULL: QEMU's default */
-    const char *elsewhere; /* the option by which anything can have come */
-    gboolean plugged;      /* the device is a -device, which comes after those of the machine */
-    gboolean mac_is_set;   /* by -set: it counts more than mac= */
-    gboolean has_global;   /* by -global: it counts where there is no mac= */
+    char *helper;          /* the program that the backend starts; NULL: QEMU's default */
+    const char *elsewhere; /* an option that can define or change anything */
+    gboolean
+        plugged; /* the device comes from -device; QEMU creates those after the machine's own */
+    gboolean mac_is_set; /* set by -set, which overrides mac= */
+    gboolean has_global; /* set by -global, which applies without mac= */
 } Search;
 
 static void
@@ -68,7 +69,7 @@ search_clear(Search *search)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Search, search_clear)
 
-/* As in QEMU, the last of several values counts. value is consumed. */
+/* As in QEMU, the last of several values wins. value is consumed. */
 static void
 set_value(Options *options, const char *key, gsize key_length, char *value)
 {
@@ -128,7 +129,8 @@ set_json_value(Options *options, const char *key, const json_t *value)
                   g_strdup_printf("%" JSON_INTEGER_FORMAT, json_integer_value(value)));
 }
 
-/* A -device '{"driver":"virtio-net-pci","netdev":"n0"}'; QEMU takes '…' for "…" in it too. */
+/* Parses -device '{"driver":"virtio-net-pci","netdev":"n0"}'; QEMU accepts '…' in place of "…",
+ * too. */
 static gboolean
 read_json(Options *options, const char *option, const char *text, GError **error)
 {
@@ -169,7 +171,8 @@ take_text(char **place, const char *text)
     *place = g_strdup(text);
 }
 
-/* The names of QEMU's network devices (-device help). One without netdev= takes a default MAC. */
+/* The names of QEMU's network devices (-device help). Those without netdev= also take a default
+ * MAC. */
 static gboolean
 is_network_driver(const char *driver)
 {
@@ -205,7 +208,7 @@ count_device(Search *search, const Options *options, const char *mac)
         search->wanted_mtu = search->host_mtu;
 }
 
-/* The backends that start a helper: always with "bridge", with "tap" if it is named (net/tap.c). id
+/* The backends that start a helper: "bridge" always, "tap" if a helper is given (net/tap.c). id
  * NULL: of a -nic or -net. */
 static void
 count_backend(Search *search, const Options *options, const char *id)
@@ -231,7 +234,7 @@ take_set(Search *search, const char *text)
         search->mac_is_set = TRUE;
 }
 
-/* -global driver.property=value, or with each of the three as a key */
+/* -global driver.property=value, or the same as three keys */
 static void
 take_global(Search *search, const char *text, const Options *options)
 {
@@ -245,7 +248,7 @@ take_global(Search *search, const char *text, const Options *options)
 static void
 take_device(Search *search, const Options *options)
 {
-    /* One without netdev= is connected to nothing, or later. */
+    /* One without netdev= is not connected, or is connected later. */
     search->plugged = TRUE;
     if (options->netdev || options->mac)
         count_device(search, options, options->mac);
@@ -276,7 +279,7 @@ take_options(Search *search, const char *option, const char *text, const Options
     }
 }
 
-/* The name of the option that argument is, if it is one of those that matter, or NULL. */
+/* The option that argument names, if it matters here, or NULL. */
 static const char *
 known_option(const char *argument)
 {
@@ -320,7 +323,7 @@ search_arguments(Search *search, const char *text, gsize length, GError **error)
     return TRUE;
 }
 
-/* Whether the backend's helper is told something else than which. A script may be told nothing. */
+/* Whether the backend's helper has arguments other than which. A script may have none. */
 static gboolean
 is_for_another(const Search *search, const char *which)
 {
@@ -330,7 +333,7 @@ is_for_another(const Search *search, const char *which)
            !strstr(helper, which);
 }
 
-/* Whether the machine is known to make no network device by itself. */
+/* Whether this machine is known to create no network device of its own. */
 static gboolean
 machine_is_bare(const char *text, gsize length)
 {

@@ -6,11 +6,11 @@
 
 typedef struct MachineRow {
     const char *architecture, *machine; /* patterns of g_pattern_match_simple() */
-    const char *device;                 /* NULL: no bus for a network card of the user's */
+    const char *device;                 /* NULL: no bus for a network card that the user adds */
 } MachineRow;
 
-/* The first row that fits counts. Machines of QEMU 7.2 (hw/ARCH/); "" is an architecture's default.
- * What is not here has PCI, or QEMU says what is wrong. */
+/* The first matching row applies. Machines of QEMU 7.2 (hw/ARCH/); "" is an architecture's default.
+ * Any other machine has PCI, or QEMU reports an error. */
 static const MachineRow machine_rows[] = {
     {"*", "none", NULL},
     {"s390*", "*", "virtio-net-ccw"},
@@ -37,7 +37,7 @@ static const MachineRow machine_rows[] = {
     {"*", "*", "virtio-net-pci"},
 };
 
-/* Machines that have no network device which nobody asked for. */
+/* Machines that create no network device unless asked. */
 static const struct {
     const char *architecture, *machine;
 } bare_machines[] = {
@@ -68,8 +68,8 @@ qemu_option_is(const char *argument, const char *name)
     return g_str_equal(argument + (argument[1] == '-' ? 2 : 1), name);
 }
 
-/* What text has as key=VALUE, or as its first value without a key; NULL: neither. The last one
- * counts. Free with g_free(). */
+/* The value of key=VALUE in text, or its first value without a key; NULL: neither. The last one
+ * wins. Free with g_free(). */
 static char *
 find_value(const char *text, const char *key)
 {
@@ -97,7 +97,7 @@ find_value(const char *text, const char *key)
     return g_steal_pointer(&found);
 }
 
-/* The value of key in the last -option (or -alias) that has one. */
+/* The value of key in the last -option (or -alias) that has it. */
 static char *
 find_last(const char *const *command, const char *option, const char *alias, const char *key)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the options of a QEMU say about it, before it is started: pure text. */
+/* What QEMU's options say about it before it is started: pure text processing. */
 #pragma once
 
 #include <glib.h>
 
 /*
- * The value up to the next ',' that is not doubled, which *text is moved behind (QEMU's
+ * The value up to the next ',' that is not doubled; *text is moved past it (QEMU's
  * util/qemu-option.c, get_opt_value). Free with g_free().
  */
 char *qemu_option_value(const char **text);

@@ -2,10 +2,10 @@
 /*
  * Theory of operation
  *
- * A program that starts another one has its own options first, then perhaps words of its own, and
- * then the other's command line. Which options take a value in the next word differs from one to
- * the next, so there is a row for each. What is not understood ends the search: macvtap-run then
- * refuses, instead of giving QEMU's options to another program.
+ * A program that starts another has its own options first, then perhaps other arguments of its own,
+ * and then the other's command line. Programs differ in which options take their value from the
+ * next word, so each has a row. The search ends at anything unknown: macvtap-run then refuses,
+ * instead of giving QEMU's options to another program.
  */
 #include "vmm-command.h"
 
@@ -15,13 +15,13 @@ typedef struct Wrapper {
     const char *name;
     const char *short_values; /* its short options that take a value */
     const char *long_values;  /* its long ones, each between blanks */
-    guint operands;           /* words of its own before the command */
-    const char *requires;     /* without one of these options, a command does not follow */
+    guint operands;           /* arguments of its own before the command */
+    const char *requires;     /* there is no command unless one of these options is given */
 } Wrapper;
 
 #define UTIL_LINUX_NAMESPACES " setuid setgid root wd "
 
-/* coreutils 9.1, util-linux 2.38 and numactl 2.0.16, and what newer ones add. */
+/* For coreutils 9.1, util-linux 2.38 and numactl 2.0.16, with additions from newer versions. */
 static const Wrapper wrappers[] = {
     {"nice", "n", " adjustment ", 0, NULL},
     {"taskset", "", " ", 1, NULL},
@@ -59,7 +59,7 @@ vmm_is_qemu(const char *path)
 {
     g_autofree char *name = g_path_get_basename(path);
 
-    /* With a blank it is a whole command line, as for env -S or sh -c. */
+    /* If it contains a blank it is a whole command line, as for env -S or sh -c. */
     return (g_str_has_prefix(name, "qemu-system-") && !strchr(name, ' ')) ||
            g_str_equal(name, "qemu-kvm") || g_str_equal(name, "kvm");
 }
@@ -74,7 +74,7 @@ find_wrapper(const char *name)
     return NULL;
 }
 
-/* Whether names has one that begins with name: getopt_long(3) takes a beginning for the whole. */
+/* Whether an entry of names begins with name: getopt_long(3) accepts abbreviations. */
 static gboolean
 has_name(const char *names, const char *name)
 {
@@ -83,7 +83,7 @@ has_name(const char *names, const char *name)
     return strstr(names, word) != NULL;
 }
 
-/* Whether the value of the option in word is the word behind it. */
+/* Whether the value of the option in word is the next word. */
 static gboolean
 value_follows(const Wrapper *wrapper, const char *word)
 {
@@ -127,7 +127,7 @@ skip_operands(const Wrapper *wrapper, const char *const *command, guint i)
         while (command[i] && (g_str_equal(command[i], "-") || strchr(command[i], '=')))
             i++;
     }
-    /* Newer ones want no priority where a policy has none. */
+    /* Newer versions need no priority if the policy has none. */
     if (g_str_equal(wrapper->name, "chrt") && command[i] && !g_ascii_isdigit(command[i][0]))
         return i;
     for (guint n = wrapper->operands; n > 0 && command[i]; n--)
@@ -165,7 +165,7 @@ skip_ip(const char *const *command, guint i)
     return command[i - 1] ? i : 0;
 }
 
-/* Where the command begins that command[i] starts; 0: it is not known to start one. */
+/* The position of the command that command[i] starts; 0: it is not known to start one. */
 static guint
 skip_wrapper(const char *const *command, guint i, const char *name)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Where in a command the VMM stands: pure text. */
+/* Finds the VMM in a command: pure text processing. */
 #pragma once
 
 #include <glib.h>

@@ -19,7 +19,7 @@ clear_vmm_port(gpointer data)
     g_clear_pointer(&port->vhosts, g_array_unref);
 }
 
-/* A VmmPort for each option, with what the option says. */
+/* A VmmPort for each option, filled in from the option. */
 static GArray *
 describe_options(const VmmStart *start)
 {
@@ -84,7 +84,7 @@ vmm_start_plan(const VmmStart *start, GError **error)
     return expand_and_check(start, ports, uses, error);
 }
 
-/* Lets a descriptor through execve(2). */
+/* Keeps a descriptor open across execve(2). */
 static gboolean
 pass_on(int fd, GArray *numbers, GError **error)
 {
@@ -113,7 +113,7 @@ take_port(MacvtapPort *port, VmmPort *vmm_port, GError **error)
     return TRUE;
 }
 
-/* Whether an argument has the MTU in digits, as host_mtu=9000. */
+/* Whether an argument contains the MTU in digits, as host_mtu=9000. */
 static gboolean
 says_mtu(GStrv arguments, guint mtu)
 {
@@ -128,7 +128,7 @@ says_mtu(GStrv arguments, guint mtu)
     return FALSE;
 }
 
-/* A card that is not virtio has no way to tell its guest. */
+/* A card other than virtio cannot tell its guest the MTU. */
 static void
 warn_of_mtu(const VmmPort *port, const VmmUse *use, GStrv arguments)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How a program with ports becomes the VMM that they are for. */
+/* Turns a program that has ports into the VMM that uses them. */
 #pragma once
 
 #include "ask.h"
@@ -14,7 +14,7 @@ typedef struct VmmStart {
     const GArray *options; /* of NetworkOption: one for each port */
     const char *const *command;
     GPtrArray *ports; /* of MacvtapPort, in the same order; its descriptors are stolen */
-    gboolean verbose; /* say on stderr what the ports are, and what is executed */
+    gboolean verbose; /* print the ports and the executed command on stderr */
 } VmmStart;
 
 /* The path of the program that command names, in *ret_program (g_free() it). Otherwise 126 or 127,
@@ -22,9 +22,8 @@ typedef struct VmmStart {
 int vmm_start_find_program(const char *command, char **ret_program, GError **error);
 
 /*
- * Before any port is made: the command as far as it is known, with capitals for what is not. NULL
- * with *error (G_OPTION_ERROR): it would not do, whatever the ports will be. Free with
- * g_strfreev().
+ * The command as far as it is known before any port is created, with capitals for unknown values.
+ * NULL with *error (G_OPTION_ERROR): it would not work with any port. Free with g_strfreev().
  */
 GStrv vmm_start_plan(const VmmStart *start, GError **error);
 
