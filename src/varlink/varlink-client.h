@@ -27,8 +27,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VarlinkReply, varlink_reply_clear)
 /* path: a socket's path, or "@name" for an abstract socket; either may have the prefix "unix:". */
 VarlinkClient *varlink_client_connect(const char *path, GError **error);
 
-/* The same, but it waits no longer for a place in the listener's queue: milliseconds, 0 not at all,
- * -1 for ever. On failure errno says why, too: EAGAIN when the time has passed. */
+/* The same, but waits at most this many milliseconds for a place in the listener's queue; 0: not at
+ * all, -1: no limit. On failure errno is also set: EAGAIN if the time is over. */
 VarlinkClient *varlink_client_connect_within(const char *path, int milliseconds, GError **error);
 
 /* Takes a connected stream socket. */
@@ -61,14 +61,14 @@ typedef enum VarlinkCallFlags {
 gboolean varlink_client_send(VarlinkClient *client, const char *method, json_t *parameters,
                              VarlinkCallFlags flags, GError **error);
 
-/* varlink_client_send() without waiting: what the socket does not take at once is sent by
- * varlink_client_step(). */
+/* Like varlink_client_send() but without waiting: what the socket does not accept at once is sent
+ * by varlink_client_step(). */
 gboolean varlink_client_start(VarlinkClient *client, const char *method, json_t *parameters,
                               VarlinkCallFlags flags, GError **error);
 
 /*
- * Sends and reads as far as possible without waiting. DONE: *ret_reply is the next reply; call it
- * again, there may be more. WAIT: poll the connection for input, and for output if
+ * Sends and reads as far as possible without waiting. DONE: *ret_reply is the next reply; call
+ * again, as there may be more. WAIT: poll the connection for input, and for output if
  * varlink_client_has_unsent(). FAILED: the connection is given up. It also fails without a call in
  * flight, once the service has closed the connection.
  */

@@ -52,8 +52,8 @@ struct VarlinkConnection {
     const VarlinkConnectionEvents *events;
     gpointer user_data;
     VarlinkWatch *watch;
-    VarlinkCall *call;     /* the one being handled; not a reference */
-    VarlinkCall *answered; /* one that wants to know when its last reply is sent; a reference */
+    VarlinkCall *call;     /* the current one; not a reference */
+    VarlinkCall *answered; /* a call to notify when its last reply is sent; a reference */
     gboolean running;      /* inside its turn, which checks for more work itself */
     gboolean readable;     /* there may be input */
     gboolean ended;        /* the peer sends no more: the end of input is still unread */
@@ -184,7 +184,7 @@ connection_has_unsent(const VarlinkConnection *connection)
     return connection->transport.unsent.length > 0;
 }
 
-/* Whether a turn has anything to do. */
+/* Whether the connection has any work for a turn. */
 static gboolean
 connection_has_work(const VarlinkConnection *connection)
 {
@@ -193,7 +193,7 @@ connection_has_work(const VarlinkConnection *connection)
     return connection->readable || varlink_frame_has_message(&connection->transport.frame);
 }
 
-/* Whether what is queued is more than one message and above the limit. */
+/* Whether more than one message is queued, and more than the limit. */
 static gboolean
 connection_is_over_limit(VarlinkConnection *connection)
 {

@@ -55,7 +55,7 @@ guint64 varlink_frame_position(const VarlinkFrame *frame);
 /* Returns space for *ret_size > 0 bytes. Call only after VARLINK_FRAME_NEEDS_MORE. */
 char *varlink_frame_reserve(VarlinkFrame *frame, gsize *ret_size);
 
-/* Tells how many bytes were written there. */
+/* Commits the number of bytes written there. */
 void varlink_frame_commit(VarlinkFrame *frame, gsize size);
 
 /* Frees the memory if nothing is pending. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who is at the other end of an AF_UNIX socket: the kernel's word (unix(7)), never the peer's own.
- */
+/* Identifies the process at the other end of an AF_UNIX socket as the kernel reports it (unix(7)),
+ * never as the peer claims. */
 #pragma once
 
 #include <glib.h>

@@ -381,7 +381,7 @@ varlink_server_free(VarlinkServer *server)
 
     if (!server)
         return;
-    /* Closing a connection calls those that wait for the end of their caller; they must not see a
+    /* Closing a connection calls those waiting for the end of their caller, which must not see a
      * stale table. */
     connections = g_hash_table_get_keys(server->connections);
     g_hash_table_steal_all(server->connections);

@@ -78,8 +78,8 @@ typedef enum VarlinkRoot {
 gboolean varlink_server_listen(VarlinkServer *server, int listen_fd, VarlinkRoot root,
                                GError **error);
 
-/* Accepts on it as well, but closes each connection at once: for callers that only ask who listens
- * (SO_PEERCRED, unix(7)). The socket is taken. */
+/* Accepts on it as well, but closes each connection at once: for clients that only check who
+ * listens (SO_PEERCRED, unix(7)). The socket is taken. */
 gboolean varlink_server_turn_away(VarlinkServer *server, int listen_fd, GError **error);
 
 /* Serves one connected AF_UNIX stream socket, which is taken, for tests and fuzzers with a
@@ -93,8 +93,8 @@ guint varlink_server_connection_count(const VarlinkServer *server);
 json_t *varlink_call_parameters(VarlinkCall *call);
 const VarlinkPeer *varlink_call_peer(VarlinkCall *call);
 
-/* Where the service may keep what it knows of the peer, until the connection has gone and it is
- * freed with free_note. NULL at first. */
+/* Where the service may keep its notes on the peer, which are freed with free_note once the
+ * connection is closed. NULL at first. */
 gpointer *varlink_call_note(VarlinkCall *call, GDestroyNotify free_note);
 gboolean varlink_call_wants_more(VarlinkCall *call);
 
