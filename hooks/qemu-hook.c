@@ -66,8 +66,8 @@ main(int argc, char **argv)
     if (!descriptor_fill_standard())
         return operation && operation->must;
     output_start();
-    /* libvirt's hooks are root's, and this one needs no power of root's over others. Nor is it a
-     * reason to fail a domain. */
+    /* libvirt's hooks run as root, but this one needs no power over other users. Failing to drop it
+     * must not fail a domain either. */
     capabilities_keep(0, NULL);
     if (argc < 3) {
         say("this is libvirt's hook for QEMU domains: libvirt calls it");
@@ -75,7 +75,7 @@ main(int argc, char **argv)
     }
     if (!operation)
         return 0;
-    late = g_strdup_printf("macvtapd: the daemon did not answer within %u ms: does it hang?\n",
+    late = g_strdup_printf("macvtapd: the daemon did not answer within %u ms: is it hanging?\n",
                            operation->milliseconds);
     deadline_start(operation->milliseconds, operation->must, late);
     state_folder = hook_open_state();

@@ -4,7 +4,7 @@
 #include "port-error.h"
 #include "port-fields.h"
 
-/* The parameters of the methods that take no field of a port. */
+/* The parameters of methods that do not use the table of port fields. */
 #define IN_SIMPLE(Type, member, ...) .request = FIELD_AT(SimpleRequest, Type, member, __VA_ARGS__)
 #define PORT_ROW                                                                                   \
     {                                                                                              \
@@ -94,7 +94,7 @@ api_request_delete(json_t *parameters, SimpleRequest *request, const char **ret_
         return FALSE;
     return !!request->port + !!request->ports + !!request->network + request->all == 1 ||
            port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                          "which ports? One of port, ports, network and all must be given");
+                          "exactly one of port, ports, network and all must be given");
 }
 
 /* "holderPid, sources and linkUp"; free with g_free(). */
@@ -126,7 +126,7 @@ api_request_change(json_t *parameters, PortChange *change, const char **ret_fiel
         return TRUE;
     settable = list_settable();
     return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                          "nothing to change: one of %s must be given", settable);
+                          "nothing to change: at least one of %s must be given", settable);
 }
 
 gboolean

@@ -4,11 +4,11 @@
 
 #include "api-request.h"
 
-/* Of each user but root. One change is work for each of them, and who made it does not pay for it.
- */
+/* The limit for each user but root. Every watcher adds work to each change, at the expense of
+ * others. */
 #define STREAMS_PER_USER 32
 
-/* A WatchPorts call that streams. */
+/* A WatchPorts call that is streaming. */
 typedef struct Stream {
     Api *api;
     VarlinkCall *call; /* a reference */
@@ -47,7 +47,7 @@ stream_on_port_event(PortEvent event, const Port *port, const PortEnd *end, gpoi
                     port);
 }
 
-/* Returns how many this user has then; none is not kept. */
+/* Returns the user's new number of watches; zero is not stored. */
 static guint
 count_streams(Api *api, const Caller *caller, int change)
 {
@@ -89,7 +89,7 @@ api_on_watch_ports(VarlinkCall *call, gpointer user_data)
         g_autoptr(GError) error = NULL;
 
         count_streams(api, &caller, -1);
-        port_error_set(&error, PORT_ERROR_LIMIT_REACHED, "you watch already %u times",
+        port_error_set(&error, PORT_ERROR_LIMIT_REACHED, "you already have %u watches",
                        STREAMS_PER_USER);
         api_error_send(call, error);
         return;

@@ -13,7 +13,8 @@ caller_process_free(gpointer data)
     g_free(process);
 }
 
-/* The credentials, too, are those of who has connected, whatever became of it since. */
+/* The credentials also are those of the process at the time it connected, whatever has happened to
+ * it since. */
 static CallerProcess *
 caller_process(VarlinkCall *call)
 {
@@ -72,7 +73,7 @@ indexes(guint first, guint n)
     return array;
 }
 
-/* A port that CreatePort has made, until its caller has the answer. */
+/* A port made by CreatePort, until its caller has received the reply. */
 typedef struct Grant {
     Broker *broker;
     char *id;
@@ -96,7 +97,7 @@ grant_free(gpointer data)
     g_free(grant);
 }
 
-/* VarlinkLost. Descriptors that nobody got end their port anyway; other holders would not. */
+/* VarlinkLost. Descriptors that nobody received end their port anyway; other holders would not. */
 static void
 grant_lost(gpointer data)
 {
@@ -105,7 +106,7 @@ grant_lost(gpointer data)
     broker_undo_grant(grant->broker, grant->id);
 }
 
-/* broker: of a port that is new; NULL: it was there before. */
+/* broker: for a new port; NULL: the port existed before. */
 static void
 reply_grant(VarlinkCall *call, PortGrant *grant, Broker *broker)
 {
@@ -145,7 +146,7 @@ on_list_networks(VarlinkCall *call, gpointer user_data)
         const Network *network = networks->pdata[i];
         g_auto(GStrv) problems =
             network->problem ? NULL : broker_parent_problems(api->broker, network);
-        /* It names networks that not everyone may know. */
+        /* The message names networks that not everyone may know. */
         g_auto(GStrv) taken =
             caller_is_root(&caller) ? broker_taken_vlans(api->broker, network) : NULL;
 
@@ -315,7 +316,8 @@ on_reload(VarlinkCall *call, gpointer user_data)
     if (!api_request_nothing(varlink_call_parameters(call), &field)) {
         api_refuse(call, field, NULL);
     } else if (!caller_is_root(&caller)) {
-        port_error_set(&error, PORT_ERROR_ACCESS_DENIED, "only root may have the files read again");
+        port_error_set(&error, PORT_ERROR_ACCESS_DENIED,
+                       "only root may make macvtapd read its files again");
         api_refuse_grant(api, call, (TrailRefusal){.verb = "reload"}, NULL, error);
     } else if (!api->reload(&caller, &n_networks, api->reload_data, &cause)) {
         port_error_set(&error, PORT_ERROR_SYSTEM, "%s", cause->message);

@@ -7,14 +7,14 @@
 
 #include <string.h>
 
-/* Bytes of a text after which it is cut: a caller may send one of 64 KiB. */
+/* The maximum length of a text in bytes: a caller may send up to 64 KiB. */
 #define TEXT_MAX 500
 
 struct Trail {
     Broker *broker; /* NULL: closed */
     guint watch;
     TrailBound *bound; /* of refusals, */
-    TrailBound *drops; /* and of frames that were dropped */
+    TrailBound *drops; /* likewise for dropped frames */
     GHashTable *lost;  /* set of IDs: ports whose missing device was logged */
 };
 
@@ -51,7 +51,7 @@ static const struct {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == LINE_DROPPED + 1);
 
-/* text in one line that does nothing to a terminal. Free with g_free(). */
+/* Returns text as one line without terminal escapes. Free with g_free(). */
 static char *
 clean(const char *text)
 {
@@ -71,10 +71,10 @@ clean(const char *text)
     return g_string_free(g_steal_pointer(&line), FALSE);
 }
 
-/* A line being made. */
+/* A line in preparation. */
 typedef struct Line {
     LineKind kind;
-    GArray *fields;   /* of GLogField, whose values are */
+    GArray *fields;   /* of GLogField, whose values are owned by */
     GPtrArray *texts; /* these */
 } Line;
 
@@ -96,7 +96,7 @@ line_take(Line *line, const char *key, char *text)
     g_array_append_val(line->fields, field);
 }
 
-/* Does nothing with a text that is not known. */
+/* Does nothing if the text is unknown. */
 static void
 line_add(Line *line, const char *key, const char *text)
 {
@@ -161,7 +161,7 @@ line_add_port(Line *line, const Port *port)
     line_add(line, "MACVTAPD_MAC", mac_address_format(&port->mac, mac));
 }
 
-/* Once for a connection: it takes two files of /proc. */
+/* Only once per connection, as it reads two files in /proc. */
 static void
 describe_process(const Caller *caller)
 {
@@ -324,7 +324,7 @@ trail_refused_later(Trail *trail, const TrailAsker *asker, const TrailRefusal *r
         tell_refusal(asker, refusal, more);
 }
 
-/* Why the port has ended, when nobody asked. Free with g_free(). */
+/* Why the port has ended without a request. Free with g_free(). */
 static char *
 explain_holder(const Holder *holder)
 {
@@ -341,11 +341,11 @@ explain_end(const Port *port, const PortEnd *end, const char *who)
     const PortEnder *ender = end->ender;
 
     if (end->reason == PORT_END_LOST_GRANT)
-        return g_strdup("its caller had gone before the answer");
+        return g_strdup("its caller was gone before the reply");
     if (!ender)
         return explain_holder(&port->holder);
     if (ender->domain)
-        return g_strdup_printf("its domain has ended, says %s", who);
+        return g_strdup_printf("its domain has ended, according to %s", who);
     return g_strdup_printf("deleted by %s", who);
 }
 
@@ -374,7 +374,7 @@ tell_loss(const Port *port)
     g_auto(Line) line = {0};
 
     line_begin(&line, LINE_LOST);
-    reason = g_strdup_printf("its %s %s was removed by others", what,
+    reason = g_strdup_printf("its %s %s was removed by another program", what,
                              what[0] == 'p' ? parent : port->interface_name);
     line_add_port(&line, port);
     line_add(&line, "MACVTAPD_REASON", reason);
@@ -397,7 +397,7 @@ tell_drops_left_out(uid_t user, guint n, gpointer user_data)
              n);
 }
 
-/* Each kind of a port is told once: but a user may have many ports. */
+/* Each kind is logged once per port, but a user may have many ports. */
 static gboolean
 is_drop_told(Trail *trail, const Port *port)
 {
@@ -518,7 +518,7 @@ list_keys(const char *const *keys, guint n)
     return g_string_free(text, FALSE);
 }
 
-/* What becomes of the network's ports; free with g_free(). */
+/* What happens to the network's ports; free with g_free(). */
 static char *
 describe_ports(const NetworkChange *change)
 {

@@ -12,7 +12,7 @@
 #define MICROSECONDS 2000
 
 const Privileges bounded_close_privileges = {
-    .part = "ends of others' files",
+    .part = "closing files of other processes",
     .system_calls =
         SYSTEM_CALLS({"setitimer"}, {"rt_sigaction"}, {"rt_sigprocmask"}, {"rt_sigreturn"}),
 };

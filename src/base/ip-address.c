@@ -51,7 +51,7 @@ ip_address_format(const IpAddress *address, char text[static IP_ADDRESS_TEXT_SIZ
 {
     gboolean is_ipv4 = ip_address_is_ipv4(address);
 
-    /* Neither fails: the family is known, and the buffer is large enough. */
+    /* Cannot fail: the family is known, and the buffer is large enough. */
     inet_ntop(is_ipv4 ? AF_INET : AF_INET6, address->bytes + (is_ipv4 ? sizeof(ipv4_head) : 0),
               text, IP_ADDRESS_TEXT_SIZE);
     return text;
@@ -83,7 +83,7 @@ refuse_prefix(GError **error, const char *text, const char *why)
     return FALSE;
 }
 
-/* Sets the bits behind the prefix to 0; FALSE if one was set. */
+/* Clears the bits after the prefix; FALSE if one was set. */
 static gboolean
 clear_host_bits(IpPrefix *prefix)
 {
@@ -115,11 +115,11 @@ ip_prefix_parse(const char *text, IpPrefix *ret_prefix, GError **error)
     bits = ALL_BITS - head;
     if (slash && !g_ascii_string_to_unsigned(slash + 1, 10, 0, ALL_BITS - head, &bits, NULL))
         return refuse_prefix(error, text,
-                             head > 0 ? "has no length of 0 to 32 behind the '/'"
-                                      : "has no length of 0 to 128 behind the '/'");
+                             head > 0 ? "must have a length of 0 to 32 after the '/'"
+                                      : "must have a length of 0 to 128 after the '/'");
     prefix.prefix_bits = (guint)bits + head;
     if (!clear_host_bits(&prefix)) {
-        why = g_strdup_printf("has bits set behind the /%u: write '%s' for one address, or '%s'",
+        why = g_strdup_printf("has bits set after the /%u: write '%s' for one address, or '%s'",
                               (guint)bits, address, ip_prefix_format(&prefix, network));
         return refuse_prefix(error, text, why);
     }

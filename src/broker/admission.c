@@ -88,12 +88,13 @@ check_limits(Creation *creation, GError **error)
     const Caller *caller = creation->caller;
 
     if (port_table_count(ports) >= PORTS_MAX)
-        return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "this daemon has its %d ports",
-                              PORTS_MAX);
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
+                              "macvtapd already has its maximum of %d ports", PORTS_MAX);
     if (!caller_is_root(caller) &&
         port_table_count_account(ports, caller_account(caller)) >= PORTS_PER_USER_MAX)
-        return port_error_set(error, PORT_ERROR_LIMIT_REACHED, "user %u has its %d ports",
-                              (guint)caller->uid, PORTS_PER_USER_MAX);
+        return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
+                              "user %u already has the maximum of %d ports", (guint)caller->uid,
+                              PORTS_PER_USER_MAX);
     return check_network_limits(creation, error);
 }
 

@@ -273,8 +273,8 @@ add_damaged_records(Broker *broker, GPtrArray *faults)
         g_ptr_array_add(
             faults,
             fault_new("record-set-aside", g_strdup_printf("record %s", shown),
-                      g_strdup("macvtapd could not read it at a start and no longer manages its "
-                               "port's device"),
+                      g_strdup("macvtapd could not read it when it started and no longer manages "
+                               "its port's device"),
                       g_strdup("the log says what was wrong with it (macvtapctl log); end its "
                                "guest, remove its device if it still exists (ip link delete), and "
                                "delete the file from the folder 'ports' of macvtapd's state")));

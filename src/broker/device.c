@@ -217,12 +217,12 @@ describe_mac(const Port *port, const LinkInfo *device, const GError *cause)
     mac_address_format(&port->mac, wanted);
     mac_address_format(&device->mac, now);
     if (cause)
-        return g_strdup_printf("its MAC %s could not be put back, it is %s: %s", wanted, now,
+        return g_strdup_printf("its MAC %s could not be restored, it is %s: %s", wanted, now,
                                cause->message);
     if (port->mode == MACVTAP_MODE_PASSTHRU)
-        return g_strdup_printf("its MAC %s could not be put back: its parent %s keeps %s", wanted,
+        return g_strdup_printf("its MAC %s could not be restored: its parent %s keeps %s", wanted,
                                port->parent, now);
-    return g_strdup_printf("its MAC %s could not be put back: it is %s again", wanted, now);
+    return g_strdup_printf("its MAC %s could not be restored: it is %s again", wanted, now);
 }
 
 static char *
@@ -246,18 +246,18 @@ device_describe(const Port *port, const DeviceState *wanted, const LinkInfo *dev
     if (fields & DEVICE_MAC)
         return describe_mac(port, device, cause);
     if (fields & DEVICE_MODE)
-        return g_strdup_printf("its device is in mode %s and not in mode %s, so its neighbours on"
-                               " %s may not reach the guest: %s",
+        return g_strdup_printf("its device is in mode %s instead of %s, so its neighbours on %s "
+                               "may not reach the guest: %s",
                                macvtap_mode_name(device->mode), macvtap_mode_name(wanted->mode),
                                port->parent, why);
     if (fields & DEVICE_MTU)
-        return g_strdup_printf("its MTU is %u and not %u: %s", device->mtu, wanted->mtu, why);
+        return g_strdup_printf("its MTU is %u instead of %u: %s", device->mtu, wanted->mtu, why);
     if (fields & DEVICE_SOURCES)
         return g_strdup_printf("its sources could not be set: %s", why);
     if (fields & DEVICE_SILENCE)
         return g_strdup_printf("the host speaks IPv6 or ARP on its device: %s", why);
     if (fields & DEVICE_QUEUES)
-        return g_strdup_printf("its queues' lengths could not be set: %s", why);
+        return g_strdup_printf("its queue lengths could not be set: %s", why);
     if (fields & DEVICE_PROMISC)
         return g_strdup_printf("its parent's promiscuity could not be set: %s", why);
     if (fields & DEVICE_NAME)

@@ -20,7 +20,7 @@ broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInf
         parent_bond(broker->networks, parent, port->active_slave, sizeof(port->active_slave));
 }
 
-/* A bond has taken another slave into use. */
+/* A bond has switched to another slave. */
 static void
 on_bond_changed(Broker *broker, const LinkInfo *bond)
 {
@@ -96,7 +96,7 @@ look_at_all_again(Broker *broker, const GError *cause)
         return;
     if (++broker->n_all_failed >= REPAIR_ATTEMPTS) {
         g_warning("cannot read the state of the ports' parents, which may have changed: %s (tried "
-                  "%u times; a reload tries again)",
+                  "%u times; reload macvtapd to try again)",
                   cause->message, broker->n_all_failed);
         broker->n_all_failed = 0;
         return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What macvtapd answers to a request, from its reply to what the getters give. */
+/* macvtapd's answer to a request, from parsing the reply to the getters. */
 #include "client-private.h"
 
 #include <errno.h>
@@ -58,7 +58,8 @@ client_answer_fail(ClientAnswer *answer, int errnum, char *message)
 static void
 answer_wrong(ClientAnswer *answer, const char *what)
 {
-    client_answer_fail(answer, EPROTO, g_strdup_printf("macvtapd's answer is wrong: %s", what));
+    client_answer_fail(answer, EPROTO,
+                       g_strdup_printf("macvtapd sent a malformed answer: %s", what));
 }
 
 static void
@@ -91,7 +92,8 @@ network_destroy(gpointer network)
     macvtap_network_free(network);
 }
 
-/* with_descriptors: a grant, whose indexes must be there. FALSE: *ret_wrong says what is wrong. */
+/* with_descriptors: it is a grant, which must have valid descriptor indexes. FALSE: *ret_wrong says
+ * what is wrong. */
 static gboolean
 read_port(ClientAnswer *answer, const VarlinkReply *reply, gboolean with_descriptors,
           const char **ret_wrong)
@@ -189,7 +191,7 @@ read_failures(ClientAnswer *answer, json_t *list, const char **ret_wrong)
         const char *message = json_string_value(json_object_get(element, "message"));
         MacvtapFailure *failure;
 
-        *ret_wrong = "a failure without port or message";
+        *ret_wrong = "a failure without a port or message";
         if (!port || !message)
             return FALSE;
         failure = g_new(MacvtapFailure, 1);
@@ -201,7 +203,7 @@ read_failures(ClientAnswer *answer, json_t *list, const char **ret_wrong)
     return TRUE;
 }
 
-/* One of several replies, perhaps: what it has is added. */
+/* Adds the content of a reply, which may be one of several. */
 static gboolean
 read_deleted(const MacvtapRequest *request, ClientAnswer *answer, json_t *parameters,
              const char **ret_wrong)
@@ -219,7 +221,7 @@ read_deleted(const MacvtapRequest *request, ClientAnswer *answer, json_t *parame
 static gboolean
 read_count(ClientAnswer *answer, json_t *value, const char **ret_wrong)
 {
-    *ret_wrong = "no number of what there was";
+    *ret_wrong = "no count";
     answer->count = (guint64)json_integer_value(value);
     return json_is_integer(value);
 }

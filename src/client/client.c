@@ -8,9 +8,9 @@
  * macvtap_client_call() waits for. client_step() does whatever can be done without waiting; the
  * calls that block put a poll() around it.
  *
- * Whatever fails on the connection ends in client_lose(), which is the only way from connected to
- * not connected: no request is left without a result, and `untold` has macvtap_client_dispatch()
- * tell it once.
+ * Every failure of the connection ends in client_lose(), the only way from connected to not
+ * connected, so every request gets a result; `untold` makes macvtap_client_dispatch() report it
+ * once.
  */
 #include "client-private.h"
 
@@ -24,20 +24,20 @@
 
 #define DEFAULT_SOCKET "/run/macvtapd/socket"
 
-/* Events that are read before somebody takes them; the others wait in the socket. */
+/* The most events to read ahead; the others wait in the socket. */
 enum { EVENTS_MAX = 1024 };
 
 struct MacvtapClient {
     VarlinkClient *varlink; /* NULL: not connected */
     int timeout;            /* milliseconds; -1: none */
-    GQueue waiting;         /* of MacvtapRequest, as all of these */
+    GQueue waiting;         /* of MacvtapRequest, like those below */
     MacvtapRequest *in_flight;
-    gint64 limit;     /* of the one in flight, on the monotonic clock; -1: none */
-    GQueue to_call;   /* completed, and their callbacks are to be called */
+    gint64 limit;     /* deadline of the request in flight, on the monotonic clock; -1: none */
+    GQueue to_call;   /* completed; their callbacks have yet to be called */
     GQueue completed; /* for macvtap_client_next_completed() */
     GQueue events;    /* of MacvtapEvent */
     gboolean watching;
-    int untold; /* the negative errno with which the connection was lost; 0: none to tell */
+    int untold; /* the negative errno of a lost connection that was not reported yet; 0: none */
     char *lost; /* and why */
     ClientPoll poll;
     char *message;
@@ -75,7 +75,7 @@ client_update_poll(MacvtapClient *client)
     client_poll_update(&client->poll, &state);
 }
 
-/* What the client's getters say of the call that ends; message is copied. */
+/* Sets what the client's getters say about the call that ends; message is copied. */
 static int
 client_result(MacvtapClient *client, int result, MacvtapRefusal refusal, const char *message)
 {
@@ -107,7 +107,7 @@ client_complete(MacvtapClient *client, MacvtapRequest *request)
     g_queue_push_tail(request->completed ? &client->to_call : &client->completed, request);
 }
 
-/* The connection is no more; message is why. */
+/* The connection is lost; message says why. */
 static int
 client_lose(MacvtapClient *client, int errnum, const char *message)
 {
@@ -138,10 +138,10 @@ client_lose_by(MacvtapClient *client, const GError *cause)
     g_autofree char *message = g_strconcat("connection to macvtapd: ", cause->message, NULL);
 
     if (g_error_matches(cause, VARLINK_ERROR, VARLINK_ERROR_CLOSED))
-        /* It cannot say why to a caller whose connection it does not take. */
+        /* macvtapd cannot give a reason to a caller whose connection it refuses. */
         return client_lose(client, ECONNRESET,
-                           "macvtapd closed the connection: it has ended, or you have as many"
-                           " connections to it open as it allows");
+                           "macvtapd closed the connection: it has stopped, or you have too many "
+                           "connections to it open");
     return client_lose(client, cause->domain == VARLINK_ERROR ? EPROTO : EIO, message);
 }
 
@@ -149,7 +149,7 @@ void
 client_forget_request(MacvtapClient *client, MacvtapRequest *request)
 {
     if (request == client->in_flight) /* it is among the completed ones then */
-        client_lose(client, ECANCELED, "a request on its way was taken back");
+        client_lose(client, ECANCELED, "a request that was already sent was cancelled");
     g_queue_remove(&client->waiting, request);
     g_queue_remove(&client->to_call, request);
     g_queue_remove(&client->completed, request);
@@ -198,7 +198,7 @@ client_connect(MacvtapClient *client, const char *path, int timeout)
     int errnum;
 
     if (client->varlink)
-        client_lose(client, ENOTCONN, "the client connects again");
+        client_lose(client, ENOTCONN, "the client is reconnecting");
     client->untold = 0;
     if (!path)
         path = secure_getenv("MACVTAPD_SOCKET");
@@ -256,7 +256,7 @@ macvtap_client_get_refusal(const MacvtapClient *client)
     return client->refusal;
 }
 
-/* Sends the request that is in flight, or the next part of it. */
+/* Sends the request in flight, or the next part of it. */
 static int
 client_send(MacvtapClient *client)
 {
@@ -291,9 +291,10 @@ client_take_event(MacvtapClient *client, const VarlinkReply *reply)
     MacvtapEvent *event = reply->error ? NULL : client_event_new(reply);
 
     if (!event)
-        return client_lose(client, EPROTO, "macvtapd's answer is wrong: no event");
+        return client_lose(client, EPROTO, "macvtapd sent a malformed answer: not an event");
     g_queue_push_tail(&client->events, event);
-    return reply->continues ? 0 : client_lose(client, ECONNRESET, "macvtapd tells no more events");
+    return reply->continues ? 0
+                            : client_lose(client, ECONNRESET, "macvtapd no longer sends events");
 }
 
 static int
@@ -310,7 +311,7 @@ client_take_answer(MacvtapClient *client, const VarlinkReply *reply)
     return 0;
 }
 
-/* Takes one reply, if it is there: 1, 0 if there is none, or a negative errno. */
+/* Reads one reply if there is one: 1, 0 if there is none, or a negative errno. */
 static int
 client_take_reply(MacvtapClient *client)
 {
@@ -330,7 +331,7 @@ client_take_reply(MacvtapClient *client)
     }
 }
 
-/* Does what can be done without waiting; a negative errno when the connection was lost by it. */
+/* Does what can be done without waiting; a negative errno if that lost the connection. */
 static int
 client_step(MacvtapClient *client)
 {
@@ -362,16 +363,17 @@ client_await(MacvtapClient *client, int milliseconds)
     return poll(&item, 1, milliseconds) < 0 ? -errno : 0;
 }
 
-/* Whether a request can be taken; its last answer is forgotten then. */
+/* Checks whether a request can be accepted; forgets its previous answer. */
 static int
 client_check_request(MacvtapClient *client, MacvtapRequest *request)
 {
     if (request->client)
-        return client_fail(client, EBUSY, "the request is pending already");
+        return client_fail(client, EBUSY, "the request is already pending");
     if (!client->varlink)
         return client_fail(client, ENOTCONN, "the client is not connected");
     if (client->watching)
-        return client_fail(client, EBUSY, "the client watches ports and takes no other request");
+        return client_fail(client, EBUSY,
+                           "the client is watching ports and accepts no other request");
     if (!client_request_method(request))
         return client_fail(client, EINVAL, "there is no such method");
     client_answer_clear(&request->answer);
@@ -425,7 +427,7 @@ macvtap_client_get_fd(MacvtapClient *client)
     int fd = client_poll_open(&client->poll);
 
     if (fd < 0)
-        return client_fail(client, errno, "cannot make a descriptor to poll");
+        return client_fail(client, errno, "cannot create a descriptor to poll");
     client_update_poll(client);
     return fd;
 }

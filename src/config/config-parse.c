@@ -37,7 +37,8 @@ parser_refuse(const Parser *parser, GError **error, const char *format, ...)
                           parser->line, what);
 }
 
-/* The line in which text (taken) stood before, or 0; from now on it is seen in this one. */
+/* The line in which text (taken) was seen before, or 0; from now on it counts as seen in this one.
+ * */
 static guint
 seen_before(Parser *parser, char *take_text)
 {
@@ -47,7 +48,7 @@ seen_before(Parser *parser, char *take_text)
     return before;
 }
 
-/* What an unknown section was meant to be, for an error; free with g_free(). */
+/* A suggestion for an unknown section, for an error; free with g_free(). */
 static char *
 suggest_section(const Field *fields, const char *section)
 {
@@ -68,7 +69,7 @@ suggest_section(const Field *fields, const char *section)
                : g_strdup("");
 }
 
-/* What an unknown key was meant to be, and where, for an error; free with g_free(). */
+/* A suggestion for an unknown key and its section, for an error; free with g_free(). */
 static char *
 suggest_key(const Field *fields, const char *section, const char *key)
 {
@@ -78,7 +79,7 @@ suggest_key(const Field *fields, const char *section, const char *key)
     for (; fields->name; fields++) {
         guint distance = fields->key ? suggestion_distance(key, fields->key) : G_MAXUINT;
 
-        /* Of two keys that are as near, the one of this section. */
+        /* If two keys are equally close, prefer the one in this section. */
         if (distance < least ||
             (best && distance == least && g_strcmp0(fields->section, section) == 0)) {
             best = fields;
@@ -118,7 +119,7 @@ parse_head(Parser *parser, const char *text, GError **error)
                          before);
 }
 
-/* Puts what the escapes of value stand for in their place; FALSE: there is another '\'. */
+/* Replaces the escapes in value; FALSE: it has another '\'. */
 static gboolean
 unescape(char *value)
 {
@@ -168,7 +169,7 @@ parse_key(Parser *parser, const char *text, GError **error)
         return parser_refuse(parser, error,
                              "'%.64s' is neither KEY=VALUE, a [section] nor a # comment", shown);
     if (!parser->section)
-        return parser_refuse(parser, error, "key '%.64s' stands before any [section]", shown_key);
+        return parser_refuse(parser, error, "key '%.64s' comes before any [section]", shown_key);
     field = config_key_find(parser->fields, parser->section, key);
     if (!field) {
         g_autofree char *hint = suggest_key(parser->fields, parser->section, key);
@@ -280,8 +281,8 @@ daemon_settings_clear(DaemonSettings *settings)
     g_clear_pointer(&settings->seed, g_free);
 }
 
-/* The line in which the key that message starts with ("KEY=") stands, or 0. No two sections have a
- * key of the same name. */
+/* The line of the key that message starts with ("KEY="), or 0. No two sections have a key of the
+ * same name. */
 static guint
 line_of_message(const Parser *parser, const char *message)
 {
@@ -298,7 +299,8 @@ line_of_message(const Parser *parser, const char *message)
     return 0;
 }
 
-/* What spans several keys is said of the line of the one that is named, or of [Network]'s. */
+/* An error about several keys is reported for the line of the key that it names, or for that of
+ * [Network]. */
 static gboolean
 refuse_network(Parser *parser, const char *message, GError **error)
 {

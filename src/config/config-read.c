@@ -19,7 +19,7 @@ is_network_file(const char *file_name)
     return file_name[0] != '.' && g_str_has_suffix(file_name, SUFFIX);
 }
 
-/* What the network of the file is called, or would be; free with g_free(). */
+/* The name of the file's network, or of what would be one; free with g_free(). */
 static char *
 name_network(const char *file_name)
 {
@@ -28,7 +28,7 @@ name_network(const char *file_name)
     return network_name_is_valid(name) ? g_steal_pointer(&name) : g_strescape(name, NULL);
 }
 
-/* The file as it is now; the contents of no two are the same to it. */
+/* The file's present version; it changes with the contents. */
 static NetworkFile
 look_at_file(int folder_fd, const char *file_name)
 {
@@ -67,11 +67,11 @@ parse_file(int folder_fd, const char *file_name, const ConfigLookup *lookup)
     return network ? network : network_new_broken(name, error->message);
 }
 
-/* The network of a file, broken if need be. */
+/* The network in a file; a broken one if the file cannot be used. */
 static Network *
 read_network(int folder_fd, const char *file_name, const ConfigLookup *lookup)
 {
-    /* Before it is read: a change in between shows later. */
+    /* Take the version before reading: a change in between then shows later. */
     NetworkFile file = look_at_file(folder_fd, file_name);
     Network *network = parse_file(folder_fd, file_name, lookup);
 
@@ -126,7 +126,7 @@ config_read_daemon(const char *path, DaemonSettings *ret_settings, GError **erro
     return TRUE;
 }
 
-/* The files that are there now: name of the network -> NetworkFile. */
+/* The files that exist now: name of the network -> NetworkFile. */
 static GHashTable *
 look_at_folder(const char *path)
 {
@@ -174,7 +174,8 @@ add_lines(GPtrArray *lines, GHashTable *files, GHashTable *networks)
     g_hash_table_iter_init(&iter, networks);
     while (g_hash_table_iter_next(&iter, &name, NULL)) {
         if (!g_hash_table_contains(files, name))
-            g_ptr_array_add(lines, g_strdup_printf("network %s: its file has gone", (char *)name));
+            g_ptr_array_add(lines,
+                            g_strdup_printf("network %s: its file was removed", (char *)name));
     }
 }
 
@@ -206,9 +207,9 @@ add_settings_fault(const char *path, GPtrArray *faults)
     g_ptr_array_add(
         faults,
         fault_new("settings-invalid", g_strdup("settings"),
-                  g_strdup_printf("%s: macvtapd goes on with its earlier settings, but will not"
-                                  " start again",
-                                  error->message),
+                  g_strdup_printf(
+                      "%s: macvtapd is still using its earlier settings, but would not start again",
+                      error->message),
                   g_strdup_printf("correct %s/" DAEMON_FILE ", then macvtapctl reload", path)));
 }
 
@@ -235,11 +236,12 @@ add_file_fault(const char *folder, const char *file_name, GPtrArray *faults)
     int stem = dot && dot > shown ? (int)(dot - shown) : (int)strlen(shown);
 
     g_ptr_array_add(
-        faults, fault_new("file-ignored", g_strdup_printf("%s/%s", folder, shown),
-                          g_strdup("it is not read: the name of a network's file ends in " SUFFIX),
-                          g_strdup_printf("if it is a network's, rename it to %.*s" SUFFIX
-                                          ", then macvtapctl reload; otherwise keep it elsewhere",
-                                          stem, shown)));
+        faults,
+        fault_new("file-ignored", g_strdup_printf("%s/%s", folder, shown),
+                  g_strdup("it is ignored: the name of a network's file must end in " SUFFIX),
+                  g_strdup_printf("if it is a network's file, rename it to %.*s" SUFFIX
+                                  ", then macvtapctl reload; otherwise move it elsewhere",
+                                  stem, shown)));
 }
 
 void

@@ -32,8 +32,8 @@ datapath_pin_path(const char *folder, DatapathMap map)
     return g_strdup_printf("%s/v%d-%s", folder, GUARD_MAP_VERSION, map_names[map]);
 }
 
-/* What libbpf has to say goes nowhere but, with G_MESSAGES_DEBUG, to the log: the error is ours to
- * word. */
+/* libbpf's own messages go only to the debug log (G_MESSAGES_DEBUG): we word the error ourselves.
+ * */
 static int
 keep_to_oneself(enum libbpf_print_level level, const char *format, va_list arguments)
 {
@@ -43,7 +43,7 @@ keep_to_oneself(enum libbpf_print_level level, const char *format, va_list argum
     return 0;
 }
 
-/* Whether the map of the file is made as that of the object. */
+/* Whether the pinned map has the same definition as the object's map. */
 static gboolean
 fits(int fd, const struct bpf_map *map)
 {
@@ -64,7 +64,7 @@ find_map(const char *folder, struct bpf_object *object, DatapathMap map, GError 
     AUTO_FD int fd = -1;
 
     if (!made)
-        return error_set_errno(error, ENOENT, "macvtapd's own BPF object has no map %s",
+        return error_set_errno(error, ENOENT, "macvtapd's BPF object lacks the map %s",
                                map_names[map]);
     fd = bpf_obj_get(path);
     if (fd >= 0 && fits(fd, made) && bpf_map__reuse_fd(made, fd) < 0)
@@ -92,10 +92,10 @@ say_refused(int errnum, GError **error)
 {
     if (errnum == EPERM)
         g_set_error(error, ERRNO_ERROR, errnum,
-                    "macvtapd may load no BPF programs: it was started without CAP_BPF and"
-                    " CAP_PERFMON, or the kernel is locked down");
+                    "macvtapd is not permitted to load BPF programs: it was started without "
+                    "CAP_BPF and CAP_PERFMON, or the kernel is locked down");
     else if (errnum == ENOSYS)
-        g_set_error(error, ERRNO_ERROR, errnum, "this kernel has no BPF");
+        g_set_error(error, ERRNO_ERROR, errnum, "this kernel does not support BPF");
     else
         error_set_errno(error, errnum, "this kernel refuses macvtapd's BPF programs");
     return FALSE;
@@ -108,7 +108,7 @@ load(const char *folder, DatapathObject *object, GError **error)
 
     object->object = bpf_object__open_mem(guard_object, guard_object_size, NULL);
     if (!object->object)
-        return error_set_errno(error, errno, "cannot read macvtapd's own BPF object");
+        return error_set_errno(error, errno, "cannot read macvtapd's BPF object");
     for (DatapathMap map = 0; map < DATAPATH_MAPS; map++) {
         if (!find_map(folder, object->object, map, error))
             return FALSE;

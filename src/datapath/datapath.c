@@ -21,10 +21,10 @@
 
 #define MOUNT "/sys/fs/bpf"
 
-/* Events that are read at once; then other sources get their turn. */
+/* The most events to read at once before other sources get their turn. */
 #define EVENTS_PER_WAKE 256
 
-/* The pins are named by path: bpf(2) takes no descriptor of a folder before 6.5. */
+/* Pins are named by path: before Linux 6.5, bpf(2) does not accept a folder's descriptor. */
 const Privileges datapath_privileges = {
     .part = "datapath",
     .system_calls =
@@ -32,18 +32,18 @@ const Privileges datapath_privileges = {
                      {"bpf", 1, BPF_MAP_DELETE_ELEM}, {"bpf", 1, BPF_OBJ_PIN}, {"unlinkat"}),
 };
 
-/* CAP_PERFMON: the programs read what an skb asks of the host, which is kernel memory. */
+/* CAP_PERFMON: the programs read an skb's checksum request, which is kernel memory. */
 const Privileges datapath_start_privileges = {
     .part = "start",
     .capabilities = CAPABILITY(CAP_BPF) | CAPABILITY(CAP_PERFMON) | CAPABILITY(CAP_NET_ADMIN),
     .system_calls = (const SystemCall[]){{NULL}},
 };
 
-/* What the maps have of a device. */
+/* A device's entry in the maps. */
 typedef struct Entry {
-    char *port_id; /* NULL: of an earlier daemon, no port of ours has asked for it yet */
+    char *port_id; /* NULL: left by an earlier daemon, and no port has claimed it yet */
     gboolean has_settings;
-    struct guard_settings settings; /* as they were written */
+    struct guard_settings settings; /* as last written */
 } Entry;
 
 typedef struct LinuxDatapath {
@@ -53,12 +53,13 @@ typedef struct LinuxDatapath {
     DatapathObject object;
     GHashTable *entries; /* index -> Entry */
     gboolean is_pinned;
-    gboolean is_swept; /* no other daemon uses the folder: one that did would have been met */
-    struct ring_buffer *ring; /* NULL: nobody watches */
+    gboolean is_swept; /* leftovers were removed; no other daemon uses the folder, or we would have
+                          seen it */
+    struct ring_buffer *ring; /* NULL: nobody is watching */
     GSource *source;
     DatapathEventHandler handler;
     gpointer user_data;
-    guint n_events; /* read in this wake */
+    guint n_events; /* read during this wakeup */
 } LinuxDatapath;
 
 static LinuxDatapath *
@@ -96,7 +97,7 @@ unpin_maps(LinuxDatapath *datapath)
     datapath->is_pinned = FALSE;
 }
 
-/* What lies there already is a map that did not fit, or one that we have opened. */
+/* An existing pin is either a map that did not fit or one that we have opened. */
 static gboolean
 pin_map(LinuxDatapath *datapath, DatapathMap map)
 {
@@ -110,7 +111,7 @@ pin_map(LinuxDatapath *datapath, DatapathMap map)
     return bpf_obj_pin(datapath->object.maps[map], path) == 0;
 }
 
-/* Without pins the guard is as good, but a restart forgets what was counted and learned. */
+/* Without pins the guard works as well, but a restart loses the counters and learned addresses. */
 static void
 pin_maps(LinuxDatapath *datapath)
 {
@@ -118,8 +119,8 @@ pin_maps(LinuxDatapath *datapath)
     for (DatapathMap map = 0; map < DATAPATH_MAPS; map++) {
         if (pin_map(datapath, map))
             continue;
-        g_warning("the guard's maps cannot be pinned in %s, so that the next macvtapd will not know"
-                  " what it has counted and which addresses it has learned: %s",
+        g_warning("cannot pin the guard's maps in %s, so a restart of macvtapd will lose its "
+                  "counters and learned addresses: %s",
                   datapath->folder, g_strerror(errno));
         return;
     }
@@ -192,7 +193,7 @@ linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **er
     if (!datapath->is_pinned)
         pin_maps(datapath);
     if (!write_entry(datapath, port->index, &settings, is_new, is_there)) {
-        error_set_errno(error, errno, "cannot write the guard of link %d", port->index);
+        error_set_errno(error, errno, "cannot write the guard settings of link %d", port->index);
         if (!entry)
             delete_entry(datapath, port->index);
         return FALSE;
@@ -225,7 +226,7 @@ linux_forget(Datapath *base, int index, const char *port_id)
     unpin_if_empty(datapath);
 }
 
-/* What lies beside our pins is of daemons with maps of another version. */
+/* Other files beside our pins belong to daemons with another version of the maps. */
 static void
 remove_other_pins(LinuxDatapath *datapath)
 {
@@ -268,8 +269,7 @@ linux_read(Datapath *base, int index, struct guard_counters *ret_counters,
 
     if (bpf_map_lookup_elem(maps[DATAPATH_COUNTERS], &index, &counters) < 0 ||
         bpf_map_lookup_elem(maps[DATAPATH_STATE], &index, &state) < 0)
-        return error_set_errno(error, errno, "cannot read what the guard of link %d has seen",
-                               index);
+        return error_set_errno(error, errno, "cannot read the guard state of link %d", index);
     if (ret_counters)
         *ret_counters = counters;
     if (ret_state)
@@ -279,7 +279,7 @@ linux_read(Datapath *base, int index, struct guard_counters *ret_counters,
 
 /* ---- events ---- */
 
-/* Less than 0 ends ring_buffer__consume(); the event has been read. */
+/* A negative value ends ring_buffer__consume(); this event has been consumed. */
 static int
 on_event(void *context, void *data, size_t size)
 {
@@ -309,7 +309,7 @@ linux_watch(Datapath *base, DatapathEventHandler handler, gpointer user_data, GE
     datapath->ring =
         ring_buffer__new(datapath->object.maps[DATAPATH_EVENTS], on_event, datapath, NULL);
     if (!datapath->ring)
-        return error_set_errno(error, errno, "cannot read the datapath's events");
+        return error_set_errno(error, errno, "cannot read datapath events");
     datapath->source = g_unix_fd_source_new(ring_buffer__epoll_fd(datapath->ring), G_IO_IN);
     g_source_set_callback(datapath->source, G_SOURCE_FUNC(on_readable), datapath, NULL);
     g_source_set_name(datapath->source, "datapath");
@@ -330,7 +330,8 @@ linux_free(Datapath *base)
     }
     ring_buffer__free(datapath->ring);
     if (datapath->is_swept && !datapath->is_pinned)
-        unlinkat(AT_FDCWD, datapath->folder, AT_REMOVEDIR); /* one that is not empty stays */
+        unlinkat(AT_FDCWD, datapath->folder,
+                 AT_REMOVEDIR); /* fails if it is not empty, which is fine */
     descriptor_clear(&datapath->folder_fd);
     datapath_unload(&datapath->object);
     g_clear_pointer(&datapath->entries, g_hash_table_unref);
@@ -356,7 +357,7 @@ is_bpf_file_system(void)
     return statfs(MOUNT, &file_system) == 0 && (guint32)file_system.f_type == BPF_FS_MAGIC;
 }
 
-/* Nobody else may lay maps there that we would take for ours. */
+/* Nobody else may put maps there that we would mistake for ours. */
 static gboolean
 open_folder(LinuxDatapath *datapath, GError **error)
 {
@@ -364,7 +365,7 @@ open_folder(LinuxDatapath *datapath, GError **error)
 
     if (!is_bpf_file_system()) {
         g_set_error(error, ERRNO_ERROR, ENOENT,
-                    MOUNT " is no BPF file system (mount -t bpf bpf " MOUNT ")");
+                    MOUNT " is not a BPF file system (mount -t bpf bpf " MOUNT ")");
         return FALSE;
     }
     if (mkdir(datapath->folder, 0700) < 0 && errno != EEXIST)
@@ -374,11 +375,12 @@ open_folder(LinuxDatapath *datapath, GError **error)
         return error_set_errno(error, errno, "cannot open %s", datapath->folder);
     if (status.st_uid == geteuid() && (status.st_mode & 077) == 0)
         return TRUE;
-    g_set_error(error, ERRNO_ERROR, EPERM, "%s is open to others than root", datapath->folder);
+    g_set_error(error, ERRNO_ERROR, EPERM, "%s is accessible to users other than root",
+                datapath->folder);
     return FALSE;
 }
 
-/* The next keys are asked for before a sweep takes any away. */
+/* Fetch the next keys before deleting any of these. */
 static void
 find_entries(LinuxDatapath *datapath)
 {

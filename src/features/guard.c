@@ -2,20 +2,20 @@
 /*
  * Theory of operation
  *
- * Feature: what a guest may send ([Guard] of its network, and what root has given the port). What
- * is in force for a port is decided when it is made, is in its record, and follows the network's
- * file and the port's MAC; the datapath's programs carry it out. They are at the device before it
- * is up, with the port's settings before them, so that no frame of a guest passes unseen. They stay
- * when no daemon runs; the next one puts its own programs in their place.
+ * Feature: what a guest may send ([Guard] of its network, and what root has set for the port). A
+ * port's guard is decided when the port is created, kept in its record, and follows the network's
+ * file and the port's MAC; the datapath's programs enforce it. They are attached before the device
+ * is up, after the port's settings are written, so that no frame of the guest passes unchecked.
+ * They stay attached when no daemon runs; the next daemon replaces them with its own programs.
  *
- * An administrator can take the programs away (`tc qdisc del`): an event tells, and they are put
- * back at once, as often as it happens. What failed is for a look (look.c).
+ * An administrator can take the programs away (`tc qdisc del`): an event reports that, and they are
+ * attached again at once, as often as it happens. A failure is left to a look (look.c).
  *
- * Every port has the programs, for they tell which addresses a guest uses. Where nothing is held to
- * anything, it does not matter whether they could be attached.
+ * Every port has the programs, as they report which addresses a guest uses. For a port without
+ * restrictions it does not matter if attaching them fails.
  *
- * A port without a guard in its record was made before there was one, or where macvtapd could guard
- * nothing: it stays so, unless its network's file asks for a guard in so many words.
+ * A port without a guard in its record was created before guards existed, or while macvtapd could
+ * not guard ports: it stays unguarded, unless its network's file explicitly asks for a guard.
  */
 #include "feature.h"
 
@@ -26,7 +26,7 @@
 #include <string.h>
 #include <time.h>
 
-/* The state: the ifindexes at which all is as it must be. */
+/* The state: the ifindexes of devices on which everything is as required. */
 static GHashTable *
 good_of(FeatureHost *host)
 {
@@ -42,7 +42,7 @@ note_good(FeatureHost *host, int index, gboolean is_good)
         g_hash_table_remove(good_of(host), GINT_TO_POINTER(index));
 }
 
-/* What a port without a guard is held to. */
+/* The settings of a port without a guard. */
 static const GuardSettings nothing = {
     .senders = GUARD_SENDERS_ANY,
     .addresses = GUARD_ADDRESSES_ANY,
@@ -79,7 +79,7 @@ filters_of(FeatureHost *host)
     };
 }
 
-/* A new port's device, or one that is there. */
+/* Writes the settings for a new device, or for an existing one. */
 static gboolean
 put_in_force(FeatureHost *host, const Port *port, gboolean is_new, GError **error)
 {
@@ -92,7 +92,7 @@ put_in_force(FeatureHost *host, const Port *port, gboolean is_new, GError **erro
     return is_good;
 }
 
-/* ---- what is in force ---- */
+/* ---- settings in force ---- */
 
 static gboolean
 resolve(FeatureHost *host, const Network *network, const GuardOwn *own, GuardSettings *ret_settings,
@@ -103,7 +103,7 @@ resolve(FeatureHost *host, const Network *network, const GuardOwn *own, GuardSet
     return guard_resolve(&network->guard, own, &place, ret_settings, error);
 }
 
-/* TRUE: it is another guard now. settings is taken. */
+/* Returns TRUE if the guard changed. Takes ownership of settings. */
 static gboolean
 take_settings(Port *port, GuardSettings *settings)
 {
@@ -129,7 +129,7 @@ say_unguarded(FeatureHost *host, const char *who, GError **error)
 {
     return port_error_set(error, PORT_ERROR_SYSTEM,
                           "%s asks for a guard, and macvtapd cannot guard ports: %s", who,
-                          host->unguarded ? host->unguarded : "it was started without");
+                          host->unguarded ? host->unguarded : "it was started without a datapath");
 }
 
 static gboolean
@@ -137,7 +137,7 @@ check_own(const Caller *caller, const GuardOwn *own, GError **error)
 {
     return !own->is_given || caller_is_root(caller) ||
            port_error_set(error, PORT_ERROR_ACCESS_DENIED,
-                          "only root may give a port a guard of its own");
+                          "only root may give a port its own guard");
 }
 
 static gboolean
@@ -180,7 +180,7 @@ guard_before_up(FeatureHost *host, const NewPort *new, int index, GError **error
         return TRUE;
     if (put_in_force(host, port, TRUE, &cause) || !guard_is_on(guard_of(port)))
         return TRUE;
-    g_set_error(error, ERRNO_ERROR, EPROTO, "the port cannot be guarded: %s", cause->message);
+    g_set_error(error, ERRNO_ERROR, EPROTO, "cannot guard the port: %s", cause->message);
     return FALSE;
 }
 
@@ -191,7 +191,7 @@ guard_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError **erro
 
     return !host->datapath || put_in_force(host, port, FALSE, &cause) ||
            !guard_is_on(guard_of(port)) ||
-           port_error_set(error, PORT_ERROR_SYSTEM, "port %s cannot be guarded: %s", port->name,
+           port_error_set(error, PORT_ERROR_SYSTEM, "cannot guard port %s: %s", port->name,
                           cause->message);
 }
 
@@ -216,7 +216,7 @@ guard_repair(FeatureHost *host, Port *port, const DeviceState *wanted, guint fie
     return !(fields & DEVICE_GUARD) || put_in_force(host, port, FALSE, error);
 }
 
-/* The settings are another's now: they fail only where a look will find that they did. */
+/* The settings changed with the port or network; if writing them fails, a look finds it. */
 static void
 follow(FeatureHost *host, Port *port)
 {
@@ -246,7 +246,7 @@ guard_on_network(FeatureHost *host, Port *port, const Network *network)
         (!port->has_guard && !guard_is_required(&network->guard, &port->own_guard)))
         return FALSE;
     if (!resolve(host, network, &port->own_guard, &settings, &error)) {
-        g_warning("port %s keeps the guard that it has: %s", port->name, error->message);
+        g_warning("port %s keeps its present guard: %s", port->name, error->message);
         return FALSE;
     }
     if (!take_settings(port, &settings))
@@ -256,7 +256,7 @@ guard_on_network(FeatureHost *host, Port *port, const Network *network)
     return TRUE;
 }
 
-/* ---- what the programs have counted and seen ---- */
+/* ---- counters and seen addresses ---- */
 
 #define NANOSECONDS G_GUINT64_CONSTANT(1000000000)
 
@@ -312,7 +312,7 @@ guard_observe(FeatureHost *host, Port *port)
     port->seen = list_seen(&state);
 }
 
-/* ---- what root asks for a living port ---- */
+/* ---- changes by root to an existing port ---- */
 
 static gboolean
 guard_check_change(FeatureHost *host, const Caller *caller, const Port *port,
@@ -336,7 +336,7 @@ guard_check_change(FeatureHost *host, const Caller *caller, const Port *port,
            resolve(host, network, &change->guard, &settings, error);
 }
 
-/* In force first: a record that says less than what is in force is made good at the next start. */
+/* Enforce it first: if the record falls behind, the next start corrects it. */
 static gboolean
 guard_change(FeatureHost *host, const Caller *caller, Port *port, const PortChange *change,
              GError **error)
@@ -358,7 +358,7 @@ guard_change(FeatureHost *host, const Caller *caller, Port *port, const PortChan
 
 /* ---- events ---- */
 
-/* What was taken away is there again, or a look will try. */
+/* Attach again what was removed; if that fails, a look retries it. */
 static void
 put_back(FeatureHost *host, Port *port)
 {
@@ -366,15 +366,14 @@ put_back(FeatureHost *host, Port *port)
 
     if (!put_in_force(host, port, FALSE, &error)) {
         if (error_is_errno(error, ENODEV))
-            return; /* its own event tells */
-        g_warning("port %s: its guard was taken away and cannot be put back: %s", port->name,
+            return; /* it has its own event */
+        g_warning("port %s: its guard was removed and cannot be attached again: %s", port->name,
                   error->message);
         host->ops->look(host, port);
     } else if (port->guard_losses++ == 0) {
-        g_warning(
-            "port %s: its guard was taken away (by tc or another program of root's); it is put"
-            " back, as every time from now on",
-            port->name);
+        g_warning("port %s: its guard was removed (by tc or another program that root runs) and "
+                  "has been attached again; further times are not logged",
+                  port->name);
     }
 }
 
@@ -456,7 +455,7 @@ guard_stop(gpointer state)
         g_hash_table_unref(state);
 }
 
-/* A device whose record was found damaged stays, and its guest goes on. */
+/* A device whose record was set aside as damaged stays, and its guest keeps running. */
 static gboolean
 is_of_damaged_record(FeatureHost *host, int index)
 {
@@ -485,7 +484,7 @@ guard_loaded(FeatureHost *host)
         host->datapath->ops->sweep(host->datapath, is_of_a_port, host);
 }
 
-/* What is no port's and has entries is of a damaged record. */
+/* An entry without a port belongs to a device with a damaged record. */
 static void
 guard_on_removed(FeatureHost *host, const LinkInfo *link)
 {

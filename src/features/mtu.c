@@ -41,7 +41,7 @@ mtu_want(FeatureHost *host, const Port *port, const Network *network, DeviceStat
         state->fields |= DEVICE_MTU;
 }
 
-/* The device's message may come before its parent's. */
+/* The device's event may arrive before its parent's. */
 static void
 look_at_parent(FeatureHost *host, Port *port)
 {
@@ -52,7 +52,7 @@ look_at_parent(FeatureHost *host, Port *port)
         port->parent_mtu = parent.mtu;
 }
 
-/* A warning is for what the guest may suffer from: that its MTU sank with the parent's. */
+/* Warn only about what can harm the guest: its MTU was lowered with the parent's. */
 static void
 say_followed(const Port *port, guint mtu)
 {
@@ -95,7 +95,7 @@ mtu_repaired(FeatureHost *host, Port *port, const LinkInfo *before, guint fields
              gboolean by_parent)
 {
     if (fields & DEVICE_MTU && before->mtu != port->mtu && !by_parent && !port->is_mtu_told)
-        g_message("port %s: its MTU was %u, it is %u again", port->name, before->mtu, port->mtu);
+        g_message("port %s: its MTU was %u and is %u again", port->name, before->mtu, port->mtu);
 }
 
 static gboolean

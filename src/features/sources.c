@@ -23,7 +23,7 @@ sources_want(FeatureHost *host, const Port *port, const Network *network, Device
         state->fields |= DEVICE_SOURCES;
 }
 
-/* sources NULL: none. */
+/* sources may be NULL. */
 static gboolean
 set_sources(FeatureHost *host, const Port *port, const GArray *sources, GError **error)
 {
@@ -52,12 +52,12 @@ sources_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                               "only root may change a port's sources");
     return port->mode == MACVTAP_MODE_SOURCE ||
            port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                          "port %s is in mode %s; only source mode has a list of sources",
+                          "port %s is in mode %s; only ports in source mode have a list of sources",
                           port->name, macvtap_mode_name(port->mode));
 }
 
-/* An empty list leaves the port its network's. The caller learns at once whether the kernel accepts
- * the list. */
+/* With an empty list the port uses its network's. The caller learns at once whether the kernel
+ * accepts the list. */
 static gboolean
 sources_change(FeatureHost *host, const Caller *caller, Port *port, const PortChange *change,
                GError **error)

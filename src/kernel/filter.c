@@ -2,14 +2,14 @@
 /*
  * Theory of operation
  *
- * The programs hang at a link as filters of kind bpf (net/sched/cls_bpf.c) on a clsact qdisc, which
- * costs a link nothing else. A filter with our priority and handle is replaced in one step: a frame
- * meets the old program or the new one. Both go with the link, and whoever may administer the
- * network can take them away, which RTNLGRP_TC tells.
+ * The programs are attached to a link as filters of kind bpf (net/sched/cls_bpf.c) on a clsact
+ * qdisc, which has no other cost for the link. A filter with our priority and handle is replaced in
+ * one step: a frame meets the old program or the new one. Both are removed with the link, and a
+ * network administrator can remove them, which RTNLGRP_TC reports.
  *
- * A tcx link, which `tc` cannot take away (6.6 and later), was tried and is not used: it waits for
- * a grace period of RCU with the lock on links (RTNL) held when it is made, and once more when the
- * device goes (tcx_entry_sync() in include/net/tcx.h). Measured on 6.18 with two for each of 200
+ * A tcx link, which `tc` cannot remove (6.6 and later), was tried and is not used: it waits for an
+ * RCU grace period with the lock on links (RTNL) held when it is created, and again when the device
+ * is removed (tcx_entry_sync() in include/net/tcx.h). Measured on 6.18 with two for each of 200
  * macvtaps: 45 ms to attach to one, and 8.0 s instead of 0.5 s to remove all at once.
  */
 #include "linux-private.h"
@@ -26,9 +26,9 @@
 #include <netlink/netlink.h>
 #include <sys/socket.h>
 
-#define SOCKET_BUFFER (4 * 1024 * 1024) /* bytes; we make three events for each port */
+#define SOCKET_BUFFER (4 * 1024 * 1024) /* bytes; we cause three events per port */
 
-/* Before any filter that an administrator has added without a priority of his own. */
+/* Runs before any filter that an administrator adds without a priority. */
 #define PRIORITY 1
 #define HANDLE 1
 
@@ -48,7 +48,7 @@ tc_request(guint16 type, guint16 flags, const struct tcmsg *body)
     struct nlmsghdr *header = message ? nlmsg_hdr(message) : NULL;
 
     if (!message)
-        g_error("out of memory"); /* as GLib's own allocations do */
+        g_error("out of memory"); /* aborts, like GLib's own allocations */
     header->nlmsg_type = type;
     header->nlmsg_flags = NLM_F_REQUEST | flags;
     if (nlmsg_append(message, (void *)body, sizeof *body, NLMSG_ALIGNTO) < 0)
@@ -120,7 +120,7 @@ filter_attach(Kernel *base, int index, const LinkFilters *filters, GError **erro
     return TRUE;
 }
 
-/* The program of an RTM_NEWTFILTER of ours; 0: it is another filter. */
+/* The program in an RTM_NEWTFILTER of our filter; 0: another filter. */
 static guint32
 program_of(struct nlmsghdr *message)
 {
@@ -166,7 +166,7 @@ filter_is_attached(Kernel *base, int index, const LinkFilters *filters, gboolean
     return TRUE;
 }
 
-/* ---- what others do to them ---- */
+/* ---- changes by others ---- */
 
 typedef struct FilterWatch {
     SocketWatch watch;
@@ -211,8 +211,7 @@ filter_watch(Kernel *kernel, FilterHandler handler, gpointer user_data, GError *
 {
     static const int group = RTNLGRP_TC;
     int size = SOCKET_BUFFER;
-    int fd =
-        netlink_open_groups(&group, 1, "cannot listen to the kernel's events of filters", error);
+    int fd = netlink_open_groups(&group, 1, "cannot listen to the kernel's filter events", error);
     FilterWatch *watch;
 
     if (fd < 0)

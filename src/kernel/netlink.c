@@ -122,7 +122,7 @@ take_error(Conversation *conversation, guint index, struct nlmsghdr *message)
         nla_strlcpy(result->text, text, sizeof result->text);
 }
 
-/* What is asked for is answered by one message or by an error, which need no acknowledgement. */
+/* Each query is answered by one message or by an error, so it needs no acknowledgement. */
 static gboolean
 is_question(NetlinkMessage *message)
 {
@@ -174,9 +174,9 @@ receive_some(Netlink *netlink, Conversation *conversation, GError **error)
         recvmsg(nl_socket_get_fd(netlink->socket), &header, MSG_DONTWAIT | MSG_TRUNC));
     if (length < 0)
         return error_set_errno(error, errno == EAGAIN ? EPROTO : errno,
-                               "the kernel's answer on netlink is missing");
+                               "the kernel's netlink answer is missing");
     if (header.msg_flags & MSG_TRUNC)
-        return error_set_errno(error, EMSGSIZE, "the kernel's answer on netlink is too long");
+        return error_set_errno(error, EMSGSIZE, "the kernel's netlink answer is too long");
     if (sender.nl_pid != 0)
         return TRUE;
     for (; nlmsg_ok(message, length); message = nlmsg_next(message, &length))
@@ -206,7 +206,7 @@ netlink_talk(Netlink *netlink, NetlinkMessage *const *messages, gsize n_messages
         vectors[i] = (struct iovec){message, NLMSG_ALIGN(message->nlmsg_len)};
     }
     if (RETRY_EINTR(sendmsg(nl_socket_get_fd(netlink->socket), &header, 0)) < 0)
-        return error_set_errno(error, errno, "cannot send to the kernel's netlink");
+        return error_set_errno(error, errno, "cannot send to the kernel over netlink");
     while (conversation.n_pending > 0) {
         if (!receive_some(netlink, &conversation, error))
             return FALSE;

@@ -25,7 +25,7 @@ open_folder(const char *const *folders, const char **ret_folder, GError **error)
         first = first ? first : errno;
     }
     error_set_errno(error, first,
-                    "cannot open the folder %s for the lock that keeps changes of domains apart",
+                    "cannot open the folder %s for the lock that serializes changes of domains",
                     folders[0]);
     return -1;
 }
@@ -44,6 +44,6 @@ change_lock_take(const char *const *folders, GError **error)
     if (fd >= 0 && RETRY_EINTR(flock(fd, LOCK_EX)) == 0)
         return g_steal_fd(&fd);
     error_set_errno(error, errno,
-                    "cannot take the lock %s/change that keeps changes of domains apart", path);
+                    "cannot take the lock %s/change that serializes changes of domains", path);
     return -1;
 }

@@ -59,7 +59,8 @@ parse(Attach *attach, int *argc, char ***argv, GError **error)
         {"live", 0, 0, G_OPTION_ARG_NONE, &attach->live, "Change the running domain", NULL},
         {"config", 0, 0, G_OPTION_ARG_NONE, &attach->config, "Change its configuration", NULL},
         {"replace", 0, 0, G_OPTION_ARG_NONE, &attach->replace,
-         "Turn an interface of the domain into a port: the broken ones, or this one", NULL},
+         "Turn an interface of the domain into a port: the given one, or those that are broken",
+         NULL},
         {NULL},
     };
 
@@ -67,10 +68,9 @@ parse(Attach *attach, int *argc, char ***argv, GError **error)
                    "DOMAIN --network NET, or DOMAIN [TARGET|MAC] --replace", error))
         return FALSE;
     if (*argc > 2 && !attach->replace)
-        return arguments_refuse(error,
-                                "'%s' names an interface, which goes with --replace only (see"
-                                " --target, --mac)",
-                                (*argv)[2]);
+        return arguments_refuse(
+            error, "'%s' names an interface, which requires --replace (see --target, --mac)",
+            (*argv)[2]);
     if (!options->network && !attach->replace)
         return arguments_refuse(error, "--network NET is missing");
     return port_options_check(options, error);
@@ -112,7 +112,7 @@ static gboolean
 check_target(const DomainXml *domain, const char *target, GError **error)
 {
     if (domain && domain_xml_find_port(domain, target))
-        return ctl_fail(error, "the domain has a port %s already", target);
+        return ctl_fail(error, "the domain already has a port %s", target);
     return !domain || !domain_xml_has_interface(domain, target) ||
            ctl_fail(error,
                     "the domain already has an interface %s, which is not a port of macvtapd",
@@ -157,7 +157,7 @@ ctl_ask_macvtapd(Ctl *ctl, MacvtapClient *client, PortOptions *options, const Do
         return FALSE;
     }
     if (!options->mac)
-        return ctl_fail(error, "%s (to attach it for a later start, say which MAC with --mac MAC)",
+        return ctl_fail(error, "%s (to attach it for a later start, choose a MAC with --mac MAC)",
                         cause->message);
     ctl_note("as it is now, the domain would not start: %s", cause->message);
     return TRUE;
@@ -271,7 +271,7 @@ note_owner(const Attach *attach, GHashTable *owners, const char *key, const char
     const char *owner = domain_xml_find_owner(owners, key, virDomainGetName(attach->domain));
 
     if (owner)
-        ctl_note("domain %s has the %s %s as well: only one of the two can run", owner, what, key);
+        ctl_note("domain %s also has the %s %s: only one of the two can run", owner, what, key);
 }
 
 /* Notes a choice of the user that another domain also has. */

@@ -50,7 +50,7 @@ on_timeout(int timer, void *user_data)
 }
 
 /* An unnamed interface, as in a clone, is ours; a named one may be a device that the user created.
- */
+ * */
 static DomainNic *
 find_nic(const Detach *detach, const GPtrArray *nics)
 {
@@ -104,7 +104,7 @@ wait_unplugged(Detach *detach, const char *target, GError **error)
     }
     virEventRemoveTimeout(timer);
     return gone ||
-           ctl_fail(error, "the guest has not let go of %s within %d seconds: it keeps the port",
+           ctl_fail(error, "the guest has not released %s within %d seconds: it keeps the port",
                     target, detach->seconds);
 }
 
@@ -165,7 +165,7 @@ redefine(Ctl *ctl, Detach *detach, DomainXml *domain, DomainNic *nic, GError **e
     if (!detach->direct)
         domain_nic_remove(domain, nic);
     else if (!nic->interface || !nic->port)
-        return ctl_fail(error, "interface %s has no port to move from: leave --direct out",
+        return ctl_fail(error, "interface %s has no port to move from: omit --direct",
                         domain_nic_name(nic));
     else if (!ctl_find_source(ctl, nic->port->network, &parent, &mode, error))
         return FALSE;
@@ -317,7 +317,7 @@ watch_and_detach_live(Ctl *ctl, Detach *detach, GError **error)
     if (good)
         good = detach_live(ctl, detach, error);
     else
-        ctl_fail_libvirt(error, "libvirt tells no events");
+        ctl_fail_libvirt(error, "libvirt does not report events");
     if (removed >= 0)
         virConnectDomainEventDeregisterAny(ctl->connection, removed);
     if (lifecycle >= 0)
@@ -364,7 +364,7 @@ ctl_detach(Ctl *ctl, int argc, char **argv, GError **error)
         {"live", 0, 0, G_OPTION_ARG_NONE, &detach.live, "Change the running domain", NULL},
         {"config", 0, 0, G_OPTION_ARG_NONE, &detach.config, "Change its configuration", NULL},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &detach.seconds,
-         "How long to wait for the guest to let go (10)", "SECONDS"},
+         "How long to wait for the guest to release the device (10)", "SECONDS"},
         {"direct", 0, 0, G_OPTION_ARG_NONE, &detach.direct,
          "Leave libvirt's own interface (type='direct') in its place", NULL},
         {NULL},

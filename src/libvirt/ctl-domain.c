@@ -11,13 +11,14 @@ static const Command commands[] = {
     {"attach", NULL, ctl_attach,
      "DOMAIN --network NET [--mac MAC] [--target IFNAME] [--model MODEL] [--queues N] [--mtu N]"
      " [--live] [--config] | DOMAIN [TARGET|MAC] --replace [--network NET] [...]",
-     "Give a domain a port, or make one of an interface that it has"},
+     "Give a domain a port, or turn an interface that it has into one"},
     {"detach", NULL, ctl_detach,
      "DOMAIN TARGET|MAC [--direct] [--live] [--config] [--timeout SECONDS]",
      "Take a port away from a domain"},
     {"list", NULL, ctl_list, "", "List the ports of all domains, and what is wrong with them"},
-    {"check", NULL, ctl_check, "DOMAIN", "Look for what would keep a domain from its network"},
-    {"hook", NULL, ctl_hook, "", "Look whether libvirt knows macvtapd's hook"},
+    {"check", NULL, ctl_check, "DOMAIN",
+     "Look for problems that would keep a domain from its network"},
+    {"hook", NULL, ctl_hook, "", "Check whether libvirt knows macvtapd's hook"},
     {"xml", NULL, ctl_xml,
      "--network NET [--template NAME] [--domain NAME] [--mac MAC] [--target IFNAME] [--model MODEL]"
      " [--queues N] [--mtu N] [--unchecked] | --list",

@@ -108,7 +108,7 @@ find_libvirt(gboolean session, Libvirt *libvirt)
     return FALSE;
 }
 
-/* When the hook was called last: 0, or the errno that says why that cannot be seen. */
+/* When the hook was last called: 0, or the errno of the failure to find out. */
 static int
 read_stamp(gboolean session, gint64 *ret_time)
 {
@@ -153,8 +153,8 @@ ctl_report_hook(gboolean session)
         return output_finding(FALSE, "macvtapd's hook for libvirt is not installed: there is no"
                                      " program " MACVTAPD_HOOK_PROGRAM);
     if (!find_libvirt(session, &libvirt))
-        return output_finding(TRUE,
-                              "libvirt does not run; it will find macvtapd's hook at its start");
+        return output_finding(
+            TRUE, "libvirt is not running; it will find macvtapd's hook when it starts");
     if (libvirt.started >= to_microseconds(hook.st_ctim))
         return output_finding(TRUE, "libvirt knows macvtapd's hook");
     problem = read_stamp(session, &called);

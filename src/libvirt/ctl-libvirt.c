@@ -152,7 +152,7 @@ ctl_define(Ctl *ctl, const DomainXml *domain, GError **error)
     virDomain *defined = virDomainDefineXML(ctl->connection, text);
 
     if (!defined)
-        return ctl_fail_libvirt(error, "libvirt does not take the changed domain");
+        return ctl_fail_libvirt(error, "libvirt does not accept the changed domain");
     virDomainFree(defined);
     return TRUE;
 }
@@ -165,15 +165,15 @@ ctl_lock(GError **error)
     return change_lock_take((const char *const *)folders, error);
 }
 
-/* The ports of running domains of the system's libvirt are root's, even if other users may control
- * it. */
+/* The ports of running domains in the system's libvirt belong to root, even if other users may
+ * control it. */
 static gboolean
 check_live(const Ctl *ctl, virDomain *domain, GError **error)
 {
     return geteuid() == 0 || ctl_is_session(ctl) ||
            ctl_fail(error,
-                    "the ports of %s are root's, as it runs in the system's libvirt: only root may"
-                    " change them live",
+                    "the ports of %s belong to root, as it runs in the system's libvirt: only root "
+                    "may change them live",
                     virDomainGetName(domain));
 }
 
@@ -184,10 +184,9 @@ ctl_choose_scope(const Ctl *ctl, virDomain *domain, gboolean live, gboolean conf
     gboolean active = virDomainIsActive(domain) == 1;
 
     if (live && !active)
-        return ctl_fail(error, "domain %s does not run: leave --live out",
-                        virDomainGetName(domain));
+        return ctl_fail(error, "domain %s is not running: omit --live", virDomainGetName(domain));
     if (config && virDomainIsPersistent(domain) != 1)
-        return ctl_fail(error, "domain %s has no configuration: leave --config out",
+        return ctl_fail(error, "domain %s has no configuration: omit --config",
                         virDomainGetName(domain));
     if (!live && !config)
         live = active, config = !active;

@@ -174,8 +174,8 @@ look_at_unplugged(CtlLook *look, const CtlLookWith *with, const MacvtapPort *hel
                    with->domain->name, target);
     else
         look_found(look, STATE_ABSENT,
-                   "the metadata names a port %s, but there is no such interface (macvtapctl domain"
-                   " detach %s %s takes it out of the metadata)",
+                   "the metadata names a port %s, but there is no such interface (macvtapctl "
+                   "domain detach %s %s removes it from the metadata)",
                    target, with->domain->name, target);
 }
 
@@ -186,7 +186,7 @@ look_at_missing(CtlLook *look, const CtlLookWith *with)
 
     if (nic->kind == DOMAIN_NIC_PORT)
         look_found(look, STATE_ABSENT,
-                   "macvtapd has no such port (macvtapctl domain attach %s --replace makes it)",
+                   "macvtapd has no such port (macvtapctl domain attach %s --replace creates it)",
                    with->domain->name);
     else if (!nic->target)
         look_found(look, STATE_ABSENT,
@@ -255,11 +255,10 @@ look_at_stopped(CtlLook *look, const CtlLookWith *with)
     else if (nic->kind == DOMAIN_NIC_UNNAMED)
         look_at_missing(look, with);
     else if (twin)
-        look_found(
-            look, STATE_ABSENT,
-            "domain %s has its %s as well, so that only one of the two can run (macvtapctl domain"
-            " attach %s --replace gives it its own)",
-            twin, what, with->domain->name);
+        look_found(look, STATE_ABSENT,
+                   "domain %s also has its %s, so only one of the two can run (macvtapctl domain "
+                   "attach %s --replace gives it its own)",
+                   twin, what, with->domain->name);
 }
 
 /* An interface whose device the user created does not concern macvtapd. */

@@ -71,9 +71,10 @@ ctl_ask_mac(MacvtapClient *client, const PortOptions *options, GHashTable *taken
             (attempt == 0 && ctl_gives_parents_mac(client, options->network)))
             return g_strdup(mac);
     }
-    ctl_fail(error,
-             "each MAC that network %s gave is another interface's: say which with --mac MAC",
-             options->network);
+    ctl_fail(
+        error,
+        "every MAC that network %s offers belongs to another interface: choose one with --mac MAC",
+        options->network);
     return NULL;
 }
 
@@ -186,7 +187,7 @@ ctl_find_network_like(Ctl *ctl, const char *parent, const char *mode, GError **e
     }
     if (n == 1)
         return g_strdup(found);
-    ctl_fail(error, "%s network has the parent %s and mode %s: say which one with --network NET",
+    ctl_fail(error, "%s network has the parent %s and mode %s: choose one with --network NET",
              n == 0 ? "no" : "more than one", parent, mode);
     return NULL;
 }

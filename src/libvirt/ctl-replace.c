@@ -138,7 +138,7 @@ choose_nics(const Replace *replace, GError **error)
     if (chosen->len == 1 || (chosen->len > 1 && !one))
         return g_steal_pointer(&chosen);
     if (chosen->len == 0)
-        ctl_fail(error, "domain %s has no interface that could become a port: leave --replace out",
+        ctl_fail(error, "domain %s has no interface that could become a port: omit --replace",
                  replace->xml->name);
     else
         ctl_fail(error, "which interface of domain %s? Say one of %s", replace->xml->name, names);
@@ -180,7 +180,7 @@ decide_network(const Replace *replace, const DomainNic *nic, PortOptions *option
     else if (domain_nic_get_source(nic, &parent, &mode))
         options->network = ctl_find_network_like(replace->with.ctl, parent, mode, error);
     else
-        ctl_fail(error, "which network is interface %s to be on? Give --network NET",
+        ctl_fail(error, "which network should interface %s be on? Give --network NET",
                  domain_nic_name(nic));
     return options->network != NULL;
 }
@@ -376,7 +376,7 @@ plug_again(Replace *replace, DomainNic *nic, PortOptions *options, GError **erro
         return TRUE;
     if (ctl_plug(replace->with.ctl, replace->domain, options, text, error))
         return TRUE;
-    g_prefix_error(error, "the guest has let go of %s and cannot get it back: ", target);
+    g_prefix_error(error, "the guest has released %s and cannot get it back: ", target);
     return FALSE;
 }
 

@@ -76,8 +76,8 @@ take_network(XmlOptions *options, const MacvtapNetwork *network)
     options->mode = g_strdup(ctl_libvirt_mode(network_text(network, "mode")));
 }
 
-/* Lines whose text macvtapd would have to tell are left out without it: libvirt makes up a MAC.
- * What macvtapd would refuse at each start is not printed unless that is asked for. */
+/* Without macvtapd, lines that need its answer are omitted: libvirt makes up a MAC. XML that
+ * macvtapd would refuse at each start is not printed unless requested. */
 static gboolean
 ask_macvtapd(const Ctl *ctl, XmlOptions *options, GHashTable *macs, GError **error)
 {
@@ -115,19 +115,19 @@ static gboolean
 check_libvirt_network(const XmlOptions *options, GError **error)
 {
     if (!options->mode)
-        return ctl_fail(error, "libvirt has no network like %s of its own", options->port.network);
+        return ctl_fail(error, "libvirt has no network type like %s", options->port.network);
     for (char **parent = options->parents; parent && *parent; parent++) {
         if (strlen(*parent) > IF_NAMESIZE - 1)
             return ctl_fail(error,
-                            "libvirt takes no alternative name of more than 15 characters for an"
-                            " interface: name %s by its own in Parent=",
+                            "libvirt accepts no alternative interface name of more than 15 "
+                            "characters: use the interface's own name instead of %s in Parent=",
                             *parent);
     }
     if (options->vlan[0])
         return ctl_fail(error,
-                        "libvirt's own macvtap network cannot tag, and %s has VLAN %s: make that"
-                        " VLAN's device and give its name to libvirt as <interface dev='…'/>, or"
-                        " use a port of macvtapd (no --template)",
+                        "libvirt's own macvtap network cannot tag, and %s has VLAN %s: create that "
+                        "VLAN's device and give its name to libvirt as <interface dev='…'/>, or "
+                        "use a port of macvtapd (no --template)",
                         options->port.network, options->vlan);
     return TRUE;
 }

@@ -5,22 +5,22 @@
 
 #include <string.h>
 
-/* What of [Guard] a filter stands for. */
+/* The part of [Guard] that a filter corresponds to. */
 typedef enum Needs {
-    SENDERS = 1 << 0,   /* nothing in the name of another MAC */
-    ADDRESSES = 1 << 1, /* nor of another IP address */
-    PROTOCOLS = 1 << 2, /* nothing but ARP and IP */
+    SENDERS = 1 << 0,   /* no frames from another MAC */
+    ADDRESSES = 1 << 1, /* nor from another IP address */
+    PROTOCOLS = 1 << 2, /* only ARP and IP */
 } Needs;
 
-/* Those that libvirt has by itself, by what they take away. What they let pass of the rest is no
- * matter: a guard may be stricter. */
+/* libvirt's own filters, by what they forbid. A guard may be stricter, so it does not matter what
+ * else they allow. */
 static const struct {
     const char *name;
     guint needs;
-    const char *lacks; /* what no guard does; NULL: it can do all of it */
+    const char *lacks; /* what a guard cannot do; NULL: it can do all of it */
 } filters[] = {
     {"clean-traffic", SENDERS | ADDRESSES | PROTOCOLS},
-    {"clean-traffic-gateway", 0, "it lets the guest reach its gateway alone"},
+    {"clean-traffic-gateway", 0, "it lets the guest reach only its gateway"},
     {"no-mac-spoofing", SENDERS},
     {"no-arp-mac-spoofing", SENDERS},
     {"no-arp-ip-spoofing", ADDRESSES},
@@ -29,9 +29,9 @@ static const struct {
     {"no-ipv6-spoofing", ADDRESSES},
     {"no-other-l2-traffic", PROTOCOLS},
     {"no-other-rarp-traffic", SENDERS},
-    {"no-mac-broadcast", 0, "it lets the guest send no broadcasts"},
-    {"no-ip-multicast", 0, "it lets the guest send to no multicast group"},
-    {"no-ipv6-multicast", 0, "it lets the guest send to no multicast group"},
+    {"no-mac-broadcast", 0, "it does not let the guest send broadcasts"},
+    {"no-ip-multicast", 0, "it does not let the guest send multicasts"},
+    {"no-ipv6-multicast", 0, "it does not let the guest send multicasts"},
     {"qemu-announce-self", SENDERS},
     {"qemu-announce-self-rarp", 0},
     {"allow-arp", 0},
@@ -59,7 +59,7 @@ static gboolean G_GNUC_PRINTF(3, 4)
     return FALSE;
 }
 
-/* Whether the list, joined by blanks, has the word; the word is then *ret_word. */
+/* Whether the list, separated by blanks, contains the word; *ret_word is then the word. */
 static gboolean
 has_any(const char *list, const char *const *words, const char **ret_word)
 {
@@ -82,12 +82,12 @@ check_protocols(const DomainPort *wanted, const MacvtapPort *port, GError **erro
     const char *word;
 
     return !has_any(allow, words, &word) ||
-           refuse(error, wanted, "lets less pass than network %s: take %s out of Allow= there%s",
+           refuse(error, wanted, "is stricter than network %s: remove %s from its Allow=%s",
                   wanted->network, word,
-                  g_str_equal(word, "vlan") ? " (or the tags out of GuestVLANs=)" : "");
+                  g_str_equal(word, "vlan") ? " (or the tags from its GuestVLANs=)" : "");
 }
 
-/* Whether the filter's parameters name the address. */
+/* Whether one of the filter's parameters is the address. */
 static gboolean
 is_named(const DomainPort *wanted, const char *allowed)
 {
@@ -102,8 +102,8 @@ is_named(const DomainPort *wanted, const char *allowed)
     return FALSE;
 }
 
-/* Without parameters libvirt takes for the guest's what it sends from first, or what DHCP gave it.
- */
+/* Without parameters libvirt uses the first address that the guest sends from, or the one from
+ * DHCP. */
 static gboolean
 check_addresses(const DomainPort *wanted, const MacvtapPort *port, GError **error)
 {
@@ -119,13 +119,13 @@ check_addresses(const DomainPort *wanted, const MacvtapPort *port, GError **erro
         return TRUE;
     if (!g_str_equal(addresses, "listed"))
         return refuse(error, wanted,
-                      "lets the guest use %s only, and that needs Addresses=listed in network %s",
+                      "lets the guest use only %s, which needs Addresses=listed in network %s",
                       named, wanted->network);
     for (char **one = allowed; *one; one++) {
         if (!is_named(wanted, *one))
             return refuse(error, wanted,
-                          "lets the guest use %s only, and its port may use %s as well"
-                          " (AllowAddresses= of network %s)",
+                          "lets the guest use only %s, but its port may also use %s "
+                          "(AllowAddresses= of network %s)",
                           named, *one, wanted->network);
     }
     return TRUE;
@@ -141,7 +141,7 @@ check_needs(const DomainPort *wanted, const MacvtapPort *port, guint needs, GErr
         return TRUE;
     if (!senders[0])
         return refuse(error, wanted,
-                      "needs a guard, and its port has none (macvtapctl network show %s)",
+                      "needs a guard, but its port has none (macvtapctl network show %s)",
                       wanted->network);
     if (needs & SENDERS && !g_str_equal(senders, "own"))
         return refuse(error, wanted, "needs Senders=own in network %s", wanted->network);
@@ -163,11 +163,10 @@ domain_filter_check(const DomainPort *wanted, const MacvtapPort *port, GError **
             continue;
         if (!filters[i].lacks)
             return check_needs(wanted, port, filters[i].needs, error);
-        return refuse(error, wanted, "cannot be kept by a guard of macvtapd's: %s",
+        return refuse(error, wanted, "cannot be enforced by macvtapd's guard: %s",
                       filters[i].lacks);
     }
-    return refuse(
-        error, wanted,
-        "is not one of libvirt's own, and what it promises macvtapd cannot tell: libvirt's"
-        " rules never see a macvtap's frames");
+    return refuse(error, wanted,
+                  "is not one of libvirt's own filters, so macvtapd does not know what it "
+                  "promises; libvirt's rules have no effect on a macvtap's frames");
 }

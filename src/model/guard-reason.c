@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Why a frame was dropped, by name and for people. */
+/* Why a frame was dropped: names and descriptions. */
 #include "guard.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #define TAG_SIZE 4
 #define TYPE_VLAN 0x8100
 #define TYPE_VLAN_OUTER 0x88a8
-#define TYPE_MIN 0x600 /* less is a length (IEEE 802.3) */
+#define TYPE_MIN 0x600 /* smaller values are lengths (IEEE 802.3) */
 
 const char *
 guard_reason_name(guint reason)
@@ -21,27 +21,28 @@ guard_reason_name(guint reason)
     return reason < G_N_ELEMENTS(names) ? names[reason] : NULL;
 }
 
-/* What each is to people, where no part of the frame says it better: "dropped …". */
+/* The description of each reason, used if the frame itself does not allow a better one: "dropped
+ * …". */
 static const char *const sentences[GUARD_REASON_COUNT] = {
     [GUARD_MALFORMED] = "a frame that is shorter than its headers say, or has too many of them",
-    [GUARD_OTHER_MAC] = "a frame from another MAC than the port's",
+    [GUARD_OTHER_MAC] = "a frame from a MAC other than the port's",
     [GUARD_VLAN_TAG] = "a frame with a VLAN tag (GuestVLANs= or Allow=vlan lets it pass)",
-    [GUARD_CHECKSUM] = "a frame that asks the host to write a checksum where none belongs",
-    [GUARD_STP] = "a frame of the spanning tree protocol (Allow=stp lets it pass)",
-    [GUARD_LLDP] = "a frame of LLDP (Allow=lldp lets it pass)",
-    [GUARD_LACP] = "a frame of LACP (Allow=lacp lets it pass)",
+    [GUARD_CHECKSUM] = "a frame that requests a checksum where none belongs",
+    [GUARD_STP] = "a spanning tree frame (Allow=stp lets it pass)",
+    [GUARD_LLDP] = "an LLDP frame (Allow=lldp lets it pass)",
+    [GUARD_LACP] = "a LACP frame (Allow=lacp lets it pass)",
     [GUARD_OTHER_PROTOCOL] = "a frame that is neither IP nor ARP (Allow=other lets it pass)",
-    [GUARD_ARP_FORM] = "an ARP packet of another form than IPv4's on Ethernet",
-    [GUARD_ARP_MAC] = "an ARP packet that names another MAC than the port's",
-    [GUARD_ARP_ADDRESS] = "an ARP packet that claims an address which is not the port's",
-    [GUARD_IPV4_ADDRESS] = "an IPv4 packet from an address which is not the port's",
-    [GUARD_IPV6_ADDRESS] = "an IPv6 packet from an address which is not the port's",
-    [GUARD_TOO_MANY_ADDRESSES] = "a packet from one more address than a port can learn",
-    [GUARD_FRAGMENT] = "a fragment that cannot be judged",
+    [GUARD_ARP_FORM] = "an ARP packet that is not for IPv4 on Ethernet",
+    [GUARD_ARP_MAC] = "an ARP packet with a MAC other than the port's",
+    [GUARD_ARP_ADDRESS] = "an ARP packet that claims an address other than the port's",
+    [GUARD_IPV4_ADDRESS] = "an IPv4 packet from an address other than the port's",
+    [GUARD_IPV6_ADDRESS] = "an IPv6 packet from an address other than the port's",
+    [GUARD_TOO_MANY_ADDRESSES] = "a packet from more addresses than a port can learn",
+    [GUARD_FRAGMENT] = "a fragment that cannot be checked",
     [GUARD_ROUTING_HEADER] = "an IPv6 packet with a routing header",
     [GUARD_TUNNEL] = "IPv6 in IPv4 (Allow=tunnels lets it pass)",
-    [GUARD_ND_MAC] = "a neighbour discovery packet that names another MAC than the port's",
-    [GUARD_ND_ADDRESS] = "a neighbour advertisement for an address which is not the port's",
+    [GUARD_ND_MAC] = "a neighbour discovery packet with a MAC other than the port's",
+    [GUARD_ND_ADDRESS] = "a neighbour advertisement for an address other than the port's",
     [GUARD_ROUTER_ADVERTISEMENT] = "a router advertisement (Allow=router lets it pass)",
     [GUARD_REDIRECT] = "an ICMP redirect (Allow=router lets it pass)",
     [GUARD_QUERY] = "a multicast router's query (Allow=router lets it pass)",
@@ -49,21 +50,21 @@ static const char *const sentences[GUARD_REASON_COUNT] = {
     [GUARD_DHCPV6_SERVER] = "a DHCPv6 server's packet (Allow=dhcp-server lets it pass)",
 };
 
-/* A frame's first bytes, and where they begin behind its tags. */
+/* A frame's first bytes, and where its content after the tags begins. */
 typedef struct Example {
     const guint8 *bytes;
     gsize length;
     gsize payload;
 } Example;
 
-/* n bytes at that place, or NULL: the example does not have them. */
+/* Returns n bytes at that offset, or NULL if the example is too short. */
 static const guint8 *
 bytes_at(const Example *example, gsize at, gsize n)
 {
     return at + n <= example->length ? example->bytes + at : NULL;
 }
 
-/* -1: the example does not have it. */
+/* -1: the example is too short. */
 static int
 number_at(const Example *example, gsize at)
 {
@@ -123,7 +124,7 @@ describe_address(const char *what, const guint8 *bytes, gboolean is_ipv4)
                            ip_address_format(&address, text));
 }
 
-/* The address that an advertisement right behind the IPv6 header is for (RFC 4861, 4.4). */
+/* The target address of an advertisement right after the IPv6 header (RFC 4861, 4.4). */
 static const guint8 *
 advertised_address(const Example *example)
 {
@@ -155,7 +156,7 @@ describe_type(const Example *example)
     return g_strdup_printf("a frame of EtherType 0x%04x (Allow=other lets it pass)", (guint)type);
 }
 
-/* NULL: the example does not tell. */
+/* NULL: the example does not show it. */
 static char *
 describe_example(guint reason, const Example *example, const MacAddress *mac)
 {

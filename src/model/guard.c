@@ -113,8 +113,8 @@ guard_is_required(const GuardSettings *network, const GuardOwn *own)
            addresses_of(network, own) != GUARD_ADDRESSES_ANY;
 }
 
-/* Where anybody may send anything, nothing given means that too: a guest that has its parent for
- * itself is a router if it likes. */
+/* Where the guest may use any MAC, the default is to allow everything: a guest that has its parent
+ * to itself may well be a router. */
 static guint
 decide_allow(const GuardSettings *network, const GuardOwn *own, const GuardPlace *place,
              gboolean is_held)
@@ -176,8 +176,8 @@ guard_resolve(const GuardSettings *network, const GuardOwn *own, const GuardPlac
     }
     if (prefixes->len > GUARD_PREFIXES_MAX)
         return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "a guard has at most %d addresses: the port's own and AllowAddresses="
-                              " of its network are %u",
+                              "a guard can have at most %d addresses: the port's own and those in "
+                              "AllowAddresses= of its network are %u",
                               GUARD_PREFIXES_MAX, prefixes->len);
     if (prefixes->len > 0)
         settings.prefixes = g_steal_pointer(&prefixes);
@@ -191,8 +191,8 @@ guard_check_own(const GuardSettings *network, const GuardOwn *own, GError **erro
     return count_prefixes(&own->settings) == 0 ||
            addresses_of(network, own) != GUARD_ADDRESSES_ANY ||
            port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                          "a port's own addresses say what it may use only with addresses=listed"
-                          " or dhcp, and its network has Addresses=any");
+                          "addresses set for a port have an effect only with addresses=listed or "
+                          "dhcp, and its network has Addresses=any");
 }
 
 const char *

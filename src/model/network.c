@@ -109,7 +109,7 @@ check_sources(const Network *network, GError **error)
 {
     if (network->sources->len > 0 && network->mode != MACVTAP_MODE_SOURCE)
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
-                              "Sources= goes only with Mode=source, not with Mode=%s",
+                              "Sources= can only be used with Mode=source, not with Mode=%s",
                               macvtap_mode_name(network->mode));
     for (guint i = 0; i < network->sources->len; i++) {
         const MacAddress *mac = &g_array_index(network->sources, MacAddress, i);
@@ -131,18 +131,18 @@ check_passthru(const Network *network, GError **error)
 
     if (network->nopromisc && !passthru)
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
-                              "NoPromisc= goes only with Mode=passthru, not with Mode=%s",
+                              "NoPromisc= can only be used with Mode=passthru, not with Mode=%s",
                               macvtap_mode_name(network->mode));
     if (parents_mac && !passthru)
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
-                              "Mac=%s goes only with Mode=passthru, not with Mode=%s",
+                              "Mac=%s can only be used with Mode=passthru, not with Mode=%s",
                               mac_policy_name(network->mac), macvtap_mode_name(network->mode));
     /* The kernel ignores the MAC given for a new passthru device, so generate would have no effect.
      */
     if (passthru && network->mac == MAC_POLICY_GENERATE)
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
-                              "Mac=generate does not go with Mode=passthru: "
-                              "use inherit (the parent's) or assign (the parent takes the port's)");
+                              "Mac=generate cannot be used with Mode=passthru: use inherit (the "
+                              "parent's) or assign (the parent takes the port's)");
     return TRUE;
 }
 
@@ -154,7 +154,7 @@ check_guest_vlans(const Network *network, GError **error)
 
     if (network->guest_vlans[0] && network->mode == MACVTAP_MODE_PASSTHRU)
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
-                              "GuestVLANs= does not go with Mode=passthru, whose parent accepts "
+                              "GuestVLANs= cannot be used with Mode=passthru, whose parent accepts "
                               "every tag (unless NoPromisc=yes)");
     network_guest_vlans(network, &tags);
     return vlan_tags_count(&tags) <= NETWORK_GUEST_VLANS_MAX ||
@@ -171,15 +171,15 @@ check_guard(const Network *network, GError **error)
 
     if (guard->prefixes->len > 0 && guard->addresses == GUARD_ADDRESSES_ANY)
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
-                              "AllowAddresses= goes only with Addresses=listed or Addresses=dhcp:"
-                              " without it any address may be used");
+                              "AllowAddresses= can only be used with Addresses=listed or "
+                              "Addresses=dhcp: otherwise the guest may use any address");
     if (guard->prefixes->len > GUARD_PREFIXES_MAX)
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
-                              "AllowAddresses= has %u entries; a guard has at most %d",
+                              "AllowAddresses= has %u entries; a guard can have at most %d",
                               guard->prefixes->len, GUARD_PREFIXES_MAX);
     if (guard->allow & GUARD_ALLOW_NONE && guard->allow & GUARD_ALLOW_ALL)
         return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
-                              "Allow=none does not go with other words");
+                              "Allow=none cannot be combined with other words");
     return TRUE;
 }
 
@@ -196,7 +196,7 @@ network_resolve_guard(const Network *network, gboolean can_guard, GuardSettings 
 {
     const GuardPlace place = network_guard_place(network, can_guard);
 
-    /* Its own prefixes are not too many: network_finish() has seen to that. */
+    /* network_finish() has checked that it does not have too many prefixes of its own. */
     if (!guard_resolve(&network->guard, NULL, &place, ret_settings, NULL))
         g_assert_not_reached();
 }
@@ -281,7 +281,7 @@ network_parse_adhoc(const char *text, GError **error)
 
     network->adhoc = TRUE;
     network->max_queues = NETWORK_QUEUES_MAX;
-    /* Any; the first range, which MACs are generated in, stays the default one. */
+    /* Allow any MAC; the first range, from which MACs are generated, stays the default. */
     allow_macs(network, ADHOC_ALLOW_MACS);
     for (char **word = words; *word; word++) {
         if (!adhoc_take_word(network, *word, &has_mode, error))

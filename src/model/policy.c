@@ -52,12 +52,12 @@ check_guest_name(const char *name, GError **error)
 
     if (length > GUEST_NAME_MAX)
         return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "a guest's name has at most %d bytes, not %" G_GSIZE_FORMAT,
+                              "a guest's name can have at most %d bytes, not %" G_GSIZE_FORMAT,
                               GUEST_NAME_MAX, length);
     for (const char *c = name; c && *c; c = g_utf8_next_char(c)) {
         if (g_unichar_iscntrl(g_utf8_get_char(c)))
             return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                                  "a guest's name has no control characters");
+                                  "a guest's name cannot contain control characters");
     }
     return TRUE;
 }
@@ -96,9 +96,9 @@ static gboolean
 check_holder(const PortRequest *request, GError **error)
 {
     return !request->no_descriptors || request->holder.type != HOLDER_DESCRIPTORS ||
-           port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                          "a port without descriptors needs another holder: a process, a domain,"
-                          " or none");
+           port_error_set(
+               error, PORT_ERROR_INVALID_REQUEST,
+               "a port without descriptors needs a different holder: a process, a domain, or none");
 }
 
 static gboolean
@@ -209,10 +209,10 @@ policy_check_guard(const Network *network, const Caller *caller, const GuardOwn 
     if (!own->is_given)
         return TRUE;
     if (!caller_is_root(caller))
-        return port_error_set(error, PORT_ERROR_ACCESS_DENIED,
-                              "only root may give a port a guard of its own; network '%s' has the"
-                              " one of its file",
-                              network->name);
+        return port_error_set(
+            error, PORT_ERROR_ACCESS_DENIED,
+            "only root may give a port its own guard; network '%s' has the one in its file",
+            network->name);
     return guard_check_own(&network->guard, own, error) &&
            guard_resolve(&network->guard, own, &place, &settings, error);
 }

@@ -46,8 +46,8 @@ check_vlan(const char *text, GError **error)
     return network_vlan_is_valid(text);
 }
 
-/* Whether a terminal or a log would start a new line at the character, or do anything else than
- * display it. */
+/* Whether the character would make a terminal or log start a new line or do anything but display
+ * it. */
 static gboolean
 is_control(gunichar character)
 {
@@ -115,7 +115,7 @@ static const Field moved_fields[] = {
     {NULL},
 };
 
-/* Which settings of its network the port follows: see Port. */
+/* The settings of its network that the port follows: see Port. */
 static const Field asked_fields[] = {
     {"mtu", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(UINT, asked_mtu)},
     {"vhost", FIELD_RECORD | FIELD_MANDATORY, IN_PORT(ENUM, asked_vhost),
@@ -126,7 +126,7 @@ static const Field asked_fields[] = {
 
 #define EVERYWHERE (FIELD_RECORD | FIELD_REPLY)
 
-/* A part of the guard: in force, and what root asks for. */
+/* A part of the guard: the settings in force, and what root requested. */
 #define GUARD_PART(Type, member, has_member)                                                       \
     IN_PORT(Type, guard.member),                                                                   \
         IN_REQUEST(Type, guard.settings.member, .given = offsetof(PortRequest, guard.has_member)), \
@@ -151,7 +151,7 @@ static const Field guard_fields[] = {
     {NULL},
 };
 
-/* What of it is the port's own, root's word against its network's. */
+/* The port's own settings, which override its network's. */
 static const Field own_guard_fields[] = {
     {"senders", EVERYWHERE | FIELD_OPTIONAL, OWN_PART(ENUM, senders, has_senders), SENDERS},
     {"addresses", EVERYWHERE | FIELD_OPTIONAL, OWN_PART(ENUM, addresses, has_addresses), ADDRESSES},
@@ -266,8 +266,8 @@ const Field port_fields[] = {
      IN_CHANGE(GROUP, guard, .given = offsetof(PortChange, guard.is_given)),
      .members = guard_fields, .nothing = "network", .title = "a guard", .option = "guard",
      .argument = "KEY=VALUE[,...]",
-     .help = "A guard of the port's own (root): senders=, addresses=, allow-addresses=, allow=,"
-             " verdict=; network: as its network has it"},
+     .help = "A guard for this port alone (root): senders=, addresses=, allow-addresses=, allow=, "
+             "verdict=; network: use the network's"},
     {"guard.senders", FIELD_SHOWN, .label = "guard", .also = "senders %"},
     {"guard.addresses", FIELD_SHOWN, .also = ", addresses %"},
     {"guard.allowAddresses", FIELD_SHOWN, .also = " (%)"},

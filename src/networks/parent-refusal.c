@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Why the kernel refuses to create a port on a parent, in the user's words, and whether it will. */
+/* Explains in the user's terms why the kernel refuses to create a port on a parent, and predicts
+ * whether it will. */
 #include "networks-private.h"
 #include "parent.h"
 
@@ -58,7 +59,7 @@ parent_explain(Networks *networks, const LinkInfo *parent, const Port *port, GEr
     } else if (error_is_errno(cause, EADDRINUSE)) {
         explain_address(networks, parent, port, error);
     } else if (error_is_errno(cause, ENODEV)) {
-        port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "interface %s was just removed",
+        port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "interface %s has just been removed",
                        parent->name);
     } else if (error_is_errno(cause, EBUSY)) {
         port_error_set(error, PORT_ERROR_PARENT_BUSY,

@@ -123,7 +123,7 @@ find_below_macvlan(Networks *networks, LinkInfo *link, GError **error)
     if (link->lower_index == 0)
         return TRUE;
     if (!networks->kernel->ops->link_by_index(networks->kernel, link->lower_index, &lower, NULL))
-        return port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "%s was just removed",
+        return port_error_set(error, PORT_ERROR_PARENT_NOT_FOUND, "%s has just been removed",
                               link->name);
     *link = lower;
     return TRUE;
@@ -290,7 +290,7 @@ check_macvlan(const Network *network, const LinkInfo *link, GError **error)
                           network->vlan, link->name);
 }
 
-/* What may be known of a link that is looked up. */
+/* What can be known about a link that is looked up. */
 typedef enum LookUp {
     LOOK_UP_NOW,
     LOOK_UP_KNOWN, /* its carrier may be that of a second ago: see link_recall() */
@@ -396,7 +396,7 @@ list_candidates(Networks *networks, const Network *network, LookUp how, GError *
         if (find_parent(networks, network, network->parents[i], how, &candidate.link, &problem)) {
             Load load = {.index = candidate.link.index};
 
-            if (network->parents[1]) /* only of several one is chosen by it */
+            if (network->parents[1]) /* only needed to choose among several */
                 port_table_foreach(networks->ports, count_port, &load);
             candidate.n_ports = load.n_ports;
             g_array_append_val(candidates, candidate);
@@ -467,7 +467,7 @@ gboolean
 parent_choose(Networks *networks, const Network *network, LinkInfo *ret_parent, LinkInfo *ret_trunk,
               GError **error)
 {
-    /* Among the members of a pool the carrier decides. */
+    /* The carrier decides among the members of a pool. */
     return choose(networks, network, take_device,
                   network->parents[0] && !network->parents[1] ? LOOK_UP_KNOWN : LOOK_UP_NOW,
                   ret_parent, ret_trunk, error);

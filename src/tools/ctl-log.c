@@ -21,8 +21,8 @@ add_word(GPtrArray *words, const char *word)
     take_word(words, g_strdup(word));
 }
 
-/* Lines of the port: by whichever of its names it was meant. Matches of one group must all be, and
- * "+" stands between groups of which one is enough (journalctl(1)). */
+/* Matches lines about the port by any of its names. All matches in a group must apply, and "+"
+ * separates alternative groups (journalctl(1)). */
 static void
 add_port(GPtrArray *words, const char *port)
 {
@@ -36,7 +36,7 @@ add_port(GPtrArray *words, const char *port)
     }
 }
 
-/* A folder alone is none: journald makes it where it has been told to keep nothing, and images have
+/* A folder is not enough: journald creates it even if told to store nothing, and images may contain
  * it. */
 static gboolean
 has_journal(void)
@@ -68,8 +68,8 @@ ctl_log(Ctl *ctl, int argc, char **argv, GError **error)
     gboolean follow = FALSE;
     int lines = -1;
     const GOptionEntry entries[] = {
-        {"port", 0, 0, G_OPTION_ARG_STRING, &port, "Of this port only: its name, id or interface",
-         "PORT"},
+        {"port", 0, 0, G_OPTION_ARG_STRING, &port,
+         "Only lines about this port: its name, id or interface", "PORT"},
         {"follow", 'f', 0, G_OPTION_ARG_NONE, &follow, "Keep printing new lines", NULL},
         {"lines", 'n', 0, G_OPTION_ARG_INT, &lines, "The last N lines", "N"},
         {NULL},

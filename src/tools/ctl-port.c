@@ -19,8 +19,8 @@ ctl_port_state(const MacvtapPort *port)
     return g_str_equal(carrier, "no") ? "no-carrier" : port_text(port, "state");
 }
 
-/* The address that the guest is best reached by; one that it may have until it was heard of. Free
- * with g_free(). */
+/* The guest's most useful address: one that it was seen to use, if any, or one that it may use.
+ * Free with g_free(). */
 static char *
 address_text(const MacvtapPort *port)
 {
@@ -57,8 +57,7 @@ print_ports(GPtrArray *ports)
     table_print(table);
 }
 
-/* Only this searches for the processes, as it has to read every process's descriptors. Free with
- * g_free(). */
+/* Only called when needed, as it searches the descriptors of every process. Free with g_free(). */
 static char *
 open_queues_text(const MacvtapPort *port)
 {
@@ -72,7 +71,7 @@ open_queues_text(const MacvtapPort *port)
                            users[0] ? ", in " : "", users);
 }
 
-/* The process of a domain; other holders have theirs in the line of the holder. */
+/* The process of a domain; for other holders the holder's line shows it. */
 static const char *
 domain_process_text(const MacvtapPort *port)
 {
@@ -97,8 +96,8 @@ field_text(const MacvtapPort *port, const Field *field)
     return g_strdup(field->truths && text[0] ? field->truths[g_str_equal(text, "yes")] : text);
 }
 
-/* A field that is not there, or a count of 0, is not worth a line; but that no packet has passed is
- * what one looks for. */
+/* Fields that are absent, and counts of 0, are not shown; but a port without any traffic is worth
+ * showing. */
 static void
 append_line(GString *lines, const Field *field, const char *text)
 {
@@ -288,11 +287,12 @@ static gboolean
 check_delete_options(gboolean any_name, const char *network, gboolean all, GError **error)
 {
     return any_name + (network != NULL) + all == 1 ||
-           arguments_refuse(error, "name the ports by one of PORT..., --network NET and --all");
+           arguments_refuse(error,
+                            "name the ports by exactly one of PORT..., --network NET and --all");
 }
 
-/* One alone is asked for by the parameter that a macvtapd of any age knows: a client may be newer.
- */
+/* A single port goes into the parameter that every version of macvtapd knows: the client may be
+ * newer. */
 static int
 delete_one(MacvtapClient *client, const char *port, GError **error)
 {
@@ -329,8 +329,8 @@ ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
     g_autofree char *network = NULL;
     gboolean all = FALSE;
     const GOptionEntry entries[] = {
-        {"network", 0, 0, G_OPTION_ARG_STRING, &network, "Those of this network", "NET"},
-        {"all", 0, 0, G_OPTION_ARG_NONE, &all, "All of yours (root: everybody's)", NULL},
+        {"network", 0, 0, G_OPTION_ARG_STRING, &network, "The ports of this network", "NET"},
+        {"all", 0, 0, G_OPTION_ARG_NONE, &all, "All of your ports (root: everybody's)", NULL},
         {NULL},
     };
     g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_DELETE_PORT);
@@ -351,7 +351,7 @@ ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
     return delete_several(client, request, error);
 }
 
-/* A reason is a word of the API's, which needs no escapes. */
+/* Reasons are words of the API, which need no escaping. */
 static void
 print_json_event(const char *type, const MacvtapEvent *event)
 {

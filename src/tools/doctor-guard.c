@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* By what keeps macvtapd from having a datapath; it looks once, when it starts. */
+/* Remedies, by what keeps macvtapd from having a datapath; it only tries at its start. */
 static const char *
 unguarded_remedy(const char *reason)
 {
@@ -12,8 +12,8 @@ unguarded_remedy(const char *reason)
         return "install a macvtapd that was built with BPF (meson's option bpf)";
     if (strstr(reason, "mount -t bpf"))
         return "mount -t bpf bpf /sys/fs/bpf, then restart macvtapd";
-    return "have a kernel that takes BPF programs from macvtapd, then restart macvtapd; or write"
-           " Senders=any into the network's file, if its guests may send anything";
+    return "use a kernel that lets macvtapd load BPF programs, then restart macvtapd; or set "
+           "Senders=any in the network's file if its guests may send anything";
 }
 
 static gboolean
@@ -24,7 +24,7 @@ network_has(const MacvtapNetwork *network, const char *field, const char *text)
     return g_str_equal(value, text);
 }
 
-/* A file that asks for a guard in so many words has no ports until there is one. */
+/* A network whose file explicitly asks for a guard has no ports until there is a datapath. */
 static gboolean
 asks_for_guard(const MacvtapNetwork *network)
 {
@@ -45,16 +45,15 @@ doctor_check_unguarded(Doctor *doctor)
             continue;
         if (asks_for_guard(network))
             doctor_problem(doctor, "network", name, remedy,
-                           "its file asks for a guard, and no port can be made: %s", reason);
+                           "its file asks for a guard, so no port can be created: %s", reason);
         else
             doctor_note(doctor, "network", name, remedy,
-                        "its guests may send in anybody's name, because macvtapd guards no ports:"
-                        " %s",
+                        "its guests can spoof any address, because macvtapd guards no ports: %s",
                         reason);
     }
 }
 
-/* Made before there was a guard, or where there was none. */
+/* Created before guards existed, or without a datapath. */
 void
 doctor_check_unguarded_ports(Doctor *doctor)
 {
@@ -68,27 +67,26 @@ doctor_check_unguarded_ports(Doctor *doctor)
 
             if (g_str_equal(macvtap_network_get_name(network), name) &&
                 network_has(network, "guard.senders", "own"))
-                doctor_note(doctor, "port", macvtap_port_get_name(port),
-                            "stop its guest, delete the port if it is still there, and start the"
-                            " guest again",
-                            "it is older than the guard of network %s, and its guest may send in"
-                            " anybody's name",
-                            name);
+                doctor_note(
+                    doctor, "port", macvtap_port_get_name(port),
+                    "stop its guest, delete the port if it still exists, and start the guest again",
+                    "it is older than the guard of network %s, so its guest can spoof any address",
+                    name);
         }
     }
 }
 
-/* The guest has another MAC than its port: nothing of it gets through. */
+/* The guest's MAC is not the port's: none of its frames get through. */
 static void
 tell_other_mac(Doctor *doctor, const MacvtapPort *port, const char *example)
 {
     g_autofree char *remedy = g_strdup_printf(
-        "give the guest's NIC the MAC %s; if it may have others (it is a bridge or a router),"
-        " macvtapctl port set %s --guard senders=any, or Senders=any in its network's file",
+        "give the guest's NIC the MAC %s; if the guest may use other MACs (as a bridge or router), "
+        "run macvtapctl port set %s --guard senders=any, or set Senders=any in its network's file",
         macvtap_port_get_mac_address(port), macvtap_port_get_name(port));
 
     doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy, "its guard drops %s",
-                   example[0] ? example : "frames from another MAC than the port's");
+                   example[0] ? example : "frames from a MAC other than the port's");
 }
 
 void
@@ -107,11 +105,11 @@ doctor_check_drops(Doctor *doctor)
         if (others[0] && g_str_equal(verdict, "drop"))
             tell_other_mac(doctor, port, is_mac ? example : "");
         else
-            doctor_note(doctor, "port", macvtap_port_get_name(port),
-                        "nothing, if its guest has no business with that (macvtapd.network(5),"
-                        " [Guard])",
-                        "its guard %s dropped: %s",
-                        g_str_equal(verdict, "count") ? "would have" : "has", dropped);
+            doctor_note(
+                doctor, "port", macvtap_port_get_name(port),
+                "nothing, if its guest has no need to send that (macvtapd.network(5), [Guard])",
+                "its guard %s dropped: %s", g_str_equal(verdict, "count") ? "would have" : "has",
+                dropped);
     }
 }
 
@@ -126,10 +124,10 @@ doctor_check_no_address(Doctor *doctor)
 
         if (!g_str_equal(addresses, "listed") || list[0])
             continue;
-        remedy = g_strdup_printf("macvtapctl port set %s --guard allow-addresses=ADDRESS, or"
-                                 " AllowAddresses= in its network's file",
+        remedy = g_strdup_printf("macvtapctl port set %s --guard allow-addresses=ADDRESS, or set "
+                                 "AllowAddresses= in its network's file",
                                  macvtap_port_get_name(port));
         doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy,
-                       "its guard lets its guest use listed addresses only, and lists none");
+                       "its guard allows only listed addresses, and none is listed");
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Checks: the kernel, vhost-net, and the host's programs that touch the devices of ports. */
+/* Checks: the kernel, vhost-net, and programs on the host that use the devices of ports. */
 #include "doctor.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* what: the feature; without: what cannot be done without it; option: the kernel's. */
+/* what: the feature; without: what does not work without it; option: the kernel's. */
 static void
 check_module(Doctor *doctor, const char *name, const char *option, const char *what,
              const char *without)
@@ -21,12 +21,12 @@ check_module(Doctor *doctor, const char *name, const char *option, const char *w
         doctor_good(doctor, "the kernel has %s", what);
         break;
     case HOST_MODULE_LOADABLE:
-        doctor_good(doctor, "the kernel has %s, and loads its module when it is needed", what);
+        doctor_good(doctor, "the kernel has %s, and loads its module when needed", what);
         break;
     case HOST_MODULE_UNKNOWN:
         doctor_note(doctor, "kernel", doctor->release, try,
-                    "nothing shows whether it has %s: the module %s is not loaded, and there is no"
-                    " /lib/modules/%s",
+                    "cannot find out whether the kernel has %s: the module %s is not loaded, and "
+                    "there is no /lib/modules/%s",
                     what, name, doctor->release);
         break;
     case HOST_MODULE_MISSING:
@@ -39,7 +39,7 @@ check_module(Doctor *doctor, const char *name, const char *option, const char *w
 void
 doctor_check_macvtap(Doctor *doctor)
 {
-    check_module(doctor, "macvtap", "CONFIG_MACVTAP", "macvtap", "no port can be made");
+    check_module(doctor, "macvtap", "CONFIG_MACVTAP", "macvtap", "no port can be created");
 }
 
 void
@@ -49,9 +49,10 @@ doctor_check_vlans(Doctor *doctor)
         const MacvtapNetwork *network = doctor->networks->pdata[i];
         const char *vlan = network_text(network, "vlan");
         const char *tags = network_text(network, "guestVlans");
-        g_autofree char *without = g_strdup_printf(
-            "no port can be made on network %s, which has %s%s", macvtap_network_get_name(network),
-            vlan[0] ? "VLAN=" : "GuestVLANs=", vlan[0] ? vlan : tags);
+        g_autofree char *without =
+            g_strdup_printf("no port can be created on network %s, which has %s%s",
+                            macvtap_network_get_name(network),
+                            vlan[0] ? "VLAN=" : "GuestVLANs=", vlan[0] ? vlan : tags);
 
         if (!vlan[0] && !tags[0])
             continue;
@@ -89,9 +90,9 @@ doctor_check_vhost(Doctor *doctor)
         if (!g_str_equal(vhost, "require"))
             continue;
         required = TRUE;
-        doctor_problem(doctor, "network", macvtap_network_get_name(network), remedy,
-                       "it has Vhost=require, and there is no /dev/vhost-net: no port can be made"
-                       " on it");
+        doctor_problem(
+            doctor, "network", macvtap_network_get_name(network), remedy,
+            "it has Vhost=require, but there is no /dev/vhost-net: no port can be created on it");
     }
     if (!required)
         doctor_note(doctor, "vhost-net", NULL, remedy,
@@ -107,8 +108,8 @@ has_users(const char *path, const struct stat *status)
            getxattr(path, "system.posix_acl_access", NULL, 0) > 0;
 }
 
-/* macvtapd opens it for whom it gives a port: QEMU itself opens it beside a helper, and so does a
- * user's own libvirt. */
+/* macvtapd opens it for its callers; but with a helper QEMU itself opens it, and so does a user's
+ * own libvirt. */
 void
 doctor_check_vhost_users(Doctor *doctor)
 {
@@ -120,28 +121,28 @@ doctor_check_vhost_users(Doctor *doctor)
     if (doctor->is_root ? has_users(path, &status) : access(path, R_OK | W_OK) == 0)
         return;
     doctor_note(doctor, "vhost-net", NULL,
-                doctor->is_root
-                    ? "a udev rule, KERNEL==\"vhost-net\", GROUP=\"kvm\", MODE=\"0660\", and the"
-                      " users in that group"
-                    : "have the administrator put you in the group that may (ls -l /dev/vhost-net)",
+                doctor->is_root ? "add a udev rule, KERNEL==\"vhost-net\", GROUP=\"kvm\", "
+                                  "MODE=\"0660\", and put the users in that group"
+                                : "ask the administrator to put you in the group that may use it "
+                                  "(ls -l /dev/vhost-net)",
                 "%s /dev/vhost-net: macvtap-run gets it from macvtapd, but a QEMU that starts"
                 " qemu-macvtap-helper, and a user's own libvirt, run without vhost",
                 doctor->is_root ? "only root may open" : "you may not open");
 }
 
-/* Programs that take every Ethernet device for the host's own, and how they are told not to. */
+/* Programs that treat every Ethernet device as the host's own, and how to stop that. */
 static const struct {
     const char *process; /* as HostProcess has it */
     const char *cure;    /* %s: a pattern that the device's name fits */
 } takers[] = {
     {"dhcpcd", "dhcpcd: add the line 'denyinterfaces %s' to /etc/dhcpcd.conf and restart it"},
-    {"systemd-network", "systemd-networkd: see that macvtapd's file 05-macvtapd.network is in"
-                        " /usr/lib/systemd/network, then 'networkctl reload'"},
+    {"systemd-network", "systemd-networkd: make sure that macvtapd's file 05-macvtapd.network is "
+                        "in /usr/lib/systemd/network, then 'networkctl reload'"},
     {"NetworkManager", "NetworkManager: set 'unmanaged-devices=interface-name:%s' in [keyfile] of"
                        " /etc/NetworkManager/NetworkManager.conf, then 'nmcli general reload'"},
 };
 
-/* What ours are called, and what users may call theirs. */
+/* The prefixes of our device names, and of those that users may choose. */
 static char *
 name_pattern(const char *interface)
 {
@@ -162,7 +163,7 @@ is_running(const GArray *processes, const char *name)
     return FALSE;
 }
 
-/* process NULL: whichever of them runs here. NULL: it is none of them. */
+/* process NULL: any of them that runs here. Returns NULL if it is none of them. */
 static char *
 find_cure(const GArray *processes, const char *process, const char *interface)
 {
@@ -182,15 +183,15 @@ find_cure(const GArray *processes, const char *process, const char *interface)
     return g_strjoinv("; ", (char **)cures->pdata);
 }
 
-/* Of what was done to the port's device; what names it. */
+/* The remedy for what was done to the port's device; what names the program. */
 static void
 report_taken(Doctor *doctor, const MacvtapPort *port, const char *what)
 {
     const char *interface = macvtap_port_get_interface_name(port);
     g_autofree char *cure = find_cure(doctor->processes, NULL, interface);
     g_autofree char *remedy = g_strdup_printf(
-        "%s. A port that is made after that is free of it",
-        cure ? cure : "find the program that has put it there, and have it leave the device alone");
+        "%s. Ports that are created afterwards are not affected",
+        cure ? cure : "find the program that did this, and make it leave the device alone");
 
     doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy,
                    "the host has %s on the guest's device %s", what, interface);
@@ -229,7 +230,7 @@ doctor_check_ipv6(Doctor *doctor)
     }
 }
 
-/* Programs that only watch, and macvtapd itself, which waits for migrating guests. */
+/* Programs that only watch, including macvtapd itself, which waits for migrating guests. */
 static gboolean
 may_listen(const char *process)
 {
@@ -245,10 +246,10 @@ report_listener(Doctor *doctor, const MacvtapPort *port, const HostProcess *owne
     g_autofree char *cure = find_cure(doctor->processes, owner ? owner->name : "", interface);
     g_autofree char *name = owner ? g_strescape(owner->name, NULL) : NULL;
     g_autofree char *who = owner ? g_strdup_printf("%s (process %d)", name, (int)owner->pid)
-                                 : g_strdup("a program of another PID namespace");
+                                 : g_strdup("a program in another PID namespace");
 
     doctor_problem(doctor, "port", macvtap_port_get_name(port),
-                   cure ? cure : "end it, and have it leave the device alone",
+                   cure ? cure : "end it, and make it leave the device alone",
                    "%s listens on the guest's device %s, as a DHCP client does", who, interface);
 }
 

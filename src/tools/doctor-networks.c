@@ -29,7 +29,7 @@ doctor_check_networks(Doctor *doctor)
                     "there is no network that you may use");
 }
 
-/* What to do about a line of the network's parentProblems. Free with g_free(). */
+/* The remedy for a line of the network's parentProblems. Free with g_free(). */
 static char *
 parent_remedy(const char *problem)
 {
@@ -42,8 +42,8 @@ parent_remedy(const char *problem)
                                " set it up at boot",
                                name);
     if (g_str_has_prefix(problem, "there is no interface "))
-        return g_strdup("see what the host's interfaces are called (ip link), and correct Parent="
-                        " in the network's file if that is wrong");
+        return g_strdup("list the host's interfaces (ip link), and correct Parent= in the "
+                        "network's file if it is wrong");
     if (sscanf(problem, "MTU %u is above %15[^']", &mtu, name) == 2)
         return g_strdup_printf("ip link set dev %s mtu %u, or lower MTU= in the network's file",
                                name, mtu);
@@ -84,7 +84,7 @@ doctor_check_parents(Doctor *doctor)
     }
 }
 
-/* Whether guests of the network use that tag: it lists theirs, or does not know. */
+/* Whether the network's guests may use that tag: it is listed, or the network does not list any. */
 static gboolean
 uses_tag(const Doctor *doctor, const char *network, guint tag)
 {
@@ -108,8 +108,8 @@ uses_tag(const Doctor *doctor, const char *network, guint tag)
     return FALSE;
 }
 
-/* The kernel gives a VLAN device, ours or the host's, the frames with its tag before any port on
- * the trunk sees them. */
+/* The kernel gives frames to a VLAN device with their tag, whether ours or the host's, before any
+ * port on the trunk sees them. */
 static void
 note_taken_vlans(Doctor *doctor, const char *network, const LinkInfo *trunk)
 {
@@ -121,8 +121,8 @@ note_taken_vlans(Doctor *doctor, const char *network, const LinkInfo *trunk)
             !uses_tag(doctor, network, link->vlan_id))
             continue;
         doctor_note(doctor, "network", network,
-                    "nothing, unless guests of this network use that tag themselves: then give"
-                    " them or the VLAN device another parent",
+                    "nothing, unless guests of this network use that tag themselves: then move "
+                    "them or the VLAN device to another parent",
                     "its guests do not get the frames of %s %u on %s: the VLAN device %s takes"
                     " them",
                     link->vlan_is_outer ? "802.1ad VLAN" : "VLAN", link->vlan_id,
@@ -131,9 +131,8 @@ note_taken_vlans(Doctor *doctor, const char *network, const LinkInfo *trunk)
     }
 }
 
-/* Only for networks with guests. It may be intended: a trunk whose guests use no tags loses
- * nothing.
- */
+/* Only for networks with guests. It may be intended: on a trunk whose guests use no tags nothing is
+ * lost. */
 void
 doctor_check_taken_vlans(Doctor *doctor)
 {
@@ -191,7 +190,7 @@ doctor_check_carrier(Doctor *doctor)
     }
 }
 
-/* Of this interface's addresses one that others can reach the host by, or NULL. */
+/* An address of this interface by which others can reach the host, or NULL. */
 static const char *
 find_address(const Doctor *doctor, const char *interface)
 {
@@ -204,7 +203,7 @@ find_address(const Doctor *doctor, const char *interface)
     return NULL;
 }
 
-/* A device on a VLAN leaves the trunk's own frames to the host. */
+/* A device on a VLAN does not affect the host's untagged frames on the trunk. */
 static void
 check_host_on(Doctor *doctor, const char *kind, const char *name, const char *parent)
 {
@@ -216,8 +215,7 @@ check_host_on(Doctor *doctor, const char *kind, const char *name, const char *pa
 
     if (address || route)
         doctor_problem(doctor, kind, name,
-                       "give the network a parent that the host does not use, or another mode than"
-                       " passthru",
+                       "choose a parent that the host does not use, or a mode other than passthru",
                        "its guest gets every frame that %s receives, and the host's %s on it: the"
                        " host is cut off while the guest runs",
                        parent, what);
@@ -240,7 +238,7 @@ doctor_check_passthru(Doctor *doctor)
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
 
-        /* Of an ad-hoc network, which is not in the list. */
+        /* For an ad-hoc network, which is not in the list. */
         if (macvtap_port_get_mode(port) == MACVTAP_PORT_MODE_PASSTHRU &&
             strchr(macvtap_port_get_network(port), '='))
             check_host_on(doctor, "port", macvtap_port_get_name(port),
@@ -248,8 +246,8 @@ doctor_check_passthru(Doctor *doctor)
     }
 }
 
-/* "network lan: its file has changed", what an administrator has written and macvtapd has not read.
- */
+/* "network lan: its file has changed": edits by the administrator that macvtapd has not read yet.
+ * */
 void
 doctor_check_files(Doctor *doctor)
 {

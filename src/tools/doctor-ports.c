@@ -27,8 +27,8 @@ static const char *
 describe_loss(const MacvtapPort *port)
 {
     return macvtap_port_get_state(port) == MACVTAP_PORT_STATE_PARENT_GONE
-               ? "its parent was removed, and its device with it"
-               : "somebody else removed its device";
+               ? "its parent was removed, and the device with it"
+               : "another program removed its device";
 }
 
 void
@@ -48,7 +48,7 @@ doctor_check_devices(Doctor *doctor)
     }
 }
 
-/* Problems of the device that macvtapd has not been able to repair. */
+/* Problems of the device that macvtapd could not repair. */
 void
 doctor_check_repairs(Doctor *doctor)
 {
@@ -59,7 +59,7 @@ doctor_check_repairs(Doctor *doctor)
 
         if (!is_active(port) || !problem[0])
             continue;
-        remedy = g_strdup_printf("see what has been tried: macvtapctl log --port %s",
+        remedy = g_strdup_printf("see what macvtapd has tried: macvtapctl log --port %s",
                                  macvtap_port_get_name(port));
         doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy, "%s", problem);
     }
@@ -80,7 +80,7 @@ doctor_check_links(Doctor *doctor)
     }
 }
 
-/* Whether the network lists any; one that was described in place has none. */
+/* Whether the network lists any; an ad-hoc network never does. */
 static gboolean
 network_has_sources(const Doctor *doctor, const char *name)
 {
@@ -110,7 +110,7 @@ note_networks_without_sources(Doctor *doctor)
     }
 }
 
-/* In source mode a port takes frames from those that are listed: the network's, or its own. */
+/* In source mode a port only accepts frames from listed senders: the network's list, or its own. */
 void
 doctor_check_sources(Doctor *doctor)
 {
@@ -131,7 +131,7 @@ doctor_check_sources(Doctor *doctor)
     }
 }
 
-/* "Parent, VLAN": the keys of the network's file whose values it does not have. */
+/* "Parent, VLAN": the keys of the network's file whose values the port does not have. */
 void
 doctor_check_outdated(Doctor *doctor)
 {
@@ -141,10 +141,10 @@ doctor_check_outdated(Doctor *doctor)
 
         if (is_active(port) && keys[0])
             doctor_note(doctor, "port", macvtap_port_get_name(port),
-                        "stop its guest and start it again when it suits (a port made by hand:"
-                        " delete it and create it again)",
-                        "network %s has changed since it was made, and it still is as before"
-                        " in: %s",
+                        "restart its guest when convenient (for a port created by hand: delete it "
+                        "and create it again)",
+                        "network %s has changed since the port was created, and the port still has "
+                        "the old values of: %s",
                         macvtap_port_get_network(port), keys);
     }
 }
@@ -163,13 +163,13 @@ doctor_check_mtu(Doctor *doctor)
         remedy = g_strdup_printf("ip link set dev %s mtu %s, and the port's follows",
                                  macvtap_port_get_parent(port), text);
         doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy,
-                       "its MTU has sunk from %s to %u with its parent's, and its guest may still"
-                       " send larger frames",
+                       "its MTU dropped from %s to %u with its parent's, and its guest may still "
+                       "send larger frames",
                        text, macvtap_port_get_mtu(port));
     }
 }
 
-/* Frames for that MAC go to the host. In passthru the two have one MAC. */
+/* Frames for that MAC go to the host. In passthru both have the same MAC. */
 void
 doctor_check_macs(Doctor *doctor)
 {
@@ -185,14 +185,14 @@ doctor_check_macs(Doctor *doctor)
             continue;
         remedy =
             g_strdup_printf("give %s another MAC (ip link set dev %s address MAC)", name, name);
-        doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy,
-                       "its parent %s has taken the port's MAC %s: what is sent to the guest may go"
-                       " to the host",
-                       name, mac);
+        doctor_problem(
+            doctor, "port", macvtap_port_get_name(port), remedy,
+            "its parent %s now has the port's MAC %s: frames for the guest may go to the host",
+            name, mac);
     }
 }
 
-/* An open queue belongs to a process, which root sees unless it is in another PID namespace. */
+/* Some process has an open queue, and root can see it unless it is in another PID namespace. */
 void
 doctor_check_users(Doctor *doctor)
 {
@@ -208,15 +208,15 @@ doctor_check_users(Doctor *doctor)
             continue;
         remedy = g_strdup_printf("if no guest uses it, macvtapctl port delete %s",
                                  macvtap_port_get_name(port));
-        doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy,
-                       "it has %s open queue%s, but no process here has one: its VMM is in a"
-                       " container's PID namespace that cannot be seen from here, or the"
-                       " descriptors are stuck in a socket",
-                       open, g_str_equal(open, "1") ? "" : "s");
+        doctor_problem(
+            doctor, "port", macvtap_port_get_name(port), remedy,
+            "it has %s open queue%s, but no visible process has one: its VMM is in a container's "
+            "PID namespace that cannot be seen from here, or the descriptors are stuck in a socket",
+            open, g_str_equal(open, "1") ? "" : "s");
     }
 }
 
-/* libvirt starts a QEMU with -uuid. A domain that is just being started has none yet. */
+/* libvirt starts QEMU with -uuid. A domain that is just starting may not have a QEMU yet. */
 void
 doctor_check_domains(Doctor *doctor)
 {
@@ -228,11 +228,11 @@ doctor_check_domains(Doctor *doctor)
         if (!uuid[0] || !field_is(port, "holder.pid", "") ||
             host_has_argument(doctor->root, doctor->processes, uuid))
             continue;
-        remedy = g_strdup_printf("if the domain does not run (virsh list --uuid), macvtapctl port"
-                                 " delete %s",
-                                 macvtap_port_get_name(port));
+        remedy = g_strdup_printf(
+            "if the domain is not running (virsh list --uuid), macvtapctl port delete %s",
+            macvtap_port_get_name(port));
         doctor_problem(doctor, "port", macvtap_port_get_name(port), remedy,
-                       "libvirt's domain %s holds it, and no process of that domain can be seen",
+                       "libvirt's domain %s holds it, but no process of that domain can be found",
                        uuid);
     }
 }

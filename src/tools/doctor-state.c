@@ -11,7 +11,7 @@
 
 #define CONFIG_FOLDER "/etc/macvtapd"
 
-/* It does not start with a macvtapd.conf that has an error. */
+/* With an error in macvtapd.conf it does not start. */
 static gboolean
 explain_unreachable(Doctor *doctor)
 {
@@ -24,7 +24,7 @@ explain_unreachable(Doctor *doctor)
         return FALSE;
     doctor_problem(doctor, "macvtapd", NULL,
                    "correct " CONFIG_FOLDER "/macvtapd.conf, then systemctl restart macvtapd",
-                   "%s, and it does not start with this error in its settings: %s",
+                   "%s, and would not start again because of this error in its settings: %s",
                    doctor->unreachable, error->message);
     return TRUE;
 }
@@ -75,8 +75,8 @@ list_devices(const Doctor *doctor)
     return set;
 }
 
-/* The alias identifies our devices, whatever their names; macvtapd removes a stray one at a start,
- * unless its record was set aside. */
+/* The alias identifies our devices, whatever their names; macvtapd removes a stray device at its
+ * next start, unless its record was set aside. */
 void
 doctor_check_strays(Doctor *doctor)
 {
@@ -94,10 +94,9 @@ doctor_check_strays(Doctor *doctor)
             continue;
         interface_name_format(link->name, name);
         remedy = g_strdup_printf("if no guest uses it, ip link delete %s", name);
-        doctor_problem(doctor, "device", name, remedy,
-                       "it %s%s, but no port has it: macvtapd does not look after it, and its MAC"
-                       " stays taken",
-                       id ? "has the alias macvtapd:" : "is named like a port's device",
-                       id ? id : "");
+        doctor_problem(
+            doctor, "device", name, remedy,
+            "it %s%s, but no port has it: macvtapd does not manage it, and its MAC stays in use",
+            id ? "has the alias macvtapd:" : "is named like a port's device", id ? id : "");
     }
 }

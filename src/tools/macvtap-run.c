@@ -63,7 +63,7 @@ fail(const GError *error, int status)
     return status;
 }
 
-/* A --network or a --port: their order is that of the positions in tokens. */
+/* A --network or --port: positions in tokens follow their order. */
 static gboolean
 take_port_option(const char *name, const char *value, gpointer data, GError **error)
 {
@@ -95,16 +95,16 @@ parse_options(Run *run, int argc, char **argv, GError **error)
 {
     const GOptionEntry entries[] = {
         {"socket", 0, 0, G_OPTION_ARG_FILENAME, &run->socket, "macvtapd's socket", "PATH"},
-        {"network", 'n', 0, G_OPTION_ARG_CALLBACK, take_port_option, "A port on NET",
+        {"network", 'n', 0, G_OPTION_ARG_CALLBACK, take_port_option, "A new port on NET",
          "NET[,KEY=VALUE…]"},
         {"port", 'p', 0, G_OPTION_ARG_CALLBACK, take_port_option, "An existing port",
          "PORT[,KEY=VALUE…]"},
         {"replace", 0, 0, G_OPTION_ARG_NONE, &run->replace,
          "Delete your ports that have the name= of one of the --networks first", NULL},
         {"dry-run", 0, 0, G_OPTION_ARG_NONE, &run->dry_run,
-         "Make no port, print the command; what is not known yet is in capitals", NULL},
+         "Create no port, but print the command; unknown values are in capitals", NULL},
         {"verbose", 'v', 0, G_OPTION_ARG_NONE, &run->verbose,
-         "Print the ports and the executed command", NULL},
+         "Print the ports and the command that is executed", NULL},
         {"version", 0, 0, G_OPTION_ARG_NONE, &run->version, "Show the version", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &run->command, NULL,
          "-- CMD [ARG…]"},
@@ -139,7 +139,7 @@ check_options(const Run *run, GError **error)
            arguments_refuse(error, "--replace needs a port's name: --network=NET,name=NAME");
 }
 
-/* The port may have ended by itself meanwhile. */
+/* The port may have ended on its own meanwhile. */
 static gboolean
 delete_port(MacvtapClient *client, const char *id, GError **error)
 {
@@ -152,7 +152,7 @@ delete_port(MacvtapClient *client, const char *id, GError **error)
     return FALSE;
 }
 
-/* Root sees all users' ports: another user's port is left alone, and its name refused later. */
+/* Root sees all users' ports: another user's port is left alone, and the name is refused later. */
 static gboolean
 delete_namesake(MacvtapClient *client, const char *name, GError **error)
 {
@@ -192,8 +192,8 @@ is_of_old_port(MacvtapRefusal refusal)
            refusal == MACVTAP_REFUSAL_PARENT_BUSY || refusal == MACVTAP_REFUSAL_LIMIT_REACHED;
 }
 
-/* A request that would be refused anyway must not cost the old port's VM its network: so it is
- * tried first, ignoring conflicts with the old port itself. */
+/* If the request would be refused anyway, the old port's VM must not lose its network: so try it
+ * first, ignoring conflicts with the old port. */
 static gboolean
 check_replacement(MacvtapClient *client, const NetworkOption *option, const char *guest_name,
                   GError **error)
@@ -253,8 +253,8 @@ is_own_port(const Run *run, const char *id)
     return FALSE;
 }
 
-/* A second guest with the -name of another on the network gets a MAC that the first one has not,
- * and has it only as long as the first one runs: somebody who started one VM twice should know. */
+/* A second guest with the same -name on the network gets another MAC, which it keeps only while the
+ * first one runs. A user who started one VM twice should know. */
 static void
 note_namesake(const Run *run, MacvtapClient *client, const MacvtapPort *port,
               const char *guest_name)
@@ -269,9 +269,8 @@ note_namesake(const Run *run, MacvtapClient *client, const MacvtapPort *port,
         !g_str_equal(macvtap_port_get_network(first), macvtap_port_get_network(port)))
         return;
     users = queue_users_describe(macvtap_port_get_id(first));
-    g_printerr("macvtap-run: note: port %s on network %s (MAC %s%s%s) is of a guest with the same "
-               "-name; this guest gets port %s, MAC"
-               " %s\n",
+    g_printerr("macvtap-run: note: port %s on network %s (MAC %s%s%s) belongs to a guest with the "
+               "same -name; this guest gets port %s, MAC %s\n",
                macvtap_port_get_name(first), macvtap_port_get_network(first),
                macvtap_port_get_mac_address(first), users[0] ? ", open in " : "", users,
                macvtap_port_get_name(port), macvtap_port_get_mac_address(port));

@@ -5,7 +5,7 @@
 
 #include <linux/capability.h>
 
-/* To see which processes have a descriptor: /proc/PID/fd of others. */
+/* To see which processes have a descriptor: reads other processes' /proc/PID/fd. */
 #define LOOK_AT_PROCESSES (CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH))
 
 static const Command commands[] = {
@@ -18,7 +18,7 @@ static const Command commands[] = {
      .options = FIELD_USE_REQUEST},
     {"port", "set", ctl_port_set, "PORT ", "Change a port", .options = FIELD_USE_CHANGE},
     {"port", "delete", ctl_port_delete, "PORT... | --network NET | --all",
-     "Remove ports: these, those of a network, or all of yours (root: everybody's)"},
+     "Remove ports: the named ones, those of a network, or all of yours (root: everybody's)"},
     {"port", "open", ctl_port_open, "PORT[,KEY=VALUE...] -- CMD [ARG...]",
      "Start CMD with the queues of a port, as macvtap-run --port does", .starts_programs = TRUE},
     {"domain", NULL, ctl_domain, "attach|detach|list|check|hook|xml ...",
@@ -26,8 +26,8 @@ static const Command commands[] = {
     {"log", NULL, ctl_log, "[--port PORT] [--follow|-f] [--lines|-n N]",
      "Show who got which port, who was refused one, and why ports ended (by journalctl)"},
     {"monitor", NULL, ctl_monitor, "", "Show changes as they happen"},
-    {"reload", NULL, ctl_reload, "", "Have macvtapd read its files again, and say what came of it"},
-    {"doctor", NULL, ctl_doctor, "", "Look for what would keep a VM from its network",
+    {"reload", NULL, ctl_reload, "", "Make macvtapd read its files again, and print the result"},
+    {"doctor", NULL, ctl_doctor, "", "Look for problems that would keep a VM from its network",
      .capabilities = LOOK_AT_PROCESSES},
     {NULL},
 };

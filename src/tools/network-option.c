@@ -61,7 +61,7 @@ refuse_key(const Parsing *parsing, const char *name, GError **error)
                             known->str);
 }
 
-/* What QEMU would read as the end of the value has no place in a driver's or a bus's name. */
+/* A driver or bus name must not contain what QEMU would read as the end of the value. */
 static gboolean
 check_word(const char *key, const char *value, GError **error)
 {
@@ -114,7 +114,7 @@ take_pair(Parsing *parsing, const char *name, const char *value, GError **error)
     return refuse_key(parsing, name, error);
 }
 
-/* The words are taken apart in place. */
+/* Splits the words in place. */
 static gboolean
 take_pairs(Parsing *parsing, char **words, GError **error)
 {
@@ -149,7 +149,7 @@ network_option_parse(const char *text, NetworkOption *ret_option, GError **error
     if (!take_pairs(&parsing, words + named, error))
         return FALSE;
     if (named && adhoc->len > 0)
-        return arguments_refuse(error, "--network=%s names a network and a parent at once", text);
+        return arguments_refuse(error, "--network=%s names both a network and a parent", text);
     if (adhoc->len > 0)
         ret_option->network = g_strdup(adhoc->str);
     return (ret_option->network && ret_option->network[0]) ||

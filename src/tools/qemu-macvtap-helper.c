@@ -5,9 +5,10 @@
  * The helper of -netdev tap,helper= and -netdev bridge,helper= (QEMU's net/tap.c,
  * net_bridge_run_helper): QEMU makes a socket pair, starts us with one end as --fd=N, and waits for
  * one byte with one descriptor and exit status 0. The port lives as long as QEMU keeps that
- * descriptor open. QEMU's guest sends from the MAC of its -device, and a macvtap takes in only its
- * own: the port gets that MAC, from --mac or, if there it is sure, from the command line of the
- * QEMU that made the pair. The socket's peer credentials name it, whatever shell stands in between.
+ * descriptor open. The guest sends from the MAC of its -device, and a macvtap accepts frames only
+ * for its own MAC: so the port gets that MAC, from --mac or, if it is certain, from the command
+ * line of the QEMU that made the pair. The socket's peer credentials identify that QEMU, even if it
+ * starts us through a shell.
  */
 #include "ask.h"
 #include "qemu-command-line.h"
@@ -56,7 +57,7 @@ parse(Options *options, int argc, char **argv, GError **error)
         {"port", 0, 0, G_OPTION_ARG_STRING, &options->port,
          "An existing port, in place of a network", "PORT"},
         {"mac", 0, 0, G_OPTION_ARG_STRING, &options->mac,
-         "The guest's MAC; otherwise what QEMU's -device says", "MAC"},
+         "The guest's MAC; the default is the one in QEMU's -device", "MAC"},
         {"incoming", 0, 0, G_OPTION_ARG_NONE, &options->incoming,
          "The guest is migrating in from another host", NULL},
         {"socket", 0, 0, G_OPTION_ARG_FILENAME, &options->socket, "macvtapd's socket", "PATH"},
@@ -102,7 +103,7 @@ find_qemu(int fd, pid_t *ret_pid, GError **error)
     return TRUE;
 }
 
-/* What QEMU was started with, as /proc has it. */
+/* QEMU's command line from /proc. */
 typedef struct CommandLine {
     char *text;
     gsize length;
@@ -133,8 +134,8 @@ find_mac(Options *options, pid_t qemu, CommandLine *line, GError **error)
     return options->mac_is_found;
 }
 
-/* QEMU says --br=br0 when nobody has named a bridge: that is a network's name by chance only, and
- * who has forgotten --network is to hear of that before anything else. */
+/* QEMU passes --br=br0 if no bridge was given: a network with that name would be a coincidence, and
+ * a user who forgot --network should learn that first. */
 static gboolean
 check_bridge(const Options *options, MacvtapClient *client, GError **error)
 {
@@ -172,7 +173,8 @@ create_port(const Options *options, MacvtapClient *client, GError **error)
     is_conflict = macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_MAC_CONFLICT;
     if (!port)
         queue_users_explain(client, NULL, options->mac, &cause);
-    /* The user has not said this MAC: it is the device's default, or another device's. */
+    /* The user did not choose this MAC: it is the device's default, or belongs to another device.
+     * */
     if (!port && options->mac_is_found && is_conflict)
         arguments_refuse(error,
                          "%s; give QEMU's device a mac= of its own, or name its MAC with --mac=MAC",
@@ -211,7 +213,7 @@ send_descriptor(int socket_fd, int fd, GError **error)
            arguments_refuse(error, "cannot hand the descriptor to QEMU: %s", g_strerror(errno));
 }
 
-/* Its MAC was chosen when it was made: QEMU's device must have the same. */
+/* An existing port's MAC cannot change: QEMU's device must have the same. */
 static MacvtapPort *
 open_port(const Options *options, MacvtapClient *client, GError **error)
 {
@@ -226,7 +228,7 @@ open_port(const Options *options, MacvtapClient *client, GError **error)
     return NULL;
 }
 
-/* QEMU tells its guest an MTU only by its device's own option. */
+/* QEMU tells its guest an MTU only through an option of its device. */
 static void
 warn_of_mtu(const MacvtapPort *port, const CommandLine *line)
 {
@@ -275,7 +277,7 @@ main(int argc, char **argv)
         g_printerr("qemu-macvtap-helper: %s\n", error->message);
         return 2;
     }
-    /* All that it does needs no power, whoever's QEMU has started it. */
+    /* It needs no privileges, whichever user's QEMU has started it. */
     if (!capabilities_keep(0, &error) || !serve(&options, &error)) {
         g_printerr("qemu-macvtap-helper: %s\n", error->message);
         return 1;

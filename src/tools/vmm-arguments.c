@@ -41,13 +41,13 @@ G_STATIC_ASSERT(G_N_ELEMENTS(token_names) == TOKEN_NONE);
 
 #define NO_QUEUE (-1)
 
-/* What one expansion works on. */
+/* The context of one expansion. */
 typedef struct Expansion {
     const VmmPort *ports;
     guint n_ports;
     VmmUse *uses;
     const char *const *qemu; /* QEMU's part of the command, or NULL */
-    const char *device;      /* what suits the machine; NULL: not looked for yet */
+    const char *device;      /* options that suit the machine; NULL: not looked up yet */
     gboolean found;          /* a token */
 } Expansion;
 
@@ -152,7 +152,7 @@ find_token(const char *text, gsize *ret_length, char **ret_which)
     return TOKEN_NONE;
 }
 
-/* The token that a word was meant to be, or NULL; borrowed. */
+/* The token that the user probably meant by the word, or NULL; borrowed. */
 static const char *
 find_near_token(const char *word)
 {
@@ -170,8 +170,8 @@ find_near_token(const char *word)
     return suggestion_is_near(word, least) ? best : NULL;
 }
 
-/* "{word}" at text that is no token. QEMU has no use for one: its JSON has quotes behind the brace.
- * A script may have, and so only a word that is nearly a token is refused there. */
+/* "{word}" in text that is not a token. QEMU never needs one, as in its JSON quotes follow the
+ * brace. A script may, so there only a word that resembles a token is refused. */
 static gboolean
 check_word(const char *text, gboolean is_qemu, GError **error)
 {
@@ -184,16 +184,15 @@ check_word(const char *text, gboolean is_qemu, GError **error)
         return TRUE;
     near = find_near_token(word);
     if (near)
-        return arguments_refuse(error, "{%s} is no token; did you mean {%s}?", word, near);
+        return arguments_refuse(error, "{%s} is not a token; did you mean {%s}?", word, near);
     return !is_qemu ||
            arguments_refuse(error,
-                            "{%s} is no token; there are {netdev}, {device}, {fd}, {fds}, "
-                            "{vhostfd}, {vhostfds}, {mac}, {mtu}"
-                            " and {ifname}",
+                            "{%s} is not a token; the tokens are {netdev}, {device}, {fd}, {fds}, "
+                            "{vhostfd}, {vhostfds}, {mac}, {mtu} and {ifname}",
                             word);
 }
 
-/* The port that which names, as "LABEL" or, if there is no such label, as "N". */
+/* The port with the label which or, if there is none, with that number. */
 static gboolean
 find_port(const Expansion *expansion, const char *which, guint *ret_position, GError **error)
 {
@@ -207,8 +206,9 @@ find_port(const Expansion *expansion, const char *which, guint *ret_position, GE
         n_found++;
     }
     if (n_found > 1)
-        return arguments_refuse(
-            error, "there are %u ports on network %s: say which by number, from 0", n_found, which);
+        return arguments_refuse(error,
+                                "there are %u ports on network %s: select one by number, from 0",
+                                n_found, which);
     if (n_found == 1)
         return TRUE;
     if (expansion->n_ports == 0 ||
@@ -219,8 +219,7 @@ find_port(const Expansion *expansion, const char *which, guint *ret_position, GE
     return TRUE;
 }
 
-/* "LABEL:QUEUE", "N:QUEUE", or with one port "QUEUE"; FALSE: it is none of these, or error is set.
- */
+/* "LABEL:QUEUE", "N:QUEUE", or with one port "QUEUE"; FALSE: none of these, or error is set. */
 static gboolean
 find_queue(const Expansion *expansion, const char *which, guint *ret_position, int *ret_queue,
            GError **error)
@@ -258,7 +257,8 @@ resolve_token(const Expansion *expansion, Token token, const char *which, guint 
     *ret_queue = NO_QUEUE;
     if (!which)
         return expansion->n_ports == 1 ||
-               arguments_refuse(error, "there are %u networks: say which, as {%s:NET} or {%s:0}",
+               arguments_refuse(error,
+                                "there are %u networks: select one, as in {%s:NET} or {%s:0}",
                                 expansion->n_ports, token_names[token], token_names[token]);
     if ((token == TOKEN_FD || token == TOKEN_VHOSTFD) && !has_label(expansion, which)) {
         if (find_queue(expansion, which, ret_position, ret_queue, &cause))
@@ -357,7 +357,7 @@ expand_one(Expansion *expansion, const char *argument, gboolean is_qemu, GError 
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-/* A VM with another network than the one asked for must not start. */
+/* Never start a VM with another network than the requested one. */
 static gboolean
 append_pairs(Expansion *expansion, GPtrArray *arguments, GError **error)
 {
@@ -417,8 +417,8 @@ vmm_arguments_expand(const char *const *command, const VmmPort *ports, guint n_p
     return (GStrv)g_ptr_array_free(g_steal_pointer(&arguments), FALSE);
 }
 
-/* The 12 hex digits of a MAC at text, joined in any way that is in use (52:54:…, 52-54-…,
- * 5254.0000.…, 5254…), in lower case. */
+/* The 12 hex digits of a MAC at text in any common notation (52:54:…, 52-54-…, 5254.0000.…, 5254…),
+ * in lower case. */
 static gboolean
 read_mac(const char *text, char digits[static 13])
 {
@@ -465,7 +465,7 @@ refuse_other_mac(const VmmPort *port, GError **error)
         port->mac ? ")" : "", port->is_port ? "port" : "network", port->label);
 }
 
-/* Of several mac= of one device QEMU takes the last. */
+/* If a device has several mac=, QEMU uses the last. */
 static gboolean
 overrides_mac(const char *argument, const char *mac)
 {

@@ -63,7 +63,7 @@ fail_connect(GError **error, const char *path, int errnum)
     return FALSE;
 }
 
-/* Has connect() wait no longer than this. */
+/* Limits how long connect() waits. */
 static gboolean
 limit_connect(int fd, int milliseconds)
 {
@@ -234,7 +234,7 @@ client_check_idle(VarlinkClient *client, GError **error)
     }
     if (varlink_frame_pending(&client->transport.frame) > 0)
         return client_fail(client, error, VARLINK_ERROR_PROTOCOL,
-                           "the service sent a reply to no call");
+                           "the service sent an unexpected reply");
     return TRUE;
 }
 
@@ -304,7 +304,7 @@ client_parse(VarlinkClient *client, const VarlinkFrameMessage *text, DescriptorA
         varlink_reply_message_clear(&message);
         g_array_unref(descriptors);
         return client_fail(client, error, VARLINK_ERROR_PROTOCOL,
-                           "the service sent several replies to a call for one");
+                           "the service sent several replies to a call that expects one");
     }
     client->in_flight = message.continues;
     *ret_reply = (VarlinkReply){message.error, message.parameters, descriptors, message.continues};
@@ -337,7 +337,7 @@ varlink_client_receive(VarlinkClient *client, VarlinkReply *ret_reply, GError **
     }
 }
 
-/* One read without waiting; the end of what the service sends is a failure. */
+/* One read without waiting; end of file is a failure. */
 static VarlinkProgress
 client_read_now(VarlinkClient *client, GError **error)
 {
@@ -352,7 +352,7 @@ client_read_now(VarlinkClient *client, GError **error)
     return progress;
 }
 
-/* The next message, if it is here or can be read now. */
+/* The next message, if it was received or can be read now. */
 static VarlinkProgress
 client_next_now(VarlinkClient *client, VarlinkFrameMessage *ret_text,
                 DescriptorArray **ret_descriptors, GError **error)
@@ -391,7 +391,7 @@ varlink_client_step(VarlinkClient *client, VarlinkReply *ret_reply, GError **err
         return progress;
     if (!client->in_flight) {
         g_array_unref(descriptors);
-        client_fail(client, error, VARLINK_ERROR_PROTOCOL, "the service sent a reply to no call");
+        client_fail(client, error, VARLINK_ERROR_PROTOCOL, "the service sent an unexpected reply");
         return VARLINK_PROGRESS_FAILED;
     }
     return client_parse(client, &text, descriptors, ret_reply, error) ? VARLINK_PROGRESS_DONE

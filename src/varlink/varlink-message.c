@@ -54,7 +54,7 @@ typedef enum MemberType {
     MEMBER_OBJECT, /* json_t *; may be null */
 } MemberType;
 
-/* A key at top level, and where its value goes in the message. */
+/* A top-level key, and where its value goes in the message. */
 typedef struct Member {
     const char *key;
     MemberType type;
@@ -82,7 +82,7 @@ member_take(const Member *member, json_t *value, gpointer at, GError **error)
     switch (member->type) {
     case MEMBER_TEXT:
         if (!json_is_string(value) || json_string_length(value) == 0)
-            return message_refuse(error, "\"%s\" is not a string with text", member->key);
+            return message_refuse(error, "\"%s\" is not a nonempty string", member->key);
         *(char **)at = g_strdup(json_string_value(value));
         return TRUE;
     case MEMBER_TRUTH:

@@ -164,7 +164,7 @@ def test_queues_are_no_number(world, queues):
 
 @pytest.mark.parametrize("network, words", [
     ("lan,", "''"), ("lan,mac", "'mac'"), ("lan,colour=red", "unknown key 'colour'"), ("", "names no network"),
-    ("mac=" + MAC, "names no network"), ("lan,parent=eth0", "a network and a parent at once"),
+    ("mac=" + MAC, "names no network"), ("lan,parent=eth0", "a network and a parent"),
     ("lan,mac=,mac=", "'mac' is given twice"),
 ])
 def test_run_network_nonsense(world, network, words):

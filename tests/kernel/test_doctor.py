@@ -72,7 +72,7 @@ def test_files_that_were_not_read(daemon):
         assert "fileChanges" not in connection.ports("ListNetworks")
     assert codes(daemon) == []
     (daemon.config / "networks.d" / "new.network").unlink()
-    assert changes() == ["network new: its file has gone"]
+    assert changes() == ["network new: its file was removed"]
 
 
 def test_parents(daemon, host, hosts):
@@ -143,7 +143,7 @@ def test_passthru_on_what_the_host_needs(daemon, host, has, words):
     found = problems(daemon, "passthru-of-host")
     assert len(found) == (words is not None)
     assert not words or f"network fast: its guest gets every frame that eth0 receives, and the host's {words}: " in found[0]
-    assert not words or "another mode than passthru" in found[0]
+    assert not words or "a mode other than passthru" in found[0]
 
 
 def test_passthru_port_of_an_adhoc_network(daemon, host):
@@ -173,7 +173,7 @@ def test_link_down(daemon, host, port):
 def test_device_gone(daemon, host, port):
     host.ip("link", "del", port["interfaceName"])
     (line,) = problems(daemon)
-    assert line.startswith("port vm7: somebody else removed its device: ") and "macvtapctl port delete vm7" in line
+    assert line.startswith("port vm7: another program removed its device: ") and "macvtapctl port delete vm7" in line
 
 
 def test_device_moved(daemon, host, hosts, port):
@@ -185,7 +185,7 @@ def test_device_moved(daemon, host, hosts, port):
 def test_parent_gone(daemon, host, port):
     host.ip("link", "del", "eth0")
     assert codes(daemon) == ["network-parent", "port-gone"]
-    assert problems(daemon, "port-gone")[0].startswith("port vm7: its parent was removed, and its device with it: ")
+    assert problems(daemon, "port-gone")[0].startswith("port vm7: its parent was removed, and the device with it: ")
 
 
 def test_mac_that_cannot_be_put_back(daemon, host, port):
@@ -195,8 +195,8 @@ def test_mac_that_cannot_be_put_back(daemon, host, port):
     host.ip("link", "set", "thief", "up")
     daemon.process.send_signal(signal.SIGCONT)
     (line,) = problems(daemon)
-    assert line.startswith("port vm7: its MAC ") and "could not be put back" in line
-    assert line.endswith(": see what has been tried: macvtapctl log --port vm7")
+    assert line.startswith("port vm7: its MAC ") and "could not be restored" in line
+    assert line.endswith(": see what macvtapd has tried: macvtapctl log --port vm7")
     assert codes(daemon) == ["port-damaged"]
     host.ip("link", "del", "thief")
 
@@ -209,7 +209,7 @@ def test_mtu_that_sank(daemon, host, station):
     assert codes(daemon) == [] and daemon.ctl_json("port", "show", "vm7")["wantedMtu"] == 9000
     host.ip("link", "set", "eth0", "mtu", "1500")
     (line,) = problems(daemon)
-    assert line.startswith("port vm7: its MTU has sunk from 9000 to 1500 with its parent's")
+    assert line.startswith("port vm7: its MTU dropped from 9000 to 1500 with its parent's")
     assert "ip link set dev eth0 mtu 9000" in line
     daemon.restart()
     assert codes(daemon) == ["port-mtu"]
@@ -223,7 +223,7 @@ def test_mac_that_the_parent_took(daemon, host, port):
     before = host.mac("eth0")
     host.ip("link", "set", "eth0", "address", port["macAddress"])
     (line,) = problems(daemon)
-    assert line.startswith(f"port vm7: its parent eth0 has taken the port's MAC {port['macAddress']}")
+    assert line.startswith(f"port vm7: its parent eth0 now has the port's MAC {port['macAddress']}")
     assert "ip link set dev eth0 address" in line
     host.ip("link", "set", "eth0", "address", before)
     assert codes(daemon) == []
@@ -260,7 +260,7 @@ def test_no_process_has_the_queues(daemon, host):
     keeper.stdin.flush()
     assert keeper.stdout.readline() == b"sent\n"
     (line,) = problems(daemon)
-    assert line.startswith("port vm7: it has 1 open queue, but no process here has one")
+    assert line.startswith("port vm7: it has 1 open queue, but no visible process has one")
     assert "macvtapctl port delete vm7" in line
     assert codes(daemon, user="nobody") == []
     keeper.stdin.close()
@@ -270,7 +270,7 @@ def test_no_process_has_the_queues(daemon, host):
 def test_domain_without_a_process(daemon, host):
     create(daemon, f"--holder=domain:{UUID}")
     (line,) = problems(daemon)
-    assert line.startswith(f"port vm7: libvirt's domain {UUID} holds it, and no process of that domain can be seen")
+    assert line.startswith(f"port vm7: libvirt's domain {UUID} holds it, but no process of that domain can be found")
     qemu = host.start("sh", "-c", "echo ready; read line", "qemu", "-uuid", UUID, stdin=subprocess.PIPE,
                       stdout=subprocess.PIPE)
     assert qemu.stdout.readline() == b"ready\n"
@@ -333,7 +333,7 @@ def test_file_with_the_wrong_suffix(daemon):
     for name in ("dmz.conf", "vm\n", "lan.networks"):
         (folder / name).write_text("", encoding="utf-8")
     dmz, lan, newline = problems(daemon)
-    assert dmz.startswith(f"{folder}/dmz.conf: it is not read") and "rename it to dmz.network" in dmz
+    assert dmz.startswith(f"{folder}/dmz.conf: it is ignored") and "rename it to dmz.network" in dmz
     assert "lan.networks" in lan and r"vm\n" in newline
     assert codes(daemon) == ["file-ignored"] * 3 and codes(daemon, user="nobody") == []
 
@@ -361,8 +361,8 @@ KERNEL = """
 
 
 @pytest.mark.parametrize("code, feature, option, without", [
-    ("kernel-macvtap", "macvtap", "CONFIG_MACVTAP", "no port can be made"),
-    ("kernel-vlan", "802.1Q", "CONFIG_VLAN_8021Q", "no port can be made on network tagged, which has VLAN=100"),
+    ("kernel-macvtap", "macvtap", "CONFIG_MACVTAP", "no port can be created"),
+    ("kernel-vlan", "802.1Q", "CONFIG_VLAN_8021Q", "no port can be created on network tagged, which has VLAN=100"),
 ])
 def test_kernel_without(daemon, code, feature, option, without):
     daemon.network("tagged", text="[Network]\nParent=eth0\nMode=bridge\nVLAN=100\n")

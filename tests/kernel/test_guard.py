@@ -225,7 +225,7 @@ def test_what_root_takes_away_is_put_back(ports, host, wire, command, messages):
             host.run(*(word.replace("_", " ") for word in command.format(port["interfaceName"]).split()))
             monitor.wait(RTM_NEWTFILTER, messages)
         check_guarded(wire, port, tap)
-    assert ports.daemon.complaints().count(f"port {port['name']}: its guard was taken away") == 1
+    assert ports.daemon.complaints().count(f"port {port['name']}: its guard was removed") == 1
 
 
 def test_flushed_firewall_changes_nothing(ports, host, wire):
@@ -245,7 +245,7 @@ def test_taken_away_while_no_daemon_runs(ports, host, wire):
 
 # -- without BPF -----------------------------------------------------------------------------------------------
 
-NO_BPFFS = "/sys/fs/bpf is no BPF file system (mount -t bpf bpf /sys/fs/bpf)"
+NO_BPFFS = "/sys/fs/bpf is not a BPF file system (mount -t bpf bpf /sys/fs/bpf)"
 
 
 def test_without_a_bpf_file_system(daemons, host, station, wire):

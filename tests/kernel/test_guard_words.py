@@ -18,7 +18,7 @@ from varlink import VarlinkError
 
 FALSE = "52:54:00:66:66:66"
 NETWORK = "[Network]\nParent=eth0\nMode=bridge\n[Access]\nAllowUsers=nobody\n[Guard]\n"
-NO_BPFFS = "/sys/fs/bpf is no BPF file system (mount -t bpf bpf /sys/fs/bpf)"
+NO_BPFFS = "/sys/fs/bpf is not a BPF file system (mount -t bpf bpf /sys/fs/bpf)"
 
 
 def arp(mac, address):
@@ -159,7 +159,7 @@ def test_the_first_drop_of_a_kind_is_told(guarded, station):
         assert guarded.ports()[0]["dropped"] == {"other-mac": 3, "lldp": 1}
         assert line_of(guarded, "dropped") == "other-mac 3, lldp 1"
         assert told_drops(guarded) == [
-            f"port web: dropped {example}", "port web: dropped a frame of LLDP (Allow=lldp lets it pass)"]
+            f"port web: dropped {example}", "port web: dropped an LLDP frame (Allow=lldp lets it pass)"]
         assert codes(guarded) == ["port-dropped"]
     assert guarded.settle() == []
 
@@ -224,7 +224,7 @@ def test_what_no_guard_can_be(guarded):
     for words, text in (
             ("senders=mine", "senders must be auto, any or own, not 'mine'"),
             ("allow=ospf", "allow has router, dhcp-server, vlan, lldp, lacp, stp, tunnels, other or none, not 'ospf'"),
-            ("addresses=listed,allow-addresses=10.0.0.5/24", "'10.0.0.5/24' has bits set behind the /24")):
+            ("addresses=listed,allow-addresses=10.0.0.5/24", "'10.0.0.5/24' has bits set after the /24")):
         check_refused(guarded.ctl("port", "create", "--network=lan", f"--guard={words}", check=False), USAGE, text)
     done = guarded.ctl("port", "set", "web", "--guard=allow-addresses=10.0.0.5", check=False)
     check_refused(done, 1, "only with addresses=listed or dhcp")
@@ -236,10 +236,10 @@ def test_what_no_guard_can_be(guarded):
 
 def test_only_root_gives_one(guarded):
     done = guarded.ctl("port", "create", "--network=lan", "--guard=senders=any", user="nobody", check=False)
-    check_refused(done, 1, "only root may give a port a guard of its own")
+    check_refused(done, 1, "only root may give a port its own guard")
     guarded.ctl("port", "create", "--network=lan", "--name=web", user="nobody")
     done = guarded.ctl("port", "set", "web", "--guard=senders=any", user="nobody", check=False)
-    check_refused(done, 1, "only root may give a port a guard of its own")
+    check_refused(done, 1, "only root may give a port its own guard")
     guarded.ctl("port", "delete", "web")
 
 

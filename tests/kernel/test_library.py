@@ -58,7 +58,7 @@ main(void)
 """
 
 
-LOST = "lost: macvtapd closed the connection: it has ended, or you have as many connections to it open as it allows\n"
+LOST = "lost: macvtapd closed the connection: it has stopped, or you have too many connections to it open\n"
 
 
 def sanitizers():

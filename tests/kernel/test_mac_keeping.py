@@ -223,7 +223,7 @@ def test_stolen_mac_comes_back_when_it_is_free(daemon, host, ports):
     with MacMonitor(host, port["interfaceName"]) as macs:
         daemon.process.send_signal(signal.SIGCONT)
         blocked = state(daemon, port)
-        assert blocked["macChanges"] == 1 and "could not be put back" in blocked["problem"]
+        assert blocked["macChanges"] == 1 and "could not be restored" in blocked["problem"]
         host.ip("link", "del", "thief")
         macs.wait(port["macAddress"])
 

@@ -140,7 +140,7 @@ def test_sources_of_another_mode_are_refused(made, ports):
     made.start()
     ports("lan", name="vm")
     done = made.ctl("port", "set", "vm", "--sources", FIRST, check=False)
-    assert done.returncode == 1 and "only source mode" in done.stderr
+    assert done.returncode == 1 and "only ports in source mode" in done.stderr
     done = made.ctl("port", "set", "vm", "--sources", "01:00:5e:00:00:01", check=False)
     assert done.returncode == 2 and "is not a unicast MAC address" in done.stderr
 

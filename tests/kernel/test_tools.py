@@ -180,7 +180,7 @@ def test_monitor_tells_of_dropped_frames(daemon, options):
             event = json.loads(line)
             assert (event["event"], event["reason"], event["port"]["name"]) == ("dropped", "lldp", "vm7")
         else:
-            assert line == "dropped  vm7  a frame of LLDP (Allow=lldp lets it pass)\n"
+            assert line == "dropped  vm7  an LLDP frame (Allow=lldp lets it pass)\n"
 
 
 def process_line(process, pass_on):
@@ -691,7 +691,7 @@ def test_second_guest_of_a_name(daemon):
     daemon.settle()
     daemon.ctl("port", "create", "--network=lan", "--name=web", f"--mac={MAC}")
     line = run(daemon, ["lan"], qemu, "-name", "web").stderr
-    check_line(line, "macvtap-run", f"port web on network lan (MAC {MAC}) is of a guest with the same -name; this guest gets port p")
+    check_line(line, "macvtap-run", f"port web on network lan (MAC {MAC}) belongs to a guest with the same -name; this guest gets port p")
     for option in "lan,name=other", f"lan,mac={MAC[:-2]}99,name=third":
         assert run(daemon, [option], qemu, "-name", "web").stderr == ""
     daemon.ctl("port", "delete", "web")

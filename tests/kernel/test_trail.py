@@ -35,7 +35,7 @@ def test_grant_whose_caller_has_gone(daemon):
     daemon.process.send_signal(signal.SIGCONT)
     assert daemon.settle() == []
     ends = end_lines(daemon)
-    assert len(ends) == 2 and all(line.endswith(": its caller had gone before the answer") for line in ends)
+    assert len(ends) == 2 and all(line.endswith(": its caller was gone before the reply") for line in ends)
     assert daemon.ports() == []
 
 
@@ -69,7 +69,7 @@ def test_one_line_for_each(daemon, host):
         rf"refused {asker} to delete port db: there is no port 'db'",
         rf"port web ended on lan \(mvt\w+\): deleted by {asker}",
         rf"port vm created on lan for {asker}: mvt\w+, MAC 52:54:00:\S+",
-        rf"port vm ended on lan \(mvt\w+\): its domain has ended, says {asker}",
+        rf"port vm ended on lan \(mvt\w+\): its domain has ended, according to {asker}",
         r"reloaded: networks: 1",
     ]
     lines = daemon.messages().splitlines()
@@ -116,7 +116,7 @@ def test_device_that_others_remove(daemon, host, station):
         while connection.reply()["port"]["state"] != "device-gone":
             pass
     assert daemon.complaints() == (f"macvtapd: warning: port web lost: its device {port['interfaceName']}"
-                                   " was removed by others\n")
+                                   " was removed by another program\n")
     daemon.ctl("port", "delete", "web")
     assert len(end_lines(daemon)) == 1
 

@@ -92,11 +92,11 @@ def test_failover_ends_and_is_told(site, port, watcher, tmp_path):
     assert 5 <= set_macs(trace) <= 20
     assert "its parent bond0 keeps" in told["problem"]
     assert "problem    its MAC" in daemon.ctl("port", "show", "vm").stdout
-    assert daemon.messages().count("could not be put back") == 1
+    assert daemon.messages().count("could not be restored") == 1
     second = fail_back(host, first)
     wait_problem(watcher, None)
     assert host.mac(port["interfaceName"]) == port["macAddress"]
-    assert daemon.messages().count("could not be put back") == 1
+    assert daemon.messages().count("could not be restored") == 1
     host.ip("link", "set", second, "up")
 
 

@@ -23,7 +23,7 @@ def refused(site, status, *words):
     ([], "domain needs a command"),
     (["nonsense"], "unknown command 'domain nonsense'"),
     (["attach"], "missing argument; usage: macvtapctl domain attach DOMAIN --network NET, or DOMAIN [TARGET|MAC] --replace"),
-    (["attach", "idle", "vm-net", "--network=lan"], "'vm-net' names an interface, which goes with --replace only"),
+    (["attach", "idle", "vm-net", "--network=lan"], "'vm-net' names an interface, which requires --replace"),
     (["attach", "idle"], "--network NET is missing"),
     (["attach", "idle", "--network=lan", "--queues=-1"], "queues must be 1 to 256, not '-1'"),
     (["attach", "idle", "--network=lan", "--queues=70000"], "queues must be 1 to 256, not '70000'"),
@@ -57,8 +57,8 @@ def test_what_there_is_not(site):
     rows = [("nobody", ["check", "nobody"]),
             ("nobody", ["attach", "nobody", *lan]),
             ("nobody", ["detach", "nobody", "vm-net"]),
-            ("domain idle does not run: leave --live out", ["attach", "idle", *lan, "--live"]),
-            ("domain passing has no configuration: leave --config out", ["attach", "passing", *lan, "--config"]),
+            ("domain idle is not running: omit --live", ["attach", "idle", *lan, "--live"]),
+            ("domain passing has no configuration: omit --config", ["attach", "passing", *lan, "--config"]),
             ("configuration has no port vm-none", ["detach", number, "vm-none"]),
             ("the domain has no port vm-none", ["detach", "passing", "vm-none"]),
             ("there is no network 'nowhere'", ["attach", "idle", "--network", "nowhere"]),
@@ -118,7 +118,7 @@ def test_macs_of_domains_that_do_not_run(site):
         site.libvirt.define(domain_xml(name))
     for name in ("one", "two", "three", "four"):
         site.daemon.domain("attach", name, "--network", "few")
-    assert "each MAC that network few gave is another interface's" in refused(site, 1, "attach", "five", "--network=few")
+    assert "every MAC that network few offers belongs to another interface" in refused(site, 1, "attach", "five", "--network=few")
     made = "".join(site.libvirt.virsh("dumpxml", name).stdout for name in ("one", "two", "three", "four", "five"))
     assert sorted(re.findall("mac address='(.*)'", made)) == \
         [f"52:54:00:00:4e:0{digit}" for digit in range(4)]
@@ -200,7 +200,7 @@ def test_options_of_macvtapctl_itself(site):
     assert elsewhere.returncode == 1 and "cannot connect to /nonexistent" in elsewhere.stderr
     shown = site.daemon.ctl("help", "domain", "attach").stdout
     assert "macvtapctl domain attach [OPTION" in shown and shown == site.daemon.ctl("domain", "attach", "--help").stdout
-    assert "\n\nGive a domain a port, or make one of an interface that it has.\n\n" in shown
+    assert "\n\nGive a domain a port, or turn an interface that it has into one.\n\n" in shown
     assert site.daemon.ctl("help", "domain").stdout == site.daemon.ctl("domain", "--help").stdout
     assert site.daemon.ctl("domain", "list", "--version").stdout == site.daemon.ctl("--version").stdout
 
@@ -295,7 +295,7 @@ def test_guest_that_does_not_let_go(site):
     """It is in its firmware, and nobody answers the request to unplug."""
     site.libvirt.create(domain_xml("idle"))
     site.daemon.domain("attach", "idle", "--network", "lan", "--target", "vm-hot")
-    assert "the guest has not let go of vm-hot within 1 seconds: it keeps the port" in \
+    assert "the guest has not released vm-hot within 1 seconds: it keeps the port" in \
         refused(site, 1, "detach", "idle", "vm-hot", "--timeout", "1")
     assert [port["interfaceName"] for port in site.daemon.ports()] == ["vm-hot"]
 
@@ -362,7 +362,7 @@ def test_templates_are_listed(site):
 
 def test_libvirt_is_away(site):
     site.libvirt.stop()
-    assert "libvirt does not run; it will find macvtapd's hook at its start" in site.daemon.domain("hook").stdout
+    assert "libvirt is not running; it will find macvtapd's hook when it starts" in site.daemon.domain("hook").stdout
 
 
 def test_xml_for_a_network_that_is_not_there(site):
@@ -388,7 +388,7 @@ def test_what_a_later_start_may_find_otherwise(site):
     mac = site.machine.mac("eth1")
     links = sorted(site.machine.links())
     for network, guest in (("one", "52:54:00:00:4d:21"), ("inherit", mac)):
-        assert "say which MAC with --mac MAC" in refused(site, 1, "attach", "later", f"--network={network}")
+        assert "choose a MAC with --mac MAC" in refused(site, 1, "attach", "later", f"--network={network}")
         done = site.daemon.domain("attach", "later", f"--network={network}", f"--mac={guest}")
         assert done.stderr.startswith("macvtapctl: note: as it is now, the domain would not start: ")
     assert "at most 2 queues" in refused(site, 1, "attach", "never", "--network=one", f"--mac={mac}", "--queues=3")

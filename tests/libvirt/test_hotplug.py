@@ -79,7 +79,7 @@ def test_mac_of_a_network_described_in_place(site):
     site.daemon.domain("check", "idle")
     assert f"<mac address='{mac}'/>" in site.daemon.domain("xml", "--network", "mode=passthru,parent=eth1").stdout
     done = site.daemon.domain("attach", "idle", "--network", "parent=gone0,mode=passthru", check=False)
-    assert done.returncode == 1 and "say which MAC with --mac MAC" in done.stderr
+    assert done.returncode == 1 and "choose a MAC with --mac MAC" in done.stderr
 
 
 def test_attached_ports_end_with_the_domain(site):

@@ -105,7 +105,7 @@ def renamed(site):
     define_guest(site, "first")
     copy(site, "first", "guest")
     site.libvirt.virsh("start", "first", "--paused")
-    told(site, "guest", "domain first has its device and its MAC as well")
+    told(site, "guest", "domain first also has its device and its MAC")
     line = site.libvirt.virsh("start", "guest", check=False).stderr
     assert "there is a port 'first-net0' already; domain first has it" in line
     # The first one is not to blame.
@@ -327,7 +327,7 @@ def test_copy_gets_a_mac_of_its_own(site):
     first = Port("first-net0")
     site.libvirt.define(domain_xml("first", [first]))
     copy(site, "first", "second", ("first-net0", "second-net0"))
-    told(site, "second", "domain first has its MAC as well")
+    told(site, "second", "domain first also has its MAC")
     site.daemon.domain("attach", "second", "--replace")
     (row,) = listed(site, "second")
     assert row["target"] == "second-net0" and row["macAddress"] != first.mac
@@ -481,7 +481,7 @@ def test_which_network_is_like_libvirts(site):
     site.libvirt.define(domain_xml("idle", devices=direct(one, mode="vepa") + direct(two, "eth1", "passthrough")))
     assert f"which interface of domain idle? Say one of {one}, {two}" in refused("attach", "idle", "--replace")
     assert "has no interface vm-none" in refused("attach", "idle", "vm-none", "--replace")
-    assert "no network has the parent eth0 and mode vepa: say which one" in refused("attach", "idle", one, "--replace")
+    assert "no network has the parent eth0 and mode vepa: choose one" in refused("attach", "idle", one, "--replace")
     assert "more than one network has the parent eth1 and mode passthrough" in refused("attach", "idle", two, "--replace")
     site.daemon.domain("attach", "idle", two, "--replace", "--network", "own", "--target", "vm-two")
     site.daemon.domain("attach", "idle", one, "--replace", "--network", "parent=eth0,mode=private")
@@ -514,8 +514,8 @@ def test_who_has_it(site):
     site.libvirt.define(domain_xml("three", [three]))
     site.libvirt.define(domain_xml("four"))
     done = site.daemon.domain("attach", "four", "--network=lan", "--target=vm-three", f"--mac={three.mac}")
-    assert "domain three has the device vm-three as well: only one of the two can run" in done.stderr
-    assert f"domain three has the MAC {three.mac} as well" in done.stderr
+    assert "domain three also has the device vm-three: only one of the two can run" in done.stderr
+    assert f"domain three also has the MAC {three.mac}" in done.stderr
     # An interface on another's port would take a share of its frames.
     path = site.machine.path("/run/guests/device.xml")
     with open(path, "w", encoding="ascii") as stream:

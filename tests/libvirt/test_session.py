@@ -114,7 +114,7 @@ def test_attached_port_is_tied_to_qemu(site, session):
 def test_check_looks_at_the_sessions_libvirt(site, session):
     session.define(domain_xml("mine", [Port("vm-user", "theirs")]))
     site.libvirt.stop()
-    assert "libvirt does not run" in site.daemon.domain("hook").stdout
+    assert "libvirt is not running" in site.daemon.domain("hook").stdout
     for words in (["check", "mine"], ["hook"]):
         assert "ok       libvirt knows macvtapd's hook" in domain_command(site, session, *words).stdout
     # A hook that came later, and was never called.

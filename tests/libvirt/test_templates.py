@@ -55,7 +55,7 @@ def test_libvirt_has_no_source_mode(site):
     site.daemon.reload()
     done = site.daemon.domain("xml", "--network", "by-source", "--template", "libvirt-network", check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "libvirt has no network like by-source" in done.stderr
+    assert "libvirt has no network type like by-source" in done.stderr
 
 
 def test_libvirts_own_network_of_a_pool(site):
@@ -73,7 +73,7 @@ def test_libvirts_own_network_of_a_pool(site):
     assert "libvirt's own macvtap network cannot tag, and tagged has VLAN 7: " in done.stderr
     done = site.daemon.domain("xml", "--network", "by-altname", "--template", "libvirt-network", check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "name the-uplink-of-the-host by its own in Parent=" in done.stderr
+    assert "use the interface's own name instead of the-uplink-of-the-host in Parent=" in done.stderr
 
 
 # Options of every command, which the table of commands need not repeat.

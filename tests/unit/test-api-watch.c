@@ -81,7 +81,7 @@ test_a_dropped_frame(void **state)
     assert_string_equal(api_text_of(reply.parameters, "reason"), "stp");
     api_check_struct(json_object_get(reply.parameters, "port"), "Port");
     assert_string_equal(api_text_of(json_object_get(reply.parameters, "port"), "dropExample"),
-                        "a frame of the spanning tree protocol (Allow=stp lets it pass)");
+                        "a spanning tree frame (Allow=stp lets it pass)");
     assert_int_equal(json_object_size(reply.parameters), 3);
     varlink_client_free(watcher);
 }

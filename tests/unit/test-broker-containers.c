@@ -200,7 +200,8 @@ test_limit_of_the_daemon(void **state)
 
     for (guint i = 0; i < 512; i++)
         create(test, &root, NULL);
-    test_broker_refuse(test, &root, &request, PORT_ERROR_LIMIT_REACHED, "user 0 has its 512 ports");
+    test_broker_refuse(test, &root, &request, PORT_ERROR_LIMIT_REACHED,
+                       "user 0 already has the maximum of 512 ports");
     create(test, &host_root, NULL);
 }
 

@@ -21,7 +21,7 @@ test_creation(void **state)
     static const Failure rows[] = {
         {"link_by_name", 1, ENODEV, PORT_ERROR_PARENT_NOT_FOUND, "no interface eth0"},
         {"link_by_name", 1, EIO, PORT_ERROR_SYSTEM, "cannot look up eth0"},
-        {"macvtap_create", 1, ENODEV, PORT_ERROR_PARENT_NOT_FOUND, "eth0 was just removed"},
+        {"macvtap_create", 1, ENODEV, PORT_ERROR_PARENT_NOT_FOUND, "eth0 has just been removed"},
         {"macvtap_create", 1, EEXIST, PORT_ERROR_NAME_TAKEN, "tapweb is taken"},
         {"macvtap_create", 1, EINVAL, PORT_ERROR_PARENT_BUSY,
          "a passthru macvlan or macvtap in another network namespace (a container's) holds eth0"},

@@ -79,9 +79,9 @@ fails_with_nothing_left(void **state)
         .network = (char *)"lan", .name = (char *)"web", .holder = {.type = HOLDER_NONE}};
 
     fake_datapath_fail_set(test->datapath, 1, ENOSPC);
-    test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM, "the port cannot be guarded");
+    test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM, "cannot guard the port");
     kernel_fake_fail(test->kernel, "filters_attach", 1, ENOENT);
-    test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM, "the port cannot be guarded");
+    test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM, "cannot guard the port");
     assert_int_equal(fake_datapath_count(test->datapath), 0);
     /* What holds nobody to anything keeps no port from being made. */
     test_broker_network(test, "lan")->guard =
@@ -169,7 +169,7 @@ is_put_back_each_time(void **state)
         assert_true(is_attached(test, port->interface_index));
     }
     assert_int_equal(port->guard_losses, 3);
-    assert_non_null(strstr(said->str, "port web: its guard was taken away"));
+    assert_non_null(strstr(said->str, "port web: its guard was removed"));
     assert_null(strstr(strstr(said->str, "its guard was") + 1, "its guard was"));
 }
 
@@ -239,8 +239,8 @@ without_a_datapath_ports_are_as_before(void **state)
     assert_false(is_attached(test, port->interface_index));
     test_broker_network(test, "lan")->guard.senders = GUARD_SENDERS_OWN;
     test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM,
-                       "network lan asks for a guard, and macvtapd cannot guard ports: this kernel"
-                       " has no BPF");
+                       "network lan asks for a guard, and macvtapd cannot guard ports: this kernel "
+                       "does not support BPF");
 }
 
 /* Nobody has asked for it in so many words. */
@@ -317,7 +317,7 @@ its_own_stays_over_a_reload(void **state)
 
     g_array_append_val(network->allow_uids, uid);
     test_broker_refuse(test, &user, &request, PORT_ERROR_ACCESS_DENIED,
-                       "only root may give a port a guard of its own");
+                       "only root may give a port its own guard");
     g_array_set_size(list, 1);
     request.guard.settings.prefixes = list;
     test_broker_refuse(test, &root, &request, PORT_ERROR_INVALID_REQUEST, "Addresses=any");

@@ -64,7 +64,7 @@ test_limit_of_the_daemon(void **state)
     test_broker_create(test, 0, "lan", "last");
     expect_cheap_list(test, PORTS_MAX);
     test_broker_refuse(test, &root, &request, PORT_ERROR_LIMIT_REACHED,
-                       "this daemon has its 8192 ports");
+                       "macvtapd already has its maximum of 8192 ports");
     assert_true(test_broker_delete(test, &root, "vm1", NULL));
     test_broker_create(test, 0, "lan", "next");
 }

@@ -189,8 +189,8 @@ test_blocked_mac(void **state)
     thief.lower_index = port->parent_index;
     index = kernel_fake_add_link(test->kernel, &thief);
     set_link_mac(test, port->interface_index, 1);
-    assert_non_null(strstr(port->problem, "could not be put back, it is 02:ad:00:00:00:01"));
-    assert_int_equal(count_said("could not be put back"), 1);
+    assert_non_null(strstr(port->problem, "could not be restored, it is 02:ad:00:00:00:01"));
+    assert_int_equal(count_said("could not be restored"), 1);
     kernel_fake_remove_link(test->kernel, index);
     test_settle();
     assert_null(port->problem);

@@ -321,7 +321,7 @@ test_reload_tries_again(void **state)
     link.mode = MACVTAP_MODE_PRIVATE;
     kernel_fake_change_link(test->kernel, &link);
     test_settle();
-    assert_non_null(strstr(port->problem, "in mode private and not in mode bridge"));
+    assert_non_null(strstr(port->problem, "in mode private instead of bridge"));
     assert_non_null(strstr(port->problem, "tried 5 times"));
     assert_int_equal(kernel_fake_heal(test->kernel), 0);
     test_broker_add_network(test, "other", "eth0", MACVTAP_MODE_BRIDGE);

@@ -204,7 +204,7 @@ test_without_descriptors_it_holds_nothing(void **state)
     const PortRequest request = {
         .network = (char *)"lan", .no_descriptors = TRUE, .holder = {.type = HOLDER_DESCRIPTORS}};
 
-    test_broker_refuse(test, &root, &request, PORT_ERROR_INVALID_REQUEST, "another holder");
+    test_broker_refuse(test, &root, &request, PORT_ERROR_INVALID_REQUEST, "a different holder");
 }
 
 /* A killed daemon may have left queues of what is no port. */

@@ -83,7 +83,8 @@ test_limit_of_a_user(void **state)
         test_broker_write_record(test, port, NULL);
     }
     test_broker_start(test);
-    expect_refused_as(test, &user, &request, PORT_ERROR_LIMIT_REACHED, "user 1000 has its 512");
+    expect_refused_as(test, &user, &request, PORT_ERROR_LIMIT_REACHED,
+                      "user 1000 already has the maximum of 512");
     test_broker_create(test, 0, "lan", "roots");
     assert_true(test_broker_delete(test, &user, "vm1", NULL));
     test_broker_create(test, 1000, "lan", "users");

@@ -225,7 +225,7 @@ test_counts(void **state)
         assert_int_equal(ask(fixture, rows[i].method, NULL, NULL), 0);
         assert_int_equal(macvtap_request_get_count(fixture->request), 2);
         answer(fixture, rows[i].wrong);
-        expect_failure(fixture, ask(fixture, rows[i].method, NULL, NULL), EPROTO, "no number");
+        expect_failure(fixture, ask(fixture, rows[i].method, NULL, NULL), EPROTO, "no count");
     }
 }
 
@@ -345,7 +345,7 @@ test_wrong_grants(void **state)
         if (ask(fixture, MACVTAP_OPEN_PORT, "port", "web") >= 0)
             fail_msg("taken: %s", replies[i]);
         expect_failure(fixture, macvtap_request_get_result(fixture->request), EPROTO,
-                       "answer is wrong");
+                       "malformed answer");
         assert_int_equal(macvtap_request_get_n_ports(fixture->request), 0);
         assert_int_equal(count_descriptors(), descriptors);
     }
@@ -368,13 +368,13 @@ test_wrong_lists(void **state)
     for (guint i = 0; i < G_N_ELEMENTS(ports); i++) {
         answer(fixture, ports[i]);
         expect_failure(fixture, ask(fixture, MACVTAP_LIST_PORTS, NULL, NULL), EPROTO,
-                       "answer is wrong");
+                       "malformed answer");
         answer(fixture, networks[i]);
         expect_failure(fixture, ask(fixture, MACVTAP_LIST_NETWORKS, NULL, NULL), EPROTO,
-                       "answer is wrong");
+                       "malformed answer");
         answer(fixture, deleted[i]);
         expect_failure(fixture, ask(fixture, MACVTAP_DELETE_PORT, "network", "lan"), EPROTO,
-                       "answer is wrong");
+                       "malformed answer");
     }
 }
 

@@ -166,7 +166,7 @@ test_broken_protocol(void **state)
         client_connect_again(fixture);
     }
     answer(fixture, "{}");
-    expect_failure(fixture, macvtap_client_dispatch(fixture->client), EPROTO, "reply to no call");
+    expect_failure(fixture, macvtap_client_dispatch(fixture->client), EPROTO, "unexpected reply");
 }
 
 static void

@@ -237,7 +237,7 @@ test_watch(void **state)
     start_watch(fixture);
     assert_false(is_readable(fixture));
     assert_null(macvtap_client_next_event(fixture->client));
-    expect_failure(fixture, ask(fixture, MACVTAP_DELETE_PORT, "port", "web"), EBUSY, "watches");
+    expect_failure(fixture, ask(fixture, MACVTAP_DELETE_PORT, "port", "web"), EBUSY, "is watching");
     answer(fixture, EVENT("deleted"));
     answer(fixture, EVENT("retired"));
     assert_int_equal(macvtap_client_wait(fixture->client, -1), 1);
@@ -283,7 +283,7 @@ test_wrong_events(void **state)
     for (guint i = 0; i < G_N_ELEMENTS(events); i++) {
         start_watch(fixture);
         answer(fixture, events[i]);
-        expect_failure(fixture, macvtap_client_dispatch(fixture->client), EPROTO, "no event");
+        expect_failure(fixture, macvtap_client_dispatch(fixture->client), EPROTO, "not an event");
         client_connect_again(fixture);
     }
     answer(fixture, "{'error':'org.varlink.service.MethodNotFound'}");
@@ -429,7 +429,7 @@ test_request_taken_back(void **state)
     macvtap_request_free(sent);
     assert_false(macvtap_client_is_connected(fixture->client));
     assert_true(is_readable(fixture));
-    expect_failure(fixture, macvtap_client_dispatch(fixture->client), ECANCELED, "taken back");
+    expect_failure(fixture, macvtap_client_dispatch(fixture->client), ECANCELED, "was cancelled");
     assert_null(macvtap_client_next_completed(fixture->client));
     expect_call(fixture, "DeletePort", "{'port':'web'}");
     expect_closed(fixture->service);

@@ -270,7 +270,7 @@ test_the_daemons_own_settings(void **state)
     static const char *const bad[][2] = {
         {"[Daemon]\nSeeds=x\n", "macvtapd.conf:2: unknown key 'Seeds' in section [Daemon]"},
         {"\n[Network]\nParent=eth0\n", "macvtapd.conf:2: unknown section [Network]"},
-        {"Seed=x\n", "macvtapd.conf:1: key 'Seed' stands before any [section]"},
+        {"Seed=x\n", "macvtapd.conf:1: key 'Seed' comes before any [section]"},
         {"[Daemon]\nSeed=x\nSeed=y\n", "macvtapd.conf:3: key 'Seed'"},
         {"[Daemon]\nSeed=x\\\n", "macvtapd.conf:2: Seed= has a '\\' that is not part of"},
     };
@@ -339,14 +339,14 @@ test_changes_since(void **state)
     put(path, "new.network~", GOOD);
     assert_int_equal(g_remove(dmz), 0);
     expect_changes(path, networks,
-                   "network dmz: its file has gone\nnetwork lan: its file has changed\n"
+                   "network dmz: its file was removed\nnetwork lan: its file has changed\n"
                    "network new: its file is new");
     again = read_networks(path);
     expect_changes(path, again, "");
     remove_folder(folder);
     expect_changes(path, again,
-                   "network a b: its file has gone\nnetwork broken: its file has gone\n"
-                   "network lan: its file has gone\nnetwork new: its file has gone");
+                   "network a b: its file was removed\nnetwork broken: its file was removed\n"
+                   "network lan: its file was removed\nnetwork new: its file was removed");
 }
 
 static void

@@ -238,14 +238,14 @@ test_bad_values_name_line_key_and_value(void **state)
         {"Network", "MTU=18446744073709551616", ":4: MTU="},
         {"Network", "MTU=1500 # jumbo", ":4: MTU= '1500 # jumbo'"},
         {"Network", "Sources=52:54", ":4: Sources= '52:54' is not a MAC"},
-        {"Network", "Sources=52:54:00:00:00:01", ":4: Sources= goes only with Mode=source"},
-        {"Network", "NoPromisc=yes", ":4: NoPromisc= goes only with Mode=passthru"},
+        {"Network", "Sources=52:54:00:00:00:01", ":4: Sources= can only be used with Mode=source"},
+        {"Network", "NoPromisc=yes", ":4: NoPromisc= can only be used with Mode=passthru"},
         {"Network", "VLAN=\\q", ":4: VLAN= has a '\\' that is not part of"},
         {"Port", "MaxQueues=0", ":5: MaxQueues= '0' is not a number from 1 to 256"},
         {"Port", "MaxQueues=257", ":5: MaxQueues= '257'"},
         {"Port", "Vhost=on", ":5: Vhost= 'on' is not auto, require or off"},
         {"Port", "Mac=random", ":5: Mac= 'random' is not generate, any, inherit or assign"},
-        {"Port", "Mac=inherit", ":5: Mac=inherit goes only with Mode=passthru"},
+        {"Port", "Mac=inherit", ":5: Mac=inherit can only be used with Mode=passthru"},
         {"Port", "AllowMacs=52:54:00:00:00:01/24", ":5: AllowMacs= '52:54:00:00:00:01/24' is not"},
         {"Port", "AllowMacs=52:54:00:00:00:00/24,", ":5: AllowMacs="},
         {"Port", "AllowMacs=02:00:00:00:00:01 01:00:5e:00:00:00/24",
@@ -262,11 +262,11 @@ test_bad_values_name_line_key_and_value(void **state)
          ":5: Allow= 'ospf' is not router, dhcp-server, vlan, lldp, lacp, stp, tunnels, other or"
          " none"},
         {"Guard", "Allow=lldp,stp", "separate the entries with spaces, not commas"},
-        {"Guard", "Allow=none stp", ":5: Allow=none does not go with other words"},
+        {"Guard", "Allow=none stp", ":5: Allow=none cannot be combined with other words"},
         {"Guard", "AllowAddresses=10.0.0.0/8",
-         ":5: AllowAddresses= goes only with Addresses=listed or Addresses=dhcp"},
+         ":5: AllowAddresses= can only be used with Addresses=listed or Addresses=dhcp"},
         {"Guard", "Addresses=listed\nAllowAddresses=10.0.0.5/8",
-         ":6: AllowAddresses= '10.0.0.5/8' has bits set behind the /8"},
+         ":6: AllowAddresses= '10.0.0.5/8' has bits set after the /8"},
         {"Guard", "Addresses=listed\nAllowAddresses=fd00::/64 eth0",
          ":6: AllowAddresses= 'eth0' is neither an IP address nor a prefix (ADDRESS/BITS)"},
         {"Guard", "Addresses=listed\nAllowAddresses=10.0.0.1,10.0.0.2",
@@ -305,7 +305,7 @@ test_a_guard_has_so_many_addresses(void **state)
     network = parse(text->str);
     assert_int_equal(network->guard.prefixes->len, GUARD_PREFIXES_MAX);
     g_string_append(text, "10.1.0.0/24");
-    assert_refused(text->str, ":6: AllowAddresses= has 33 entries; a guard has at most 32");
+    assert_refused(text->str, ":6: AllowAddresses= has 33 entries; a guard can have at most 32");
 }
 
 static void
@@ -387,7 +387,7 @@ test_lines_that_are_nothing(void **state)
 
         assert_refused(text, bad[i].message);
     }
-    assert_refused("Parent=eth0\n[Network]\nMode=bridge\n", ":1: key 'Parent' stands before any");
+    assert_refused("Parent=eth0\n[Network]\nMode=bridge\n", ":1: key 'Parent' comes before any");
 }
 
 static void

@@ -168,14 +168,14 @@ test_kernel(void **state)
     Doctor *doctor = *state;
 
     expect(doctor, doctor_check_macvtap,
-           "note kernel " RELEASE ": nothing shows whether it has macvtap", "| modprobe macvtap",
-           NULL);
+           "note kernel " RELEASE ": cannot find out whether the kernel has macvtap",
+           "| modprobe macvtap", NULL);
     put(doctor, "lib/modules/" RELEASE "/modules.dep", "kernel/drivers/net/macvtap.ko:\n");
     expect(doctor, doctor_check_macvtap, NULL);
     put(doctor, "lib/modules/" RELEASE "/modules.dep", "kernel/drivers/net/macvlan.ko:\n");
     expect(doctor, doctor_check_macvtap,
-           "problem kernel " RELEASE ": it has no macvtap: no port can be made", "CONFIG_MACVTAP",
-           NULL);
+           "problem kernel " RELEASE ": it has no macvtap: no port can be created",
+           "CONFIG_MACVTAP", NULL);
 }
 
 /* VLAN= without 802.1Q, once for all networks; who has no VLAN does not need it. */
@@ -191,7 +191,7 @@ test_vlans(void **state)
     add_network(doctor, "'name':'iot','mode':'bridge','vlan':'200.1'");
     expect(doctor, doctor_check_vlans,
            "problem kernel " RELEASE
-           ": it has no 802.1Q: no port can be made on network dmz, which has VLAN=100",
+           ": it has no 802.1Q: no port can be created on network dmz, which has VLAN=100",
            "CONFIG_VLAN_8021Q", NULL);
     assert_int_equal(doctor_count_problems(doctor), 1);
     put(doctor, "proc/net/vlan/config", "");
@@ -317,13 +317,14 @@ test_ports(void **state)
     add_port(doctor, "'name':'c','state':'parent-gone','linkUp':false");
     add_port(doctor, "'name':'d','state':'device-gone','problem':'it was moved'");
     expect(doctor, doctor_check_repairs,
-           "problem port a: its MAC is 52:54:00:00:00:09 | see what has been tried: macvtapctl log "
+           "problem port a: its MAC is 52:54:00:00:00:09 | see what macvtapd has tried: macvtapctl "
+           "log "
            "--port a",
            NULL);
     expect(doctor, doctor_check_links, "problem port b: its link is down",
            "| macvtapctl port set b --link up", NULL);
     assert_int_equal(doctor_count_problems(doctor), 1);
-    expect(doctor, doctor_check_mtu, "problem port a: its MTU has sunk from 9000 to 1500",
+    expect(doctor, doctor_check_mtu, "problem port a: its MTU dropped from 9000 to 1500",
            "| ip link set dev eth0 mtu 9000", NULL);
     assert_int_equal(doctor_count_problems(doctor), 1);
     expect(doctor, doctor_check_devices, "problem port c: its parent was removed",
@@ -341,7 +342,7 @@ test_macs(void **state)
     expect(doctor, doctor_check_macs, NULL);
     parent->mac = (MacAddress){{0x52, 0x54, 0, 0, 0, 1}};
     expect(doctor, doctor_check_macs,
-           "port vm7: its parent eth0 has taken the port's MAC 52:54:00:00:00:01", NULL);
+           "port vm7: its parent eth0 now has the port's MAC 52:54:00:00:00:01", NULL);
     g_ptr_array_set_size(doctor->ports, 0);
     add_port(doctor, "'mode':'passthru'");
     expect(doctor, doctor_check_macs, NULL);
@@ -391,7 +392,7 @@ test_what_the_host_has_on_devices(void **state)
            NULL);
     expect(doctor, doctor_check_ipv6, "problem port vm7: the host has IPv6 on the guest's device",
            NULL);
-    expect(doctor, doctor_check_listeners, "a program of another PID namespace listens", NULL);
+    expect(doctor, doctor_check_listeners, "a program in another PID namespace listens", NULL);
     put(doctor, "proc/sys/net/ipv6/conf/mvt1/disable_ipv6", "1\n");
     expect(doctor, doctor_check_ipv6, NULL);
     doctor->is_root = FALSE;
@@ -466,8 +467,8 @@ test_outdated(void **state)
     expect(doctor, doctor_check_outdated, NULL);
     add_port(doctor, "'name':'old','outdated':['Parent','VLAN']");
     expect(doctor, doctor_check_outdated,
-           "note port old: network lan has changed since it was made",
-           "in: Parent VLAN | stop its guest", NULL);
+           "note port old: network lan has changed since the port was created",
+           "of: Parent VLAN | restart its guest", NULL);
 }
 
 static void
@@ -534,7 +535,7 @@ test_no_daemon(void **state)
     put(doctor, "etc/macvtapd/macvtapd.conf", "[Daemon]\nSeed=a\n");
     expect(doctor, doctor_check_daemon, "problem macvtapd: cannot reach it | systemctl", NULL);
     put(doctor, "etc/macvtapd/macvtapd.conf", "[Daemon]\nSeeed=a\n");
-    expect(doctor, doctor_check_daemon, "cannot reach it, and it does not start", "macvtapd.conf:2",
+    expect(doctor, doctor_check_daemon, "cannot reach it, and would not start", "macvtapd.conf:2",
            "| correct /etc/macvtapd/macvtapd.conf", NULL);
 }
 
@@ -602,22 +603,24 @@ test_unguarded_networks(void **state)
     add_network(doctor, "'name':'b','guard':{'senders':'any','addresses':'any'},"
                         "'unguarded':'macvtapd was built without BPF'");
     add_network(doctor, "'name':'c','guard':{'senders':'any','addresses':'dhcp'},"
-                        "'unguarded':'/sys/fs/bpf is no BPF file system (mount -t bpf bpf"
+                        "'unguarded':'/sys/fs/bpf is not a BPF file system (mount -t bpf bpf"
                         " /sys/fs/bpf)'");
     add_network(doctor, "'name':'d','guard':{'senders':'own','addresses':'any'},"
-                        "'unguarded':'this kernel has no BPF'");
+                        "'unguarded':'this kernel does not support BPF'");
     found = run_check(doctor, doctor_check_unguarded, DOCTOR_NEEDS_DAEMON);
     assert_string_equal(
         found,
-        "note network b: its guests may send in anybody's name, because macvtapd guards no"
+        "note network b: its guests can spoof any address, because macvtapd guards no"
         " ports: macvtapd was built without BPF | install a macvtapd that was built with BPF"
         " (meson's option bpf)\n"
-        "problem network c: its file asks for a guard, and no port can be made: /sys/fs/bpf"
-        " is no BPF file system (mount -t bpf bpf /sys/fs/bpf) | mount -t bpf bpf /sys/fs/bpf, then"
+        "problem network c: its file asks for a guard, so no port can be created: /sys/fs/bpf"
+        " is not a BPF file system (mount -t bpf bpf /sys/fs/bpf) | mount -t bpf bpf /sys/fs/bpf, "
+        "then"
         " restart macvtapd\n"
-        "problem network d: its file asks for a guard, and no port can be made: this kernel"
-        " has no BPF | have a kernel that takes BPF programs from macvtapd, then restart macvtapd;"
-        " or write Senders=any into the network's file, if its guests may send anything");
+        "problem network d: its file asks for a guard, so no port can be created: this kernel does "
+        "not support BPF | use a kernel that lets macvtapd load BPF programs, then restart "
+        "macvtapd;"
+        " or set Senders=any in the network's file if its guests may send anything");
 }
 
 static void
@@ -652,17 +655,17 @@ test_dropped_frames(void **state)
     add_port(doctor, "'guard':{'verdict':'count'},'dropped':{'other-mac':3,'lldp':2}");
     found = run_check(doctor, doctor_check_drops, DOCTOR_NEEDS_DAEMON);
     assert_string_equal(
-        found,
-        "problem port vm7: its guard drops a frame from MAC 02:00:00:00:00:09; the port has"
-        " 52:54:00:00:00:01 | give the guest's NIC the MAC 52:54:00:00:00:01; if it may have others"
-        " (it is a bridge or a router), macvtapctl port set vm7 --guard senders=any, or Senders=any"
-        " in its network's file\n"
-        "problem port vm7: its guard drops frames from another MAC than the port's | give"
-        " the guest's NIC the MAC 52:54:00:00:00:01; if it may have others (it is a bridge or a"
-        " router), macvtapctl port set vm7 --guard senders=any, or Senders=any in its network's"
-        " file\n"
-        "note port vm7: its guard would have dropped: other-mac 3, lldp 2 | nothing, if its"
-        " guest has no business with that (macvtapd.network(5), [Guard])");
+        found, "problem port vm7: its guard drops a frame from MAC 02:00:00:00:00:09; the port has"
+               " 52:54:00:00:00:01 | give the guest's NIC the MAC 52:54:00:00:00:01; if the guest "
+               "may use other MACs (as a bridge or router), run macvtapctl port set vm7 --guard "
+               "senders=any, or set Senders=any in its network's file\n"
+               "problem port vm7: its guard drops frames from a MAC other than the port's | give"
+               " the guest's NIC the MAC 52:54:00:00:00:01; if the guest may use other MACs (as a "
+               "bridge or router), run macvtapctl port set vm7 --guard senders=any, or set "
+               "Senders=any in its network's"
+               " file\n"
+               "note port vm7: its guard would have dropped: other-mac 3, lldp 2 | nothing, if its"
+               " guest has no need to send that (macvtapd.network(5), [Guard])");
 }
 
 static void
@@ -677,9 +680,9 @@ test_no_address(void **state)
     add_port(doctor, "'name':'vm8','guard':{'addresses':'listed'}");
     found = run_check(doctor, doctor_check_no_address, DOCTOR_NEEDS_DAEMON);
     assert_string_equal(found,
-                        "problem port vm8: its guard lets its guest use listed addresses"
-                        " only, and lists none | macvtapctl port set vm8 --guard"
-                        " allow-addresses=ADDRESS, or AllowAddresses= in its network's file");
+                        "problem port vm8: its guard allows only listed addresses, and none is "
+                        "listed | macvtapctl port set vm8 --guard"
+                        " allow-addresses=ADDRESS, or set AllowAddresses= in its network's file");
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)

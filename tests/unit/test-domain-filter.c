@@ -74,8 +74,7 @@ test_a_whole_guard_keeps_what_it_can(void **state)
     for (guint i = 0; i < G_N_ELEMENTS(kept); i++)
         check(kept[i], NULL, WHOLE, NULL);
     for (guint i = 0; i < G_N_ELEMENTS(not_kept); i++)
-        check(not_kept[i], NULL, WHOLE,
-              "cannot be kept by a guard of macvtapd's: it lets the guest");
+        check(not_kept[i], NULL, WHOLE, "cannot be enforced by macvtapd's guard: it");
     check("my-filter", NULL, WHOLE, "its filter my-filter is not one of libvirt's own");
     check("", NULL, WHOLE, "is not one of libvirt's own");
 }
@@ -92,10 +91,10 @@ test_the_missing_key_is_named(void **state)
     check("clean-traffic", NULL, OWN, "needs Addresses=listed or Addresses=dhcp in network lan");
     check("no-ip-spoofing", NULL, OWN, "needs Addresses=listed");
     check("no-other-l2-traffic", NULL, OWN, NULL);
-    check("no-other-l2-traffic", NULL, ANY, "take stp out of Allow= there");
+    check("no-other-l2-traffic", NULL, ANY, "remove stp from its Allow=");
     check("clean-traffic", NULL,
           "'senders':'own','addresses':'dhcp','allow':['dhcp-server','vlan'],'verdict':'drop'",
-          "take vlan out of Allow= there (or the tags out of GuestVLANs=)");
+          "remove vlan from its Allow= (or the tags from its GuestVLANs=)");
     check("no-mac-spoofing", NULL, "'senders':'own','addresses':'any','allow':[],'verdict':'count'",
           "needs Verdict=drop in network lan");
     check("allow-ipv4", NULL, ANY, NULL);
@@ -105,9 +104,9 @@ static void
 test_a_port_without_a_guard(void **state)
 {
     check("no-mac-spoofing", NULL, NULL,
-          "needs a guard, and its port has none (macvtapctl network show lan)");
+          "needs a guard, but its port has none (macvtapctl network show lan)");
     check("allow-dhcp", NULL, NULL, NULL);
-    check("no-mac-broadcast", NULL, NULL, "cannot be kept");
+    check("no-mac-broadcast", NULL, NULL, "cannot be enforced");
 }
 
 static void
@@ -115,14 +114,14 @@ test_the_addresses_of_its_parameters(void **state)
 {
 #define LISTED(list) "'senders':'own','addresses':'listed','allow':[],'verdict':'drop'" list
     check("clean-traffic", "10.0.0.5", WHOLE,
-          "lets the guest use 10.0.0.5 only, and that needs Addresses=listed in network lan");
+          "lets the guest use only 10.0.0.5, which needs Addresses=listed in network lan");
     check("clean-traffic", "10.0.0.5", LISTED(",'allowAddresses':['10.0.0.5']"), NULL);
     check("clean-traffic", "10.0.0.5 fd00::5", LISTED(",'allowAddresses':['fd00::5','10.0.0.5']"),
           NULL);
     check("clean-traffic", "10.0.0.5", LISTED(""), NULL);
     check("clean-traffic", "10.0.0.5", LISTED(",'allowAddresses':['10.0.0.5','10.0.1.0/24']"),
-          "and its port may use 10.0.1.0/24 as well (AllowAddresses= of network lan)");
-    check("clean-traffic", "nonsense", LISTED(",'allowAddresses':['10.0.0.5']"), "as well");
+          "but its port may also use 10.0.1.0/24 (AllowAddresses= of network lan)");
+    check("clean-traffic", "nonsense", LISTED(",'allowAddresses':['10.0.0.5']"), "may also use");
     /* It says nothing of addresses. */
     check("no-mac-spoofing", "10.0.0.5", WHOLE, NULL);
 }

@@ -335,7 +335,7 @@ test_a_request_names_a_guard(void **state)
         {"{'network':'lan','guard':{'senders':'mine'}}", "senders must be auto, any or own"},
         {"{'network':'lan','guard':{'allow':['lldp','ospf']}}", "allow has router, dhcp-server"},
         {"{'network':'lan','guard':{'allow':[7]}}", "not '(no text)'"},
-        {"{'network':'lan','guard':{'allowAddresses':['10.0.0.1/8']}}", "behind the /8"},
+        {"{'network':'lan','guard':{'allowAddresses':['10.0.0.1/8']}}", "after the /8"},
         {"{'network':'lan','guard':{'allowAddresses':[null]}}", "'(no text)'"},
     };
     g_autofree char *text =

@@ -179,9 +179,10 @@ test_too_many_addresses_are_refused(void **state)
         g_array_append_val(theirs, prefix);
     }
     assert_false(guard_resolve(&network, &own, &bridge, &settings, &error));
-    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_INVALID_REQUEST,
-                         "at most 32 addresses: the port's own and AllowAddresses= of its network"
-                         " are 33");
+    assert_error_cleared(
+        &error, PORT_ERROR, PORT_ERROR_INVALID_REQUEST,
+        "at most 32 addresses: the port's own and those in AllowAddresses= of its network"
+        " are 33");
     assert_null(settings.prefixes);
     g_array_set_size(theirs, GUARD_PREFIXES_MAX - 1);
     settings = resolve(&network, &own, &bridge);
@@ -314,7 +315,7 @@ test_an_example_is_told(void **state)
         {GUARD_ND_ADDRESS, ETHERNET "86dd" IPV6 ADVERTISEMENT,
          "a neighbour advertisement for 2001:db8::7, which is not the port's"},
         {GUARD_ND_ADDRESS, ETHERNET "86dd" IPV6,
-         "a neighbour advertisement for an address which is not the port's"},
+         "a neighbour advertisement for an address other than the port's"},
         {GUARD_VLAN_TAG, ETHERNET "8100 2064 0800",
          "a frame with the VLAN tag 100 (GuestVLANs= or Allow=vlan lets it pass)"},
         {GUARD_VLAN_TAG, ETHERNET "0800",

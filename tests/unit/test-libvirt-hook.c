@@ -96,8 +96,8 @@ test_prepare_looks_at_the_filter(void **state)
     make_hook(fixture, text);
     assert_false(run_against(fixture, "prepare", answers, &error));
     assert_error_cleared(&error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS,
-                         "interface null: its filter no-mac-spoofing needs a guard, and its port"
-                         " has none (macvtapctl network show lan)");
+                         "interface null: its filter no-mac-spoofing needs a guard, but its port "
+                         "has none (macvtapctl network show lan)");
     assert_call(fixture, 2, "EndDomain", UUID);
 }
 

@@ -85,7 +85,7 @@ test_refusals(void **state)
          "'=lan,queues=2' begins with '='; write -n lan,queues=2 or --network=lan,queues=2"},
         {"lan,speed=9", "unknown key 'speed'"},
         {"lan,Mac=52:54:00:00:00:01", "unknown key 'Mac'"},
-        {"lan,parent=eth0,mode=bridge", "a network and a parent at once"},
+        {"lan,parent=eth0,mode=bridge", "a network and a parent"},
         {"lan,name=a,name=b", "'name' is given twice"},
         {"lan,mac=a,mac=a", "'mac' is given twice"},
         {"lan,ifname=a,ifname=b", "'ifname' is given twice"},

@@ -243,7 +243,8 @@ test_finish_keeps_sources_to_source_mode(void **state)
     add_mac(network->sources, "52:54:00:00:00:01");
     assert_true(network_finish(network, FALSE, NULL));
     network->mode = MACVTAP_MODE_VEPA;
-    assert_finish_fails(network, FALSE, "Sources= goes only with Mode=source, not with Mode=vepa");
+    assert_finish_fails(network, FALSE,
+                        "Sources= can only be used with Mode=source, not with Mode=vepa");
     network->mode = MACVTAP_MODE_SOURCE;
     add_mac(network->sources, "01:00:5e:00:00:01");
     assert_finish_fails(network, FALSE, "Sources= 01:00:5e:00:00:01 is not a unicast address");
@@ -255,13 +256,13 @@ test_finish_keeps_passthru_to_itself(void **state)
     g_autoptr(Network) network = good_network(MACVTAP_MODE_BRIDGE);
 
     network->mac = MAC_POLICY_INHERIT;
-    assert_finish_fails(network, TRUE, "Mac=inherit goes only with Mode=passthru");
+    assert_finish_fails(network, TRUE, "Mac=inherit can only be used with Mode=passthru");
     network->mac = MAC_POLICY_ASSIGN;
-    assert_finish_fails(network, TRUE, "Mac=assign goes only with Mode=passthru");
+    assert_finish_fails(network, TRUE, "Mac=assign can only be used with Mode=passthru");
     network->mac = MAC_POLICY_ANY;
     assert_true(network_finish(network, TRUE, NULL));
     network->nopromisc = TRUE;
-    assert_finish_fails(network, TRUE, "NoPromisc= goes only with Mode=passthru");
+    assert_finish_fails(network, TRUE, "NoPromisc= can only be used with Mode=passthru");
     network->mode = MACVTAP_MODE_PASSTHRU;
     assert_true(network_finish(network, TRUE, NULL));
     assert_int_equal(network->mac, MAC_POLICY_ANY);
@@ -269,11 +270,12 @@ test_finish_keeps_passthru_to_itself(void **state)
     assert_true(network_finish(network, TRUE, NULL));
     assert_int_equal(network->mac, MAC_POLICY_ASSIGN);
     network->mac = MAC_POLICY_GENERATE;
-    assert_finish_fails(network, TRUE, "Mac=generate does not go with Mode=passthru: use inherit");
+    assert_finish_fails(network, TRUE,
+                        "Mac=generate cannot be used with Mode=passthru: use inherit");
     network->mac = MAC_POLICY_INHERIT;
     g_strfreev(network->guest_vlans);
     network->guest_vlans = g_strsplit("100", " ", -1);
-    assert_finish_fails(network, TRUE, "GuestVLANs= does not go with Mode=passthru");
+    assert_finish_fails(network, TRUE, "GuestVLANs= cannot be used with Mode=passthru");
 }
 
 static void

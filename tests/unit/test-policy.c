@@ -291,7 +291,7 @@ test_only_root_gives_a_port_a_guard(void **state)
     assert_true(policy_check_guard(network, &user, &(GuardOwn){0}, NULL));
     assert_false(policy_check_guard(network, &user, &own, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_ACCESS_DENIED,
-                         "only root may give a port a guard of its own");
+                         "only root may give a port its own guard");
     g_array_set_size(prefixes, 1);
     request.guard.settings.prefixes = prefixes;
     assert_refused(network, request, PORT_ERROR_INVALID_REQUEST, "Addresses=any");

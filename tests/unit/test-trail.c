@@ -338,7 +338,7 @@ test_domains_end(void **state)
                   &ended);
     for (guint i = 0; i < 2; i++) {
         expect_asker(i);
-        expect_text(i, "MACVTAPD_REASON", "its domain has ended, says uid ");
+        expect_text(i, "MACVTAPD_REASON", "its domain has ended, according to uid ");
     }
     forget_lines(2);
     api_call_well(fixture, "EndDomain", "{'domain':'123e4567-e89b-12d3-a456-426614174000'}",
@@ -360,7 +360,7 @@ test_a_device_is_lost_once(void **state)
     test_settle();
     expect_port(0);
     expect_field(0, "PRIORITY", "4");
-    expect_text(0, "MESSAGE", "port web lost: its device vmweb was removed by others");
+    expect_text(0, "MESSAGE", "port web lost: its device vmweb was removed by another program");
     forget_lines(1);
     assert_true(test_broker_find_link(fixture->test, "eth0", &parent));
     g_strlcpy(parent.name, "eth9", sizeof(parent.name));

@@ -181,11 +181,11 @@ test_misspelt_tokens(void **state)
     static const struct {
         const char *argument, *message;
     } near[] = {
-        {"{mca}", "{mca} is no token; did you mean {mac}?"},
+        {"{mca}", "{mca} is not a token; did you mean {mac}?"},
         {"tap,fd={fd},mac={mca}", "did you mean {mac}?"},
-        {"{MAC}", "{MAC} is no token; did you mean {mac}?"},
+        {"{MAC}", "{MAC} is not a token; did you mean {mac}?"},
         {"{fdx}", "did you mean {fd}?"},
-        {"{netdve:lan}", "{netdve} is no token; did you mean {netdev}?"},
+        {"{netdve:lan}", "{netdve} is not a token; did you mean {netdev}?"},
         {"{fdss,}", "did you mean {fds}?"},
         {"{ifnam}", "did you mean {ifname}?"},
     };
@@ -211,7 +211,7 @@ test_misspelt_tokens(void **state)
         expect_refusal(&port, 1, near[i].argument, near[i].message);
     assert_null(vmm_arguments_expand(qemu, &port, 1, uses, &error));
     assert_error_cleared(&error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                         "{interface} is no token; there are {netdev}, ");
+                         "{interface} is not a token; the tokens are {netdev}, ");
     expanded = vmm_arguments_expand(json, &port, 1, uses, &error);
     assert_non_null(expanded);
     assert_string_equal(expanded[2], json[2]);
@@ -234,7 +234,7 @@ test_several_networks(void **state)
     expect(ports, 3, "{netdev:dmz}", "tap,id=macvtap1,fds=20:21,vhost=on,vhostfds=25:26");
     expect(ports, 3, "{device:2}", "virtio-net-pci,netdev=macvtap2,mac=52:54:00:00:00:02");
     expect(ports, 1, "{fd:lan} {fd:0}", "10 10");
-    expect_refusal(ports, 3, "{netdev}", "there are 3 networks: say which, as {netdev:NET} or");
+    expect_refusal(ports, 3, "{netdev}", "there are 3 networks: select one, as in {netdev:NET} or");
     expect_refusal(ports, 3, "{fd:}", "there is no --network or --port ''");
     expect_refusal(ports, 3, "{fd:3}", "there is no --network or --port '3'");
     expect_refusal(ports, 3, "{fd:-1}", "there is no --network or --port '-1'");
@@ -261,7 +261,7 @@ test_one_network_twice(void **state)
 
     set_port(&ports[0], 0, "lan", 1, 0);
     set_port(&ports[1], 1, "lan", 1, 0);
-    expect_refusal(ports, 2, "{fd:lan}", "there are 2 ports on network lan: say which by number");
+    expect_refusal(ports, 2, "{fd:lan}", "there are 2 ports on network lan: select one by number");
     expect(ports, 2, "{fd:0} {fd:1}", "10 20");
     clear_ports(ports, 2);
 }

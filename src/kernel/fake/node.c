@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* /dev/tap<index>: what devtmpfs, or who is without it, makes of it. */
+/* /dev/tap<index>, with or without devtmpfs. */
 #include "fake-private.h"
 
 #include "error.h"
@@ -8,7 +8,7 @@
 #include <string.h>
 
 typedef struct FakeNode {
-    guint64 number; /* 0: a stranger's */
+    guint64 number; /* 0: another file */
     uid_t user;     /* who may open it, besides root */
 } FakeNode;
 
@@ -28,7 +28,7 @@ add_node(FakeKernel *kernel, int index, guint64 number)
     return node;
 }
 
-/* As Linux numbers them: the index is another namespace's business. */
+/* Numbered as in Linux: the index may be in use in another namespace. */
 void
 fake_node_appear(FakeKernel *kernel, FakeLink *link)
 {
@@ -60,7 +60,7 @@ fake_node_ensure(Kernel *base, const LinkInfo *link, uid_t user, guint64 *ret_ma
     if (!found || strcmp(found->info.name, link->name) != 0 || found->number == 0)
         return error_set_errno(error, ENODEV, "link %d is not macvtap %s", link->index, link->name);
     if (node && node->number != found->number)
-        return error_set_errno(error, EBUSY, "/dev/tap%d is no node of %s", link->index,
+        return error_set_errno(error, EBUSY, "/dev/tap%d is not a node of %s", link->index,
                                link->name);
     *ret_made = node ? 0 : found->number;
     if (!node)

@@ -89,7 +89,7 @@ _MEMORY = {"brk", "mmap", "mprotect", "mremap", "futex"}
 DECLARED = set(re.findall(r"^error (\w+)", (SOURCE / "src/api/org.macvtapd.Ports.varlink").read_text(encoding="utf-8"),
                           re.MULTILINE))
 # Where the message has better words than the errno's.
-_WORDS = {"EAGAIN": "answer on netlink is missing", "ENODEV": "was just removed|has been removed", "EBUSY": "is in use in a way"}
+_WORDS = {"EAGAIN": "netlink answer is missing", "ENODEV": "has just been removed|has been removed", "EBUSY": "is in use in a way"}
 
 
 # libseccomp, GLib and connect() hide the errno from us, and of a lock it has but one meaning: the step is named all the same.
