@@ -260,12 +260,14 @@ tell_left_out(uid_t user, guint n, gpointer user_data)
     line_begin(&line, LINE_LEFT_OUT);
     line_add_number(&line, "MACVTAPD_COUNT", n);
     if (user == TRAIL_OTHERS) {
-        line_say(&line, "refused %u more requests of other users than are logged in a minute", n);
+        line_say(&line,
+                 "refused %u more requests from other users in that minute, not logged one by one",
+                 n);
         return;
     }
     if (user != (uid_t)-1)
         line_add_number(&line, "MACVTAPD_UID", user);
-    line_say(&line, "refused uid %u%s %u more requests than are logged in a minute",
+    line_say(&line, "refused uid %u%s %u more requests in that minute, not logged one by one",
              user == (uid_t)-1 ? 0 : (guint)user, user == (uid_t)-1 ? " of a container" : "", n);
 }
 
@@ -392,7 +394,7 @@ tell_drops_left_out(uid_t user, guint n, gpointer user_data)
     if (user != TRAIL_OTHERS && user != (uid_t)-1)
         line_add_number(&line, "MACVTAPD_UID", user);
     line_say(&line,
-             "guards dropped frames of %u more kinds than are logged in a minute"
+             "guards dropped frames of %u more kinds in that minute, not logged one by one"
              " (see macvtapctl port show)",
              n);
 }

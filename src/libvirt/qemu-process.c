@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* The most that is read of a command line: as much as the kernel lets a process have is not needed
- * to find its -uuid, which libvirt writes near the beginning. */
+/* The maximum length read of a command line: -uuid is near the beginning, so it need not be read
+ * completely. */
 #define COMMAND_LINE_MAX (2 * 1024 * 1024)
 
 static gboolean
@@ -63,7 +63,7 @@ pid_file_name(const char *name)
     return g_string_free(file, FALSE);
 }
 
-/* By the pid file in one of the folders. */
+/* Finds it by the pid file in one of the folders. */
 static gboolean
 find_in(const char *run_folder, const char *proc_folder, const char *file, const char *uuid,
         pid_t *ret_pid, GError **error)
@@ -95,13 +95,13 @@ qemu_process_find(const char *const *run_folders, const char *proc_folder, const
     g_autoptr(GError) first = NULL;
 
     if (strchr(name, '/'))
-        return error_set_errno(error, EINVAL, "a domain's name has no '/'");
+        return error_set_errno(error, EINVAL, "a domain's name cannot contain '/'");
     for (; *run_folders; run_folders++) {
         g_autoptr(GError) cause = NULL;
 
         if (find_in(*run_folders, proc_folder, file, uuid, ret_pid, &cause))
             return TRUE;
-        /* A file that is wrong tells more than one that is not there. */
+        /* A wrong file is more informative than a missing one. */
         if (error_is_errno(first, ENOENT) && !error_is_errno(cause, ENOENT))
             g_clear_error(&first);
         if (!first)
@@ -111,7 +111,7 @@ qemu_process_find(const char *const *run_folders, const char *proc_folder, const
     return FALSE;
 }
 
-/* The value of guest= in "guest=NAME,debug-threads=on", in which QEMU writes a comma twice. */
+/* The value of guest= in "guest=NAME,debug-threads=on", in which QEMU doubles each comma. */
 static char *
 read_guest_name(const char *option)
 {
