@@ -62,7 +62,7 @@ typedef struct LinkSetup {
     const char *name;
     int index; /* 0: the kernel chooses */
     int parent_index;
-    guint32 flags;              /* IFF_*, on top of up and without ARP */
+    guint32 flags;              /* IFF_*, in addition to those for up and without ARP */
     gboolean rises_with_parent; /* cannot go up while the parent is down; the kernel sets it up with
                                    the parent */
     gboolean stays_down;

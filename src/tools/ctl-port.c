@@ -179,7 +179,7 @@ ctl_port_list(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_autofree char *network = NULL;
     const GOptionEntry entries[] = {
-        {"network", 0, 0, G_OPTION_ARG_STRING, &network, "Only of this network", "NET"},
+        {"network", 0, 0, G_OPTION_ARG_STRING, &network, "Only ports of this network", "NET"},
         {NULL},
     };
     g_autoptr(MacvtapClient) client = NULL;

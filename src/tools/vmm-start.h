@@ -5,7 +5,7 @@
 #include "ask.h"
 #include "network-option.h"
 
-/* As env(1) and the shell: cannot be executed, not found. */
+/* Exit statuses, as in env(1) and the shell: cannot be executed, not found. */
 #define VMM_START_NOT_EXECUTABLE 126
 #define VMM_START_NOT_FOUND 127
 
