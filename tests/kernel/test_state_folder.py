@@ -142,7 +142,7 @@ def test_record_that_cannot_be_read(daemon, host, kind):
     path.write_bytes(SPOILED[kind](path.read_bytes()))
     daemon.start()
     assert ([port["name"] for port in daemon.ports()], sorted(host.macvtaps())) == (["good"], devices)
-    (line,) = [line for line in daemon.messages().splitlines() if path.name in line and "set aside" in line]
+    (line,) = [line for line in daemon.messages().splitlines() if path.name in line and "ignoring invalid record" in line]
     assert not path.exists()
     assert any(name.startswith(path.name) for name in daemon.records()), line
     daemon.ctl("port", "delete", "good")
