@@ -53,7 +53,7 @@ def test_it_is_the_default(daemon, connection):
 
 
 def test_without_descriptors_a_holder_must_be_named(connection):
-    with pytest.raises(VarlinkError, match="InvalidRequest.*another holder"):
+    with pytest.raises(VarlinkError, match="InvalidRequest.*different holder"):
         connection.ports("CreatePort", network="lan", openDescriptors=False)
 
 
