@@ -341,7 +341,7 @@ def test_live_commands_are_roots(site):
     for words in (["attach", "idle", "--network=lan"], ["detach", "idle", "vm-net"]):
         done = site.machine.run(program("macvtapctl"), "domain", "--connect", site.libvirt.uri, *words, user="nobody",
                                 env=site.daemon.environment(), check=False)
-        assert done.returncode == 1 and "the ports of idle are root's" in done.stderr, done.stderr
+        assert done.returncode == 1 and "the ports of idle belong to root" in done.stderr, done.stderr
         assert len(done.stderr.splitlines()) == 1
 
 
