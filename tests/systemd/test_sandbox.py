@@ -12,7 +12,7 @@ import pytest
 UNIT = "/usr/lib/systemd/system/macvtapd.service"
 PROBE = "/opt/macvtapd-probe"
 # Those of the unit's lines that confine nothing; the other tests of the tier are about them.
-NO_CONFINEMENT = {"Type", "ExecStart", "ExecReload", "Restart", "Sockets", "RuntimeDirectory", "RuntimeDirectoryMode",
+NO_CONFINEMENT = {"Type", "ExecStartPre", "ExecStart", "ExecReload", "Restart", "Sockets", "RuntimeDirectory", "RuntimeDirectoryMode",
                   "RuntimeDirectoryPreserve"}
 
 _PROBE = r'''
@@ -49,6 +49,12 @@ for path in "/usr", "/etc", "/var", "/boot":
 for path in "/proc/sys/kernel/panic", "/proc/sys/net/ipv6/conf/lo/mtu", "/sys/kernel/mm/ksm/run", \
         "/sys/fs/cgroup/cgroup.procs", "/dev/kmsg", "/dev/rtc0":
     try_(f"write {path}", lambda: os.open(path, os.O_WRONLY))
+def folder(path):
+    os.mkdir(path)
+    os.rmdir(path)
+
+for path in "/sys/fs/bpf", "/sys/fs/bpf/macvtapd":
+    try_(f"folder in {path}", lambda: folder(f"{path}/macvtapd-probe"))
 for path in "/dev/vda", "/proc/kmsg", "/dev/null":
     try_(f"read {path}", lambda: os.open(path, os.O_RDONLY | os.O_NONBLOCK))
 try_("use vhost-net", lambda: os.open("/dev/vhost-net", os.O_RDWR))
@@ -96,7 +102,8 @@ EXPECTED = {
     "PrivateMounts": {},  # see test_what_it_has_of_its_own
     "ProtectSystem": {"write /usr": "EROFS", "write /etc": "EROFS", "write /var": "EROFS", "write /boot": "EROFS"},
     "ProtectKernelTunables": {"write /proc/sys/kernel/panic": "EROFS", "write /sys/kernel/mm/ksm/run": "EROFS"},
-    "ReadWritePaths": {"write /proc/sys/net/ipv6/conf/lo/mtu": "ok"},
+    "ReadWritePaths": {"write /proc/sys/net/ipv6/conf/lo/mtu": "ok", "folder in /sys/fs/bpf": "EROFS",
+                       "folder in /sys/fs/bpf/macvtapd": "ok"},
     "ProtectProc": {},  # see test_process
     "ProtectHome": {"list /home": "EACCES", "list /root": "EACCES"},
     "PrivateTmp": {"tmp": []},
@@ -117,8 +124,10 @@ EXPECTED = {
     "LimitNOFILE": {"descriptors": 524288},
     "IPAddressDeny": {},  # see test_control_group
     "SystemCallArchitectures": {"a 32-bit program": -31},
-    "SystemCallFilter": {f"call {name}": "EPERM" for name in ("io_setup", "shmget", "mlock", "add_key", "setresuid",
-                                                              "ioprio_set", "mount", "bpf", "ptrace")},
+    # bpf(2) is for loading the guard's programs; what the daemon keeps of it is in test_process and unit/test-sandbox.
+    "SystemCallFilter": {**{f"call {name}": "EPERM" for name in ("io_setup", "shmget", "mlock", "add_key", "setresuid",
+                                                                 "ioprio_set", "mount", "ptrace")},
+                         "call bpf": "EINVAL"},
     "SystemCallErrorNumber": {"call mlock": "EPERM"},
 }
 
@@ -168,10 +177,12 @@ def test_what_it_has_of_its_own(machine, probed, pid):
 def test_process(machine, unit, pid):
     """The running daemon: its capabilities, filters, limits and mounts."""
     status = dict(re.findall(r"^(\w+):\t(.*)$", machine.run(f"cat /proc/{pid}/status"), re.MULTILINE))
-    # CAP_NET_ADMIN 12, CAP_NET_RAW 13, CAP_MKNOD 27: linux/capability.h
-    bounds = 1 << 12 | 1 << 13 | 1 << 27
-    assert int(status["CapBnd"], 16) == bounds
-    assert int(status["CapEff"], 16) & ~bounds == 0 and int(status["CapAmb"], 16) == 0
+    # CAP_NET_ADMIN 12, CAP_NET_RAW 13, CAP_MKNOD 27, CAP_PERFMON 38, CAP_BPF 39: linux/capability.h
+    kept, loading = 1 << 12 | 1 << 13 | 1 << 27, 1 << 38 | 1 << 39
+    assert int(status["CapBnd"], 16) == kept | loading
+    # What loading the guard's programs took is given up in every set from which it could come back.
+    for name in "CapEff", "CapPrm", "CapInh", "CapAmb":
+        assert int(status[name], 16) & ~kept == 0, name
     assert (status["NoNewPrivs"], status["Seccomp"], status["Umask"]) == ("1", "2", "0077")
     # systemd's and, on top, its own.
     assert int(status["Seccomp_filters"]) > int(machine.run("grep Seccomp_filters /proc/1/status").split()[1]) + 1
@@ -183,7 +194,8 @@ def test_process(machine, unit, pid):
     assert "hidepid=invisible" in mounts["/proc"]
     for path in "/", "/sys", "/proc/sys", "/sys/fs/cgroup", "/home", "/usr/lib/modules":
         assert "ro" in mounts[path], path
-    assert "ro" not in mounts["/proc/sys/net/ipv6/conf"] and "ro" not in mounts["/dev"]
+    for path in "/proc/sys/net/ipv6/conf", "/sys/fs/bpf/macvtapd", "/dev":
+        assert "ro" not in mounts[path], path
 
 
 def test_control_group(machine):
