@@ -164,3 +164,96 @@ ip_prefix_contains(const IpPrefix *prefix, const IpAddress *address)
     }
     return TRUE;
 }
+
+guint
+ip_prefix_length(const IpPrefix *prefix)
+{
+    return prefix->prefix_bits - (prefix_is_ipv4(prefix) ? IPV4_HEAD_BITS : 0);
+}
+
+IpRange
+ip_prefix_range(const IpPrefix *prefix)
+{
+    IpRange range = {prefix->address, prefix->address};
+
+    for (guint i = 0; i < sizeof(range.last.bytes); i++)
+        range.last.bytes[i] |= (guint8)~prefix_mask(prefix->prefix_bits, i);
+    return range;
+}
+
+int
+ip_address_compare(const IpAddress *a, const IpAddress *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+static gboolean
+parse_ends(const char *text, const char *dash, IpRange *range, GError **error)
+{
+    g_autofree char *first = g_strndup(text, (gsize)(dash - text));
+
+    if (!ip_address_parse(first, &range->first) || !ip_address_parse(dash + 1, &range->last))
+        return refuse_prefix(error, text,
+                             "is neither an IP address, a prefix (ADDRESS/BITS) nor a range "
+                             "(FIRST-LAST)");
+    if (ip_address_is_ipv4(&range->first) != ip_address_is_ipv4(&range->last))
+        return refuse_prefix(error, text, "begins in one address family and ends in the other");
+    return ip_address_compare(&range->first, &range->last) <= 0 ||
+           refuse_prefix(error, text, "ends before it begins");
+}
+
+gboolean
+ip_range_parse(const char *text, IpRange *ret_range, GError **error)
+{
+    const char *dash = strchr(text, '-');
+    IpPrefix prefix;
+    IpRange range;
+
+    if (dash) {
+        if (!parse_ends(text, dash, &range, error))
+            return FALSE;
+    } else {
+        if (!ip_prefix_parse(text, &prefix, error))
+            return FALSE;
+        range = ip_prefix_range(&prefix);
+    }
+    *ret_range = range;
+    return TRUE;
+}
+
+/* The prefix with exactly the addresses of the range; FALSE: there is none. */
+static gboolean
+range_is_prefix(const IpRange *range, IpPrefix *ret_prefix)
+{
+    guint bits = ALL_BITS;
+    IpRange whole;
+
+    do {
+        *ret_prefix = (IpPrefix){range->first, bits};
+        whole = ip_prefix_range(ret_prefix);
+        if (ip_address_equal(&whole.last, &range->last))
+            return clear_host_bits(ret_prefix);
+    } while (bits-- > (ip_address_is_ipv4(&range->first) ? IPV4_HEAD_BITS : 0));
+    return FALSE;
+}
+
+char *
+ip_range_format(const IpRange *range, char text[static IP_RANGE_TEXT_SIZE])
+{
+    char first[IP_ADDRESS_TEXT_SIZE], last[IP_ADDRESS_TEXT_SIZE];
+    IpPrefix prefix;
+
+    if (range_is_prefix(range, &prefix))
+        return ip_prefix_format(&prefix, text);
+    snprintf(text, IP_RANGE_TEXT_SIZE, "%s-%s", ip_address_format(&range->first, first),
+             ip_address_format(&range->last, last));
+    return text;
+}
+
+gboolean
+ip_range_contains(const IpRange *range, const IpAddress *address)
+{
+    return ip_address_is_ipv4(&range->first) == ip_address_is_ipv4(address) &&
+           ip_address_compare(&range->first, address) <= 0 &&
+           ip_address_compare(address, &range->last) <= 0;
+}

@@ -17,9 +17,15 @@ typedef struct IpPrefix {
     guint prefix_bits; /* of the 128: 96 and more for IPv4, whose /24 is 120 here */
 } IpPrefix;
 
-/* Room for any address, or any prefix, and its NUL. */
+/* The addresses from first to last, both included and of one family; first is not above last. */
+typedef struct IpRange {
+    IpAddress first, last;
+} IpRange;
+
+/* Room for any address, prefix or range, and its NUL. */
 #define IP_ADDRESS_TEXT_SIZE 46
 #define IP_PREFIX_TEXT_SIZE 50
+#define IP_RANGE_TEXT_SIZE 92
 
 /* "192.168.1.5" or "fd00::5", as accepted by inet_pton(3); neither a zone ("fe80::1%eth0") nor an
  * IPv4-mapped IPv6 address, which never occurs in a frame. *ret_address is untouched on FALSE. */
@@ -49,3 +55,23 @@ gboolean ip_prefix_equal(const IpPrefix *a, const IpPrefix *b);
 
 /* ::/0 includes every IPv6 address, but no IPv4 address. */
 gboolean ip_prefix_contains(const IpPrefix *prefix, const IpAddress *address);
+
+/* The number of bits as people write it: 24 for 120 of an IPv4 prefix. */
+guint ip_prefix_length(const IpPrefix *prefix);
+
+/* The first and the last address of the prefix. */
+IpRange ip_prefix_range(const IpPrefix *prefix);
+
+/* Orders addresses as numbers, IPv4 before or behind IPv6 as the format has it: as memcmp(3). */
+int ip_address_compare(const IpAddress *a, const IpAddress *b);
+
+/*
+ * "FIRST-LAST", "ADDRESS/BITS", or "ADDRESS" alone for just that one. Fails with ERRNO_ERROR EINVAL,
+ * whose message names text and what is wrong with it.
+ */
+gboolean ip_range_parse(const char *text, IpRange *ret_range, GError **error);
+
+/* Writes range into text, as ADDRESS/BITS or ADDRESS if it is one, and returns text. */
+char *ip_range_format(const IpRange *range, char text[static IP_RANGE_TEXT_SIZE]);
+
+gboolean ip_range_contains(const IpRange *range, const IpAddress *address);

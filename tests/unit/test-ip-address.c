@@ -189,6 +189,76 @@ test_prefix_equal(void **state)
     assert_false(ip_prefix_equal(&a, &c));
 }
 
+static IpRange
+range(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    IpRange result;
+
+    ip_range_parse(text, &result, &error);
+    assert_no_error(error);
+    return result;
+}
+
+static void
+test_a_range_has_its_ends(void **state)
+{
+    static const char *const same[][4] = {
+        {"10.0.0.32/27", "10.0.0.32", "10.0.0.63", "10.0.0.32/27"},
+        {"10.0.0.32-10.0.0.63", "10.0.0.32", "10.0.0.63", "10.0.0.32/27"},
+        {"10.0.0.5-10.0.0.9", "10.0.0.5", "10.0.0.9", "10.0.0.5-10.0.0.9"},
+        {"10.0.0.33-10.0.0.64", "10.0.0.33", "10.0.0.64", "10.0.0.33-10.0.0.64"},
+        {"10.0.0.5", "10.0.0.5", "10.0.0.5", "10.0.0.5"},
+        {"0.0.0.0/0", "0.0.0.0", "255.255.255.255", "0.0.0.0/0"},
+        {"fd00::/64", "fd00::", "fd00::ffff:ffff:ffff:ffff", "fd00::/64"},
+        {"fd00::1-fd00::ff", "fd00::1", "fd00::ff", "fd00::1-fd00::ff"},
+    };
+    char text[IP_RANGE_TEXT_SIZE];
+
+    for (guint i = 0; i < G_N_ELEMENTS(same); i++) {
+        const IpRange read = range(same[i][0]);
+        const IpAddress first = address(same[i][1]), last = address(same[i][2]);
+
+        assert_true(ip_address_equal(&read.first, &first));
+        assert_true(ip_address_equal(&read.last, &last));
+        assert_string_equal(ip_range_format(&read, text), same[i][3]);
+    }
+}
+
+static void
+test_what_is_in_a_range(void **state)
+{
+    const IpRange few = range("10.0.0.5-10.0.0.9");
+    const IpAddress inside = address("10.0.0.9"), below = address("10.0.0.4"),
+                    above = address("10.0.0.10"), other = address("fd00::7");
+
+    assert_true(ip_range_contains(&few, &few.first) && ip_range_contains(&few, &inside));
+    assert_false(ip_range_contains(&few, &below));
+    assert_false(ip_range_contains(&few, &above));
+    assert_false(ip_range_contains(&few, &other));
+}
+
+static void
+test_what_is_no_range(void **state)
+{
+    static const char *const bad[][2] = {
+        {"10.0.0.9-10.0.0.5", "'10.0.0.9-10.0.0.5' ends before it begins"},
+        {"10.0.0.9-fd00::5", "begins in one address family and ends in the other"},
+        {"10.0.0.9-", "is neither an IP address, a prefix (ADDRESS/BITS) nor a range (FIRST-LAST)"},
+        {"10.0.0.9-10.0.0.12-10.0.0.15", "nor a range"},
+        {"10.0.0.9/24", "has bits set after the /24"},
+        {"lan", "is neither"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+        IpRange result;
+
+        assert_false(ip_range_parse(bad[i][0], &result, &error));
+        assert_error_cleared(&error, ERRNO_ERROR, EINVAL, bad[i][1]);
+    }
+}
+
 int
 main(void)
 {
@@ -203,6 +273,9 @@ main(void)
         cmocka_unit_test(test_prefix_contains),
         cmocka_unit_test(test_prefix_has_addresses_of_one_family),
         cmocka_unit_test(test_prefix_equal),
+        cmocka_unit_test(test_a_range_has_its_ends),
+        cmocka_unit_test(test_what_is_in_a_range),
+        cmocka_unit_test(test_what_is_no_range),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
