@@ -62,12 +62,12 @@ guint ip_prefix_length(const IpPrefix *prefix);
 /* The first and the last address of the prefix. */
 IpRange ip_prefix_range(const IpPrefix *prefix);
 
-/* Orders addresses as numbers, IPv4 before or behind IPv6 as the format has it: as memcmp(3). */
+/* Orders addresses as numbers, each family by itself; the result is like memcmp(3)'s. */
 int ip_address_compare(const IpAddress *a, const IpAddress *b);
 
 /*
- * "FIRST-LAST", "ADDRESS/BITS", or "ADDRESS" alone for just that one. Fails with ERRNO_ERROR EINVAL,
- * whose message names text and what is wrong with it.
+ * "FIRST-LAST", "ADDRESS/BITS", or "ADDRESS" alone for just that one. Fails with ERRNO_ERROR
+ * EINVAL, whose message names text and what is wrong with it.
  */
 gboolean ip_range_parse(const char *text, IpRange *ret_range, GError **error);
 

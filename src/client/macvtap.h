@@ -85,7 +85,10 @@ typedef enum MacvtapRefusal {
     MACVTAP_REFUSAL_DEVICE_GONE,       /* ENXIO: another program removed the port's device */
     MACVTAP_REFUSAL_SYSTEM_ERROR,      /* EIO: a system call failed; the message says which */
     MACVTAP_REFUSAL_UNKNOWN_FIELD,     /* ENOTSUP: macvtapd is too old for a field, */
-    MACVTAP_REFUSAL_UNKNOWN_METHOD     /* ENOSYS: or for the request */
+    MACVTAP_REFUSAL_UNKNOWN_METHOD,    /* ENOSYS: or for the request */
+    /* EADDRINUSE: another port has the IP address; EPERM: the network does not give it. */
+    MACVTAP_REFUSAL_ADDRESS_CONFLICT,
+    MACVTAP_REFUSAL_ADDRESS_NOT_ALLOWED
 } MacvtapRefusal;
 
 /* In all enums below, 0 stands for "not set" (in a request) or for a value unknown to this version
@@ -135,9 +138,9 @@ typedef enum MacvtapEventType {
 
 /* What a request asks for. For each: the setters that apply to it, and what it returns. */
 typedef enum MacvtapMethod {
-    /* network, and any of name, description, guest_name, interface_name, mac_address, mtu, queues,
-     * vhost, holder, open_descriptors, link_up, device_node, incoming, check_only. One port, with
-     * its descriptors. */
+    /* network, and any of name, description, guest_name, interface_name, mac_address, addresses,
+     * mtu, queues, vhost, holder, open_descriptors, link_up, device_node, incoming, check_only. One
+     * port, with its descriptors. */
     MACVTAP_CREATE_PORT = 1,
     /* port, queues. Returns the port, with descriptors for this many of its queues (default: all).
      * */
@@ -281,6 +284,11 @@ void macvtap_request_set_guest_name(MacvtapRequest *request, const char *guest_n
 /* Of the device, at most 15 bytes. */
 void macvtap_request_set_interface_name(MacvtapRequest *request, const char *interface_name);
 
+/* MACVTAP_CREATE_PORT: an IP address for the port ("192.168.1.33" or "192.168.1.33/24"), as many as
+ * are added. Without any, a network with addresses chooses one of each of its families. */
+void macvtap_request_add_address(MacvtapRequest *request, const char *address);
+void macvtap_request_clear_addresses(MacvtapRequest *request);
+
 /* "52:54:00:00:00:01" */
 void macvtap_request_set_mac_address(MacvtapRequest *request, const char *mac_address);
 void macvtap_request_set_mtu(MacvtapRequest *request, unsigned bytes);
@@ -421,6 +429,10 @@ const char *macvtap_port_get_problem(const MacvtapPort *port);
 MacvtapHolder macvtap_port_get_holder(const MacvtapPort *port);
 int macvtap_port_get_holder_pid(const MacvtapPort *port);
 const char *macvtap_port_get_holder_domain(const MacvtapPort *port);
+
+/* The IP addresses that the port was given, as "192.168.1.33/24"; NULL beyond the last. */
+size_t macvtap_port_get_n_addresses(const MacvtapPort *port);
+const char *macvtap_port_get_address(const MacvtapPort *port, size_t index);
 
 /* The addresses that its guest was seen to use, how each was seen ("arp"), and how many seconds ago
  * it was last seen. NULL and -1 beyond the last. */

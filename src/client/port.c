@@ -205,6 +205,18 @@ macvtap_port_get_problem(const MacvtapPort *port)
     return client_object_string(&port->object, "problem");
 }
 
+size_t
+macvtap_port_get_n_addresses(const MacvtapPort *port)
+{
+    return client_object_count(&port->object, "addresses");
+}
+
+const char *
+macvtap_port_get_address(const MacvtapPort *port, size_t index)
+{
+    return client_object_item(&port->object, "addresses", index);
+}
+
 static json_t *
 seen_address(const MacvtapPort *port, size_t index)
 {

@@ -198,6 +198,22 @@ macvtap_request_clear_sources(MacvtapRequest *request)
 }
 
 void
+macvtap_request_add_address(MacvtapRequest *request, const char *address)
+{
+    json_t *addresses = json_object_get(request->parameters, "addresses");
+
+    if (!addresses)
+        set_value(request, "addresses", addresses = json_array());
+    json_array_append_new(addresses, text_value(address));
+}
+
+void
+macvtap_request_clear_addresses(MacvtapRequest *request)
+{
+    set_value(request, "addresses", NULL);
+}
+
+void
 macvtap_request_add_delete_port(MacvtapRequest *request, const char *port)
 {
     g_ptr_array_add(request->names, g_strdup(port));

@@ -27,7 +27,7 @@ refuse(GError **error, const Field *field, const char *value)
     g_autofree char *shown = g_strescape(value, NULL), *expected = expected_of(field);
     gboolean is_list = field->object.type == FIELD_MACS || field->object.type == FIELD_RANGES ||
                        field->object.type == FIELD_BITS || field->object.type == FIELD_USERS ||
-                       field->object.type == FIELD_GROUPS;
+                       field->object.type == FIELD_GROUPS || field->object.type == FIELD_IPS;
 
     return port_error_set(error, PORT_ERROR_NETWORK_INVALID, "%s= '%.64s' is not %s%s", field->key,
                           shown, expected, is_list && strchr(value, ',') ? COMMAS : "");
@@ -115,6 +115,7 @@ add_word(const Field *field, const ConfigLookup *lookup, GArray *list, const cha
 {
     MacAddress mac;
     MacRange range;
+    IpAddress address;
     uid_t uid;
     gid_t gid;
 
@@ -124,6 +125,8 @@ add_word(const Field *field, const ConfigLookup *lookup, GArray *list, const cha
     case FIELD_RANGES:
         return mac_range_parse(word, &range) && range_has_unicast(&range) &&
                g_array_append_val(list, range);
+    case FIELD_IPS:
+        return ip_address_parse(word, &address) && g_array_append_val(list, address);
     case FIELD_USERS:
         return lookup->user(word, &uid) && g_array_append_val(list, uid);
     default:
@@ -176,6 +179,63 @@ set_prefixes(const Field *field, GArray *prefixes, const char *value, GError **e
 }
 
 static gboolean
+set_ip_ranges(const Field *field, GArray *ranges, const char *value, GError **error)
+{
+    g_auto(GStrv) words = split_words(value);
+
+    g_array_set_size(ranges, 0);
+    for (char **word = words; *word; word++) {
+        g_autoptr(GError) cause = NULL;
+        IpRange range;
+
+        if (!ip_range_parse(*word, &range, &cause))
+            return port_error_set(error, PORT_ERROR_NETWORK_INVALID, "%s= %s%s", field->key,
+                                  cause->message, strchr(*word, ',') ? COMMAS : "");
+        g_array_append_val(ranges, range);
+    }
+    return TRUE;
+}
+
+/* The seconds in a unit; 0: there is no such unit. */
+static guint
+seconds_of_unit(const char *unit)
+{
+    static const struct {
+        const char *unit;
+        guint seconds;
+    } units[] = {{"", 1},     {"s", 1},     {"m", 60},    {"min", 60},
+                 {"h", 3600}, {"d", 86400}, {"w", 604800}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(units); i++) {
+        if (g_str_equal(units[i].unit, unit))
+            return units[i].seconds;
+    }
+    return 0;
+}
+
+/* The largest value is also the word infinity. */
+static gboolean
+set_seconds(const Field *field, guint *at, const char *value, GError **error)
+{
+    gsize digits = strspn(value, G_CSET_DIGITS);
+    guint64 number = 0, unit = seconds_of_unit(value + digits);
+    g_autofree char *figure = g_strndup(value, digits);
+    gint64 min, max;
+
+    field_place_limits(&field->object, &min, &max);
+    if (g_str_equal(value, "infinity"))
+        number = (guint64)max;
+    else if (!unit || !g_ascii_string_to_unsigned(figure, 10, 0, (guint64)max, &number, NULL))
+        return refuse(error, field, value);
+    else
+        number *= unit;
+    if (number < (guint64)min || number > (guint64)max)
+        return refuse(error, field, value);
+    *at = (guint)number;
+    return TRUE;
+}
+
+static gboolean
 set_bits(const Field *field, guint *at, const char *value, GError **error)
 {
     g_auto(GStrv) words = split_words(value);
@@ -213,6 +273,10 @@ set_value(const Field *field, ConfigTarget *target, const char *value, GError **
         return set_bits(field, at, value, error);
     case FIELD_PREFIXES:
         return set_prefixes(field, *(GArray **)at, value, error);
+    case FIELD_IP_RANGES:
+        return set_ip_ranges(field, *(GArray **)at, value, error);
+    case FIELD_SECONDS:
+        return set_seconds(field, at, value, error);
     default:
         return set_list(field, target->lookup, *(GArray **)at, value, error);
     }

@@ -199,6 +199,30 @@ read_prefixes(const Reading *reading, json_t *array, GError **error)
 }
 
 static gboolean
+read_port_addresses(const Reading *reading, json_t *array, GError **error)
+{
+    g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(PortAddress));
+    GArray **at = target(reading);
+    json_t *element;
+    gsize i;
+
+    if (json_array_size(array) > PORT_ADDRESSES_MAX)
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "%s has at most %d entries",
+                              field_title(reading->field), PORT_ADDRESSES_MAX);
+    json_array_foreach (array, i, element) {
+        const char *text = json_string_value(element);
+        PortAddress address;
+
+        if (!port_address_parse(text ? text : "(no text)", &address, error))
+            return FALSE;
+        g_array_append_val(addresses, address);
+    }
+    g_clear_pointer(at, g_array_unref);
+    *at = g_steal_pointer(&addresses);
+    return TRUE;
+}
+
+static gboolean
 read_bits(const Reading *reading, json_t *array, GError **error)
 {
     const Field *field = reading->field;
@@ -247,6 +271,7 @@ json_has_type(const json_t *json, FieldType type)
     case FIELD_MACS:
     case FIELD_BITS:
     case FIELD_PREFIXES:
+    case FIELD_PORT_ADDRESSES:
     case FIELD_STRINGS:
         return json_is_array(json);
     case FIELD_GROUP:
@@ -287,6 +312,8 @@ read_value(Reading *reading, json_t *json, GError **error)
         return read_bits(reading, json, error);
     case FIELD_PREFIXES:
         return read_prefixes(reading, json, error);
+    case FIELD_PORT_ADDRESSES:
+        return read_port_addresses(reading, json, error);
     case FIELD_STRINGS:
         return read_strings(reading, json, error);
     case FIELD_GROUP:
@@ -294,6 +321,9 @@ read_value(Reading *reading, json_t *json, GError **error)
                                 &reading->wrong, error);
     case FIELD_RANGES:
     case FIELD_IP:
+    case FIELD_IPS:
+    case FIELD_IP_RANGES:
+    case FIELD_SECONDS:
     case FIELD_COUNTS:
     case FIELD_OBJECTS:
     case FIELD_USERS:
@@ -394,7 +424,7 @@ value_clear(Value *value, FieldType type)
 {
     if (type == FIELD_TEXT || type == FIELD_IFNAME)
         g_clear_pointer(&value->own_text, g_free);
-    else if (type == FIELD_MACS || type == FIELD_PREFIXES)
+    else if (type == FIELD_MACS || type == FIELD_PREFIXES || type == FIELD_PORT_ADDRESSES)
         g_clear_pointer(&value->array, g_array_unref);
     else if (type == FIELD_STRINGS)
         g_clear_pointer(&value->strings, g_strfreev);

@@ -96,6 +96,7 @@ number_at(const FieldPlace *place, gconstpointer structure)
     case FIELD_UINT64:
         return (gint64) * (const guint64 *)value;
     case FIELD_UINT:
+    case FIELD_SECONDS:
     case FIELD_ENUM:
     case FIELD_BITS:
         return *(const guint *)value;
@@ -189,6 +190,44 @@ prefixes_to_json(const GArray *prefixes)
 }
 
 static json_t *
+ips_to_json(const GArray *addresses)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < addresses->len; i++)
+        json_array_append_new(array, ip_to_json(&g_array_index(addresses, IpAddress, i)));
+    return array;
+}
+
+static json_t *
+ip_ranges_to_json(const GArray *ranges)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < ranges->len; i++) {
+        char text[IP_RANGE_TEXT_SIZE];
+
+        ip_range_format(&g_array_index(ranges, IpRange, i), text);
+        json_array_append_new(array, json_string_nocheck(text));
+    }
+    return array;
+}
+
+static json_t *
+port_addresses_to_json(const GArray *addresses)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < addresses->len; i++) {
+        char text[PORT_ADDRESS_TEXT_SIZE];
+
+        port_address_format(&g_array_index(addresses, PortAddress, i), text);
+        json_array_append_new(array, json_string_nocheck(text));
+    }
+    return array;
+}
+
+static json_t *
 bits_to_json(const Field *field, gint64 bits)
 {
     json_t *array = json_array();
@@ -265,6 +304,7 @@ value_to_json(const Field *field, FieldUse use, const FieldPlace *place, gconstp
     case FIELD_INT:
     case FIELD_UINT:
     case FIELD_UINT64:
+    case FIELD_SECONDS:
         return json_integer(number_at(place, structure));
     case FIELD_BOOLEAN:
     case FIELD_NEGATED:
@@ -285,6 +325,13 @@ value_to_json(const Field *field, FieldUse use, const FieldPlace *place, gconstp
         return ip_to_json(value_at(place, structure));
     case FIELD_PREFIXES:
         return array_at(place, structure) ? prefixes_to_json(array_at(place, structure)) : NULL;
+    case FIELD_IPS:
+        return ips_to_json(array_at(place, structure));
+    case FIELD_IP_RANGES:
+        return ip_ranges_to_json(array_at(place, structure));
+    case FIELD_PORT_ADDRESSES:
+        return array_at(place, structure) ? port_addresses_to_json(array_at(place, structure))
+                                          : NULL;
     case FIELD_GROUP:
         return fields_to_json(field->members, use, structure);
     case FIELD_COUNTS:
@@ -386,6 +433,7 @@ value_from_text(const Field *field, const FieldPlace *place, const char *text,
     case FIELD_MACS:
     case FIELD_BITS:
     case FIELD_PREFIXES:
+    case FIELD_PORT_ADDRESSES:
         return list_from_text(text, separator);
     default:
         json = json_string(text);
@@ -475,7 +523,8 @@ field_json_from_text(const Field *field, FieldUse use, const char *text, GError 
 static gboolean
 is_array(FieldType type)
 {
-    return type == FIELD_MACS || type == FIELD_PREFIXES || type == FIELD_OBJECTS;
+    return type == FIELD_MACS || type == FIELD_PREFIXES || type == FIELD_OBJECTS ||
+           type == FIELD_PORT_ADDRESSES;
 }
 
 void
@@ -536,6 +585,7 @@ field_is_equal(const Field *field, gconstpointer a, gconstpointer b)
     case FIELD_INT:
     case FIELD_UINT:
     case FIELD_UINT64:
+    case FIELD_SECONDS:
     case FIELD_BOOLEAN:
     case FIELD_NEGATED:
     case FIELD_ENUM:

@@ -45,6 +45,11 @@ typedef enum FieldType {
     FIELD_OBJECTS,  /* GArray * of structures whose members are the row's; NULL or empty: not
                        there. Output only */
     FIELD_DERIVED,  /* a text computed by derive(); output only */
+    FIELD_SECONDS,  /* guint; in files a number and its unit */
+    /* GArray * of IpAddress, of IpRange (both output only), and of PortAddress (NULL: not given) */
+    FIELD_IPS,
+    FIELD_IP_RANGES,
+    FIELD_PORT_ADDRESSES,
 } FieldType;
 
 /* Whether text is a valid value. For a request's fields *error says what is wrong. */

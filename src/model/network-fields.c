@@ -3,6 +3,8 @@
 
 #include "network.h"
 
+#include <string.h>
+
 #define IN_NETWORK(Type, member, ...) .object = FIELD_AT(Network, Type, member, __VA_ARGS__)
 #define KEY(section_name, key_name) .section = section_name, .key = key_name
 
@@ -10,6 +12,8 @@ DEFINE_FIELD_WORD(macvtap_mode_name, MacvtapMode)
 DEFINE_FIELD_WORD(mac_policy_name, MacPolicy)
 DEFINE_FIELD_WORD(multicast_policy_name, MulticastPolicy)
 DEFINE_FIELD_WORD(vhost_policy_name, VhostPolicy)
+
+DEFINE_FIELD_WORD(address_serve_name, AddressServe)
 
 DEFINE_FIELD_WORD(guard_senders_name, GuardSenders)
 DEFINE_FIELD_WORD(guard_verdict_name, GuardVerdict)
@@ -21,11 +25,24 @@ check_vlan(const char *text, GError **error)
     return network_vlan_is_valid(text);
 }
 
+/* A domain name as resolv.conf(5) may have it. */
+static gboolean
+check_search(const char *text, GError **error)
+{
+    return text[0] != '.' && text[0] != '-' && strlen(text) <= ADDRESS_SEARCH_LENGTH_MAX &&
+           !text[strspn(text, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-_.")] &&
+           !strstr(text, "..");
+}
+
 static gboolean
 check_guest_vlan(const char *text, GError **error)
 {
     return vlan_tags_add(text, NULL);
 }
+
+/* A part of [Addresses]: a network without it does not have the field. */
+#define ADDRESSES(Type, member, ...)                                                               \
+    IN_NETWORK(Type, addresses.member, .given = offsetof(Network, addresses.is_given), __VA_ARGS__)
 
 /* The API shows the settings in force, see api_json_network(). */
 static const Field guard_fields[] = {
@@ -89,6 +106,26 @@ const Field network_fields[] = {
      KEY("Port", "BroadcastQueueLength"), .label = "broadcasts"},
     {"guard", FIELD_REPLY, IN_NETWORK(GROUP, guard), .members = guard_fields},
     {"unguarded", FIELD_SHOWN, .label = "unguarded"},
+    {"subnets", FIELD_REPLY, ADDRESSES(PREFIXES, subnets), KEY("Addresses", "Subnet"),
+     .label = "subnet"},
+    {"ranges", FIELD_REPLY, ADDRESSES(IP_RANGES, ranges), KEY("Addresses", "Range"),
+     .label = "range"},
+    {"reserved", FIELD_REPLY, ADDRESSES(IP_RANGES, reserved), KEY("Addresses", "Reserve"),
+     .label = "reserved"},
+    {"gateways", FIELD_REPLY, ADDRESSES(IPS, gateways), KEY("Addresses", "Gateway"),
+     .expected = "an IP address", .label = "gateway"},
+    {"dns", FIELD_REPLY, ADDRESSES(IPS, dns), KEY("Addresses", "DNS"), .expected = "an IP address",
+     .label = "DNS"},
+    {"search", FIELD_REPLY, ADDRESSES(STRINGS, search, .check = check_search),
+     KEY("Addresses", "Search"), .expected = "a domain name", .label = "search"},
+    {"serve", FIELD_REPLY, ADDRESSES(ENUM, serve),
+     FIELD_WORDS(address_serve_name, ADDRESS_SERVE_COUNT), KEY("Addresses", "Serve"),
+     .label = "serve"},
+    {"leaseTime", FIELD_REPLY,
+     ADDRESSES(SECONDS, lease_time, .min = ADDRESS_LEASE_TIME_MIN,
+               .max = ADDRESS_LEASE_TIME_INFINITE),
+     KEY("Addresses", "LeaseTime"),
+     .expected = "a time of at least 1min (examples: 90s, 30min, 12h, 7d, infinity)"},
     {"allowUsers", 0, IN_NETWORK(USERS, allow_uids), KEY("Access", "AllowUsers"),
      .expected = "a user of this system, by name or uid"},
     {"allowGroups", 0, IN_NETWORK(GROUPS, allow_gids), KEY("Access", "AllowGroups"),

@@ -34,6 +34,7 @@ network_new(const char *name)
     network->multicast = MULTICAST_ALL;
     network->guest_vlans = g_new0(char *, 1);
     network->guard.prefixes = g_array_new(FALSE, FALSE, sizeof(IpPrefix));
+    addresses_init(&network->addresses);
     network->allow_uids = g_array_new(FALSE, FALSE, sizeof(uid_t));
     network->allow_gids = g_array_new(FALSE, FALSE, sizeof(gid_t));
     allow_macs(network, NETWORK_DEFAULT_MACS);
@@ -68,6 +69,7 @@ network_clear(gpointer data)
     g_array_unref(network->allow_macs);
     g_strfreev(network->guest_vlans);
     guard_settings_clear(&network->guard);
+    addresses_clear(&network->addresses);
     g_array_unref(network->allow_uids);
     g_array_unref(network->allow_gids);
 }
@@ -217,7 +219,7 @@ network_finish(Network *network, gboolean mac_policy_given, GError **error)
         network->mac = MAC_POLICY_INHERIT;
     return check_parents(network, error) && check_sources(network, error) &&
            check_passthru(network, error) && check_guest_vlans(network, error) &&
-           check_guard(network, error);
+           check_guard(network, error) && addresses_finish(&network->addresses, error);
 }
 
 static gboolean

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "addresses.h"
 #include "guard.h"
 #include "mac-address.h"
 #include "mode.h"
@@ -80,6 +81,8 @@ typedef struct Network {
     guint32 broadcast_queue_length; /* packets; 0: the kernel's 1000 */
 
     GuardSettings guard; /* [Guard], as in the file: see guard_resolve() */
+
+    AddressSettings addresses; /* [Addresses] */
 
     /* [Access]; root may always use it */
     GArray *allow_uids;       /* of uid_t */

@@ -49,22 +49,31 @@ mac_in_range(const MacRange *range, guint64 number)
     return mac;
 }
 
-static guint64
-hash_candidate(const MacOrigin *origin, const char *network, guint counter)
+void
+mac_origin_hash(const MacOrigin *origin, const char *network, guint counter, const char *subject,
+                guint8 ret_hash[static MAC_ORIGIN_HASH_SIZE])
 {
     g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
     g_autofree char *count = g_strdup_printf("%u", counter);
     g_autofree char *uid = g_strdup_printf("%u", (guint)origin->uid);
-    const char *named[] = {origin->seed, network, origin->name, count, NULL};
-    const char *unnamed[] = {origin->seed, uid, network, origin->guest_name ?: "", count, NULL};
-    guint8 digest[32];
-    gsize length = sizeof(digest);
-    guint64 number = 0;
+    const char *named[] = {origin->seed, network, origin->name, count, subject, NULL};
+    const char *unnamed[] = {origin->seed, uid,     network, origin->guest_name ?: "",
+                             count,        subject, NULL};
+    gsize length = MAC_ORIGIN_HASH_SIZE;
 
     /* Includes each NUL, so that ("ab", "c") and ("a", "bc") differ. */
     for (const char **part = origin->name ? named : unnamed; *part; part++)
         g_checksum_update(checksum, (const guchar *)*part, (gssize)strlen(*part) + 1);
-    g_checksum_get_digest(checksum, digest, &length);
+    g_checksum_get_digest(checksum, ret_hash, &length);
+}
+
+static guint64
+hash_candidate(const MacOrigin *origin, const char *network, guint counter)
+{
+    guint8 digest[MAC_ORIGIN_HASH_SIZE];
+    guint64 number = 0;
+
+    mac_origin_hash(origin, network, counter, NULL, digest);
     for (guint i = 0; i < 6; i++)
         number = number << 8 | digest[i];
     return number;

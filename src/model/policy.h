@@ -53,6 +53,13 @@ typedef struct MacOrigin {
     const char *guest_name; /* NULL: "" */
 } MacOrigin;
 
+#define MAC_ORIGIN_HASH_SIZE 32
+
+/* SHA-256 of the origin, the network's name and counter; for anything but a MAC also of subject,
+ * which is NULL for a MAC. */
+void mac_origin_hash(const MacOrigin *origin, const char *network, guint counter,
+                     const char *subject, guint8 ret_hash[static MAC_ORIGIN_HASH_SIZE]);
+
 /*
  * The MAC of a generated port: stable for the same origin and network, within the network's first
  * AllowMacs range (or any in 52:54:00:…), unicast, and not taken; further candidates are as stable

@@ -27,6 +27,9 @@ typedef enum PortError {
     PORT_ERROR_MTU_TOO_LARGE,   /* above the parent's */
     PORT_ERROR_HOLDER_INVALID,  /* no such process, or not the caller's */
     PORT_ERROR_VHOST_UNAVAILABLE,
+    /* Another port has the IP address; the network gives it no port, or not to users. */
+    PORT_ERROR_ADDRESS_CONFLICT,
+    PORT_ERROR_ADDRESS_NOT_ALLOWED,
     PORT_ERROR_DEVICE_GONE, /* another program removed the port's device */
     PORT_ERROR_SYSTEM,      /* a system call failed; the message says which and why */
 } PortError;

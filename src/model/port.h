@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "addresses.h"
 #include "guard.h"
 #include "holder.h"
 #include "interface-name.h"
@@ -54,6 +55,7 @@ typedef struct Port {
     int interface_index; /* in the daemon's network namespace; chosen before the device is created
                           */
     MacAddress mac;
+    GArray *addresses;    /* of PortAddress: its leases, and what else was handed in; NULL: none */
     MacPolicy mac_policy; /* the network's when the port was created */
     guint32 mtu;          /* bytes; the device's */
     guint32 wanted_mtu;   /* the MTU it gets once its parent's allows it; 0: mtu */
@@ -153,6 +155,7 @@ typedef struct PortRequest {
     char *description;
     gboolean has_mac;
     MacAddress mac;
+    GArray *addresses; /* of PortAddress; NULL: what the network chooses */
     guint32 mtu;
     gboolean has_queues;
     guint queues;

@@ -107,6 +107,15 @@ static const char full_file[] = "# the guests' network\n"
                                 "Addresses=dhcp\n"
                                 "AllowAddresses=192.168.1.0/24\tfd00::5\n"
                                 "Allow=lldp router\n"
+                                "[Addresses]\n"
+                                "Subnet=192.168.1.0/24 fd00::/64\n"
+                                "Range=192.168.1.32/27 192.168.1.70-192.168.1.79\n"
+                                "Reserve=192.168.1.40\n"
+                                "Gateway=192.168.1.1 fe80::1\n"
+                                "DNS=192.168.1.1 2001:db8::53\n"
+                                "Search=example.org lan\n"
+                                "Serve=dhcp\n"
+                                "LeaseTime=12h\n"
                                 "[Access]\n"
                                 "AllowUsers=alice 1000\n"
                                 "AllowGroups=kvm\n"
@@ -146,6 +155,15 @@ test_every_key_reaches_its_field(void **state)
     assert_int_equal(network->guard.allow, GUARD_ALLOW_LLDP | GUARD_ALLOW_ROUTER);
     assert_int_equal(network->guard.prefixes->len, 2);
     assert_int_equal(g_array_index(network->guard.prefixes, IpPrefix, 0).prefix_bits, 120);
+    assert_int_equal(network->addresses.subnets->len, 2);
+    assert_int_equal(network->addresses.ranges->len, 2);
+    assert_int_equal(network->addresses.reserved->len, 1);
+    assert_int_equal(network->addresses.gateways->len, 2);
+    assert_int_equal(network->addresses.dns->len, 2);
+    assert_string_equal(network->addresses.search[1], "lan");
+    assert_int_equal(network->addresses.serve, ADDRESS_SERVE_DHCP);
+    assert_int_equal(network->addresses.lease_time, 12 * 3600);
+    assert_int_equal(addresses_pool_size(&network->addresses, ADDRESS_IPV4), 32 - 1 + 10);
     assert_int_equal(network->allow_uids->len, 2);
     assert_int_equal(g_array_index(network->allow_uids, uid_t, 0), 1001);
     assert_int_equal(g_array_index(network->allow_uids, uid_t, 1), 1000);
@@ -274,6 +292,32 @@ test_bad_values_name_line_key_and_value(void **state)
         {"Guard", "Addresses=listed\nAllowAddresses=10.0.0.1 # gateway",
          "(a comment needs a line of its own)"},
         {"Guard", "SendLimit=10M", ":5: unknown key 'SendLimit' in section [Guard]"},
+        {"Addresses", "Subnet=10.0.0.5/24",
+         ":5: Subnet= '10.0.0.5/24' has bits set after the /24: write '10.0.0.5' for one address, "
+         "or '10.0.0.0/24'"},
+        {"Addresses", "Subnet=lan", ":5: Subnet= 'lan' is neither"},
+        {"Addresses", "Subnet=10.0.0.0/24,fd00::/64",
+         "separate the entries with spaces, not commas"},
+        {"Addresses", "Range=10.0.0.0/24", "Subnet= is missing: the other keys"},
+        {"Addresses", "Subnet=10.0.0.0/24\nRange=10.0.0.9-10.0.0.5",
+         ":6: Range= '10.0.0.9-10.0.0.5' ends before it begins"},
+        {"Addresses", "Subnet=10.0.0.0/24\nReserve=10.0.0.5-8",
+         ":6: Reserve= '10.0.0.5-8' is neither"},
+        {"Addresses", "Subnet=10.0.0.0/24\nReserve=10.0.1.5",
+         ":6: Reserve= '10.0.1.5' is not within Subnet="},
+        {"Addresses", "Subnet=10.0.0.0/24\nGateway=router",
+         ":6: Gateway= 'router' is not an IP address"},
+        {"Addresses", "Subnet=10.0.0.0/24\nDNS=1.1.1.1,8.8.8.8",
+         ":6: DNS= '1.1.1.1,8.8.8.8' is not an IP address; separate"},
+        {"Addresses", "Subnet=10.0.0.0/24\nSearch=a..b", ":6: Search= 'a..b' is not a domain name"},
+        {"Addresses", "Subnet=10.0.0.0/24\nServe=dhcpv4",
+         ":6: Serve= 'dhcpv4' is not none or dhcp"},
+        {"Addresses", "Subnet=10.0.0.0/24\nLeaseTime=59",
+         ":6: LeaseTime= '59' is not a time of at least 1min (examples: 90s, 30min, 12h, 7d, "
+         "infinity)"},
+        {"Addresses", "Subnet=10.0.0.0/24\nLeaseTime=1y", ":6: LeaseTime= '1y' is not a time"},
+        {"Addresses", "Subnet=10.0.0.0/24\nLeaseTime=min", ":6: LeaseTime= 'min' is not a time"},
+        {"Addresses", "Subnet=10.0.0.0/24\nLeaseTime=7102w", ":6: LeaseTime= '7102w' is not"},
         {"Access", "AllowUsers=alice bob", ":5: AllowUsers= 'bob' is not a user"},
         {"Access", "AllowUsers=alice,1000",
          ":5: AllowUsers= 'alice,1000' is not a user of this system, by name or uid; "
@@ -290,6 +334,26 @@ test_bad_values_name_line_key_and_value(void **state)
         g_autofree char *text = with_line(bad[i].section, bad[i].line);
 
         assert_refused(text, bad[i].message);
+    }
+}
+
+static void
+test_times_have_units(void **state)
+{
+    static const struct {
+        const char *text;
+        guint seconds;
+    } rows[] = {
+        {"60", 60},         {"90s", 90},       {"30m", 1800},         {"30min", 1800},
+        {"12h", 12 * 3600}, {"7d", 7 * 86400}, {"7101w", 4294684800}, {"infinity", G_MAXUINT32}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *text = g_strdup_printf(
+            "[Network]\nParent=e\nMode=vepa\n[Addresses]\nSubnet=10.0.0.0/8\nLeaseTime=%s",
+            rows[i].text);
+        g_autoptr(Network) network = parse(text);
+
+        assert_true(network->addresses.lease_time == rows[i].seconds);
     }
 }
 
@@ -490,6 +554,7 @@ main(void)
         cmocka_unit_test(test_passthru_inherits_unless_told),
         cmocka_unit_test(test_booleans),
         cmocka_unit_test(test_bad_values_name_line_key_and_value),
+        cmocka_unit_test(test_times_have_units),
         cmocka_unit_test(test_a_guard_has_so_many_addresses),
         cmocka_unit_test(test_unknown_keys_and_sections),
         cmocka_unit_test(test_nothing_is_suggested),

@@ -66,6 +66,7 @@ fits(const char *type, const Field *field, FieldType has)
     case FIELD_INT:
     case FIELD_UINT:
     case FIELD_UINT64:
+    case FIELD_SECONDS:
         return g_str_equal(type, "int");
     case FIELD_BOOLEAN:
     case FIELD_NEGATED:
@@ -75,6 +76,9 @@ fits(const char *type, const Field *field, FieldType has)
     case FIELD_STRINGS:
     case FIELD_BITS:
     case FIELD_PREFIXES:
+    case FIELD_IPS:
+    case FIELD_IP_RANGES:
+    case FIELD_PORT_ADDRESSES:
         return g_str_equal(type, "[]string");
     case FIELD_COUNTS:
         return g_str_equal(type, "[string]int");
@@ -329,6 +333,44 @@ test_a_port_shows_its_guard(void **state)
 }
 
 static void
+test_a_request_names_addresses(void **state)
+{
+    static const char *const bad[][2] = {
+        {"{'network':'lan','addresses':['web']}", "'web' is neither ADDRESS nor ADDRESS/BITS"},
+        {"{'network':'lan','addresses':['10.0.0.5/40']}", "must have a length of 1 to 32"},
+        {"{'network':'lan','addresses':[null]}", "'(no text)'"},
+    };
+    g_autofree char *text =
+        g_strdelimit(g_strdup("{'network':'lan','addresses':['10.0.0.5','fd00::5/64']}"), "'", '"');
+    json_t *json = json_loads(text, 0, NULL);
+    g_auto(PortRequest) request = {0};
+    g_autoptr(Port) port = port_new();
+    const char *field = NULL;
+    json_t *object;
+
+    assert_true(fields_from_json(port_fields, FIELD_USE_REQUEST, json, &request, &field, NULL));
+    assert_int_equal(request.addresses->len, 2);
+    assert_int_equal(g_array_index(request.addresses, PortAddress, 0).bits, 0);
+    assert_int_equal(g_array_index(request.addresses, PortAddress, 1).bits, 64);
+    port->addresses = g_array_copy(request.addresses);
+    object = fields_to_json(port_fields, FIELD_USE_RECORD, port);
+    expect_json(object, "addresses", "[\"10.0.0.5\",\"fd00::5/64\"]");
+    json_decref(object);
+    json_decref(json);
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_auto(PortRequest) wrong = {0};
+        g_autoptr(GError) error = NULL;
+        g_autofree char *wrong_text = g_strdelimit(g_strdup(bad[i][0]), "'", '"');
+
+        json = json_loads(wrong_text, 0, NULL);
+        assert_false(
+            fields_from_json(port_fields, FIELD_USE_REQUEST, json, &wrong, &field, &error));
+        assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_INVALID_REQUEST, bad[i][1]);
+        json_decref(json);
+    }
+}
+
+static void
 test_a_request_names_a_guard(void **state)
 {
     static const char *const bad[][2] = {
@@ -428,6 +470,7 @@ main(void)
         cmocka_unit_test(test_tables_are_whole),
         cmocka_unit_test(test_interface_names_are_bytes),
         cmocka_unit_test(test_a_port_shows_its_guard),
+        cmocka_unit_test(test_a_request_names_addresses),
         cmocka_unit_test(test_a_request_names_a_guard),
         cmocka_unit_test(test_texts_of_people),
     };
