@@ -50,13 +50,11 @@ simple_request_clear(SimpleRequest *request)
 static gboolean
 check_holder(const Holder *holder, GError **error)
 {
-    gboolean is_domain = holder->type == HOLDER_DOMAIN;
-
-    return ((holder->pid == 0 || is_domain || holder->type == HOLDER_PROCESS) &&
-            (holder->domain[0] != '\0') == is_domain) ||
+    return holder_is_whole(holder, TRUE) ||
            port_error_set(
                error, PORT_ERROR_INVALID_REQUEST,
-               "'pid' is for a process or a domain as the holder, 'domain' is a domain's UUID");
+               "'pid' is for a process or a domain as the holder, 'domain' is a domain's UUID,"
+               " 'interface' is the port's name in a namespace that holds it");
 }
 
 gboolean

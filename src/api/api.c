@@ -39,6 +39,8 @@ api_caller(VarlinkCall *call)
         .groups = peer->groups ? (const gid_t *)peer->groups->data : NULL,
         .n_groups = peer->groups ? peer->groups->len : 0,
         .process = caller_process(call),
+        .socket_fd = peer->socket_fd,
+        .namespace_cookie = peer->namespace_cookie,
     };
 }
 

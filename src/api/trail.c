@@ -334,6 +334,8 @@ explain_holder(const Holder *holder)
 
     if (holder->pid != 0)
         return g_strdup_printf("process %d%s has ended", (int)holder->pid, of_domain);
+    if (holder->type == HOLDER_NAMESPACE)
+        return g_strdup("its network namespace has ended");
     return g_strdup("its last descriptor is closed");
 }
 

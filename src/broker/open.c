@@ -58,15 +58,58 @@ broker_check_grant(guint n_queues, const DescriptorArray *vhosts, GError **error
         GRANT_DESCRIPTORS_MAX);
 }
 
+/* A port that the caller's network namespace holds, by its name there: it is open to everybody in
+ * the namespace, as an interface in it would be, but only while nobody uses it. */
+static Port *
+find_beside(Broker *broker, const Caller *caller, const char *interface)
+{
+    g_autoptr(GPtrArray) ports = NULL;
+
+    if (caller->namespace_cookie == 0)
+        return NULL;
+    ports = port_table_list(broker->ports);
+    for (guint i = 0; i < ports->len; i++) {
+        Port *port = ports->pdata[i];
+
+        if (!port->is_ending && caller_is_beside(caller, port, interface))
+            return port;
+    }
+    return NULL;
+}
+
+static gboolean
+check_unused(Broker *broker, const Port *port, GError **error)
+{
+    Kernel *kernel = broker->kernel;
+
+    kernel->ops->queue_catch_up(kernel);
+    return kernel->ops->queue_count(kernel, port->id) == 0 ||
+           port_error_set(error, PORT_ERROR_ACCESS_DENIED,
+                          "port %s is in use; it can be opened again once its queues are closed",
+                          port->holder.interface);
+}
+
+static Port *
+find_to_open(Broker *broker, const Caller *caller, const char *text, gboolean *ret_beside,
+             GError **error)
+{
+    Port *port = find_beside(broker, caller, text);
+
+    *ret_beside = port != NULL;
+    if (!port)
+        return broker_find_port(broker, caller, text, error);
+    return check_unused(broker, port, error) ? port : NULL;
+}
+
 /* Checks the request against the port's network as it is now. */
 static gboolean
-check_network(Broker *broker, const Caller *caller, const Port *port, guint *n_queues,
-              GError **error)
+check_network(Broker *broker, const Caller *caller, const Port *port, gboolean is_beside,
+              guint *n_queues, GError **error)
 {
     const Network *network = broker_network_of(broker, port);
     guint most = network ? MIN(network->max_queues, port->queues) : port->queues;
 
-    if (network && !policy_may_use(network, caller))
+    if (network && !is_beside && !policy_may_use(network, caller))
         return port_error_set(error, PORT_ERROR_ACCESS_DENIED,
                               "user %u may no longer use network %s (see its AllowUsers= and"
                               " AllowGroups=)",
@@ -90,12 +133,13 @@ broker_open_port(Broker *broker, const Caller *caller, const char *text, guint n
 {
     g_autoptr(DescriptorArray) taps = descriptor_array_new();
     g_autoptr(DescriptorArray) vhosts = descriptor_array_new();
-    Port *port = broker_find_port(broker, caller, text, error);
+    gboolean is_beside;
+    Port *port = find_to_open(broker, caller, text, &is_beside, error);
     LinkInfo link;
 
     if (!port)
         return FALSE;
-    if (!check_network(broker, caller, port, &n_queues, error) ||
+    if (!check_network(broker, caller, port, is_beside, &n_queues, error) ||
         !broker_find_device(broker, port, &link, error))
         return FALSE;
     if (!broker_open_vhosts(broker, port->vhost, n_queues, vhosts, error) ||

@@ -12,21 +12,11 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
 
-static gboolean
-holder_is_whole(const Holder *holder)
-{
-    gboolean is_domain = holder->type == HOLDER_DOMAIN;
-
-    if ((holder->domain[0] != '\0') != is_domain)
-        return FALSE;
-    return is_domain || (holder->pid != 0) == (holder->type == HOLDER_PROCESS);
-}
-
 /* Checks combinations of fields; returns the name of a wrong one, or NULL. */
 static const char *
 find_contradiction(const Port *port)
 {
-    if (!holder_is_whole(&port->holder))
+    if (!holder_is_whole(&port->holder, FALSE))
         return "holder";
     if (!port->vlan != !port->trunk)
         return "vlan";

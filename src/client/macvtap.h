@@ -124,8 +124,9 @@ typedef enum MacvtapHolder {
     MACVTAP_HOLDER_DESCRIPTORS, /* until the last copy of its tap descriptors is closed, in any
                                    process */
     MACVTAP_HOLDER_PROCESS,
-    MACVTAP_HOLDER_DOMAIN, /* a libvirt domain */
-    MACVTAP_HOLDER_NOTHING /* the port lives until it is deleted */
+    MACVTAP_HOLDER_DOMAIN,   /* a libvirt domain */
+    MACVTAP_HOLDER_NOTHING,  /* the port lives until it is deleted */
+    MACVTAP_HOLDER_NAMESPACE /* until the network namespace ends in which the client connected */
 } MacvtapHolder;
 
 typedef enum MacvtapEventType {
@@ -300,6 +301,9 @@ void macvtap_request_set_vhost(MacvtapRequest *request, MacvtapVhost vhost);
 void macvtap_request_set_holder(MacvtapRequest *request, MacvtapHolder holder);
 void macvtap_request_set_holder_process(MacvtapRequest *request, int pid);
 void macvtap_request_set_holder_domain(MacvtapRequest *request, const char *uuid);
+/* The network namespace in which the client connected, as a container's: not macvtapd's own.
+ * interface: the port's name for those who connect from there, such as "eth0". */
+void macvtap_request_set_holder_namespace(MacvtapRequest *request, const char *interface);
 
 /* MACVTAP_SET_PORT: the process of the domain that holds the port, which then ends with that
  * process too. */
@@ -429,6 +433,7 @@ const char *macvtap_port_get_problem(const MacvtapPort *port);
 MacvtapHolder macvtap_port_get_holder(const MacvtapPort *port);
 int macvtap_port_get_holder_pid(const MacvtapPort *port);
 const char *macvtap_port_get_holder_domain(const MacvtapPort *port);
+const char *macvtap_port_get_holder_interface(const MacvtapPort *port);
 
 /* The IP addresses that the port was given, as "192.168.1.33/24"; NULL beyond the last. */
 size_t macvtap_port_get_n_addresses(const MacvtapPort *port);

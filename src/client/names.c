@@ -25,10 +25,9 @@ static const char *const vhosts[] = {
 };
 
 static const char *const holders[] = {
-    [MACVTAP_HOLDER_DESCRIPTORS] = "descriptors",
-    [MACVTAP_HOLDER_PROCESS] = "process",
-    [MACVTAP_HOLDER_DOMAIN] = "domain",
-    [MACVTAP_HOLDER_NOTHING] = "none",
+    [MACVTAP_HOLDER_DESCRIPTORS] = "descriptors", [MACVTAP_HOLDER_PROCESS] = "process",
+    [MACVTAP_HOLDER_DOMAIN] = "domain",           [MACVTAP_HOLDER_NOTHING] = "none",
+    [MACVTAP_HOLDER_NAMESPACE] = "namespace",
 };
 
 static const char *const events[] = {

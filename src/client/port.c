@@ -274,6 +274,12 @@ macvtap_port_get_holder_domain(const MacvtapPort *port)
 }
 
 const char *
+macvtap_port_get_holder_interface(const MacvtapPort *port)
+{
+    return json_string_value(holder_member(port, "interface"));
+}
+
+const char *
 macvtap_port_get_text(const MacvtapPort *port, const char *field)
 {
     return client_object_text(&port->object, field);

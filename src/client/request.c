@@ -147,6 +147,13 @@ macvtap_request_set_holder_domain(MacvtapRequest *request, const char *uuid)
 }
 
 void
+macvtap_request_set_holder_namespace(MacvtapRequest *request, const char *interface)
+{
+    set_value(request, "holder",
+              json_pack("{s:s, s:o}", "type", "namespace", "interface", text_value(interface)));
+}
+
+void
 macvtap_request_set_holder_pid(MacvtapRequest *request, int pid)
 {
     set_number(request, "holderPid", pid);
@@ -251,8 +258,11 @@ holder_from_text(const char *text, char **ret_message)
         return json_pack("{s:s, s:I}", "type", "process", "pid", (json_int_t)pid);
     if (g_str_has_prefix(text, "domain:") && g_utf8_validate(text + 7, -1, NULL))
         return json_pack("{s:s, s:s}", "type", "domain", "domain", text + 7);
+    if (g_str_has_prefix(text, "namespace:") && g_utf8_validate(text + 10, -1, NULL))
+        return json_pack("{s:s, s:s}", "type", "namespace", "interface", text + 10);
     *ret_message = g_strdup_printf(
-        "a holder is descriptors, process, pid:N, domain:UUID or none, not '%s'", text);
+        "a holder is descriptors, process, pid:N, domain:UUID, namespace:NAME or none, not '%s'",
+        text);
     return NULL;
 }
 

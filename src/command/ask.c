@@ -167,6 +167,8 @@ port_holder_text(const MacvtapPort *port)
         return g_strdup_printf("pid:%d", macvtap_port_get_holder_pid(port));
     case MACVTAP_HOLDER_DOMAIN:
         return g_strdup_printf("domain:%s", macvtap_port_get_holder_domain(port));
+    case MACVTAP_HOLDER_NAMESPACE:
+        return g_strdup_printf("namespace:%s", macvtap_port_get_holder_interface(port));
     default:
         return g_strdup(port_text(port, "holder.type"));
     }

@@ -59,7 +59,7 @@ typedef struct PortFeature {
 
 extern const PortFeature feature_lifetime, feature_node, feature_sources, feature_mac, feature_mtu,
     feature_promiscuity, feature_queue_lengths, feature_migration, feature_host_address,
-    feature_guest_vlans, feature_guard;
+    feature_guest_vlans, feature_guard, feature_namespace;
 
 /* The state that the feature's start() returned. */
 gpointer feature_state(FeatureHost *host, const PortFeature *feature);

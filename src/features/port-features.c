@@ -7,9 +7,9 @@
 
 /* The feature that can end a port comes first: the others ignore a port that is ending. */
 static const PortFeature *const features[] = {
-    &feature_lifetime,     &feature_node,        &feature_sources,       &feature_mac,
-    &feature_mtu,          &feature_promiscuity, &feature_queue_lengths, &feature_migration,
-    &feature_host_address, &feature_guest_vlans, &feature_guard,
+    &feature_lifetime,  &feature_namespace,    &feature_node,        &feature_sources,
+    &feature_mac,       &feature_mtu,          &feature_promiscuity, &feature_queue_lengths,
+    &feature_migration, &feature_host_address, &feature_guest_vlans, &feature_guard,
 };
 
 #define FOR_EACH(feature)                                                                          \

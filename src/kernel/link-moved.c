@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <string.h>
@@ -65,37 +64,6 @@ link_remove_moved(Kernel *base, int netns, int index, const char *alias, GError 
            netlink_result_error(&result, what, error);
 }
 
-static void
-take_number(guint index, struct nlmsghdr *message, gpointer user_data)
-{
-    struct nlattr *number = nlmsg_find_attr(message, sizeof(struct rtgenmsg), NETNSA_NSID);
-    int netns;
-
-    if (message->nlmsg_type != RTM_NEWNSID || !number || nla_len(number) < (int)sizeof netns)
-        return;
-    netns = (int)nla_get_u32(number);
-    if (netns >= 0)
-        g_array_append_val((GArray *)user_data, netns);
-}
-
-/* Lists the numbers of the network namespaces that have one here. */
-static GArray *
-list_namespaces(LinuxKernel *kernel, GError **error)
-{
-    /* The kernel ignores everything after the struct rtgenmsg. */
-    g_autoptr(NetlinkMessage) request = netlink_link_request(RTM_GETNSID, NLM_F_DUMP, 0, 0);
-    g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(int));
-    g_autoptr(GError) cause = NULL;
-
-    /* EOPNOTSUPP: a kernel without network namespaces. */
-    if (netlink_ask(kernel->netlink, request, take_number, numbers,
-                    "cannot list network namespaces", &cause) ||
-        error_is_errno(cause, EOPNOTSUPP))
-        return g_steal_pointer(&numbers);
-    g_propagate_error(error, g_steal_pointer(&cause));
-    return NULL;
-}
-
 typedef struct Search {
     GArray *links; /* of LinkInfo */
     int netns;
@@ -142,7 +110,7 @@ GArray *
 link_get_moved(Kernel *base, const char *kind, GError **error)
 {
     LinuxKernel *kernel = linux_kernel(base);
-    g_autoptr(GArray) numbers = list_namespaces(kernel, error);
+    g_autoptr(GArray) numbers = namespace_get_all(base, error);
     g_autoptr(GArray) links = g_array_new(FALSE, FALSE, sizeof(LinkInfo));
     Search search = {.links = links};
 

@@ -30,7 +30,7 @@ linux_kernel(Kernel *kernel)
 /* Each is defined beside the code that needs it; linux.c lists them all. */
 extern const Privileges monitor_privileges, sysfs_privileges, ipv6_privileges, tap_privileges,
     tap_node_privileges, transmit_privileges, announcement_privileges, address_privileges,
-    filter_privileges, recall_privileges;
+    filter_privileges, recall_privileges, namespace_privileges;
 
 /* watch.c. A socket that the main loop reads from now on; the first member of the structure that
  * read() gets. */
@@ -104,7 +104,7 @@ int tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device);
 gboolean tap_is_given_away(int node_fd);
 
 /* macvtap.c, vlan.c, link-delete.c, tap.c, tap-node.c, transmit.c, announcement.c, address.c,
- * filter.c, monitor.c: the operations of ops.h */
+ * filter.c, namespace.c, monitor.c: the operations of ops.h */
 gboolean macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error);
 gboolean macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sources,
                                 gsize n_sources, GError **error);
@@ -135,5 +135,9 @@ gboolean filter_attach(Kernel *kernel, int index, const LinkFilters *filters, GE
 gboolean filter_is_attached(Kernel *kernel, int index, const LinkFilters *filters,
                             gboolean *ret_attached, GError **error);
 gboolean filter_watch(Kernel *kernel, FilterHandler handler, gpointer user_data, GError **error);
+GArray *namespace_get_all(Kernel *kernel, GError **error);
+gboolean namespace_give_number(Kernel *kernel, int socket_fd, int *ret_number, GError **error);
+gboolean namespace_watch(Kernel *kernel, NamespaceHandler handler, gpointer user_data,
+                         GError **error);
 gboolean monitor_start(Kernel *kernel, LinkEventHandler handler, gpointer user_data,
                        GError **error);

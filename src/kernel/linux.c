@@ -7,19 +7,13 @@
 #include <fcntl.h>
 
 const Privileges *const linux_privileges[] = {
-    &netlink_privileges,
-    &monitor_privileges,
-    &recall_privileges,
-    &sysfs_privileges,
-    &ipv6_privileges,
-    &tap_privileges,
-    &queue_privileges,
-    &tap_node_privileges,
-    &transmit_privileges,
-    &announcement_privileges,
-    &address_privileges,
-    &filter_privileges,
-    NULL,
+    &netlink_privileges,   &monitor_privileges,
+    &recall_privileges,    &sysfs_privileges,
+    &ipv6_privileges,      &tap_privileges,
+    &queue_privileges,     &tap_node_privileges,
+    &transmit_privileges,  &announcement_privileges,
+    &address_privileges,   &filter_privileges,
+    &namespace_privileges, NULL,
 };
 
 static void
@@ -73,6 +67,9 @@ static const KernelOps linux_ops = {
     .filters_attach = filter_attach,
     .filters_are_attached = filter_is_attached,
     .watch_filters = filter_watch,
+    .namespace_number = namespace_give_number,
+    .namespace_list = namespace_get_all,
+    .watch_namespaces = namespace_watch,
     .monitor = monitor_start,
     .free = linux_free,
 };

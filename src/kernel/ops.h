@@ -105,6 +105,9 @@ typedef void (*AnnouncementHandler)(int index, const MacAddress *mac, gpointer u
  */
 typedef void (*AddressHandler)(int index, const char *address, gpointer user_data);
 
+/* The network namespace with this number has ended; -1: events were lost, see namespace_list(). */
+typedef void (*NamespaceHandler)(int number, gpointer user_data);
+
 typedef struct KernelOps {
     /* ENODEV: there is no such link. name: its name or an alternative name. */
     gboolean (*link_by_name)(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
@@ -265,6 +268,19 @@ typedef struct KernelOps {
      * replaced or taken away, by us too; not when they go with their link. */
     gboolean (*watch_filters)(Kernel *kernel, FilterHandler handler, gpointer user_data,
                               GError **error);
+
+    /* The number that a socket's network namespace has here, and gets if it has none; it keeps it
+     * until it ends. socket_fd is borrowed. EAGAIN: ask again. */
+    gboolean (*namespace_number)(Kernel *kernel, int socket_fd, int *ret_number, GError **error);
+
+    /* The numbers of all network namespaces that have one here and have not ended: a GArray of int;
+     * free with g_array_unref(). */
+    GArray *(*namespace_list)(Kernel *kernel, GError **error);
+
+    /* Calls handler from the thread-default main context when a network namespace ends that has a
+     * number here. */
+    gboolean (*watch_namespaces)(Kernel *kernel, NamespaceHandler handler, gpointer user_data,
+                                 GError **error);
 
     /* Calls handler from the thread-default main context for each link event from now on. */
     gboolean (*monitor)(Kernel *kernel, LinkEventHandler handler, gpointer user_data,

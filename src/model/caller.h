@@ -22,6 +22,10 @@ typedef struct Caller {
     const gid_t *groups; /* supplementary */
     gsize n_groups;
     CallerProcess *process; /* kept as long as the caller is connected */
+    /* Its connection, which leads to its network namespace, and that namespace's cookie (see
+     * network-namespace.h). 0: unknown */
+    int socket_fd;
+    guint64 namespace_cookie;
 } Caller;
 
 /* On the container socket nobody counts as root, whatever the uid: a container's root may be
@@ -37,6 +41,18 @@ static inline uid_t
 caller_account(const Caller *caller)
 {
     return port_account_of(caller->uid, caller->from_container);
+}
+
+/* Whether the port is held by the network namespace that the caller's connection comes from, and
+ * has this name there. No port is held by the daemon's own. */
+static inline gboolean
+caller_is_beside(const Caller *caller, const Port *port, const char *interface)
+{
+    const Holder *holder = &port->holder;
+
+    return holder->type == HOLDER_NAMESPACE &&
+           holder->namespace_cookie == caller->namespace_cookie &&
+           g_str_equal(holder->interface, interface);
 }
 
 /* Whether the port is the caller's own. A port made over the container socket is visible there and

@@ -6,12 +6,11 @@
 #include <string.h>
 
 static const char *const type_names[] = {
-    [HOLDER_NONE] = "none",
-    [HOLDER_PROCESS] = "process",
-    [HOLDER_DOMAIN] = "domain",
-    [HOLDER_DESCRIPTORS] = "descriptors",
+    [HOLDER_NONE] = "none",           [HOLDER_PROCESS] = "process",
+    [HOLDER_DOMAIN] = "domain",       [HOLDER_DESCRIPTORS] = "descriptors",
+    [HOLDER_NAMESPACE] = "namespace",
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(type_names) == HOLDER_DESCRIPTORS + 1);
+G_STATIC_ASSERT(G_N_ELEMENTS(type_names) == HOLDER_TYPE_COUNT);
 
 const char *
 holder_type_name(HolderType type)
@@ -53,6 +52,35 @@ parse_domain(const char *text, Holder *ret_holder, GError **error)
     return TRUE;
 }
 
+static gboolean
+parse_namespace(const char *text, Holder *ret_holder, GError **error)
+{
+    Holder holder = {.type = HOLDER_NAMESPACE};
+    g_autoptr(GError) cause = NULL;
+
+    if (!interface_name_check_chosen(text, &cause))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "holder: %s", cause->message);
+    g_strlcpy(holder.interface, text, sizeof holder.interface);
+    *ret_holder = holder;
+    return TRUE;
+}
+
+gboolean
+holder_is_whole(const Holder *holder, gboolean is_request)
+{
+    gboolean is_namespace = holder->type == HOLDER_NAMESPACE;
+    gboolean is_domain = holder->type == HOLDER_DOMAIN;
+    gboolean may_have_pid = is_domain || holder->type == HOLDER_PROCESS;
+
+    if ((holder->domain[0] != '\0') != is_domain ||
+        (holder->interface[0] != '\0') != is_namespace || (holder->pid != 0 && !may_have_pid))
+        return FALSE;
+    if (is_request)
+        return TRUE;
+    return (holder->namespace_cookie != 0) == is_namespace &&
+           (holder->type != HOLDER_PROCESS || holder->pid != 0);
+}
+
 gboolean
 holder_parse(const char *text, Holder *ret_holder, GError **error)
 {
@@ -66,9 +94,12 @@ holder_parse(const char *text, Holder *ret_holder, GError **error)
         return parse_pid(text + strlen("pid:"), ret_holder, error);
     if (g_str_has_prefix(text, "domain:"))
         return parse_domain(text + strlen("domain:"), ret_holder, error);
+    if (g_str_has_prefix(text, "namespace:"))
+        return parse_namespace(text + strlen("namespace:"), ret_holder, error);
     shown = g_strescape(text, NULL);
     return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                          "'%.64s' is not a holder: none, pid:N or domain:UUID", shown);
+                          "'%.64s' is not a holder: none, pid:N, domain:UUID or namespace:NAME",
+                          shown);
 }
 
 gboolean

@@ -85,7 +85,7 @@ derive_node_path(gconstpointer structure)
 
 static const Field holder_fields[] = {
     {"type", FIELD_RECORD | FIELD_REPLY | FIELD_MANDATORY, IN_PORT(ENUM, holder.type),
-     IN_REQUEST(ENUM, holder.type), FIELD_WORDS(holder_type_name, HOLDER_DESCRIPTORS + 1),
+     IN_REQUEST(ENUM, holder.type), FIELD_WORDS(holder_type_name, HOLDER_TYPE_COUNT),
      .title = "a holder"},
     {"pid", FIELD_RECORD | FIELD_REPLY | FIELD_OPTIONAL,
      IN_PORT(INT, holder.pid, .min = 1, .max = G_MAXINT),
@@ -93,6 +93,11 @@ static const Field holder_fields[] = {
     {"startTime", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(UINT64, holder.start_time)},
     {"domain", FIELD_RECORD | FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(UUID, holder.domain),
      IN_REQUEST(UUID, holder.domain)},
+    {"interface", FIELD_RECORD | FIELD_REPLY | FIELD_OPTIONAL,
+     IN_PORT(IFNAME_HERE, holder.interface), IN_REQUEST(IFNAME_HERE, holder.interface)},
+    {"number", FIELD_RECORD | FIELD_OPTIONAL,
+     IN_PORT(INT, holder.namespace_number, .max = G_MAXINT)},
+    {"cookie", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(UINT64, holder.namespace_cookie)},
     {NULL},
 };
 
@@ -229,7 +234,7 @@ const Field port_fields[] = {
      .argument = "WHEN", .help = "auto, require or off"},
     {"holder", EVERYWHERE, IN_PORT(GROUP, holder), IN_REQUEST(GROUP, holder),
      .members = holder_fields, .label = "holder", .column = "HOLDER", .option = "holder",
-     .argument = "none|pid:N|domain:UUID",
+     .argument = "none|pid:N|domain:UUID|namespace:NAME",
      .help = "What the port's life is tied to (default none)"},
     {"owner", EVERYWHERE, IN_PORT(UINT, owner), .also = ", owner %"},
     {"holder.pid", FIELD_SHOWN, .label = "process"},

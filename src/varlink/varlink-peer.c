@@ -3,6 +3,7 @@
 
 #include "descriptor.h"
 #include "error.h"
+#include "network-namespace.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -76,6 +77,8 @@ varlink_peer_read(int socket_fd, VarlinkPeer *ret_peer, GError **error)
     peer.uid = credentials.uid;
     peer.gid = credentials.gid;
     peer.pid = credentials.pid;
+    peer.socket_fd = socket_fd;
+    peer.namespace_cookie = network_namespace_cookie(socket_fd);
     *ret_peer = peer;
     return TRUE;
 }

@@ -14,6 +14,8 @@ typedef struct VarlinkPeer {
     pid_t pid;      /* SO_PEERCRED; 0: not visible in our pid namespace */
     int pidfd;      /* SO_PEERPIDFD (Linux 6.5); -1 where the kernel has none. Owned by the peer */
     GArray *groups; /* of gid_t: SO_PEERGROUPS, the supplementary groups. Owned by the peer */
+    int socket_fd;  /* the connection, borrowed */
+    guint64 namespace_cookie; /* see network-namespace.h */
 } VarlinkPeer;
 
 /* Reads the peer of socket_fd. On success free with varlink_peer_clear(). */

@@ -6,6 +6,8 @@
 #include <linux/if.h>
 #include <linux/if_arp.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 int
 world_setup(void **state)
@@ -143,6 +145,22 @@ gboolean
 world_is_away(const char *name)
 {
     return kernel_fake_moved_count(world_kernel) > 0;
+}
+
+int
+world_socket_of_elsewhere(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+void
+world_close_elsewhere(int socket_fd)
+{
+    int number;
+
+    assert_true(world_kernel->ops->namespace_number(world_kernel, socket_fd, &number, NULL));
+    kernel_fake_end_namespace(world_kernel, number, TRUE);
+    close(socket_fd);
 }
 
 void

@@ -244,6 +244,25 @@ world_is_away(const char *name)
     return is_away;
 }
 
+int
+world_socket_of_elsewhere(void)
+{
+    int there = test_namespace_new(), before = test_namespace_switch(there);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    close(test_namespace_switch(before));
+    close(before);
+    close(there);
+    return fd;
+}
+
+void
+world_close_elsewhere(int socket_fd)
+{
+    close(socket_fd);
+}
+
 void
 world_set_carrier(const char *name, gboolean carrier)
 {

@@ -48,6 +48,10 @@ void world_make_macvlan_of_elsewhere(const char *name);
 void world_move_away(const char *name);
 gboolean world_is_away(const char *name);
 
+/* A socket in a new network namespace, which ends when the socket is closed. */
+int world_socket_of_elsewhere(void);
+void world_close_elsewhere(int socket_fd);
+
 /* Pulls and plugs the cable of up0 or up2. */
 void world_set_carrier(const char *name, gboolean carrier);
 

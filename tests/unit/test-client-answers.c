@@ -128,7 +128,7 @@ test_values_of_later_versions(void **state)
     answer(fixture, "{'parameters':{'port':{'id':'p1','name':'web','network':'lan','parent':'eth0',"
                     "'mode':'mirror','interfaceName':'tap0','interfaceIndex':7,'vhost':'vdpa',"
                     "'macAddress':'52:54:00:00:00:01','mtu':1500,'queues':2,'owner':0,"
-                    "'holder':{'type':'namespace'},'state':'paused','new':{'x':1}},'also':1}}");
+                    "'holder':{'type':'moonlight'},'state':'paused','new':{'x':1}},'also':1}}");
     assert_int_equal(ask(fixture, MACVTAP_GET_PORT, "port", "web"), 0);
     port = macvtap_request_get_port(fixture->request, 0);
     assert_int_equal(macvtap_port_get_mode(port), MACVTAP_PORT_MODE_UNKNOWN);

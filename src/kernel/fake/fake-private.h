@@ -30,6 +30,7 @@ typedef enum FakeWatchKind {
     FAKE_ANNOUNCEMENTS,
     FAKE_ADDRESSES,
     FAKE_FILTERS,
+    FAKE_NAMESPACES,
     FAKE_TRANSMIT,
 } FakeWatchKind;
 
@@ -39,7 +40,14 @@ typedef struct FakeEvent {
     LinkInfo link;    /* FAKE_LINKS; the other kinds use only index and the announced guest's mac */
     char address[64]; /* FAKE_ADDRESSES */
     guint32 program;  /* FAKE_FILTERS */
+    int number;       /* FAKE_NAMESPACES */
 } FakeEvent;
+
+/* A network namespace that has a number: each socket has one of its own. */
+typedef struct FakeNamespace {
+    guint64 inode;
+    int number;
+} FakeNamespace;
 
 typedef struct FakeWatcher FakeWatcher;
 
@@ -54,10 +62,12 @@ typedef struct FakeKernel {
     guint mac_calls;
     guint64 last_number;
     GArray *addresses;          /* of FakeEvent */
+    GArray *namespaces;         /* of FakeNamespace */
     GPtrArray *queues;          /* of FakeQueue */
     QueueHandler queue_handler; /* NULL: nobody is watching */
     gpointer queue_data;
     int next_index;
+    int next_namespace;
 } FakeKernel;
 
 static inline FakeKernel *
@@ -113,6 +123,10 @@ void fake_addresses_vanish(FakeKernel *kernel, int index);
 void fake_tell_filter(FakeKernel *kernel, int index, guint32 program);
 gboolean fake_watch_filters(Kernel *base, FilterHandler handler, gpointer user_data,
                             GError **error);
+gboolean fake_namespace_number(Kernel *base, int socket_fd, int *ret_number, GError **error);
+GArray *fake_namespace_list(Kernel *base, GError **error);
+gboolean fake_watch_namespaces(Kernel *base, NamespaceHandler handler, gpointer user_data,
+                               GError **error);
 void fake_watcher_free(gpointer data);
 
 /* filter.c */

@@ -252,6 +252,7 @@ fake_free(Kernel *base)
     g_hash_table_unref(kernel->nodes);
     g_ptr_array_unref(kernel->queues);
     g_array_unref(kernel->addresses);
+    g_array_unref(kernel->namespaces);
     g_free(kernel);
 }
 
@@ -289,6 +290,9 @@ static const KernelOps fake_ops = {
     .filters_attach = fake_filters_attach,
     .filters_are_attached = fake_filters_are_attached,
     .watch_filters = fake_watch_filters,
+    .namespace_number = fake_namespace_number,
+    .namespace_list = fake_namespace_list,
+    .watch_namespaces = fake_watch_namespaces,
     .monitor = fake_monitor,
     .free = fake_free,
 };
@@ -306,6 +310,8 @@ kernel_fake_new(void)
     kernel->nodes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     kernel->queues = g_ptr_array_new_with_free_func(fake_queue_free);
     kernel->addresses = g_array_new(FALSE, FALSE, sizeof(FakeEvent));
+    kernel->namespaces = g_array_new(FALSE, FALSE, sizeof(FakeNamespace));
     kernel->next_index = 1;
+    kernel->next_namespace = 1;
     return &kernel->kernel;
 }

@@ -64,6 +64,10 @@ void kernel_fake_announce(Kernel *kernel, int index, const MacAddress *mac);
 /* As if another program gave the link this address ("192.0.2.1/24"). */
 void kernel_fake_add_address(Kernel *kernel, int index, const char *address);
 
+/* The network namespace with this number ends. Not told: the event is lost, as are those at a time
+ * when no daemon runs. */
+void kernel_fake_end_namespace(Kernel *kernel, int number, gboolean is_told);
+
 /* As if an administrator removed the link's filters. */
 void kernel_fake_remove_filters(Kernel *kernel, int index);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Watches of the fake: links, announcements, addresses, filters, and frames that one link sends.
+ * Watches of the fake: links, announcements, addresses, filters, network namespaces, and frames
+ * that one link sends.
  * Events are queued for each watcher and delivered from an idle source in its main context, as with
  * a socket.
  */
@@ -11,6 +12,7 @@
 
 #include <errno.h>
 #include <linux/if.h>
+#include <sys/stat.h>
 
 struct FakeWatcher {
     FakeKernel *kernel;
@@ -20,6 +22,7 @@ struct FakeWatcher {
         AnnouncementHandler on_announcement;
         AddressHandler on_address;
         FilterHandler on_filter;
+        NamespaceHandler on_namespace;
         TransmitHandler on_transmit;
     };
     gpointer user_data;
@@ -55,6 +58,9 @@ watcher_call(const FakeWatcher *watcher, const FakeEvent *event)
         break;
     case FAKE_FILTERS:
         watcher->on_filter(event->link.index, event->program, watcher->user_data);
+        break;
+    case FAKE_NAMESPACES:
+        watcher->on_namespace(event->number, watcher->user_data);
         break;
     case FAKE_TRANSMIT: /* watcher_deliver() */
         break;
@@ -201,6 +207,66 @@ fake_watch_filters(Kernel *base, FilterHandler handler, gpointer user_data, GErr
         return FALSE;
     watcher_new(fake_kernel(base), FAKE_FILTERS, user_data)->on_filter = handler;
     return TRUE;
+}
+
+gboolean
+fake_namespace_number(Kernel *base, int socket_fd, int *ret_number, GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    FakeNamespace new = {.number = kernel->next_namespace};
+    struct stat status;
+
+    if (fake_fails(kernel, "namespace_number", error))
+        return FALSE;
+    if (fstat(socket_fd, &status) < 0)
+        return error_set_errno(error, errno, "cannot look up a network namespace");
+    for (guint i = 0; i < kernel->namespaces->len; i++) {
+        const FakeNamespace *known = &g_array_index(kernel->namespaces, FakeNamespace, i);
+
+        if (known->inode == status.st_ino) {
+            *ret_number = known->number;
+            return TRUE;
+        }
+    }
+    new.inode = status.st_ino;
+    g_array_append_val(kernel->namespaces, new);
+    *ret_number = kernel->next_namespace++;
+    return TRUE;
+}
+
+GArray *
+fake_namespace_list(Kernel *base, GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    GArray *numbers;
+
+    if (fake_fails(kernel, "namespace_list", error))
+        return NULL;
+    numbers = g_array_new(FALSE, FALSE, sizeof(int));
+    for (guint i = 0; i < kernel->namespaces->len; i++)
+        g_array_append_val(numbers, g_array_index(kernel->namespaces, FakeNamespace, i).number);
+    return numbers;
+}
+
+gboolean
+fake_watch_namespaces(Kernel *base, NamespaceHandler handler, gpointer user_data, GError **error)
+{
+    if (fake_fails(fake_kernel(base), "watch_namespaces", error))
+        return FALSE;
+    watcher_new(fake_kernel(base), FAKE_NAMESPACES, user_data)->on_namespace = handler;
+    return TRUE;
+}
+
+void
+kernel_fake_end_namespace(Kernel *base, int number, gboolean is_told)
+{
+    FakeKernel *kernel = fake_kernel(base);
+
+    for (guint i = kernel->namespaces->len; i-- > 0;) {
+        if (g_array_index(kernel->namespaces, FakeNamespace, i).number == number)
+            g_array_remove_index(kernel->namespaces, i);
+    }
+    tell_all(kernel, FAKE_NAMESPACES, &(FakeEvent){.number = is_told ? number : -1});
 }
 
 static FakeWatcher *

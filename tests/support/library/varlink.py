@@ -20,8 +20,9 @@ class Closed(Exception):
 
 
 class Connection:
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    def __init__(self, path, made=None):
+        """made: a socket to connect, of another network namespace."""
+        self.socket = made or socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         self.socket.connect(str(path))
         self._buffer = b""
         self.descriptors = []
