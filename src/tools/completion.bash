@@ -85,7 +85,7 @@ _macvtapd_domains() {
 # The arguments of a command of macvtapctl, of which the line has $1 already.
 _macvtapd_arguments() {
     case "$1 ${command[*]}" in
-    "0 network show") _macvtapd_names network list ;;
+    "0 network show" | "0 network probe") _macvtapd_names network list ;;
     *" port delete" | "0 port show" | "0 port set" | "0 port open") _macvtapd_names port list ;;
     "0 domain attach" | "0 domain detach" | "0 domain check") _macvtapd_domains ;;
     esac

@@ -11,6 +11,7 @@
 /* The commands, as Command has them. */
 int ctl_network_list(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_network_show(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_network_probe(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_list(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error);

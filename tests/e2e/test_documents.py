@@ -111,6 +111,12 @@ def test_looking_for_faults(desk):
     running.end()
 
 
+def test_probe(desk):
+    """It says of the station on the wire that it is no gateway."""
+    done = desk.run(*commands(block("docs/guests.md", "Probe the network", 0)), check=False)
+    assert done.returncode == 1 and "PROBLEM  gateway: none is known" in done.stdout
+
+
 def test_example_in_c(desk):
     """It gets a port, and says why it gets none."""
     example = compile_example(block("README.md", "Start a VM", 4), desk.folder)
