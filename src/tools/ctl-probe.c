@@ -91,6 +91,8 @@ describe_port(const MacvtapPort *port, const MacvtapNetwork *network, ProbeFacts
     facts->has_carrier = macvtap_port_get_carrier(port);
     facts->is_passthru = macvtap_port_get_mode(port) == MACVTAP_PORT_MODE_PASSTHRU;
     facts->is_source = macvtap_port_get_mode(port) == MACVTAP_PORT_MODE_SOURCE;
+    facts->is_limited = g_str_equal(port_text(port, "guard.addresses"), "listed") ||
+                        g_str_equal(port_text(port, "guard.addresses"), "dhcp");
     mac_address_parse(macvtap_port_get_mac_address(port), &facts->mac);
     if (!network)
         return;

@@ -95,8 +95,8 @@ own_address(const Probe *probe)
 
     if (probe_has_address(&probe->sockets->address))
         return &probe->sockets->address;
-    if (facts->n_offers > 0 && !facts->is_taken && probe->questions[ASK_OFFERED].started &&
-        probe->questions[ASK_OFFERED].end <= probe->now)
+    if (facts->n_offers > 0 && !facts->is_taken && !facts->is_limited &&
+        probe->questions[ASK_OFFERED].started && probe->questions[ASK_OFFERED].end <= probe->now)
         return &facts->offers[0].offered;
     return NULL;
 }

@@ -30,6 +30,7 @@ typedef struct ProbeFacts {
     gboolean is_source;   /* it hears the network's Sources= only */
     gboolean serves_dhcp; /* the port answers its guest's DHCP itself */
     gboolean has_subnet;  /* the network gives addresses */
+    gboolean is_limited;  /* the guard lets the port send from no address that is only offered */
 
     /* What was heard */
     ProbeAnswer offers[PROBE_OFFERS_MAX]; /* of one server each */

@@ -86,6 +86,16 @@ def test_good_network(daemon, serve):
     assert shown.startswith("network lan: a port on eth0 with MAC 52:54:00:") and "\nok       gateway: 10.9.0.254, known by DHCP" in shown
 
 
+def test_guard_of_addresses(daemon, serve):
+    """A guard that lets no offered address be used drops nothing of the probe: it does without an echo."""
+    daemon.network("lan", text="[Network]\nParent=eth0\nMode=bridge\n[Guard]\nSenders=own\nAddresses=listed\nAllowAddresses=10.9.0.7\n")
+    daemon.reload()
+    serve(*DHCP)
+    found, messages = probe(daemon)
+    assert (found["dhcp"], found["gateway"], found["mtu"]) == ("ok", "ok", "ok") and "way back" in messages["mtu", "ok"], messages
+    assert not any("dropped" in line for line in daemon.trail()), daemon.trail()
+
+
 def test_no_dhcp(daemon, serve):
     """The router is there, but nobody gives addresses."""
     serve(*RA_WITHOUT_ADDRESSES)
