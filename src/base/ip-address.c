@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ALL_BITS 128
-
 /* ::ffff:0:0/96 */
 static const guint8 ipv4_head[12] = {[10] = 0xff, [11] = 0xff};
 #define IPV4_HEAD_BITS 96
@@ -63,6 +61,17 @@ ip_address_equal(const IpAddress *a, const IpAddress *b)
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+guint
+ip_address_hash(const IpAddress *address)
+{
+    guint64 halves[2];
+
+    memcpy(halves, address->bytes, sizeof(halves));
+    /* Addresses of one subnet differ in their last bytes; the multiplier is 2^64 / phi. */
+    halves[0] = (halves[0] ^ halves[1]) * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15);
+    return (guint)(halves[0] >> 32);
+}
+
 /* The bits of byte i that lie within the first prefix_bits bits. */
 static guint8
 prefix_mask(guint prefix_bits, guint i)
@@ -112,8 +121,9 @@ ip_prefix_parse(const char *text, IpPrefix *ret_prefix, GError **error)
     if (!ip_address_parse(address, &prefix.address))
         return refuse_prefix(error, text, "is neither an IP address nor a prefix (ADDRESS/BITS)");
     head = ip_address_is_ipv4(&prefix.address) ? IPV4_HEAD_BITS : 0;
-    bits = ALL_BITS - head;
-    if (slash && !g_ascii_string_to_unsigned(slash + 1, 10, 0, ALL_BITS - head, &bits, NULL))
+    bits = IP_PREFIX_BITS_MAX - head;
+    if (slash &&
+        !g_ascii_string_to_unsigned(slash + 1, 10, 0, IP_PREFIX_BITS_MAX - head, &bits, NULL))
         return refuse_prefix(error, text,
                              head > 0 ? "must have a length of 0 to 32 after the '/'"
                                       : "must have a length of 0 to 128 after the '/'");
@@ -140,7 +150,7 @@ ip_prefix_format(const IpPrefix *prefix, char text[static IP_PREFIX_TEXT_SIZE])
     char address[IP_ADDRESS_TEXT_SIZE];
 
     ip_address_format(&prefix->address, address);
-    if (prefix->prefix_bits == ALL_BITS)
+    if (prefix->prefix_bits == IP_PREFIX_BITS_MAX)
         snprintf(text, IP_PREFIX_TEXT_SIZE, "%s", address);
     else
         snprintf(text, IP_PREFIX_TEXT_SIZE, "%s/%u", address, prefix->prefix_bits - head);
@@ -225,7 +235,7 @@ ip_range_parse(const char *text, IpRange *ret_range, GError **error)
 static gboolean
 range_is_prefix(const IpRange *range, IpPrefix *ret_prefix)
 {
-    guint bits = ALL_BITS;
+    guint bits = IP_PREFIX_BITS_MAX;
     IpRange whole;
 
     do {

@@ -22,6 +22,9 @@ typedef struct IpRange {
     IpAddress first, last;
 } IpRange;
 
+/* prefix_bits of one address alone. */
+#define IP_PREFIX_BITS_MAX 128
+
 /* Room for any address, prefix or range, and its NUL. */
 #define IP_ADDRESS_TEXT_SIZE 46
 #define IP_PREFIX_TEXT_SIZE 50
@@ -39,6 +42,7 @@ IpAddress ip_address_from_ipv4(const guint8 bytes[static 4]);
 char *ip_address_format(const IpAddress *address, char text[static IP_ADDRESS_TEXT_SIZE]);
 
 gboolean ip_address_equal(const IpAddress *a, const IpAddress *b);
+guint ip_address_hash(const IpAddress *address);
 gboolean ip_address_is_ipv4(const IpAddress *address);
 
 /*

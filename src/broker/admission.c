@@ -43,42 +43,82 @@ creation_find_network(Creation *creation, GError **error)
 }
 
 typedef struct NetworkLoad {
-    const char *network;
+    const Network *network;
     uid_t account;
     guint n_ports, n_owned;
+    guint n_leased[ADDRESS_FAMILIES]; /* of the pools */
 } NetworkLoad;
+
+static void
+count_leases(const Port *port, NetworkLoad *load)
+{
+    for (guint i = 0; port->addresses && i < port->addresses->len; i++) {
+        const IpAddress *address = &g_array_index(port->addresses, PortAddress, i).address;
+
+        load->n_leased[address_family(address)] +=
+            addresses_pool_has(&load->network->addresses, address);
+    }
+}
 
 static void
 count_in_network(Port *port, gpointer user_data)
 {
     NetworkLoad *load = user_data;
 
-    if (!g_str_equal(port->network, load->network))
+    if (!g_str_equal(port->network, load->network->name))
         return;
     load->n_ports++;
     load->n_owned += port_account(port) == load->account;
+    count_leases(port, load);
+}
+
+/* Whether each pool has a free address, or the port needs none of it. */
+static gboolean
+check_pools(const Creation *creation, const NetworkLoad *load, GError **error)
+{
+    const AddressSettings *addresses = &creation->network->addresses;
+
+    for (guint family = 0; family < ADDRESS_FAMILIES; family++) {
+        if (addresses->pools[family] &&
+            !port_addresses_find(creation->request->addresses, family) &&
+            load->n_leased[family] >= addresses_pool_size(addresses, family))
+            return addresses_say_full(addresses, creation->network->name, family, error);
+    }
+    return TRUE;
+}
+
+static gboolean
+check_share(const Creation *creation, const NetworkLoad *load, GError **error)
+{
+    const Network *network = creation->network;
+    guint share = policy_user_share(network, creation->caller);
+
+    if (share == 0 || load->n_owned < share)
+        return TRUE;
+    return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
+                          "user %u already has %u port%s on network %s, and %s allows no more",
+                          (guint)creation->caller->uid, load->n_owned,
+                          load->n_owned == 1 ? "" : "s", network->name,
+                          network->max_ports_per_user != 0
+                              ? "MaxPortsPerUser="
+                              : "a user's share of its addresses (a quarter; MaxPortsPerUser= "
+                                "changes it)");
 }
 
 static gboolean
 check_network_limits(Creation *creation, GError **error)
 {
     const Network *network = creation->network;
-    NetworkLoad load = {.network = network->name, .account = caller_account(creation->caller)};
+    NetworkLoad load = {.network = network, .account = caller_account(creation->caller)};
 
-    if (network->max_ports == 0 && network->max_ports_per_user == 0)
+    if (network->max_ports == 0 && network->max_ports_per_user == 0 && !network->addresses.is_given)
         return TRUE;
     port_table_foreach(creation->broker->ports, count_in_network, &load);
     if (network->max_ports != 0 && load.n_ports >= network->max_ports)
         return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
                               "network %s already has %u port%s, and MaxPorts= allows no more",
                               network->name, load.n_ports, load.n_ports == 1 ? "" : "s");
-    if (network->max_ports_per_user != 0 && load.n_owned >= network->max_ports_per_user)
-        return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
-                              "user %u already has %u port%s on network %s, and MaxPortsPerUser="
-                              " allows no more",
-                              (guint)creation->caller->uid, load.n_owned,
-                              load.n_owned == 1 ? "" : "s", network->name);
-    return TRUE;
+    return check_share(creation, &load, error) && check_pools(creation, &load, error);
 }
 
 static gboolean
@@ -175,6 +215,17 @@ is_on_parents(const Creation *creation, const Port *port)
 }
 
 static gboolean
+has_asked_address(const Port *port, const PortRequest *request)
+{
+    for (guint i = 0; request->addresses && i < request->addresses->len; i++) {
+        if (port_addresses_have(port->addresses,
+                                &g_array_index(request->addresses, PortAddress, i).address))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
 is_in_the_way(const Port *port, gpointer user_data)
 {
     const Creation *creation = user_data;
@@ -182,7 +233,8 @@ is_in_the_way(const Port *port, gpointer user_data)
     const Network *network = creation->network;
 
     if (is_named(port, policy_port_name(request)) || is_named(port, request->interface_name) ||
-        (request->has_mac && mac_address_equal(&port->mac, &request->mac)))
+        (request->has_mac && mac_address_equal(&port->mac, &request->mac)) ||
+        has_asked_address(port, request))
         return TRUE;
     /* Passthru allows no other port on a parent. */
     return (port->mode == MACVTAP_MODE_PASSTHRU || network->mode == MACVTAP_MODE_PASSTHRU) &&

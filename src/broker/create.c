@@ -91,6 +91,7 @@ note_network(Creation *creation)
     Port *port = creation->port;
 
     creation->new.network = creation->network;
+    creation->new.origin = creation_mac_origin(creation);
     port->network = g_strdup(creation->network->name);
     port->mode = creation->network->mode;
     port->mac_policy = creation->network->mac;

@@ -57,9 +57,19 @@ typedef struct PortFeature {
     void (*sweep)(FeatureHost *host);
 } PortFeature;
 
-extern const PortFeature feature_lifetime, feature_node, feature_sources, feature_mac, feature_mtu,
-    feature_promiscuity, feature_queue_lengths, feature_migration, feature_host_address,
-    feature_guest_vlans, feature_guard, feature_namespace;
+extern const PortFeature feature_lifetime;
+extern const PortFeature feature_namespace;
+extern const PortFeature feature_node;
+extern const PortFeature feature_sources;
+extern const PortFeature feature_mac;
+extern const PortFeature feature_mtu;
+extern const PortFeature feature_promiscuity;
+extern const PortFeature feature_queue_lengths;
+extern const PortFeature feature_migration;
+extern const PortFeature feature_host_address;
+extern const PortFeature feature_guest_vlans;
+extern const PortFeature feature_lease;
+extern const PortFeature feature_guard;
 
 /* The state that the feature's start() returned. */
 gpointer feature_state(FeatureHost *host, const PortFeature *feature);

@@ -95,11 +95,12 @@ put_in_force(FeatureHost *host, const Port *port, gboolean is_new, GError **erro
 /* ---- settings in force ---- */
 
 static gboolean
-resolve(FeatureHost *host, const Network *network, const GuardOwn *own, GuardSettings *ret_settings,
-        GError **error)
+resolve(FeatureHost *host, const Network *network, const Port *port, const GuardOwn *own,
+        GuardSettings *ret_settings, GError **error)
 {
-    const GuardPlace place = network_guard_place(network, host->datapath != NULL);
+    GuardPlace place = network_guard_place(network, host->datapath != NULL);
 
+    place.addresses = port->addresses;
     return guard_resolve(&network->guard, own, &place, ret_settings, error);
 }
 
@@ -160,11 +161,18 @@ guard_prepare(FeatureHost *host, NewPort *new, GError **error)
         return FALSE;
     if (!host->datapath)
         return !guard_is_required(&network->guard, own) || say_unguarded(host, who, error);
-    if (!resolve(host, network, own, &settings, error))
+    if (!resolve(host, network, new->port, own, &settings, error))
         return FALSE;
     take_settings(new->port, &settings);
     take_own(new->port, own);
     return TRUE;
+}
+
+/* The port has its addresses now, which a guard lists. */
+static gboolean
+guard_choose(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError **error)
+{
+    return !new->port->addresses || guard_prepare(host, new, error);
 }
 
 /* ---- a device ---- */
@@ -245,7 +253,7 @@ guard_on_network(FeatureHost *host, Port *port, const Network *network)
     if (!host->datapath ||
         (!port->has_guard && !guard_is_required(&network->guard, &port->own_guard)))
         return FALSE;
-    if (!resolve(host, network, &port->own_guard, &settings, &error)) {
+    if (!resolve(host, network, port, &port->own_guard, &settings, &error)) {
         g_warning("port %s keeps its present guard: %s", port->name, error->message);
         return FALSE;
     }
@@ -333,7 +341,7 @@ guard_check_change(FeatureHost *host, const Caller *caller, const Port *port,
     if (!host->datapath)
         return say_unguarded(host, who, error);
     return guard_check_own(&network->guard, &change->guard, error) &&
-           resolve(host, network, &change->guard, &settings, error);
+           resolve(host, network, port, &change->guard, &settings, error);
 }
 
 /* Enforce it first: if the record falls behind, the next start corrects it. */
@@ -346,7 +354,7 @@ guard_change(FeatureHost *host, const Caller *caller, Port *port, const PortChan
 
     if (!change->guard.is_given)
         return TRUE;
-    if (!resolve(host, network, &change->guard, &settings, error))
+    if (!resolve(host, network, port, &change->guard, &settings, error))
         return FALSE;
     take_own(port, &change->guard);
     take_settings(port, &settings);
@@ -510,6 +518,7 @@ const PortFeature feature_guard = {
     .loaded = guard_loaded,
     .check = guard_check,
     .prepare = guard_prepare,
+    .choose = guard_choose,
     .before_up = guard_before_up,
     .adopt = guard_adopt,
     .want = guard_want,

@@ -6,11 +6,23 @@
 #include "descriptor.h"
 
 /* The feature that can end a port comes first: the others ignore a port that is ending. */
+/* clang-format off */
 static const PortFeature *const features[] = {
-    &feature_lifetime,  &feature_namespace,    &feature_node,        &feature_sources,
-    &feature_mac,       &feature_mtu,          &feature_promiscuity, &feature_queue_lengths,
-    &feature_migration, &feature_host_address, &feature_guest_vlans, &feature_guard,
+    &feature_lifetime,
+    &feature_namespace,
+    &feature_node,
+    &feature_sources,
+    &feature_mac,
+    &feature_mtu,
+    &feature_promiscuity,
+    &feature_queue_lengths,
+    &feature_migration,
+    &feature_host_address,
+    &feature_guest_vlans,
+    &feature_lease,
+    &feature_guard,
 };
+/* clang-format on */
 
 #define FOR_EACH(feature)                                                                          \
     for (const PortFeature *const *row = features, *feature;                                       \

@@ -10,6 +10,7 @@
 #include "device-state.h"
 #include "network.h"
 #include "ops.h"
+#include "policy.h"
 #include "port-table.h"
 #include "privileges.h"
 #include "process.h"
@@ -70,6 +71,7 @@ typedef struct NewPort {
     const PortRequest *request;
     const Network *network; /* NULL until it is known, */
     Port *port;             /* and the port as decided so far; both borrowed */
+    MacOrigin origin;       /* what its MAC and addresses derive from, set with the network */
     Process holder;         /* its pidfd is -1 unless the holder has a process */
 } NewPort;
 

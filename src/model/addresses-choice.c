@@ -123,6 +123,16 @@ search_pool(const Search *search, guint n_taken, AddressTaken taken, gpointer us
 }
 
 gboolean
+addresses_say_full(const AddressSettings *settings, const char *network, AddressFamily family,
+                   GError **error)
+{
+    return port_error_set(
+        error, PORT_ERROR_LIMIT_REACHED,
+        "network %s has no free %s address left: all %" G_GUINT64_FORMAT " of its range are taken",
+        network, address_family_name(family), addresses_pool_size(settings, family));
+}
+
+gboolean
 addresses_choose(const AddressSettings *settings, const char *network, AddressFamily family,
                  const MacOrigin *origin, guint n_taken, AddressTaken taken, gpointer user_data,
                  IpAddress *ret_address, GError **error)
@@ -132,11 +142,7 @@ addresses_choose(const AddressSettings *settings, const char *network, AddressFa
     IpAddress address;
 
     if (!search_pool(&search, n_taken, taken, user_data, &address))
-        return port_error_set(error, PORT_ERROR_LIMIT_REACHED,
-                              "network %s has no free %s address left: all %" G_GUINT64_FORMAT
-                              " of its range are taken",
-                              network, address_family_name(family),
-                              addresses_pool_size(settings, family));
+        return addresses_say_full(settings, network, family, error);
     *ret_address = address;
     return TRUE;
 }

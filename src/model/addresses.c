@@ -458,6 +458,16 @@ port_addresses_find(const GArray *addresses, AddressFamily family)
 }
 
 gboolean
+port_addresses_have(const GArray *addresses, const IpAddress *address)
+{
+    for (guint i = 0; addresses && i < addresses->len; i++) {
+        if (ip_address_equal(&g_array_index(addresses, PortAddress, i).address, address))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
 addresses_check_foreign(PortAddress *address, GError **error)
 {
     char text[IP_ADDRESS_TEXT_SIZE];
@@ -556,4 +566,41 @@ addresses_check(const AddressSettings *settings, const char *network, gboolean i
                               "address %s is reserved (Reserve= of network %s)", text, network);
     return (is_root || check_range(settings, network, ip, error)) &&
            set_bits(network, subnet, address, error);
+}
+
+/* ---- after a change of the file ---- */
+
+gboolean
+addresses_follow(const AddressSettings *settings, GArray *addresses)
+{
+    gboolean is_news = FALSE;
+
+    for (guint i = 0; i < addresses->len; i++) {
+        PortAddress *address = &g_array_index(addresses, PortAddress, i);
+        const IpPrefix *subnet = subnet_of(settings, &address->address);
+
+        if (!subnet || address->bits == ip_prefix_length(subnet))
+            continue;
+        address->bits = ip_prefix_length(subnet);
+        is_news = TRUE;
+    }
+    return is_news;
+}
+
+const char *
+addresses_outdated_key(const AddressSettings *settings, const GArray *addresses)
+{
+    for (guint family = 0; family < ADDRESS_FAMILIES; family++) {
+        const PortAddress *own = port_addresses_find(addresses, family);
+
+        if (!addresses_subnet(settings, family))
+            continue;
+        if (!own || !subnet_of(settings, &own->address))
+            return "Subnet";
+        if (list_has(settings->gateways, &own->address))
+            return "Gateway";
+        if (ranges_have(settings->reserved, &own->address))
+            return "Reserve";
+    }
+    return NULL;
 }

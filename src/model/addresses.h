@@ -106,6 +106,8 @@ char *port_address_format(const PortAddress *address, char text[static PORT_ADDR
 /* The port's address of this family in a list of PortAddress (NULL: an empty one), or NULL. */
 const PortAddress *port_addresses_find(const GArray *addresses, AddressFamily family);
 
+gboolean port_addresses_have(const GArray *addresses, const IpAddress *address);
+
 /*
  * Whether the network may give a port the address, even if another port has it: it lies in the
  * subnet and is not the network's, the broadcast, the gateway's or a reserved address; for users
@@ -137,3 +139,12 @@ gboolean addresses_choose(const AddressSettings *settings, const char *network,
                           AddressFamily family, const struct MacOrigin *origin, guint n_taken,
                           AddressTaken taken, gpointer user_data, IpAddress *ret_address,
                           GError **error);
+
+/* Says so: sets PORT_ERROR_LIMIT_REACHED and returns FALSE. */
+gboolean addresses_say_full(const AddressSettings *settings, const char *network,
+                            AddressFamily family, GError **error);
+
+/* The addresses of a port and its network's file: gives them the lengths of its subnets (TRUE: one
+ * has changed), and the key that they do not agree with; NULL: they do. */
+gboolean addresses_follow(const AddressSettings *settings, GArray *addresses);
+const char *addresses_outdated_key(const AddressSettings *settings, const GArray *addresses);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guard.h"
 
+#include "addresses.h"
 #include "port-error.h"
 
 static const char *const senders_names[] = {
@@ -149,6 +150,17 @@ join_prefixes(GArray *prefixes, const GuardSettings *settings)
     }
 }
 
+static void
+join_addresses(GArray *prefixes, const GArray *addresses)
+{
+    for (guint i = 0; addresses && i < addresses->len; i++) {
+        const IpPrefix own = {g_array_index(addresses, PortAddress, i).address, IP_PREFIX_BITS_MAX};
+
+        if (!has_prefix(prefixes, &own))
+            g_array_append_val(prefixes, own);
+    }
+}
+
 gboolean
 guard_resolve(const GuardSettings *network, const GuardOwn *own, const GuardPlace *place,
               GuardSettings *ret_settings, GError **error)
@@ -170,6 +182,7 @@ guard_resolve(const GuardSettings *network, const GuardOwn *own, const GuardPlac
                                   settings.senders == GUARD_SENDERS_OWN ||
                                       settings.addresses != GUARD_ADDRESSES_ANY);
     if (settings.addresses != GUARD_ADDRESSES_ANY) {
+        join_addresses(prefixes, place->addresses);
         if (own)
             join_prefixes(prefixes, &own->settings);
         join_prefixes(prefixes, network);

@@ -50,6 +50,7 @@ typedef struct GuardPlace {
     gboolean is_passthru;
     gboolean has_guest_vlans; /* GuestVLANs=: its guests use tags */
     gboolean can_guard;       /* there is a datapath */
+    const GArray *addresses;  /* of PortAddress: those that it was given; NULL: none */
 } GuardPlace;
 
 /*

@@ -217,6 +217,78 @@ policy_check_guard(const Network *network, const Caller *caller, const GuardOwn 
            guard_resolve(&network->guard, own, &place, &settings, error);
 }
 
+guint
+policy_user_share(const Network *network, const Caller *caller)
+{
+    if (network->max_ports_per_user != 0 || caller_is_root(caller))
+        return network->max_ports_per_user;
+    return addresses_user_share(&network->addresses);
+}
+
+/* Whether the port can have both addresses. */
+static gboolean
+check_pair(const Network *network, const PortAddress *one, const PortAddress *other, GError **error)
+{
+    AddressFamily family = address_family(&one->address);
+    char text[IP_ADDRESS_TEXT_SIZE], others[IP_ADDRESS_TEXT_SIZE];
+
+    ip_address_format(&one->address, text);
+    ip_address_format(&other->address, others);
+    if (ip_address_equal(&one->address, &other->address))
+        return port_error_set(error, PORT_ERROR_INVALID_REQUEST, "address %s is given twice", text);
+    if (!network->addresses.is_given || family != address_family(&other->address))
+        return TRUE;
+    return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                          "a port of network %s has one %s address, not both %s and %s",
+                          network->name, address_family_name(family), text, others);
+}
+
+static gboolean
+check_address(const Network *network, const Caller *caller, PortAddress *address, GError **error)
+{
+    if (network->addresses.is_given)
+        return addresses_check(&network->addresses, network->name, caller_is_root(caller), address,
+                               error);
+    return addresses_check_foreign(address, error);
+}
+
+GArray *
+policy_asked_addresses(const Network *network, const Caller *caller, const PortRequest *request,
+                       GError **error)
+{
+    g_autoptr(GArray) addresses = request->addresses
+                                      ? g_array_copy(request->addresses)
+                                      : g_array_new(FALSE, FALSE, sizeof(PortAddress));
+
+    if (addresses->len > 0 && !network->addresses.is_given && !caller_is_root(caller)) {
+        port_error_set(error, PORT_ERROR_ACCESS_DENIED,
+                       "network %s gives no addresses (its file has no [Addresses]); only root may "
+                       "hand one in",
+                       network->name);
+        return NULL;
+    }
+    for (guint i = 0; i < addresses->len; i++) {
+        PortAddress *address = &g_array_index(addresses, PortAddress, i);
+
+        if (!check_address(network, caller, address, error))
+            return NULL;
+        for (guint j = 0; j < i; j++) {
+            if (!check_pair(network, &g_array_index(addresses, PortAddress, j), address, error))
+                return NULL;
+        }
+    }
+    return g_steal_pointer(&addresses);
+}
+
+static gboolean
+check_addresses(const Network *network, const Caller *caller, const PortRequest *request,
+                GError **error)
+{
+    g_autoptr(GArray) addresses = policy_asked_addresses(network, caller, request, error);
+
+    return addresses != NULL;
+}
+
 gboolean
 policy_check_request(const Network *network, const Caller *caller, const PortRequest *request,
                      guint *ret_queues, VhostPolicy *ret_vhost, GError **error)
@@ -235,7 +307,8 @@ policy_check_request(const Network *network, const Caller *caller, const PortReq
         return FALSE;
     if (request->mtu != 0 && !check_mtu(network, request->mtu, error))
         return FALSE;
-    if (!policy_check_guard(network, caller, &request->guard, error))
+    if (!policy_check_guard(network, caller, &request->guard, error) ||
+        !check_addresses(network, caller, request, error))
         return FALSE;
     *ret_queues = queues;
     *ret_vhost = vhost;

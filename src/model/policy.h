@@ -14,7 +14,8 @@ gboolean policy_may_use(const Network *network, const Caller *caller);
 /*
  * Checks a request's values against the network: names, queues, vhost, MAC, MTU. *ret_queues and
  * *ret_vhost are what the port will have. Limits and the parent's state are not checked here, and
- * neither is a MAC on a network with Mac=inherit: only the broker knows the parent's.
+ * neither is a MAC on a network with Mac=inherit: only the broker knows the parent's. Addresses:
+ * see policy_asked_addresses().
  *
  * vhost: the stricter of network and request wins (require over auto, off over auto); off and
  * require together are refused, with VHOST_UNAVAILABLE if the network has off. MTU: the network's
@@ -31,6 +32,19 @@ gboolean policy_check_request(const Network *network, const Caller *caller,
  * ACCESS_DENIED), and whether the settings are valid (INVALID_REQUEST). An absent guard is fine. */
 gboolean policy_check_guard(const Network *network, const Caller *caller, const GuardOwn *own,
                             GError **error);
+
+/*
+ * The addresses that the caller has asked for, with the lengths of their subnets: a new GArray of
+ * PortAddress, possibly empty. On a network with addresses, at most one of each family, see
+ * addresses_check(); on others only root may hand in addresses (ACCESS_DENIED). NULL and *error: an
+ * address is refused. It may still be taken.
+ */
+GArray *policy_asked_addresses(const Network *network, const Caller *caller,
+                               const PortRequest *request, GError **error);
+
+/* The most ports that the caller may have on the network, by MaxPortsPerUser= or as his share of
+ * its addresses; 0: any number. */
+guint policy_user_share(const Network *network, const Caller *caller);
 
 /* The vhost policy of a port, from the network and the caller's request. */
 VhostPolicy policy_vhost(const Network *network, VhostPolicy asked);

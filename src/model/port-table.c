@@ -8,8 +8,10 @@ struct PortTable {
     GHashTable *by_id; /* each: text -> its link in ports */
     GHashTable *by_name;
     GHashTable *by_interface;
-    GHashTable *by_index; /* ifindex -> link */
-    GHashTable *by_mac;   /* MAC -> GSList of Port */
+    GHashTable *by_index;   /* ifindex -> link */
+    GHashTable *by_mac;     /* MAC -> GSList of Port */
+    GHashTable *by_address; /* a copy of an IP address -> GSList of Port */
+    guint n_addresses;
     GHashTable *accounts; /* port_account() -> number of ports */
 };
 
@@ -29,6 +31,18 @@ mac_equal(gconstpointer a, gconstpointer b)
     return mac_address_equal(a, b);
 }
 
+static guint
+address_hash(gconstpointer key)
+{
+    return ip_address_hash(key);
+}
+
+static gboolean
+address_equal(gconstpointer a, gconstpointer b)
+{
+    return ip_address_equal(a, b);
+}
+
 PortTable *
 port_table_new(void)
 {
@@ -40,6 +54,7 @@ port_table_new(void)
     table->by_interface = g_hash_table_new(g_str_hash, g_str_equal);
     table->by_index = g_hash_table_new(NULL, NULL);
     table->by_mac = g_hash_table_new(mac_hash, mac_equal);
+    table->by_address = g_hash_table_new_full(address_hash, address_equal, g_free, NULL);
     table->accounts = g_hash_table_new(NULL, NULL);
     return table;
 }
@@ -67,6 +82,8 @@ port_table_free(PortTable *table)
     g_hash_table_unref(table->by_index);
     g_hash_table_foreach(table->by_mac, free_list, NULL);
     g_hash_table_unref(table->by_mac);
+    g_hash_table_foreach(table->by_address, free_list, NULL);
+    g_hash_table_unref(table->by_address);
     g_hash_table_unref(table->accounts);
     g_queue_free_full(table->ports, free_port);
     g_free(table);
@@ -102,6 +119,35 @@ remove_mac(PortTable *table, Port *port)
         g_hash_table_remove(table->by_mac, &port->mac);
 }
 
+static void
+add_addresses(PortTable *table, Port *port)
+{
+    for (guint i = 0; port->addresses && i < port->addresses->len; i++) {
+        const IpAddress *address = &g_array_index(port->addresses, PortAddress, i).address;
+        GSList *ports = g_hash_table_lookup(table->by_address, address);
+
+        g_hash_table_insert(table->by_address, g_memdup2(address, sizeof(*address)),
+                            g_slist_prepend(ports, port));
+        table->n_addresses++;
+    }
+}
+
+static void
+remove_addresses(PortTable *table, Port *port)
+{
+    for (guint i = 0; port->addresses && i < port->addresses->len; i++) {
+        const IpAddress *address = &g_array_index(port->addresses, PortAddress, i).address;
+        GSList *ports = g_hash_table_lookup(table->by_address, address);
+
+        ports = g_slist_remove(ports, port);
+        if (ports)
+            g_hash_table_insert(table->by_address, g_memdup2(address, sizeof(*address)), ports);
+        else
+            g_hash_table_remove(table->by_address, address);
+        table->n_addresses--;
+    }
+}
+
 void
 port_table_add(PortTable *table, Port *port)
 {
@@ -116,6 +162,7 @@ port_table_add(PortTable *table, Port *port)
     g_hash_table_insert(table->by_interface, port->interface_name, link);
     g_hash_table_insert(table->by_index, GINT_TO_POINTER(port->interface_index), link);
     add_mac(table, port);
+    add_addresses(table, port);
     g_hash_table_insert(table->accounts, account, GUINT_TO_POINTER(owned + 1));
 }
 
@@ -131,6 +178,7 @@ port_table_remove(PortTable *table, Port *port)
     g_hash_table_remove(table->by_interface, port->interface_name);
     g_hash_table_remove(table->by_index, GINT_TO_POINTER(port->interface_index));
     remove_mac(table, port);
+    remove_addresses(table, port);
     if (owned > 1)
         g_hash_table_insert(table->accounts, account, GUINT_TO_POINTER(owned - 1));
     else
@@ -185,6 +233,18 @@ const GSList *
 port_table_find_mac(const PortTable *table, const MacAddress *mac)
 {
     return g_hash_table_lookup(table->by_mac, mac);
+}
+
+const GSList *
+port_table_find_address(const PortTable *table, const IpAddress *address)
+{
+    return g_hash_table_lookup(table->by_address, address);
+}
+
+guint
+port_table_count_addresses(const PortTable *table)
+{
+    return table->n_addresses;
 }
 
 GPtrArray *

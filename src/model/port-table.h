@@ -29,6 +29,11 @@ Port *port_table_find_index(const PortTable *table, int interface_index);
 /* The ports with this MAC on any parent: a list of borrowed Port, owned by the table. */
 const GSList *port_table_find_mac(const PortTable *table, const MacAddress *mac);
 
+/* The same for an IP address that ports were given, on any network, and the number of such
+ * addresses of all ports. A port's addresses do not change while it is in the table. */
+const GSList *port_table_find_address(const PortTable *table, const IpAddress *address);
+guint port_table_count_addresses(const PortTable *table);
+
 /* Changes the port's interface name. FALSE: the name is ambiguous with another port's, or cannot be
  * stored in a record. */
 gboolean port_table_rename_interface(PortTable *table, Port *port, const char *name);

@@ -230,7 +230,7 @@ static void
 test_mtu_follows_the_parent(void **state)
 {
     Fixture *fixture = *state;
-    const Network network = {.mtu = 0};
+    g_autoptr(Network) network = network_new("lan");
     PortRequest request = {.mtu = 9000};
     const LinkInfo parent = {.index = 1, .name = "eth0", .mtu = 1500};
     const Caller root = {.uid = 0, .pidfd = -1};
@@ -238,7 +238,7 @@ test_mtu_follows_the_parent(void **state)
     NewPort new;
 
     new_port_init(&new, &root, &request);
-    new.network = &network;
+    new.network = network;
     new.port = fixture->port;
     assert_false(features_choose(&fixture->host, &new, &parent, &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_MTU_TOO_LARGE, "9000 is above eth0's 1500");
