@@ -12,6 +12,7 @@
 void
 broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInfo *parent)
 {
+    networks_saw_link(broker->networks, parent);
     port->link_up = (device->flags & IFF_UP) != 0;
     port->carrier = device->carrier;
     port->all_multicast = (device->flags & IFF_ALLMULTI) != 0;
@@ -121,6 +122,7 @@ on_other_changed(Broker *broker, const LinkInfo *link)
     gboolean is_known = FALSE;
     LinkInfo now;
 
+    networks_saw_link(broker->networks, link);
     for (guint i = 0; !error && i < ports->len; i++) {
         Port *port = ports->pdata[i];
 
@@ -166,11 +168,15 @@ look_at_links(Broker *broker, Port *port, GHashTable *table)
     for (guint i = 0; i < G_N_ELEMENTS(below); i++) {
         const LinkInfo *link = find_link(table, below[i]);
 
-        if (link)
+        if (link) {
+            networks_saw_link(broker->networks, link);
             look_below(broker, port, link);
+        }
     }
-    if (bond)
+    if (bond) {
+        networks_saw_link(broker->networks, bond);
         on_bond_changed(broker, bond);
+    }
     port->is_new = FALSE;
     if (device && device_is_of(device, port))
         look_at_listed(broker, port, device);
@@ -207,6 +213,13 @@ look_begin_anew(Broker *broker)
 {
     repairs_begin_anew(broker->repairs);
     broker_look_at_all(broker);
+}
+
+static void
+on_other_removed(Broker *broker, const LinkInfo *link)
+{
+    networks_lost_link(broker->networks, link->index);
+    features_on_removed(&broker->host, link);
 }
 
 /* Each of our own removals causes several events, and there may be thousands of them beside
@@ -246,8 +259,8 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
         look_at_event(broker, port, link);
     else if (type == LINK_EVENT_CHANGED)
         on_other_changed(broker, link);
-    else
-        features_on_removed(&broker->host, link);
+    else if (type == LINK_EVENT_REMOVED)
+        on_other_removed(broker, link);
     if (type == LINK_EVENT_REMOVED)
         look_at_blocked(broker, 0);
 }

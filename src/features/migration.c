@@ -22,6 +22,9 @@
  * guest's next frame ends it. The kernel reports the first frame as it happens. If no daemon runs
  * then, the next one finds that the device has sent more frames than when the wait began.
  *
+ * A port of another mode only notes that its guest is on the way in, until its first frame: such a
+ * guest must not be announced from here (src/networks/announcements.c).
+ *
  * The record alone determines the device's mode, and it is written first: if the daemon dies before
  * it sets the mode, or the kernel refuses the change, the next look at the device repairs it
  * (look.c).
@@ -41,7 +44,7 @@ migration_check(FeatureHost *host, const NewPort *new, GError **error)
 static gboolean
 migration_prepare(FeatureHost *host, NewPort *new, GError **error)
 {
-    new->port->incoming = new->request->incoming &&new->port->mode == MACVTAP_MODE_BRIDGE;
+    new->port->incoming = new->request->incoming;
     return TRUE;
 }
 
@@ -125,7 +128,7 @@ migration_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError **
 static void
 migration_want(FeatureHost *host, const Port *port, const Network *network, DeviceState *state)
 {
-    if (port->incoming)
+    if (port->incoming && port->mode == MACVTAP_MODE_BRIDGE)
         state->mode = MACVTAP_MODE_VEPA;
 }
 

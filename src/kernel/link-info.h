@@ -38,6 +38,9 @@ typedef struct LinkInfo {
      * namespace here (ip netns list-id) and its ifindex there. */
     gboolean is_moved;
     int moved_netns, moved_index;
+    /* Of an event only: the link's peers must learn again where it is, as after a failover of a
+     * bond (IFLA_EVENT: bonding failover, notify peers). */
+    gboolean notifies_peers;
     guint64 sources_digest; /* link_sources_digest() of its list in source mode */
 } LinkInfo;
 

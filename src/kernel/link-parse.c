@@ -97,6 +97,15 @@ has_host_ipv6(const struct nlattr *inet6)
            values[DEVCONF_ADDR_GEN_MODE] != IN6_ADDR_GEN_MODE_NONE;
 }
 
+/* The values of IFLA_EVENT are in linux/if_link.h. */
+static gboolean
+is_for_peers(const struct nlattr *event)
+{
+    guint32 value = get_u32(event);
+
+    return value == IFLA_EVENT_BONDING_FAILOVER || value == IFLA_EVENT_NOTIFY_PEERS;
+}
+
 static const struct nlattr *
 find_inet6(const struct nlattr *families)
 {
@@ -175,6 +184,7 @@ link_parse(struct nlmsghdr *message, LinkInfo *ret_link)
         link.moved_netns = (int)get_u32(a.link[IFLA_NEW_NETNSID]);
         link.moved_index = (int)get_u32(a.link[IFLA_NEW_IFINDEX]);
     }
+    link.notifies_peers = is_for_peers(a.link[IFLA_EVENT]);
     link.host_ipv6 = has_host_ipv6(find_inet6(a.link[IFLA_AF_SPEC]));
     parse_kind(a.info, &link);
     *ret_link = link;

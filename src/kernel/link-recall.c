@@ -61,6 +61,13 @@ link_recall(Kernel *base, const char *name, LinkInfo *ret_link, GError **error)
     return TRUE;
 }
 
+static void
+keep_event(LinkInfo *known, const LinkInfo *event)
+{
+    *known = *event;
+    known->notifies_peers = FALSE;
+}
+
 void
 link_recall_update(LinuxKernel *kernel, LinkEventType type, const LinkInfo *link)
 {
@@ -74,7 +81,7 @@ link_recall_update(LinuxKernel *kernel, LinkEventType type, const LinkInfo *link
         if (((const LinkInfo *)known)->index != link->index)
             continue;
         if (type == LINK_EVENT_CHANGED && strcmp(name, link->name) == 0)
-            *(LinkInfo *)known = *link;
+            keep_event(known, link);
         else if (type != LINK_EVENT_IPV6)
             g_hash_table_iter_remove(&iter);
     }

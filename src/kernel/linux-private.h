@@ -17,8 +17,10 @@ typedef struct LinuxKernel {
     GHashTable *recalled; /* name -> LinkInfo from its last event; link-recall.c */
     GHashTable *watches;  /* ifindex -> GSource */
     Queues *queues;
-    GHashTable *groups; /* link-delete.c: the groups in use, or NULL, */
-    gsize groups_serve; /* and how many more removals the list is good for */
+    int announce_fd;          /* announcement.c: sends; -1: nothing was sent yet, */
+    guint32 announce_mark[4]; /* and how its frames are known again */
+    GHashTable *groups;       /* link-delete.c: the groups in use, or NULL, */
+    gsize groups_serve;       /* and how many more removals the list is good for */
 } LinuxKernel;
 
 static inline LinuxKernel *
@@ -130,6 +132,8 @@ gboolean transmit_watch(Kernel *kernel, int index, TransmitHandler handler, gpoi
 void transmit_unwatch(Kernel *kernel, int index);
 gboolean announcement_watch(Kernel *kernel, AnnouncementHandler handler, gpointer user_data,
                             GError **error);
+gboolean announcement_send(Kernel *kernel, int index, const MacAddress *macs, guint n,
+                           GError **error);
 gboolean address_watch(Kernel *kernel, AddressHandler handler, gpointer user_data, GError **error);
 gboolean filter_attach(Kernel *kernel, int index, const LinkFilters *filters, GError **error);
 gboolean filter_is_attached(Kernel *kernel, int index, const LinkFilters *filters,

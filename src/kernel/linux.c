@@ -29,6 +29,7 @@ linux_free(Kernel *base)
     queues_free(kernel->queues);
     descriptor_clear(&kernel->sysfs_fd);
     descriptor_clear(&kernel->dev_fd);
+    descriptor_clear(&kernel->announce_fd);
     descriptor_clear(&kernel->ipv6_fd);
     g_free(kernel);
 }
@@ -63,6 +64,7 @@ static const KernelOps linux_ops = {
     .watch_transmit = transmit_watch,
     .unwatch_transmit = transmit_unwatch,
     .watch_announcements = announcement_watch,
+    .announce = announcement_send,
     .watch_addresses = address_watch,
     .filters_attach = filter_attach,
     .filters_are_attached = filter_is_attached,
@@ -91,6 +93,7 @@ kernel_linux_new(int sysfs_fd, int dev_fd, GError **error)
     kernel->sysfs_fd = sysfs_fd;
     kernel->dev_fd = dev_fd;
     kernel->events_fd = -1;
+    kernel->announce_fd = -1;
     kernel->recalled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     kernel->monitors = g_ptr_array_new_with_free_func(source_end);
     kernel->watches = g_hash_table_new_full(NULL, NULL, NULL, source_end);

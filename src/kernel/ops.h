@@ -42,6 +42,8 @@ typedef struct MacvtapSpec {
 
 #define VLAN_ID_MAX 4094
 
+#define ANNOUNCEMENTS_MAX 64 /* in one call of announce() */
+
 /* The properties of a VLAN device (802.1Q, or 802.1ad for the outer of two tags). */
 typedef struct VlanSpec {
     const char *name; /* free, valid interface name */
@@ -246,9 +248,19 @@ typedef struct KernelOps {
 
     /* Calls handler from the thread-default main context for each announcement of a guest (RARP,
      * broadcast) that comes in on any link from now on, and also for links on top of it whose
-     * frames the host gets, as from a macvtap without an open queue. */
+     * frames the host gets, as from a macvtap without an open queue; not for those of announce()
+     * that a switch sends back. */
     gboolean (*watch_announcements)(Kernel *kernel, AnnouncementHandler handler, gpointer user_data,
                                     GError **error);
+
+    /*
+     * Sends such an announcement of each of the n MACs from the link, by way of its active slave if
+     * it is a bond. The links on top of it do not see them. n is at most ANNOUNCEMENTS_MAX. At the
+     * first failure, the others are not sent. ENODEV: no such link. ENETDOWN: it is down. ENOBUFS
+     * or EAGAIN: its queue is full.
+     */
+    gboolean (*announce)(Kernel *kernel, int index, const MacAddress *macs, guint n,
+                         GError **error);
 
     /* Calls handler from the thread-default main context for each IP address that a link has or
      * gets from now on, possibly more than once for the same one. */

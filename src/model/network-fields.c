@@ -126,6 +126,8 @@ const Field network_fields[] = {
                .max = ADDRESS_LEASE_TIME_INFINITE),
      KEY("Addresses", "LeaseTime"),
      .expected = "a time of at least 1min (examples: 90s, 30min, 12h, 7d, infinity)"},
+    {"announce", FIELD_REPLY, IN_NETWORK(BOOLEAN, announce), KEY("Guest", "Announce"),
+     .label = "announced"},
     {"allowUsers", 0, IN_NETWORK(USERS, allow_uids), KEY("Access", "AllowUsers"),
      .expected = "a user of this system, by name or uid"},
     {"allowGroups", 0, IN_NETWORK(GROUPS, allow_gids), KEY("Access", "AllowGroups"),

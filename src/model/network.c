@@ -32,6 +32,7 @@ network_new(const char *name)
     network->mac = MAC_POLICY_GENERATE;
     network->allow_macs = g_array_new(FALSE, FALSE, sizeof(MacRange));
     network->multicast = MULTICAST_ALL;
+    network->announce = TRUE;
     network->guest_vlans = g_new0(char *, 1);
     network->guard.prefixes = g_array_new(FALSE, FALSE, sizeof(IpPrefix));
     addresses_init(&network->addresses);

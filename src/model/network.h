@@ -83,6 +83,7 @@ typedef struct Network {
     GuardSettings guard; /* [Guard], as in the file: see guard_resolve() */
 
     AddressSettings addresses; /* [Addresses] */
+    gboolean announce; /* [Guest]: the guests are announced after a failover */
 
     /* [Access]; root may always use it */
     GArray *allow_uids;       /* of uid_t */

@@ -76,7 +76,7 @@ typedef struct Port {
     uid_t node_owner;
     gid_t node_group;
     guint64 node_made;   /* the node's device number if macvtapd created it; 0: the kernel did */
-    gboolean incoming;   /* bridge mode: the guest is elsewhere (see src/features/migration.c), */
+    gboolean incoming;   /* the guest is elsewhere (see src/features/migration.c), */
     guint64 sent_before; /* and the device had sent this many frames at that time */
     /* What its guest may send. A port created before guards existed has neither: */
     gboolean has_guard;

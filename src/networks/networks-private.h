@@ -9,6 +9,7 @@ struct Networks {
     Kernel *kernel;
     const PortTable *ports;
     OwnedDevices *devices;
+    struct Announcements *announcements;
     GHashTable *table;   /* name -> Network */
     GHashTable *parents; /* name of a network -> GArray of NetworkParent, filled on demand */
 };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "networks-private.h"
+
+#include "announcements.h"
 #include "parent.h"
 
 #include "port-error.h"
@@ -13,6 +15,7 @@ networks_new(int state_fd, Kernel *kernel, GError **error)
     networks->table = g_hash_table_new(g_str_hash, g_str_equal);
     networks->parents =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
+    networks->announcements = announcements_new(networks);
     networks->devices = owned_new(state_fd, kernel, error);
     return networks->devices ? g_steal_pointer(&networks) : NULL;
 }
@@ -22,6 +25,7 @@ networks_free(Networks *networks)
 {
     if (!networks)
         return;
+    announcements_free(networks->announcements);
     owned_free(networks->devices);
     g_hash_table_unref(networks->parents);
     g_hash_table_unref(networks->table);
@@ -114,9 +118,23 @@ networks_table(const Networks *networks)
     return networks->table;
 }
 
+void
+networks_saw_link(Networks *networks, const LinkInfo *link)
+{
+    announcements_saw(networks->announcements, link);
+}
+
+void
+networks_lost_link(Networks *networks, int index)
+{
+    announcements_lost(networks->announcements, index);
+}
+
 gboolean
 networks_load_devices(Networks *networks, const GArray *links, GError **error)
 {
+    for (guint i = 0; i < links->len; i++)
+        networks_saw_link(networks, &g_array_index(links, LinkInfo, i));
     return owned_load(networks->devices, links, error);
 }
 

@@ -45,6 +45,13 @@ void networks_list_outdated(Networks *networks, const Port *port, GStrvBuilder *
  * NULL: none. Free with g_strfreev(). */
 GStrv networks_list_taken_vlans(Networks *networks, const Network *network);
 
+/* The state of a link that is not a port's, from an event or as it was read: if the ports on it are
+ * reached another way than before, their guests are announced to the network (announcements.c). */
+void networks_saw_link(Networks *networks, const LinkInfo *link);
+
+/* The link with this ifindex was removed. */
+void networks_lost_link(Networks *networks, int index);
+
 /* After a start: reads the records of devices and compares them with all existing links (of
  * LinkInfo). ERRNO_ERROR or PORT_ERROR. */
 gboolean networks_load_devices(Networks *networks, const GArray *links, GError **error);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "world.h"
 
+#include <errno.h>
+
 static const MacAddress macs[] = {{{0x52, 0x54, 0, 0, 9, 1}}, {{0x52, 0x54, 0, 0, 9, 2}}};
 
 static GArray *heard; /* of MacAddress */
@@ -87,11 +89,45 @@ nothing_else_is_one(void **state)
     expect_heard(1);
 }
 
+/* What is sent, another host hears, but not we ourselves, even when a switch sends it back. */
+static void
+are_sent(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo up0 = world_link("up0");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) arrived = NULL;
+
+    spec.mac = macs[1];
+    world_create(&spec);
+    world_begin_to_hear();
+    if (!world_kernel->ops->announce(world_kernel, up0.index, macs, G_N_ELEMENTS(macs), &error))
+        fail_msg("%s", error->message);
+    arrived = world_hear(G_N_ELEMENTS(macs));
+    for (guint i = 0; i < G_N_ELEMENTS(macs); i++)
+        assert_true(mac_address_equal(&g_array_index(arrived, MacAddress, i), &macs[i]));
+    world_announce(&macs[0], TRUE);
+    expect_heard(1);
+}
+
+static void
+sending_fails(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    LinkInfo up0 = world_link("up0");
+
+    assert_false(world_kernel->ops->announce(world_kernel, 999999, macs, 1, &error));
+    assert_errno(&error, ENODEV);
+    world_set_up("up0", FALSE);
+    assert_false(world_kernel->ops->announce(world_kernel, up0.index, macs, 1, &error));
+    assert_errno(&error, ENETDOWN);
+}
+
 #define ANNOUNCEMENT_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 const struct CMUnitTest contract_tests[] = {
-    ANNOUNCEMENT_TEST(are_heard_in_order),
-    ANNOUNCEMENT_TEST(are_heard_on_a_parent),
-    ANNOUNCEMENT_TEST(nothing_else_is_one),
+    ANNOUNCEMENT_TEST(are_heard_in_order),  ANNOUNCEMENT_TEST(are_heard_on_a_parent),
+    ANNOUNCEMENT_TEST(nothing_else_is_one), ANNOUNCEMENT_TEST(are_sent),
+    ANNOUNCEMENT_TEST(sending_fails),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);

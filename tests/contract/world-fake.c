@@ -196,6 +196,23 @@ world_announce(const MacAddress *mac, gboolean to_all)
 }
 
 void
+world_begin_to_hear(void)
+{
+}
+
+GArray *
+world_hear(guint n)
+{
+    g_autoptr(GArray) sent = kernel_fake_take_announced(world_kernel);
+    GArray *macs = g_array_new(FALSE, FALSE, sizeof(MacAddress));
+
+    assert_int_equal(sent->len, n);
+    for (guint i = 0; i < n; i++)
+        g_array_append_val(macs, g_array_index(sent, FakeAnnouncement, i).mac);
+    return macs;
+}
+
+void
 world_add_address(const char *name, const char *address)
 {
     kernel_fake_add_address(world_kernel, world_link(name).index, address);

@@ -295,6 +295,35 @@ world_announce(const MacAddress *mac, gboolean to_all)
     close(wire);
 }
 
+static int hearing = -1;
+
+void
+world_begin_to_hear(void)
+{
+    hearing = frame_open("up1");
+}
+
+GArray *
+world_hear(guint n)
+{
+    GArray *macs = g_array_new(FALSE, FALSE, sizeof(MacAddress));
+
+    while (macs->len < n) {
+        guint8 frame[64], model[64];
+        gsize length = frame_receive(hearing, frame, sizeof frame);
+        MacAddress mac;
+
+        memcpy(&mac, frame + 6, sizeof mac);
+        /* All but the padding is as in QEMU's; the kernel sends frames of its own for IPv6. */
+        if (length != frame_announcement(model, &mac) || memcmp(frame, model, 42) != 0)
+            continue;
+        g_array_append_val(macs, mac);
+        frame_send(hearing, frame, length);
+    }
+    descriptor_clear(&hearing);
+    return macs;
+}
+
 void
 world_add_address(const char *name, const char *address)
 {

@@ -59,6 +59,11 @@ void world_set_carrier(const char *name, gboolean carrier);
  * alone, which is no announcement. */
 void world_announce(const MacAddress *mac, gboolean to_all);
 
+/* Another host on up0's wire listens from now on; it receives n announcements, a GArray of
+ * MacAddress, free it, and sends each frame back. */
+void world_begin_to_hear(void);
+GArray *world_hear(guint n);
+
 /* The host's, as "192.0.2.1/24". */
 void world_add_address(const char *name, const char *address);
 

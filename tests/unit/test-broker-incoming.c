@@ -77,7 +77,7 @@ test_first_frame(void **state)
 }
 
 static void
-test_only_where_there_are_neighbours(void **state)
+test_other_modes_only_note_it(void **state)
 {
     static const MacvtapMode modes[] = {MACVTAP_MODE_VEPA, MACVTAP_MODE_PRIVATE,
                                         MACVTAP_MODE_SOURCE, MACVTAP_MODE_PASSTHRU};
@@ -93,6 +93,9 @@ test_only_where_there_are_neighbours(void **state)
         port = create(test, name, TRUE);
         assert_true(test_broker_find_link(test, port->interface_name, &link));
         assert_int_equal(link.mode, modes[i]);
+        assert_true(port->incoming);
+        kernel_fake_transmit(test->kernel, port->interface_index);
+        test_settle();
         assert_false(port->incoming);
         announce(test, "eth0", &port->mac);
         assert_false(port->incoming);
@@ -279,7 +282,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         BROKER_TEST(test_first_frame),
-        BROKER_TEST(test_only_where_there_are_neighbours),
+        BROKER_TEST(test_other_modes_only_note_it),
         BROKER_TEST(test_next_daemon_waits_on),
         BROKER_TEST(test_first_frame_while_no_daemon_ran),
         BROKER_TEST(test_guest_that_leaves),

@@ -51,6 +51,15 @@ kernel_fake_change_link(Kernel *base, const LinkInfo *info)
 }
 
 void
+kernel_fake_notify_peers(Kernel *base, int index)
+{
+    const FakeLink *link = fake_find(fake_kernel(base), index);
+
+    g_return_if_fail(link != NULL);
+    fake_tell_peers(fake_kernel(base), link);
+}
+
+void
 kernel_fake_enable_ipv6(Kernel *base, int index)
 {
     FakeLink *link = fake_find(fake_kernel(base), index);

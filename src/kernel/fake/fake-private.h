@@ -63,6 +63,7 @@ typedef struct FakeKernel {
     guint64 last_number;
     GArray *addresses;          /* of FakeEvent */
     GArray *namespaces;         /* of FakeNamespace */
+    GArray *announced;          /* of FakeAnnouncement */
     GPtrArray *queues;          /* of FakeQueue */
     QueueHandler queue_handler; /* NULL: nobody is watching */
     gpointer queue_data;
@@ -119,6 +120,7 @@ gboolean fake_watch_announcements(Kernel *base, AnnouncementHandler handler, gpo
                                   GError **error);
 gboolean fake_watch_addresses(Kernel *base, AddressHandler handler, gpointer user_data,
                               GError **error);
+gboolean fake_announce(Kernel *base, int index, const MacAddress *macs, guint n, GError **error);
 void fake_addresses_vanish(FakeKernel *kernel, int index);
 void fake_tell_filter(FakeKernel *kernel, int index, guint32 program);
 gboolean fake_watch_filters(Kernel *base, FilterHandler handler, gpointer user_data,
@@ -140,6 +142,7 @@ void fake_changed(FakeKernel *kernel, FakeLink *link);
 void fake_put_mac(FakeKernel *kernel, FakeLink *link, const MacAddress *mac);
 void fake_add_promiscuity(FakeKernel *kernel, FakeLink *link, int change);
 void fake_follow_carrier(const FakeLink *lower, LinkInfo *upper);
+void fake_tell_peers(FakeKernel *kernel, const FakeLink *link);
 void fake_slave_changed(FakeKernel *kernel, const FakeLink *slave);
 void fake_bond_removed(FakeKernel *kernel, const FakeLink *link);
 

@@ -253,6 +253,7 @@ fake_free(Kernel *base)
     g_ptr_array_unref(kernel->queues);
     g_array_unref(kernel->addresses);
     g_array_unref(kernel->namespaces);
+    g_array_unref(kernel->announced);
     g_free(kernel);
 }
 
@@ -286,6 +287,7 @@ static const KernelOps fake_ops = {
     .watch_transmit = fake_watch_transmit,
     .unwatch_transmit = fake_unwatch_transmit,
     .watch_announcements = fake_watch_announcements,
+    .announce = fake_announce,
     .watch_addresses = fake_watch_addresses,
     .filters_attach = fake_filters_attach,
     .filters_are_attached = fake_filters_are_attached,
@@ -311,6 +313,7 @@ kernel_fake_new(void)
     kernel->queues = g_ptr_array_new_with_free_func(fake_queue_free);
     kernel->addresses = g_array_new(FALSE, FALSE, sizeof(FakeEvent));
     kernel->namespaces = g_array_new(FALSE, FALSE, sizeof(FakeNamespace));
+    kernel->announced = g_array_new(FALSE, FALSE, sizeof(FakeAnnouncement));
     kernel->next_index = 1;
     kernel->next_namespace = 1;
     return &kernel->kernel;

@@ -61,6 +61,19 @@ void kernel_fake_transmit(Kernel *kernel, int index);
 /* A guest is announced on the wire of the link; links on top of it do not see the announcement. */
 void kernel_fake_announce(Kernel *kernel, int index, const MacAddress *mac);
 
+/* An announcement that was sent. */
+typedef struct FakeAnnouncement {
+    int index;
+    int slave; /* the link's active slave then; 0: none */
+    MacAddress mac;
+} FakeAnnouncement;
+
+/* Those sent since the last call, in order: a GArray, free with g_array_unref(). */
+GArray *kernel_fake_take_announced(Kernel *kernel);
+
+/* The event with which the kernel asks for announcements on the link (NOTIFY PEERS). */
+void kernel_fake_notify_peers(Kernel *kernel, int index);
+
 /* As if another program gave the link this address ("192.0.2.1/24"). */
 void kernel_fake_add_address(Kernel *kernel, int index, const char *address);
 

@@ -105,6 +105,21 @@ is_usable(const FakeLink *slave)
     return slave->info.flags & IFF_UP && slave->info.carrier;
 }
 
+/* The event with which the kernel reports that the link's peers must learn again where it is;
+ * also for the VLAN devices and macvlans on it. */
+void
+fake_tell_peers(FakeKernel *kernel, const FakeLink *link)
+{
+    LinkInfo told = link->info;
+
+    told.notifies_peers = TRUE;
+    fake_tell(kernel, LINK_EVENT_CHANGED, &told);
+    for (guint i = 0; i < kernel->links->len; i++) {
+        if (fake_is_upper(kernel->links->pdata[i], link->info.index))
+            fake_tell_peers(kernel, kernel->links->pdata[i]);
+    }
+}
+
 /* The active slave stays active while it can. */
 static FakeLink *
 choose_slave(FakeKernel *kernel, const FakeLink *bond)
@@ -139,6 +154,8 @@ bond_follow(FakeKernel *kernel, FakeLink *bond)
         bond->info.flags |= IFF_RUNNING | IFF_LOWER_UP;
     if (memcmp(&before, &bond->info, sizeof before) != 0)
         fake_changed(kernel, bond);
+    if (slave && bond->info.active_slave_index != before.active_slave_index)
+        fake_tell_peers(kernel, bond);
 }
 
 void

@@ -159,6 +159,35 @@ kernel_fake_announce(Kernel *base, int index, const MacAddress *mac)
 }
 
 gboolean
+fake_announce(Kernel *base, int index, const MacAddress *macs, guint n, GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    const FakeLink *link = fake_take(base, "announce", index, "announce guests on", error);
+
+    g_return_val_if_fail(n <= ANNOUNCEMENTS_MAX, FALSE);
+    if (!link)
+        return FALSE;
+    if (!(link->info.flags & IFF_UP))
+        return error_set_errno(error, ENETDOWN, "cannot announce guests on link %d", index);
+    for (guint i = 0; i < n; i++) {
+        const FakeAnnouncement sent = {index, link->info.active_slave_index, macs[i]};
+
+        g_array_append_val(kernel->announced, sent);
+    }
+    return TRUE;
+}
+
+GArray *
+kernel_fake_take_announced(Kernel *base)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    GArray *announced = g_steal_pointer(&kernel->announced);
+
+    kernel->announced = g_array_new(FALSE, FALSE, sizeof(FakeAnnouncement));
+    return announced;
+}
+
+gboolean
 fake_watch_addresses(Kernel *base, AddressHandler handler, gpointer user_data, GError **error)
 {
     FakeKernel *kernel = fake_kernel(base);
