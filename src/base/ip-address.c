@@ -62,14 +62,20 @@ ip_address_equal(const IpAddress *a, const IpAddress *b)
 }
 
 guint
-ip_address_hash(const IpAddress *address)
+ip_address_hash(gconstpointer address)
 {
     guint64 halves[2];
 
-    memcpy(halves, address->bytes, sizeof(halves));
+    memcpy(halves, ((const IpAddress *)address)->bytes, sizeof(halves));
     /* Addresses of one subnet differ in their last bytes; the multiplier is 2^64 / phi. */
     halves[0] = (halves[0] ^ halves[1]) * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15);
     return (guint)(halves[0] >> 32);
+}
+
+gboolean
+ip_address_is_same(gconstpointer a, gconstpointer b)
+{
+    return ip_address_equal(a, b);
 }
 
 /* The bits of byte i that lie within the first prefix_bits bits. */

@@ -42,7 +42,10 @@ IpAddress ip_address_from_ipv4(const guint8 bytes[static 4]);
 char *ip_address_format(const IpAddress *address, char text[static IP_ADDRESS_TEXT_SIZE]);
 
 gboolean ip_address_equal(const IpAddress *a, const IpAddress *b);
-guint ip_address_hash(const IpAddress *address);
+
+/* For hash tables with IpAddress as key. */
+guint ip_address_hash(gconstpointer address);
+gboolean ip_address_is_same(gconstpointer a, gconstpointer b);
 gboolean ip_address_is_ipv4(const IpAddress *address);
 
 /*

@@ -71,6 +71,55 @@ format_address(struct nlmsghdr *message, char *text, gsize size)
     return TRUE;
 }
 
+static gboolean
+parse_address(struct nlmsghdr *message, LinkAddress *ret_address)
+{
+    const struct ifaddrmsg *header = nlmsg_data(message);
+    struct nlattr *a[IFA_MAX + 1];
+    LinkAddress address = {0};
+    guint32 flags;
+
+    if (message->nlmsg_type != RTM_NEWADDR ||
+        nlmsg_parse(message, sizeof *header, a, IFA_MAX, NULL) < 0)
+        return FALSE;
+    flags = a[IFA_FLAGS] ? nla_get_u32(a[IFA_FLAGS]) : header->ifa_flags;
+    if ((!a[IFA_LOCAL] && !a[IFA_ADDRESS]) ||
+        !routing_parse_ip(a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS], header->ifa_family,
+                          &address.address) ||
+        (header->ifa_family == AF_INET6 && flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) &&
+         !(flags & IFA_F_OPTIMISTIC)))
+        return FALSE;
+    address.index = (int)header->ifa_index;
+    address.bits = header->ifa_prefixlen + (header->ifa_family == AF_INET ? 96 : 0);
+    address.is_temporary = header->ifa_family == AF_INET6 && flags & IFA_F_TEMPORARY;
+    *ret_address = address;
+    return TRUE;
+}
+
+/* NetlinkReply */
+static void
+list_address(guint number, struct nlmsghdr *message, gpointer list)
+{
+    LinkAddress address;
+
+    if (parse_address(message, &address))
+        g_array_append_val((GArray *)list, address);
+}
+
+GArray *
+address_get_all(Kernel *kernel, GError **error)
+{
+    struct ifaddrmsg header = {.ifa_family = AF_UNSPEC};
+    g_autoptr(NetlinkMessage) request = nlmsg_alloc_simple(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP);
+    g_autoptr(GArray) list = g_array_new(FALSE, FALSE, sizeof(LinkAddress));
+
+    nlmsg_append(request, &header, sizeof header, NLMSG_ALIGNTO);
+    if (!netlink_ask(linux_kernel(kernel)->netlink, request, list_address, list,
+                     "cannot list the host's addresses", error))
+        return NULL;
+    return g_steal_pointer(&list);
+}
+
 /* NetlinkTake */
 static void
 take_address(struct nlmsghdr *message, gpointer user_data)

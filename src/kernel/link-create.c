@@ -61,19 +61,19 @@ link_create_request(const LinkSetup *setup, gsize size)
     NetlinkMessage *message = netlink_link_request(
         RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO, setup->index, 256 + size);
 
-    put_flags(message, IFF_NOARP);
+    put_flags(message, setup->is_hosts ? 0 : IFF_NOARP);
     nla_put_string(message, IFLA_IFNAME, setup->name);
     nla_put_u32(message, IFLA_LINK, (guint32)setup->parent_index);
     return message;
 }
 
 static void
-put_addr_gen_mode_none(NetlinkMessage *message)
+put_addr_gen_mode(NetlinkMessage *message, guint8 mode)
 {
     struct nlattr *families = nla_nest_start(message, IFLA_AF_SPEC);
     struct nlattr *inet6 = nla_nest_start(message, AF_INET6);
 
-    nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+    nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, mode);
     nla_nest_end(message, inet6);
     nla_nest_end(message, families);
 }
@@ -85,7 +85,8 @@ setup_request(const LinkSetup *setup, int index, gboolean has_ipv6)
 
     put_flags(message, setup->flags);
     if (has_ipv6)
-        put_addr_gen_mode_none(message);
+        put_addr_gen_mode(message,
+                          setup->is_hosts ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE);
     if (setup->alias)
         nla_put_string(message, IFLA_IFALIAS, setup->alias);
     return message;
@@ -187,15 +188,23 @@ disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, gboolean *
 static void
 note_setup(const LinkSetup *setup, LinkInfo *link)
 {
-    link->flags |= IFF_NOARP | setup->flags;
+    link->flags |= (setup->is_hosts ? 0 : IFF_NOARP) | setup->flags;
     g_strlcpy(link->alias, setup->alias ? setup->alias : "", sizeof link->alias);
-    link->host_ipv6 = FALSE;
+    link->host_ipv6 &= setup->is_hosts;
     if (setup->stays_down)
         return;
     link->flags |= IFF_UP;
     if (link->carrier)
         link->flags |= IFF_RUNNING | IFF_LOWER_UP;
     link->operational_state = link->carrier ? IF_OPER_UP : IF_OPER_LOWERLAYERDOWN;
+}
+
+static gboolean
+prepare_ipv6(LinuxKernel *kernel, const LinkSetup *setup, const char *what, gboolean *ret_has_ipv6,
+             GError **error)
+{
+    return (setup->is_hosts ? host_link_settle : disable_ipv6)(kernel, setup->name, what,
+                                                               ret_has_ipv6, error);
 }
 
 static gboolean
@@ -241,7 +250,7 @@ link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkSetup *setup
             return FALSE;
         index = link.index;
     }
-    if (!disable_ipv6(kernel, setup->name, what, &has_ipv6, error) ||
+    if (!prepare_ipv6(kernel, setup, what, &has_ipv6, error) ||
         (setup->before_up && !setup->before_up(index, setup->before_up_data, error)) ||
         !finish_link(kernel, setup, index, has_ipv6, what, &link, error)) {
         link_remove(&kernel->kernel, &index, 1, NULL);
@@ -269,7 +278,7 @@ change_request(const LinkInfo *link, const LinkChange *change, gboolean silence_
         header->ifi_change |= IFF_NOARP;
     header->ifi_flags = header->ifi_change & (guint) ~(change->no_all_multicast ? IFF_ALLMULTI : 0);
     if (silence_ipv6)
-        put_addr_gen_mode_none(request);
+        put_addr_gen_mode(request, IN6_ADDR_GEN_MODE_NONE);
     return request;
 }
 

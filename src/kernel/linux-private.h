@@ -9,6 +9,7 @@
 typedef struct LinuxKernel {
     Kernel kernel; /* first member: the operations */
     Netlink *netlink;
+    Netlink *filtered;    /* whose dumps the kernel filters as asked */
     int sysfs_fd;         /* /sys */
     int dev_fd;           /* /dev */
     int ipv6_fd;          /* /proc/sys/net/ipv6/conf, -1 if the kernel has no IPv6 */
@@ -16,6 +17,7 @@ typedef struct LinuxKernel {
     int events_fd;        /* what the first monitor of links reads, borrowed; -1: there is none */
     GHashTable *recalled; /* name -> LinkInfo from its last event; link-recall.c */
     GHashTable *watches;  /* ifindex -> GSource */
+    GHashTable *stations; /* ifindex -> the probes on that link; station.c */
     Queues *queues;
     int announce_fd;          /* announcement.c: sends; -1: nothing was sent yet, */
     guint32 announce_mark[4]; /* and how its frames are known again */
@@ -31,8 +33,9 @@ linux_kernel(Kernel *kernel)
 
 /* Each is defined beside the code that needs it; linux.c lists them all. */
 extern const Privileges monitor_privileges, sysfs_privileges, ipv6_privileges, tap_privileges,
-    tap_node_privileges, transmit_privileges, announcement_privileges, address_privileges,
-    filter_privileges, recall_privileges, namespace_privileges;
+    routing_privileges, station_privileges, tap_node_privileges, transmit_privileges,
+    announcement_privileges, address_privileges, filter_privileges, recall_privileges,
+    namespace_privileges;
 
 /* watch.c. A socket that the main loop reads from now on; the first member of the structure that
  * read() gets. */
@@ -68,6 +71,7 @@ typedef struct LinkSetup {
     gboolean rises_with_parent; /* cannot go up while the parent is down; the kernel sets it up with
                                    the parent */
     gboolean stays_down;
+    gboolean is_hosts; /* ARP and IPv6 stay on: the link is for the host itself */
     const char *alias;
     gboolean (*before_up)(int index, gpointer user_data, GError **error); /* see MacvtapSpec */
     gpointer before_up_data;
@@ -82,6 +86,10 @@ gboolean link_create(LinuxKernel *kernel, NetlinkMessage *request, const LinkSet
 
 /* The operation of ops.h. */
 gboolean link_change(Kernel *kernel, int index, const LinkChange *change, GError **error);
+
+/* host-link.c. The IPv6 settings of a host link; *ret_has_ipv6: whether there are any. */
+gboolean host_link_settle(LinuxKernel *kernel, const char *name, const char *what,
+                          gboolean *ret_has_ipv6, GError **error);
 
 /* link-recall.c. Notes an event that was read from events_fd. */
 gboolean link_recall(Kernel *kernel, const char *name, LinkInfo *ret_link, GError **error);
@@ -145,3 +153,37 @@ gboolean namespace_watch(Kernel *kernel, NamespaceHandler handler, gpointer user
                          GError **error);
 gboolean monitor_start(Kernel *kernel, LinkEventHandler handler, gpointer user_data,
                        GError **error);
+
+/* host-link.c, host-path.c, routing.c, station.c */
+gboolean host_link_make(Kernel *kernel, const HostLinkSpec *spec, LinkInfo *ret_link,
+                        GError **error);
+gboolean host_link_set_proxies(Kernel *kernel, int index, const IpAddress *addresses,
+                               gsize n_addresses, GError **error);
+GArray *address_get_all(Kernel *kernel, GError **error);
+gboolean host_path_add(Kernel *kernel, const HostPath *paths, gsize n_paths, GError **error);
+gboolean host_path_remove(Kernel *kernel, const HostPath *paths, gsize n_paths, GError **error);
+GArray *host_path_list(Kernel *kernel, int index, GError **error);
+GArray *gateway_list(Kernel *kernel, int index, GError **error);
+gboolean neighbour_look(Kernel *kernel, int index, const IpAddress *address, MacAddress *ret_mac,
+                        GError **error);
+gboolean routing_watch(Kernel *kernel, RoutingHandler handler, gpointer user_data, GError **error);
+gboolean station_probe(Kernel *kernel, const LinkInfo *link, const IpAddress *address,
+                       StationHandler handler, gpointer user_data, GError **error);
+void station_forget(Kernel *kernel, int index);
+void station_free(gpointer data);
+
+/* routing.c. An IP address in a message, of this family; FALSE: it has another length. */
+gboolean routing_parse_ip(const struct nlattr *attribute, int family, IpAddress *ret_address);
+
+/* The bytes of an address in a message, and how many; its family. */
+const guint8 *routing_ip_bytes(const IpAddress *address, int *ret_length);
+int routing_family(const IpAddress *address);
+
+/* The MAC and address in an RTM_NEWNEIGH or RTM_DELNEIGH; the MAC is zero if the neighbour does not
+ * answer. FALSE for a proxy entry, or no IP neighbour. */
+gboolean routing_parse_neighbour(struct nlmsghdr *message, RoutingChange *ret_change);
+
+/* Calls visit for each next hop in an RTM_NEWROUTE or RTM_DELROUTE. */
+void routing_each_gateway(struct nlmsghdr *message,
+                          void (*visit)(int index, const IpAddress *gateway, gpointer user_data),
+                          gpointer user_data);

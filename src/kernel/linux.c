@@ -7,13 +7,24 @@
 #include <fcntl.h>
 
 const Privileges *const linux_privileges[] = {
-    &netlink_privileges,   &monitor_privileges,
-    &recall_privileges,    &sysfs_privileges,
-    &ipv6_privileges,      &tap_privileges,
-    &queue_privileges,     &tap_node_privileges,
-    &transmit_privileges,  &announcement_privileges,
-    &address_privileges,   &filter_privileges,
-    &namespace_privileges, NULL,
+    /* clang-format off */
+    &netlink_privileges,
+    &monitor_privileges,
+    &recall_privileges,
+    &sysfs_privileges,
+    &ipv6_privileges,
+    &tap_privileges,
+    &queue_privileges,
+    &tap_node_privileges,
+    &transmit_privileges,
+    &announcement_privileges,
+    &address_privileges,
+    &routing_privileges,
+    &station_privileges,
+    &filter_privileges,
+    &namespace_privileges,
+    NULL,
+    /* clang-format on */
 };
 
 static void
@@ -25,7 +36,9 @@ linux_free(Kernel *base)
     g_hash_table_unref(kernel->recalled);
     g_hash_table_unref(kernel->watches);
     g_clear_pointer(&kernel->groups, g_hash_table_unref);
+    g_hash_table_unref(kernel->stations);
     netlink_free(kernel->netlink);
+    netlink_free(kernel->filtered);
     queues_free(kernel->queues);
     descriptor_clear(&kernel->sysfs_fd);
     descriptor_clear(&kernel->dev_fd);
@@ -41,6 +54,17 @@ static const KernelOps linux_ops = {
     .link_list = link_get_all,
     .macvtap_create = macvtap_make,
     .vlan_create = vlan_make,
+    .host_link_create = host_link_make,
+    .host_link_set_proxies = host_link_set_proxies,
+    .address_list = address_get_all,
+    .path_add = host_path_add,
+    .path_remove = host_path_remove,
+    .path_list = host_path_list,
+    .gateway_list = gateway_list,
+    .neighbour_look = neighbour_look,
+    .watch_routing = routing_watch,
+    .station_probe = station_probe,
+    .station_forget = station_forget,
     .macvtap_set_sources = macvtap_change_sources,
     .macvtap_set_mode = macvtap_change_mode,
     .macvtap_set_broadcast_queue = macvtap_change_broadcast_queue,
@@ -97,6 +121,7 @@ kernel_linux_new(int sysfs_fd, int dev_fd, GError **error)
     kernel->recalled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     kernel->monitors = g_ptr_array_new_with_free_func(source_end);
     kernel->watches = g_hash_table_new_full(NULL, NULL, NULL, source_end);
+    kernel->stations = g_hash_table_new_full(NULL, NULL, NULL, station_free);
     /* /proc/sys/net always shows the reader's own network namespace. */
     kernel->ipv6_fd = open("/proc/sys/net/ipv6/conf", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (kernel->ipv6_fd < 0 && errno != ENOENT) {
@@ -104,8 +129,10 @@ kernel_linux_new(int sysfs_fd, int dev_fd, GError **error)
         return NULL;
     }
     kernel->netlink = netlink_new(error);
-    if (!kernel->netlink)
+    kernel->filtered = kernel->netlink ? netlink_new(error) : NULL;
+    if (!kernel->filtered)
         return NULL;
+    netlink_filter_dumps(kernel->filtered);
     kernel->queues = queues_new(kernel->dev_fd, error);
     if (!kernel->queues)
         return NULL;

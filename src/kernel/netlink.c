@@ -85,6 +85,15 @@ netlink_free(Netlink *netlink)
     return NULL;
 }
 
+void
+netlink_filter_dumps(Netlink *netlink)
+{
+    int on = 1;
+
+    setsockopt(nl_socket_get_fd(netlink->socket), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on,
+               sizeof on);
+}
+
 NetlinkMessage *
 netlink_link_request(guint16 type, guint16 flags, int index, gsize size)
 {

@@ -31,6 +31,10 @@ Netlink *netlink_new(GError **error);
 Netlink *netlink_free(Netlink *netlink);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Netlink, netlink_free)
 
+/* Lets the kernel filter dumps by what a request names (NETLINK_GET_STRICT_CHK); a kernel that
+ * cannot sends everything. */
+void netlink_filter_dumps(Netlink *netlink);
+
 /* A request of this type for the link with this index (0: none); free with nlmsg_free(). size:
  * bytes for attributes. */
 NetlinkMessage *netlink_link_request(guint16 type, guint16 flags, int index, gsize size);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "descriptor.h"
+#include "ip-address.h"
 #include "link-info.h"
 
 #include <glib.h>
@@ -53,6 +54,66 @@ typedef struct VlanSpec {
     gboolean is_outer; /* 802.1ad */
     const char *alias; /* ifalias */
 } VlanSpec;
+
+/* The properties of a host link: a macvlan in bridge mode by which the host itself takes part. */
+typedef struct HostLinkSpec {
+    const char *name; /* free, valid interface name */
+    int index;        /* its ifindex; 0: the kernel chooses */
+    int parent_index;
+    MacAddress mac;
+    const char *alias; /* ifalias */
+    /* As in MacvtapSpec. */
+    gboolean (*before_up)(int index, gpointer user_data, GError **error);
+    gpointer before_up_data;
+} HostLinkSpec;
+
+/* An IP address of a link of the host; one that is still being checked or was refused (IPv6) does
+ * not count. */
+typedef struct LinkAddress {
+    int index;
+    IpAddress address;
+    guint bits;            /* of the 128, as in IpPrefix: the length of the prefix on the link */
+    gboolean is_temporary; /* RFC 8981: it changes by itself */
+} LinkAddress;
+
+/* The way from the host to one address on a link: a route to it alone (/32 or /128, table main,
+ * protocol KERNEL_ROUTE_PROTOCOL, metric KERNEL_ROUTE_METRIC) and a permanent neighbour entry. */
+typedef struct HostPath {
+    int index;
+    IpAddress address;
+    IpAddress source; /* the host's address that it uses then */
+    MacAddress mac;
+} HostPath;
+
+/* By this number our routes are known from others'; linux/rtnetlink.h and iproute2 have no name for
+ * it. The metric is higher than the kernel's own: where another program has a route to the same
+ * address alone, that one counts. */
+#define KERNEL_ROUTE_PROTOCOL 77
+#define KERNEL_ROUTE_METRIC 4096
+
+typedef enum RoutingChangeType {
+    ROUTING_ADDRESS,   /* an address of the link came or went */
+    ROUTING_PATH_LOST, /* a route of ours, or a neighbour entry on the link, was removed */
+    ROUTING_GATEWAY,   /* a route over a next hop on the link came or went; index 0: on any */
+    ROUTING_NEIGHBOUR, /* the host knows this neighbour by this MAC now; zero: not any more */
+    ROUTING_LOST,      /* changes were missed: look at everything; the rest is not set */
+} RoutingChangeType;
+
+typedef struct RoutingChange {
+    RoutingChangeType type;
+    int index;
+    IpAddress address; /* PATH_LOST, NEIGHBOUR */
+    MacAddress mac;    /* NEIGHBOUR */
+} RoutingChange;
+
+typedef void (*RoutingHandler)(const RoutingChange *change, gpointer user_data);
+
+/* A station on the link has this address, says mac; NULL: none has answered. */
+typedef void (*StationHandler)(int index, const IpAddress *address, const MacAddress *mac,
+                               gpointer user_data);
+
+/* How long station_probe() waits for an answer, in milliseconds. */
+#define STATION_PROBE_TIME 500
 
 /* What to change on a link that we created. Zero: no change. */
 typedef struct LinkChange {
@@ -141,6 +202,55 @@ typedef struct KernelOps {
      */
     gboolean (*vlan_create)(Kernel *kernel, const VlanSpec *spec, LinkInfo *ret_link,
                             GError **error);
+
+    /*
+     * Creates a macvlan in bridge mode with its alias, on which the host has no IPv4 address and
+     * only a link-local IPv6 address, and sets it up; it takes no router's word. On failure nothing
+     * is left. Errors as of macvtap_create(). ENOPKG: the kernel has no macvlan.
+     */
+    gboolean (*host_link_create)(Kernel *kernel, const HostLinkSpec *spec, LinkInfo *ret_link,
+                                 GError **error);
+
+    /* Makes the host answer neighbour solicitations on the link for these IPv6 addresses and no
+     * others (proxy NDP), and restores the settings that host_link_create() made. Without IPv6 on
+     * the link it does nothing. ENODEV: no such link. */
+    gboolean (*host_link_set_proxies)(Kernel *kernel, int index, const IpAddress *addresses,
+                                      gsize n_addresses, GError **error);
+
+    /* The addresses of all links, as a GArray of LinkAddress; free with g_array_unref(). */
+    GArray *(*address_list)(Kernel *kernel, GError **error);
+
+    /* Adds paths. EEXIST: the address has such a route already; all others are added anyway. */
+    gboolean (*path_add)(Kernel *kernel, const HostPath *paths, gsize n_paths, GError **error);
+
+    /* Removes paths, or what is left of them. */
+    gboolean (*path_remove)(Kernel *kernel, const HostPath *paths, gsize n_paths, GError **error);
+
+    /* The paths over this link, as a GArray of HostPath; free with g_array_unref(). If a part of
+     * one is missing, its source or its MAC is zero. */
+    GArray *(*path_list)(Kernel *kernel, int index, GError **error);
+
+    /* The next hops of routes over this link, as a GArray of IpAddress; free with g_array_unref().
+     */
+    GArray *(*gateway_list)(Kernel *kernel, int index, GError **error);
+
+    /* The MAC by which the host knows this neighbour on the link; zero: it knows none. */
+    gboolean (*neighbour_look)(Kernel *kernel, int index, const IpAddress *address,
+                               MacAddress *ret_mac, GError **error);
+
+    /* Calls handler from the thread-default main context for each change from now on. */
+    gboolean (*watch_routing)(Kernel *kernel, RoutingHandler handler, gpointer user_data,
+                              GError **error);
+
+    /* Asks on the link, from its own MAC and without naming an address of the host, who has this
+     * address. Calls handler once, from the thread-default main context, when a station other than
+     * the link itself answers or STATION_PROBE_TIME is over. One probe for each address and link.
+     * ENODEV: no such link. */
+    gboolean (*station_probe)(Kernel *kernel, const LinkInfo *link, const IpAddress *address,
+                              StationHandler handler, gpointer user_data, GError **error);
+
+    /* Ends all probes on the link (0: on any) without calling their handlers. */
+    void (*station_forget)(Kernel *kernel, int index);
 
     /* Replaces the list of a macvtap in source mode; the new one may be empty. EINVAL: another
      * mode. EOPNOTSUPP: not a macvtap. */

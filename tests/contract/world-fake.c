@@ -218,6 +218,45 @@ world_add_address(const char *name, const char *address)
     kernel_fake_add_address(world_kernel, world_link(name).index, address);
 }
 
+void
+world_remove_address(const char *name, const char *address)
+{
+    kernel_fake_remove_address(world_kernel, world_link(name).index, address);
+}
+
+void
+world_add_gateway(const char *name, const char *gateway)
+{
+    kernel_fake_add_gateway(world_kernel, world_link(name).index, gateway);
+}
+
+void
+world_set_neighbour(const char *name, const char *address, const char *mac)
+{
+    MacAddress parsed;
+
+    assert_true(mac_address_parse(mac, &parsed));
+    kernel_fake_set_neighbour(world_kernel, world_link(name).index, address, &parsed);
+}
+
+void
+world_remove_route(const char *name, const char *address)
+{
+    kernel_fake_remove_route(world_kernel, world_link(name).index, address);
+}
+
+void
+world_answer(const char *address, const MacAddress *mac)
+{
+    kernel_fake_answer(world_kernel, world_link("up0").index, address, mac);
+}
+
+GArray *
+world_proxies(const char *name)
+{
+    return g_array_copy((GArray *)kernel_fake_proxies(world_kernel, world_link(name).index));
+}
+
 LinkProgram
 world_program(void)
 {

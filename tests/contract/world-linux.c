@@ -330,6 +330,82 @@ world_add_address(const char *name, const char *address)
     test_address_add(name, address);
 }
 
+/* Runs ip(8) and returns what it prints; free with g_free(). */
+static char *G_GNUC_PRINTF(1, 2) ip(const char *format, ...)
+{
+    g_autofree char *arguments = NULL, *command = NULL;
+    char *output = NULL;
+    va_list list;
+    int status;
+
+    va_start(list, format);
+    arguments = g_strdup_vprintf(format, list);
+    va_end(list);
+    command = g_strconcat("ip ", arguments, NULL);
+    if (!g_spawn_command_line_sync(command, &output, NULL, &status, NULL) || status != 0)
+        fail_msg("%s: %d", command, status);
+    return output;
+}
+
+void
+world_remove_address(const char *name, const char *address)
+{
+    g_free(ip("address delete %s dev %s", address, name));
+}
+
+void
+world_add_gateway(const char *name, const char *gateway)
+{
+    g_free(ip("route add 198.51.100.0/24 via %s dev %s", gateway, name));
+}
+
+void
+world_set_neighbour(const char *name, const char *address, const char *mac)
+{
+    g_free(ip("neighbour replace %s lladdr %s dev %s nud reachable", address, mac, name));
+}
+
+void
+world_remove_route(const char *name, const char *address)
+{
+    g_free(ip("route delete %s dev %s", address, name));
+}
+
+void
+world_answer(const char *address, const MacAddress *mac)
+{
+    MacAddress to = world_link("up0").mac;
+    guint8 frame[60] = {[12] = 8, 6, 0, 1, 8, 0, 6, 4, 0, 2};
+    IpAddress parsed;
+    int fd;
+
+    assert_true(ip_address_parse(address, &parsed));
+    memcpy(frame, &to, sizeof to);
+    memcpy(frame + 6, mac, sizeof *mac);
+    memcpy(frame + 22, mac, sizeof *mac);
+    memcpy(frame + 28, parsed.bytes + 12, 4);
+    memcpy(frame + 32, &to, sizeof to);
+    fd = frame_open("up1");
+    frame_send(fd, frame, sizeof frame);
+    close(fd);
+}
+
+GArray *
+world_proxies(const char *name)
+{
+    g_autofree char *output = ip("-6 neighbour show proxy dev %s", name);
+    g_auto(GStrv) words = g_strsplit_set(output, " \n", -1);
+    GArray *proxies = g_array_new(FALSE, FALSE, sizeof(IpAddress));
+
+    for (char **word = words; *word; word++) {
+        IpAddress address;
+
+        if (ip_address_parse(*word, &address))
+            g_array_append_val(proxies, address);
+    }
+    return proxies;
+}
+
 LinkProgram
 world_program(void)
 {

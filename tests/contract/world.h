@@ -67,6 +67,21 @@ GArray *world_hear(guint n);
 /* The host's, as "192.0.2.1/24". */
 void world_add_address(const char *name, const char *address);
 
+void world_remove_address(const char *name, const char *address);
+
+/* The administrator routes something over this next hop on the link; enters a neighbour; removes
+ * the route to this address alone. */
+void world_add_gateway(const char *name, const char *gateway);
+void world_set_neighbour(const char *name, const char *address, const char *mac);
+void world_remove_route(const char *name, const char *address);
+
+/* A station behind up0 answers a probe for this IPv4 address. */
+void world_answer(const char *address, const MacAddress *mac);
+
+/* The addresses for which the host answers on a host link, of IpAddress; free with g_array_unref().
+ */
+GArray *world_proxies(const char *name);
+
 /* A loaded program that lets everything pass. */
 LinkProgram world_program(void);
 

@@ -9,6 +9,7 @@ typedef struct FakeLink {
     MacAddress
         restored_mac;    /* passthru: the MAC that the parent gets back when this link is removed */
     GArray *sources;     /* of MacAddress, sorted */
+    GArray *proxies;     /* of IpAddress: a host link's */
     GPtrArray *altnames; /* of text */
     gboolean mac_is_inherited; /* a VLAN device whose MAC was never set */
     gboolean has_active_slave; /* a bond in a mode that has an active slave */
@@ -31,6 +32,7 @@ typedef enum FakeWatchKind {
     FAKE_ADDRESSES,
     FAKE_FILTERS,
     FAKE_NAMESPACES,
+    FAKE_ROUTING,
     FAKE_TRANSMIT,
 } FakeWatchKind;
 
@@ -41,6 +43,7 @@ typedef struct FakeEvent {
     char address[64]; /* FAKE_ADDRESSES */
     guint32 program;  /* FAKE_FILTERS */
     int number;       /* FAKE_NAMESPACES */
+    RoutingChange routing; /* FAKE_ROUTING */
 } FakeEvent;
 
 /* A network namespace that has a number: each socket has one of its own. */
@@ -64,6 +67,10 @@ typedef struct FakeKernel {
     GArray *addresses;          /* of FakeEvent */
     GArray *namespaces;         /* of FakeNamespace */
     GArray *announced;          /* of FakeAnnouncement */
+    GArray *paths;              /* of HostPath; without a source: its neighbour entry alone */
+    GArray *neighbours;         /* of RoutingChange: what the host knows, and gateways */
+    GPtrArray *probes;          /* of FakeProbe */
+    guint probe_time;           /* ms */
     GPtrArray *queues;          /* of FakeQueue */
     QueueHandler queue_handler; /* NULL: nobody is watching */
     gpointer queue_data;
@@ -136,6 +143,30 @@ gboolean fake_filters_attach(Kernel *base, int index, const LinkFilters *filters
 gboolean fake_filters_are_attached(Kernel *base, int index, const LinkFilters *filters,
                                    gboolean *ret_attached, GError **error);
 
+/* host.c */
+gboolean fake_host_link_create(Kernel *base, const HostLinkSpec *spec, LinkInfo *ret_link,
+                               GError **error);
+gboolean fake_host_link_set_proxies(Kernel *base, int index, const IpAddress *addresses,
+                                    gsize n_addresses, GError **error);
+GArray *fake_address_list(Kernel *base, GError **error);
+gboolean fake_path_add(Kernel *base, const HostPath *paths, gsize n_paths, GError **error);
+gboolean fake_path_remove(Kernel *base, const HostPath *paths, gsize n_paths, GError **error);
+GArray *fake_path_list(Kernel *base, int index, GError **error);
+GArray *fake_gateway_list(Kernel *base, int index, GError **error);
+gboolean fake_neighbour_look(Kernel *base, int index, const IpAddress *address, MacAddress *ret_mac,
+                             GError **error);
+gboolean fake_station_probe(Kernel *base, const LinkInfo *link, const IpAddress *address,
+                            StationHandler handler, gpointer user_data, GError **error);
+void fake_station_forget(Kernel *base, int index);
+void fake_probe_free(gpointer data);
+void fake_source_vanish(FakeKernel *kernel, const char *address);
+void fake_routes_vanish(FakeKernel *kernel, int index);
+
+/* watch.c */
+void fake_tell_routing(FakeKernel *kernel, const RoutingChange *change);
+gboolean fake_watch_routing(Kernel *base, RoutingHandler handler, gpointer user_data,
+                            GError **error);
+
 /* stack.c. The effects of a link's change on those above and below it. fake_changed() reports the
  * change and passes it on; fake_put_mac() and fake_add_promiscuity() change the link first. */
 void fake_changed(FakeKernel *kernel, FakeLink *link);
@@ -149,6 +180,8 @@ void fake_bond_removed(FakeKernel *kernel, const FakeLink *link);
 /* macvtap.c. The rules of the kernel's macvlan.c. */
 gboolean fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link,
                              GError **error);
+gboolean fake_macvlan_create(Kernel *base, const MacvtapSpec *spec, const char *kind,
+                             LinkInfo *ret_link, GError **error);
 gboolean fake_set_up(Kernel *base, int index, gboolean up, GError **error);
 gboolean fake_change(Kernel *base, int index, const LinkChange *change, GError **error);
 gboolean fake_set_mac(Kernel *base, int index, const MacAddress *mac, GError **error);

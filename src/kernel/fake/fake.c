@@ -42,6 +42,7 @@ fake_add(FakeKernel *kernel, const LinkInfo *info)
 
     link->info = *info;
     link->sources = g_array_new(FALSE, FALSE, sizeof(MacAddress));
+    link->proxies = g_array_new(FALSE, FALSE, sizeof(IpAddress));
     link->altnames = g_ptr_array_new_with_free_func(g_free);
     if (link->info.index == 0) {
         while (fake_find(kernel, kernel->next_index))
@@ -59,6 +60,7 @@ link_free(gpointer data)
     FakeLink *link = data;
 
     g_array_unref(link->sources);
+    g_array_unref(link->proxies);
     g_ptr_array_unref(link->altnames);
     g_free(link);
 }
@@ -105,6 +107,7 @@ fake_remove(FakeKernel *kernel, FakeLink *link)
     fake_bond_removed(kernel, link);
     fake_node_vanish(kernel, link);
     fake_addresses_vanish(kernel, link->info.index);
+    fake_routes_vanish(kernel, link->info.index);
     link_free(link);
     fake_tell(kernel, LINK_EVENT_REMOVED, &removed);
 }
@@ -254,6 +257,9 @@ fake_free(Kernel *base)
     g_array_unref(kernel->addresses);
     g_array_unref(kernel->namespaces);
     g_array_unref(kernel->announced);
+    g_ptr_array_unref(kernel->probes);
+    g_array_unref(kernel->paths);
+    g_array_unref(kernel->neighbours);
     g_free(kernel);
 }
 
@@ -264,6 +270,17 @@ static const KernelOps fake_ops = {
     .link_list = fake_list,
     .macvtap_create = fake_macvtap_create,
     .vlan_create = fake_vlan_create,
+    .host_link_create = fake_host_link_create,
+    .host_link_set_proxies = fake_host_link_set_proxies,
+    .address_list = fake_address_list,
+    .path_add = fake_path_add,
+    .path_remove = fake_path_remove,
+    .path_list = fake_path_list,
+    .gateway_list = fake_gateway_list,
+    .neighbour_look = fake_neighbour_look,
+    .watch_routing = fake_watch_routing,
+    .station_probe = fake_station_probe,
+    .station_forget = fake_station_forget,
     .macvtap_set_sources = fake_set_sources,
     .macvtap_set_mode = fake_set_mode,
     .macvtap_set_broadcast_queue = fake_set_broadcast_queue,
@@ -314,6 +331,10 @@ kernel_fake_new(void)
     kernel->addresses = g_array_new(FALSE, FALSE, sizeof(FakeEvent));
     kernel->namespaces = g_array_new(FALSE, FALSE, sizeof(FakeNamespace));
     kernel->announced = g_array_new(FALSE, FALSE, sizeof(FakeAnnouncement));
+    kernel->paths = g_array_new(FALSE, FALSE, sizeof(HostPath));
+    kernel->neighbours = g_array_new(FALSE, FALSE, sizeof(RoutingChange));
+    kernel->probes = g_ptr_array_new_with_free_func(fake_probe_free);
+    kernel->probe_time = STATION_PROBE_TIME;
     kernel->next_index = 1;
     kernel->next_namespace = 1;
     return &kernel->kernel;

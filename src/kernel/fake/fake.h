@@ -80,6 +80,22 @@ void kernel_fake_add_address(Kernel *kernel, int index, const char *address);
 /* The network namespace with this number ends. Not told: the event is lost, as are those at a time
  * when no daemon runs. */
 void kernel_fake_end_namespace(Kernel *kernel, int number, gboolean is_told);
+void kernel_fake_remove_address(Kernel *kernel, int index, const char *address);
+
+/* The addresses that the host answers for on a host link, of IpAddress; valid until they change. */
+const GArray *kernel_fake_proxies(Kernel *kernel, int index);
+
+/* As if an administrator removed the route to this address over the link, added one over a next hop
+ * there, or the host had come to know a neighbour (zero MAC: to know it no more). */
+void kernel_fake_remove_route(Kernel *kernel, int index, const char *address);
+void kernel_fake_add_gateway(Kernel *kernel, int index, const char *address);
+void kernel_fake_set_neighbour(Kernel *kernel, int index, const char *address,
+                               const MacAddress *mac);
+
+/* A station answers a probe on the link. hurry: from now on probes without an answer end at once.
+ */
+void kernel_fake_answer(Kernel *kernel, int index, const char *address, const MacAddress *mac);
+void kernel_fake_hurry_probes(Kernel *kernel);
 
 /* As if an administrator removed the link's filters. */
 void kernel_fake_remove_filters(Kernel *kernel, int index);

@@ -11,6 +11,7 @@
 
 /* TUN_READQ_SIZE and MACVLAN_DEFAULT_BC_QUEUE_LEN, in packets. */
 #define TX_QUEUE_LENGTH 500
+#define MACVLAN_QUEUE_LENGTH 1000
 #define BROADCAST_QUEUE_LENGTH 1000
 
 static gboolean
@@ -103,25 +104,29 @@ random_mac(void)
 }
 
 static LinkInfo
-describe(const MacvtapSpec *spec, const FakeLink *parent)
+describe(const MacvtapSpec *spec, const char *kind, const FakeLink *parent)
 {
+    gboolean is_macvtap = strcmp(kind, "macvtap") == 0;
     LinkInfo info = {
         .index = spec->index,
-        .kind = "macvtap",
         .mac = spec->set_mac ? spec->mac : random_mac(),
         .mtu = spec->mtu ? spec->mtu : parent->info.mtu,
-        .flags = IFF_BROADCAST | IFF_MULTICAST | IFF_NOARP | (spec->down ? 0 : IFF_UP) |
-                 (spec->all_multicast ? IFF_ALLMULTI : 0),
+        .flags = IFF_BROADCAST | IFF_MULTICAST | (is_macvtap ? IFF_NOARP : 0) |
+                 (spec->down ? 0 : IFF_UP) | (spec->all_multicast ? IFF_ALLMULTI : 0),
         .hardware_type = ARPHRD_ETHER,
         .lower_index = parent->info.is_macvlan ? 0 : parent->info.index,
         .is_macvlan = TRUE,
         .mode = spec->mode,
         .nopromisc = spec->nopromisc,
-        .tx_queue_length = spec->tx_queue_length ? spec->tx_queue_length : TX_QUEUE_LENGTH,
+        .tx_queue_length = spec->tx_queue_length ? spec->tx_queue_length
+                           : is_macvtap          ? TX_QUEUE_LENGTH
+                                                 : MACVLAN_QUEUE_LENGTH,
+        .host_ipv6 = !is_macvtap,
         .broadcast_queue_length =
             spec->broadcast_queue_length ? spec->broadcast_queue_length : BROADCAST_QUEUE_LENGTH,
     };
 
+    g_strlcpy(info.kind, kind, sizeof info.kind);
     g_strlcpy(info.name, spec->name, sizeof info.name);
     g_strlcpy(info.alias, spec->alias ? spec->alias : "", sizeof info.alias);
     if (spec->mode == MACVTAP_MODE_PASSTHRU)
@@ -188,19 +193,20 @@ prepare_up(FakeKernel *kernel, FakeLink *link, const MacvtapSpec *spec, GError *
 }
 
 gboolean
-fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error)
+fake_macvlan_create(Kernel *base, const MacvtapSpec *spec, const char *kind, LinkInfo *ret_link,
+                    GError **error)
 {
     FakeKernel *kernel = fake_kernel(base);
     FakeLink *parent = find_parent(kernel, spec->parent_index), *link;
     LinkInfo info;
     int errnum;
 
-    if (fake_fails(kernel, "macvtap_create", error) || !interface_name_check(spec->name, error))
+    if (!interface_name_check(spec->name, error))
         return FALSE;
     errnum = spec->n_sources > MACVTAP_SOURCES_MAX ? E2BIG : refuse(kernel, spec, parent);
     if (errnum)
-        return error_set_errno(error, errnum, "cannot make macvtap %s", spec->name);
-    info = describe(spec, parent);
+        return error_set_errno(error, errnum, "cannot make %s %s", kind, spec->name);
+    info = describe(spec, kind, parent);
     link = fake_add(kernel, &info);
     link->restored_mac = parent->info.mac;
     if (!prepare_up(kernel, link, spec, error))
@@ -211,6 +217,13 @@ fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link, G
     fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
     *ret_link = link->info;
     return TRUE;
+}
+
+gboolean
+fake_macvtap_create(Kernel *base, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error)
+{
+    return !fake_fails(fake_kernel(base), "macvtap_create", error) &&
+           fake_macvlan_create(base, spec, "macvtap", ret_link, error);
 }
 
 /* dev_change_flags(), with macvlan_open() or macvlan_stop(). */

@@ -23,6 +23,7 @@ struct FakeWatcher {
         AddressHandler on_address;
         FilterHandler on_filter;
         NamespaceHandler on_namespace;
+        RoutingHandler on_routing;
         TransmitHandler on_transmit;
     };
     gpointer user_data;
@@ -61,6 +62,9 @@ watcher_call(const FakeWatcher *watcher, const FakeEvent *event)
         break;
     case FAKE_NAMESPACES:
         watcher->on_namespace(event->number, watcher->user_data);
+        break;
+    case FAKE_ROUTING:
+        watcher->on_routing(&event->routing, watcher->user_data);
         break;
     case FAKE_TRANSMIT: /* watcher_deliver() */
         break;
@@ -212,6 +216,37 @@ kernel_fake_add_address(Kernel *base, int index, const char *text)
     g_strlcpy(event.address, text, sizeof event.address);
     g_array_append_val(kernel->addresses, event);
     tell_all(kernel, FAKE_ADDRESSES, &event);
+    fake_tell_routing(kernel, &(RoutingChange){.type = ROUTING_ADDRESS, .index = index});
+}
+
+void
+kernel_fake_remove_address(Kernel *base, int index, const char *text)
+{
+    FakeKernel *kernel = fake_kernel(base);
+
+    fake_source_vanish(kernel, text);
+    for (guint i = kernel->addresses->len; i-- > 0;) {
+        const FakeEvent *event = &g_array_index(kernel->addresses, FakeEvent, i);
+
+        if (event->link.index == index && g_str_equal(event->address, text))
+            g_array_remove_index(kernel->addresses, i);
+    }
+    fake_tell_routing(kernel, &(RoutingChange){.type = ROUTING_ADDRESS, .index = index});
+}
+
+void
+fake_tell_routing(FakeKernel *kernel, const RoutingChange *change)
+{
+    tell_all(kernel, FAKE_ROUTING, &(FakeEvent){.routing = *change});
+}
+
+gboolean
+fake_watch_routing(Kernel *base, RoutingHandler handler, gpointer user_data, GError **error)
+{
+    if (fake_fails(fake_kernel(base), "watch_routing", error))
+        return FALSE;
+    watcher_new(fake_kernel(base), FAKE_ROUTING, user_data)->on_routing = handler;
+    return TRUE;
 }
 
 void
