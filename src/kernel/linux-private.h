@@ -15,6 +15,7 @@ typedef struct LinuxKernel {
     int ipv6_fd;          /* /proc/sys/net/ipv6/conf, -1 if the kernel has no IPv6 */
     GPtrArray *monitors;  /* of GSource */
     int events_fd;        /* what the first monitor of links reads, borrowed; -1: there is none */
+    int routing_fd;       /* what routing_watch() will read; -1: it does */
     GHashTable *recalled; /* name -> LinkInfo from its last event; link-recall.c */
     GHashTable *watches;  /* ifindex -> GSource */
     GHashTable *stations; /* ifindex -> the probes on that link; station.c */
@@ -46,6 +47,9 @@ typedef struct SocketWatch {
 
 /* take_watch was allocated with g_malloc() and is taken; it is freed with the kernel. */
 void socket_watch_start(LinuxKernel *kernel, gpointer take_watch, const char *name);
+
+/* Lets the socket receive these groups (RTNLGRP_*); FALSE and errno. */
+gboolean netlink_join_groups(int fd, const int *groups, gsize n_groups);
 
 /* A socket that receives these groups of NETLINK_ROUTE (RTNLGRP_*), or -1: "WHAT: …". */
 int netlink_open_groups(const int *groups, gsize n_groups, const char *what, GError **error);

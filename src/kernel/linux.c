@@ -44,6 +44,7 @@ linux_free(Kernel *base)
     descriptor_clear(&kernel->dev_fd);
     descriptor_clear(&kernel->announce_fd);
     descriptor_clear(&kernel->ipv6_fd);
+    descriptor_clear(&kernel->routing_fd);
     g_free(kernel);
 }
 
@@ -117,6 +118,7 @@ kernel_linux_new(int sysfs_fd, int dev_fd, GError **error)
     kernel->sysfs_fd = sysfs_fd;
     kernel->dev_fd = dev_fd;
     kernel->events_fd = -1;
+    kernel->routing_fd = -1;
     kernel->announce_fd = -1;
     kernel->recalled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     kernel->monitors = g_ptr_array_new_with_free_func(source_end);
@@ -133,6 +135,9 @@ kernel_linux_new(int sysfs_fd, int dev_fd, GError **error)
     if (!kernel->filtered)
         return NULL;
     netlink_filter_dumps(kernel->filtered);
+    kernel->routing_fd = netlink_open_groups(NULL, 0, "cannot open a socket for routing", error);
+    if (kernel->routing_fd < 0)
+        return NULL;
     kernel->queues = queues_new(kernel->dev_fd, error);
     if (!kernel->queues)
         return NULL;

@@ -95,7 +95,7 @@ typedef enum RoutingChangeType {
     ROUTING_ADDRESS,   /* an address of the link came or went */
     ROUTING_PATH_LOST, /* a route of ours, or a neighbour entry on the link, was removed */
     ROUTING_GATEWAY,   /* a route over a next hop on the link came or went; index 0: on any */
-    ROUTING_NEIGHBOUR, /* the host knows this neighbour by this MAC now; zero: not any more */
+    ROUTING_NEIGHBOUR, /* the host knows this neighbour by this MAC now; zero: no longer */
     ROUTING_LOST,      /* changes were missed: look at everything; the rest is not set */
 } RoutingChangeType;
 
@@ -206,7 +206,7 @@ typedef struct KernelOps {
     /*
      * Creates a macvlan in bridge mode with its alias, on which the host has no IPv4 address and
      * only a link-local IPv6 address, and sets it up; it takes no router's word. On failure nothing
-     * is left. Errors as of macvtap_create(). ENOPKG: the kernel has no macvlan.
+     * is left. Errors as in macvtap_create(). ENOPKG: the kernel has no macvlan.
      */
     gboolean (*host_link_create)(Kernel *kernel, const HostLinkSpec *spec, LinkInfo *ret_link,
                                  GError **error);

@@ -16,11 +16,10 @@
 
 #define NUD_ANSWERS (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
 
-/* Its socket is opened when the first host link is made. */
+/* Its socket is opened at the start, and listens from the first host link on. */
 const Privileges routing_privileges = {
     .part = "routing of host links",
-    .system_calls =
-        SYSTEM_CALLS({"socket", 1, AF_NETLINK}, {"bind"}, {"setsockopt"}, {"recvmsg"}, {"close"}),
+    .system_calls = SYSTEM_CALLS({"setsockopt"}, {"recvmsg"}, {"close"}),
 };
 
 gboolean
@@ -226,16 +225,15 @@ routing_watch(Kernel *kernel, RoutingHandler handler, gpointer user_data, GError
 {
     static const int groups[] = {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
                                  RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH};
-    int size = SOCKET_BUFFER;
-    int fd = netlink_open_groups(groups, G_N_ELEMENTS(groups),
-                                 "cannot listen to the kernel's routing events", error);
+    int size = SOCKET_BUFFER, fd = linux_kernel(kernel)->routing_fd;
     RoutingWatch *watch;
 
-    if (fd < 0)
-        return FALSE;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    if (!netlink_join_groups(fd, groups, G_N_ELEMENTS(groups)))
+        return error_set_errno(error, errno, "cannot listen to the kernel's routing events");
     watch = g_new0(RoutingWatch, 1);
-    *watch = (RoutingWatch){{fd, read_changes}, handler, user_data};
+    *watch = (RoutingWatch){
+        {g_steal_fd(&linux_kernel(kernel)->routing_fd), read_changes}, handler, user_data};
     socket_watch_start(linux_kernel(kernel), watch, "routing");
     return TRUE;
 }

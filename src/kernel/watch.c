@@ -47,16 +47,24 @@ socket_watch_start(LinuxKernel *kernel, gpointer take_watch, const char *name)
     g_ptr_array_add(kernel->monitors, source);
 }
 
+gboolean
+netlink_join_groups(int fd, const int *groups, gsize n_groups)
+{
+    for (gsize i = 0; i < n_groups; i++) {
+        if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(int)) < 0)
+            return FALSE;
+    }
+    return TRUE;
+}
+
 int
 netlink_open_groups(const int *groups, gsize n_groups, const char *what, GError **error)
 {
     const struct sockaddr_nl address = {.nl_family = AF_NETLINK};
     AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-    gboolean good = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
 
-    for (gsize i = 0; good && i < n_groups; i++)
-        good = setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(int)) == 0;
-    if (good)
+    if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
+        netlink_join_groups(fd, groups, n_groups))
         return g_steal_fd(&fd);
     error_set_errno(error, errno, "%s", what);
     return -1;
