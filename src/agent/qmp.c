@@ -107,7 +107,7 @@ qmp_free(Qmp *qmp)
     qmp_unref(qmp);
 }
 
-/* The current command is over: its id means nothing any more. */
+/* The current command is over: its id has no meaning left. */
 static void
 finish_command(Qmp *qmp, json_t *value, const GError *error)
 {

@@ -87,6 +87,8 @@ _macvtapd_arguments() {
     case "$1 ${command[*]}" in
     "0 network show" | "0 network probe") _macvtapd_names network list ;;
     *" port delete" | "0 port show" | "0 port set" | "0 port open") _macvtapd_names port list ;;
+    "0 vm attach" | "0 vm detach") _macvtapd_names vm list ;;
+    "1 vm detach") _macvtapd_names port list ;;
     "0 domain attach" | "0 domain detach" | "0 domain check") _macvtapd_domains ;;
     esac
 }
@@ -114,7 +116,7 @@ _macvtapd_next_word() {
         return
     elif [[ ${#command[@]} == 0 ]]; then
         _macvtapd_offer "" < <(_macvtapd_commands; echo help)
-    elif [[ ${#command[@]} == 1 && ${command[0]} =~ ^(network|port|domain)$ ]]; then
+    elif [[ ${#command[@]} == 1 && ${command[0]} =~ ^(network|port|vm|domain)$ ]]; then
         _macvtapd_offer "" < <(_macvtapd_commands "${command[0]}")
     else
         _macvtapd_offer "" < <(_macvtapd_arguments "$n_arguments")
@@ -145,7 +147,7 @@ _macvtapd() {
             return
         elif [[ ${words[i]} == -* ]]; then
             _macvtapd_takes_value "${words[i]}" "${command[@]}" && value_of=${words[i]}
-        elif [[ ${#command[@]} == 0 || (${#command[@]} == 1 && ${command[0]} =~ ^(network|port|domain)$) ]]; then
+        elif [[ ${#command[@]} == 0 || (${#command[@]} == 1 && ${command[0]} =~ ^(network|port|vm|domain)$) ]]; then
             [[ ${words[i]} == help ]] || command+=("${words[i]}")
         else
             ((++n_arguments))

@@ -158,10 +158,13 @@ print_port(const MacvtapPort *port)
     g_print("%s\n", lines->str);
 }
 
-static void
-print_json(const MacvtapPort *port)
+void
+ctl_port_print(const Ctl *ctl, const MacvtapPort *port)
 {
-    g_print("%s\n", macvtap_port_to_json(port));
+    if (ctl->json)
+        g_print("%s\n", macvtap_port_to_json(port));
+    else
+        print_port(port);
 }
 
 static void
@@ -210,10 +213,7 @@ ctl_port_show(Ctl *ctl, int argc, char **argv, GError **error)
     port = client ? ask_port(client, argv[1], TRUE, error) : NULL;
     if (!port)
         return 1;
-    if (ctl->json)
-        print_json(port);
-    else
-        print_port(port);
+    ctl_port_print(ctl, port);
     return 0;
 }
 
@@ -250,10 +250,7 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
                             field_options_get(options, "macAddress"), error);
     if (!port)
         return status;
-    if (ctl->json)
-        print_json(port);
-    else
-        print_port(port);
+    ctl_port_print(ctl, port);
     return 0;
 }
 

@@ -9,6 +9,7 @@
  * created, and again when the port's MAC is known. Unlike our other programs it gives up no
  * privileges, as the VMM must have those of the user.
  */
+#include "agent-start.h"
 #include "ask.h"
 #include "network-option.h"
 #include "qemu-options.h"
@@ -31,7 +32,7 @@ typedef struct Run {
     GStrv command;
     GArray *options;  /* of NetworkOption */
     GPtrArray *ports; /* of MacvtapPort */
-    gboolean replace, dry_run, verbose, version;
+    gboolean replace, agent, dry_run, verbose, version;
 } Run;
 
 static void
@@ -86,7 +87,8 @@ static const char description[] =
     "taskset, env, timeout and the like.\n\n"
     "Keys of --network: name, ifname, mac, queues, mtu, vhost=auto|require|off; model and bus of\n"
     "QEMU's -device; incoming=yes for a guest that is migrating in; check-mac=no when the\n"
-    "guest gets its MAC from elsewhere. Keys of --port: queues, model, bus, check-mac.\n\n"
+    "guest gets its MAC from elsewhere; agent=yes is --agent. Keys of --port: queues, model, bus, "
+    "check-mac.\n\n"
     "Exit status: CMD's; 125 when macvtap-run fails, 126 when CMD cannot be executed, 127 when it\n"
     "is not found.";
 
@@ -101,6 +103,8 @@ parse_options(Run *run, int argc, char **argv, GError **error)
          "PORT[,KEY=VALUE…]"},
         {"replace", 0, 0, G_OPTION_ARG_NONE, &run->replace,
          "Delete your ports that have the name= of one of the --networks first", NULL},
+        {"agent", 0, 0, G_OPTION_ARG_NONE, &run->agent,
+         "Start macvtap-agent, to attach ports while QEMU runs", NULL},
         {"dry-run", 0, 0, G_OPTION_ARG_NONE, &run->dry_run,
          "Create no port, but print the command; unknown values are in capitals", NULL},
         {"verbose", 'v', 0, G_OPTION_ARG_NONE, &run->verbose,
@@ -316,16 +320,73 @@ print_plan(GStrv planned, GError **error)
     return output_finish(error);
 }
 
+static gboolean
+wants_agent(const Run *run)
+{
+    gboolean wanted = run->agent;
+
+    for (guint i = 0; i < run->options->len; i++)
+        wanted |= g_array_index(run->options, NetworkOption, i).agent;
+    return wanted;
+}
+
+/* The command with what makes QEMU talk to an agent on descriptor fd, given as text. */
+static GStrv
+add_agent(const Run *run, const char *fd, GError **error)
+{
+    const char *const *command = (const char *const *)run->command;
+    g_autoptr(GPtrArray) arguments = g_ptr_array_new_with_free_func(g_free);
+    const char *closer;
+    int qemu = vmm_command_find_qemu(command, &closer);
+
+    if (qemu < 0 && !closer) {
+        arguments_refuse(error, "--agent needs a QEMU in the command");
+        return NULL;
+    }
+    for (guint i = 0; command[i]; i++)
+        g_ptr_array_add(arguments, g_strdup(command[i]));
+    if (qemu >= 0)
+        agent_start_add_arguments(arguments, command + qemu, fd);
+    g_ptr_array_add(arguments, NULL);
+    return (GStrv)g_ptr_array_free(g_steal_pointer(&arguments), FALSE);
+}
+
+/* Starts the agent for the ports that there are now. */
+static GStrv
+start_agent(const Run *run, GError **error)
+{
+    g_autofree char *guest_name = find_guest_name((const char *const *)run->command);
+    g_autofree const char **port_ids = g_new0(const char *, run->ports->len + 1);
+    g_autofree char *number = NULL;
+    int fd;
+
+    for (guint i = 0; i < run->ports->len; i++)
+        port_ids[i] = macvtap_port_get_id(run->ports->pdata[i]);
+    fd = agent_start(run->socket, guest_name, port_ids, error);
+    if (fd < 0)
+        return NULL;
+    number = g_strdup_printf("%d", fd);
+    return add_agent(run, number, error);
+}
+
 static int
 start(Run *run, GError **error)
 {
     VmmStart vmm = {run->options, (const char *const *)run->command, run->ports, run->verbose};
+    gboolean with_agent = wants_agent(run);
     g_autofree char *program = NULL;
     g_auto(GStrv) planned = NULL;
+    g_auto(GStrv) command = NULL;
     int status = vmm_start_find_program(run->command[0], &program, error);
 
     if (status != 0)
         return status;
+    if (with_agent) {
+        command = add_agent(run, "AGENTFD", error);
+        if (!command)
+            return EXIT_OURS;
+        vmm.command = (const char *const *)command;
+    }
     planned = vmm_start_plan(&vmm, error);
     if (!planned)
         return EXIT_OURS;
@@ -333,6 +394,13 @@ start(Run *run, GError **error)
         return print_plan(planned, error) ? 0 : EXIT_OURS;
     if (!make_ports(run, error))
         return EXIT_OURS;
+    if (with_agent) {
+        g_strfreev(command);
+        command = start_agent(run, error);
+        if (!command)
+            return EXIT_OURS;
+        vmm.command = (const char *const *)command;
+    }
     return vmm_start_become(&vmm, program, EXIT_OURS, error);
 }
 

@@ -8,6 +8,9 @@
 /* To see which processes have a descriptor: reads other processes' /proc/PID/fd. */
 #define LOOK_AT_PROCESSES (CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH))
 
+/* For root: the agents, and monitors, of other users. */
+#define REACH_AGENTS CAPABILITY(CAP_DAC_OVERRIDE)
+
 static const Command commands[] = {
     {"network", "list", ctl_network_list, "", "List the networks you may use"},
     {"network", "show", ctl_network_show, "NET", "Show one network and its ports"},
@@ -24,6 +27,12 @@ static const Command commands[] = {
      "Remove ports: the named ones, those of a network, or all of yours (root: everybody's)"},
     {"port", "open", ctl_port_open, "PORT[,KEY=VALUE...] -- CMD [ARG...]",
      "Start CMD with the queues of a port, as macvtap-run --port does", .starts_programs = TRUE},
+    {"vm", "list", ctl_vm_list, "[--qmp PATH]", "List running VMs with an agent, and their ports",
+     .capabilities = REACH_AGENTS},
+    {"vm", "attach", ctl_vm_attach, "VM --network NET | --qmp PATH --network NET",
+     "Make a port and plug it into a running VM", .capabilities = REACH_AGENTS},
+    {"vm", "detach", ctl_vm_detach, "VM PORT | --qmp PATH PORT",
+     "Unplug a port from a running VM, and end it", .capabilities = REACH_AGENTS},
     {"domain", NULL, ctl_domain, "attach|detach|list|check|hook|xml ...",
      "Manage ports in libvirt's domains (see macvtapctl domain --help)", .starts_programs = TRUE},
     {"log", NULL, ctl_log, "[--port PORT] [--follow|-f] [--lines|-n N]",

@@ -18,6 +18,9 @@ int ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_set(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_open(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_vm_list(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_vm_attach(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_vm_detach(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_log(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_reload(Ctl *ctl, int argc, char **argv, GError **error);
@@ -31,3 +34,6 @@ void ctl_check_libvirt(Doctor *doctor);
 /* The port's state in tables: for an active port "link-down" if its device is down, and
  * "no-carrier" if its parent has none. */
 const char *ctl_port_state(const MacvtapPort *port);
+
+/* Prints the port, as JSON if that is wanted. */
+void ctl_port_print(const Ctl *ctl, const MacvtapPort *port);

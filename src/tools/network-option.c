@@ -37,6 +37,7 @@ static const Key keys[] = {
     {"model", KEY_WORD, AT(model), BOTH},
     {"bus", KEY_WORD, AT(bus), BOTH},
     {"incoming", KEY_TRUTH, AT(incoming)},
+    {"agent", KEY_TRUTH, AT(agent)},
     {"check-mac", KEY_TRUTH, AT(check_mac), BOTH},
 };
 

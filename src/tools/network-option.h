@@ -12,6 +12,7 @@ typedef struct NetworkOption {
     guint queues;       /* 0: not given */
     guint mtu;          /* 0: not given */
     gboolean incoming;  /* the guest is migrating to this host */
+    gboolean agent;     /* start an agent beside the VMM */
     gboolean check_mac; /* the port's MAC must be in the command (default) */
 } NetworkOption;
 

@@ -45,6 +45,14 @@ static const struct {
     {"ppc64*", ""},   {"*", "pseries*"}, {"*", "sbsa-ref"}, {"*", "vexpress-*"},
 };
 
+/* Machines whose PCI bus "pcie.0" is a chipset's. */
+static const struct {
+    const char *architecture, *machine;
+} express_machines[] = {
+    {"x86_64", "q35*"},   {"x86_64", "pc-q35*"}, {"i386", "q35*"},    {"i386", "pc-q35*"},
+    {"aarch64", "virt*"}, {"arm", "virt*"},      {"riscv*", "virt*"}, {"loongarch64", "virt*"},
+};
+
 char *
 qemu_option_value(const char **text)
 {
@@ -165,6 +173,20 @@ qemu_options_machine_is_bare(const char *const *command)
     for (guint i = 0; i < G_N_ELEMENTS(bare_machines); i++) {
         if (g_pattern_match_simple(bare_machines[i].architecture, architecture) &&
             g_pattern_match_simple(bare_machines[i].machine, machine ? machine : ""))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
+qemu_options_need_root_ports(const char *const *command)
+{
+    g_autofree char *architecture = find_architecture(command[0]);
+    g_autofree char *machine = find_last(command, "machine", "M", "type");
+
+    for (guint i = 0; i < G_N_ELEMENTS(express_machines); i++) {
+        if (g_pattern_match_simple(express_machines[i].architecture, architecture) &&
+            g_pattern_match_simple(express_machines[i].machine, machine ? machine : ""))
             return TRUE;
     }
     return FALSE;

@@ -24,6 +24,10 @@ char *qemu_options_guest_name(const char *const *command);
  */
 const char *qemu_options_network_device(const char *const *command, GError **error);
 
+/* Whether the machine of this QEMU (as above) has PCI Express, whose own bus takes no device while
+ * QEMU runs: it needs root ports for that. */
+gboolean qemu_options_need_root_ports(const char *const *command);
+
 /* Whether the machine of this QEMU (as above) is known to make no network device by itself, which
  * would take QEMU's first default MAC. */
 gboolean qemu_options_machine_is_bare(const char *const *command);

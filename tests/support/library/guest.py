@@ -47,10 +47,10 @@ class Guest:
         self._rest = b""
         self._commands = 0
 
-    def wait_line(self, pattern, deadline=None):
-        """The match of the first line (from the start of the console) that has the pattern."""
+    def wait_line(self, pattern, deadline=None, after=0):
+        """The match of the first line, after this many from the start of the console, that has the pattern."""
         deadline = deadline or Deadline(BOOT)
-        seen = 0
+        seen = after
         while True:
             for line in self.lines[seen:]:
                 match = re.search(pattern, line)

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Shared by agent.c and guest-links.c. */
+#pragma once
+
+#include "agent.h"
+#include "port-watch.h"
+#include "qmp.h"
+
+#include "varlink-server.h"
+
+#include <glib-unix.h>
+
+typedef struct AgentPort {
+    char *id;
+    MacvtapPort *port;   /* as macvtapd had it last; NULL: not known yet */
+    char *netdev;        /* its backend in QEMU; NULL: not known yet, or QEMU has none of it */
+    gboolean is_down;    /* the guest was told so last */
+    gboolean is_leaving; /* it is being detached */
+} AgentPort;
+
+typedef struct Agent {
+    GMainLoop *loop;
+    const char *socket, *guest_name;
+    char *folder, *name; /* where it listens; name NULL: not yet */
+    Qmp *qmp;
+    VarlinkServer *server;
+    PortWatch *watch;
+    GPtrArray *ports;             /* of AgentPort */
+    GQueue operations;            /* the first is under way */
+    gboolean is_ready, is_closed; /* QEMU's monitor */
+    gboolean is_announcing;
+} Agent;
+
+AgentPort *agent_find_port(Agent *agent, const char *id);
+
+/* Follows the ports in macvtapd from now on. QEMU is ready. */
+void guest_links_start(Agent *agent);
+
+/* The port is as macvtapd says here (taken); tells the guest what that changes for it. */
+void guest_links_take(Agent *agent, AgentPort *port, MacvtapPort *as);

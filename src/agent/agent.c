@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * QEMU's monitor is the agent's life: when the connection ends, so does the agent, as soon as an
+ * operation that is under way has undone what it has begun. It listens once QEMU has greeted, when
+ * QEMU's process ID is known.
+ *
+ * Operations that change the guest come one after the other: two that look for a free slot at the
+ * same time would find the same one.
+ */
+#include "agent-private.h"
+
+#include "agent-folder.h"
+#include "attach.h"
+
+#include "capabilities.h"
+#include "descriptor.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+typedef struct Operation {
+    Agent *agent;
+    VarlinkCall *call;
+    void (*start)(struct Operation *operation);
+    char *port_id; /* of a port to detach */
+} Operation;
+
+static void
+agent_port_free(gpointer data)
+{
+    AgentPort *port = data;
+
+    g_free(port->id);
+    g_free(port->netdev);
+    macvtap_port_free(port->port);
+    g_free(port);
+}
+
+AgentPort *
+agent_find_port(Agent *agent, const char *id)
+{
+    for (guint i = 0; i < agent->ports->len; i++) {
+        AgentPort *port = agent->ports->pdata[i];
+
+        if (g_str_equal(port->id, id))
+            return port;
+    }
+    return NULL;
+}
+
+static AgentPort *
+add_port(Agent *agent, const char *id, char *netdev)
+{
+    AgentPort *port = g_new0(AgentPort, 1);
+
+    port->id = g_strdup(id);
+    port->netdev = netdev;
+    g_ptr_array_add(agent->ports, port);
+    return port;
+}
+
+/* By its ID, name or interface name; NULL: the VM has none. */
+static AgentPort *
+find_named(Agent *agent, const char *name)
+{
+    AgentPort *port = agent_find_port(agent, name);
+
+    for (guint i = 0; !port && i < agent->ports->len; i++) {
+        AgentPort *candidate = agent->ports->pdata[i];
+
+        if (candidate->port &&
+            (g_str_equal(macvtap_port_get_name(candidate->port), name) ||
+             g_str_equal(macvtap_port_get_interface_name(candidate->port), name)))
+            port = candidate;
+    }
+    return port;
+}
+
+static json_t *
+port_json(const MacvtapPort *port)
+{
+    return json_loads(macvtap_port_to_json(port), 0, NULL);
+}
+
+static void
+fail_call(VarlinkCall *call, const char *error, const char *message)
+{
+    g_autofree char *name = g_strconcat("org.macvtapd.Agent.", error, NULL);
+
+    varlink_call_error(call, name, json_pack("{s:s}", "message", message));
+}
+
+/* The folder lets in nobody else either. */
+static gboolean
+admit(VarlinkCall *call)
+{
+    uid_t uid = varlink_call_peer(call)->uid;
+
+    if (uid == geteuid() || uid == 0)
+        return TRUE;
+    fail_call(call, "AccessDenied", "the VM belongs to another user");
+    return FALSE;
+}
+
+static void
+start_next(Agent *agent)
+{
+    Operation *operation = g_queue_peek_head(&agent->operations);
+
+    if (operation)
+        operation->start(operation);
+    else if (agent->is_closed)
+        g_main_loop_quit(agent->loop);
+}
+
+static void
+queue_operation(Agent *agent, VarlinkCall *call, const char *port_id,
+                void (*start)(Operation *operation))
+{
+    Operation *operation = g_new(Operation, 1);
+
+    *operation = (Operation){agent, varlink_call_ref(call), start, g_strdup(port_id)};
+    g_queue_push_tail(&agent->operations, operation);
+    if (agent->operations.length == 1)
+        start(operation);
+}
+
+static void
+finish_operation(Operation *operation, json_t *port, const GError *error)
+{
+    Agent *agent = operation->agent;
+
+    if (error)
+        fail_call(operation->call, "Failed", error->message);
+    else
+        varlink_call_reply(operation->call, json_pack("{s:o}", "port", port), NULL);
+    varlink_call_unref(operation->call);
+    g_free(operation->port_id);
+    g_free(operation);
+    g_queue_pop_head(&agent->operations);
+    start_next(agent);
+}
+
+static void
+on_attached(MacvtapPort *port, const GError *error, gpointer user_data)
+{
+    Operation *operation = user_data;
+    Agent *agent = operation->agent;
+    json_t *json = port ? port_json(port) : NULL;
+    const char *id;
+
+    if (port) {
+        id = macvtap_port_get_id(port);
+        g_message("attached port %s on network %s", macvtap_port_get_name(port),
+                  macvtap_port_get_network(port));
+        guest_links_take(agent, add_port(agent, id, attach_netdev_name(id)), port);
+    }
+    finish_operation(operation, json, error);
+}
+
+static void
+start_attach(Operation *operation)
+{
+    Agent *agent = operation->agent;
+    json_t *parameters = varlink_call_parameters(operation->call);
+    const AttachSettings settings = {
+        .socket = agent->socket,
+        .model = json_string_value(json_object_get(parameters, "model")),
+        .bus = json_string_value(json_object_get(parameters, "bus")),
+    };
+    const char *network = json_string_value(json_object_get(parameters, "network"));
+    g_autoptr(GError) error = NULL;
+    MacvtapRequest *request = attach_request_new(network, json_object_get(parameters, "fields"),
+                                                 agent->guest_name, &error);
+
+    if (request)
+        attach_port(agent->qmp, &settings, request, on_attached, operation);
+    else
+        finish_operation(operation, NULL, error);
+}
+
+static gboolean
+is_text(json_t *parameters, const char *name, gboolean optional)
+{
+    json_t *value = json_object_get(parameters, name);
+
+    return json_is_string(value) || (optional && (!value || json_is_null(value)));
+}
+
+static void
+handle_attach(VarlinkCall *call, gpointer user_data)
+{
+    Agent *agent = user_data;
+    json_t *parameters = varlink_call_parameters(call);
+    json_t *fields = json_object_get(parameters, "fields");
+
+    if (!admit(call))
+        return;
+    if (!is_text(parameters, "network", FALSE))
+        varlink_call_invalid_parameter(call, "network");
+    else if (fields && !json_is_null(fields) && !json_is_object(fields))
+        varlink_call_invalid_parameter(call, "fields");
+    else if (!is_text(parameters, "model", TRUE))
+        varlink_call_invalid_parameter(call, "model");
+    else if (!is_text(parameters, "bus", TRUE))
+        varlink_call_invalid_parameter(call, "bus");
+    else
+        queue_operation(agent, call, NULL, start_attach);
+}
+
+static void
+on_detached(const GError *error, gpointer user_data)
+{
+    Operation *operation = user_data;
+    Agent *agent = operation->agent;
+    AgentPort *port = agent_find_port(agent, operation->port_id);
+    json_t *json = port && port->port ? port_json(port->port) : json_object();
+
+    if (port)
+        port->is_leaving = FALSE;
+    if (!error && port) {
+        g_message("detached port %s", operation->port_id);
+        g_ptr_array_remove(agent->ports, port);
+    }
+    finish_operation(operation, json, error);
+    if (error)
+        json_decref(json);
+}
+
+/* An earlier operation may have detached it. */
+static void
+start_detach(Operation *operation)
+{
+    Agent *agent = operation->agent;
+    AgentPort *port = agent_find_port(agent, operation->port_id);
+    g_autoptr(GError) error = NULL;
+
+    if (port && port->port) {
+        port->is_leaving = TRUE; /* it also ends by itself, before it is deleted */
+        detach_port(agent->qmp, agent->socket, port->port, port->netdev, on_detached, operation);
+        return;
+    }
+    error =
+        g_error_new(QMP_ERROR, QMP_ERROR_REFUSED, "port %s is no longer there", operation->port_id);
+    finish_operation(operation, NULL, error);
+}
+
+static void
+handle_detach(VarlinkCall *call, gpointer user_data)
+{
+    Agent *agent = user_data;
+    json_t *parameters = varlink_call_parameters(call);
+    const char *name = json_string_value(json_object_get(parameters, "port"));
+    const AgentPort *port = name ? find_named(agent, name) : NULL;
+    g_autofree char *message = NULL;
+
+    if (!admit(call))
+        return;
+    if (!name) {
+        varlink_call_invalid_parameter(call, "port");
+    } else if (!port) {
+        message = g_strdup_printf("VM %s has no port %s", agent->name, name);
+        fail_call(call, "PortNotFound", message);
+    } else {
+        queue_operation(agent, call, port->id, start_detach);
+    }
+}
+
+static void
+handle_describe(VarlinkCall *call, gpointer user_data)
+{
+    Agent *agent = user_data;
+    json_t *ports;
+
+    if (!admit(call))
+        return;
+    ports = json_array();
+    for (guint i = 0; i < agent->ports->len; i++) {
+        const AgentPort *port = agent->ports->pdata[i];
+
+        if (port->port)
+            json_array_append_new(ports, port_json(port->port));
+    }
+    varlink_call_reply(call,
+                       json_pack("{s:s, s:i, s:o}", "name", agent->name, "pid",
+                                 (int)qmp_get_peer_pid(agent->qmp), "ports", ports),
+                       NULL);
+}
+
+static const VarlinkMethod methods[] = {
+    {"Describe", handle_describe},
+    {"Attach", handle_attach},
+    {"Detach", handle_detach},
+    {NULL},
+};
+
+static gboolean
+serve(Agent *agent, GError **error)
+{
+    const VarlinkServiceInfo info = {"macvtapd", "macvtap-agent", MACVTAPD_VERSION, ""};
+    g_autofree char *pid = g_strdup_printf("%d", (int)qmp_get_peer_pid(agent->qmp));
+    AUTO_FD int fd = agent_folder_listen(agent->folder, agent->guest_name ?: pid,
+                                         (int)qmp_get_peer_pid(agent->qmp), &agent->name, error);
+
+    if (fd < 0)
+        return FALSE;
+    agent->server = varlink_server_new(&info, NULL, error);
+    if (!agent->server)
+        return FALSE;
+    varlink_server_add_interface(agent->server, "org.macvtapd.Agent", agent_description(), methods,
+                                 agent);
+    return varlink_server_listen(agent->server, g_steal_fd(&fd), VARLINK_ROOT_IS_ROOT, error);
+}
+
+static void
+on_ready(Qmp *qmp, gpointer user_data)
+{
+    Agent *agent = user_data;
+    g_autoptr(GError) error = NULL;
+
+    agent->is_ready = TRUE;
+    guest_links_start(agent);
+    if (!serve(agent, &error))
+        g_warning("nobody can reach the agent: %s", error->message);
+}
+
+static void
+on_closed(Qmp *qmp, const GError *error, gpointer user_data)
+{
+    Agent *agent = user_data;
+
+    g_message("%s", error->message);
+    agent->is_closed = TRUE;
+    if (agent->operations.length == 0)
+        g_main_loop_quit(agent->loop);
+}
+
+static gboolean
+on_signal(gpointer user_data)
+{
+    g_main_loop_quit(user_data);
+    return G_SOURCE_REMOVE;
+}
+
+/* The socket is removed first, so that nobody finds an agent that does not answer. */
+static void
+agent_clear(Agent *agent)
+{
+    g_autofree char *path = agent->name ? g_build_filename(agent->folder, agent->name, NULL) : NULL;
+
+    if (path && agent->server)
+        unlink(path);
+    varlink_server_free(agent->server);
+    port_watch_free(agent->watch);
+    qmp_free(agent->qmp);
+    g_ptr_array_unref(agent->ports);
+    g_main_loop_unref(agent->loop);
+    g_free(agent->name);
+    g_free(agent->folder);
+}
+
+gboolean
+agent_run(const AgentOptions *options, void (*ready)(void), GError **error)
+{
+    const QmpHandlers handlers = {on_ready, on_closed};
+    Agent agent = {.socket = options->socket, .guest_name = options->name};
+
+    agent.folder = agent_folder_path(error);
+    if (!agent.folder || !agent_folder_make(agent.folder, error) || !capabilities_keep(0, error)) {
+        g_free(agent.folder);
+        close(options->qmp);
+        return FALSE;
+    }
+    agent.loop = g_main_loop_new(NULL, FALSE);
+    agent.ports = g_ptr_array_new_with_free_func(agent_port_free);
+    for (guint i = 0; options->ports && options->ports[i]; i++)
+        add_port(&agent, options->ports[i], NULL);
+    g_unix_signal_add(SIGTERM, on_signal, agent.loop);
+    g_unix_signal_add(SIGINT, on_signal, agent.loop);
+    ready();
+    agent.qmp = qmp_new(options->qmp, 0, &handlers, &agent);
+    g_main_loop_run(agent.loop);
+    agent_clear(&agent);
+    return TRUE;
+}

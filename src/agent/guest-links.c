@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * macvtap's link follows its parent's carrier, but the guest's does not: QEMU must say so
+ * (set_link). With FollowCarrier= of its network the guest's link is up while the port's device is
+ * up and its parent has a carrier, otherwise always. Each news of a port is compared with what the
+ * guest was told last; a macvtapd that is not there changes nothing.
+ *
+ * A bond that has changed its slave is announced by macvtapd for each guest. What only the guest
+ * itself can announce, its own addresses by GARP, it does when QEMU says that it should
+ * (VIRTIO_NET_F_GUEST_ANNOUNCE).
+ */
+#include "agent-private.h"
+#include "guest-nics.h"
+
+/* QEMU's schedule after a migration: 0, 50, 200, 450 and 800 ms. */
+#define ANNOUNCE_INITIAL 50
+#define ANNOUNCE_MAX 550
+#define ANNOUNCE_ROUNDS 5
+#define ANNOUNCE_STEP 100
+
+typedef struct LinkChange {
+    Agent *agent;
+    char *port_id;
+    gboolean down;
+} LinkChange;
+
+static gboolean
+should_be_down(const MacvtapPort *port)
+{
+    return g_strcmp0(macvtap_port_get_text(port, "followCarrier"), "yes") == 0 &&
+           !(macvtap_port_get_link_up(port) && macvtap_port_get_carrier(port));
+}
+
+/* Unless QEMU has done it, the next news of the port tries again. */
+static void
+on_link_set(json_t *value, const GError *error, gpointer user_data)
+{
+    LinkChange *change = user_data;
+    AgentPort *port = agent_find_port(change->agent, change->port_id);
+
+    if (error && error->code != QMP_ERROR_CLOSED)
+        g_warning("cannot set the guest's link of port %s %s: %s", change->port_id,
+                  change->down ? "down" : "up", error->message);
+    if (error && port)
+        port->is_down = !change->down;
+    g_free(change->port_id);
+    g_free(change);
+}
+
+static void
+tell_guest(Agent *agent, AgentPort *port)
+{
+    gboolean down = port->port && should_be_down(port->port);
+    LinkChange *change;
+
+    if (!port->netdev || !port->port || down == port->is_down || port->is_leaving)
+        return;
+    port->is_down = down;
+    change = g_new(LinkChange, 1);
+    *change = (LinkChange){agent, g_strdup(port->id), down};
+    qmp_call(agent->qmp, "set_link", json_pack("{s:s, s:b}", "name", port->netdev, "up", !down), -1,
+             QMP_DEADLINE, on_link_set, change);
+}
+
+static void
+on_announced(json_t *value, const GError *error, gpointer user_data)
+{
+    Agent *agent = user_data;
+
+    agent->is_announcing = FALSE;
+    if (error && error->code != QMP_ERROR_CLOSED)
+        g_warning("QEMU does not announce the guest: %s", error->message);
+}
+
+/* All of the guest's devices at once: its ports on one bond change their slave together. */
+static void
+announce(Agent *agent)
+{
+    if (agent->is_announcing)
+        return;
+    agent->is_announcing = TRUE;
+    qmp_call(agent->qmp, "announce-self",
+             json_pack("{s:i, s:i, s:i, s:i}", "initial", ANNOUNCE_INITIAL, "max", ANNOUNCE_MAX,
+                       "rounds", ANNOUNCE_ROUNDS, "step", ANNOUNCE_STEP),
+             -1, QMP_DEADLINE, on_announced, agent);
+}
+
+static gboolean
+has_other_slave(const MacvtapPort *before, const MacvtapPort *now)
+{
+    const char *old = before ? macvtap_port_get_text(before, "activeSlave") : NULL;
+    const char *new = macvtap_port_get_text(now, "activeSlave");
+
+    return old && new && !g_str_equal(old, new);
+}
+
+void
+guest_links_take(Agent *agent, AgentPort *port, MacvtapPort *as)
+{
+    if (has_other_slave(port->port, as))
+        announce(agent);
+    macvtap_port_free(port->port);
+    port->port = as;
+    tell_guest(agent, port);
+}
+
+/* Those that QEMU was started with have names of the user's choice there. */
+static void
+on_nics(GPtrArray *nics, const GError *error, gpointer user_data)
+{
+    Agent *agent = user_data;
+
+    if (error && error->code != QMP_ERROR_CLOSED)
+        g_warning("cannot list the guest's network devices: %s", error->message);
+    for (guint i = 0; !error && i < agent->ports->len; i++) {
+        AgentPort *port = agent->ports->pdata[i];
+        const char *mac = port->port ? macvtap_port_get_mac_address(port->port) : NULL;
+        const GuestNic *nic = port->netdev || !mac ? NULL : guest_nics_find(nics, NULL, mac);
+
+        if (nic)
+            port->netdev = g_strdup(nic->netdev);
+        tell_guest(agent, port);
+    }
+}
+
+static gboolean
+lacks_netdev(const Agent *agent)
+{
+    for (guint i = 0; i < agent->ports->len; i++) {
+        const AgentPort *port = agent->ports->pdata[i];
+
+        if (port->port && !port->netdev)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static MacvtapPort *
+take_listed(GPtrArray *ports, const char *id)
+{
+    for (guint i = 0; i < ports->len; i++) {
+        if (ports->pdata[i] && g_str_equal(macvtap_port_get_id(ports->pdata[i]), id))
+            return g_steal_pointer(&ports->pdata[i]);
+    }
+    return NULL;
+}
+
+static void
+on_listed(GPtrArray *ports, gpointer user_data)
+{
+    Agent *agent = user_data;
+
+    for (guint i = agent->ports->len; i > 0; i--) {
+        AgentPort *port = agent->ports->pdata[i - 1];
+        MacvtapPort *as = take_listed(ports, port->id);
+
+        if (as)
+            guest_links_take(agent, port, as);
+        else if (!port->is_leaving)
+            g_ptr_array_remove_index(agent->ports, i - 1);
+    }
+    if (lacks_netdev(agent))
+        guest_nics_list(agent->qmp, on_nics, agent);
+}
+
+static void
+on_changed(MacvtapPort *port, gpointer user_data)
+{
+    AgentPort *known = agent_find_port(user_data, macvtap_port_get_id(port));
+
+    if (known)
+        guest_links_take(user_data, known, port);
+    else
+        macvtap_port_free(port);
+}
+
+static void
+on_deleted(const MacvtapPort *port, gpointer user_data)
+{
+    Agent *agent = user_data;
+    AgentPort *known = agent_find_port(agent, macvtap_port_get_id(port));
+
+    if (known && !known->is_leaving)
+        g_ptr_array_remove(agent->ports, known);
+}
+
+void
+guest_links_start(Agent *agent)
+{
+    const PortWatchHandlers handlers = {on_listed, on_changed, on_deleted};
+
+    agent->watch = port_watch_new(agent->socket, &handlers, agent);
+}

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A guest with an agent, and what can go wrong between the two."""
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+
+import guest
+from programs import INSIDE_BUILD, program
+
+
+def environment(daemon, **more):
+    """Of our programs, in the build folder."""
+    return {**daemon.environment(), "MACVTAPD_LIBEXEC": f"{INSIDE_BUILD}/src/tools", **more}
+
+
+def vm(daemon, *arguments, check=True, user=None, **variables):
+    """macvtapctl vm."""
+    return daemon.host.run(program("macvtapctl"), "vm", *arguments, check=check, user=user,
+                           env=environment(daemon, **variables))
+
+
+def vms(daemon, *arguments, **options):
+    done = daemon.host.run(program("macvtapctl"), "--json", "vm", "list", *arguments, env=environment(daemon), **options)
+    return json.loads(done.stdout)["vms"]
+
+
+def start(daemon, networks=(), options=("--agent",), ip="", name="web", extra=(), machine="q35", user=None, **variables):
+    """A guest that obeys its console, started by macvtap-run."""
+    line = [program("macvtap-run"), *options]
+    for network in networks:
+        line += ["--network", network]
+    line += ["--", *guest.qemu_command(ip, name=name, machine=machine, end="shell", extra=["-name", name, *extra])]
+    return guest.Guest(daemon.host, line, user=user, stdin=subprocess.PIPE, env=environment(daemon, **variables))
+
+
+def start_plain(daemon, name="web", extra=(), machine="q35"):
+    """A guest that has nothing of ours."""
+    line = guest.qemu_command("", name=name, machine=machine, end="shell", extra=["-name", name, *extra])
+    return guest.Guest(daemon.host, line, stdin=subprocess.PIPE)
+
+
+def processes(daemon):
+    """The agents in the daemon's host, by process ID: their root is the host's."""
+    root = os.stat(daemon.host.path("/run"))
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/comm", encoding="ascii", errors="replace") as comm:
+                if comm.read() == "macvtap-agent\n" and os.path.samestat(os.stat(f"/proc/{entry}/root/run"), root):
+                    found.append(int(entry))
+        except OSError:
+            pass  # it has ended since
+    return found
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def wait_new_interface(running, seen):
+    """The name of the interface that came to the guest after the first seen lines of its console."""
+    return running.wait_line(r"ADDED interface=(\S+)", after=seen).group(1)
+
+
+class Proxy:
+    """A monitor in front of QEMU's: it answers the command with the number refused (from 0) with an error, which QEMU
+    gets nevertheless if carried_out, and counts what passes."""
+
+    def __init__(self, path, target, refused=None, carried_out=False, names=None):
+        self.commands = []
+        self._target, self._refused, self._carried_out, self._names = target, refused, carried_out, names
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self):
+        client, _ = self._listener.accept()
+        qemu = socket.socket(socket.AF_UNIX)
+        qemu.connect(str(self._target))
+        back = threading.Thread(target=self._pass_back, args=(qemu, client))
+        back.start()
+        with client, qemu:
+            while True:
+                data, fds, _, _ = socket.recv_fds(client, 65536, 4)
+                if not data:
+                    qemu.shutdown(socket.SHUT_RDWR)
+                    break
+                self._pass_on(data, fds, client, qemu)
+            back.join()
+
+    def _pass_on(self, data, fds, client, qemu):
+        command = json.loads(data)
+        counted = self._names is None or command["execute"] in self._names
+        number = len(self.commands)
+        if counted:
+            self.commands.append(command["execute"])
+        if counted and number == self._refused:
+            if self._carried_out:
+                command["id"] = 1 << 40  # its answer is nobody's
+                socket.send_fds(qemu, [json.dumps(command).encode() + b"\n"], fds)
+            client.sendall(json.dumps({"id": json.loads(data)["id"], "error": {
+                "class": "GenericError", "desc": "refused by the test"}}).encode() + b"\n")
+        else:
+            socket.send_fds(qemu, [data], fds)
+        for fd in fds:
+            os.close(fd)
+
+    @staticmethod
+    def _pass_back(qemu, client):
+        try:
+            while data := qemu.recv(65536):
+                client.sendall(data)
+        except OSError:
+            pass
+
+    def close(self):
+        self._listener.close()
+        self._thread.join()
