@@ -21,7 +21,8 @@ typedef struct AgentPort {
 typedef struct Agent {
     GMainLoop *loop;
     const char *socket, *guest_name;
-    char *folder, *name; /* where it listens; name NULL: not yet */
+    char *folder, *name; /* where it listens */
+    int qmp_fd;          /* qmp's */
     Qmp *qmp;
     VarlinkServer *server;
     PortWatch *watch;

@@ -3,8 +3,8 @@
  * Theory of operation
  *
  * QEMU's monitor is the agent's life: when the connection ends, so does the agent, as soon as an
- * operation that is under way has undone what it has begun. It listens once QEMU has greeted, when
- * QEMU's process ID is known.
+ * operation that is under way has undone what it has begun. It listens before QEMU is started, so
+ * that nobody comes too early; what it is asked then waits for QEMU's greeting.
  *
  * Operations that change the guest come one after the other: two that look for a free slot at the
  * same time would find the same one.
@@ -18,6 +18,7 @@
 #include "descriptor.h"
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 typedef struct Operation {
@@ -109,7 +110,7 @@ start_next(Agent *agent)
 {
     Operation *operation = g_queue_peek_head(&agent->operations);
 
-    if (operation)
+    if (operation && (agent->is_ready || agent->is_closed))
         operation->start(operation);
     else if (agent->is_closed)
         g_main_loop_quit(agent->loop);
@@ -124,7 +125,7 @@ queue_operation(Agent *agent, VarlinkCall *call, const char *port_id,
     *operation = (Operation){agent, varlink_call_ref(call), start, g_strdup(port_id)};
     g_queue_push_tail(&agent->operations, operation);
     if (agent->operations.length == 1)
-        start(operation);
+        start_next(agent);
 }
 
 static void
@@ -268,6 +269,19 @@ handle_detach(VarlinkCall *call, gpointer user_data)
     }
 }
 
+/* macvtap-run's, which has made the socket pair, as long as QEMU has not written to it. */
+static int
+find_pid(const Agent *agent)
+{
+    struct ucred maker = {0};
+    socklen_t size = sizeof(maker);
+    int pid = agent->qmp ? (int)qmp_get_peer_pid(agent->qmp) : 0;
+
+    if (pid != 0 || getsockopt(agent->qmp_fd, SOL_SOCKET, SO_PEERCRED, &maker, &size) != 0)
+        return pid;
+    return (int)maker.pid;
+}
+
 static void
 handle_describe(VarlinkCall *call, gpointer user_data)
 {
@@ -283,10 +297,10 @@ handle_describe(VarlinkCall *call, gpointer user_data)
         if (port->port)
             json_array_append_new(ports, port_json(port->port));
     }
-    varlink_call_reply(call,
-                       json_pack("{s:s, s:i, s:o}", "name", agent->name, "pid",
-                                 (int)qmp_get_peer_pid(agent->qmp), "ports", ports),
-                       NULL);
+    varlink_call_reply(
+        call,
+        json_pack("{s:s, s:i, s:o}", "name", agent->name, "pid", find_pid(agent), "ports", ports),
+        NULL);
 }
 
 static const VarlinkMethod methods[] = {
@@ -300,9 +314,10 @@ static gboolean
 serve(Agent *agent, GError **error)
 {
     const VarlinkServiceInfo info = {"macvtapd", "macvtap-agent", MACVTAPD_VERSION, ""};
-    g_autofree char *pid = g_strdup_printf("%d", (int)qmp_get_peer_pid(agent->qmp));
-    AUTO_FD int fd = agent_folder_listen(agent->folder, agent->guest_name ?: pid,
-                                         (int)qmp_get_peer_pid(agent->qmp), &agent->name, error);
+    int pid = find_pid(agent);
+    g_autofree char *number = g_strdup_printf("%d", pid);
+    AUTO_FD int fd =
+        agent_folder_listen(agent->folder, agent->guest_name ?: number, pid, &agent->name, error);
 
     if (fd < 0)
         return FALSE;
@@ -318,12 +333,10 @@ static void
 on_ready(Qmp *qmp, gpointer user_data)
 {
     Agent *agent = user_data;
-    g_autoptr(GError) error = NULL;
 
     agent->is_ready = TRUE;
     guest_links_start(agent);
-    if (!serve(agent, &error))
-        g_warning("nobody can reach the agent: %s", error->message);
+    start_next(agent);
 }
 
 static void
@@ -333,8 +346,8 @@ on_closed(Qmp *qmp, const GError *error, gpointer user_data)
 
     g_message("%s", error->message);
     agent->is_closed = TRUE;
-    if (agent->operations.length == 0)
-        g_main_loop_quit(agent->loop);
+    if (agent->operations.length == 0 || !agent->is_ready)
+        start_next(agent);
 }
 
 static gboolean
@@ -350,7 +363,7 @@ agent_clear(Agent *agent)
 {
     g_autofree char *path = agent->name ? g_build_filename(agent->folder, agent->name, NULL) : NULL;
 
-    if (path && agent->server)
+    if (path)
         unlink(path);
     varlink_server_free(agent->server);
     port_watch_free(agent->watch);
@@ -361,27 +374,36 @@ agent_clear(Agent *agent)
     g_free(agent->folder);
 }
 
+static gboolean
+get_ready(Agent *agent, GError **error)
+{
+    agent->folder = agent_folder_path(error);
+    return agent->folder && agent_folder_make(agent->folder, error) &&
+           capabilities_keep(0, error) && serve(agent, error);
+}
+
 gboolean
 agent_run(const AgentOptions *options, void (*ready)(void), GError **error)
 {
     const QmpHandlers handlers = {on_ready, on_closed};
-    Agent agent = {.socket = options->socket, .guest_name = options->name};
+    Agent agent = {
+        .socket = options->socket,
+        .guest_name = options->name,
+        .qmp_fd = options->qmp,
+        .loop = g_main_loop_new(NULL, FALSE),
+        .ports = g_ptr_array_new_with_free_func(agent_port_free),
+    };
+    gboolean started = get_ready(&agent, error);
 
-    agent.folder = agent_folder_path(error);
-    if (!agent.folder || !agent_folder_make(agent.folder, error) || !capabilities_keep(0, error)) {
-        g_free(agent.folder);
-        close(options->qmp);
-        return FALSE;
-    }
-    agent.loop = g_main_loop_new(NULL, FALSE);
-    agent.ports = g_ptr_array_new_with_free_func(agent_port_free);
+    agent.qmp = qmp_new(options->qmp, 0, &handlers, &agent);
     for (guint i = 0; options->ports && options->ports[i]; i++)
         add_port(&agent, options->ports[i], NULL);
-    g_unix_signal_add(SIGTERM, on_signal, agent.loop);
-    g_unix_signal_add(SIGINT, on_signal, agent.loop);
-    ready();
-    agent.qmp = qmp_new(options->qmp, 0, &handlers, &agent);
-    g_main_loop_run(agent.loop);
+    if (started) {
+        g_unix_signal_add(SIGTERM, on_signal, agent.loop);
+        g_unix_signal_add(SIGINT, on_signal, agent.loop);
+        ready();
+        g_main_loop_run(agent.loop);
+    }
     agent_clear(&agent);
-    return TRUE;
+    return started;
 }

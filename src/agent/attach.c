@@ -4,9 +4,11 @@
  *
  * A place for the device is found first, then the port is created, and QEMU gets its descriptors by
  * getfd, a backend that uses them, and a device. If a step fails, those before it are undone, the
- * last first, and the port is deleted: QEMU 7.2 does not close the descriptors of a backend that it
- * refuses, so they alone would keep the port. Their numbers are gone from here as soon as they were
- * sent: a port whose agent has been killed in between ends with QEMU.
+ * last first. Then the port has ended by itself, or is deleted: QEMU 7.2 does not close the
+ * descriptors of a backend that it refuses. Never before: QEMU aborts when a queue that its device
+ * uses has no port any longer (virtio_net_set_queue_pairs() in its hw/net/virtio-net.c). Their
+ * numbers are gone from here as soon as they were sent: a port whose agent has been killed in
+ * between ends with QEMU.
  *
  * A device goes only when the guest lets go of it; its backend goes at once, also below a device
  * that stays.
@@ -20,7 +22,7 @@
 /* For the guest to release a device: Linux takes less than a second, and with PCIe's own hot-plug 5
  * seconds more, for the attention button. */
 #define UNPLUG_DEADLINE 30000
-#define UNPLUG_DEADLINE_OF_UNDO 10000
+#define UNPLUG_DEADLINE_OF_UNDO 3000
 
 #define ETHERNET_MTU 1500
 
@@ -33,6 +35,13 @@ typedef struct Attach {
     AttachDone done;
     gpointer user_data;
 } Attach;
+
+/* A port that is to end. */
+typedef struct Ending {
+    char *socket, *port_id;
+    void (*done)(gpointer user_data);
+    gpointer user_data;
+} Ending;
 
 typedef struct Detach {
     Qmp *qmp;
@@ -97,18 +106,49 @@ attach_fail(Attach *attach, const GError *error)
 
 /* A failure to delete it changes nothing for the user: without descriptors the port ends anyway. */
 static void
-on_undone(MacvtapRequest *request, const GError *error, gpointer user_data)
+on_deleted(MacvtapRequest *request, const GError *error, gpointer user_data)
 {
-    attach_finish(user_data);
+    Ending *ending = user_data;
+
+    ending->done(ending->user_data);
+    g_free(ending->socket);
+    g_free(ending->port_id);
+    g_free(ending);
 }
 
 static void
-delete_port(const char *socket, const char *port_id, DaemonCallDone done, gpointer user_data)
+on_looked(MacvtapRequest *request, const GError *error, gpointer user_data)
 {
-    MacvtapRequest *request = macvtap_request_new(MACVTAP_DELETE_PORT);
+    Ending *ending = user_data;
+    MacvtapRequest *deletion;
 
-    macvtap_request_set_port(request, port_id);
-    daemon_call(socket, request, done, user_data);
+    if (error) {
+        on_deleted(NULL, NULL, ending);
+        return;
+    }
+    deletion = macvtap_request_new(MACVTAP_DELETE_PORT);
+    macvtap_request_set_port(deletion, ending->port_id);
+    daemon_call(ending->socket, deletion, on_deleted, ending);
+}
+
+/* QEMU has given up the port's descriptors. It is looked for first: macvtapd logs what it refuses.
+ */
+static void
+end_port(const char *socket, const char *port_id, void (*done)(gpointer user_data),
+         gpointer user_data)
+{
+    MacvtapRequest *look = macvtap_request_new(MACVTAP_GET_PORT);
+    Ending *ending = g_new(Ending, 1);
+
+    *ending = (Ending){g_strdup(socket), g_strdup(port_id), done, user_data};
+    macvtap_request_set_port(look, port_id);
+    daemon_call(socket, look, on_looked, ending);
+}
+
+static void
+on_undone(gpointer user_data)
+{
+    attach_finish(user_data);
 }
 
 static void
@@ -121,7 +161,7 @@ on_plugged(const GError *error, gpointer user_data)
         return;
     }
     attach->failure = g_error_copy(error);
-    delete_port(attach->socket, macvtap_port_get_id(attach->port), on_undone, attach);
+    end_port(attach->socket, macvtap_port_get_id(attach->port), on_undone, attach);
 }
 
 /* Gives QEMU a descriptor, which is taken, and adds its name to names ("A:B"). */
@@ -251,14 +291,10 @@ detach_finish(Detach *detach, const GError *error)
     g_free(detach);
 }
 
-/* The port may have ended by its descriptors before it could be deleted. */
 static void
-on_deleted(MacvtapRequest *request, const GError *error, gpointer user_data)
+on_ended(gpointer user_data)
 {
-    gboolean is_gone =
-        !error || macvtap_request_get_refusal(request) == MACVTAP_REFUSAL_PORT_NOT_FOUND;
-
-    detach_finish(user_data, is_gone ? NULL : error);
+    detach_finish(user_data, NULL);
 }
 
 static void
@@ -269,7 +305,7 @@ on_unplugged(const GError *error, gpointer user_data)
     if (error || !detach->is_ours)
         detach_finish(detach, error);
     else
-        delete_port(detach->socket, detach->port_id, on_deleted, detach);
+        end_port(detach->socket, detach->port_id, on_ended, detach);
 }
 
 static const GuestNic *

@@ -32,8 +32,8 @@ Qmp *qmp_new(int fd, guint greeting, const QmpHandlers *handlers, gpointer user_
 Qmp *qmp_connect(const char *path, guint greeting, const QmpHandlers *handlers, gpointer user_data,
                  GError **error);
 
-/* Closes the connection; no callback is called from then on. May be called from each of them. NULL is
- * fine. */
+/* Closes the connection; no callback is called from then on. May be called from each of them. NULL
+ * is fine. */
 void qmp_free(Qmp *qmp);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qmp, qmp_free)
 

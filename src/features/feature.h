@@ -69,6 +69,7 @@ extern const PortFeature feature_migration;
 extern const PortFeature feature_host_address;
 extern const PortFeature feature_guest_vlans;
 extern const PortFeature feature_lease;
+extern const PortFeature feature_guest_link;
 extern const PortFeature feature_guard;
 
 /* The state that the feature's start() returned. */

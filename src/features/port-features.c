@@ -20,6 +20,7 @@ static const PortFeature *const features[] = {
     &feature_host_address,
     &feature_guest_vlans,
     &feature_lease,
+    &feature_guest_link,
     &feature_guard,
 };
 /* clang-format on */

@@ -105,6 +105,8 @@ const Field network_fields[] = {
      IN_NETWORK(UINT, broadcast_queue_length, .min = 1, .max = 1000000),
      KEY("Port", "BroadcastQueueLength"), .label = "broadcasts"},
     {"guard", FIELD_REPLY, IN_NETWORK(GROUP, guard), .members = guard_fields},
+    {"followCarrier", FIELD_REPLY | FIELD_OPTIONAL, IN_NETWORK(BOOLEAN, follow_carrier),
+     KEY("Guest", "FollowCarrier"), .label = "link follows"},
     {"unguarded", FIELD_SHOWN, .label = "unguarded"},
     {"subnets", FIELD_REPLY, ADDRESSES(PREFIXES, subnets), KEY("Addresses", "Subnet"),
      .label = "subnet"},

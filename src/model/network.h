@@ -85,6 +85,9 @@ typedef struct Network {
     AddressSettings addresses; /* [Addresses] */
     gboolean announce; /* [Guest]: the guests are announced after a failover */
 
+    /* [Guest] */
+    gboolean follow_carrier; /* its link follows the parent's carrier, by an agent */
+
     /* [Access]; root may always use it */
     GArray *allow_uids;       /* of uid_t */
     GArray *allow_gids;       /* of gid_t */

@@ -179,6 +179,7 @@ static const Field seen_fields[] = {
 
 static const char *const up_and_down[] = {"down", "up"};
 static const char *const in_force_or_removed[] = {"", "removed; the port keeps its settings"};
+static const char *const followed[] = {"", "the guest's link follows it, by an agent"};
 static const char *const elsewhere[] = {"", "on another host (migration)"};
 
 const Field port_fields[] = {
@@ -252,6 +253,8 @@ const Field port_fields[] = {
      .truths = up_and_down, .option = "link", .argument = "up|down",
      .help = "Whether the device is up (default) or down"},
     {"carrier", FIELD_REPLY, IN_PORT(BOOLEAN, carrier), .label = "carrier"},
+    {"followCarrier", EVERYWHERE | FIELD_OPTIONAL, IN_PORT(BOOLEAN, follow_carrier),
+     .truths = followed, .also = " (%)"},
     {"incoming", FIELD_REPLY, IN_PORT(BOOLEAN, incoming), IN_REQUEST(BOOLEAN, incoming),
      .label = "guest", .truths = elsewhere, .option = "incoming",
      .help = "The guest is migrating in from another host"},

@@ -78,6 +78,7 @@ typedef struct Port {
     guint64 node_made;   /* the node's device number if macvtapd created it; 0: the kernel did */
     gboolean incoming;   /* the guest is elsewhere (see src/features/migration.c), */
     guint64 sent_before; /* and the device had sent this many frames at that time */
+    gboolean follow_carrier; /* the guest's link follows the parent's carrier, by an agent */
     /* What its guest may send. A port created before guards existed has neither: */
     gboolean has_guard;
     GuardSettings guard; /* the settings in force, */

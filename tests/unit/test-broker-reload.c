@@ -257,6 +257,23 @@ test_queue_lengths_follow(void **state)
     expect_queues(test, "p1", 50, 3000);
 }
 
+static void
+test_the_guests_link_follows(void **state)
+{
+    TestBroker *test = *state;
+    Network *network = define_network("lan", MACVTAP_MODE_BRIDGE);
+
+    test_broker_create(test, 0, "lan", "p1");
+    assert_false(find_port(test, "p1")->follow_carrier);
+    network->follow_carrier = TRUE;
+    expect_changes(reload_networks(test, network, NULL), "lan:FollowCarrier(1/0)");
+    assert_true(find_port(test, "p1")->follow_carrier);
+    test_broker_create(test, 0, "lan", "p2");
+    assert_true(find_port(test, "p2")->follow_carrier);
+    restart(test);
+    assert_true(find_port(test, "p2")->follow_carrier);
+}
+
 static Network *
 with_guest_vlans(const char *tags)
 {
@@ -401,6 +418,7 @@ main(void)
         BROKER_TEST(test_what_a_passthru_port_keeps),
         BROKER_TEST(test_promiscuity_follows),
         BROKER_TEST(test_queue_lengths_follow),
+        BROKER_TEST(test_the_guests_link_follows),
         BROKER_TEST_SAID(test_guest_vlans_follow),
         BROKER_TEST(test_mac_policy_follows),
         BROKER_TEST(test_new_opens_follow),

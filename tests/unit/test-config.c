@@ -116,6 +116,8 @@ static const char full_file[] = "# the guests' network\n"
                                 "Search=example.org lan\n"
                                 "Serve=dhcp\n"
                                 "LeaseTime=12h\n"
+                                "[Guest]\n"
+                                "FollowCarrier=yes\n"
                                 "[Access]\n"
                                 "AllowUsers=alice 1000\n"
                                 "AllowGroups=kvm\n"
@@ -129,6 +131,7 @@ test_every_key_reaches_its_field(void **state)
     VlanTags tags;
 
     assert_int_equal(g_strv_length(network->parents), 3);
+    assert_true(network->follow_carrier);
     assert_string_equal(network->parents[1], "eth1");
     assert_string_equal(network->parents[2], "bond0");
     assert_string_equal(network->vlan, "200.100");

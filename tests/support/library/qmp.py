@@ -42,3 +42,9 @@ class Qmp:
     def close(self):
         self._file.close()
         self._socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
