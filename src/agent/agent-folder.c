@@ -115,12 +115,12 @@ listen_at(const char *path, GError **error)
 char *
 agent_folder_name(const char *name)
 {
-    const char *end = name;
+    gsize length = strnlen(name, NAME_MAX_BYTES);
     char *word;
 
-    for (const char *c = name; *c && c - name < NAME_MAX_BYTES; c = end)
-        end = g_utf8_validate(name, -1, NULL) ? g_utf8_next_char(c) : c + 1;
-    word = g_strndup(name, (gsize)(end - name));
+    while (name[length] && ((guchar)name[length] & 0xc0) == 0x80)
+        length--; /* not within a character of UTF-8 */
+    word = g_strndup(name, length);
     for (char *c = word; *c; c++) {
         if (*c == '/' || (guchar)*c <= ' ' || *c == 0x7f || (*c == '.' && c == word))
             *c = '_';

@@ -135,7 +135,7 @@ check_options(const Run *run, GError **error)
 
     if (!run->command)
         return arguments_refuse(error, "no command given; add -- CMD [ARG...]");
-    if (run->options->len == 0)
+    if (run->options->len == 0 && !run->agent)
         return arguments_refuse(error, "no network given; add --network=NET or --port=PORT");
     for (guint i = 0; i < run->options->len; i++)
         named |= g_array_index(run->options, NetworkOption, i).name != NULL;

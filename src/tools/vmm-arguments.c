@@ -398,7 +398,8 @@ vmm_arguments_expand(const char *const *command, const VmmPort *ports, guint n_p
     const char *closer;
     int qemu = vmm_command_find_qemu(command, &closer);
 
-    memset(uses, 0, n_ports * sizeof(*uses));
+    if (n_ports > 0)
+        memset(uses, 0, n_ports * sizeof(*uses));
     if (closer) {
         refuse_closer(closer, error);
         return NULL;

@@ -37,39 +37,6 @@ exec /usr/bin/qemu-system-x86_64 "$@" -accel tcg -m 128 -display none -serial st
 """
 
 
-def check_reaches(running, interface, address):
-    assert running.shell(f"ip link set {interface} up && ip addr add {address}/24 dev {interface}") == 0
-    assert running.shell(f"ping -c 1 -W 10 {STATION} >/dev/null") == 0
-
-
-def attach(daemon, running, *arguments):
-    """Returns the new port and its interface in the guest."""
-    seen = len(running.lines)
-    before = {port["id"] for port in daemon.ports()}
-    agent.vm(daemon, "attach", *arguments)
-    (port,) = [port for port in daemon.ports() if port["id"] not in before]
-    return port, agent.wait_new_interface(running, seen)
-
-
-def only_vm(daemon):
-    (found,) = agent.vms(daemon)
-    return found
-
-
-def check_cycles(daemon, running, cycles):
-    (helper,) = agent.processes(daemon)
-    counts = []
-    for _ in range(cycles):
-        port, interface = attach(daemon, running, "web", "--network", "lan,queues=2,name=extra")
-        assert port["holder"] == {"type": "descriptors"} and port["queues"] == 2
-        check_reaches(running, interface, "10.0.0.7")
-        assert [port["name"] for port in only_vm(daemon)["ports"]] == ["web", "extra"]
-        agent.vm(daemon, "detach", "web", "extra")
-        assert [port["name"] for port in daemon.ports()] == ["web"]
-        counts.append((agent.descriptors(running.pid), agent.descriptors(helper)))
-    assert len(set(counts)) == 1, counts
-
-
 def carrier(interface):
     return f"$(cat /sys/class/net/{interface}/carrier)"
 
@@ -136,12 +103,12 @@ def test_a_guest_gets_and_loses_ports(daemon, desk, station, guests):
     running = guests(lambda: type_line(daemon, desk, command, lambda *words, **options: guest.Guest(
         daemon.host, words, stdin=subprocess.PIPE, **options)))
     running.wait_line("GUEST web DONE")
-    found = only_vm(daemon)
+    found = agent.only_vm(daemon)
     (first,) = daemon.ports()
     assert (found["name"], found["pid"], [port["id"] for port in found["ports"]]) == ("web", running.pid, [first["id"]])
     check_document(daemon, desk, running)
-    check_cycles(daemon, running, 3)
-    _, interface = attach(daemon, running, "web", "--network", "lan")
+    agent.check_cycles(daemon, running, 3, "lan,queues=2,name=extra", "10.0.0.7", STATION)
+    _, interface = agent.attach(daemon, running, "web", "--network", "lan")
     assert running.shell(f"ip link set {interface} up") == 0
     check_links(daemon, station, running, first)
     agent.vm(daemon, "detach", "web", first["interfaceName"])
@@ -290,8 +257,8 @@ def test_killed_in_every_order(daemon, with_agent, order):
 
 def test_same_name_twice(daemon, with_agent):
     with_agent()
-    first = only_vm(daemon)
-    with_agent(networks=["lan,check-mac=no,name=other"], name="web")
+    first = agent.only_vm(daemon)
+    with_agent(networks=[])  # and no port
     names = sorted(found["name"] for found in agent.vms(daemon))
     assert names[0] == "web" and re.fullmatch(r"web\.\d+", names[1])
     done = agent.vm(daemon, "detach", "web", "nosuch", check=False)

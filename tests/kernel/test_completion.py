@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from programs import INSIDE_BUILD, SOURCE, built
+import agent
+from clock import Deadline
+from programs import INSIDE_BUILD, SOURCE, built, program
 
 SCRIPT = (SOURCE / "src/tools/completion.bash").read_text(encoding="utf-8")
 
@@ -49,7 +51,7 @@ def test_commands(daemon, offered):
     firsts = set(re.findall(r"^  ([a-z]+)", daemon.ctl("--help").stdout.split("Commands:")[1], re.M))
     assert len(firsts) > 5 and sorted(offered("macvtapctl ")) == sorted(firsts | {"help"})
     assert offered("macvtapctl mon") == ["monitor"]
-    for group in ("network", "port"):
+    for group in ("network", "port", "vm"):
         for before in ("", "--json ", "help ", f"--socket {daemon.socket} "):
             assert set(offered(f"macvtapctl {before}{group} ")) == commands(daemon, group)
     assert set(offered("macvtapctl port cr")) == {"create"}
@@ -108,3 +110,17 @@ def test_the_other_programs_line(offered):
     assert "/etc/passwd" in offered("macvtap-run -n lan -- cat /etc/passw")
     assert "true" in offered("macvtapctl port open web -- tru")
     assert "--network=" not in offered("macvtap-run -n lan -- true --")
+
+
+def test_vms(daemon, offered):
+    qemu = ["qemu-system-x86_64", "-S", "-M", "none", "-nodefaults", "-display", "none", "-name", "web"]
+    running = daemon.host.start(program("macvtap-run"), "--agent", "--network=lan,name=backup,check-mac=no", "--", *qemu, "-netdev",
+                      "{netdev}", env=agent.environment(daemon))
+    deadline = Deadline()
+    while not agent.vms(daemon):
+        assert deadline.left() > 0
+    assert offered("macvtapctl vm attach ") == ["web"] and offered("macvtapctl vm detach w") == ["web"]
+    assert offered("macvtapctl vm detach web ") == ["backup"]
+    assert "--qmp=" in offered("macvtapctl vm attach web --")
+    running.kill()
+    assert daemon.settle() == []

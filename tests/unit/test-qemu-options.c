@@ -100,6 +100,31 @@ test_bare_machines(void **state)
     }
 }
 
+static void
+test_root_ports(void **state)
+{
+    static const struct {
+        const char *command;
+        gboolean needed;
+    } rows[] = {
+        {"qemu-system-x86_64", FALSE},
+        {"qemu-system-x86_64 -M pc-i440fx-7.2", FALSE},
+        {"qemu-system-x86_64 -M q35,accel=kvm", TRUE},
+        {"/usr/bin/qemu-system-x86_64 -machine type=pc-q35-7.2", TRUE},
+        {"qemu-system-aarch64 -M virt-7.2", TRUE},
+        {"qemu-system-riscv64 -M virt", TRUE},
+        {"qemu-system-s390x", FALSE},
+        {"qemu-system-x86_64 -M microvm", FALSE},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(GStrv) words = g_strsplit(rows[i].command, " ", -1);
+
+        if (qemu_options_need_root_ports((const char *const *)words) != rows[i].needed)
+            fail_msg("%s", rows[i].command);
+    }
+}
+
 int
 main(void)
 {
@@ -107,6 +132,7 @@ main(void)
         cmocka_unit_test(test_guest_name),
         cmocka_unit_test(test_network_device),
         cmocka_unit_test(test_bare_machines),
+        cmocka_unit_test(test_root_ports),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

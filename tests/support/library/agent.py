@@ -65,6 +65,37 @@ def wait_new_interface(running, seen):
     return running.wait_line(r"ADDED interface=(\S+)", after=seen).group(1)
 
 
+def attach(daemon, running, *arguments):
+    """Returns the new port and its interface in the guest."""
+    seen = len(running.lines)
+    before = {port["id"] for port in daemon.ports()}
+    vm(daemon, "attach", *arguments)
+    (port,) = [port for port in daemon.ports() if port["id"] not in before]
+    return port, wait_new_interface(running, seen)
+
+
+def only_vm(daemon):
+    (found,) = vms(daemon)
+    return found
+
+
+def check_cycles(daemon, running, cycles, network, address, other):
+    """The guest gets the port "extra", reaches the other with it, and loses it again, as often; nothing adds up."""
+    (helper,) = processes(daemon)
+    before = daemon.ports()
+    counts = []
+    for _ in range(cycles):
+        port, interface = attach(daemon, running, "web", "--network", network)
+        assert port["holder"] == {"type": "descriptors"}
+        assert running.shell(f"ip link set {interface} up && ip addr add {address}/24 dev {interface}") == 0
+        assert running.shell(f"until ping -c 1 -W 1 {other} >/dev/null; do :; done") == 0
+        assert "extra" in [port["name"] for port in only_vm(daemon)["ports"]]
+        vm(daemon, "detach", "web", "extra")
+        assert [port["id"] for port in daemon.ports()] == [port["id"] for port in before]
+        counts.append((descriptors(running.pid), descriptors(helper)))
+    assert len(set(counts)) == 1, counts
+
+
 class Proxy:
     """A monitor in front of QEMU's: it answers the command with the number refused (from 0) with an error, which QEMU
     gets nevertheless if carried_out, and counts what passes."""

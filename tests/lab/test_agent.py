@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A running guest on a bond gets ports with vhost-net and four queues and loses them, and announces itself when the bond
+changes its slave."""
+import pytest
+
+import agent
+from clock import Deadline
+from frames import PacketSocket
+from parent_kinds import STATION_IP, active_slave
+
+ADDRESS = "10.0.0.7"
+
+
+@pytest.fixture
+def site(sites):
+    site = sites("bond")
+    site.daemon.network("lan", text=site.network("bridge", Vhost="require"))
+    if not site.daemon.running:
+        site.daemon.start()
+    return site
+
+
+def wait_gratuitous_arp(endpoint, mac):
+    """A request or reply of this MAC for its own address."""
+    deadline = Deadline()
+    own = bytes.fromhex(mac.replace(":", ""))
+    while True:
+        data = endpoint.receive(deadline, ethertype=0x0806)
+        if data[6:12] == own and data[28:32] == data[38:42] != bytes(4):
+            return
+
+
+@pytest.mark.parametrize("cycles", [1, pytest.param(100, marks=pytest.mark.long)])
+def test_attached_and_detached(site, guests, cycles):
+    running = guests(agent.start, site.daemon)
+    running.wait_line("GUEST web DONE")
+    agent.check_cycles(site.daemon, running, cycles, "lan,queues=4,name=extra", ADDRESS, STATION_IP)
+    running.kill()
+    assert site.daemon.settle() == []
+
+
+def test_announced_by_the_guest(site, guests):
+    running = guests(agent.start, site.daemon, ["lan"], ip=f"{ADDRESS}/24")
+    running.wait_line("GUEST web DONE")
+    (port,) = agent.only_vm(site.daemon)["ports"]
+    with PacketSocket(site.station, site.wire) as endpoint:
+        (other,) = {"eth0", "eth1"} - {active_slave(site.host)}
+        site.host.ip("link", "set", "bond0", "type", "bond", "active_slave", other)
+        wait_gratuitous_arp(endpoint, port["macAddress"])
+    running.kill()
+    assert site.daemon.settle() == []
