@@ -84,3 +84,13 @@ api_json_network(const Network *network, guint n_ports, const char *unguarded,
         json_object_set_new(object, "takenVlans", api_json_strings(taken_vlans));
     return object;
 }
+
+json_t *
+api_json_reasons(void)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < GUARD_REASON_COUNT; i++)
+        json_array_append_new(array, json_string(guard_reason_name(i)));
+    return array;
+}

@@ -58,3 +58,6 @@ json_t *api_json_faults(const GPtrArray *faults);
 
 /* A list of strings. */
 json_t *api_json_strings(const char *const *strings);
+
+/* The names of all GuardReasons, in their order. */
+json_t *api_json_reasons(void);

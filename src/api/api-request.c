@@ -39,6 +39,15 @@ static const Field end_domain_fields[] = {
     {"domain", FIELD_MANDATORY, .request = {.type = FIELD_UUID}},
     {NULL},
 };
+#define IN_CAPTURE(Type, member, ...) .request = FIELD_AT(CaptureRequest, Type, member, __VA_ARGS__)
+DEFINE_FIELD_WORD(capture_frames_name, CaptureFrames)
+static const Field capture_fields[] = {
+    {"port", FIELD_MANDATORY, IN_CAPTURE(TEXT, port)},
+    {"frames", 0, IN_CAPTURE(ENUM, wish.frames),
+     FIELD_WORDS(capture_frames_name, CAPTURE_FRAMES_COUNT)},
+    {"snapLength", 0, IN_CAPTURE(UINT, wish.snap_length, .min = 1, .max = CAPTURE_LENGTH_MAX)},
+    {NULL},
+};
 static const Field no_fields[] = {{NULL}};
 
 void
@@ -139,4 +148,12 @@ gboolean
 api_request_nothing(json_t *parameters, const char **ret_field)
 {
     return fields_from_json(no_fields, FIELD_USE_REQUEST, parameters, NULL, ret_field, NULL);
+}
+
+gboolean
+api_request_capture(json_t *parameters, CaptureRequest *request, const char **ret_field,
+                    GError **error)
+{
+    return fields_from_json(capture_fields, FIELD_USE_REQUEST, parameters, request, ret_field,
+                            error);
 }

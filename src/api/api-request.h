@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "broker.h"
 #include "port.h"
 
 #include <glib.h>
@@ -46,3 +47,7 @@ gboolean api_request_end_domain(json_t *parameters, char ret_domain[UUID_TEXT_SI
 
 /* For methods without parameters. */
 gboolean api_request_nothing(json_t *parameters, const char **ret_field);
+
+/* Clear the request in any case. */
+gboolean api_request_capture(json_t *parameters, CaptureRequest *request, const char **ret_field,
+                             GError **error);

@@ -288,6 +288,34 @@ on_open_port(VarlinkCall *call, gpointer user_data)
 }
 
 static void
+on_capture_port(VarlinkCall *call, gpointer user_data)
+{
+    Api *api = user_data;
+    Caller caller = api_caller(call);
+    g_auto(CaptureRequest) request = {0};
+    g_autoptr(GError) error = NULL;
+    const char *field = NULL;
+    const Port *port = NULL;
+    DescriptorArray *descriptors;
+    int fd = -1;
+
+    if (api_request_capture(varlink_call_parameters(call), &request, &field, &error))
+        port = broker_capture_port(api->broker, &caller, &request, &fd, &error);
+    if (!port) {
+        api_refuse_grant(api, call, (TrailRefusal){.verb = "capture", .port = request.port}, field,
+                         error);
+        return;
+    }
+    trail_captured(api->trail, &caller, port, request.wish.frames);
+    descriptors = descriptor_array_new();
+    descriptor_array_take(descriptors, fd);
+    varlink_call_reply(call,
+                       json_pack("{s:o, s:i, s:o}", "port", api_json_port(port),
+                                 "captureFileDescriptor", 0, "reasons", api_json_reasons()),
+                       descriptors);
+}
+
+static void
 on_set_port(VarlinkCall *call, gpointer user_data)
 {
     Api *api = user_data;
@@ -335,6 +363,7 @@ const VarlinkMethod api_methods[] = {
     {"GetPort", on_get_port},
     {"CreatePort", on_create_port},
     {"OpenPort", on_open_port},
+    {"CapturePort", on_capture_port},
     {"SetPort", on_set_port},
     {"DeletePort", api_on_delete_port},
     {"EndDomain", api_on_end_domain},

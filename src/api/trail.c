@@ -31,6 +31,7 @@ typedef enum LineKind {
     LINE_ENDED,
     LINE_LOST,
     LINE_DROPPED,
+    LINE_CAPTURED,
 } LineKind;
 
 static const struct {
@@ -48,8 +49,9 @@ static const struct {
     [LINE_ENDED] = {"27c4025e16d84b519209abc3a4fbd637", G_LOG_LEVEL_INFO, "6"},
     [LINE_LOST] = {"97eee1a86be14599a6c39d85991f89c7", G_LOG_LEVEL_WARNING, "4"},
     [LINE_DROPPED] = {"c0d5e1b87f3a4e0c9b62f4a7d1836e95", G_LOG_LEVEL_MESSAGE, "5"},
+    [LINE_CAPTURED] = {"edc9520c28364e019adc926e5d0a9c4c", G_LOG_LEVEL_MESSAGE, "5"},
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == LINE_DROPPED + 1);
+G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == LINE_CAPTURED + 1);
 
 /* Returns text as one line without terminal escapes. Free with g_free(). */
 static char *
@@ -250,6 +252,26 @@ trail_opened(Trail *trail, const Caller *caller, const Port *port, guint n_queue
     line_add_port(&line, port);
     line_say(&line, "port %s opened by %s: %u queue%s", port->name, who, n_queues,
              n_queues == 1 ? "" : "s");
+}
+
+void
+trail_captured(Trail *trail, const Caller *caller, const Port *port, CaptureFrames frames)
+{
+    static const char *const what[CAPTURE_FRAMES_COUNT] = {
+        [CAPTURE_FRAMES_PASSED] = "its frames",
+        [CAPTURE_FRAMES_DROPPED] = "what its guard drops",
+        [CAPTURE_FRAMES_ALL] = "its frames and what its guard drops",
+    };
+    g_auto(TrailAsker) asker = {0};
+    g_autofree char *who = NULL;
+    g_auto(Line) line = {0};
+
+    line_begin(&line, LINE_CAPTURED);
+    trail_asker_read(caller, &asker);
+    who = name_asker(&asker);
+    line_add_asker(&line, &asker);
+    line_add_port(&line, port);
+    line_say(&line, "port %s captured by %s: %s", port->name, who, what[frames]);
 }
 
 static void

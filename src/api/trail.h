@@ -37,8 +37,12 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TrailAsker, trail_asker_clear)
 void trail_created(Trail *trail, const Caller *caller, const Port *port);
 void trail_opened(Trail *trail, const Caller *caller, const Port *port, guint n_queues);
 
-/* A refusal, its caller and its reason: verb "create" of a network, "open", "change", "delete" of a
- * port, or "reload". network and port: as the caller named them, NULL where not given. */
+/* A capture of the port's frames was begun. */
+void trail_captured(Trail *trail, const Caller *caller, const Port *port, CaptureFrames frames);
+
+/* A refusal, its caller and its reason: verb "create" of a network, "open", "capture", "change",
+ * "delete" of a port, or "reload". network and port: as the caller named them, NULL where not
+ * given. */
 typedef struct TrailRefusal {
     const char *verb, *network, *port, *reason;
 } TrailRefusal;

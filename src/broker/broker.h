@@ -7,6 +7,7 @@
 #pragma once
 
 #include "caller.h"
+#include "capture-stream.h"
 #include "datapath.h"
 #include "descriptor.h"
 #include "fault.h"
@@ -97,6 +98,20 @@ Port *broker_check_port(Broker *broker, const Caller *caller, const PortRequest 
 /* Opens n_queues more queues (0: as many as the port has). port: id, name or interface name. */
 gboolean broker_open_port(Broker *broker, const Caller *caller, const char *port, guint n_queues,
                           PortGrant *ret_grant, GError **error);
+
+/* What CapturePort asks for; clear with capture_request_clear(). */
+typedef struct CaptureRequest {
+    char *port; /* id, name or interface name */
+    CaptureWish wish;
+} CaptureRequest;
+
+void capture_request_clear(CaptureRequest *request);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CaptureRequest, capture_request_clear)
+
+/* Begins to copy frames of a port, which is returned, borrowed. *ret_fd is the reader's: see
+ * capture-stream.h. The capture ends when it is closed, and with the port. */
+const Port *broker_capture_port(Broker *broker, const Caller *caller, const CaptureRequest *request,
+                                int *ret_fd, GError **error);
 
 /* Identifies who asked for ports to end. Opaque to the broker, which passes it to its watchers
  * (PortEnd). */

@@ -44,6 +44,7 @@ client_answer_clear(ClientAnswer *answer)
     g_clear_pointer(&answer->faults, g_ptr_array_unref);
     g_clear_pointer(&answer->failures, g_ptr_array_unref);
     g_clear_pointer(&answer->file_changes, json_decref);
+    g_clear_pointer(&answer->descriptors, g_array_unref);
     *answer = (ClientAnswer){.result = -EINPROGRESS};
 }
 
@@ -227,6 +228,20 @@ read_count(ClientAnswer *answer, json_t *value, const char **ret_wrong)
 }
 
 static gboolean
+read_capture(ClientAnswer *answer, const VarlinkReply *reply, const char **ret_wrong)
+{
+    json_t *index = json_object_get(reply->parameters, "captureFileDescriptor");
+
+    if (!read_port(answer, reply, FALSE, ret_wrong))
+        return FALSE;
+    *ret_wrong = "no descriptor";
+    if (!json_is_integer(index) || json_integer_value(index) != 0 || reply->descriptors->len != 1)
+        return FALSE;
+    answer->descriptors = g_array_ref(reply->descriptors);
+    return TRUE;
+}
+
+static gboolean
 read_answer(const MacvtapRequest *request, ClientAnswer *answer, const VarlinkReply *reply,
             const char **ret_wrong)
 {
@@ -249,6 +264,8 @@ read_answer(const MacvtapRequest *request, ClientAnswer *answer, const VarlinkRe
         return read_count(answer, json_object_get(parameters, "ports"), ret_wrong);
     case MACVTAP_RELOAD:
         return read_count(answer, json_object_get(parameters, "networks"), ret_wrong);
+    case MACVTAP_CAPTURE_PORT:
+        return read_capture(answer, reply, ret_wrong);
     case MACVTAP_WATCH_PORTS:
         return TRUE;
     }
@@ -318,6 +335,15 @@ static gpointer
 take_item(GPtrArray *array, size_t index)
 {
     return index < count_items(array) ? g_steal_pointer(&array->pdata[index]) : NULL;
+}
+
+int
+macvtap_request_take_capture(MacvtapRequest *request)
+{
+    int fd =
+        request->answer.descriptors ? descriptor_array_steal(request->answer.descriptors, 0) : -1;
+
+    return fd < 0 ? -EBADF : fd;
 }
 
 size_t

@@ -56,6 +56,7 @@ typedef struct ClientAnswer {
     char *error_name, *message;
     GPtrArray *ports, *networks, *faults, *failures; /* NULL: none */
     json_t *file_changes;
+    DescriptorArray *descriptors; /* of a capture; NULL: none */
     guint64 count;
 } ClientAnswer;
 

@@ -160,8 +160,19 @@ typedef enum MacvtapMethod {
     MACVTAP_RELOAD, /* Root only: macvtapd reads its files again. Returns the count of networks. */
     /* Once this has completed, the client only receives events: none is missed, and other requests
      * fail with EBUSY. */
-    MACVTAP_WATCH_PORTS
+    MACVTAP_WATCH_PORTS,
+    /* port, frames, snap_length. Returns the port, and a descriptor to read copies of its frames
+     * from: macvtap_request_take_capture(). */
+    MACVTAP_CAPTURE_PORT
 } MacvtapMethod;
+
+/* Which frames of a port are captured. */
+typedef enum MacvtapFrames {
+    MACVTAP_FRAMES_UNKNOWN = 0, /* those that pass */
+    MACVTAP_FRAMES_PASSED,      /* what the guest sends and receives */
+    MACVTAP_FRAMES_DROPPED,     /* what its guard drops */
+    MACVTAP_FRAMES_ALL
+} MacvtapFrames;
 
 /* The API's word for a value; "" for 0 and for values unknown to this version. */
 const char *macvtap_refusal_name(MacvtapRefusal refusal);
@@ -340,6 +351,10 @@ void macvtap_request_set_domain(MacvtapRequest *request, const char *uuid);
 /* Also asks for each port's packet counts, which takes a query per device. */
 void macvtap_request_set_statistics(MacvtapRequest *request, bool statistics);
 
+/* What to capture, and the most bytes of each frame (default: 65536). */
+void macvtap_request_set_frames(MacvtapRequest *request, MacvtapFrames frames);
+void macvtap_request_set_snap_length(MacvtapRequest *request, unsigned bytes);
+
 /*
  * Sets a field by its name in the API (org.macvtapd.Ports(7)) from a user's text: numbers in
  * digits, "yes" and "no" (linkUp: "up" and "down"), lists joined by ',', a holder as "descriptors",
@@ -371,6 +386,10 @@ MacvtapPort *macvtap_request_take_port(MacvtapRequest *request, size_t index);
 size_t macvtap_request_get_n_networks(const MacvtapRequest *request);
 const MacvtapNetwork *macvtap_request_get_network(const MacvtapRequest *request, size_t index);
 MacvtapNetwork *macvtap_request_take_network(MacvtapRequest *request, size_t index);
+
+/* The descriptor of a capture, which the caller owns from then on; org.macvtapd.Ports(7) describes
+ * what to read from it (CapturePort). -EBADF: there is none, or it was already taken. */
+int macvtap_request_take_capture(MacvtapRequest *request);
 
 /* For root: a line for each network file that changed since macvtapd read it. */
 size_t macvtap_request_get_n_file_changes(const MacvtapRequest *request);

@@ -244,6 +244,24 @@ macvtap_request_set_statistics(MacvtapRequest *request, bool statistics)
     set_value(request, "statistics", statistics ? json_true() : NULL);
 }
 
+void
+macvtap_request_set_frames(MacvtapRequest *request, MacvtapFrames frames)
+{
+    static const char *const words[] = {
+        [MACVTAP_FRAMES_PASSED] = "passed",
+        [MACVTAP_FRAMES_DROPPED] = "dropped",
+        [MACVTAP_FRAMES_ALL] = "all",
+    };
+
+    set_string(request, "frames", (guint)frames < G_N_ELEMENTS(words) ? words[frames] : NULL);
+}
+
+void
+macvtap_request_set_snap_length(MacvtapRequest *request, unsigned bytes)
+{
+    set_number(request, "snapLength", bytes);
+}
+
 /* Parses a holder as people write it; NULL with *ret_message. */
 static json_t *
 holder_from_text(const char *text, char **ret_message)
@@ -316,6 +334,7 @@ client_request_method(const MacvtapRequest *request)
         [MACVTAP_END_DOMAIN] = CLIENT_INTERFACE "EndDomain",
         [MACVTAP_RELOAD] = CLIENT_INTERFACE "Reload",
         [MACVTAP_WATCH_PORTS] = CLIENT_INTERFACE "WatchPorts",
+        [MACVTAP_CAPTURE_PORT] = CLIENT_INTERFACE "CapturePort",
     };
     guint method = (guint)request->method;
 

@@ -118,6 +118,8 @@ load(const char *folder, DatapathObject *object, GError **error)
         return say_refused(-r, error);
     for (DatapathMap map = 0; map < DATAPATH_MAPS; map++)
         object->maps[map] = bpf_object__find_map_fd_by_name(object->object, map_names[map]);
+    object->capture_table = bpf_object__find_map_fd_by_name(object->object, "capture_table");
+    object->capture_frames = bpf_object__find_map_fd_by_name(object->object, "capture_frames");
     return find_program(object->object, EGRESS_PROGRAM, &object->programs.egress, error) &&
            find_program(object->object, INGRESS_PROGRAM, &object->programs.ingress, error);
 }

@@ -14,7 +14,8 @@ typedef enum DatapathMap {
 
 typedef struct DatapathObject {
     struct bpf_object *object;
-    int maps[DATAPATH_MAPS]; /* descriptors, owned by the object */
+    int maps[DATAPATH_MAPS];           /* descriptors, owned by the object */
+    int capture_table, capture_frames; /* likewise */
     DatapathPrograms programs;
 } DatapathObject;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "datapath.h"
 
+#include "datapath-capture.h"
 #include "datapath-load.h"
 
 #include "descriptor.h"
@@ -60,6 +61,7 @@ typedef struct LinuxDatapath {
     DatapathEventHandler handler;
     gpointer user_data;
     guint n_events; /* read during this wakeup */
+    DatapathCaptures *captures;
 } LinuxDatapath;
 
 static LinuxDatapath *
@@ -317,6 +319,27 @@ linux_watch(Datapath *base, DatapathEventHandler handler, gpointer user_data, GE
     return TRUE;
 }
 
+/* ---- captures ---- */
+
+static gboolean
+linux_watch_frames(Datapath *base, const DatapathFrameHandler *handler, gpointer user_data,
+                   GError **error)
+{
+    return datapath_captures_watch(linux_datapath(base)->captures, handler, user_data, error);
+}
+
+static gboolean
+linux_capture(Datapath *base, const DatapathCapture *wanted, GError **error)
+{
+    return datapath_captures_set(linux_datapath(base)->captures, wanted, error);
+}
+
+static guint64
+linux_capture_lost(Datapath *base, int index)
+{
+    return datapath_captures_lost(linux_datapath(base)->captures, index);
+}
+
 /* ---- from open to free ---- */
 
 static void
@@ -329,6 +352,7 @@ linux_free(Datapath *base)
         g_source_unref(datapath->source);
     }
     ring_buffer__free(datapath->ring);
+    datapath_captures_free(datapath->captures);
     if (datapath->is_swept && !datapath->is_pinned)
         unlinkat(AT_FDCWD, datapath->folder,
                  AT_REMOVEDIR); /* fails if it is not empty, which is fine */
@@ -346,6 +370,9 @@ static const DatapathOps linux_ops = {
     .sweep = linux_sweep,
     .read = linux_read,
     .watch = linux_watch,
+    .watch_frames = linux_watch_frames,
+    .capture = linux_capture,
+    .capture_lost = linux_capture_lost,
     .free = linux_free,
 };
 
@@ -405,6 +432,10 @@ datapath_open(const char *name, GError **error)
     datapath->folder = datapath_folder(name);
     datapath->entries = g_hash_table_new_full(NULL, NULL, NULL, entry_free);
     if (!open_folder(datapath, error) || !datapath_load(datapath->folder, &datapath->object, error))
+        return NULL;
+    datapath->captures = datapath_captures_new(datapath->object.capture_table,
+                                               datapath->object.capture_frames, error);
+    if (!datapath->captures)
         return NULL;
     find_entries(datapath);
     return g_steal_pointer(&owner);

@@ -52,6 +52,41 @@ typedef struct DatapathPrograms {
 
 typedef void (*DatapathEventHandler)(const struct guard_event *event, gpointer user_data);
 
+/* What a captured frame is, from the guest's view; values are bits. */
+typedef enum DatapathFrameKind {
+    DATAPATH_FRAME_SENT = 1 << 0, /* and passed by the guard */
+    DATAPATH_FRAME_RECEIVED = 1 << 1,
+    DATAPATH_FRAME_DROPPED = 1 << 2, /* sent, and dropped by the guard */
+} DatapathFrameKind;
+
+#define DATAPATH_CAPTURE_MOST 65536 /* bytes of a frame that are copied */
+
+/* What to copy of a port's frames. */
+typedef struct DatapathCapture {
+    int index;
+    guint kinds;        /* of DatapathFrameKind; 0: end it */
+    guint most;         /* bytes of each frame */
+    gboolean is_paused; /* count frames as lost instead, which costs the guest hardly anything */
+} DatapathCapture;
+
+/* A copy of a frame, valid during the call that passes it. */
+typedef struct DatapathFrame {
+    int index;
+    DatapathFrameKind kind;
+    gboolean has_reason;
+    guint reason;   /* GuardReason: why it was dropped, or would have been */
+    guint64 time;   /* ns of CLOCK_BOOTTIME */
+    guint64 lost;   /* frames of this port that were not copied since its capture began */
+    guint32 length; /* of the whole frame */
+    const guint8 *bytes;
+    gsize n_bytes;
+} DatapathFrame;
+
+typedef struct DatapathFrameHandler {
+    void (*frame)(const DatapathFrame *frame, gpointer user_data);
+    void (*turn_over)(gpointer user_data); /* other sources of the loop come next */
+} DatapathFrameHandler;
+
 /* Returns whether the device belongs to a port. */
 typedef gboolean (*DatapathIsWanted)(int index, gpointer user_data);
 
@@ -78,6 +113,17 @@ typedef struct DatapathOps {
      * once for each datapath. */
     gboolean (*watch)(Datapath *datapath, DatapathEventHandler handler, gpointer user_data,
                       GError **error);
+
+    /* Calls handler (borrowed) from the thread-default main context, at a low priority and in
+     * short turns, for captured frames. Call it once for each datapath. */
+    gboolean (*watch_frames)(Datapath *datapath, const DatapathFrameHandler *handler,
+                             gpointer user_data, GError **error);
+
+    /* Begins, changes or ends the capture of a port. ENOSPC: too many ports are captured. */
+    gboolean (*capture)(Datapath *datapath, const DatapathCapture *wanted, GError **error);
+
+    /* How many frames were not copied since the port's capture began. */
+    guint64 (*capture_lost)(Datapath *datapath, int index);
 
     void (*free)(Datapath *datapath);
 } DatapathOps;

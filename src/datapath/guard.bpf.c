@@ -15,6 +15,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define GUARD_BPF
+#include "capture.h"
 #include "guard-hear.h"
 
 /* The kernel offers bpf_probe_read_kernel() only to GPL-compatible programs: this file's second
@@ -208,17 +209,18 @@ from_guest(struct __sk_buff *frame)
     __u32 port = frame->ifindex;
     const struct guard_settings *asked = bpf_map_lookup_elem(&settings, &port);
     struct guard_claim claim = {0};
-    int why, tell;
+    int why, tell, passes;
 
     if (!asked) /* a port is not up before it has settings */
         return TC_ACT_SHOT;
     why = guard_judge(frame, asked, &claim, &tell);
     if (tell)
         guard_tell_seen(frame, &claim.address, claim.how);
-    if (why == GUARD_PASS)
-        return TC_ACT_UNSPEC;
-    guard_count(frame, why);
-    return asked->verdict == GUARD_VERDICT_COUNT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+    if (why != GUARD_PASS)
+        guard_count(frame, why);
+    passes = why == GUARD_PASS || asked->verdict == GUARD_VERDICT_COUNT;
+    capture_frame(frame, passes ? CAPTURE_SENT : CAPTURE_DROPPED, why - GUARD_PASS);
+    return passes ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 }
 
 SEC("tc")
@@ -230,6 +232,7 @@ to_guest(struct __sk_buff *frame)
     struct guard_claim claim = {0};
     __u8 eth[GUARD_ETH];
 
+    capture_frame(frame, CAPTURE_RECEIVED, 0);
     if (!guard_is_worth_hearing(frame, eth))
         return TC_ACT_UNSPEC;
     asked = bpf_map_lookup_elem(&settings, &port);

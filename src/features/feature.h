@@ -51,6 +51,9 @@ typedef struct PortFeature {
     gboolean (*change)(FeatureHost *host, const Caller *caller, Port *port,
                        const PortChange *change, GError **error);
 
+    gboolean (*capture)(FeatureHost *host, const Caller *caller, const Port *port,
+                        const CaptureWish *wish, int *ret_fd, GError **error);
+
     gboolean (*release)(FeatureHost *host, const Port *port, GError **error);
     void (*orphan)(FeatureHost *host, const LinkInfo *device);
     void (*detach)(FeatureHost *host, const Port *port);
@@ -70,7 +73,10 @@ extern const PortFeature feature_host_address;
 extern const PortFeature feature_guest_vlans;
 extern const PortFeature feature_lease;
 extern const PortFeature feature_guest_link;
+extern const PortFeature feature_captures;
 extern const PortFeature feature_guard;
+
+extern const Privileges captures_privileges;
 
 /* The state that the feature's start() returned. */
 gpointer feature_state(FeatureHost *host, const PortFeature *feature);

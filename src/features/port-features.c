@@ -21,6 +21,7 @@ static const PortFeature *const features[] = {
     &feature_guest_vlans,
     &feature_lease,
     &feature_guest_link,
+    &feature_captures,
     &feature_guard,
 };
 /* clang-format on */
@@ -31,6 +32,7 @@ static const PortFeature *const features[] = {
 
 const Privileges *const features_privileges[] = {
     &holders_privileges,
+    &captures_privileges,
     NULL,
 };
 
@@ -367,6 +369,18 @@ features_change(FeatureHost *host, const Caller *caller, Port *port, const PortC
             return FALSE;
     }
     return TRUE;
+}
+
+gboolean
+features_capture(FeatureHost *host, const Caller *caller, const Port *port, const CaptureWish *wish,
+                 int *ret_fd, GError **error)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->capture)
+            return feature->capture(host, caller, port, wish, ret_fd, error);
+    }
+    g_assert_not_reached();
 }
 
 gboolean

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "caller.h"
+#include "capture-stream.h"
 #include "datapath.h"
 #include "device-state.h"
 #include "network.h"
@@ -162,6 +163,12 @@ gboolean features_check_change(FeatureHost *host, const Caller *caller, const Po
                                const PortChange *change, GError **error);
 gboolean features_change(FeatureHost *host, const Caller *caller, Port *port,
                          const PortChange *change, GError **error);
+
+/* Begins a capture and returns the reader's descriptor, from which it reads what capture-stream.h
+ * describes. The capture ends when that is closed, and with the port's device. LIMIT_REACHED,
+ * SYSTEM. */
+gboolean features_capture(FeatureHost *host, const Caller *caller, const Port *port,
+                          const CaptureWish *wish, int *ret_fd, GError **error);
 
 /* The device is about to be removed, or others removed it; called in reverse order. On failure the
  * port must stay.
