@@ -25,9 +25,10 @@
 #include "descriptor.h"
 #include "error.h"
 #include "port-error.h"
+#include "source.h"
 
 #include <errno.h>
-#include <glib-unix.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -47,8 +48,8 @@ G_STATIC_ASSERT(CAPTURE_MESSAGE_MAX < SOCKET_BYTES);
 
 const Privileges captures_privileges = {
     .part = "captures",
-    .system_calls =
-        SYSTEM_CALLS({"socketpair", 1, AF_UNIX}, {"setsockopt"}, {"shutdown"}, {"sendto"}),
+    .system_calls = SYSTEM_CALLS({"socketpair", 1, AF_UNIX}, {"poll"}, {"setsockopt"}, {"shutdown"},
+                                 {"sendto"}),
 };
 
 typedef struct Captures {
@@ -84,10 +85,7 @@ capture_free(gpointer data)
 {
     Capture *capture = data;
 
-    if (capture->source) {
-        g_source_destroy(capture->source);
-        g_source_unref(capture->source);
-    }
+    source_clear(&capture->source);
     descriptor_clear(&capture->fd);
     g_byte_array_unref(capture->batch);
     g_free(capture->port_id);
@@ -174,15 +172,10 @@ on_reader(gint fd, GIOCondition condition, gpointer user_data)
 static void
 capture_poll(Capture *capture, GIOCondition condition)
 {
-    if (capture->source) {
-        g_source_destroy(capture->source);
-        g_source_unref(capture->source);
-    }
-    capture->source = g_unix_fd_source_new(capture->fd, condition | G_IO_HUP | G_IO_ERR);
-    g_source_set_callback(capture->source, G_SOURCE_FUNC(on_reader), capture, NULL);
+    source_clear(&capture->source);
+    capture->source =
+        source_add_fd(capture->fd, condition | G_IO_HUP | G_IO_ERR, on_reader, capture, "capture");
     g_source_set_priority(capture->source, G_PRIORITY_LOW);
-    g_source_set_name(capture->source, "capture");
-    g_source_attach(capture->source, g_main_context_get_thread_default());
 }
 
 static gint64
@@ -297,6 +290,19 @@ end_captures_of(FeatureHost *host, const Port *port, const char *why)
 
 /* ---- begin ---- */
 
+/* A reader that has just closed its end must not count: the loop may not have told us yet. */
+static void
+remove_ended(Captures *captures)
+{
+    for (guint i = captures->list->len; i-- > 0;) {
+        Capture *capture = captures->list->pdata[i];
+        struct pollfd reader = {.fd = capture->fd};
+
+        if (poll(&reader, 1, 0) > 0 && (reader.revents & (POLLHUP | POLLERR)))
+            remove_capture(capture);
+    }
+}
+
 static gboolean
 check_limits(const Captures *captures, const Caller *caller, GError **error)
 {
@@ -380,6 +386,7 @@ captures_begin(FeatureHost *host, const Caller *caller, const Port *port, const 
         return port_error_set(error, PORT_ERROR_SYSTEM, "macvtapd cannot capture: %s",
                               host->unguarded ? host->unguarded
                                               : "it was started without a datapath");
+    remove_ended(captures);
     if (!check_limits(captures, caller, error) || !open_pair(&ours, &readers, error))
         return FALSE;
     capture = capture_new(captures, caller, port, wish, ours);

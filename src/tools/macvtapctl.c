@@ -10,6 +10,8 @@
 
 /* For root: the agents, and monitors, of other users. */
 #define REACH_AGENTS CAPABILITY(CAP_DAC_OVERRIDE)
+/* To write where root may, in folders of other users. */
+#define WRITE_FILE CAPABILITY(CAP_DAC_OVERRIDE)
 
 static const Command commands[] = {
     {"network", "list", ctl_network_list, "", "List the networks you may use"},
@@ -33,6 +35,8 @@ static const Command commands[] = {
      "Make a port and plug it into a running VM", .capabilities = REACH_AGENTS},
     {"vm", "detach", ctl_vm_detach, "VM PORT | --qmp PATH PORT",
      "Unplug a port from a running VM, and end it", .capabilities = REACH_AGENTS},
+    {"port", "capture", ctl_port_capture, "PORT [--dropped] [-w FILE] [FILTER...]",
+     "Show the frames that a port's guest sends and gets", .capabilities = WRITE_FILE},
     {"domain", NULL, ctl_domain, "attach|detach|list|check|hook|xml ...",
      "Manage ports in libvirt's domains (see macvtapctl domain --help)", .starts_programs = TRUE},
     {"log", NULL, ctl_log, "[--port PORT] [--follow|-f] [--lines|-n N]",

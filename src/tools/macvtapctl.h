@@ -21,6 +21,7 @@ int ctl_port_open(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_vm_list(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_vm_attach(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_vm_detach(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_port_capture(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_log(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_reload(Ctl *ctl, int argc, char **argv, GError **error);

@@ -19,7 +19,7 @@ from programs import program
 
 # The lines that each start, reload, grant, refusal and end leaves.
 TRAIL = re.compile(r"macvtapd: (started: |reloaded|refused "
-                   r"|port \S+ (created on|opened by|ended on) |port \S+: (would have )?dropped )")
+                   r"|port \S+ (created on|opened by|captured by|ended on) |port \S+: (would have )?dropped )")
 
 
 class Ended(AssertionError):
