@@ -37,6 +37,14 @@ api_error_name(PortError code)
     return error_names[code];
 }
 
+static guint64 n_refused[PORT_ERROR_COUNT];
+
+guint64
+api_error_count(PortError code)
+{
+    return n_refused[code];
+}
+
 /* A message may quote the caller or a file. JSON needs UTF-8, and the reader gets one line without
  * terminal escapes. Free with g_free(). */
 static char *
@@ -69,6 +77,7 @@ api_error_send(VarlinkCall *call, const GError *error)
 {
     g_autofree char *message = one_line(error->message);
 
+    n_refused[code_of(error)]++;
     varlink_call_error(call, api_error_name(code_of(error)),
                        json_pack("{s:s}", "message", message));
 }

@@ -7,11 +7,24 @@
 #include "port-error.h"
 #include "trail.h"
 
+#define API_ENDS 3 /* of PortEndReason */
+
+/* Since the daemon's start. */
+typedef struct ApiCounters {
+    gint64 started; /* seconds since 1970 */
+    guint64 created, ended[API_ENDS];
+    guint watch; /* of the broker */
+} ApiCounters;
+
 struct Api {
+    VarlinkServer *server;
     Broker *broker;
     Trail *trail;
     ApiReload reload;
     gpointer reload_data;
+    ApiCounters counters;
+    gboolean has_reader_group;
+    gid_t reader_group;  /* whose members get everybody's statistics */
     GHashTable *streams; /* caller_account() -> its number of watches; never 0 */
 };
 
@@ -33,10 +46,18 @@ void api_on_delete_port(VarlinkCall *call, gpointer user_data);
 void api_on_end_domain(VarlinkCall *call, gpointer user_data);
 void api_on_watch_ports(VarlinkCall *call, gpointer user_data);
 
+/* api-statistics.c */
+void api_on_get_statistics(VarlinkCall *call, gpointer user_data);
+void api_counters_start(Api *api);
+void api_counters_stop(Api *api);
+
 /* api-error.c */
 
 /* The qualified name of the error for code: the only such table in the project. */
 const char *api_error_name(PortError code);
+
+/* How many requests this process has refused with this code. */
+guint64 api_error_count(PortError code);
 
 /* Answers call with the error's name and its message. */
 void api_error_send(VarlinkCall *call, const GError *error);

@@ -368,6 +368,7 @@ const VarlinkMethod api_methods[] = {
     {"DeletePort", api_on_delete_port},
     {"EndDomain", api_on_end_domain},
     {"Reload", on_reload},
+    {"GetStatistics", api_on_get_statistics},
     {"WatchPorts", api_on_watch_ports, .needs_more = TRUE},
     {NULL},
 };
@@ -377,11 +378,13 @@ api_new(VarlinkServer *server, Broker *broker, ApiReload reload, gpointer reload
 {
     Api *api = g_new0(Api, 1);
 
+    api->server = server;
     api->broker = broker;
     api->reload = reload;
     api->reload_data = reload_data;
     api->streams = g_hash_table_new(NULL, NULL);
     api->trail = trail_new(broker);
+    api_counters_start(api);
     varlink_server_add_interface(server, "org.macvtapd.Ports", api_description(), api_methods, api);
     return api;
 }
@@ -391,6 +394,7 @@ api_free(Api *api)
 {
     if (!api)
         return;
+    api_counters_stop(api);
     trail_close(api->trail);
     trail_unref(api->trail);
     g_hash_table_unref(api->streams);

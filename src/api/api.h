@@ -20,4 +20,8 @@ typedef gboolean (*ApiReload)(const Caller *caller, guint *ret_networks, gpointe
 /* Serves the broker's use cases and reload on server; all must outlive the Api. */
 Api *api_new(VarlinkServer *server, Broker *broker, ApiReload reload, gpointer reload_data);
 void api_free(Api *api);
+
+/* Members of this group get the statistics of all ports; has_group FALSE: only root does. */
+void api_set_reader_group(Api *api, gboolean has_group, gid_t group);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Api, api_free)

@@ -3,6 +3,7 @@
 #include "client-private.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct MacvtapFault {
@@ -45,6 +46,7 @@ client_answer_clear(ClientAnswer *answer)
     g_clear_pointer(&answer->failures, g_ptr_array_unref);
     g_clear_pointer(&answer->file_changes, json_decref);
     g_clear_pointer(&answer->descriptors, g_array_unref);
+    g_clear_pointer(&answer->statistics, free);
     *answer = (ClientAnswer){.result = -EINPROGRESS};
 }
 
@@ -264,6 +266,9 @@ read_answer(const MacvtapRequest *request, ClientAnswer *answer, const VarlinkRe
         return read_count(answer, json_object_get(parameters, "ports"), ret_wrong);
     case MACVTAP_RELOAD:
         return read_count(answer, json_object_get(parameters, "networks"), ret_wrong);
+    case MACVTAP_GET_STATISTICS:
+        answer->statistics = json_dumps(parameters, JSON_COMPACT);
+        return TRUE;
     case MACVTAP_CAPTURE_PORT:
         return read_capture(answer, reply, ret_wrong);
     case MACVTAP_WATCH_PORTS:
@@ -335,6 +340,12 @@ static gpointer
 take_item(GPtrArray *array, size_t index)
 {
     return index < count_items(array) ? g_steal_pointer(&array->pdata[index]) : NULL;
+}
+
+const char *
+macvtap_request_get_statistics(const MacvtapRequest *request)
+{
+    return request->answer.statistics;
 }
 
 int

@@ -57,6 +57,7 @@ typedef struct ClientAnswer {
     GPtrArray *ports, *networks, *faults, *failures; /* NULL: none */
     json_t *file_changes;
     DescriptorArray *descriptors; /* of a capture; NULL: none */
+    char *statistics;             /* JSON, of malloc(3); NULL: none */
     guint64 count;
 } ClientAnswer;
 

@@ -163,7 +163,9 @@ typedef enum MacvtapMethod {
     MACVTAP_WATCH_PORTS,
     /* port, frames, snap_length. Returns the port, and a descriptor to read copies of its frames
      * from: macvtap_request_take_capture(). */
-    MACVTAP_CAPTURE_PORT
+    MACVTAP_CAPTURE_PORT,
+    /* Returns numbers for monitoring: macvtap_request_get_statistics(). */
+    MACVTAP_GET_STATISTICS
 } MacvtapMethod;
 
 /* Which frames of a port are captured. */
@@ -390,6 +392,10 @@ MacvtapNetwork *macvtap_request_take_network(MacvtapRequest *request, size_t ind
 /* The descriptor of a capture, which the caller owns from then on; org.macvtapd.Ports(7) describes
  * what to read from it (CapturePort). -EBADF: there is none, or it was already taken. */
 int macvtap_request_take_capture(MacvtapRequest *request);
+
+/* The numbers of networks, ports and macvtapd as the API has them (GetStatistics), one line of
+ * JSON; NULL: there are none. */
+const char *macvtap_request_get_statistics(const MacvtapRequest *request);
 
 /* For root: a line for each network file that changed since macvtapd read it. */
 size_t macvtap_request_get_n_file_changes(const MacvtapRequest *request);

@@ -335,6 +335,7 @@ client_request_method(const MacvtapRequest *request)
         [MACVTAP_RELOAD] = CLIENT_INTERFACE "Reload",
         [MACVTAP_WATCH_PORTS] = CLIENT_INTERFACE "WatchPorts",
         [MACVTAP_CAPTURE_PORT] = CLIENT_INTERFACE "CapturePort",
+        [MACVTAP_GET_STATISTICS] = CLIENT_INTERFACE "GetStatistics",
     };
     guint method = (guint)request->method;
 

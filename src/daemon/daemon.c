@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define READER_GROUP "macvtapd-metrics"
+
 struct Daemon {
     char *config;
     char *machine_id;
@@ -138,6 +140,17 @@ load_settings(Daemon *daemon, GError **error)
         return FALSE;
     broker_set_mac_seed(daemon->broker, settings.seed ?: daemon->machine_id);
     return TRUE;
+}
+
+/* Who may read the numbers of all ports (GetStatistics). The group may come with a package after
+ * the daemon has started. */
+static void
+find_reader_group(Daemon *daemon)
+{
+    gid_t group = 0;
+    gboolean found = config_lookup_system.group(READER_GROUP, &group);
+
+    api_set_reader_group(daemon->api, found, group);
 }
 
 static void
@@ -271,6 +284,7 @@ serve(Daemon *daemon, const Options *options, GError **error)
     if (!daemon->server)
         return FALSE;
     daemon->api = api_new(daemon->server, daemon->broker, on_reload, daemon);
+    find_reader_group(daemon);
     return listen_on_all(daemon, options, error);
 }
 
@@ -391,6 +405,7 @@ read_again(Daemon *daemon, const Caller *caller, GError **error)
     g_autoptr(GError) settings = NULL, networks = NULL;
     g_autoptr(GPtrArray) changes = NULL;
 
+    find_reader_group(daemon);
     if (!load_settings(daemon, &settings))
         g_prefix_error(&settings, "keeping the previous daemon settings: ");
     if (load_networks(daemon, &changes, &networks))

@@ -42,6 +42,7 @@ static const Command commands[] = {
     {"log", NULL, ctl_log, "[--port PORT] [--follow|-f] [--lines|-n N]",
      "Show who got which port, who was refused one, and why ports ended (by journalctl)"},
     {"monitor", NULL, ctl_monitor, "", "Show changes as they happen"},
+    {"metrics", NULL, ctl_metrics, "", "Print numbers for Prometheus: traffic, drops, ports"},
     {"reload", NULL, ctl_reload, "", "Make macvtapd read its files again, and print the result"},
     {"doctor", NULL, ctl_doctor, "", "Look for problems that would keep a VM from its network",
      .capabilities = LOOK_AT_PROCESSES},

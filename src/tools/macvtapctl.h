@@ -24,6 +24,7 @@ int ctl_vm_detach(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_capture(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_log(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_metrics(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_reload(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_domain(Ctl *ctl, int argc, char **argv, GError **error);

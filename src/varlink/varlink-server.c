@@ -35,6 +35,7 @@ struct VarlinkServer {
     GHashTable
         *unsent_per_uid; /* varlink_peer_account() → how many bytes are queued; none with 0 */
     gsize unsent_in_all;
+    guint64 n_calls;
 };
 
 static const Served *
@@ -85,6 +86,7 @@ server_call(VarlinkCall *call, gpointer user_data)
     const Served *served = find_interface(server, interface);
     const VarlinkMethod *method = served ? find_method(served->methods, dot + 1) : NULL;
 
+    server->n_calls++;
     if (!dot)
         varlink_call_invalid_parameter(call, "method");
     else if (!served)
@@ -402,4 +404,10 @@ guint
 varlink_server_connection_count(const VarlinkServer *server)
 {
     return g_hash_table_size(server->connections);
+}
+
+guint64
+varlink_server_call_count(const VarlinkServer *server)
+{
+    return server->n_calls;
 }

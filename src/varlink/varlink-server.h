@@ -89,6 +89,9 @@ gboolean varlink_server_add_connection(VarlinkServer *server, int fd, VarlinkRoo
 
 guint varlink_server_connection_count(const VarlinkServer *server);
 
+/* How many calls it has received, valid or not. */
+guint64 varlink_server_call_count(const VarlinkServer *server);
+
 /* The call's parameters: always an object, borrowed until the call ends. */
 json_t *varlink_call_parameters(VarlinkCall *call);
 const VarlinkPeer *varlink_call_peer(VarlinkCall *call);
