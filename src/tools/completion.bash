@@ -73,7 +73,7 @@ _macvtapd_values() {
     --guard) printf '%s\n' network senders= addresses= allow-addresses= allow= verdict= ;;
     --holder) printf '%s\n' none pid: domain: ;;
     --template) _macvtapd_ask domain xml --list ;;
-    --socket) compgen -f -- "${cur#*=}" ;;
+    --socket | --write | -w) compgen -f -- "${cur#*=}" ;;
     esac
 }
 
@@ -86,7 +86,7 @@ _macvtapd_domains() {
 _macvtapd_arguments() {
     case "$1 ${command[*]}" in
     "0 network show" | "0 network probe") _macvtapd_names network list ;;
-    *" port delete" | "0 port show" | "0 port set" | "0 port open") _macvtapd_names port list ;;
+    *" port delete" | "0 port show" | "0 port set" | "0 port open" | "0 port capture") _macvtapd_names port list ;;
     "0 vm attach" | "0 vm detach") _macvtapd_names vm list ;;
     "1 vm detach") _macvtapd_names port list ;;
     "0 domain attach" | "0 domain detach" | "0 domain check") _macvtapd_domains ;;
