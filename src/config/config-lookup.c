@@ -15,7 +15,7 @@ const Privileges config_privileges = {
     .part = "networks and names",
     .system_calls = SYSTEM_CALLS(
         {"openat"}, {"read"}, {"pread64"}, {"lseek"}, {"close"}, {"newfstatat"}, {"fstat"},
-        {"getdents64"}, {"access"}, {"mmap"}, {"mprotect"}, {"munmap"}, {"futex"},
+        {"getdents64"}, {"readlinkat"}, {"access"}, {"mmap"}, {"mprotect"}, {"munmap"}, {"futex"},
         {"socket", 1, AF_UNIX}, {"connect"}, {"getsockopt"}, {"setsockopt"}, {"sendto"},
         {"recvfrom"}, {"sendmsg"}, {"recvmsg"}, {"poll"}, {"ppoll"}, {"fcntl"}, {"rt_sigprocmask"},
         {"gettid"}, {"getpid"}, {"getuid"}, {"geteuid"}, {"getegid"}),

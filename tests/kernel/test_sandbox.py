@@ -20,7 +20,7 @@ UNSEEN = {
     "brk": "memory", "mmap": "memory", "munmap": "memory", "mremap": "memory", "madvise": "memory", "mprotect": "a module",
     "futex": "only with a second thread, or to wake one", "getrandom": "from glibc 2.41 on without a call",
     "clock_gettime": "a clock without vDSO", "gettimeofday": "a clock without vDSO",
-    "access": "a module", "pread64": "a module", "lseek": "a module", "connect": "a module", "fcntl": "a module",
+    "readlinkat": "a module", "access": "a module", "pread64": "a module", "lseek": "a module", "connect": "a module", "fcntl": "a module",
     "recvfrom": "a frame or a module", "getpid": "a module or abort()", "gettid": "a module or abort()", "getuid": "a module", "getegid": "a module",
     "rt_sigprocmask": "a module or abort()", "rt_sigaction": "abort()", "tgkill": "abort()", "rt_sigreturn": "a signal",
     "setitimer": "a connection that is refused, or in which descriptors may lie: kernels before 6.16",
@@ -74,6 +74,7 @@ def everything(daemons, host, station):
         port = create(queues=2)
         os.unlink(f"/dev/tap{port['interfaceIndex']}")
         connection.ports("OpenPort", port=port["id"])  # by a node of its own
+        connection.ports("CapturePort", port=port["id"])
         delete(port)
         port = create(deviceNode={"owner": 65534, "group": 65534}, openDescriptors=False)
         delete(port)
