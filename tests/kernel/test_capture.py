@@ -204,6 +204,16 @@ def test_frames_of_each_size(lans, host, station):
             assert capture.record() == (SENT, None, sent, length)
 
 
+@pytest.mark.lab
+def test_the_tag_of_a_received_frame(lans):
+    """The kernel keeps it beside the frame."""
+    lan = lans()
+    tagged = mac_bytes(BROADCAST) + mac_bytes(lan.wire.mac) + bytes.fromhex("8100002a88b5") + b"tagged".ljust(50)
+    with captured(lan) as capture:
+        lan.wire.send(tagged)
+        assert capture.record() == (RECEIVED, None, tagged, len(tagged))
+
+
 # ---- beside the parent ----------------------------------------------------------------------------------------------
 
 @pytest.mark.lab
@@ -484,16 +494,17 @@ def test_a_reader_that_stops_loses_frames_and_the_guest_none(lans):
 
 
 def test_a_flood_starves_no_other_port(lans):
-    lan = lans()
-    neighbour = arp(GUEST, OWN, "10.9.9.9")
-    neighbour = mac_bytes(GUEST) + mac_bytes(NEIGHBOUR) + neighbour[12:22] + mac_bytes(NEIGHBOUR) + neighbour[28:]
+    """Frames are of one size, so that none fits into what the flood leaves of a ring that it has filled."""
+    lan = lans("Senders=any\n")
+    of_neighbour = frame(GUEST, NEIGHBOUR, bytes(1000))
     with captured(lan) as flooded, captured(lan, NEIGHBOUR) as quiet:
         lan.daemon.process.send_signal(signal.SIGSTOP)  # it is as slow as can be
-        for _ in range(5000):
-            lan.send(arp("02:00:00:00:00:77", OWN, "10.9.9.9") + bytes(1000))
-        lan.neighbour.send(neighbour)
+        os.waitid(os.P_PID, lan.daemon.process.pid, os.WSTOPPED | os.WNOWAIT)
+        for _ in range(2000):
+            lan.send(frame("02:00:00:00:00:77", GUEST, bytes(1000)))
+        lan.neighbour.send(of_neighbour)
         lan.daemon.process.send_signal(signal.SIGCONT)
-        assert [record for record in (quiet.record(),) if record[0] == SENT] == [(SENT, None, neighbour, len(neighbour))]
+        assert quiet.record() == (SENT, None, of_neighbour, len(of_neighbour))
         assert quiet.lost == 0
         lan.send(marker(1))
         flooded.until(marker(1))
