@@ -176,6 +176,16 @@ check_type(json_t *value, const char *type)
         }
         return json_is_array(value);
     }
+    if (g_str_has_prefix(type, "[string]")) {
+        const char *key;
+        json_t *member;
+
+        json_object_foreach (value, key, member) {
+            if (!check_type(member, type + strlen("[string]")))
+                return FALSE;
+        }
+        return json_is_object(value);
+    }
     if (type[0] == '(') {
         g_autofree char *list = g_strndup(type + 1, strlen(type) - 2);
         g_auto(GStrv) names = g_strsplit(list, ", ", -1);

@@ -454,6 +454,80 @@ test_access_by_credentials(void **state)
 }
 
 static void
+test_capture(void **state)
+{
+    ApiFixture *fixture = *state;
+    guint descriptors = test_count_descriptors();
+    json_t *reasons;
+
+    test_broker_create(fixture->test, 0, "lan", "web");
+    {
+        g_auto(VarlinkReply) reply = {0};
+
+        api_call_well(fixture, "CapturePort", "{'port':'web','frames':'all','snapLength':96}",
+                      &reply);
+        assert_int_equal(json_object_size(reply.parameters), 3);
+        api_check_struct(json_object_get(reply.parameters, "port"), "Port");
+        assert_int_equal(
+            json_integer_value(json_object_get(reply.parameters, "captureFileDescriptor")), 0);
+        reasons = json_object_get(reply.parameters, "reasons");
+        assert_int_equal(json_array_size(reasons), GUARD_REASON_COUNT);
+        assert_string_equal(json_string_value(json_array_get(reasons, GUARD_OTHER_MAC)),
+                            "other-mac");
+        assert_int_equal(reply.descriptors->len, 1);
+    }
+    test_settle(); /* its reader has gone */
+    assert_int_equal(test_count_descriptors(), descriptors);
+    api_expect_error(fixture, "CapturePort", "{'port':'none'}", "PortNotFound", "'none'");
+}
+
+static json_t *
+numbers_of(const VarlinkReply *reply, const char *list, const char *type)
+{
+    json_t *array = json_object_get(reply->parameters, list);
+
+    assert_int_equal(json_array_size(array), 1);
+    api_check_struct(json_array_get(array, 0), type);
+    return json_array_get(array, 0);
+}
+
+static void
+test_statistics(void **state)
+{
+    ApiFixture *fixture = *state;
+    g_auto(VarlinkReply) reply = {0}, of_user = {0};
+    const Port *port = test_broker_create(fixture->test, 0, "lan", "web");
+    json_t *numbers;
+
+    fake_datapath_counters(fixture->test->datapath, port->interface_index)
+        ->dropped[GUARD_OTHER_MAC] = 3;
+    api_expect_error(fixture, "GetPort", "{'port':'none'}", "PortNotFound", "'none'");
+    api_call_well(fixture, "GetStatistics", "{}", &reply);
+    numbers = numbers_of(&reply, "ports", "PortStatistics");
+    assert_string_equal(api_text_of(numbers, "name"), "web");
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(numbers, "dropped"), "other-mac")), 3);
+    assert_non_null(json_object_get(numbers, "statistics"));
+    numbers = numbers_of(&reply, "networks", "NetworkStatistics");
+    assert_true(json_is_true(json_object_get(numbers, "usable")));
+    assert_int_equal(json_integer_value(json_object_get(numbers, "ports")), 1);
+    numbers = json_object_get(reply.parameters, "daemon");
+    api_check_struct(numbers, "DaemonStatistics");
+    assert_int_equal(json_integer_value(json_object_get(numbers, "requests")), 2);
+    assert_true(json_integer_value(
+                    json_object_get(json_object_get(numbers, "refused"), "PortNotFound")) >= 1);
+    /* Another user sees nothing of that. */
+    varlink_client_free(fixture->client);
+    assert_int_equal(seteuid(12345), 0);
+    fixture->client = api_connect(fixture);
+    assert_int_equal(seteuid(0), 0);
+    api_call_well(fixture, "GetStatistics", "{}", &of_user);
+    assert_int_equal(json_object_size(of_user.parameters), 2);
+    assert_int_equal(json_array_size(json_object_get(of_user.parameters, "ports")), 0);
+    assert_int_equal(json_array_size(json_object_get(of_user.parameters, "networks")), 0);
+}
+
+static void
 test_wrong_parameters(void **state)
 {
     static const struct {
@@ -466,6 +540,9 @@ test_wrong_parameters(void **state)
         {"GetPort", "{}", "port"},
         {"GetPort", "{'port':'a','statistics':1}", "statistics"},
         {"OpenPort", "{}", "port"},
+        {"CapturePort", "{}", "port"},
+        {"CapturePort", "{'port':'a','snapLength':'1'}", "snapLength"},
+        {"GetStatistics", "{'port':'a'}", "port"},
         {"OpenPort", "{'port':'a','queues':'1'}", "queues"},
         {"DeletePort", "{'port':1}", "port"},
         {"DeletePort", "{'ports':['a',1]}", "ports"},
@@ -625,6 +702,8 @@ main(void)
         API_TEST(test_errors),
         API_TEST(test_access_by_credentials),
         API_TEST(test_wrong_parameters),
+        API_TEST(test_capture),
+        API_TEST(test_statistics),
         API_TEST(test_messages_are_one_line),
         API_TEST(test_more_queues_than_a_reply_carries),
         API_TEST(test_reload),

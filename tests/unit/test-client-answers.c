@@ -69,6 +69,41 @@ test_what_the_guard_says(void **state)
     assert_null(macvtap_port_get_seen_address_how(port, 2));
 }
 
+static void
+test_capture(void **state)
+{
+    ClientFixture *fixture = *state;
+    int fd;
+
+    answer_with(fixture, "{'parameters':{'port':" PORT ",'captureFileDescriptor':0,'reasons':[]}}",
+                1);
+    assert_int_equal(ask(fixture, MACVTAP_CAPTURE_PORT, "port", "web"), 0);
+    expect_call(fixture, "CapturePort", "{'port':'web'}");
+    assert_string_equal(macvtap_port_get_name(macvtap_request_get_port(fixture->request, 0)),
+                        "web");
+    fd = macvtap_request_take_capture(fixture->request);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(macvtap_request_take_capture(fixture->request), -EBADF);
+
+    answer(fixture, "{'parameters':{'port':" PORT ",'captureFileDescriptor':0,'reasons':[]}}");
+    expect_failure(fixture, ask(fixture, MACVTAP_CAPTURE_PORT, "port", "web"), EPROTO,
+                   "no descriptor");
+    assert_int_equal(macvtap_request_take_capture(fixture->request), -EBADF);
+}
+
+static void
+test_statistics(void **state)
+{
+    ClientFixture *fixture = *state;
+
+    answer(fixture, "{'parameters':{'networks':[],'ports':[]}}");
+    assert_int_equal(ask(fixture, MACVTAP_GET_STATISTICS, NULL, NULL), 0);
+    expect_call(fixture, "GetStatistics", "");
+    assert_string_equal(macvtap_request_get_statistics(fixture->request),
+                        "{\"networks\":[],\"ports\":[]}");
+}
+
 /* The texts live as long as the port: one that was given before is the same one. */
 static void
 test_texts_of_a_port(void **state)
@@ -386,6 +421,8 @@ main(void)
         CLIENT_TEST(test_port),
         CLIENT_TEST(test_what_the_guard_says),
         CLIENT_TEST(test_texts_of_a_port),
+        CLIENT_TEST(test_capture),
+        CLIENT_TEST(test_statistics),
         CLIENT_TEST(test_descriptors),
         CLIENT_TEST(test_values_of_later_versions),
         CLIENT_TEST(test_networks),
