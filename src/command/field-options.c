@@ -5,7 +5,8 @@
 
 typedef struct FieldOption {
     const Field *field;
-    char *value;    /* NULL: not given */
+    GStrv values;   /* of a list that may be given in parts, */
+    char *value;    /* which become this; NULL: not given */
     gboolean truth; /* of an option without an argument */
 } FieldOption;
 
@@ -15,6 +16,29 @@ struct FieldOptions {
     guint n;
     GOptionEntry *entries; /* which these fill, */
 };
+
+/* Whether the option may be given again, to add to its list. */
+static gboolean
+is_repeatable(const Field *field, FieldUse use)
+{
+    return field_place(field, use)->type == FIELD_PORT_ADDRESSES;
+}
+
+static GOptionArg
+kind_of(const Field *field, FieldUse use)
+{
+    if (!field->argument)
+        return G_OPTION_ARG_NONE;
+    return is_repeatable(field, use) ? G_OPTION_ARG_STRING_ARRAY : G_OPTION_ARG_STRING;
+}
+
+static gpointer
+place_of(FieldOption *option, FieldUse use)
+{
+    if (!option->field->argument)
+        return &option->truth;
+    return is_repeatable(option->field, use) ? (gpointer)&option->values : &option->value;
+}
 
 static gboolean
 is_option(const Field *field, FieldUse use)
@@ -41,8 +65,8 @@ field_options_new(FieldUse use)
         option->field = field;
         options->entries[options->n++] = (GOptionEntry){
             .long_name = field->option,
-            .arg = field->argument ? G_OPTION_ARG_STRING : G_OPTION_ARG_NONE,
-            .arg_data = field->argument ? (gpointer)&option->value : &option->truth,
+            .arg = kind_of(field, use),
+            .arg_data = place_of(option, use),
             .description = field->help,
             .arg_description = field->argument,
         };
@@ -55,8 +79,10 @@ field_options_free(FieldOptions *options)
 {
     if (!options)
         return;
-    for (guint i = 0; i < options->n; i++)
+    for (guint i = 0; i < options->n; i++) {
+        g_strfreev(options->options[i].values);
         g_free(options->options[i].value);
+    }
     g_free(options->options);
     g_free(options->entries);
     g_free(options);
@@ -154,6 +180,17 @@ check_texts(const FieldOptions *options, GError **error)
     return TRUE;
 }
 
+static void
+join_values(FieldOptions *options)
+{
+    for (guint i = 0; i < options->n; i++) {
+        FieldOption *option = &options->options[i];
+
+        if (option->values && !option->value)
+            option->value = g_strjoinv(",", option->values);
+    }
+}
+
 MacvtapRequest *
 field_options_request(FieldOptions *options, GError **error)
 {
@@ -161,6 +198,7 @@ field_options_request(FieldOptions *options, GError **error)
         options->use == FIELD_USE_CHANGE ? MACVTAP_SET_PORT : MACVTAP_CREATE_PORT);
     guint n = 0;
 
+    join_values(options);
     for (guint i = 0; i < options->n; i++)
         n += value_of(&options->options[i]) != NULL;
     if (!check_given(options, n, error) || !check_texts(options, error))

@@ -19,16 +19,52 @@ ctl_port_state(const MacvtapPort *port)
     return g_str_equal(carrier, "no") ? "no-carrier" : port_text(port, "state");
 }
 
-/* The guest's most useful address: one that it was seen to use, if any, or one that it may use.
- * Free with g_free(). */
+/* The first word of text, up to any of these characters; free with g_free(). */
+static char *
+first_word(const char *text, const char *ends)
+{
+    return g_strndup(text, strcspn(text, ends));
+}
+
+static gboolean
+is_ipv6(const char *address)
+{
+    return strchr(address, ':') != NULL;
+}
+
+/* Whether the guest uses an address in place of the one of its family that it was given. Its
+ * link-local address comes on top. */
+static gboolean
+is_astray(const MacvtapPort *port, const char *used)
+{
+    gboolean has_family = FALSE;
+
+    if (used[0] == '\0' || g_str_has_prefix(used, "fe80:"))
+        return FALSE;
+    for (gsize i = 0; i < macvtap_port_get_n_addresses(port); i++) {
+        g_autofree char *leased = first_word(macvtap_port_get_address(port, i), "/");
+
+        if (g_str_equal(leased, used))
+            return FALSE;
+        has_family |= is_ipv6(leased) == is_ipv6(used);
+    }
+    return has_family;
+}
+
+/* The guest's most useful address: the one that the port was given, and what the guest was seen to
+ * use if that is another; without any, one that it may use. Free with g_free(). */
 static char *
 address_text(const MacvtapPort *port)
 {
-    const char *seen = port_text(port, "seenAddresses");
-    const char *listed = port_text(port, "guard.allowAddresses");
-    const char *all = seen[0] ? seen : listed;
+    g_autofree char *leased = first_word(port_text(port, "addresses"), " /");
+    g_autofree char *used = first_word(port_text(port, "seenAddresses"), " ");
 
-    return g_strndup(all, strcspn(all, " "));
+    if (leased[0] == '\0' && used[0] == '\0')
+        return first_word(port_text(port, "guard.allowAddresses"), " ");
+    if (leased[0] == '\0')
+        return g_steal_pointer(&used);
+    return is_astray(port, used) ? g_strdup_printf("%s (uses %s)", leased, used)
+                                 : g_steal_pointer(&leased);
 }
 
 static char *

@@ -186,7 +186,10 @@ new_request(const NetworkOption *option, const char *guest_name, GError **error)
     macvtap_request_set_mtu(request, option->mtu);
     macvtap_request_set_queues(request, option->queues);
     macvtap_request_set_incoming(request, option->incoming);
-    return ask_set_text(request, "vhost", option->vhost, error) ? g_steal_pointer(&request) : NULL;
+    return ask_set_text(request, "addresses", option->addresses, error) &&
+                   ask_set_text(request, "vhost", option->vhost, error)
+               ? g_steal_pointer(&request)
+               : NULL;
 }
 
 static gboolean

@@ -11,7 +11,8 @@ typedef enum KeyType {
     KEY_WORD,   /* a text for QEMU's command line */
     KEY_NUMBER, /* within the limits of the port's field with the key's name */
     KEY_TRUTH,
-    KEY_ADHOC, /* part of an ad-hoc network's description */
+    KEY_ADDRESS, /* may be given again, for the other family */
+    KEY_ADHOC,   /* part of an ad-hoc network's description */
 } KeyType;
 
 typedef struct Key {
@@ -31,6 +32,7 @@ static const Key keys[] = {
     {"name", KEY_TEXT, AT(name)},
     {"ifname", KEY_TEXT, AT(interface_name)},
     {"mac", KEY_TEXT, AT(mac)},
+    {"address", KEY_ADDRESS, AT(addresses)},
     {"queues", KEY_NUMBER, AT(queues), BOTH},
     {"mtu", KEY_NUMBER, AT(mtu)},
     {"vhost", KEY_TEXT, AT(vhost)},
@@ -73,6 +75,19 @@ check_word(const char *key, const char *value, GError **error)
 }
 
 static gboolean
+add_address(char **at, const char *value, GError **error)
+{
+    char *all;
+
+    if (!field_option_check("addresses", value, error))
+        return FALSE;
+    all = *at ? g_strconcat(*at, ",", value, NULL) : g_strdup(value);
+    g_free(*at);
+    *at = all;
+    return TRUE;
+}
+
+static gboolean
 store_value(Parsing *parsing, const Key *key, const char *value, GError **error)
 {
     gpointer at = (char *)parsing->to + key->offset;
@@ -88,6 +103,8 @@ store_value(Parsing *parsing, const Key *key, const char *value, GError **error)
         *(gboolean *)at = g_str_equal(value, "yes");
         return *(gboolean *)at || g_str_equal(value, "no") ||
                arguments_refuse(error, "%s must be yes or no, not '%s'", key->name, value);
+    case KEY_ADDRESS:
+        return add_address(at, value, error);
     case KEY_WORD:
         if (!check_word(key->name, value, error))
             return FALSE;
@@ -107,7 +124,7 @@ take_pair(Parsing *parsing, const char *name, const char *value, GError **error)
 
         if (!g_str_equal(key->name, name) || (parsing->to->port && !key->of_ports))
             continue;
-        if (parsing->given & 1U << i && key->type != KEY_ADHOC)
+        if (parsing->given & 1U << i && key->type != KEY_ADHOC && key->type != KEY_ADDRESS)
             return arguments_refuse(error, "'%s' is given twice", name);
         parsing->given |= 1U << i;
         return store_value(parsing, key, value, error);
@@ -185,7 +202,7 @@ network_option_clear(NetworkOption *option)
     g_free(option->network);
     g_free(option->port);
     for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
-        if (keys[i].type == KEY_TEXT || keys[i].type == KEY_WORD)
+        if (keys[i].type == KEY_TEXT || keys[i].type == KEY_WORD || keys[i].type == KEY_ADDRESS)
             g_free(*(char **)((char *)option + keys[i].offset));
     }
     memset(option, 0, sizeof(*option));

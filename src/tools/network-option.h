@@ -8,6 +8,7 @@ typedef struct NetworkOption {
     char *network; /* a name, or "parent=…,mode=…[,vlan=…]"; NULL with port */
     char *port;    /* --port: the name of an existing port; NULL with network */
     char *name, *interface_name, *mac, *vhost;
+    char *addresses;    /* IP addresses, joined by ','; NULL: not given */
     char *model, *bus;  /* the model for QEMU's -device */
     guint queues;       /* 0: not given */
     guint mtu;          /* 0: not given */

@@ -36,7 +36,7 @@ test_every_key(void **state)
 
     assert_true(network_option_parse("lan,vhost=off,mtu=9000,queues=256,mac=52:54:00:00:00:01,"
                                      "ifname=tap0,name=web,model=e1000,bus=rp.0,incoming=yes,"
-                                     "check-mac=no",
+                                     "check-mac=no,address=10.0.0.5,address=fd00::5/64",
                                      &option, NULL));
     assert_string_equal(option.network, "lan");
     assert_string_equal(option.name, "web");
@@ -47,6 +47,7 @@ test_every_key(void **state)
     assert_int_equal(option.mtu, 9000);
     assert_string_equal(option.model, "e1000");
     assert_string_equal(option.bus, "rp.0");
+    assert_string_equal(option.addresses, "10.0.0.5,fd00::5/64");
     assert_true(option.incoming);
     assert_false(option.check_mac);
 }
@@ -102,6 +103,7 @@ test_refusals(void **state)
         {"lan,mtu=67", "the MTU must be 68 to 65535"},
         {"lan,mtu=65536", "not '65536'"},
         {"lan,incoming=1", "incoming must be yes or no, not '1'"},
+        {"lan,address=web", "'web' is neither ADDRESS nor ADDRESS/BITS"},
         {"lan,check-mac=", "check-mac must be yes or no, not ''"},
         {"lan,incoming=no,incoming=yes", "'incoming' is given twice"},
         {"lan,check-mac=yes,check-mac=yes", "'check-mac' is given twice"},

@@ -30,7 +30,8 @@ DOMAIN = "123e4567-e89b-12d3-a456-426614174000"
 NODE = {"owner": 65534, "group": 65534}
 NETWORKS = {"lan": "Mode=bridge", "assign": "Mode=passthru\n[Port]\nMac=assign", "inherit": "Mode=passthru",
             "source": "Mode=source\nSources=52:54:00:00:00:01", "vlan": "Mode=bridge\nVLAN=100",
-            "tags": "Mode=bridge\n[Port]\nGuestVLANs=100 200"}
+            "tags": "Mode=bridge\n[Port]\nGuestVLANs=100 200",
+            "leases": "Mode=bridge\n[Addresses]\nSubnet=10.0.0.0/29 fd00::/64\nRange=10.0.0.2 fd00::2-fd00::3"}
 _OWN_DEV = """
 mount -t tmpfs -o mode=755 dev /dev
 mknod -m 666 /dev/null c 1 3
@@ -497,11 +498,17 @@ def _crash(world):
     world.let_go(3)
 
 
+def _has_only_lease(world, ports):
+    """Its network has one IPv4 address: whatever went wrong, that is the port's."""
+    return all("10.0.0.2/29" in port["addresses"] for port in ports)
+
+
 OPERATIONS = [
     Operation("create: bridge", create("lan", queues=2)),
     Operation("create: passthru, inherit", create("inherit")),
     Operation("create: passthru, assign", create("assign")),
     Operation("create: source", create("source")),
+    Operation("create: with a lease", create("leases"), wants=_has_only_lease),
     Operation("create: for a domain, with a node", create_for_domain),
     Operation("create: the same, in a /dev without nodes", create_for_domain, own_dev=True),
     Operation("create: for an incoming guest", lambda world: create_for_domain(world, incoming=True)),

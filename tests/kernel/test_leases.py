@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The addresses that a network gives its ports: who gets which, what is refused and in which words, and how long they last."""
+import concurrent.futures
+import re
+
+import pytest
+
+from varlink import VarlinkError
+
+LAN = "[Network]\nParent=eth0\nMode=bridge\n[Port]\nVhost=off\n[Addresses]\n{addresses}[Access]\nAllowUsers=nobody\n{access}"
+ADDRESSES = {"Subnet": "192.168.1.0/24 fd00::/64", "Range": "192.168.1.32/27", "Reserve": "192.168.1.40",
+             "Gateway": "192.168.1.1 fe80::1", "DNS": "192.168.1.45 2001:db8::53", "Search": "example.org"}
+
+
+def text(access="", **changes):
+    keys = {key: value for key, value in {**ADDRESSES, **changes}.items() if value is not None}
+    return LAN.format(addresses="".join(f"{key}={value}\n" for key, value in keys.items()), access=access)
+
+
+@pytest.fixture
+def made(daemons, host, station):
+    made = daemons(host)
+    made.network("lan", text=text())
+    yield made.start()
+    made.ctl("port", "delete", "--all")
+
+
+def create(made, *arguments, **options):
+    return made.ctl_json("port", "create", "--network=lan", *arguments, **options)
+
+
+def refusal(made, *arguments, status=1, **options):
+    done = made.ctl("port", "create", "--network=lan", *arguments, check=False, **options)
+    assert done.returncode == status and done.stderr.count("\n") == 1, done
+    return done.stderr.removeprefix("macvtapctl: ").rstrip("\n")
+
+
+def leases(made):
+    return {port["name"]: port["addresses"] for port in made.ports()}
+
+
+def test_a_port_shows_its_lease(made):
+    port = create(made, "--name=web", "--address=192.168.1.50")
+    assert port["addresses"][0] == "192.168.1.50/24"
+    assert re.fullmatch(r"fd00::[0-9a-f:]+/64", port["addresses"][1])
+    (line,) = [line for line in made.ctl("port", "list").stdout.splitlines() if line.startswith("web ")]
+    assert " 192.168.1.50 " in line
+    assert re.search(r"^lease +192\.168\.1\.50/24 fd00::", made.ctl("port", "show", "web").stdout, re.M)
+    assert made.ctl_json("port", "show", "web")["addresses"] == port["addresses"]
+    both = create(made, "--name=both", "--address=192.168.1.51", "--address=fd00::51")
+    assert both["addresses"] == ["192.168.1.51/24", "fd00::51/64"]
+
+
+def test_a_name_keeps_its_address(made):
+    """Deleted and made again, over a stop, a kill, and a machine that starts anew."""
+    first = create(made, "--name=web")["addresses"]
+    made.ctl("port", "delete", "web")
+    create(made)
+    assert create(made, "--name=web")["addresses"] == first
+    for end in (made.stop, made.kill):
+        before = leases(made)
+        end()
+        made.start()
+        assert leases(made) == before
+    made.ctl("port", "delete", "--all")
+    assert made.settle() == []
+    assert create(made, "--name=web")["addresses"] == first
+
+
+REFUSED = {
+    "reserved": ("192.168.1.40", None, "address 192.168.1.40 is reserved (Reserve= of network lan)"),
+    "gateway": ("192.168.1.1", None, "address 192.168.1.1 is the gateway of network lan"),
+    "network": ("192.168.1.0", None,
+                "address 192.168.1.0 is the network address of 192.168.1.0/24, the subnet of network lan"),
+    "broadcast": ("192.168.1.255", None,
+                  "address 192.168.1.255 is the broadcast address of 192.168.1.0/24, the subnet of network lan"),
+    "routers": ("fd00::", None, "address fd00:: is the address of all routers of fd00::/64, the subnet of network lan"),
+    "outside": ("10.0.0.5", None, "address 10.0.0.5 is outside 192.168.1.0/24, the subnet of network lan"),
+    "length": ("192.168.1.50/16", None,
+               "address 192.168.1.50/16 does not fit network lan, whose subnet is 192.168.1.0/24"),
+    "taken": ("192.168.1.33", None, "address 192.168.1.33 belongs to port first of network lan"),
+    "range": ("192.168.1.5", "nobody", "address 192.168.1.5 is outside 192.168.1.32/27, the range of network lan; only root may "
+              "go beyond it"),
+    "dns": ("192.168.1.45", "nobody", "address 192.168.1.45 is a DNS server of network lan"),
+}
+
+
+def test_refusals_name_the_cause(made):
+    create(made, "--name=first", "--address=192.168.1.33")
+    for address, user, message in REFUSED.values():
+        status = 2 if "does not fit" in message else 1
+        assert refusal(made, f"--address={address}", user=user, status=status) == message
+    assert list(leases(made)) == ["first"]
+
+
+def test_wrong_family_and_twice(made):
+    made.network("lan", text=text(Subnet="192.168.1.0/24", Gateway=None))
+    made.reload()
+    assert refusal(made, "--address=fd00::5") == "network lan has no IPv6 subnet, so no port can have fd00::5"
+    assert refusal(made, "--address=192.168.1.33", "--address=192.168.1.34", status=2) == \
+        "a port of network lan has one IPv4 address, not both 192.168.1.33 and 192.168.1.34"
+    done = made.ctl("port", "create", "--network=lan", "--address=web", check=False)
+    assert (done.returncode, done.stderr) == (2, "macvtapctl: 'web' is neither ADDRESS nor ADDRESS/BITS\n")
+
+
+def test_a_range_ends(made):
+    made.network("lan", text=text(Subnet="192.168.1.0/24", Range="192.168.1.50-192.168.1.51", Reserve=None, Gateway=None))
+    made.reload()
+    given = {create(made)["addresses"][0] for _ in range(2)}
+    assert given == {"192.168.1.50/24", "192.168.1.51/24"}
+    assert refusal(made) == "network lan has no free IPv4 address left: all 2 of its range are taken"
+    assert create(made, "--address=192.168.1.60")["addresses"] == ["192.168.1.60/24"]
+    made.ctl("port", "delete", "--network=lan")
+    create(made)
+
+
+def test_users_share_a_range(made):
+    made.network("lan", text=text(Range="192.168.1.32/29"))
+    made.reload()
+    for _ in range(2):
+        create(made, user="nobody")
+    assert re.fullmatch(r"user \d+ already has 2 ports on network lan, and a user's share of its addresses \(a quarter; "
+                        r"MaxPortsPerUser= changes it\) allows no more", refusal(made, user="nobody"))
+    made.network("lan", text=text(Range="192.168.1.32/29", access="MaxPortsPerUser=3\n"))
+    made.reload()
+    create(made, user="nobody")
+
+
+def ask_for(made, address):
+    with made.connect() as connection:
+        try:
+            reply = connection.ports("CreatePort", network="lan", addresses=[address], holder={"type": "none"},
+                                     openDescriptors=False)
+            return reply["port"]["addresses"][0]
+        except VarlinkError as error:
+            return str(error)
+
+
+def test_two_ask_at_once(made):
+    """Eight callers want one address, each on its own connection: one has it, and each of the others is told who."""
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: ask_for(made, "192.168.1.33"), range(8)))
+    (holder,) = made.ports()
+    assert answers.count("192.168.1.33/24") == 1
+    assert sum(f"address 192.168.1.33 belongs to port {holder['name']} of network lan" in answer for answer in answers) == 7
+
+
+def test_what_a_killed_daemon_had_not_finished_is_free(made):
+    """A record without a device: the next start forgets it, and its address can be given again."""
+    create(made, "--name=web", "--address=192.168.1.33")
+    (record,) = made.records()
+    made.kill()
+    index = made.host.link(next(iter(made.host.macvtaps())))["ifname"]
+    made.host.run("ip", "link", "delete", index)
+    (made.state / "ports" / record).rename(made.state / "ports" / f"{record}.creating")
+    made.start()
+    assert made.ports() == [] and made.records() == []
+    assert create(made, "--name=db", "--address=192.168.1.33")["addresses"][0] == "192.168.1.33/24"
+
+
+def test_addresses_from_outside(made):
+    """Of a network without addresses: root hands them in, once for each link."""
+    made.network("plain", "eth0", AllowUsers="nobody")
+    made.reload()
+    create(made, "--name=web", "--address=192.168.1.33")
+
+    def plain(address, user=None):
+        done = made.ctl("--json", "port", "create", "--network=plain", f"--address={address}", check=False, user=user)
+        return done.stdout if done.returncode == 0 else done.stderr.removeprefix("macvtapctl: ").rstrip("\n")
+
+    assert '"addresses": ["10.0.0.5/8"]' in plain("10.0.0.5/8").replace('":[', '": [')
+    assert plain("192.168.1.33") == "address 192.168.1.33 belongs to port web of network lan"
+    assert plain("127.0.0.1") == "127.0.0.1 cannot be the address of a port"
+    assert plain("10.0.0.6", user="nobody") == \
+        "network plain gives no addresses (its file has no [Addresses]); only root may hand one in"
+
+
+def test_a_changed_file_reaches_new_ports(made):
+    create(made, "--name=web", "--address=192.168.1.33")
+    made.network("lan", text=text(Subnet="10.0.0.0/8 fd00::/64", Range="10.1.0.0/16", Reserve=None, Gateway=None, DNS=None))
+    made.reload()
+    assert made.ctl_json("port", "show", "web")["outdated"] == ["Subnet"]
+    assert made.ctl_json("port", "show", "web")["addresses"][0] == "192.168.1.33/24"
+    assert create(made)["addresses"][0].startswith("10.1.")
