@@ -94,3 +94,33 @@ api_json_reasons(void)
         json_array_append_new(array, json_string(guard_reason_name(i)));
     return array;
 }
+
+json_t *
+api_json_pool(const Network *network, AddressFamily family, guint n_leased)
+{
+    const AddressSettings *addresses = &network->addresses;
+    guint64 size = addresses_pool_size(addresses, family);
+    char subnet[IP_PREFIX_TEXT_SIZE];
+
+    return json_pack("{s:s, s:I, s:I, s:I}", "subnet",
+                     ip_prefix_format(addresses_subnet(addresses, family), subnet), "size",
+                     (json_int_t)size, "leased", (json_int_t)n_leased, "free",
+                     (json_int_t)(size - MIN(size, n_leased)));
+}
+
+json_t *
+api_json_parent(const ParentState *parent)
+{
+    char name[INTERFACE_NAME_TEXT_SIZE];
+    json_t *object = json_pack("{s:s, s:b}", "name", interface_name_format(parent->name, name),
+                               "exists", parent->exists);
+
+    if (!parent->exists)
+        return object;
+    json_object_set_new(object, "carrier", json_boolean(parent->carrier));
+    json_object_set_new(object, "mtu", json_integer(parent->mtu));
+    json_object_set_new(object, "macs", json_integer(parent->n_macs));
+    if (parent->speed > 0)
+        json_object_set_new(object, "speed", json_integer(parent->speed));
+    return object;
+}

@@ -74,6 +74,10 @@ json_t *api_json_statistics(const LinkStatistics *statistics);
 json_t *api_json_network(const Network *network, guint n_ports, const char *unguarded,
                          const char *const *parent_problems, const char *const *taken_vlans);
 
+/* The interface's Pool of a network's family, and ParentLink. */
+json_t *api_json_pool(const Network *network, AddressFamily family, guint n_leased);
+json_t *api_json_parent(const ParentState *parent);
+
 /* A list of Fault, in the order of the array. */
 json_t *api_json_faults(const GPtrArray *faults);
 

@@ -28,6 +28,7 @@ static const Field open_fields[] = {
 };
 static const Field get_fields[] = {PORT_ROW, STATISTICS_ROW, {NULL}};
 static const Field list_fields[] = {NETWORK_ROW, STATISTICS_ROW, {NULL}};
+static const Field networks_fields[] = {NETWORK_ROW, {NULL}};
 static const Field delete_fields[] = {
     {"port", 0, IN_SIMPLE(TEXT, port)},
     {"ports", 0, IN_SIMPLE(STRINGS, ports)},
@@ -91,6 +92,13 @@ gboolean
 api_request_list(json_t *parameters, SimpleRequest *request, const char **ret_field)
 {
     return fields_from_json(list_fields, FIELD_USE_REQUEST, parameters, request, ret_field, NULL);
+}
+
+gboolean
+api_request_networks(json_t *parameters, SimpleRequest *request, const char **ret_field)
+{
+    return fields_from_json(networks_fields, FIELD_USE_REQUEST, parameters, request, ret_field,
+                            NULL);
 }
 
 gboolean

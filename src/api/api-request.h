@@ -19,8 +19,8 @@ gboolean api_request_create(json_t *parameters, PortRequest *request, const char
 gboolean api_request_change(json_t *parameters, PortChange *change, const char **ret_field,
                             GError **error);
 
-/* The parameters of OpenPort, GetPort, DeletePort and ListPorts; zeroed before, and cleared in any
- * case. */
+/* The parameters of OpenPort, GetPort, DeletePort, ListPorts and ListNetworks; zeroed before, and
+ * cleared in any case. */
 typedef struct SimpleRequest {
     char *port;
     GStrv ports; /* or NULL */
@@ -40,6 +40,7 @@ gboolean api_request_get(json_t *parameters, SimpleRequest *request, const char 
 gboolean api_request_delete(json_t *parameters, SimpleRequest *request, const char **ret_field,
                             GError **error);
 gboolean api_request_list(json_t *parameters, SimpleRequest *request, const char **ret_field);
+gboolean api_request_networks(json_t *parameters, SimpleRequest *request, const char **ret_field);
 
 /* A UUID, which is converted to lower case. */
 gboolean api_request_end_domain(json_t *parameters, char ret_domain[UUID_TEXT_SIZE],

@@ -127,46 +127,6 @@ reply_grant(VarlinkCall *call, PortGrant *grant, Broker *broker)
         varlink_call_reply(call, reply, descriptors);
 }
 
-static void
-on_list_networks(VarlinkCall *call, gpointer user_data)
-{
-    Api *api = user_data;
-    Caller caller = api_caller(call);
-    g_autoptr(GPtrArray) networks = NULL;
-    g_autoptr(GPtrArray) faults = NULL;
-    g_auto(GStrv) changes = NULL;
-    const char *field = NULL;
-    json_t *array, *reply;
-
-    if (!api_request_nothing(varlink_call_parameters(call), &field)) {
-        api_refuse(call, field, NULL);
-        return;
-    }
-    networks = broker_list_networks(api->broker, &caller);
-    array = json_array();
-    for (guint i = 0; i < networks->len; i++) {
-        const Network *network = networks->pdata[i];
-        g_auto(GStrv) problems =
-            network->problem ? NULL : broker_parent_problems(api->broker, network);
-        /* The message names networks that not everyone may know. */
-        g_auto(GStrv) taken =
-            caller_is_root(&caller) ? broker_taken_vlans(api->broker, network) : NULL;
-
-        json_array_append_new(
-            array, api_json_network(network, broker_count_ports(api->broker, network->name),
-                                    broker_unguarded(api->broker), (const char *const *)problems,
-                                    (const char *const *)taken));
-    }
-    changes = broker_list_file_changes(api->broker, &caller);
-    reply = json_pack("{s:o}", "networks", array);
-    if (changes)
-        json_object_set_new(reply, "fileChanges", api_json_strings((const char *const *)changes));
-    faults = broker_list_faults(api->broker, &caller);
-    if (faults->len > 0)
-        json_object_set_new(reply, "faults", api_json_faults(faults));
-    varlink_call_reply(call, reply, NULL);
-}
-
 static json_t *
 port_to_json(Api *api, const Port *port, gboolean with_statistics)
 {
@@ -178,6 +138,106 @@ port_to_json(Api *api, const Port *port, gboolean with_statistics)
     if (with_statistics && broker_statistics(api->broker, port, &statistics))
         json_object_set_new(object, "statistics", api_json_statistics(&statistics));
     return object;
+}
+
+/* What a list of networks has of each. */
+static json_t *
+network_to_json(Api *api, const Caller *caller, const Network *network)
+{
+    const AddressSettings *addresses = &network->addresses;
+    g_auto(GStrv) problems = network->problem ? NULL : broker_parent_problems(api->broker, network);
+    /* The message names networks that not everyone may know. */
+    g_auto(GStrv) taken = caller_is_root(caller) ? broker_taken_vlans(api->broker, network) : NULL;
+    json_t *object = api_json_network(network, broker_count_ports(api->broker, network->name),
+                                      broker_unguarded(api->broker), (const char *const *)problems,
+                                      (const char *const *)taken);
+    json_t *pools = json_array();
+
+    for (guint family = 0; family < ADDRESS_FAMILIES; family++) {
+        if (addresses->pools[family])
+            json_array_append_new(
+                pools,
+                api_json_pool(network, family, broker_count_leases(api->broker, network, family)));
+    }
+    if (json_array_size(pools) > 0)
+        json_object_set(object, "pools", pools);
+    json_decref(pools);
+    return object;
+}
+
+/* And of the only one that the caller has asked for. */
+static void
+add_details(Api *api, const Caller *caller, const Network *network, json_t *object)
+{
+    g_autoptr(GPtrArray) ports = broker_list_ports(api->broker, caller, network->name);
+    g_autoptr(GArray) parents = network->problem ? NULL : broker_list_parents(api->broker, network);
+    json_t *members = json_array(), *links = json_array();
+
+    for (guint i = 0; i < ports->len; i++)
+        json_array_append_new(members, port_to_json(api, ports->pdata[i], TRUE));
+    json_object_set_new(object, "members", members);
+    for (guint i = 0; parents && i < parents->len; i++)
+        json_array_append_new(links, api_json_parent(&g_array_index(parents, ParentState, i)));
+    json_object_set_new(object, "parentLinks", links);
+}
+
+/* The networks of the list, or the one with this name; NULL and *error: there is none. */
+static json_t *
+networks_to_json(Api *api, const Caller *caller, const GPtrArray *networks, const char *only,
+                 GError **error)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < networks->len; i++) {
+        const Network *network = networks->pdata[i];
+        json_t *object;
+
+        if (only && !g_str_equal(network->name, only))
+            continue;
+        object = network_to_json(api, caller, network);
+        if (only)
+            add_details(api, caller, network, object);
+        json_array_append_new(array, object);
+    }
+    if (!only || json_array_size(array) > 0)
+        return array;
+    json_decref(array);
+    port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND, "there is no network '%s' that you may use",
+                   only);
+    return NULL;
+}
+
+static void
+on_list_networks(VarlinkCall *call, gpointer user_data)
+{
+    Api *api = user_data;
+    Caller caller = api_caller(call);
+    g_autoptr(GPtrArray) networks = NULL;
+    g_autoptr(GPtrArray) faults = NULL;
+    g_autoptr(GError) error = NULL;
+    g_auto(SimpleRequest) request = {0};
+    g_auto(GStrv) changes = NULL;
+    const char *field = NULL;
+    json_t *array, *reply;
+
+    if (!api_request_networks(varlink_call_parameters(call), &request, &field)) {
+        api_refuse(call, field, NULL);
+        return;
+    }
+    networks = broker_list_networks(api->broker, &caller);
+    array = networks_to_json(api, &caller, networks, request.network, &error);
+    if (!array) {
+        api_error_send(call, error);
+        return;
+    }
+    changes = broker_list_file_changes(api->broker, &caller);
+    reply = json_pack("{s:o}", "networks", array);
+    if (changes)
+        json_object_set_new(reply, "fileChanges", api_json_strings((const char *const *)changes));
+    faults = broker_list_faults(api->broker, &caller);
+    if (faults->len > 0)
+        json_object_set_new(reply, "faults", api_json_faults(faults));
+    varlink_call_reply(call, reply, NULL);
 }
 
 static void

@@ -185,6 +185,22 @@ GStrv broker_parent_problems(Broker *broker, const Network *network);
  * NULL: none. Free with g_strfreev(). */
 GStrv broker_taken_vlans(Broker *broker, const Network *network);
 
+/* A parent of a network, as it is now. */
+typedef struct ParentState {
+    char name[INTERFACE_NAME_MAX + 1]; /* as in Parent= */
+    gboolean exists;                   /* else nothing else is set */
+    gboolean carrier;
+    guint32 mtu;  /* bytes */
+    guint speed;  /* Mbit/s; 0: unknown */
+    guint n_macs; /* that it has: its own, and those of macvtaps and macvlans on it and its VLANs */
+} ParentState;
+
+/* The parents of a usable network, as a GArray of ParentState; free with g_array_unref(). */
+GArray *broker_list_parents(Broker *broker, const Network *network);
+
+/* How many addresses of a network's pool ports of the network have. */
+guint broker_count_leases(Broker *broker, const Network *network, AddressFamily family);
+
 /* The number of the network's ports, or of all ports (NULL). */
 guint broker_count_ports(Broker *broker, const char *network);
 

@@ -155,8 +155,10 @@ typedef enum MacvtapMethod {
     MACVTAP_GET_PORT,   /* port, statistics. Returns the port. */
     MACVTAP_LIST_PORTS, /* network, statistics. Returns the caller's ports; for root, everybody's.
                          */
-    MACVTAP_LIST_NETWORKS, /* Returns the networks; for root also file changes and faults. */
-    MACVTAP_END_DOMAIN,    /* domain. Deletes the ports that it holds; returns their count. */
+    /* network: only this one, with its members and its parents' state. Returns the networks; for
+     * root also file changes and faults. */
+    MACVTAP_LIST_NETWORKS,
+    MACVTAP_END_DOMAIN, /* domain. Deletes the ports that it holds; returns their count. */
     MACVTAP_RELOAD, /* Root only: macvtapd reads its files again. Returns the count of networks. */
     /* Once this has completed, the client only receives events: none is missed, and other requests
      * fail with EBUSY. */

@@ -132,6 +132,15 @@ ask_networks(MacvtapClient *client, GError **error)
     return ask(client, request, error) ? ask_take_networks(request) : NULL;
 }
 
+MacvtapNetwork *
+ask_network(MacvtapClient *client, const char *name, GError **error)
+{
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_LIST_NETWORKS);
+
+    macvtap_request_set_network(request, name);
+    return ask(client, request, error) ? macvtap_request_take_network(request, 0) : NULL;
+}
+
 gboolean
 ask_event(MacvtapClient *client, MacvtapEvent **ret_event, GError **error)
 {

@@ -44,6 +44,8 @@ gboolean ask_end_domain(MacvtapClient *client, const char *uuid, GError **error)
 GPtrArray *ask_ports(MacvtapClient *client, const char *network, gboolean statistics,
                      GError **error);
 GPtrArray *ask_networks(MacvtapClient *client, GError **error);
+/* One, with its members and its parents' state. */
+MacvtapNetwork *ask_network(MacvtapClient *client, const char *name, GError **error);
 GPtrArray *ask_take_networks(MacvtapRequest *request); /* from an answer */
 
 /* Waits for the next event of a client that watches. */

@@ -164,7 +164,7 @@ link_count(Kernel *kernel, int index, LinkStatistics *ret_statistics, GError **e
 
 const Privileges sysfs_privileges = {
     .part = "radios",
-    .system_calls = SYSTEM_CALLS({"newfstatat"}),
+    .system_calls = SYSTEM_CALLS({"newfstatat"}, {"openat"}, {"read"}, {"close"}),
 };
 
 gboolean
@@ -187,4 +187,20 @@ link_is_wireless(Kernel *kernel, const LinkInfo *link)
             return TRUE;
     }
     return FALSE;
+}
+
+guint
+link_speed(Kernel *kernel, const LinkInfo *link)
+{
+    g_autofree char *path = g_strdup_printf("class/net/%s/speed", link->name);
+    AUTO_FD int fd =
+        (int)RETRY_EINTR(openat(linux_kernel(kernel)->sysfs_fd, path, O_RDONLY | O_CLOEXEC));
+    char text[16] = "";
+    guint64 speed = 0;
+
+    /* Without a carrier reading it fails, or gives -1 (speed_show() in net/core/net-sysfs.c). */
+    if (fd < 0 || RETRY_EINTR(read(fd, text, sizeof text - 1)) <= 0 ||
+        !g_ascii_string_to_unsigned(g_strchomp(text), 10, 0, G_MAXINT, &speed, NULL))
+        return 0;
+    return (guint)speed;
 }

@@ -108,6 +108,7 @@ gboolean link_change_up(Kernel *kernel, int index, gboolean up, GError **error);
 gboolean link_change_mac(Kernel *kernel, int index, const MacAddress *mac, GError **error);
 gboolean link_count(Kernel *kernel, int index, LinkStatistics *ret_statistics, GError **error);
 gboolean link_is_wireless(Kernel *kernel, const LinkInfo *link);
+guint link_speed(Kernel *kernel, const LinkInfo *link);
 
 /* tap.c. The device's number in sysfs; an O_PATH descriptor of /dev/<name> if that is a character
  * device with this number, else -1 and errno: ENOENT, ENODEV for any other file, or the failure of

@@ -72,6 +72,7 @@ static const KernelOps linux_ops = {
     .macvtap_set_promisc = macvtap_change_promisc,
     .link_statistics = link_count,
     .link_is_wireless = link_is_wireless,
+    .link_speed = link_speed,
     .link_set_mac = link_change_mac,
     .link_change = link_change,
     .link_set_up = link_change_up,

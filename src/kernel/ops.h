@@ -275,6 +275,9 @@ typedef struct KernelOps {
     /* Whether the link is a Wi-Fi station or access point (one of cfg80211's in sysfs). */
     gboolean (*link_is_wireless)(Kernel *kernel, const LinkInfo *link);
 
+    /* The link's speed in Mbit/s; 0: it has none now, or does not know it. */
+    guint (*link_speed)(Kernel *kernel, const LinkInfo *link);
+
     /* Sets the device's MAC; in passthru also the parent's. */
     gboolean (*link_set_mac)(Kernel *kernel, int index, const MacAddress *mac, GError **error);
 

@@ -3,6 +3,8 @@
 #include "network-fields.h"
 #include "output.h"
 
+#include <jansson.h>
+
 static GPtrArray *
 list_networks(const Ctl *ctl, GError **error)
 {
@@ -60,6 +62,60 @@ print_lines(const char *label, const MacvtapNetwork *network, gsize n,
         g_print("%-12s %s\n", label, get(network, i));
 }
 
+/* "1 Gbit/s"; free with g_free(). */
+static char *
+format_speed(json_int_t megabits)
+{
+    if (megabits < 1000)
+        return g_strdup_printf("%" JSON_INTEGER_FORMAT " Mbit/s", megabits);
+    return megabits % 1000 == 0
+               ? g_strdup_printf("%" JSON_INTEGER_FORMAT " Gbit/s", megabits / 1000)
+               : g_strdup_printf("%.1f Gbit/s", (double)megabits / 1000);
+}
+
+static json_int_t
+number_in(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+static void
+print_parent(const char *label, const json_t *parent)
+{
+    g_autofree char *speed = format_speed(number_in(parent, "speed"));
+    json_int_t n_macs = number_in(parent, "macs");
+
+    if (!json_is_true(json_object_get(parent, "exists")))
+        return; /* parentProblems says so */
+    g_print("%-12s %s: %s%s%s, MTU %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " MAC%s\n",
+            label, json_string_value(json_object_get(parent, "name")),
+            json_is_true(json_object_get(parent, "carrier")) ? "carrier" : "no carrier",
+            json_object_get(parent, "speed") ? ", " : "",
+            json_object_get(parent, "speed") ? speed : "", number_in(parent, "mtu"), n_macs,
+            n_macs == 1 ? "" : "s");
+}
+
+static void
+print_pool(const char *label, const json_t *pool)
+{
+    g_print("%-12s %s: %" JSON_INTEGER_FORMAT " leased, %" JSON_INTEGER_FORMAT " free\n", label,
+            json_string_value(json_object_get(pool, "subnet")), number_in(pool, "leased"),
+            number_in(pool, "free"));
+}
+
+/* A line for each object of the network's list. */
+static void
+print_objects(const MacvtapNetwork *network, const Field *field,
+              void (*print)(const char *label, const json_t *object))
+{
+    json_t *whole = json_loads(macvtap_network_to_json(network), 0, NULL), *object;
+    gsize i;
+
+    json_array_foreach (json_object_get(whole, field->name), i, object)
+        print(field->label, object);
+    json_decref(whole);
+}
+
 /* within: "", or the group of the fields followed by ".". */
 static void
 print_fields(const MacvtapNetwork *network, const Field *field, const char *within)
@@ -75,6 +131,10 @@ print_fields(const MacvtapNetwork *network, const Field *field, const char *with
         else if (g_str_equal(field->name, "takenVlans"))
             print_lines(field->label, network, macvtap_network_get_n_taken_vlans(network),
                         macvtap_network_get_taken_vlan);
+        else if (g_str_equal(field->name, "parentLinks"))
+            print_objects(network, field, print_parent);
+        else if (g_str_equal(field->name, "pools"))
+            print_objects(network, field, print_pool);
         else if (field->members)
             print_fields(network, field->members, inside);
         else if (field->label && text[0])
@@ -85,8 +145,8 @@ print_fields(const MacvtapNetwork *network, const Field *field, const char *with
 static int
 print_members(MacvtapClient *client, const char *name, GError **error)
 {
-    static const char *const headings[] = {"PORT",  "MAC",      "PARENT", "INTERFACE",
-                                           "STATE", "RECEIVED", "SENT",   NULL};
+    static const char *const headings[] = {"PORT",  "MAC",      "ADDRESS", "PARENT", "INTERFACE",
+                                           "STATE", "RECEIVED", "SENT",    NULL};
     g_autoptr(GPtrArray) ports = ask_ports(client, name, TRUE, error);
     Table *table;
 
@@ -99,7 +159,7 @@ print_members(MacvtapClient *client, const char *name, GError **error)
         const MacvtapPort *port = ports->pdata[i];
 
         table_add(table, g_strdup(macvtap_port_get_name(port)),
-                  g_strdup(macvtap_port_get_mac_address(port)),
+                  g_strdup(macvtap_port_get_mac_address(port)), ctl_port_address(port),
                   g_strdup(macvtap_port_get_parent(port)),
                   g_strdup(macvtap_port_get_interface_name(port)), g_strdup(ctl_port_state(port)),
                   g_strdup(port_text(port, "statistics.receivedPackets")),
@@ -114,27 +174,20 @@ int
 ctl_network_show(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_autoptr(MacvtapClient) client = NULL;
-    g_autoptr(GPtrArray) networks = NULL;
+    g_autoptr(MacvtapNetwork) network = NULL;
 
     if (!ctl_parse(ctl, NULL, &argc, &argv, 1, 1, "NET", error))
         return 2;
     client = ctl_connect(ctl, error);
-    networks = client ? ask_networks(client, error) : NULL;
-    if (!networks)
+    network = client ? ask_network(client, argv[1], error) : NULL;
+    if (!network)
         return 1;
-    for (guint i = 0; i < networks->len; i++) {
-        const MacvtapNetwork *network = networks->pdata[i];
-
-        if (!g_str_equal(macvtap_network_get_name(network), argv[1]))
-            continue;
-        if (!ctl->json) {
-            print_fields(network, network_fields, "");
-            return print_members(client, argv[1], error);
-        }
-        g_print("%s\n", macvtap_network_to_json(network));
-        return 0;
+    if (!ctl->json) {
+        print_fields(network, network_fields, "");
+        return print_members(client, argv[1], error);
     }
-    return !ctl_fail(error, "there is no network '%s' that you may use", argv[1]);
+    g_print("%s\n", macvtap_network_to_json(network));
+    return 0;
 }
 
 /* Prints a line on stderr for each network whose file has an error; returns their number. */

@@ -51,10 +51,8 @@ is_astray(const MacvtapPort *port, const char *used)
     return has_family;
 }
 
-/* The guest's most useful address: the one that the port was given, and what the guest was seen to
- * use if that is another; without any, one that it may use. Free with g_free(). */
-static char *
-address_text(const MacvtapPort *port)
+char *
+ctl_port_address(const MacvtapPort *port)
 {
     g_autofree char *leased = first_word(port_text(port, "addresses"), " /");
     g_autofree char *used = first_word(port_text(port, "seenAddresses"), " ");
@@ -75,7 +73,7 @@ column_text(const MacvtapPort *port, const Field *field)
     if (g_str_equal(field->name, "state"))
         return g_strdup(ctl_port_state(port));
     if (g_str_equal(field->name, "seenAddresses"))
-        return address_text(port);
+        return ctl_port_address(port);
     return g_strdup(port_text(port, field->name));
 }
 

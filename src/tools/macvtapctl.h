@@ -39,3 +39,7 @@ const char *ctl_port_state(const MacvtapPort *port);
 
 /* Prints the port, as JSON if that is wanted. */
 void ctl_port_print(const Ctl *ctl, const MacvtapPort *port);
+
+/* The guest's most useful address: the one that the port was given, and what the guest was seen to
+ * use if that is another; without any, one that it may use. Free with g_free(). */
+char *ctl_port_address(const MacvtapPort *port);

@@ -359,10 +359,21 @@ a_wire_is_not_wireless(void **state)
     assert_false(world_kernel->ops->link_is_wireless(world_kernel, &link));
 }
 
+/* drivers/net/veth.c says so. */
+static void
+a_wire_has_a_speed(void **state)
+{
+    LinkInfo link = world_link("up0");
+
+    assert_int_equal(world_kernel->ops->link_speed(world_kernel, &link), 10000);
+    assert_int_equal(world_kernel->ops->link_speed(world_kernel, &(LinkInfo){.name = "none"}), 0);
+}
+
 const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(counts_what_comes_in),
     WORLD_TEST(counts_only_on_links),
     WORLD_TEST(a_wire_is_not_wireless),
+    WORLD_TEST(a_wire_has_a_speed),
     WORLD_TEST(an_unknown_link_is_enodev),
     WORLD_TEST(a_link_is_found_by_its_alternative_names),
     WORLD_TEST(the_list_has_every_link),

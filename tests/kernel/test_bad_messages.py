@@ -125,7 +125,7 @@ def test_unknown_method(connection, method, error, parameters):
     ("DeletePort", "port", {"port": 1}),
     ("DeletePort", "force", {"port": "x", "force": True}),
     ("ListPorts", "network", {"network": 1}),
-    ("ListNetworks", "network", {"network": "lan"}),
+    ("ListNetworks", "networks", {"networks": "lan"}),
 ])
 def test_wrong_types_and_unknown_parameters(connection, method, field, parameters):
     with pytest.raises(VarlinkError) as caught:

@@ -182,3 +182,28 @@ def test_a_changed_file_reaches_new_ports(made):
     assert made.ctl_json("port", "show", "web")["outdated"] == ["Subnet"]
     assert made.ctl_json("port", "show", "web")["addresses"][0] == "192.168.1.33/24"
     assert create(made)["addresses"][0].startswith("10.1.")
+
+
+def test_a_network_shows_what_it_gave(made, host):
+    create(made, "--name=web", "--address=192.168.1.33", "--address=fd00::33")
+    create(made, "--name=db", "--address=192.168.1.70", user=None)
+    shown = made.ctl_json("network", "show", "lan")
+    assert shown["subnets"] == ["192.168.1.0/24", "fd00::/64"] and shown["ranges"] == ["192.168.1.32/27"]
+    assert (shown["reserved"], shown["gateways"]) == (["192.168.1.40"], ["192.168.1.1", "fe80::1"])
+    assert (shown["dns"], shown["search"], shown["serve"]) == (["192.168.1.45", "2001:db8::53"], ["example.org"], "none")
+    ipv4, ipv6 = shown["pools"]
+    assert ipv4 == {"subnet": "192.168.1.0/24", "size": 30, "leased": 1, "free": 29}  # one is outside the range
+    assert (ipv6["leased"], ipv6["free"]) == (2, ipv6["size"] - 2)
+    assert {member["name"]: member["addresses"][0] for member in shown["members"]} == \
+        {"web": "192.168.1.33/24", "db": "192.168.1.70/24"}
+    (parent,) = shown["parentLinks"]
+    link = host.link("eth0")
+    assert parent == {"name": "eth0", "exists": True, "carrier": True, "mtu": link["mtu"], "macs": 3, "speed": 10000}
+    text_shown = made.ctl("network", "show", "lan").stdout
+    assert re.search(r"^  leases +192\.168\.1\.0/24: 1 leased, 29 free$", text_shown, re.M)
+    assert re.search(r"^  link +eth0: carrier, 10 Gbit/s, MTU 1500, 3 MACs$", text_shown, re.M)
+    assert re.search(r"^web +52:54:\S+ +192\.168\.1\.33 +eth0 ", text_shown, re.M)
+    assert "members" not in made.ctl_json("network", "list")["networks"][0]
+    refused = made.ctl("network", "show", "none", check=False)
+    assert refused.stderr == "macvtapctl: there is no network 'none' that you may use\n"
+    assert [member["name"] for member in made.ctl_json("network", "show", "lan", user="nobody")["members"]] == []

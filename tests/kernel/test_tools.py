@@ -115,7 +115,11 @@ def test_json_is_what_the_api_returns(two_networks):
         assert without_statistics({"ports": [daemon.ctl_json("port", "show", "vm7")]}) == {"ports": [made]}
         networks = connection.ports("ListNetworks")
         assert daemon.ctl_json("network", "list") == networks
-        assert daemon.ctl_json("network", "show", "lan") in networks["networks"]
+        (shown,) = connection.ports("ListNetworks", network="lan")["networks"]
+        of_tool = daemon.ctl_json("network", "show", "lan")
+        assert [without_statistics({"ports": network.pop("members")}) for network in (shown, of_tool)] == [{"ports": [made]}] * 2
+        assert of_tool == shown
+        assert {name: value for name, value in shown.items() if name != "parentLinks"} in networks["networks"]
     assert set(made) >= {"id", "name", "network", "parent", "mode", "interfaceName", "interfaceIndex", "macAddress", "mtu",
                          "queues", "holder", "owner", "state"}
     daemon.ctl("port", "delete", made["id"])

@@ -243,6 +243,15 @@ fake_is_wireless(Kernel *base, const LinkInfo *link)
     return found && found->is_wireless;
 }
 
+/* All are what a veth is (drivers/net/veth.c). */
+static guint
+fake_speed(Kernel *base, const LinkInfo *link)
+{
+    const FakeLink *found = fake_find(fake_kernel(base), link->index);
+
+    return found && found->info.carrier ? 10000 : 0;
+}
+
 static void
 fake_free(Kernel *base)
 {
@@ -287,6 +296,7 @@ static const KernelOps fake_ops = {
     .macvtap_set_promisc = fake_set_promisc,
     .link_statistics = fake_statistics,
     .link_is_wireless = fake_is_wireless,
+    .link_speed = fake_speed,
     .link_set_mac = fake_set_mac,
     .link_change = fake_change,
     .link_set_up = fake_set_up,
