@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from documents import block, commands
 from varlink import VarlinkError
 
 LAN = "[Network]\nParent=eth0\nMode=bridge\n[Port]\nVhost=off\n[Addresses]\n{addresses}[Access]\nAllowUsers=nobody\n{access}"
@@ -207,3 +208,12 @@ def test_a_network_shows_what_it_gave(made, host):
     refused = made.ctl("network", "show", "none", check=False)
     assert refused.stderr == "macvtapctl: there is no network 'none' that you may use\n"
     assert [member["name"] for member in made.ctl_json("network", "show", "lan", user="nobody")["members"]] == []
+
+
+def test_the_document(made):
+    made.network("lan", text=block("docs/addresses.md", "The file", 0))
+    made.reload()
+    for command in commands(block("docs/addresses.md", "Which address a port gets", 0)):
+        shown = made.ctl(*command.split()[1:]).stdout
+    assert re.search(r"^db .* 192\.168\.1\.51 ", shown, re.M)
+    assert made.ctl_json("port", "show", "db")["guard"]["allowAddresses"] == ["192.168.1.51", "fd00:1::51"]
