@@ -13,6 +13,7 @@ static const char *const map_names[] = {
     [DATAPATH_SETTINGS] = "settings",
     [DATAPATH_COUNTERS] = "counters",
     [DATAPATH_STATE] = "state",
+    [DATAPATH_DHCP] = "dhcp",
     [DATAPATH_EVENTS] = "events",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(map_names) == DATAPATH_MAPS);

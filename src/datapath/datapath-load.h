@@ -8,6 +8,7 @@ typedef enum DatapathMap {
     DATAPATH_SETTINGS,
     DATAPATH_COUNTERS,
     DATAPATH_STATE,
+    DATAPATH_DHCP,
     DATAPATH_EVENTS,
     DATAPATH_MAPS,
 } DatapathMap;

@@ -45,6 +45,7 @@ typedef struct Entry {
     char *port_id; /* NULL: left by an earlier daemon, and no port has claimed it yet */
     gboolean has_settings;
     struct guard_settings settings; /* as last written */
+    struct dhcp_port *dhcp;         /* likewise; NULL: none, or not known yet */
 } Entry;
 
 typedef struct LinuxDatapath {
@@ -76,6 +77,7 @@ entry_free(gpointer data)
     Entry *entry = data;
 
     g_free(entry->port_id);
+    g_free(entry->dhcp);
     g_free(entry);
 }
 
@@ -152,10 +154,21 @@ write_entry(LinuxDatapath *datapath, int index, const struct guard_settings *set
                                BPF_ANY) == 0;
 }
 
+/* wanted: NULL deletes the entry. */
+static gboolean
+write_dhcp(LinuxDatapath *datapath, int index, const struct dhcp_port *wanted)
+{
+    int map = datapath->object.maps[DATAPATH_DHCP];
+
+    if (wanted)
+        return bpf_map_update_elem(map, &index, wanted, BPF_ANY) == 0;
+    return bpf_map_delete_elem(map, &index) == 0 || errno == ENOENT;
+}
+
 static void
 delete_entry(LinuxDatapath *datapath, int index)
 {
-    for (DatapathMap map = DATAPATH_SETTINGS; map <= DATAPATH_STATE; map++)
+    for (DatapathMap map = DATAPATH_SETTINGS; map < DATAPATH_EVENTS; map++)
         bpf_map_delete_elem(datapath->object.maps[map], &index);
     g_hash_table_remove(datapath->entries, GINT_TO_POINTER(index));
 }
@@ -181,20 +194,43 @@ linux_programs(Datapath *datapath)
     return &linux_datapath(datapath)->object.programs;
 }
 
+/* What the port is to answer to DHCP; free *ret_dhcp with g_free(). */
+static gboolean
+make_dhcp(const DatapathPort *port, struct dhcp_port **ret_dhcp, GError **error)
+{
+    g_autofree struct dhcp_port *dhcp = port->dhcp ? g_new0(struct dhcp_port, 1) : NULL;
+
+    if (dhcp && !datapath_fill_dhcp(port, dhcp, error))
+        return FALSE;
+    *ret_dhcp = g_steal_pointer(&dhcp);
+    return TRUE;
+}
+
+static gboolean
+has_same_dhcp(const Entry *entry, const struct dhcp_port *dhcp)
+{
+    return dhcp && entry->dhcp ? memcmp(dhcp, entry->dhcp, sizeof *dhcp) == 0 : dhcp == entry->dhcp;
+}
+
 static gboolean
 linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **error)
 {
     LinuxDatapath *datapath = linux_datapath(base);
     Entry *entry = find_entry(datapath, port->index);
     gboolean is_there = entry && entry->has_settings && !is_new;
+    g_autofree struct dhcp_port *dhcp = NULL;
     struct guard_settings settings;
 
     datapath_fill_settings(port, &settings);
-    if (is_there && memcmp(&settings, &entry->settings, sizeof settings) == 0)
+    if (!make_dhcp(port, &dhcp, error))
+        return FALSE;
+    if (is_there && memcmp(&settings, &entry->settings, sizeof settings) == 0 &&
+        (port->keeps_dhcp || has_same_dhcp(entry, dhcp)))
         return TRUE;
     if (!datapath->is_pinned)
         pin_maps(datapath);
-    if (!write_entry(datapath, port->index, &settings, is_new, is_there)) {
+    if ((!port->keeps_dhcp && !write_dhcp(datapath, port->index, dhcp)) ||
+        !write_entry(datapath, port->index, &settings, is_new, is_there)) {
         error_set_errno(error, errno, "cannot write the guard settings of link %d", port->index);
         if (!entry)
             delete_entry(datapath, port->index);
@@ -206,6 +242,10 @@ linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **er
     entry->port_id = g_strdup(port->port_id);
     entry->has_settings = TRUE;
     entry->settings = settings;
+    if (!port->keeps_dhcp) {
+        g_free(entry->dhcp);
+        entry->dhcp = g_steal_pointer(&dhcp);
+    }
     return TRUE;
 }
 

@@ -18,6 +18,8 @@
  */
 #pragma once
 
+#include "dhcp-answer.h"
+#include "dhcp-map.h"
 #include "guard-map.h"
 #include "guard.h"
 #include "mac-address.h"
@@ -38,6 +40,8 @@ typedef struct DatapathPort {
     const char *port_id;
     MacAddress mac;
     const GuardSettings *guard; /* as resolved: senders is not AUTO */
+    const DhcpAnswer *dhcp;     /* what it answers to its guest's DHCP client; NULL: nothing */
+    gboolean keeps_dhcp;        /* dhcp is not known: it answers what it has answered */
 } DatapathPort;
 
 /* A loaded program: its descriptor, owned by the datapath, and its kernel ID. */
@@ -156,3 +160,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Datapath, datapath_free)
 
 /* Converts a port's settings to the form they have in the maps. */
 void datapath_fill_settings(const DatapathPort *port, struct guard_settings *ret_settings);
+
+/* The same for what it answers: port->dhcp, which is not NULL. ERRNO_ERROR EINVAL. */
+gboolean datapath_fill_dhcp(const DatapathPort *port, struct dhcp_port *ret_port, GError **error);

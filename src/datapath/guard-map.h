@@ -8,6 +8,7 @@
  *   settings   written by user space only, read by the programs          struct guard_settings
  *   counters   written by the programs, read by user space               struct guard_counters
  *   state      addresses seen and learned, written by the programs       struct guard_state
+ *   dhcp       what the port answers to its guest (dhcp-map.h)   struct dhcp_port
  *   events     a ring buffer: the first drop of a kind at a port, and
  *              an address not seen before                                struct guard_event
  *

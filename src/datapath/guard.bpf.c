@@ -16,6 +16,7 @@
 
 #define GUARD_BPF
 #include "capture.h"
+#include "dhcp-rules.h"
 #include "guard-hear.h"
 
 /* The kernel offers bpf_probe_read_kernel() only to GPL-compatible programs: this file's second
@@ -45,6 +46,14 @@ struct {
     __type(key, __u32);
     __type(value, struct guard_state);
 } state SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, GUARD_PORTS);
+    __type(key, __u32);
+    __type(value, struct dhcp_port);
+} dhcp SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -81,6 +90,29 @@ frame_load_eth(Frame *frame, __u8 *buffer)
     return 0;
 }
 
+GUARD_INLINE int
+frame_load_head(Frame *frame, __u8 *buffer)
+{
+    const __u8 *data = (const __u8 *)(long)frame->data;
+
+    if (data + DHCP_HEAD > (const __u8 *)(long)frame->data_end)
+        return frame_load(frame, 0, buffer, DHCP_HEAD);
+    __builtin_memcpy(buffer, data, DHCP_HEAD);
+    return 0;
+}
+
+GUARD_INLINE int
+frame_resize(Frame *frame, __u32 length)
+{
+    return bpf_skb_change_tail(frame, length, 0);
+}
+
+GUARD_INLINE int
+frame_store(Frame *frame, __u32 offset, const void *bytes, __u32 length)
+{
+    return bpf_skb_store_bytes(frame, offset, bytes, length, 0);
+}
+
 GUARD_INLINE __u32
 frame_length(Frame *frame)
 {
@@ -112,6 +144,14 @@ frame_state(Frame *frame)
     __u32 port = frame->ifindex;
 
     return bpf_map_lookup_elem(&state, &port);
+}
+
+GUARD_INLINE const struct dhcp_port *
+frame_dhcp(Frame *frame)
+{
+    __u32 port = frame->ifindex;
+
+    return bpf_map_lookup_elem(&dhcp, &port);
 }
 
 GUARD_INLINE __u64
@@ -202,6 +242,24 @@ guard_count(Frame *frame, __u32 reason)
     return 0;
 }
 
+/* What dhcp_from_guest() said of a frame, whatever the verdict: with Verdict=count, too, no DHCP
+ * message leaves a port that answers them. */
+GUARD_INLINE int
+finish_dhcp(Frame *frame, int why)
+{
+    if (why == DHCP_ANSWERED) {
+        frame->mark = DHCP_MARK;
+        return bpf_redirect(frame->ifindex, BPF_F_INGRESS);
+    }
+    if (why == DHCP_SWALLOWED) {
+        capture_frame(frame, CAPTURE_SENT, 0);
+        return TC_ACT_SHOT;
+    }
+    guard_count(frame, why);
+    capture_frame(frame, CAPTURE_DROPPED, why - GUARD_PASS);
+    return TC_ACT_SHOT;
+}
+
 SEC("tc")
 int
 from_guest(struct __sk_buff *frame)
@@ -213,6 +271,9 @@ from_guest(struct __sk_buff *frame)
 
     if (!asked) /* a port is not up before it has settings */
         return TC_ACT_SHOT;
+    why = dhcp_from_guest(frame);
+    if (why != GUARD_PASS)
+        return finish_dhcp(frame, why);
     why = guard_judge(frame, asked, &claim, &tell);
     if (tell)
         guard_tell_seen(frame, &claim.address, claim.how);
@@ -231,7 +292,18 @@ to_guest(struct __sk_buff *frame)
     const struct guard_settings *asked;
     struct guard_claim claim = {0};
     __u8 eth[GUARD_ETH];
+    int why;
 
+    if (frame->mark == DHCP_MARK) {
+        frame->mark = 0;
+        capture_frame(frame, CAPTURE_RECEIVED, 0);
+        return TC_ACT_UNSPEC;
+    }
+    why = dhcp_to_guest(frame);
+    if (why != GUARD_PASS) {
+        guard_count(frame, why);
+        return TC_ACT_SHOT;
+    }
     capture_frame(frame, CAPTURE_RECEIVED, 0);
     if (!guard_is_worth_hearing(frame, eth))
         return TC_ACT_UNSPEC;

@@ -48,6 +48,10 @@ static const char *const sentences[GUARD_REASON_COUNT] = {
     [GUARD_QUERY] = "a multicast router's query (Allow=router lets it pass)",
     [GUARD_DHCP_SERVER] = "a DHCP server's packet (Allow=dhcp-server lets it pass)",
     [GUARD_DHCPV6_SERVER] = "a DHCPv6 server's packet (Allow=dhcp-server lets it pass)",
+    [GUARD_DHCP_UNANSWERED] = "a DHCP message that the port does not answer (docs/dhcp.md)",
+    [GUARD_DHCP_DECLINED] = "a DHCPDECLINE: the guest says that another station uses the address "
+                            "of its port",
+    [GUARD_DHCP_OTHER_SERVER] = "another DHCP server's message to the guest",
 };
 
 /* A frame's first bytes, and where its content after the tags begins. */

@@ -65,7 +65,10 @@ typedef enum GuardAllow {
     X(REDIRECT, "redirect")                                                                        \
     X(QUERY, "query") /* IGMP or MLD queries, or other signs of a multicast router */              \
     X(DHCP_SERVER, "dhcp-server")                                                                  \
-    X(DHCPV6_SERVER, "dhcpv6-server")
+    X(DHCPV6_SERVER, "dhcpv6-server")                                                              \
+    X(DHCP_UNANSWERED, "dhcp-unanswered") /* a DHCP client's, and the port does not answer it */   \
+    X(DHCP_DECLINED, "dhcp-declined")     /* the guest refuses the address it was given */         \
+    X(DHCP_OTHER_SERVER, "dhcp-other-server") /* sent to the guest by another DHCP server */
 
 #define GUARD_REASON_CONSTANT(constant, name) GUARD_##constant,
 typedef enum GuardReason {

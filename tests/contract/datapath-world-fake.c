@@ -40,6 +40,16 @@ datapath_world_settings(Datapath *datapath, int index, struct guard_settings *re
     return settings != NULL;
 }
 
+gboolean
+datapath_world_dhcp(Datapath *datapath, int index, struct dhcp_port *ret_port)
+{
+    const struct dhcp_port *port = fake_datapath_dhcp(datapath, index);
+
+    if (port)
+        *ret_port = *port;
+    return port != NULL;
+}
+
 int
 datapath_world_pins(void)
 {

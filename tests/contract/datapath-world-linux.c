@@ -53,15 +53,27 @@ datapath_world_drop(Datapath *datapath, int index, GuardReason reason)
     close(map);
 }
 
-gboolean
-datapath_world_settings(Datapath *datapath, int index, struct guard_settings *ret_settings)
+static gboolean
+read_entry(const char *name, int index, void *ret_value)
 {
-    int map = open_map("settings");
-    gboolean found = map >= 0 && bpf_map_lookup_elem(map, &index, ret_settings) == 0;
+    int map = open_map(name);
+    gboolean found = map >= 0 && bpf_map_lookup_elem(map, &index, ret_value) == 0;
 
     if (map >= 0)
         close(map);
     return found;
+}
+
+gboolean
+datapath_world_settings(Datapath *datapath, int index, struct guard_settings *ret_settings)
+{
+    return read_entry("settings", index, ret_settings);
+}
+
+gboolean
+datapath_world_dhcp(Datapath *datapath, int index, struct dhcp_port *ret_port)
+{
+    return read_entry("dhcp", index, ret_port);
 }
 
 int

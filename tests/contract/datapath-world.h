@@ -22,5 +22,8 @@ void datapath_world_drop(Datapath *datapath, int index, GuardReason reason);
 gboolean datapath_world_settings(Datapath *datapath, int index,
                                  struct guard_settings *ret_settings);
 
+/* What the programs answer to DHCP; FALSE: nothing. */
+gboolean datapath_world_dhcp(Datapath *datapath, int index, struct dhcp_port *ret_port);
+
 /* How many files are there that make it outlive its daemon; -1: it needs none. */
 int datapath_world_pins(void);

@@ -134,6 +134,98 @@ stays_for_the_next_daemon(void **state)
     assert_int_equal(senders_of(7), GUARD_SENDERS_ANY);
 }
 
+/* ---- what a port answers to DHCP ---- */
+
+/* 0: it answers nothing; otherwise the last byte of the address that it gives. */
+static guint
+given_by(int index)
+{
+    struct dhcp_port port;
+    guint8 address[4];
+
+    if (!datapath_world_dhcp(datapath, index, &port))
+        return 0;
+    assert_memory_equal(port.mac, "\x52\x54\0\0\0\x07", 6);
+    memcpy(address, &port.address, sizeof address);
+    return address[3];
+}
+
+/* host: the last byte of the address; 0: nothing. */
+static void
+put_dhcp(guint8 host, gboolean is_kept, gboolean is_new)
+{
+    const guint8 bytes[] = {10, 0, 0, host};
+    const DhcpAnswer answer = {.address = ip_address_from_ipv4(bytes), .bits = 24};
+    const GuardSettings guard = {.senders = GUARD_SENDERS_OWN};
+    const DatapathPort port = {.index = 7,
+                               .port_id = "p1",
+                               .mac = {{0x52, 0x54, 0, 0, 0, 7}},
+                               .guard = &guard,
+                               .dhcp = host ? &answer : NULL,
+                               .keeps_dhcp = is_kept};
+    g_autoptr(GError) error = NULL;
+
+    if (!datapath->ops->set(datapath, &port, is_new, &error))
+        fail_msg("%s", error->message);
+}
+
+static void
+answers_follow_what_is_set(void **state)
+{
+    put(8, "p2", GUARD_SENDERS_OWN, TRUE);
+    put_dhcp(33, FALSE, TRUE);
+    assert_int_equal(given_by(7), 33);
+    assert_int_equal(given_by(8), 0);
+    put_dhcp(34, FALSE, FALSE);
+    assert_int_equal(given_by(7), 34);
+    put_dhcp(0, TRUE, FALSE);
+    assert_int_equal(given_by(7), 34);
+    put_dhcp(0, FALSE, FALSE);
+    assert_int_equal(given_by(7), 0);
+}
+
+/* Of a port that has ended, or whose daemon did not say what it answers. */
+static void
+answers_end_with_their_port(void **state)
+{
+    put_dhcp(33, FALSE, TRUE);
+    datapath->ops->forget(datapath, 7, "p1");
+    assert_int_equal(given_by(7), 0);
+    put_dhcp(33, FALSE, TRUE);
+    put_dhcp(0, FALSE, TRUE);
+    assert_int_equal(given_by(7), 0);
+}
+
+static void
+answers_stay_for_the_next_daemon(void **state)
+{
+    put_dhcp(33, FALSE, TRUE);
+    datapath_world_end(datapath);
+    datapath = datapath_world_open();
+    assert_int_equal(given_by(7), 33);
+    put_dhcp(0, TRUE, FALSE);
+    assert_int_equal(given_by(7), 33);
+    datapath_world_end(datapath);
+    datapath = datapath_world_open();
+    put_dhcp(0, FALSE, FALSE);
+    assert_int_equal(given_by(7), 0);
+}
+
+/* A domain that is none: nothing is written. */
+static void
+an_answer_that_cannot_be_made_is_an_error(void **state)
+{
+    const char *const search[] = {"a..b", NULL};
+    const DhcpAnswer answer = {.search = search, .bits = 24};
+    const GuardSettings guard = {.senders = GUARD_SENDERS_OWN};
+    const DatapathPort port = {.index = 7, .port_id = "p1", .guard = &guard, .dhcp = &answer};
+    g_autoptr(GError) error = NULL;
+
+    assert_false(datapath->ops->set(datapath, &port, TRUE, &error));
+    assert_true(error_is_errno(error, EINVAL));
+    assert_int_equal(given_by(7), 0);
+}
+
 static void
 has_programs(void **state)
 {
@@ -154,6 +246,10 @@ main(void)
         DATAPATH_TEST(only_a_new_port_begins_at_zero),
         DATAPATH_TEST(only_its_own_port_is_forgotten),
         DATAPATH_TEST(stays_for_the_next_daemon),
+        DATAPATH_TEST(answers_follow_what_is_set),
+        DATAPATH_TEST(answers_end_with_their_port),
+        DATAPATH_TEST(answers_stay_for_the_next_daemon),
+        DATAPATH_TEST(an_answer_that_cannot_be_made_is_an_error),
         DATAPATH_TEST(has_programs),
     };
     const char *missing = datapath_world_begin();

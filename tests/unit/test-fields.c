@@ -323,7 +323,7 @@ test_a_port_shows_its_guard(void **state)
                 "{\"senders\":\"own\",\"addresses\":\"listed\",\"allowAddresses\":[\"::/0\"],"
                 "\"allow\":[\"lldp\",\"stp\"],\"verdict\":\"drop\"}");
     expect_json(object, "ownGuard", "{}");
-    expect_json(object, "dropped", "{\"other-mac\":3,\"dhcpv6-server\":1}");
+    expect_json(object, "dropped", "{\"other-mac\":3,\"dhcp-other-server\":1}");
     expect_json(object, "seenAddresses",
                 "[{\"address\":\"10.0.0.9\",\"how\":\"dhcp\",\"firstSeen\":0,\"lastSeen\":7,"
                 "\"age\":2},{\"address\":\"10.0.0.8\",\"how\":\"arp\",\"firstSeen\":0,"
