@@ -75,6 +75,7 @@ extern const PortFeature feature_lease;
 extern const PortFeature feature_guest_link;
 extern const PortFeature feature_captures;
 extern const PortFeature feature_guard;
+extern const PortFeature feature_dhcp;
 
 extern const Privileges captures_privileges;
 

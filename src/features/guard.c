@@ -19,6 +19,8 @@
  */
 #include "feature.h"
 
+#include "dhcp.h"
+
 #include "error.h"
 #include "port-error.h"
 
@@ -58,11 +60,15 @@ guard_of(const Port *port)
 static gboolean
 write_settings(FeatureHost *host, const Port *port, gboolean is_new, GError **error)
 {
+    const Network *network = host->ops->network(host, port);
+    DhcpAnswer answer;
     const DatapathPort settings = {
         .index = port->interface_index,
         .port_id = port->id,
         .mac = port->mac,
         .guard = guard_of(port),
+        .dhcp = network && dhcp_find_answer(network, port, &answer) ? &answer : NULL,
+        .keeps_dhcp = !network && !is_new,
     };
 
     return host->datapath->ops->set(host->datapath, &settings, is_new, error);
@@ -90,6 +96,16 @@ put_in_force(FeatureHost *host, const Port *port, gboolean is_new, GError **erro
 
     note_good(host, port->interface_index, is_good);
     return is_good;
+}
+
+/* Whether a port must not be without the programs. */
+static gboolean
+needs_programs(FeatureHost *host, const Port *port)
+{
+    const Network *network = host->ops->network(host, port);
+    DhcpAnswer answer;
+
+    return guard_is_on(guard_of(port)) || (network && dhcp_find_answer(network, port, &answer));
 }
 
 /* ---- settings in force ---- */
@@ -186,7 +202,7 @@ guard_before_up(FeatureHost *host, const NewPort *new, int index, GError **error
     g_assert(index == port->interface_index); /* that the record names */
     if (!host->datapath)
         return TRUE;
-    if (put_in_force(host, port, TRUE, &cause) || !guard_is_on(guard_of(port)))
+    if (put_in_force(host, port, TRUE, &cause) || !needs_programs(host, port))
         return TRUE;
     g_set_error(error, ERRNO_ERROR, EPROTO, "cannot guard the port: %s", cause->message);
     return FALSE;
@@ -198,7 +214,7 @@ guard_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError **erro
     g_autoptr(GError) cause = NULL;
 
     return !host->datapath || put_in_force(host, port, FALSE, &cause) ||
-           !guard_is_on(guard_of(port)) ||
+           !needs_programs(host, port) ||
            port_error_set(error, PORT_ERROR_SYSTEM, "cannot guard port %s: %s", port->name,
                           cause->message);
 }
@@ -206,7 +222,7 @@ guard_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError **erro
 static void
 guard_want(FeatureHost *host, const Port *port, const Network *network, DeviceState *state)
 {
-    if (host->datapath && guard_is_on(guard_of(port)))
+    if (host->datapath && needs_programs(host, port))
         state->fields |= DEVICE_GUARD;
 }
 
@@ -244,24 +260,31 @@ guard_follow(FeatureHost *host, Port *port, const LinkInfo *device, gboolean by_
     return FALSE;
 }
 
+/* Returns TRUE if the guard changed. */
 static gboolean
-guard_on_network(FeatureHost *host, Port *port, const Network *network)
+take_network_settings(FeatureHost *host, Port *port, const Network *network)
 {
     g_auto(GuardSettings) settings = {0};
     g_autoptr(GError) error = NULL;
 
-    if (!host->datapath ||
-        (!port->has_guard && !guard_is_required(&network->guard, &port->own_guard)))
+    if (!port->has_guard && !guard_is_required(&network->guard, &port->own_guard))
         return FALSE;
     if (!resolve(host, network, port, &port->own_guard, &settings, &error)) {
         g_warning("port %s keeps its present guard: %s", port->name, error->message);
         return FALSE;
     }
-    if (!take_settings(port, &settings))
-        return FALSE;
-    if (port->state == PORT_STATE_ACTIVE)
+    return take_settings(port, &settings);
+}
+
+/* What the port answers to DHCP may have changed, too. */
+static gboolean
+guard_on_network(FeatureHost *host, Port *port, const Network *network)
+{
+    gboolean is_news = host->datapath && take_network_settings(host, port, network);
+
+    if (host->datapath && port->state == PORT_STATE_ACTIVE)
         follow(host, port);
-    return TRUE;
+    return is_news;
 }
 
 /* ---- counters and seen addresses ---- */

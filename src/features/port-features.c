@@ -23,6 +23,7 @@ static const PortFeature *const features[] = {
     &feature_guest_link,
     &feature_captures,
     &feature_guard,
+    &feature_dhcp,
 };
 /* clang-format on */
 

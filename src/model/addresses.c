@@ -3,6 +3,8 @@
  */
 #include "addresses.h"
 
+#include "dhcp-answer.h"
+
 #include "port-error.h"
 
 #include <string.h>
@@ -379,6 +381,27 @@ make_pools(AddressSettings *settings, GError **error)
     return TRUE;
 }
 
+/* Whether what a port is to answer to DHCP can be put into an answer. */
+static gboolean
+check_answer(const AddressSettings *settings, GError **error)
+{
+    const IpPrefix *subnet = addresses_subnet(settings, ADDRESS_IPV4);
+    g_autoptr(GByteArray) options = NULL;
+    g_autoptr(GError) cause = NULL;
+    DhcpAnswer answer = {.dns = settings->dns, .search = (const char *const *)settings->search};
+
+    if (!subnet)
+        return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
+                              "Serve=dhcp needs an IPv4 subnet in Subnet=");
+    answer.address = subnet->address;
+    answer.bits = ip_prefix_length(subnet);
+    answer.gateway = addresses_gateway(settings, ADDRESS_IPV4);
+    answer.mtu = G_MAXUINT16;
+    options = dhcp_answer_options(&answer, &cause);
+    return options ||
+           port_error_set(error, PORT_ERROR_NETWORK_INVALID, "Serve=dhcp: %s", cause->message);
+}
+
 gboolean
 addresses_finish(AddressSettings *settings, GError **error)
 {
@@ -392,9 +415,8 @@ addresses_finish(AddressSettings *settings, GError **error)
         !check_ranges(settings, "Reserve", settings->reserved, error) ||
         !check_gateways(settings, error))
         return FALSE;
-    if (settings->serve == ADDRESS_SERVE_DHCP && !addresses_subnet(settings, ADDRESS_IPV4))
-        return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
-                              "Serve=dhcp needs an IPv4 subnet in Subnet=");
+    if (settings->serve == ADDRESS_SERVE_DHCP && !check_answer(settings, error))
+        return FALSE;
     return make_pools(settings, error);
 }
 
