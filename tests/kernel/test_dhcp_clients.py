@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from dhcp_lan import ACK, CLIENTS, DNS, GATEWAY, LEASE, MODES, OFFER, NAK, Site, StackGuest, bootp, ethernet, ipv4, udp
+from dhcp_lan import ACK, CLIENTS, DNS, GATEWAY, LEASE, MODES, NAK, OFFER, Site, StackGuest, bootp, ethernet, ipv4, sampled, udp
 
 WANTED = [LEASE, "255.255.255.0", GATEWAY, DNS, "1500", "3600"]
 STRANGER = "10.9.0.200"
@@ -55,8 +55,7 @@ def check_clients_life(site, guest, client):
     assert dropped["dhcp-other-server"] > 0
 
 
-@pytest.mark.parametrize("mode, name", [
-    pytest.param(mode, name, marks=[] if (mode, name) in SAMPLE else [pytest.mark.long]) for mode, name in ALL])
+@pytest.mark.parametrize("mode, name", sampled(ALL, SAMPLE))
 def test_a_client_gets_and_renews_its_lease(sites, mode, name):
     site, guest = sites(mode=mode)
     client = CLIENTS[name](guest)

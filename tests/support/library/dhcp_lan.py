@@ -12,9 +12,10 @@ import subprocess
 import tempfile
 import threading
 
+import pytest
+
 from clock import Deadline
 from frames import IFF_NO_PI, IFF_TAP, TUNSETIFF, PacketSocket, Tap, frame, mac_bytes
-from programs import program
 
 LEASE, GATEWAY, DNS = "10.9.0.41", "10.9.0.254", "10.9.0.53"
 NOBODY = "169.254.255.67"  # the server identifier where there is no gateway
@@ -29,6 +30,12 @@ def network_text(mode="bridge", addresses=ADDRESSES, guard="Allow=other\n", sour
     """source: a station that may send to guests in source mode."""
     sources = f"Sources={source}\n" if mode == "source" else ""
     return f"[Network]\nParent=eth0\nMode={mode}\n{sources}{addresses}[Guard]\n{guard}"
+
+
+def sampled(parameters, sample):
+    """For parametrize(): all run in `tests/run long`, and those of the sample otherwise as well."""
+    return [pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=[] if one in sample else [pytest.mark.long])
+            for one in parameters]
 
 
 # ---- messages -----------------------------------------------------------------------------------------------------
@@ -183,12 +190,13 @@ class StackGuest:
 class Site:
     """The daemon's network with Serve=dhcp, one port of it, and the wire."""
 
-    def __init__(self, daemon, station, mode="bridge", addresses=ADDRESSES, guard="Allow=other\n"):
+    def __init__(self, daemon, station, mode="bridge", addresses=ADDRESSES, guard="Allow=other\n", mac=None):
         self.daemon, self.mode = daemon, mode
         daemon.network("lan", text=network_text(mode, addresses, guard, station.mac("eth0")))
         daemon.start()
         self.connection = daemon.connect()
-        self.port = self.connection.ports("CreatePort", network="lan", vhost="off", addresses=[LEASE])["port"]
+        asked = {"macAddress": mac} if mac and mode != "passthru" else {}
+        self.port = self.connection.ports("CreatePort", network="lan", vhost="off", addresses=[LEASE], **asked)["port"]
         (self.descriptor,) = self.connection.take_descriptors()
         self.mac = self.port["macAddress"]
         self.wire = Wire(station)
