@@ -11,7 +11,7 @@ WANTED = [LEASE, "255.255.255.0", GATEWAY, DNS, "1500", "3600"]
 STRANGER = "10.9.0.200"
 ALL = list(itertools.product(MODES, CLIENTS))
 # Each mode and each client once.
-SAMPLE = {("bridge", "udhcpc"), ("vepa", "dhclient"), ("private", "dhcpcd"), ("passthru", "udhcpc"),
+SAMPLE = {("bridge", "udhcpc"), ("vepa", "dhclient"), ("private", "dhcpcd"), ("passthru", "networkd"),
           ("source", "udhcpc")}
 
 

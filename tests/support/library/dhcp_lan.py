@@ -14,7 +14,7 @@ import threading
 
 import pytest
 
-from clock import Deadline
+from clock import Deadline, FolderWatch
 from frames import IFF_NO_PI, IFF_TAP, TUNSETIFF, PacketSocket, Tap, frame, mac_bytes
 
 LEASE, GATEWAY, DNS = "10.9.0.41", "10.9.0.254", "10.9.0.53"
@@ -339,4 +339,53 @@ class Dhcpcd(Client):
         return self.wait_event("RENEW")
 
 
-CLIENTS = {"udhcpc": Udhcpc, "dhclient": Dhclient, "dhcpcd": Dhcpcd}
+class Networkd(Client):
+    """systemd-networkd has no script: it tells by the file of its lease. Without a bus nobody can have it renew that, so
+    it starts again."""
+
+    FOLDER = "/run/systemd/netif/leases"
+
+    def start(self):
+        host = self.guest.host
+        host.run("mkdir", "-p", self.FOLDER, "/run/systemd/network")
+        host.run("chown", "-R", "systemd-network:systemd-network", "/run/systemd/netif")
+        with open(host.path("/run/systemd/network/10-eth0.network"), "w", encoding="ascii") as stream:
+            stream.write("[Match]\nName=eth0\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+                         "[DHCPv4]\nUseMTU=yes\nUseDomains=yes\nRequestBroadcast=yes\n")
+        self.watch = FolderWatch(host.path(self.FOLDER), contents=True)
+        # What udev would tell of a link it takes as told where /sys is read-only, as in a container.
+        host.run("mount", "-o", "remount,ro,bind", "/sys")
+        return self.run("env", "SYSTEMD_LOG_LEVEL=debug", "/usr/lib/systemd/systemd-networkd")
+
+    def wait_lease(self):
+        deadline = Deadline()
+        path = self.guest.host.path(f"{self.FOLDER}/{self.guest.host.interface_index('eth0')}")
+        words = ("ADDRESS", "NETMASK", "ROUTER", "DNS", "MTU", "LIFETIME")
+        while True:
+            try:
+                with open(path, encoding="ascii") as stream:
+                    lease = dict(line.rstrip("\n").split("=", 1) for line in stream if "=" in line)
+                if all(word in lease for word in words):
+                    return [lease[word] for word in words]
+            except FileNotFoundError:
+                pass
+            try:
+                deadline.wait_readable(self.watch)
+            except TimeoutError:
+                raise AssertionError(self.log()) from None
+            self.watch.drain()
+
+    def renew(self):
+        self.process.kill()
+        self.process.wait()
+        self.watch.close()
+        self.guest.host.run("rm", "-r", self.FOLDER)
+        self.process = self.start()
+        return self.wait_lease()
+
+    def close(self):
+        super().close()
+        self.watch.close()
+
+
+CLIENTS = {"udhcpc": Udhcpc, "dhclient": Dhclient, "dhcpcd": Dhcpcd, "networkd": Networkd}
