@@ -170,7 +170,7 @@ def test_what_was_counted_outlives_the_daemon(ports, host, wire):
     check_guarded(wire, port, tap)
     ports.daemon.kill()
     check_guarded(wire, port, tap)
-    assert len(host.pins()) == 4
+    assert "v1-counters" in host.pins()
     ports.daemon.start()
     check_guarded(wire, port, tap)
     assert ports.daemon.ctl_json("port", "show", port["id"])["dropped"] == {"other-mac": 3}
