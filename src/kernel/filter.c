@@ -11,6 +11,15 @@
  * RCU grace period with the lock on links (RTNL) held when it is created, and again when the device
  * is removed (tcx_entry_sync() in include/net/tcx.h). Measured on 6.18 with two for each of 200
  * macvtaps: 45 ms to attach to one, and 8.0 s instead of 0.5 s to remove all at once.
+ *
+ * The first filter of a new clsact costs more than all the rest: mini_qdisc_pair_swap() waits for
+ * an expedited RCU grace period. One block of filters that all links share (TCA_EGRESS_BLOCK) does
+ * not avoid it, as the wait then comes when the qdisc is created. Measured on 6.18, busy, p10 of
+ * 100 in us: qdisc alone 20, with one filter of its own 98, with both 104, with both in shared
+ * blocks 106. Shared blocks would only spare flow_indr_dev_setup_offload() its walk through all
+ * blocks of the machine, but with them no one could add a filter to a single link, a new daemon
+ * would replace the programs of ports whose settings it has not yet written, and one command could
+ * remove the filters of all.
  */
 #include "linux-private.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * attach-bench --macvtapd=PROGRAM --macvtap-helper=PROGRAM [--bridge-helper=PROGRAM]
- * [--against=PROGRAM] [--rounds=N] writes JSON to stdout; tests/bench/attach calls it and explains.
+ * [--against=PROGRAM | --unguarded] [--rounds=N] writes JSON to stdout; tests/bench/attach calls it and explains.
  *
  * Theory of operation
  *
@@ -13,7 +13,8 @@
  * addition to the ports "present".
  *
  * Another macvtapd (--against) is compared with one more of ours: each has a network namespace of
- * its own with as many ports and nothing else in it, and one follows the other, in turn.
+ * its own with as many ports and nothing else in it, and one follows the other, in turn. With
+ * --unguarded the other is the same program where there is no BPF file system.
  */
 #include "bench.h"
 #include "test-namespace.h"
@@ -39,6 +40,7 @@ typedef struct Daemon {
 
 typedef struct Bench {
     char *macvtapd, *macvtap_helper, *bridge_helper, *against;
+    gboolean unguarded;
     int rounds;
     Daemon ours;
     Daemon apart, other; /* only if there is something to compare with */
@@ -167,7 +169,7 @@ time_round(Bench *bench, int round, GArray **samples)
 
     for (guint i = 0; i < N_TURNS; i++)
         time_way(bench, order[i], samples);
-    if (!bench->against)
+    if (!bench->other.client)
         return;
     time_way(bench, is_even ? APART : AGAINST, samples);
     time_way(bench, is_even ? AGAINST : APART, samples);
@@ -190,7 +192,7 @@ static void
 time_level(Bench *bench, guint n_present)
 {
     GArray *samples[N_WAYS];
-    guint n_ways = bench->against ? N_WAYS : N_TURNS;
+    guint n_ways = bench->other.client ? N_WAYS : N_TURNS;
 
     for (guint i = 0; i < N_WAYS; i++)
         samples[i] = samples_new();
@@ -291,6 +293,7 @@ parse(Bench *bench, int argc, char **argv)
         {"macvtap-helper", 0, 0, G_OPTION_ARG_FILENAME, &bench->macvtap_helper, "Ours", "PROGRAM"},
         {"bridge-helper", 0, 0, G_OPTION_ARG_FILENAME, &bench->bridge_helper, "QEMU's", "PROGRAM"},
         {"against", 0, 0, G_OPTION_ARG_FILENAME, &bench->against, "Another daemon", "PROGRAM"},
+        {"unguarded", 0, 0, G_OPTION_ARG_NONE, &bench->unguarded, "The same without BPF", NULL},
         {"rounds", 0, 0, G_OPTION_ARG_INT, &bench->rounds, "Samples of each way", "N"},
         {NULL},
     };
@@ -361,9 +364,14 @@ main(int argc, char **argv)
     daemon_init(&bench.ours);
     daemon_init(&bench.apart);
     daemon_init(&bench.other);
-    if (bench.against) {
-        daemon_begin(&bench.apart, service_start_apart(bench.macvtapd, BENCH_FOLDER "/apart"));
-        daemon_begin(&bench.other, service_start_apart(bench.against, BENCH_FOLDER "/other"));
+    if (bench.against || bench.unguarded) {
+        const char *other = bench.unguarded ? bench.macvtapd : bench.against;
+
+        daemon_begin(&bench.apart,
+                     service_start_apart(bench.macvtapd, BENCH_FOLDER "/apart", SERVICE_WITH_BPF));
+        daemon_begin(&bench.other,
+                     service_start_apart(other, BENCH_FOLDER "/other",
+                                         bench.unguarded ? SERVICE_WITHOUT_BPF : SERVICE_WITH_BPF));
     }
     daemon_begin(&bench.ours, service_start(bench.macvtapd, BENCH_FOLDER));
     bench.shell = shell_start();

@@ -53,10 +53,11 @@ void shell_attach(Shell *shell, double *ret_us);
 void shell_free(Shell *shell);
 
 /* service.c: a macvtapd of our own. service_start_apart(): in another network namespace, where it
- * has a BENCH_PARENT of its own. */
+ * has a BENCH_PARENT of its own, and without a BPF file system guards nothing. */
 typedef struct Service Service;
+typedef enum ServiceBpf { SERVICE_WITH_BPF, SERVICE_WITHOUT_BPF } ServiceBpf;
 Service *service_start(const char *program, const char *folder);
-Service *service_start_apart(const char *program, const char *folder);
+Service *service_start_apart(const char *program, const char *folder, ServiceBpf bpf);
 const char *service_socket(const Service *service);
 long service_resident_kib(const Service *service);
 void service_free(Service *service);

@@ -65,10 +65,10 @@ write_network(const char *config)
 }
 
 static void
-enter_apart(void)
+enter_apart(ServiceBpf bpf)
 {
     if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 || mount("sysfs", "/sys", "sysfs", 0, NULL) < 0 ||
-        mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=700") < 0)
+        (bpf == SERVICE_WITH_BPF && mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=700") < 0))
         bench_die("namespaces of another macvtapd", errno);
     test_link_set_up("lo", TRUE);
     test_veth_add(BENCH_PARENT, "up1");
@@ -76,7 +76,7 @@ enter_apart(void)
 
 /* The namespaces are the child's alone: nobody looks into them but the daemon that it becomes. */
 static pid_t
-spawn_apart(char *const *argv, char *const *envp)
+spawn_apart(char *const *argv, char *const *envp, ServiceBpf bpf)
 {
     pid_t pid = fork();
 
@@ -84,7 +84,7 @@ spawn_apart(char *const *argv, char *const *envp)
         bench_die("fork", errno);
     if (pid > 0)
         return pid;
-    enter_apart();
+    enter_apart(bpf);
     execve(argv[0], argv, envp);
     bench_die(argv[0], errno);
 }
@@ -92,7 +92,7 @@ spawn_apart(char *const *argv, char *const *envp)
 typedef enum ServicePlace { SERVICE_HERE, SERVICE_APART } ServicePlace;
 
 static Service *
-start_in(ServicePlace place, const char *program, const char *folder)
+start_in(ServicePlace place, ServiceBpf bpf, const char *program, const char *folder)
 {
     g_autofree char *config = g_build_filename(folder, "config", NULL);
     g_autofree char *state = g_build_filename(folder, "state", NULL);
@@ -107,7 +107,7 @@ start_in(ServicePlace place, const char *program, const char *folder)
     write_network(config);
     fd = open_notify_socket(notify_path);
     service->pid =
-        place == SERVICE_APART ? spawn_apart(argv, envp) : bench_spawn(argv, envp, NULL, 0);
+        place == SERVICE_APART ? spawn_apart(argv, envp, bpf) : bench_spawn(argv, envp, NULL, 0);
     wait_ready(fd, service->pid);
     close(fd);
     return service;
@@ -116,13 +116,13 @@ start_in(ServicePlace place, const char *program, const char *folder)
 Service *
 service_start(const char *program, const char *folder)
 {
-    return start_in(SERVICE_HERE, program, folder);
+    return start_in(SERVICE_HERE, SERVICE_WITH_BPF, program, folder);
 }
 
 Service *
-service_start_apart(const char *program, const char *folder)
+service_start_apart(const char *program, const char *folder, ServiceBpf bpf)
 {
-    return start_in(SERVICE_APART, program, folder);
+    return start_in(SERVICE_APART, bpf, program, folder);
 }
 
 const char *
