@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * attach-bench --macvtapd=PROGRAM --macvtap-helper=PROGRAM [--bridge-helper=PROGRAM]
- * [--against=PROGRAM | --unguarded] [--rounds=N] writes JSON to stdout; tests/bench/attach calls it and explains.
+ * [--against=PROGRAM | --unguarded] [--rounds=N] writes JSON to stdout; tests/bench/attach calls it
+ * and explains.
  *
  * Theory of operation
  *
