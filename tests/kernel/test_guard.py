@@ -51,19 +51,20 @@ class FilterMonitor:
 
 
 class Spoofer(threading.Thread):
-    """A guest that sends with a false sender without pause, from here on to the end of the block."""
+    """A guest that sends with a false sender without pause, from here on to the end of the block. to: each in turn."""
 
-    def __init__(self, tap, to):
+    def __init__(self, tap, *to):
         super().__init__()
-        self._tap, self._frame = tap, frame(to, FALSE, SPOOFED)
+        self._tap, self._frames = tap, [frame(each, FALSE, SPOOFED) for each in to]
         self._ends = threading.Event()
         self.sent = 0
 
     def run(self):
         while not self._ends.is_set():
             with contextlib.suppress(OSError):  # the device is not up yet
-                self._tap.send(self._frame)
-                self.sent += 1
+                for each in self._frames:
+                    self._tap.send(each)
+                    self.sent += 1
 
     def __enter__(self):
         self.start()
@@ -327,27 +328,27 @@ def test_entries_of_ports_that_are_no_more_are_swept(daemons, host, station):
 ANY_MAC = GUARDED.format("own") + "[Port]\nMac=any\n"
 
 
-class Restless(threading.Thread):
-    """A guest that spoofs without pause, and after each time sends to all a numbered frame of its own. What comes of
-    both to the endpoints (the wire, a neighbour) it sees itself, so that no queue fills up."""
+class Honest(threading.Thread):
+    """A guest that sends to all numbered frames of its own, from here on to the end of the block. It waits until each has
+    come to the endpoints, so that no queue fills up, and sees what else comes there."""
 
-    _PATIENCE = 2  # seconds for a frame of its own; one that does not come in that time is lost
+    _PATIENCE = 2  # seconds; what does not come in that time is lost
 
-    def __init__(self, tap, mac, endpoints, to):
+    def __init__(self, tap, mac, *endpoints):
         super().__init__()
         self._tap, self._endpoints = tap, endpoints
-        self._spoofed = [frame(each, FALSE, SPOOFED) for each in to]
-        self._ends = threading.Event()
+        self._turn = threading.Condition()
+        self._ends = False
         self.mac = mac
-        self.number = 0  # of the last frame of its own
+        self.number = 0  # of the frame that was sent last
         self.lost = set()
-        self.came = []  # what should not have come
+        self.others = []
 
     def run(self):
-        while not self._ends.is_set():
-            for each in self._spoofed:
-                self._tap.send(each)
-            self.number += 1
+        while not self._ends:
+            with self._turn:
+                self.number += 1
+                self._turn.notify_all()
             payload = b"honest %d" % self.number
             self._tap.send(frame(BROADCAST, self.mac, payload))
             for endpoint in self._endpoints:
@@ -355,24 +356,30 @@ class Restless(threading.Thread):
 
     def _look_for(self, payload, endpoint):
         deadline = Deadline(self._PATIENCE)
-        with contextlib.suppress(TimeoutError):
+        try:
             while (came := payload_of(endpoint.receive(deadline))) != payload:
                 if not came.startswith(b"honest "):  # or it comes late
-                    self.came.append(came)
-            return
-        self.lost.add(self.number)
+                    self.others.append(came)
+        except TimeoutError:
+            self.lost.add(self.number)
+
+    def send_more(self, count):
+        """Wait until it has sent so many more, and looked for all but the last."""
+        with self._turn:
+            end = self.number + count
+            assert self._turn.wait_for(lambda: self.number >= end, Deadline(60).left())
 
     def __enter__(self):
         self.start()
         return self
 
     def __exit__(self, *_):
-        self._ends.set()
+        self._ends = True
         self.join()
 
 
 class Shaken:
-    """What moves the guard of a restless guest, and which of its frames may be lost by that."""
+    """What moves a guest's guard, and which of its frames may be lost by that."""
 
     def __init__(self, daemon, tap, guest):
         self._daemon, self._tap, self._guest = daemon, tap, guest
@@ -382,11 +389,15 @@ class Shaken:
     def _may_lose(self):
         first = self._guest.number
         yield
+        # One more may just have been made with what held before.
         self.may_be_lost |= set(range(first, self._guest.number + 2))
+        self._guest.send_more(5)
 
     def kill(self):
         self._daemon.kill()
+        self._guest.send_more(5)
         self._daemon.start()
+        self._guest.send_more(5)
 
     def reload(self, number):
         with self._may_lose():
@@ -410,14 +421,14 @@ def shake(ports, wire, times):
     ports.daemon.network("lan", text=ANY_MAC)
     ports.daemon.reload()
     (port, tap), (other, neighbour) = ports(), ports()
-    with Restless(tap, port["macAddress"], [wire, neighbour], [wire.mac, BROADCAST, other["macAddress"]]) as guest:
+    with Spoofer(tap, wire.mac, BROADCAST, other["macAddress"]) as spoofer, \
+            Honest(tap, port["macAddress"], wire, neighbour) as guest:
         shaken = Shaken(ports.daemon, tap, guest)
         for number in range(times):
             shaken.kill()
             shaken.reload(number)
             shaken.change_mac(f"52:54:00:77:00:{number:02x}")
-    assert guest.came == []
-    assert guest.number > len(shaken.may_be_lost), "it had no time to send"
+    assert spoofer.sent > 0 and guest.others == []
     assert guest.lost - shaken.may_be_lost == set()
 
 
