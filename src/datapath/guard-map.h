@@ -33,7 +33,7 @@ enum {
     GUARD_ANNOUNCED = 4, /* prefixes from router advertisements */
     GUARD_ROUTERS = 4,
     GUARD_ASKED = 4,           /* DHCP transactions */
-    GUARD_REASONS = 64,        /* array size; the first GUARD_REASON_COUNT are in use */
+    GUARD_REASONS = 63,        /* array size; the first GUARD_REASON_COUNT are in use */
     GUARD_EXAMPLE = 96,        /* bytes of a dropped frame in an event */
     GUARD_EVENTS = 256 * 1024, /* size of the ring buffer in bytes */
     GUARD_EVENT_SEEN = 255,    /* not a GuardReason */
@@ -74,6 +74,7 @@ struct guard_settings {
 
 struct guard_counters {
     __u64 dropped[GUARD_REASONS]; /* with GUARD_VERDICT_COUNT: what would have been dropped */
+    __u64 last; /* when, for whatever reason; 0: never, or by programs that did not note it */
     __u64 told; /* bit i: the event for reason i was sent; user space may clear it */
 };
 

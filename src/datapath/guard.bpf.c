@@ -235,6 +235,7 @@ guard_count(Frame *frame, __u32 reason)
         return 0;
     bit = 1ULL << reason;
     __sync_fetch_and_add(&counted->dropped[reason], 1);
+    counted->last = bpf_ktime_get_boot_ns();
     if ((counted->told & bit) || (__sync_fetch_and_or(&counted->told, bit) & bit))
         return 0;
     if (!guard_tell_drop(frame, reason)) /* the next drop tries again */

@@ -327,6 +327,15 @@ list_seen(const struct guard_state *state)
     return list;
 }
 
+/* of CLOCK_BOOTTIME */
+static guint64
+seconds_ago(guint64 nanoseconds)
+{
+    guint64 now = seconds_of(CLOCK_BOOTTIME);
+
+    return now - MIN(now, nanoseconds / NANOSECONDS);
+}
+
 static void
 guard_observe(FeatureHost *host, Port *port)
 {
@@ -339,6 +348,7 @@ guard_observe(FeatureHost *host, Port *port)
     port->has_dropped = port->has_guard;
     for (guint i = 0; i < GUARD_REASON_COUNT; i++)
         port->dropped[i] = counters.dropped[i];
+    port->drop_age = counters.last ? seconds_ago(counters.last) : 0;
     g_clear_pointer(&port->seen, g_array_unref);
     port->seen = list_seen(&state);
 }

@@ -291,6 +291,7 @@ const Field port_fields[] = {
      IN_PORT(COUNTS, dropped, .given = offsetof(Port, has_dropped)), .word = guard_reason_name,
      .n_words = GUARD_REASON_COUNT, .label = "dropped"},
     {"dropExample", FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(TEXT, drop_example), .label = "  last"},
+    {"dropAge", FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(UINT64, drop_age), .also = ", % s ago"},
     {"moved", FIELD_RECORD | FIELD_OPTIONAL,
      IN_PORT(GROUP, moved_netns, .given = offsetof(Port, is_moved)), .members = moved_fields},
     {"deviceNode", FIELD_RECORD | FIELD_OPTIONAL,

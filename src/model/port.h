@@ -112,6 +112,7 @@ typedef struct Port {
     GArray *seen; /* of SeenAddress, sorted by seen_addresses_sort(); NULL: nobody is looking */
     gboolean has_dropped; /* its guard counts drops: by GuardReason */
     guint64 dropped[GUARD_REASON_COUNT];
+    guint64 drop_age; /* seconds since the last; 0 also if that is not known */
     guint drop_reason;  /* the last reported example of a dropped frame */
     char *drop_example; /* NULL: no drop is known to this daemon */
 } Port;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define DROPS_MATTER 3600 /* seconds after the last one */
+
 /* Remedies, by what keeps macvtapd from having a datapath; it only tries at its start. */
 static const char *
 unguarded_remedy(const char *reason)
@@ -89,6 +91,13 @@ tell_other_mac(Doctor *doctor, const MacvtapPort *port, const char *example)
                    example[0] ? example : "frames from a MAC other than the port's");
 }
 
+/* What a guest no longer sends is nothing to act on. */
+static gboolean
+is_over(const MacvtapPort *port)
+{
+    return g_ascii_strtoull(port_text(port, "dropAge"), NULL, 10) > DROPS_MATTER;
+}
+
 void
 doctor_check_drops(Doctor *doctor)
 {
@@ -100,7 +109,7 @@ doctor_check_drops(Doctor *doctor)
         const char *example = port_text(port, "dropExample");
         gboolean is_mac = strstr(example, "frame from MAC ") != NULL;
 
-        if (!dropped[0])
+        if (!dropped[0] || is_over(port))
             continue;
         if (others[0] && g_str_equal(verdict, "drop"))
             tell_other_mac(doctor, port, is_mac ? example : "");

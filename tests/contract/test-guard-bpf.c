@@ -219,6 +219,7 @@ counted_reason(void)
         reason = i;
     }
     if (reason != GUARD_PASS) {
+        assert_true(counters.last > 0);
         memset(counters.dropped, 0, sizeof(counters.dropped));
         write_entry(programs.counters, &counters);
     }

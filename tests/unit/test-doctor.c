@@ -652,7 +652,10 @@ test_dropped_frames(void **state)
                      "'dropExample':'a frame from MAC 02:00:00:00:00:09; the port has"
                      " 52:54:00:00:00:01'");
     add_port(doctor, "'guard':{'verdict':'drop'},'dropped':{'other-mac':3},'dropExample':'stp'");
-    add_port(doctor, "'guard':{'verdict':'count'},'dropped':{'other-mac':3,'lldp':2}");
+    add_port(doctor, "'guard':{'verdict':'count'},'dropped':{'other-mac':3,'lldp':2},"
+                     "'dropAge':3600");
+    add_port(doctor, "'name':'over','guard':{'verdict':'drop'},'dropped':{'other-mac':3},"
+                     "'dropAge':3601");
     found = run_check(doctor, doctor_check_drops, DOCTOR_NEEDS_DAEMON);
     assert_string_equal(
         found, "problem port vm7: its guard drops a frame from MAC 02:00:00:00:00:09; the port has"

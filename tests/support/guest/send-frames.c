@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * send-frames INTERFACE <LINES: in a guest, sends a frame for each line "START OFFSET HEX", as it
- * stands. START other than 0: with virtio's request to finish a checksum from there on, OFFSET bytes
- * behind. Ends with 1 if the kernel refuses one. Statically linked: the guest has no libraries.
+ * stands. START other than 0: with virtio's request to finish a checksum from there on, OFFSET
+ * bytes behind. Ends with 1 if the kernel refuses one. Statically linked: the guest has no
+ * libraries.
  */
 #include <arpa/inet.h>
 #include <errno.h>
