@@ -4,6 +4,7 @@ by hand."""
 import re
 
 from debian import HELPER, LAN_MAC, OWN_QUEUES
+from frames import frame
 
 
 def events(machine):
@@ -19,6 +20,28 @@ def test_root(machine):
 def test_user(machine):
     assert machine.run(f"runuser -u alice -- macvtap-run --network lan -- {OWN_QUEUES}").split() == ["1", "1"]
     assert "may not use network lan" in machine.fails("runuser -u mallory -- macvtap-run --network lan -- true {fd} {mac}")
+
+
+# Writes frames to a port's tap as a guest does, and prints what is pinned meanwhile.
+SENDER = """import fcntl, os, struct, sys
+tap, mac, *frames = sys.argv[1:]
+header = bytes(*struct.unpack("i", fcntl.ioctl(int(tap), 0x800454D7, bytes(4))))  # TUNGETVNETHDRSZ
+for frame in frames:
+    os.write(int(tap), header + bytes.fromhex(frame))
+print(*sorted(os.listdir("/sys/fs/bpf/macvtapd")))
+"""
+
+
+def test_port_is_guarded(machine):
+    """What its guest sends with another sender does not come to the wire, and nothing of the guard outlives the port."""
+    own = "52:54:00:00:00:03"
+    frames = [frame("ff:ff:ff:ff:ff:ff", sender, payload).hex()
+              for sender, payload in (("52:54:00:66:66:66", b"spoofed"), (own, b"honest"))]
+    pins = machine.run(f"macvtap-run --network lan,mac={own} -- python3 -c '{SENDER}' {{fd}} {{mac}} {' '.join(frames)}")
+    assert [pin.partition("-")[2] for pin in pins.split()] == ["counters", "events", "settings", "state"]
+    came = b"".join(machine.frames())
+    assert b"honest" in came and b"spoofed" not in came
+    machine.until("! ip -o link show type macvtap | grep . && ! ls /sys/fs/bpf/macvtapd | grep .")
 
 
 def test_helper(machine):
