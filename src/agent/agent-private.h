@@ -15,6 +15,7 @@ typedef struct AgentPort {
     MacvtapPort *port;   /* as macvtapd had it last; NULL: not known yet */
     char *netdev;        /* its backend in QEMU; NULL: not known yet, or QEMU has none of it */
     gboolean is_down;    /* the guest was told so last */
+    gboolean is_moved;   /* the bond below it has another slave, and the guest was not announced */
     gboolean is_leaving; /* it is being detached */
 } AgentPort;
 
@@ -29,13 +30,16 @@ typedef struct Agent {
     GPtrArray *ports;             /* of AgentPort */
     GQueue operations;            /* the first is under way */
     gboolean is_ready, is_closed; /* QEMU's monitor */
-    gboolean is_announcing;
+    gboolean is_announcing;       /* the networks are being listed for it */
 } Agent;
 
 AgentPort *agent_find_port(Agent *agent, const char *id);
 
 /* Follows the ports in macvtapd from now on. QEMU is ready. */
 void guest_links_start(Agent *agent);
+
+/* Asks macvtapd how the port is now: news of it from before it was one of the VM's went unheard. */
+void guest_links_ask(Agent *agent, const AgentPort *port);
 
 /* The port is as macvtapd says here (taken); tells the guest what that changes for it. */
 void guest_links_take(Agent *agent, AgentPort *port, MacvtapPort *as);

@@ -150,13 +150,17 @@ on_attached(MacvtapPort *port, const GError *error, gpointer user_data)
     Operation *operation = user_data;
     Agent *agent = operation->agent;
     json_t *json = port ? port_json(port) : NULL;
+    AgentPort *added;
     const char *id;
 
     if (port) {
         id = macvtap_port_get_id(port);
         g_message("attached port %s on network %s", macvtap_port_get_name(port),
                   macvtap_port_get_network(port));
-        guest_links_take(agent, add_port(agent, id, attach_netdev_name(id)), port);
+        added = add_port(agent, id, attach_netdev_name(id));
+        guest_links_take(agent, added, port);
+        guest_links_ask(agent, added);
+        port_watch_try(agent->watch);
     }
     finish_operation(operation, json, error);
 }

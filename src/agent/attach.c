@@ -46,7 +46,8 @@ typedef struct Ending {
 typedef struct Detach {
     Qmp *qmp;
     char *socket, *port_id, *mac, *netdev;
-    gboolean is_ours; /* the port ends with its descriptors */
+    gboolean is_ours;   /* the port ends with its descriptors */
+    gboolean is_absent; /* QEMU has no device of it: at most a backend */
     DetachDone done;
     gpointer user_data;
 } Detach;
@@ -301,43 +302,53 @@ static void
 on_unplugged(const GError *error, gpointer user_data)
 {
     Detach *detach = user_data;
+    g_autoptr(GError) absent = NULL;
 
+    if (error && detach->is_absent)
+        absent = g_error_new(QMP_ERROR, QMP_ERROR_REFUSED,
+                             "QEMU has no network device of this port (MAC %s)", detach->mac);
     if (error || !detach->is_ours)
-        detach_finish(detach, error);
+        detach_finish(detach, absent ? absent : error);
     else
         end_port(detach->socket, detach->port_id, on_ended, detach);
 }
 
+/* A device with the port's MAC can be another port's, on another network: then this one is not to
+ * be deleted under its guest. It ends by itself if it is the right one. */
 static const GuestNic *
-find_nic(const Detach *detach, GPtrArray *nics)
+find_nic(Detach *detach, GPtrArray *nics)
 {
     g_autofree char *ours = attach_netdev_name(detach->port_id);
-    const GuestNic *nic;
+    const GuestNic *nic = guest_nics_find(nics, detach->netdev ? detach->netdev : ours, NULL);
 
-    if (detach->netdev)
-        return guest_nics_find(nics, detach->netdev, detach->mac);
-    nic = guest_nics_find(nics, ours, NULL);
-    return nic ? nic : guest_nics_find(nics, NULL, detach->mac);
+    if (nic || detach->netdev)
+        return nic;
+    nic = guest_nics_find(nics, NULL, detach->mac);
+    if (nic)
+        detach->is_ours = FALSE;
+    return nic;
 }
 
+/* A guest may have released the device after somebody else had asked it to, or too late for an
+ * earlier request: then the backend alone is left. */
 static void
 on_nics(GPtrArray *nics, const GError *error, gpointer user_data)
 {
     Detach *detach = user_data;
     const GuestNic *nic = error ? NULL : find_nic(detach, nics);
-    g_autoptr(GError) problem = NULL;
     QmpSteps *steps;
 
-    if (!error && !nic)
-        problem = g_error_new(QMP_ERROR, QMP_ERROR_REFUSED,
-                              "QEMU has no network device of this port (MAC %s)", detach->mac);
-    if (!nic) {
-        detach_finish(detach, error ? error : problem);
+    if (error) {
+        detach_finish(detach, error);
         return;
     }
+    detach->is_absent = !nic;
+    if (!detach->netdev)
+        detach->netdev = nic ? g_strdup(nic->netdev) : attach_netdev_name(detach->port_id);
     steps = qmp_steps_new(detach->qmp);
-    qmp_steps_add_unplug(steps, nic->path, UNPLUG_DEADLINE);
-    qmp_steps_add(steps, "netdev_del", json_pack("{s:s}", "id", nic->netdev), -1);
+    if (nic)
+        qmp_steps_add_unplug(steps, nic->path, UNPLUG_DEADLINE);
+    qmp_steps_add(steps, "netdev_del", json_pack("{s:s}", "id", detach->netdev), -1);
     qmp_steps_run(steps, on_unplugged, detach);
 }
 

@@ -7,11 +7,12 @@
  * up and its parent has a carrier, otherwise always. Each news of a port is compared with what the
  * guest was told last; a macvtapd that is not there changes nothing.
  *
- * A bond that has changed its slave is announced by macvtapd for each guest. What only the guest
- * itself can announce, its own addresses by GARP, it does when QEMU says that it should
+ * A bond that has changed its slave is announced by macvtapd for each guest (Announce=). What only
+ * the guest itself can announce, its own addresses by GARP, it does when QEMU says that it should
  * (VIRTIO_NET_F_GUEST_ANNOUNCE).
  */
 #include "agent-private.h"
+#include "daemon-call.h"
 #include "guest-nics.h"
 
 /* QEMU's schedule after a migration: 0, 50, 200, 450 and 800 ms. */
@@ -67,9 +68,6 @@ tell_guest(Agent *agent, AgentPort *port)
 static void
 on_announced(json_t *value, const GError *error, gpointer user_data)
 {
-    Agent *agent = user_data;
-
-    agent->is_announcing = FALSE;
     if (error && error->code != QMP_ERROR_CLOSED)
         g_warning("QEMU does not announce the guest: %s", error->message);
 }
@@ -78,13 +76,51 @@ on_announced(json_t *value, const GError *error, gpointer user_data)
 static void
 announce(Agent *agent)
 {
-    if (agent->is_announcing)
-        return;
-    agent->is_announcing = TRUE;
     qmp_call(agent->qmp, "announce-self",
              json_pack("{s:i, s:i, s:i, s:i}", "initial", ANNOUNCE_INITIAL, "max", ANNOUNCE_MAX,
                        "rounds", ANNOUNCE_ROUNDS, "step", ANNOUNCE_STEP),
-             -1, QMP_DEADLINE, on_announced, agent);
+             -1, QMP_DEADLINE, on_announced, NULL);
+}
+
+/* A network that is not listed is one that root has described in place. */
+static gboolean
+is_announced(MacvtapRequest *networks, const char *name)
+{
+    for (gsize i = 0; i < macvtap_request_get_n_networks(networks); i++) {
+        const MacvtapNetwork *network = macvtap_request_get_network(networks, i);
+
+        if (g_str_equal(macvtap_network_get_name(network), name))
+            return g_strcmp0(macvtap_network_get_text(network, "announce"), "no") != 0;
+    }
+    return TRUE;
+}
+
+static void
+on_networks(MacvtapRequest *request, const GError *error, gpointer user_data)
+{
+    Agent *agent = user_data;
+    gboolean any = FALSE;
+
+    agent->is_announcing = FALSE;
+    for (guint i = 0; i < agent->ports->len; i++) {
+        AgentPort *port = agent->ports->pdata[i];
+
+        any |= port->is_moved && port->port &&
+               is_announced(request, macvtap_port_get_network(port->port));
+        port->is_moved = FALSE;
+    }
+    if (any && !agent->is_closed)
+        announce(agent);
+}
+
+/* Announce= of its network counts for the guest, too. */
+static void
+look_whether_to_announce(Agent *agent)
+{
+    if (agent->is_announcing)
+        return;
+    agent->is_announcing = TRUE;
+    daemon_call(agent->socket, macvtap_request_new(MACVTAP_LIST_NETWORKS), on_networks, agent);
 }
 
 static gboolean
@@ -99,11 +135,34 @@ has_other_slave(const MacvtapPort *before, const MacvtapPort *now)
 void
 guest_links_take(Agent *agent, AgentPort *port, MacvtapPort *as)
 {
-    if (has_other_slave(port->port, as))
-        announce(agent);
+    if (has_other_slave(port->port, as)) {
+        port->is_moved = TRUE;
+        look_whether_to_announce(agent);
+    }
     macvtap_port_free(port->port);
     port->port = as;
     tell_guest(agent, port);
+}
+
+static void
+on_asked(MacvtapRequest *request, const GError *error, gpointer user_data)
+{
+    MacvtapPort *port = error ? NULL : macvtap_request_take_port(request, 0);
+    AgentPort *known = port ? agent_find_port(user_data, macvtap_port_get_id(port)) : NULL;
+
+    if (known)
+        guest_links_take(user_data, known, port);
+    else
+        macvtap_port_free(port);
+}
+
+void
+guest_links_ask(Agent *agent, const AgentPort *port)
+{
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_GET_PORT);
+
+    macvtap_request_set_port(request, port->id);
+    daemon_call(agent->socket, request, on_asked, agent);
 }
 
 /* Those that QEMU was started with have names of the user's choice there. */

@@ -350,6 +350,26 @@ def test_what_qemu_refuses_itself(daemon, bare):
     assert state(qemu) == before
 
 
+def test_only_the_backend_is_left(daemon, bare):
+    """As when the guest has released the device after macvtapctl had given up."""
+    qemu = bare()
+    qemu.release()
+    before = state(qemu)
+    agent.vm(daemon, "attach", "--qmp", qemu.path, "--network=lan,name=extra")
+    (port,) = daemon.ports()
+    with qmp.Qmp(qemu.path) as monitor:
+        monitor.call("device_del", id=f"macvtap-{port['id']}-nic")
+        monitor.call("system_reset")  # which is as good as the guest's word
+        monitor.wait_event("DEVICE_DELETED", device=f"macvtap-{port['id']}-nic")
+    agent.vm(daemon, "detach", "--qmp", qemu.path, "extra")
+    assert daemon.settle() == []
+    assert state(qemu) == before
+    daemon.ctl("port", "create", "--network=lan", "--name=other")
+    done = agent.vm(daemon, "detach", "--qmp", qemu.path, "other", check=False)
+    assert done.returncode == 1 and "QEMU has no network device of this port (MAC 52:54:00:" in done.stderr
+    daemon.ctl("port", "delete", "other")
+
+
 def test_monitors_that_are_of_no_use(daemon, tmp_path):
     done = agent.vm(daemon, "list", "--qmp", "/run/libvirt/qemu/domain-1-vm/monitor.sock", check=False)
     assert done.returncode == 1 and "is libvirt's own monitor: use macvtapctl domain attach" in done.stderr
