@@ -24,6 +24,8 @@ ADDRESSES = (f"[Addresses]\nSubnet=10.9.0.0/24\nGateway={GATEWAY}\nDNS={DNS}\nSe
              "LeaseTime=3600\n")
 COOKIE = bytes.fromhex("63825363")
 DISCOVER, OFFER, REQUEST, ACK, NAK = 1, 2, 3, 5, 6
+# The parameters that a client usually asks for, and what it is.
+PARAMETERS = bytes.fromhex("37080103060c0f1a7921") + b"\x3c\x0cudhcp 1.35.0"
 
 
 def network_text(mode="bridge", addresses=ADDRESSES, guard="Allow=other\n", source=None):
