@@ -106,16 +106,57 @@ port_numbers(Api *api, const Port *port)
     return numbers;
 }
 
-static json_t *
-network_numbers(Api *api, const Network *network)
+/* How many addresses of the network's pool of a family ports have. */
+static guint64
+count_leased(const GPtrArray *ports, const Network *network, AddressFamily family)
 {
-    static const char *const members[] = {"name", "ports", "maxPorts", "leased", "free", NULL};
+    guint64 n = 0;
+
+    for (guint i = 0; i < ports->len; i++) {
+        const Port *port = ports->pdata[i];
+
+        for (guint j = 0; port->addresses && j < port->addresses->len; j++) {
+            const IpAddress *address = &g_array_index(port->addresses, PortAddress, j).address;
+
+            n += g_str_equal(port->network, network->name) && address_family(address) == family &&
+                 addresses_pool_has(&network->addresses, address);
+        }
+    }
+    return n;
+}
+
+static void
+add_addresses(json_t *numbers, const Network *network, const GPtrArray *ports)
+{
+    json_t *leased = json_object(), *left = json_object();
+
+    for (AddressFamily family = 0; family < ADDRESS_FAMILIES; family++) {
+        const char *name = address_family_name(family);
+        guint64 size = addresses_pool_size(&network->addresses, family), n;
+
+        if (!addresses_subnet(&network->addresses, family))
+            continue;
+        n = count_leased(ports, network, family);
+        json_object_set_new(leased, name, json_integer((json_int_t)n));
+        json_object_set_new(left, name, json_integer((json_int_t)(size - MIN(size, n))));
+    }
+    json_object_set_new(numbers, "leased", leased);
+    json_object_set_new(numbers, "free", left);
+}
+
+/* ports: all that there are. */
+static json_t *
+network_numbers(Api *api, const Network *network, const GPtrArray *ports)
+{
+    static const char *const members[] = {"name", "ports", "maxPorts", NULL};
     json_t *whole = api_json_network(network, broker_count_ports(api->broker, network->name),
                                      broker_unguarded(api->broker), NULL, NULL);
     json_t *numbers = json_object();
 
     copy_members(whole, numbers, members);
     json_object_set_new(numbers, "usable", json_boolean(!network->problem));
+    if (!network->problem && network->addresses.is_given)
+        add_addresses(numbers, network, ports);
     json_decref(whole);
     return numbers;
 }
@@ -160,7 +201,7 @@ api_on_get_statistics(VarlinkCall *call, gpointer user_data)
     Caller caller = api_caller(call);
     const Caller root = {.pidfd = -1};
     gboolean sees_all = is_reader(api, &caller);
-    g_autoptr(GPtrArray) ports = NULL, networks = NULL;
+    g_autoptr(GPtrArray) ports = NULL, networks = NULL, all = NULL;
     const char *field = NULL;
     json_t *reply, *array;
 
@@ -168,12 +209,13 @@ api_on_get_statistics(VarlinkCall *call, gpointer user_data)
         api_refuse(call, field, NULL);
         return;
     }
+    all = broker_list_ports(api->broker, &root, NULL);
     ports = broker_list_ports(api->broker, sees_all ? &root : &caller, NULL);
     networks = broker_list_networks(api->broker, sees_all ? &root : &caller);
     reply = json_object();
     array = json_array();
     for (guint i = 0; i < networks->len; i++)
-        json_array_append_new(array, network_numbers(api, networks->pdata[i]));
+        json_array_append_new(array, network_numbers(api, networks->pdata[i], all));
     json_object_set_new(reply, "networks", array);
     array = json_array();
     for (guint i = 0; i < ports->len; i++)

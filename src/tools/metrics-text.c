@@ -262,6 +262,27 @@ static const struct {
     {{METRIC_GAUGE, "network_addresses_free", NULL, "Addresses that are left for ports."}, "free"},
 };
 
+/* value: a number or a truth, or an object of numbers by address family. */
+static void
+add_network(Output *output, const char *name, json_t *value)
+{
+    const char *family;
+    json_t *number;
+
+    if (!json_is_object(value)) {
+        add_name(output);
+        add_label(output, "network", name);
+        add_value(output, json_is_integer(value) ? json_integer_value(value) : json_is_true(value));
+        return;
+    }
+    json_object_foreach (value, family, number) {
+        add_name(output);
+        add_label(output, "network", name);
+        add_label(output, "family", family);
+        add_value(output, json_integer_value(number));
+    }
+}
+
 static void
 add_networks(Output *output, json_t *networks)
 {
@@ -273,12 +294,8 @@ add_networks(Output *output, json_t *networks)
         json_array_foreach (networks, at, network) {
             json_t *value = json_object_get(network, of_networks[i].member);
 
-            if (!value)
-                continue;
-            add_name(output);
-            add_label(output, "network", text_of(network, "name"));
-            add_value(output,
-                      json_is_integer(value) ? json_integer_value(value) : json_is_true(value));
+            if (value)
+                add_network(output, text_of(network, "name"), value);
         }
     }
 }

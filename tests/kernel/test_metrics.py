@@ -99,6 +99,18 @@ def test_the_guests_view(daemon, station):
     assert value(after, "macvtapd_network_usable", network="broken") == 0
 
 
+def test_leases(daemon):
+    daemon.network("given", text="[Network]\nParent=eth0\nMode=bridge\n[Addresses]\nSubnet=10.9.0.0/24\nRange=10.9.0.32/28\n")
+    daemon.reload()
+    for name in ("web", "db"):
+        daemon.ctl("port", "create", "--network", "given", "--name", name)
+    found = metrics(daemon)
+    assert value(found, "macvtapd_network_addresses_leased", network="given", family="IPv4") == 2
+    assert value(found, "macvtapd_network_addresses_free", network="given", family="IPv4") == 14
+    assert value(found, "macvtapd_port_leases", name="web") == 1
+    assert not [key for key in found if key[0] == "macvtapd_network_addresses_free" and ("network", "lan") in key[1]]
+
+
 def test_of_the_daemon(daemon):
     with daemon.connect() as connection:
         make_port(connection, "web", openDescriptors=False)

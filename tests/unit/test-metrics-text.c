@@ -4,7 +4,8 @@
 #include "metrics-text.h"
 
 static const char statistics_text[] =
-    "{\"networks\":[{\"name\":\"lan\",\"usable\":true,\"ports\":2,\"leased\":1,\"free\":30},"
+    "{\"networks\":[{\"name\":\"lan\",\"usable\":true,\"ports\":2,\"leased\":{\"IPv4\":1},\"free\":"
+    "{\"IPv4\":30}},"
     "{\"name\":\"broken\",\"usable\":false,\"ports\":0}],"
     "\"ports\":[{\"id\":\"1\",\"name\":\"we\\\"b\\\\\\n\",\"network\":\"lan\",\"interfaceName\":"
     "\"mvt0\","
@@ -60,8 +61,8 @@ test_samples(void **state)
         "macvtapd_ports{network=\"lan\",state=\"device-gone\"} 1",
         "macvtapd_network_usable{network=\"lan\"} 1",
         "macvtapd_network_usable{network=\"broken\"} 0",
-        "macvtapd_network_addresses_leased{network=\"lan\"} 1",
-        "macvtapd_network_addresses_free{network=\"lan\"} 30",
+        "macvtapd_network_addresses_leased{network=\"lan\",family=\"IPv4\"} 1",
+        "macvtapd_network_addresses_free{network=\"lan\",family=\"IPv4\"} 30",
         "macvtapd_build_info{version=\"1.2\"} 1",
         "macvtapd_start_time_seconds 1700000000",
         "macvtapd_connections 3",
