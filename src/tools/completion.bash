@@ -34,7 +34,7 @@ _macvtapd_commands() {
     local line in_table= last=
     "$program" "$@" --help 2>/dev/null </dev/null | while IFS= read -r line; do
         [[ $line == Commands: ]] && in_table=yes
-        [[ $in_table && $line =~ ^"  "([a-z]+)(" "([a-z]+))? ]] || continue
+        [[ $in_table && $line =~ ^"  "([a-z]+)(" "([a-z][a-z-]*))? ]] || continue
         if [[ ${BASH_REMATCH[1]} == "${1-}" ]]; then
             printf '%s\n' "${BASH_REMATCH[3]}"
         elif [[ ${BASH_REMATCH[1]} != "$last" ]]; then
@@ -86,7 +86,7 @@ _macvtapd_domains() {
 _macvtapd_arguments() {
     case "$1 ${command[*]}" in
     "0 network show" | "0 network probe") _macvtapd_names network list ;;
-    *" port delete" | "0 port show" | "0 port set" | "0 port open" | "0 port capture") _macvtapd_names port list ;;
+    *" port delete" | *" port cloud-init" | "0 port show" | "0 port set" | "0 port open" | "0 port capture") _macvtapd_names port list ;;
     "0 vm attach" | "0 vm detach") _macvtapd_names vm list ;;
     "1 vm detach") _macvtapd_names port list ;;
     "0 domain attach" | "0 domain detach" | "0 domain check") _macvtapd_domains ;;

@@ -52,12 +52,13 @@ parse_open(Ctl *ctl, int argc, char **argv, GArray *options, GStrv *ret_command,
 
 /* Exits like macvtapctl, not like macvtap-run: a command that cannot be used is a refusal. */
 static int
-start(Ctl *ctl, const VmmStart *vmm, GError **error)
+start(Ctl *ctl, VmmStart *vmm, GError **error)
 {
     const NetworkOption *option = &g_array_index(vmm->options, NetworkOption, 0);
     g_autofree char *program = NULL;
     g_auto(GStrv) planned = NULL;
     g_autoptr(MacvtapClient) client = NULL;
+    g_autoptr(GPtrArray) networks = NULL;
     MacvtapPort *port;
     int status = vmm_start_find_program(vmm->command[0], &program, error);
 
@@ -69,6 +70,8 @@ start(Ctl *ctl, const VmmStart *vmm, GError **error)
     if (!port)
         return 1;
     g_ptr_array_add(vmm->ports, port);
+    networks = vmm_start_look_up(client, vmm->ports);
+    vmm->networks = networks;
     g_clear_pointer(&client, macvtap_client_free);
     return vmm_start_become(vmm, program, 1, error);
 }

@@ -32,6 +32,7 @@ typedef struct Run {
     GStrv command;
     GArray *options;  /* of NetworkOption */
     GPtrArray *ports; /* of MacvtapPort */
+    GPtrArray *networks; /* of MacvtapNetwork: vmm_start_look_up() of the ports */
     gboolean replace, agent, dry_run, verbose, version;
 } Run;
 
@@ -42,6 +43,7 @@ run_clear(Run *run)
     g_strfreev(run->command);
     g_clear_pointer(&run->options, g_array_unref);
     g_ptr_array_unref(run->ports);
+    g_clear_pointer(&run->networks, g_ptr_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
 
@@ -82,13 +84,13 @@ static const char summary[] = "Start a VMM with ports on the physical network.";
 static const char description[] =
     "In CMD's arguments {netdev}, {device}, {fd}, {fds} (3:4), {fds,} (3,4), {fd:N}, {vhostfd}\n"
     "and so on, {mac}, {mtu} and {ifname} are replaced, with several networks as {fd:NET} or\n"
-    "{fd:0}.\n"
-    "If none is there, -netdev and -device are appended to the QEMU in CMD, also behind nice,\n"
-    "taskset, env, timeout and the like.\n\n"
+    "{fd:0}; and from the port's lease {address}, {prefix}, {gateway}, {dns} and {ip=}, the\n"
+    "kernel's parameter. If none but the latter are there, -netdev and -device are appended to\n"
+    "the QEMU in CMD, also behind nice, taskset, env, timeout and the like.\n\n"
     "Keys of --network: name, ifname, mac, address, queues, mtu, vhost=auto|require|off; model\n"
-    "and bus of QEMU's -device; incoming=yes for a guest that is migrating in; check-mac=no when the\n"
-    "guest gets its MAC from elsewhere; agent=yes is --agent. Keys of --port: queues, model, bus, "
-    "check-mac.\n\n"
+    "and bus of QEMU's -device; seed=DIR, a folder that becomes the guest's disk for cloud-init;\n"
+    "incoming=yes for a guest that is migrating in; check-mac=no when the guest gets its MAC from\n"
+    "elsewhere; agent=yes is --agent. Keys of --port: queues, model, bus, seed, check-mac.\n\n"
     "Exit status: CMD's; 125 when macvtap-run fails, 126 when CMD cannot be executed, 127 when it\n"
     "is not found.";
 
@@ -311,6 +313,7 @@ make_ports(Run *run, GError **error)
         if (guest_name && !option->port && !option->name)
             note_namesake(run, client, port, guest_name);
     }
+    run->networks = vmm_start_look_up(client, run->ports);
     return TRUE;
 }
 
@@ -375,7 +378,10 @@ start_agent(const Run *run, GError **error)
 static int
 start(Run *run, GError **error)
 {
-    VmmStart vmm = {run->options, (const char *const *)run->command, run->ports, run->verbose};
+    VmmStart vmm = {.options = run->options,
+                    .command = (const char *const *)run->command,
+                    .ports = run->ports,
+                    .verbose = run->verbose};
     gboolean with_agent = wants_agent(run);
     g_autofree char *program = NULL;
     g_auto(GStrv) planned = NULL;
@@ -404,6 +410,7 @@ start(Run *run, GError **error)
             return EXIT_OURS;
         vmm.command = (const char *const *)command;
     }
+    vmm.networks = run->networks;
     return vmm_start_become(&vmm, program, EXIT_OURS, error);
 }
 

@@ -29,6 +29,8 @@ static const Command commands[] = {
      "Remove ports: the named ones, those of a network, or all of yours (root: everybody's)"},
     {"port", "open", ctl_port_open, "PORT[,KEY=VALUE...] -- CMD [ARG...]",
      "Start CMD with the queues of a port, as macvtap-run --port does", .starts_programs = TRUE},
+    {"port", "cloud-init", ctl_port_cloud_init, "PORT...",
+     "Print cloud-init's network-config for the guest with these ports"},
     {"vm", "list", ctl_vm_list, "[--qmp PATH]", "List running VMs with an agent, and their ports",
      .capabilities = REACH_AGENTS},
     {"vm", "attach", ctl_vm_attach, "VM --network NET | --qmp PATH --network NET",

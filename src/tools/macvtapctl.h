@@ -18,6 +18,7 @@ int ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_set(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_port_open(Ctl *ctl, int argc, char **argv, GError **error);
+int ctl_port_cloud_init(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_vm_list(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_vm_attach(Ctl *ctl, int argc, char **argv, GError **error);
 int ctl_vm_detach(Ctl *ctl, int argc, char **argv, GError **error);

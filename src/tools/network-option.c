@@ -38,6 +38,7 @@ static const Key keys[] = {
     {"vhost", KEY_TEXT, AT(vhost)},
     {"model", KEY_WORD, AT(model), BOTH},
     {"bus", KEY_WORD, AT(bus), BOTH},
+    {"seed", KEY_TEXT, AT(seed), BOTH},
     {"incoming", KEY_TRUTH, AT(incoming)},
     {"agent", KEY_TRUTH, AT(agent)},
     {"check-mac", KEY_TRUTH, AT(check_mac), BOTH},

@@ -9,6 +9,7 @@ typedef struct NetworkOption {
     char *port;    /* --port: the name of an existing port; NULL with network */
     char *name, *interface_name, *mac, *vhost;
     char *addresses;    /* IP addresses, joined by ','; NULL: not given */
+    char *seed;         /* the folder of a NoCloud disk for the guest */
     char *model, *bus;  /* the model for QEMU's -device */
     guint queues;       /* 0: not given */
     guint mtu;          /* 0: not given */

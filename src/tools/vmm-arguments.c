@@ -2,6 +2,7 @@
 #include "vmm-arguments.h"
 
 #include "arguments.h"
+#include "hand-over.h"
 #include "qemu-options.h"
 #include "vmm-command.h"
 
@@ -21,6 +22,11 @@ typedef enum Token {
     TOKEN_MAC,
     TOKEN_MTU,
     TOKEN_IFNAME,
+    TOKEN_ADDRESS,
+    TOKEN_PREFIX,
+    TOKEN_GATEWAY,
+    TOKEN_DNS,
+    TOKEN_IP,
     TOKEN_NONE,
 } Token;
 
@@ -36,6 +42,11 @@ static const char *const token_names[] = {
     [TOKEN_MAC] = "mac",
     [TOKEN_MTU] = "mtu",
     [TOKEN_IFNAME] = "ifname",
+    [TOKEN_ADDRESS] = "address",
+    [TOKEN_PREFIX] = "prefix",
+    [TOKEN_GATEWAY] = "gateway",
+    [TOKEN_DNS] = "dns",
+    [TOKEN_IP] = "ip=",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(token_names) == TOKEN_NONE);
 
@@ -48,7 +59,7 @@ typedef struct Expansion {
     VmmUse *uses;
     const char *const *qemu; /* QEMU's part of the command, or NULL */
     const char *device;      /* options that suit the machine; NULL: not looked up yet */
-    gboolean found;          /* a token */
+    gboolean found;          /* a token that places the port */
 } Expansion;
 
 static const char *
@@ -188,7 +199,8 @@ check_word(const char *text, gboolean is_qemu, GError **error)
     return !is_qemu ||
            arguments_refuse(error,
                             "{%s} is not a token; the tokens are {netdev}, {device}, {fd}, {fds}, "
-                            "{vhostfd}, {vhostfds}, {mac}, {mtu} and {ifname}",
+                            "{vhostfd}, {vhostfds}, {mac}, {mtu}, {ifname}, {address}, {prefix}, "
+                            "{gateway}, {dns} and {ip=}",
                             word);
 }
 
@@ -294,6 +306,31 @@ is_vhost(Token token)
     return token == TOKEN_VHOSTFD || token == TOKEN_VHOSTFDS || token == TOKEN_VHOSTFDS_COMMA;
 }
 
+/* It tells the guest its address, and does not say where in the command the port goes. */
+static gboolean
+is_of_lease(Token token)
+{
+    return token >= TOKEN_ADDRESS && token <= TOKEN_IP;
+}
+
+static gboolean
+append_lease(GString *text, Token token, const VmmPort *port, GError **error)
+{
+    static const char *const unknown[] = {"ADDRESS", "PREFIX", "GATEWAY", "DNS",
+                                          "ip=ADDRESS::GATEWAY:NETMASK:NAME::off:DNS"};
+    g_autofree char *value = NULL;
+
+    if (!port->hand_over) {
+        g_string_append(text, unknown[token - TOKEN_ADDRESS]);
+        return TRUE;
+    }
+    value = hand_over_text(port->hand_over, (HandOverValue)(token - TOKEN_ADDRESS), error);
+    if (!value)
+        return FALSE;
+    g_string_append(text, value);
+    return TRUE;
+}
+
 static gboolean
 append_token(Expansion *expansion, GString *text, Token token, guint position, int queue,
              GError **error)
@@ -310,6 +347,8 @@ append_token(Expansion *expansion, GString *text, Token token, guint position, i
     use->mtu |= token == TOKEN_MTU;
     if (token == TOKEN_NETDEV)
         append_netdev(text, port, position);
+    else if (is_of_lease(token))
+        return append_lease(text, token, port, error);
     else if (token == TOKEN_DEVICE)
         return append_device(expansion, text, position, error);
     else if (token == TOKEN_FD || token == TOKEN_VHOSTFD)
@@ -352,7 +391,7 @@ expand_one(Expansion *expansion, const char *argument, gboolean is_qemu, GError 
             !append_token(expansion, text, token, position, queue, error))
             return NULL;
         argument += length;
-        expansion->found = TRUE;
+        expansion->found |= !is_of_lease(token);
     }
     return g_string_free(g_steal_pointer(&text), FALSE);
 }

@@ -4,6 +4,8 @@
 
 #include <glib.h>
 
+typedef struct HandOver HandOver; /* hand-over.h */
+
 /* One port as a VMM gets it. */
 typedef struct VmmPort {
     const char *label;          /* its name in --network or --port, for {token:LABEL} */
@@ -15,6 +17,7 @@ typedef struct VmmPort {
     const char *bus;            /* the bus for QEMU's -device; NULL: QEMU's choice */
     guint mtu;                  /* bytes; 0: not known yet */
     gboolean other_mac;         /* the command need not have its MAC */
+    const HandOver *hand_over;  /* its leases; NULL: not known yet */
     GArray *taps;               /* of int: descriptor numbers in the VMM; at least one */
     GArray *vhosts;             /* of int: as many, or none */
 } VmmPort;
@@ -31,11 +34,12 @@ typedef struct VmmUse {
 /*
  * Replaces the tokens in command (NULL-terminated) and returns a new one (g_strfreev): {netdev},
  * {device}, {fd}, {fds} (3:4), {fds,} (3,4), {fd:N} (the Nth queue, from 0), {vhostfd…} likewise,
- * {mac}, {mtu}, {ifname}. {token:LABEL} or {token:N} selects one of several ports (the Nth, from
- * 0), {fd:LABEL:N} one of its queues. Other braces stay as they are. If there is no token, -netdev
- * and -device pairs are appended to the QEMU in the command; without a QEMU it fails. uses[i] tells
- * what port i is used for. Also fails (G_OPTION_ERROR) for a token that matches no port, or
- * several, and for a device that the machine does not have.
+ * {mac}, {mtu}, {ifname}, and of its leases {address}, {prefix}, {gateway}, {dns} and {ip=}
+ * (hand-over.h). {token:LABEL} or {token:N} selects one of several ports (the Nth, from
+ * 0), {fd:LABEL:N} one of its queues. Other braces stay as they are. If there is no token
+ * besides those of leases, -netdev and -device pairs are appended to the QEMU in the command;
+ * without a QEMU it fails. uses[i] tells what port i is used for. Also fails (G_OPTION_ERROR) for a
+ * token that matches no port, or several, and for a device that the machine does not have.
  */
 GStrv vmm_arguments_expand(const char *const *command, const VmmPort *ports, guint n_ports,
                            VmmUse *uses, GError **error);

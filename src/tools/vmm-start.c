@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmm-start.h"
 
+#include "hand-over.h"
+#include "seed.h"
 #include "vmm-arguments.h"
+#include "vmm-command.h"
 
 #include "descriptor.h"
 
@@ -17,6 +20,7 @@ clear_vmm_port(gpointer data)
 
     g_clear_pointer(&port->taps, g_array_unref);
     g_clear_pointer(&port->vhosts, g_array_unref);
+    hand_over_free((HandOver *)port->hand_over);
 }
 
 /* A VmmPort for each option, filled in from the option. */
@@ -59,6 +63,52 @@ plan_port(const NetworkOption *option, VmmPort *port)
     }
 }
 
+/* The folder of the one seed=, or NULL; FALSE if there are several. */
+static gboolean
+find_seed(const VmmStart *start, const char **ret_folder, GError **error)
+{
+    const char *folder = NULL;
+
+    for (guint i = 0; i < start->options->len; i++) {
+        const char *seed = g_array_index(start->options, NetworkOption, i).seed;
+
+        if (!seed)
+            continue;
+        if (folder || !seed[0]) {
+            g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s",
+                        folder ? "seed= is given twice; one disk tells the guest of all its ports"
+                               : "seed= names no folder");
+            return FALSE;
+        }
+        folder = seed;
+    }
+    *ret_folder = folder;
+    return TRUE;
+}
+
+/* The arguments (taken), with the disk of the seed. */
+static GStrv
+add_seed(GStrv arguments, const char *folder, GError **error)
+{
+    g_auto(GStrv) taken = arguments, disk = NULL;
+    const char *closer;
+    int qemu = vmm_command_find_qemu((const char *const *)taken, &closer);
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+
+    if (qemu < 0) {
+        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                            "seed= adds a disk to QEMU, and the command starts none; macvtapctl"
+                            " port cloud-init prints what the guest needs");
+        return NULL;
+    }
+    disk = seed_arguments(folder, (const char *const *)taken + qemu, error);
+    if (!disk)
+        return NULL;
+    g_strv_builder_addv(builder, (const char **)taken);
+    g_strv_builder_addv(builder, (const char **)disk);
+    return g_strv_builder_end(builder);
+}
+
 static GStrv
 expand_and_check(const VmmStart *start, const GArray *ports, VmmUse *uses, GError **error)
 {
@@ -66,10 +116,14 @@ expand_and_check(const VmmStart *start, const GArray *ports, VmmUse *uses, GErro
     g_auto(GStrv) arguments =
         vmm_arguments_expand(start->command, described, ports->len, uses, error);
 
+    const char *folder;
+
     if (!arguments ||
-        !vmm_arguments_check((const char *const *)arguments, described, ports->len, uses, error))
+        !vmm_arguments_check((const char *const *)arguments, described, ports->len, uses, error) ||
+        !find_seed(start, &folder, error))
         return NULL;
-    return g_steal_pointer(&arguments);
+    return folder ? add_seed(g_steal_pointer(&arguments), folder, error)
+                  : g_steal_pointer(&arguments);
 }
 
 GStrv
@@ -94,6 +148,54 @@ pass_on(int fd, GArray *numbers, GError **error)
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "descriptor %d: %s", fd,
                 g_strerror(errno));
     return FALSE;
+}
+
+GPtrArray *
+vmm_start_look_up(MacvtapClient *client, const GPtrArray *ports)
+{
+    for (guint i = 0; i < ports->len; i++) {
+        if (port_text(ports->pdata[i], "addresses")[0])
+            return ask_networks(client, NULL);
+    }
+    return NULL;
+}
+
+static const MacvtapNetwork *
+find_network(const VmmStart *start, const MacvtapPort *port)
+{
+    const char *name = macvtap_port_get_network(port);
+
+    for (guint i = 0; start->networks && i < start->networks->len; i++) {
+        if (g_str_equal(macvtap_network_get_name(start->networks->pdata[i]), name))
+            return start->networks->pdata[i];
+    }
+    return NULL;
+}
+
+static gboolean
+write_seed(const VmmStart *start, const GArray *ports, GError **error)
+{
+    g_autofree const HandOver **leases = g_new(const HandOver *, ports->len);
+    const char *folder;
+    g_autofree char *yaml = NULL;
+    json_t *config;
+    gboolean kept;
+
+    if (!find_seed(start, &folder, error))
+        return FALSE;
+    if (!folder)
+        return TRUE;
+    for (guint i = 0; i < ports->len; i++)
+        leases[i] = g_array_index(ports, VmmPort, i).hand_over;
+    config = hand_over_network_config(leases, ports->len);
+    yaml = hand_over_to_yaml(config);
+    json_decref(config);
+    if (!seed_write(folder, leases[0]->port, yaml, &kept, error))
+        return FALSE;
+    if (kept)
+        g_printerr("%s: note: %s/network-config is your own, and stays as it is\n", g_get_prgname(),
+                   folder);
+    return TRUE;
 }
 
 static gboolean
@@ -168,11 +270,15 @@ vmm_start_become(const VmmStart *start, const char *program, int failure, GError
     int status;
 
     for (guint i = 0; i < ports->len; i++) {
-        if (!take_port(start->ports->pdata[i], &g_array_index(ports, VmmPort, i), error))
+        MacvtapPort *port = start->ports->pdata[i];
+        VmmPort *vmm_port = &g_array_index(ports, VmmPort, i);
+
+        if (!take_port(port, vmm_port, error))
             return failure;
+        vmm_port->hand_over = hand_over_new(port, find_network(start, port));
     }
     arguments = expand_and_check(start, ports, uses, error);
-    if (!arguments)
+    if (!arguments || !write_seed(start, ports, error))
         return failure;
     for (guint i = 0; i < ports->len; i++)
         warn_of_mtu(&g_array_index(ports, VmmPort, i), &uses[i], arguments);

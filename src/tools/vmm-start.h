@@ -13,9 +13,14 @@
 typedef struct VmmStart {
     const GArray *options; /* of NetworkOption: one for each port */
     const char *const *command;
-    GPtrArray *ports; /* of MacvtapPort, in the same order; its descriptors are stolen */
-    gboolean verbose; /* print the ports and the executed command on stderr */
+    GPtrArray *ports;          /* of MacvtapPort, in the same order; its descriptors are stolen */
+    const GPtrArray *networks; /* vmm_start_look_up() of them; may be NULL */
+    gboolean verbose;          /* print the ports and the executed command on stderr */
 } VmmStart;
+
+/* What macvtapd says of the networks, for the leases of these ports; NULL: no port has a lease, or
+ * it does not answer, in which case what only the network knows is missing. */
+GPtrArray *vmm_start_look_up(MacvtapClient *client, const GPtrArray *ports);
 
 /* The path of the program that command names, in *ret_program (g_free() it). Otherwise 126 or 127,
  * and *error says what is wrong. */

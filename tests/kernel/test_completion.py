@@ -44,7 +44,7 @@ def offered(daemon):
 
 
 def commands(daemon, group):
-    return set(re.findall(rf"^  {group} ([a-z]+)", daemon.ctl("--help").stdout, re.M))
+    return set(re.findall(rf"^  {group} ([a-z][a-z-]*)", daemon.ctl("--help").stdout, re.M))
 
 
 def test_commands(daemon, offered):

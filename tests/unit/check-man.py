@@ -56,7 +56,7 @@ def check_program(name, program):
 def commands_of(program, words):
     """The command's words -> the program with them, of those in the table of --help."""
     table = said_by(program, "--help").split("Commands:")[1].split("\n\n")[0]
-    names = [line.strip() for line in re.findall(r"^  ((?:[a-z]+ ?){1,2}(?= |$))", table, re.M)]
+    names = [line.strip() for line in re.findall(r"^  ((?:[a-z][a-z-]* ?){1,2}(?= |$))", table, re.M)]
     return {" ".join([*words, name]): [program, *name.split()] for name in names}
 
 
@@ -78,7 +78,7 @@ def check_commands():
             options = options_of(*call) - common
             all_options |= options
             problems += differences(command, options_in_page(found), options) if found else [f"the page lacks {command}"]
-    for command in re.findall(r"^\*([a-z]+(?: [a-z]+)?)\*", text.split("# NETWORKS")[1], re.M):
+    for command in re.findall(r"^\*([a-z]+(?: [a-z-]+)?)\*", text.split("# NETWORKS")[1], re.M):
         if command not in ours and command not in of_domain:
             problems.append(f"the program has no {command}")
     return problems + differences("macvtapctl.1", options_in_page(text), all_options)

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A port's leases in the forms in which a guest without DHCP takes them: words for a command line,
+ * the kernel's ip= parameter, and cloud-init's network-config. */
+#pragma once
+
+#include "ask.h"
+
+#include <jansson.h>
+
+/* What a guest is to know of its port; owned. The lists are empty where there is nothing. */
+typedef struct HandOver {
+    char *port, *network; /* names */
+    char *mac;
+    guint mtu;       /* bytes */
+    GStrv addresses; /* "192.168.1.33/24" */
+    GStrv gateways, dns, search;
+} HandOver;
+
+/* network NULL: nothing is known of it. */
+HandOver *hand_over_new(const MacvtapPort *port, const MacvtapNetwork *network);
+void hand_over_free(HandOver *hand_over);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HandOver, hand_over_free)
+
+typedef enum HandOverValue {
+    HAND_OVER_ADDRESS, /* "192.168.1.33": the IPv4 address if there is one, else the IPv6 one */
+    HAND_OVER_PREFIX,  /* "24", the length of its subnet's prefix */
+    HAND_OVER_GATEWAY, /* of the same family */
+    HAND_OVER_DNS,     /* the first DNS server, if possible of the same family */
+    HAND_OVER_IP,      /* ip=, the kernel's parameter (Documentation/admin-guide/nfs/nfsroot.rst) */
+} HandOverValue;
+
+/* The value; free with g_free(). Fails with G_OPTION_ERROR if there is none. */
+char *hand_over_text(const HandOver *hand_over, HandOverValue value, GError **error);
+
+/* cloud-init's network-config, version 2, for n ports, each matched by its MAC; one without a lease
+ * asks DHCP. A new reference. */
+json_t *hand_over_network_config(const HandOver *const *ports, guint n);
+
+/* The same as YAML; free with g_free(). */
+char *hand_over_to_yaml(const json_t *network_config);
