@@ -6,10 +6,10 @@
  * begins when what it needs is known (the gateway's address, then its MAC). All of them run side by
  * side, and the whole ends when none runs. The DHCP question is a DISCOVER only, so no address is
  * taken; ARP for the gateway is a probe without an address (RFC 5227), which leaves nothing in the
- * gateway's table. The echo needs a source address: the port's own, or the one a server has just
- * offered if nobody answers a probe for it, or IPv6's link-local one. Every second DISCOVER asks
- * for a broadcast answer, and the same ARP question goes out with the parent's own MAC: the
- * differences say what becomes of frames of a second MAC.
+ * gateway's table; only the echo needs an entry there. The echo needs a source address: the port's
+ * own, or the one a server has just offered if nobody answers a probe for it, or IPv6's link-local
+ * one. Every second DISCOVER asks for a broadcast answer, and the same ARP question goes out with
+ * the parent's own MAC: the differences say what becomes of frames of a second MAC.
  */
 #include "probe-ask.h"
 
@@ -105,9 +105,8 @@ static void
 ask_gateway(Probe *probe)
 {
     const IpAddress *target = &probe->facts->gateways[PROBE_IPV4].address;
-    const IpAddress *sender = probe->questions[ASK_GATEWAY].sent > 0 ? own_address(probe) : NULL;
 
-    send_frame(probe, probe_write_arp(&probe->port, sender, target, 0, probe->frame));
+    send_frame(probe, probe_write_arp(&probe->port, NULL, target, 0, probe->frame));
     if (probe->sockets->host_fd >= 0)
         send_from_host(probe, probe_write_arp(&probe->host, NULL, target, 0, probe->frame));
 }
@@ -131,6 +130,9 @@ ask_echo(Probe *probe, ProbeFamily family)
     const IpAddress *source = family == PROBE_IPV4 ? own_address(probe) : NULL;
     gsize all = MIN(probe->facts->mtu, PROBE_FRAME_MAX - 14);
 
+    if (source) /* so that the gateway knows where to answer */
+        send_frame(probe,
+                   probe_write_arp(&probe->port, source, &gateway->address, 0, probe->frame));
     for (guint i = 0; i < G_N_ELEMENTS(sizes) && sizes[i] < all; i++)
         send_frame(probe, probe_write_echo(&probe->port, source, &gateway->address, &gateway->mac,
                                            sizes[i], probe->frame));

@@ -63,7 +63,7 @@ def start_by_itself(desk, command, *more):
 
 def wait_reached(desk, station, address, running):
     """The gateway reaches it, also from beyond the network."""
-    done = station.run("ping", "-q", "-c", "1", "-w", "400", "-I", BEYOND, address, check=False, timeout=450)
+    done = station.run("busybox", "ping", "-q", "-c", "1", "-w", "400", "-I", BEYOND, address, check=False, timeout=450)
     running.kill()
     running.wait()
     assert done.returncode == 0, desk.log()[-5000:]

@@ -212,3 +212,26 @@ def test_refusals(daemon):
     done = daemon.ctl("network", "probe", "nosuch", check=False)
     assert done.returncode == 1 and "there is no network 'nosuch'" in done.stderr
     assert daemon.ctl("network", "probe", check=False).returncode == 2
+
+
+LEASES = f"[Addresses]\nSubnet=10.9.0.0/24\nRange=10.9.0.64/27\nGateway={ROUTER}\n"
+
+
+def test_network_with_addresses(daemon, router):
+    """Gateway= is asked, the port's lease is where the echo comes from, and nobody misses a DHCP server."""
+    daemon.network("lan", text=f"[Network]\nParent=eth0\nMode=bridge\n{LEASES}")
+    daemon.reload()
+    found, messages = probe(daemon)
+    assert found == {"carrier": "ok", "mac": "ok", "dhcp": "note", "gateway": "ok", "gateway6": "note", "mtu": "ok"}, messages
+    assert f"{ROUTER}, known by Gateway=, answers" in messages["gateway", "ok"] and "and back" in messages["mtu", "ok"]
+
+
+def test_user_sees_the_host_reach_its_gateway(daemon, router, host):
+    """Without root, the host's ARP table says that the gateway answers the host."""
+    daemon.network("lan", text=f"[Network]\nParent=eth0\nMode=bridge\n{LEASES}[Access]\nAllowUsers=nobody\n")
+    daemon.reload()
+    host.address("eth0", "10.9.0.2/24")
+    switch(router, f"ether saddr != {host.mac('eth0')}")
+    host.run("busybox", "ping", "-c", "1", ROUTER)
+    found, messages = probe(daemon, user="nobody")
+    assert [check for check, result in found.items() if result == "problem"] == ["mac"], messages
