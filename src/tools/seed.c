@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
-#include <string.h>
 
 #define FIRST_LINE                                                                                 \
     "# macvtap-run writes this file at each start; to keep your own, delete this line.\n"
@@ -67,18 +66,23 @@ seed_arguments(const char *folder, const char *const *command, GError **error)
     const char *card = qemu_options_network_device(command, error);
     g_auto(GStrv) parts = g_strsplit(folder, ",", -1);
     g_autofree char *escaped = g_strjoinv(",,", parts);
+    gboolean is_mmio;
     GPtrArray *words;
 
     if (!card)
         return NULL;
+    /* With if=virtio it comes behind all disks of the user's, whose names in the guest (vda) then
+     * stay; but QEMU knows no other bus than PCI and CCW for it. */
+    is_mmio = g_str_has_suffix(card, "-device");
     words = g_ptr_array_new();
     g_ptr_array_add(words, g_strdup("-drive"));
-    g_ptr_array_add(words, g_strdup_printf("if=none,id=macvtap-seed,format=raw,read-only=on,"
+    g_ptr_array_add(words, g_strdup_printf("if=%s,id=macvtap-seed,format=raw,read-only=on,"
                                            "file.driver=vvfat,file.label=CIDATA,file.dir=%s",
-                                           escaped));
-    g_ptr_array_add(words, g_strdup("-device"));
-    g_ptr_array_add(
-        words, g_strdup_printf("virtio-blk%s,drive=macvtap-seed", card + strlen("virtio-net")));
+                                           is_mmio ? "none" : "virtio", escaped));
+    if (is_mmio) {
+        g_ptr_array_add(words, g_strdup("-device"));
+        g_ptr_array_add(words, g_strdup("virtio-blk-device,drive=macvtap-seed"));
+    }
     g_ptr_array_add(words, NULL);
     return (GStrv)g_ptr_array_free(words, FALSE);
 }

@@ -14,7 +14,7 @@ gboolean seed_write(const char *folder, const char *name, const char *network_co
 
 /*
  * QEMU's arguments for the folder as a disk, read-only, with the label CIDATA, which cloud-init
- * looks for: four words, for the QEMU in command (from its path on). Free with g_strfreev(). Fails
+ * looks for, for the QEMU in command (from its path on). Free with g_strfreev(). Fails
  * with G_OPTION_ERROR.
  */
 GStrv seed_arguments(const char *folder, const char *const *command, GError **error);

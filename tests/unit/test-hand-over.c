@@ -196,20 +196,25 @@ test_seed(void **state)
 static void
 test_seed_disk(void **state)
 {
-    static const char *const rows[][2] = {
-        {"qemu-system-x86_64", "virtio-blk-pci,drive=macvtap-seed"},
-        {"qemu-system-x86_64 -M microvm", "virtio-blk-device,drive=macvtap-seed"},
-        {"qemu-system-s390x", "virtio-blk-ccw,drive=macvtap-seed"},
+    static const char *const rows[][3] = {
+        {"qemu-system-x86_64", "if=virtio", NULL},
+        {"qemu-system-x86_64 -M microvm", "if=none", "virtio-blk-device,drive=macvtap-seed"},
+        {"qemu-system-s390x", "if=virtio", NULL},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_auto(GStrv) command = g_strsplit(rows[i][0], " ", -1);
         g_auto(GStrv) words = seed_arguments("a,b", (const char *const *)command, NULL);
+        g_autofree char *drive =
+            g_strconcat(rows[i][1],
+                        ",id=macvtap-seed,format=raw,read-only=on,file.driver=vvfat,"
+                        "file.label=CIDATA,file.dir=a,,b",
+                        NULL);
 
-        assert_int_equal(g_strv_length(words), 4);
-        assert_string_equal(words[1], "if=none,id=macvtap-seed,format=raw,read-only=on,"
-                                      "file.driver=vvfat,file.label=CIDATA,file.dir=a,,b");
-        assert_string_equal(words[3], rows[i][1]);
+        assert_string_equal(words[1], drive);
+        assert_int_equal(g_strv_length(words), rows[i][2] ? 4 : 2);
+        if (rows[i][2])
+            assert_string_equal(words[3], rows[i][2]);
     }
 }
 
