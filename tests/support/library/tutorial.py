@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 
+from clock import Deadline
 from document_shell import DocumentShell
 from documents import commands
 from guest import KERNEL_WORDS, Guest
@@ -64,8 +65,12 @@ class Node:
         return self.guests[name].shell(f"ping -c 1 -W {wait} {address}") == 0
 
     def answers(self, address):
-        """Whether an address answers the host."""
-        return self.host.run("busybox", "ping", "-c", "1", "-W", "20", address, check=False).returncode == 0
+        """Whether an address answers the host, once the guest has looked whether anybody else uses it (DAD)."""
+        deadline = Deadline()
+        while self.host.run("busybox", "ping", "-c", "1", "-W", "1", address, check=False).returncode != 0:
+            if not deadline.left():
+                return False
+        return True
 
     def close(self):
         for guest in self.guests.values():
