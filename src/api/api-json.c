@@ -35,6 +35,34 @@ api_json_strings(const char *const *strings)
     return array;
 }
 
+static json_t *
+host_link_to_json(const HostLinkView *link, gboolean is_root)
+{
+    char name[INTERFACE_NAME_TEXT_SIZE];
+    json_t *object =
+        json_pack("{s:s, s:o, s:I}", "parent", interface_name_format(link->parent, name),
+                  "addresses", api_json_strings((const char *const *)link->addresses), "routes",
+                  (json_int_t)link->n_routes);
+
+    if (link->interface[0])
+        json_object_set_new(object, "interfaceName",
+                            json_string(interface_name_format(link->interface, name)));
+    if (is_root && link->problems[0])
+        json_object_set_new(object, "problems",
+                            api_json_strings((const char *const *)link->problems));
+    return object;
+}
+
+json_t *
+api_json_host_links(const GPtrArray *links, gboolean is_root)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < links->len; i++)
+        json_array_append_new(array, host_link_to_json(links->pdata[i], is_root));
+    return array;
+}
+
 json_t *
 api_json_faults(const GPtrArray *faults)
 {

@@ -3,6 +3,8 @@
  * */
 #pragma once
 
+#include "host-link-view.h"
+
 #include "api.h"
 #include "port-error.h"
 #include "trail.h"
@@ -77,6 +79,9 @@ json_t *api_json_network(const Network *network, guint n_ports, const char *ungu
 /* The interface's Pool of a network's family, and ParentLink. */
 json_t *api_json_pool(const Network *network, AddressFamily family, guint n_leased);
 json_t *api_json_parent(const ParentState *parent);
+
+/* A list of HostLinkView. Their problems name ports that only root may know of. */
+json_t *api_json_host_links(const GPtrArray *links, gboolean is_root);
 
 /* A list of Fault, in the order of the array. */
 json_t *api_json_faults(const GPtrArray *faults);

@@ -140,6 +140,14 @@ port_to_json(Api *api, const Port *port, gboolean with_statistics)
     return object;
 }
 
+static json_t *
+host_links_to_json(Api *api, const Network *network, gboolean is_root)
+{
+    g_autoptr(GPtrArray) links = broker_list_host_links(api->broker, network);
+
+    return api_json_host_links(links, is_root);
+}
+
 /* What a list of networks has of each. */
 static json_t *
 network_to_json(Api *api, const Caller *caller, const Network *network)
@@ -162,6 +170,9 @@ network_to_json(Api *api, const Caller *caller, const Network *network)
     if (json_array_size(pools) > 0)
         json_object_set(object, "pools", pools);
     json_decref(pools);
+    if (network->host_access)
+        json_object_set_new(object, "hostLinks",
+                            host_links_to_json(api, network, caller_is_root(caller)));
     return object;
 }
 

@@ -97,6 +97,25 @@ static const FeatureHostOps host_ops = {
     .end_ports = host_end_ports,
 };
 
+/* NetworksObserve */
+static void
+observe_frames(const Port *port, gpointer user_data)
+{
+    broker_observe_frames(user_data, port);
+}
+
+/* BrokerWatcher */
+static void
+follow_networks(PortEvent event, const Port *port, const PortEnd *end, gpointer user_data)
+{
+    Broker *broker = user_data;
+
+    if (event == PORT_EVENT_DELETED)
+        networks_forget_port(broker->networks, port->id);
+    else if (event != PORT_EVENT_DROPPED)
+        networks_follow_port(broker->networks, port);
+}
+
 Broker *
 broker_new(const BrokerSetup *setup, GError **error)
 {
@@ -126,6 +145,11 @@ broker_new(const BrokerSetup *setup, GError **error)
         .ports = broker->ports,
         .unguarded = setup->unguarded,
     };
+    if (!networks_use_host_filter(broker->networks,
+                                  setup->datapath ? setup->datapath->host_filter : NULL,
+                                  observe_frames, broker, error))
+        return NULL;
+    broker_watch(broker, follow_networks, broker);
     if (!features_start(&broker->host, error) ||
         !broker->kernel->ops->monitor(broker->kernel, broker_on_link_event, broker, error))
         return NULL;
@@ -254,6 +278,12 @@ GStrv
 broker_parent_problems(Broker *broker, const Network *network)
 {
     return parent_problems(broker->networks, network);
+}
+
+GPtrArray *
+broker_list_host_links(Broker *broker, const Network *network)
+{
+    return networks_list_host_links(broker->networks, network);
 }
 
 GStrv

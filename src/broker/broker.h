@@ -201,6 +201,9 @@ GArray *broker_list_parents(Broker *broker, const Network *network);
 /* How many addresses of a network's pool ports of the network have. */
 guint broker_count_leases(Broker *broker, const Network *network, AddressFamily family);
 
+/* The host links that serve the network's ports: a GPtrArray of HostLinkView, owned. */
+GPtrArray *broker_list_host_links(Broker *broker, const Network *network);
+
 /* The number of the network's ports, or of all ports (NULL). */
 guint broker_count_ports(Broker *broker, const char *network);
 

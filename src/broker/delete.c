@@ -173,7 +173,7 @@ broker_remove_ports(PortRemoval *removals, guint n, gboolean is_last, gpointer u
         any_failed |= !removals[i].gone;
     schedule_removals(broker, any_failed);
     look_at_blocked(broker, 0);
-    if (on_vlan || is_last)
+    if (on_vlan || is_last || networks_have_idle_devices(broker->networks))
         sweep_after_removal(broker, removals, n);
     else
         features_sweep(&broker->host); /* a passthru port may be waiting for the parent */

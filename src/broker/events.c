@@ -240,6 +240,7 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
     Broker *broker = user_data;
     Port *port;
 
+    networks_on_link(broker->networks, type, link);
     if (type == LINK_EVENT_LOST) {
         g_hash_table_remove_all(broker->removed);
         features_on_removed(&broker->host, NULL);

@@ -282,7 +282,10 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
             return FALSE;
     }
     look_for_orphans(&run, unfinished);
-    if (!remove_all(&run, unfinished, ended, error) || !broker_sweep_devices(broker, error))
+    if (!remove_all(&run, unfinished, ended, error))
+        return FALSE;
+    networks_follow_all(broker->networks);
+    if (!broker_sweep_devices(broker, error))
         return FALSE;
     features_loaded(&broker->host);
     *ret_messages = g_steal_pointer(&messages);

@@ -393,6 +393,7 @@ linux_free(Datapath *base)
     }
     ring_buffer__free(datapath->ring);
     datapath_captures_free(datapath->captures);
+    host_filter_free(base->host_filter);
     if (datapath->is_swept && !datapath->is_pinned)
         unlinkat(AT_FDCWD, datapath->folder,
                  AT_REMOVEDIR); /* fails if it is not empty, which is fine */
@@ -476,6 +477,9 @@ datapath_open(const char *name, GError **error)
     datapath->captures = datapath_captures_new(datapath->object.capture_table,
                                                datapath->object.capture_frames, error);
     if (!datapath->captures)
+        return NULL;
+    owner->host_filter = host_filter_open(error);
+    if (!owner->host_filter)
         return NULL;
     find_entries(datapath);
     return g_steal_pointer(&owner);

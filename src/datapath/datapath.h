@@ -22,6 +22,7 @@
 #include "dhcp-map.h"
 #include "guard-map.h"
 #include "guard.h"
+#include "host-filter.h"
 #include "mac-address.h"
 #include "privileges.h"
 
@@ -135,6 +136,7 @@ typedef struct DatapathOps {
 /* The first member of each implementation. */
 struct Datapath {
     const DatapathOps *ops;
+    HostFilter *host_filter; /* for host links */
 };
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "network-fields.h"
 
+#include "interface-name.h"
 #include "network.h"
 
 #include <string.h>
@@ -43,6 +44,12 @@ check_guest_vlan(const char *text, GError **error)
 /* A part of [Addresses]: a network without it does not have the field. */
 #define ADDRESSES(Type, member, ...)                                                               \
     IN_NETWORK(Type, addresses.member, .given = offsetof(Network, addresses.is_given), __VA_ARGS__)
+
+static gboolean
+check_interface(const char *text, GError **error)
+{
+    return interface_name_check(text, NULL);
+}
 
 /* The API shows the settings in force, see api_json_network(). */
 static const Field guard_fields[] = {
@@ -132,6 +139,12 @@ const Field network_fields[] = {
      .expected = "a time of at least 1min (examples: 90s, 30min, 12h, 7d, infinity)"},
     {"announce", FIELD_REPLY, IN_NETWORK(BOOLEAN, announce), KEY("Guest", "Announce"),
      .label = "announced"},
+    {"hostAccess", FIELD_REPLY, IN_NETWORK(BOOLEAN, host_access), KEY("Host", "Access"),
+     .label = "host access"},
+    {"hostInterface", FIELD_REPLY | FIELD_OPTIONAL,
+     IN_NETWORK(TEXT, host_interface, .check = check_interface), KEY("Host", "Interface"),
+     .expected = "the name of a network interface, at most 15 characters"},
+    {"hostLinks", FIELD_SHOWN, .label = "host link"},
     {"allowUsers", 0, IN_NETWORK(USERS, allow_uids), KEY("Access", "AllowUsers"),
      .expected = "a user of this system, by name or uid"},
     {"allowGroups", 0, IN_NETWORK(GROUPS, allow_gids), KEY("Access", "AllowGroups"),

@@ -71,6 +71,7 @@ network_clear(gpointer data)
     g_strfreev(network->guest_vlans);
     guard_settings_clear(&network->guard);
     addresses_clear(&network->addresses);
+    g_free(network->host_interface);
     g_array_unref(network->allow_uids);
     g_array_unref(network->allow_gids);
 }
@@ -186,6 +187,48 @@ check_guard(const Network *network, GError **error)
     return TRUE;
 }
 
+/* The host's own frames reach a macvtap only where the kernel passes frames between macvlans. */
+static const char *
+why_no_host_access(MacvtapMode mode)
+{
+    switch (mode) {
+    case MACVTAP_MODE_PASSTHRU:
+        return "whose port has the parent to itself";
+    case MACVTAP_MODE_SOURCE:
+        return "whose ports get frames from the sources in their lists only";
+    default:
+        return "whose ports send all frames out to the switch, also those to the host";
+    }
+}
+
+/* Routes lead to the MAC that a guest's addresses belong to, so no guest may use another. */
+static gboolean
+check_host(Network *network, GError **error)
+{
+    if (!network->host_access)
+        return !network->host_interface ||
+               port_error_set(error, PORT_ERROR_NETWORK_INVALID,
+                              "Interface= can only be used with Access=yes");
+    if (network->mode != MACVTAP_MODE_BRIDGE)
+        return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
+                              "Access=yes needs Mode=bridge: it cannot work with Mode=%s, %s",
+                              macvtap_mode_name(network->mode), why_no_host_access(network->mode));
+    if (network->guard.senders == GUARD_SENDERS_ANY)
+        return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
+                              "Access=yes needs Senders=own: with Senders=any a guest could take "
+                              "another's traffic with the host");
+    if (network->guard.verdict != GUARD_VERDICT_DROP)
+        return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
+                              "Access=yes needs Verdict=drop: otherwise Senders=own only counts "
+                              "frames from other MACs");
+    if (network->host_interface && network->parents[1])
+        return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
+                              "Interface= cannot be used with several parents, each of which has a "
+                              "host link of its own");
+    network->guard.senders = GUARD_SENDERS_OWN;
+    return TRUE;
+}
+
 GuardPlace
 network_guard_place(const Network *network, gboolean can_guard)
 {
@@ -220,7 +263,8 @@ network_finish(Network *network, gboolean mac_policy_given, GError **error)
         network->mac = MAC_POLICY_INHERIT;
     return check_parents(network, error) && check_sources(network, error) &&
            check_passthru(network, error) && check_guest_vlans(network, error) &&
-           check_guard(network, error) && addresses_finish(&network->addresses, error);
+           check_guard(network, error) && check_host(network, error) &&
+           addresses_finish(&network->addresses, error);
 }
 
 static gboolean

@@ -83,10 +83,14 @@ typedef struct Network {
     GuardSettings guard; /* [Guard], as in the file: see guard_resolve() */
 
     AddressSettings addresses; /* [Addresses] */
-    gboolean announce; /* [Guest]: the guests are announced after a failover */
+    gboolean announce;         /* [Guest]: the guests are announced after a failover */
 
     /* [Guest] */
     gboolean follow_carrier; /* its link follows the parent's carrier, by an agent */
+
+    /* [Host] */
+    gboolean host_access; /* the host reaches the guests, and they the host, by a host link */
+    char *host_interface; /* the host link's name; NULL: a name derived from the parent's */
 
     /* [Access]; root may always use it */
     GArray *allow_uids;       /* of uid_t */

@@ -2,6 +2,7 @@
 /* Shared by the files of this module, and private to them. */
 #pragma once
 
+#include "host-link.h"
 #include "networks.h"
 #include "owned-devices.h"
 
@@ -10,6 +11,9 @@ struct Networks {
     const PortTable *ports;
     OwnedDevices *devices;
     struct Announcements *announcements;
+    HostLinks *host_links;
+    NetworksObserve observe;
+    gpointer observe_data;
     GHashTable *table;   /* name -> Network */
     GHashTable *parents; /* name of a network -> GArray of NetworkParent, filled on demand */
 };

@@ -26,6 +26,7 @@ networks_free(Networks *networks)
     if (!networks)
         return;
     announcements_free(networks->announcements);
+    host_links_free(networks->host_links);
     owned_free(networks->devices);
     g_hash_table_unref(networks->parents);
     g_hash_table_unref(networks->table);
@@ -141,6 +142,7 @@ networks_load_devices(Networks *networks, const GArray *links, GError **error)
 /* The parents of ports, computed on demand. */
 typedef struct Needs {
     const PortTable *ports;
+    const HostLinks *host_links;
     GHashTable *parents; /* a set of ifindexes, or NULL */
 } Needs;
 
@@ -155,6 +157,8 @@ is_needed(const OwnedDevice *device, gpointer user_data)
 {
     Needs *needs = user_data;
 
+    if (device->kind == &owned_host_link)
+        return host_links_need(needs->host_links, device->index);
     if (!needs->parents) {
         needs->parents = g_hash_table_new(NULL, NULL);
         port_table_foreach(needs->ports, add_parent, needs->parents);
@@ -165,10 +169,112 @@ is_needed(const OwnedDevice *device, gpointer user_data)
 gboolean
 networks_sweep_devices(Networks *networks, GError **error)
 {
-    Needs needs = {.ports = networks->ports};
+    Needs needs = {.ports = networks->ports, .host_links = networks->host_links};
     g_autoptr(GError) cause = NULL;
     gboolean good = owned_sweep(networks->devices, is_needed, &needs, &cause);
 
     g_clear_pointer(&needs.parents, g_hash_table_unref);
+    host_links_swept(networks->host_links);
     return good || port_error_set(error, PORT_ERROR_SYSTEM, "%s", cause->message);
+}
+
+/* ---- host links ---- */
+
+/* HostLinksSweep */
+static void
+sweep_host_links(gpointer user_data)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!networks_sweep_devices(user_data, &error))
+        g_warning("%s", error->message);
+}
+
+static void
+follow(Port *port, gpointer user_data)
+{
+    Networks *networks = user_data;
+
+    if (networks->observe)
+        networks->observe(port, networks->observe_data);
+    networks_follow_port(networks, port);
+}
+
+/* HostLinksVisit */
+static void
+visit_ports(int parent_index, gpointer user_data)
+{
+    Networks *networks = user_data;
+    g_autoptr(GPtrArray) ports = port_table_list(networks->ports);
+
+    for (guint i = 0; i < ports->len; i++) {
+        Port *port = ports->pdata[i];
+
+        if (port->parent_index == parent_index)
+            follow(port, networks);
+    }
+}
+
+gboolean
+networks_use_host_filter(Networks *networks, HostFilter *filter, NetworksObserve observe,
+                         gpointer user_data, GError **error)
+{
+    networks->observe = observe;
+    networks->observe_data = user_data;
+    networks->host_links = host_links_new(networks->kernel, networks->devices, filter,
+                                          sweep_host_links, visit_ports, networks, error);
+    return networks->host_links != NULL;
+}
+
+/* The network of an ad-hoc port has no [Host]. */
+void
+networks_follow_port(Networks *networks, const Port *port)
+{
+    const Network *network = networks_find(networks, port->network);
+
+    host_links_follow_port(networks->host_links, port,
+                           network && !network->problem ? network : NULL);
+}
+
+void
+networks_forget_port(Networks *networks, const char *port_id)
+{
+    host_links_forget_port(networks->host_links, port_id);
+}
+
+static gboolean
+has_host_access(gpointer name, gpointer network, gpointer user_data)
+{
+    return ((const Network *)network)->host_access;
+}
+
+void
+networks_follow_all(Networks *networks)
+{
+    g_autoptr(GPtrArray) ports = port_table_list(networks->ports);
+
+    if (g_hash_table_find(networks->table, has_host_access, NULL) ||
+        host_links_are_there(networks->host_links)) {
+        for (guint i = 0; i < ports->len; i++)
+            follow(ports->pdata[i], networks);
+    }
+    host_links_settle(networks->host_links);
+}
+
+void
+networks_on_link(Networks *networks, LinkEventType type, const LinkInfo *link)
+{
+    host_links_on_link(networks->host_links, type, link);
+}
+
+GPtrArray *
+networks_list_host_links(const Networks *networks, const Network *network)
+{
+    return host_links_list(networks->host_links, network->name);
+}
+
+gboolean
+networks_have_idle_devices(const Networks *networks)
+{
+    return host_links_have_idle(networks->host_links);
 }

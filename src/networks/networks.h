@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "host-link.h"
 #include "network-change.h"
 #include "network.h"
 #include "ops.h"
@@ -13,6 +14,9 @@
 #include <glib.h>
 
 typedef struct Networks Networks;
+
+/* Brings what the datapath knows of a port's frames up to date (Port.seen). */
+typedef void (*NetworksObserve)(const Port *port, gpointer user_data);
 
 /* Starts without any network. state_fd and kernel are borrowed; the records of devices are in
  * folders of state_fd.
@@ -23,6 +27,24 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Networks, networks_free)
 
 /* Sets the table of ports, which is borrowed; call it before anything else. */
 void networks_use_ports(Networks *networks, const PortTable *ports);
+
+/* Before any port is followed: filter may be NULL (host_links_new()). */
+gboolean networks_use_host_filter(Networks *networks, HostFilter *filter, NetworksObserve observe,
+                                  gpointer user_data, GError **error);
+
+/* A port was made or has changed, is gone, and after a start or when the networks were read: look
+ * at all of them. What networks have made for a port follows (host-link.h). */
+void networks_follow_port(Networks *networks, const Port *port);
+void networks_forget_port(Networks *networks, const char *port_id);
+void networks_follow_all(Networks *networks);
+
+void networks_on_link(Networks *networks, LinkEventType type, const LinkInfo *link);
+
+/* See host_links_list(). */
+GPtrArray *networks_list_host_links(const Networks *networks, const Network *network);
+
+/* Whether networks_sweep_devices() has work that does not depend on VLANs. */
+gboolean networks_have_idle_devices(const Networks *networks);
 
 /* Replaces the networks by this table (name -> Network), which is taken. Returns the differences, a
  * GPtrArray of NetworkChange, owned. */

@@ -18,6 +18,8 @@
  */
 #include "owned-devices.h"
 
+#include "host-link.h"
+
 #include "descriptor.h"
 #include "error.h"
 #include "file.h"
@@ -38,7 +40,7 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
 
-static const OwnedKind *const kinds[] = {&owned_vlan};
+static const OwnedKind *const kinds[] = {&owned_vlan, &owned_host_link};
 
 struct OwnedDevices {
     int folder_fds[G_N_ELEMENTS(kinds)];
@@ -326,6 +328,40 @@ owned_make(OwnedDevices *devices, const OwnedKind *kind, const LinkInfo *lower, 
         g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;
     }
+}
+
+const OwnedDevice *
+owned_find(OwnedDevices *devices, const OwnedKind *kind, int lower_index)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, devices->table);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        OwnedDevice *device = value;
+
+        if (device->kind != kind || device->lower_index != lower_index)
+            continue;
+        if (!device->file[0]) {
+            name_file(device->index, device->file, sizeof(device->file));
+            if (!write_record(devices, device, NULL))
+                device->file[0] = '\0';
+        }
+        return device;
+    }
+    return NULL;
+}
+
+void
+owned_forget(OwnedDevices *devices, int index)
+{
+    const OwnedDevice *device = g_hash_table_lookup(devices->table, GINT_TO_POINTER(index));
+
+    if (!device)
+        return;
+    if (device->file[0])
+        unlinkat(folder_of(devices, device->kind), device->file, 0);
+    g_hash_table_remove(devices->table, GINT_TO_POINTER(index));
 }
 
 static gboolean

@@ -63,6 +63,13 @@ gboolean owned_load(OwnedDevices *devices, const GArray *links, GError **error);
 gboolean owned_make(OwnedDevices *devices, const OwnedKind *kind, const LinkInfo *lower,
                     gconstpointer what, LinkInfo *ret_device, GError **error);
 
+/* The device of this kind on the link with this index, or NULL; borrowed. One without a record (the
+ * state folder was lost) gets it again. */
+const OwnedDevice *owned_find(OwnedDevices *devices, const OwnedKind *kind, int lower_index);
+
+/* Forgets a device that is gone, with its record. */
+void owned_forget(OwnedDevices *devices, int index);
+
 /* Whether anything but another device of ours needs it. */
 typedef gboolean (*OwnedNeeded)(const OwnedDevice *device, gpointer user_data);
 

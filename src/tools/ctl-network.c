@@ -116,6 +116,39 @@ print_objects(const MacvtapNetwork *network, const Field *field,
     json_decref(whole);
 }
 
+static char *
+join(const json_t *strings)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_auto(GStrv) words = NULL;
+    json_t *string;
+    gsize i;
+
+    json_array_foreach (strings, i, string)
+        g_strv_builder_add(builder, json_string_value(string));
+    words = g_strv_builder_end(builder);
+    return g_strjoinv(" ", words);
+}
+
+static void
+print_host_link(const char *label, const json_t *link)
+{
+    const char *name = json_string_value(json_object_get(link, "interfaceName"));
+    const char *parent = json_string_value(json_object_get(link, "parent"));
+    json_t *problem;
+    gsize i;
+
+    if (name && parent) {
+        g_autofree char *addresses = join(json_object_get(link, "addresses"));
+
+        g_print("%-12s %s on %s, the host is %s, routes to guests: %" JSON_INTEGER_FORMAT "\n",
+                label, name, parent, addresses[0] ? addresses : "(no address)",
+                json_integer_value(json_object_get(link, "routes")));
+    }
+    json_array_foreach (json_object_get(link, "problems"), i, problem)
+        g_print("%-12s %s\n", "  problem", json_string_value(problem));
+}
+
 /* within: "", or the group of the fields followed by ".". */
 static void
 print_fields(const MacvtapNetwork *network, const Field *field, const char *within)
@@ -135,6 +168,8 @@ print_fields(const MacvtapNetwork *network, const Field *field, const char *with
             print_objects(network, field, print_parent);
         else if (g_str_equal(field->name, "pools"))
             print_objects(network, field, print_pool);
+        else if (g_str_equal(field->name, "hostLinks"))
+            print_objects(network, field, print_host_link);
         else if (field->members)
             print_fields(network, field->members, inside);
         else if (field->label && text[0])

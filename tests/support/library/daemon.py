@@ -209,10 +209,14 @@ class Daemon:
         folder = self.state / "ports"
         return sorted(os.listdir(folder)) if folder.is_dir() else []
 
+    def host_links(self):
+        """The names of the host links of [Host] Access=yes."""
+        return [name for name, link in self.host.links().items() if link.get("ifalias") == "macvtapd:host"]
+
     def leftovers(self):
         """What must not be there when no port is: devices, records, nodes of queues, pins of the guard's maps. The maps
         have no entry when they have no pin, and programs go with the devices."""
-        return [f"device {name}" for name in self.host.macvtaps()] + [f"record {name}" for name in self.records()] + \
+        return [f"device {name}" for name in [*self.host.macvtaps(), *self.host_links()]] + [f"record {name}" for name in self.records()] + \
                [f"node {name}" for name in self.host.queue_nodes()] + [f"pin {name}" for name in self.host.pins()]
 
     def settle(self, deadline=None):
