@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Host links: when there is one, and by which addresses the host reaches the guests. */
+#include "broker-fixture.h"
+#include "fake-host-filter.h"
+#include "host-link-map.h"
+#include "host-link-view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const MacAddress station = {{2, 0, 0, 0, 0, 0x77}};
+
+static int
+set_up(void **state)
+{
+    int result = broker_set_up_said(state);
+    TestBroker *test = *state;
+
+    test_broker_network(test, "lan")->host_access = TRUE;
+    kernel_fake_hurry_probes(test->kernel);
+    kernel_fake_add_address(test->kernel, link_named(test, "eth0").index, "10.0.0.1/24");
+    kernel_fake_add_address(test->kernel, link_named(test, "eth0").index, "fd00::1/64");
+    test_settle();
+    return result;
+}
+
+static IpAddress
+ip(const char *text)
+{
+    IpAddress address;
+
+    assert_true(ip_address_parse(text, &address));
+    return address;
+}
+
+/* The guest is seen to use the address, and all that follows has happened. */
+static void
+see_only(TestBroker *test, const char *name, const char *text)
+{
+    int index = find_port(test, name)->interface_index;
+    struct guard_state *state = fake_datapath_state(test->datapath, index);
+    struct guard_event event = {.ifindex = (guint32)index, .reason = GUARD_EVENT_SEEN};
+    const IpAddress address = ip(text);
+    guint i = 0;
+
+    while (i < GUARD_SEEN - 1 && state->seen[i].last != 0)
+        i++;
+    state->seen[i].first = state->seen[i].last = (guint64)g_get_monotonic_time() * 1000;
+    state->seen[i].how = GUARD_HOW_ARP;
+    memcpy(&state->seen[i].address, &address, sizeof address);
+    fake_datapath_tell(test->datapath, &event);
+}
+
+static void
+see(TestBroker *test, const char *name, const char *text)
+{
+    see_only(test, name, text);
+    test_settle();
+    test_settle(); /* the fake's probe has ended */
+}
+
+static LinkInfo
+host_link(TestBroker *test)
+{
+    return link_named(test, "mvh-eth0");
+}
+
+static int
+compare_words(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The host's routes, as "ADDRESS from SOURCE" sorted and joined by ", "; free with g_free(). */
+static char *
+routes(TestBroker *test)
+{
+    g_autoptr(GArray) paths =
+        test->kernel->ops->path_list(test->kernel, host_link(test).index, NULL);
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_auto(GStrv) words = NULL;
+
+    for (guint i = 0; i < paths->len; i++) {
+        const HostPath *path = &g_array_index(paths, HostPath, i);
+        char address[IP_ADDRESS_TEXT_SIZE], source[IP_ADDRESS_TEXT_SIZE];
+        g_autofree char *word =
+            g_strdup_printf("%s from %s", ip_address_format(&path->address, address),
+                            ip_address_format(&path->source, source));
+
+        g_strv_builder_add(builder, word);
+    }
+    words = g_strv_builder_end(builder);
+    qsort(words, g_strv_length(words), sizeof *words, compare_words);
+    return g_strjoinv(", ", words);
+}
+
+static void
+expect_routes(TestBroker *test, const char *wanted)
+{
+    g_autofree char *got = routes(test);
+
+    assert_string_equal(got, wanted);
+}
+
+static void
+there_is_one_while_there_are_ports(void **state)
+{
+    TestBroker *test = *state;
+    guint32 egress, ingress;
+
+    assert_false(has_link(test, "mvh-eth0"));
+    test_broker_create(test, 0, "lan", "a");
+    test_broker_create(test, 0, "lan", "b");
+    assert_string_equal(host_link(test).alias, "macvtapd:host");
+    kernel_fake_filters(test->kernel, host_link(test).index, &egress, &ingress);
+    assert_int_equal(egress, FAKE_HOST_EGRESS);
+    assert_int_equal(ingress, FAKE_HOST_INGRESS);
+    assert_int_equal(kernel_fake_proxies(test->kernel, host_link(test).index)->len, 1);
+    delete_port(test, "a");
+    assert_true(has_link(test, "mvh-eth0"));
+    delete_port(test, "b");
+    assert_false(has_link(test, "mvh-eth0"));
+    assert_int_equal(fake_host_filter_count(test->datapath->host_filter), 0);
+}
+
+static void
+a_restart_keeps_it(void **state)
+{
+    TestBroker *test = *state;
+    int index;
+
+    test_broker_create(test, 0, "lan", "a");
+    see(test, "a", "10.0.0.9");
+    expect_routes(test, "10.0.0.9 from 10.0.0.1");
+    index = host_link(test).index;
+    test_broker_kill(test);
+    test_broker_start(test);
+    assert_int_equal(host_link(test).index, index);
+    expect_routes(test, "10.0.0.9 from 10.0.0.1"); /* at once: the earlier broker had asked */
+    delete_port(test, "a");
+    assert_false(has_link(test, "mvh-eth0"));
+}
+
+static void
+a_restart_removes_one_without_ports(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, "lan", "a");
+    test_broker_kill(test);
+    kernel_fake_remove_link(test->kernel, link_named(test, "eth0").index);
+    test_broker_add_parent(test, "eth0");
+    test_broker_start(test);
+    assert_false(has_link(test, "mvh-eth0"));
+}
+
+static void
+a_seen_address_has_a_route_and_may_speak(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = test_broker_create(test, 0, "lan", "a");
+    HostFilter *filter = test->datapath->host_filter;
+    const IpAddress address = ip("10.0.0.9");
+
+    assert_true(fake_host_filter_has(filter, host_link(test).index, &port->mac, NULL));
+    assert_false(fake_host_filter_has(filter, host_link(test).index, &port->mac, &address));
+    see(test, "a", "10.0.0.9");
+    see(test, "a", "fd00::9");
+    expect_routes(test, "10.0.0.9 from 10.0.0.1, fd00::9 from fd00::1");
+    assert_true(fake_host_filter_has(filter, host_link(test).index, &port->mac, &address));
+}
+
+static void
+others_addresses_have_none(void **state)
+{
+    static const char *const others[] = {"10.0.0.1",   "10.0.0.0", "10.0.0.255", "8.8.8.8",
+                                         "10.0.0.254", "10.0.0.7", "10.0.0.200"};
+    TestBroker *test = *state;
+    int parent = link_named(test, "eth0").index;
+    Network *lan = test_broker_network(test, "lan");
+    const IpAddress dns = ip("10.0.0.200");
+
+    g_array_append_val(lan->addresses.dns, dns);
+    kernel_fake_add_gateway(test->kernel, parent, "10.0.0.254");
+    kernel_fake_set_neighbour(test->kernel, parent, "10.0.0.7", &station);
+    test_broker_create(test, 0, "lan", "a");
+    test_settle();
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+        see(test, "a", others[i]);
+    expect_routes(test, "");
+    assert_int_equal(count_said("10.0.0.1, but it is the host's own"), 1);
+    assert_int_equal(count_said("10.0.0.254, but it is a gateway's"), 1);
+    assert_int_equal(count_said("10.0.0.7, but the station 02:00:00:00:00:77 has it too"), 1);
+    assert_int_equal(count_said("10.0.0.200, but it is a DNS server's (DNS=)"), 1);
+    assert_int_equal(count_said("8.8.8.8"), 0);
+}
+
+static void
+a_station_that_answers_or_is_heard_has_it(void **state)
+{
+    TestBroker *test = *state;
+    int parent = link_named(test, "eth0").index;
+    const IpAddress address = ip("10.0.0.9");
+    const MacAddress nobody = {{0}};
+
+    test_broker_create(test, 0, "lan", "a");
+    see_only(test, "a", "10.0.0.9");
+    kernel_fake_answer(test->kernel, parent, "10.0.0.9", &station);
+    test_settle();
+    expect_routes(test, "");
+    assert_int_equal(count_said("but the station 02:00:00:00:00:77 has it too"), 1);
+    kernel_fake_set_neighbour(test->kernel, parent, "10.0.0.9", &nobody);
+    see(test, "a", "10.0.0.10");
+    expect_routes(test, "10.0.0.10 from 10.0.0.1, 10.0.0.9 from 10.0.0.1");
+    fake_host_filter_hear(test->datapath->host_filter, host_link(test).index, &address, &station);
+    expect_routes(test, "10.0.0.10 from 10.0.0.1");
+    assert_int_equal(count_said("but the station 02:00:00:00:00:77 has it too"), 2);
+}
+
+static void
+two_guests_have_none_until_one_is_gone(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, "lan", "a");
+    test_broker_create(test, 0, "lan", "b");
+    see(test, "a", "10.0.0.9");
+    see(test, "b", "10.0.0.9");
+    expect_routes(test, "");
+    assert_int_equal(count_said("its guest uses 10.0.0.9, but ports a and b both have it"), 2);
+    delete_port(test, "a");
+    expect_routes(test, "10.0.0.9 from 10.0.0.1");
+}
+
+static void
+a_guest_that_claims_too_many_has_none(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, "lan", "a");
+    for (guint i = 1; i <= HOST_PORT_ADDRESSES + 1; i++) {
+        g_autofree char *text = g_strdup_printf("10.0.0.%u", 100 + i);
+
+        see(test, "a", text);
+    }
+    expect_routes(test, "");
+}
+
+static void
+the_hosts_addresses_are_followed(void **state)
+{
+    TestBroker *test = *state;
+    int parent = link_named(test, "eth0").index;
+
+    test_broker_create(test, 0, "lan", "a");
+    see(test, "a", "10.0.0.9");
+    kernel_fake_add_address(test->kernel, parent, "10.0.0.2/24");
+    kernel_fake_remove_address(test->kernel, parent, "10.0.0.1/24");
+    while (g_main_context_iteration(NULL, TRUE)) { /* looks are paced */
+        g_autofree char *got = routes(test);
+
+        if (g_str_equal(got, "10.0.0.9 from 10.0.0.2"))
+            break;
+    }
+}
+
+static void
+a_link_that_cannot_be_made_is_told(void **state)
+{
+    TestBroker *test = *state;
+    g_autoptr(GPtrArray) views = NULL;
+
+    kernel_fake_fail(test->kernel, "host_link_create", 1, EPERM);
+    test_broker_create(test, 0, "lan", "a");
+    assert_false(has_link(test, "mvh-eth0"));
+    assert_int_equal(count_said("the host does not reach the guests on eth0: "), 1);
+    views = broker_list_host_links(test->broker, test_broker_network(test, "lan"));
+    assert_int_equal(views->len, 1);
+    assert_string_equal(((const HostLinkView *)views->pdata[0])->interface, "");
+    assert_non_null(((const HostLinkView *)views->pdata[0])->problems[0]);
+    delete_port(test, "a");
+}
+
+#define HOST_TEST(function)                                                                        \
+    cmocka_unit_test_setup_teardown(function, set_up, broker_tear_down_said)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HOST_TEST(there_is_one_while_there_are_ports),
+        HOST_TEST(a_restart_keeps_it),
+        HOST_TEST(a_restart_removes_one_without_ports),
+        HOST_TEST(a_seen_address_has_a_route_and_may_speak),
+        HOST_TEST(others_addresses_have_none),
+        HOST_TEST(a_station_that_answers_or_is_heard_has_it),
+        HOST_TEST(two_guests_have_none_until_one_is_gone),
+        HOST_TEST(a_guest_that_claims_too_many_has_none),
+        HOST_TEST(the_hosts_addresses_are_followed),
+        HOST_TEST(a_link_that_cannot_be_made_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
