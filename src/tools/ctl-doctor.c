@@ -45,6 +45,8 @@ static const DoctorCheck checks[] = {
     {"port-address", doctor_check_addresses, HERE},
     {"port-ipv6", doctor_check_ipv6, HERE},
     {"port-listener", doctor_check_listeners, HERE},
+    {"host-link-firewall", doctor_check_host_rules, HERE | ROOT},
+    {"host-link-arp", doctor_check_host_arp, HERE},
     {"record-set-aside", doctor_check_faults, DAEMON},
     {"device-stray", doctor_check_strays, HERE | ROOT},
     {"libvirt-hook", ctl_check_libvirt, 0},
@@ -64,6 +66,23 @@ list_links(void)
     return kernel ? kernel->ops->link_list(kernel, NULL) : NULL;
 }
 
+/* NULL: there is no nft, or we may not use it. */
+static char *
+list_rules(void)
+{
+    const char *const command[] = {"nft", "list", "ruleset", NULL};
+    const GSpawnFlags flags = G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL;
+    g_autofree char *text = NULL;
+    int status;
+
+    if (geteuid() != 0 ||
+        !g_spawn_sync(NULL, (char **)command, NULL, flags, NULL, NULL, &text, NULL, &status,
+                      NULL) ||
+        status != 0)
+        return NULL;
+    return g_steal_pointer(&text);
+}
+
 static void
 look_at_machine(Doctor *doctor)
 {
@@ -73,6 +92,7 @@ look_at_machine(Doctor *doctor)
     doctor->release = g_strdup(machine.release);
     doctor->links = list_links();
     doctor->addresses = host_list_addresses();
+    doctor->ruleset = list_rules();
     doctor->processes = host_list_processes(doctor->root);
 }
 

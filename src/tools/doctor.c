@@ -32,6 +32,7 @@ doctor_free(Doctor *doctor)
     if (!doctor)
         return;
     g_free(doctor->release);
+    g_free(doctor->ruleset);
     g_clear_pointer(&doctor->links, g_array_unref);
     g_clear_pointer(&doctor->addresses, g_array_unref);
     g_clear_pointer(&doctor->processes, g_array_unref);

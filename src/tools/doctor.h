@@ -44,6 +44,7 @@ typedef struct Doctor {
     GArray *links;     /* of LinkInfo, those of our network namespace */
     GArray *addresses; /* of HostAddress, likewise */
     GArray *processes; /* of HostProcess */
+    char *ruleset;     /* what 'nft list ruleset' prints */
 
     char *unreachable;      /* why macvtapd cannot be reached; NULL: it can, and then: */
     gboolean is_here;       /* it is in our network namespace */
@@ -104,6 +105,10 @@ void doctor_check_vhost_users(Doctor *doctor);
 void doctor_check_addresses(Doctor *doctor);
 void doctor_check_ipv6(Doctor *doctor);
 void doctor_check_listeners(Doctor *doctor);
+
+/* doctor-host-links.c */
+void doctor_check_host_rules(Doctor *doctor);
+void doctor_check_host_arp(Doctor *doctor);
 
 /* doctor-networks.c */
 void doctor_check_networks(Doctor *doctor);

@@ -161,6 +161,7 @@ def test_all_is_gone_with_the_last_port(site):
     assert site.daemon.complaints() == ""
 
 
+@pytest.mark.long
 def test_a_port_may_be_made_again_at_once(site):
     for _ in range(3):
         guest = site.guest(MACS[0], f"{GUEST}/24", addresses=[GUEST])
@@ -218,6 +219,7 @@ def test_what_root_takes_away_comes_back(site):
     assert len(site.daemon.host_links()) == 1
 
 
+@pytest.mark.long
 def test_the_filters_come_back(site):
     site.guest(MACS[0], f"{GUEST}/24", addresses=[GUEST])
 
@@ -280,6 +282,7 @@ def test_a_guest_that_claims_others_addresses_gets_none_of_their_traffic(site):
     assert site.ways_to(others) == [way for way in ways if "mvh-eth0" not in way]
 
 
+@pytest.mark.long
 def test_a_guest_that_claims_a_thousand_addresses_gets_no_route(site):
     site.host.address("eth0", "10.9.0.1/16")
     addresses = [f"10.9.{number >> 8}.{number & 255}" for number in range(256, 1256)]
@@ -294,6 +297,7 @@ def test_a_guest_that_claims_a_thousand_addresses_gets_no_route(site):
     assert site.ways_to(addresses) == ways
 
 
+@pytest.mark.long
 def test_two_guests_with_one_address_get_no_route_until_one_is_gone(site):
     guests = [site.guest(mac, f"{GUEST}/24") for mac in MACS]
     assert talks(guests[0].host, site.host, HOST)
@@ -307,6 +311,7 @@ def test_two_guests_with_one_address_get_no_route_until_one_is_gone(site):
     assert talks(guests[0].host, site.host, HOST)
 
 
+@pytest.mark.long
 def test_a_station_that_turns_up_takes_the_route(site):
     guest = site.guest(MACS[0], f"{GUEST}/24")
     assert talks(guest.host, site.host, HOST)
@@ -341,6 +346,7 @@ def test_what_lies_behind_a_forwarding_host_is_not_reached(site, hosts):
                 assert endpoint is wire or b"stolen" not in frame
 
 
+@pytest.mark.long
 def test_the_host_links_mac_never_leaves(site):
     guest = site.guest(MACS[0], f"{GUEST}/24", f"{GUEST6}/64")
     link_mac = None
@@ -361,6 +367,7 @@ def test_the_host_links_mac_never_leaves(site):
 # -- settings --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_access_comes_and_goes_with_the_file(site):
     guest = site.guest(MACS[0], f"{GUEST}/24", addresses=[GUEST])
     site.daemon.network("lan", text=NETWORK.replace("Access=yes", "Access=no"))
@@ -373,21 +380,26 @@ def test_access_comes_and_goes_with_the_file(site):
     assert talks(guest.host, site.host, HOST)
 
 
-@pytest.mark.parametrize("old, new, words", [
+REFUSALS = [
     ("Mode=bridge", "Mode=vepa", "Access=yes needs Mode=bridge: it cannot work with Mode=vepa"),
     ("Senders=own", "Senders=any", "Access=yes needs Senders=own"),
     ("Senders=own", "Verdict=count", "Access=yes needs Verdict=drop"),
     ("Access=yes", "Interface=host0", "Interface= can only be used with Access=yes"),
     ("Access=yes", "Access=yes\nInterface=bad/name", "Interface= 'bad/name' is not"),
-])
-def test_refusals_say_why(site, old, new, words):
-    site.daemon.network("bad", text=NETWORK.replace(old, new))
-    site.daemon.reload()
-    problem = site.daemon.ctl_json("network", "show", "bad")["problem"]
-    assert words in problem
-    assert "bad.network:" in problem
+]
 
 
+def test_refusals_say_why(daemon):
+    for number, (old, new, _) in enumerate(REFUSALS):
+        daemon.network(f"bad{number}", text=NETWORK.replace(old, new))
+    daemon.reload()
+    for number, (_, _, words) in enumerate(REFUSALS):
+        problem = daemon.ctl_json("network", "show", f"bad{number}")["problem"]
+        assert words in problem
+        assert f"bad{number}.network:" in problem
+
+
+@pytest.mark.long
 def test_the_administrator_names_the_host_link(site):
     site.daemon.network("lan", text=NETWORK + "Interface=host0\n")
     site.daemon.reload()
@@ -396,6 +408,7 @@ def test_the_administrator_names_the_host_link(site):
     assert talks(site.host, guest.host, GUEST, HOST)
 
 
+@pytest.mark.long
 def test_a_port_that_root_lets_use_any_mac_has_no_access(site):
     guest = site.guest(MACS[0], f"{GUEST}/24", addresses=[GUEST])
     (port,) = site.daemon.ports()

@@ -481,6 +481,28 @@ add_vlan_link(Doctor *doctor, const char *name, int index, int trunk, guint16 ta
     link->vlan_id = tag;
 }
 
+static void
+test_host_links(void **state)
+{
+    Doctor *doctor = *state;
+
+    add_network(doctor, "'name':'lan','mode':'bridge','parents':['eth0'],'hostLinks':[{"
+                        "'interfaceName':'mvh-eth0','parent':'eth0','addresses':[],'routes':0}]");
+    expect(doctor, doctor_check_host_rules, NULL);
+    expect(doctor, doctor_check_host_arp, NULL);
+    doctor->ruleset = g_strdup("iifname \"eth0\" tcp dport 22 accept\n"
+                               "iifname { \"eth0\", \"mvh-eth0\" } accept\n"
+                               "iifname \"eth0.7\" drop\n");
+    put(doctor, "proc/sys/net/ipv4/conf/all/arp_ignore", "1\n");
+    expect(doctor, doctor_check_host_rules,
+           "note host link mvh-eth0: 1 firewall rule for eth0 does not apply to what the host "
+           "exchanges with its guests, which goes through mvh-eth0: iifname \"eth0\" tcp dport 22 "
+           "accept | add the same rules",
+           NULL);
+    expect(doctor, doctor_check_host_arp,
+           "problem host link mvh-eth0: the host does not answer ARP from its guests", NULL);
+}
+
 /* F5: a VLAN device takes frames from guests that there are, whoever made it. */
 static void
 test_taken_vlans(void **state)
@@ -715,6 +737,7 @@ main(void)
         TEST(test_output),
         TEST(test_sources),
         TEST(test_outdated),
+        TEST(test_host_links),
         TEST(test_taken_vlans),
     };
 
