@@ -13,9 +13,10 @@
 typedef struct AgentPort {
     char *id;
     MacvtapPort *port;   /* as macvtapd had it last; NULL: not known yet */
+    char *slave;         /* the last active one of the bond below it; NULL: none yet */
     char *netdev;        /* its backend in QEMU; NULL: not known yet, or QEMU has none of it */
     gboolean is_down;    /* the guest was told so last */
-    gboolean is_moved;   /* the bond below it has another slave, and the guest was not announced */
+    gboolean is_moved;   /* after a failover, until it was decided whether the guest is announced */
     gboolean is_leaving; /* it is being detached */
 } AgentPort;
 

@@ -35,6 +35,7 @@ agent_port_free(gpointer data)
 
     g_free(port->id);
     g_free(port->netdev);
+    g_free(port->slave);
     macvtap_port_free(port->port);
     g_free(port);
 }

@@ -7,9 +7,9 @@
  * up and its parent has a carrier, otherwise always. Each news of a port is compared with what the
  * guest was told last; a macvtapd that is not there changes nothing.
  *
- * A bond that has changed its slave is announced by macvtapd for each guest (Announce=). What only
- * the guest itself can announce, its own addresses by GARP, it does when QEMU says that it should
- * (VIRTIO_NET_F_GUEST_ANNOUNCE).
+ * After a failover, or when the parent has its carrier back, macvtapd announces each guest
+ * (Announce=). What only the guest itself can announce, its own addresses by GARP, it does when
+ * QEMU says that it should (VIRTIO_NET_F_GUEST_ANNOUNCE).
  */
 #include "agent-private.h"
 #include "daemon-call.h"
@@ -123,19 +123,27 @@ look_whether_to_announce(Agent *agent)
     daemon_call(agent->socket, macvtap_request_new(MACVTAP_LIST_NETWORKS), on_networks, agent);
 }
 
+/* Whether the parent has got its carrier back, or its bond another slave. Between two slaves there
+ * may be none. */
 static gboolean
-has_other_slave(const MacvtapPort *before, const MacvtapPort *now)
+has_moved(AgentPort *port, const MacvtapPort *as)
 {
-    const char *old = before ? macvtap_port_get_text(before, "activeSlave") : NULL;
-    const char *new = macvtap_port_get_text(now, "activeSlave");
+    const char *slave = macvtap_port_get_text(as, "activeSlave");
+    gboolean has_moved =
+        (port->slave && slave && !g_str_equal(port->slave, slave)) ||
+        (port->port && !macvtap_port_get_carrier(port->port) && macvtap_port_get_carrier(as));
 
-    return old && new && !g_str_equal(old, new);
+    if (slave) {
+        g_free(port->slave);
+        port->slave = g_strdup(slave);
+    }
+    return has_moved;
 }
 
 void
 guest_links_take(Agent *agent, AgentPort *port, MacvtapPort *as)
 {
-    if (has_other_slave(port->port, as)) {
+    if (has_moved(port, as)) {
         port->is_moved = TRUE;
         look_whether_to_announce(agent);
     }

@@ -41,7 +41,8 @@ typedef struct Listener {
 struct Qmp {
     int fd; /* -1: closed */
     guint references;
-    gboolean freed, greeted, ready;
+    gboolean freed, greeted;
+    guint greeting; /* milliseconds for it and for the first command; 0: no limit */
     QmpHandlers handlers;
     gpointer user_data;
     QmpLines *lines;
@@ -237,7 +238,8 @@ send_next(Qmp *qmp)
         qmp->current_id = ++qmp->last_id;
         qmp->unsent = qmp_command_format(command->name, command->arguments, qmp->current_id);
         qmp->sent = 0;
-        qmp->timer = source_add_timeout(command->deadline, on_deadline, qmp, "QMP deadline");
+        if (command->deadline > 0)
+            qmp->timer = source_add_timeout(command->deadline, on_deadline, qmp, "QMP deadline");
     }
     send_current(qmp);
 }
@@ -254,7 +256,6 @@ on_capabilities(json_t *value, const GError *error, gpointer user_data)
         close_with(qmp, g_error_copy(error));
         return;
     }
-    qmp->ready = TRUE;
     qmp->handlers.ready(qmp, qmp->user_data);
 }
 
@@ -268,7 +269,8 @@ command_new(const char *name, json_t *arguments, int fd, guint deadline, QmpDone
     return command;
 }
 
-/* Before the greeting QEMU takes no command, and before qmp_capabilities no other. */
+/* Before the greeting QEMU takes no command, and before qmp_capabilities no other. It may greet
+ * long before it takes that one: first it makes the machine, and fills its memory. */
 static void
 take_greeting(Qmp *qmp)
 {
@@ -276,7 +278,7 @@ take_greeting(Qmp *qmp)
         return;
     source_clear(&qmp->timer);
     qmp->greeted = TRUE;
-    g_queue_push_head(&qmp->commands, command_new("qmp_capabilities", NULL, -1, QMP_DEADLINE,
+    g_queue_push_head(&qmp->commands, command_new("qmp_capabilities", NULL, -1, qmp->greeting,
                                                   on_capabilities, qmp));
 }
 
@@ -403,6 +405,7 @@ qmp_new(int fd, guint greeting, const QmpHandlers *handlers, gpointer user_data)
 
     qmp->fd = fd;
     qmp->references = 1;
+    qmp->greeting = greeting;
     qmp->handlers = *handlers;
     qmp->user_data = user_data;
     qmp->lines = qmp_lines_new(QMP_MESSAGE_MAX);

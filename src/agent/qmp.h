@@ -24,8 +24,8 @@ typedef struct QmpHandlers {
     void (*closed)(Qmp *qmp, const GError *error, gpointer user_data);
 } QmpHandlers;
 
-/* Takes fd. greeting: how many milliseconds QEMU may take to greet; 0: no limit, for one that is
- * still to be started. */
+/* Takes fd. greeting: how many milliseconds QEMU may take to greet, and again to become ready; 0:
+ * no limit, for one that is still to be started. */
 Qmp *qmp_new(int fd, guint greeting, const QmpHandlers *handlers, gpointer user_data);
 
 /* Connects to a monitor's socket first. ERRNO_ERROR. */
@@ -48,7 +48,7 @@ pid_t qmp_get_peer_pid(const Qmp *qmp);
  * Queues a command; before qmp_new()'s QEMU is ready, too. arguments (an object or NULL) and fd (or
  * -1), which QEMU's getfd gets, are taken. done is called from the main loop, never from here, with
  * QEMU's answer, or with QMP_ERROR: REFUSED, CLOSED, or TIMED_OUT deadline milliseconds after the
- * command was sent, which QEMU may then still carry out.
+ * command was sent (0: never), which QEMU may then still carry out.
  */
 void qmp_call(Qmp *qmp, const char *command, json_t *arguments, int fd, guint deadline,
               QmpDone done, gpointer user_data);

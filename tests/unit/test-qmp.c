@@ -259,19 +259,33 @@ test_what_is_not_qmp_ends_it(void **state)
     assert_error_cleared(&fixture->failure, QMP_ERROR, QMP_ERROR_PROTOCOL, "not a JSON object");
 }
 
+/* greeting: what the other end says, and then nothing more. */
 static void
-test_nobody_greets(void **state)
+expect_time_out(const char *greeting, const char *why)
 {
     Fixture fixture;
 
     setup_with(&fixture, 1);
+    assert_int_equal(write(fixture.qemu, greeting, strlen(greeting)), strlen(greeting));
     while (fixture.n_closed == 0)
         g_main_context_iteration(NULL, TRUE);
-    assert_error_cleared(&fixture.failure, QMP_ERROR, QMP_ERROR_TIMED_OUT, "another program");
+    assert_error_cleared(&fixture.failure, QMP_ERROR, QMP_ERROR_TIMED_OUT, why);
     qmp_free(fixture.qmp);
     descriptor_clear(&fixture.qemu);
     g_string_free(fixture.answers, TRUE);
     g_string_free(fixture.events, TRUE);
+}
+
+static void
+test_nobody_greets(void **state)
+{
+    expect_time_out("", "another program");
+}
+
+static void
+test_greeted_but_not_ready(void **state)
+{
+    expect_time_out(GREETING, "has not answered qmp_capabilities in time");
 }
 
 static void
@@ -310,6 +324,7 @@ main(void)
         TEST(test_the_end_fails_what_is_queued),
         TEST(test_what_is_not_qmp_ends_it),
         TEST(test_nobody_greets),
+        TEST(test_greeted_but_not_ready),
         TEST(test_freed_by_a_callback),
     };
 
