@@ -376,6 +376,17 @@ dhcp_address_answer(Frame *frame, const struct dhcp_port *port,
     return frame_store(frame, GUARD_ETH + 16, &destination, sizeof(destination));
 }
 
+/* The length, if it is from 1 to DHCP_ID_MAX; in a form in which the verifier of Linux 6.1 sees
+ * that it is: the compiler must not. */
+GUARD_INLINE __u32
+dhcp_id_length(const struct dhcp_question *question)
+{
+    __u32 before = question->id_length - 1;
+
+    asm volatile("" : "+r"(before));
+    return (before & (DHCP_ID_MAX - 1)) + 1;
+}
+
 /* The client identifier goes back to the client as it came (RFC 6842). id: what its option had. */
 GUARD_INLINE int
 dhcp_store_id(Frame *frame, __u32 end, const __u8 *id, __u32 length)
@@ -395,13 +406,13 @@ dhcp_write(Frame *frame, const struct dhcp_port *port, const struct dhcp_questio
 {
     __u8 id[DHCP_ID_MAX] = {0}, kind = (__u8)type;
     __u32 length, end;
+    int has_id;
 
     if (!port || !question || template >= DHCP_TEMPLATES)
         return -1;
-    length = question->id_length;
-    if (length > sizeof(id))
-        length = 0;
-    if (length > 0 && frame_load(frame, question->id_at, id, length) < 0)
+    has_id = question->id_length > 0 && question->id_length <= DHCP_ID_MAX;
+    length = dhcp_id_length(question);
+    if (has_id && frame_load(frame, question->id_at, id, length) < 0)
         return -1;
     end = port->frames[template].end;
     if (frame_resize(frame, DHCP_FRAME) < 0 ||
@@ -412,7 +423,7 @@ dhcp_write(Frame *frame, const struct dhcp_port *port, const struct dhcp_questio
         return -1;
     if (kind == DHCP_ACK && frame_store(frame, DHCP_BOOTP + 12, question->head + 12, 4) < 0)
         return -1;
-    if (length > 0 && dhcp_store_id(frame, end, id, length) < 0)
+    if (has_id && dhcp_store_id(frame, end, id, length) < 0)
         return -1;
     return dhcp_address_answer(frame, port, question, template);
 }
