@@ -11,7 +11,7 @@ import guest
 from clock import Deadline
 from frames import BROADCAST, mac_bytes
 from guard_lan import GUEST, NEIGHBOUR, OWN, Lan, arp, on_one_cpu, read_rows
-from programs import BUILD, images
+from programs import BUILD
 
 GUARDED = f"Senders=own\nAddresses=listed\nAllowAddresses={OWN}/32 fd00::5/128\n"
 AT_ONCE = 20  # so that no queue fills up
@@ -33,20 +33,6 @@ def shots(rows, wire_mac):
 def marker(number):
     """It always passes; what comes before it at the same place was sent before it."""
     return arp(BROADCAST, OWN, f"10.9.{number >> 8}.{number & 255}")
-
-
-def initrd(folder, files):
-    """The guests' own with more files, which the kernel takes one after the other."""
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-        (folder / name).chmod(0o755)
-    more = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], input="\n".join(files).encode(), stdout=subprocess.PIPE,
-                          cwd=folder, check=True).stdout
-    path = folder / "initrd"
-    with open(images()["guest"], "rb") as stream:
-        own = stream.read()
-    path.write_bytes(own + bytes(-len(own) % 4) + more)
-    return path
 
 
 def lines(batch, first):
@@ -94,7 +80,7 @@ def start_guest(lan, guests, tmp_path, batches):
     tap = lan.guest.fileno()
     command = guest.qemu_command("", name="sender", end="shell", mac=GUEST,
                                  netdev=f"tap,id=net0,fd={tap},vhost=on")
-    command[command.index("-initrd") + 1] = initrd(tmp_path, files)
+    command[command.index("-initrd") + 1] = guest.initrd_with(tmp_path, files)
     running = guests(guest.Guest, lan.daemon.host, command, pass_fds=[tap], stdin=subprocess.PIPE)
     running.wait_line("GUEST sender DONE")
     assert running.shell("echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6") == 0

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * send-frames INTERFACE <LINES: in a guest, sends a frame for each line "START OFFSET HEX", as it
- * stands. START other than 0: with virtio's request to finish a checksum from there on, OFFSET
- * bytes behind. Ends with 1 if the kernel refuses one. Statically linked: the guest has no
- * libraries.
+ * send-frames INTERFACE [COUNT] <LINES: in a guest, sends a frame for each line "START OFFSET HEX",
+ * as it stands, COUNT times. START other than 0: with virtio's request to finish a checksum from
+ * there on, OFFSET bytes behind. Ends with 1 if the kernel refuses one. Statically linked: the
+ * guest has no libraries.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -50,10 +50,21 @@ read_hex(const char *hex, unsigned char *bytes)
     return length;
 }
 
+static int
+send_times(int fd, const Message *message, size_t length, long count)
+{
+    for (long i = 0; i < count; i++) {
+        if (send(fd, message, length, 0) != (ssize_t)length)
+            return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
+
 int
 main(int argc, char **argv)
 {
     int fd = open_socket(argc > 1 ? argv[1] : "eth0"), status = EXIT_SUCCESS;
+    long count = argc > 2 ? atol(argv[2]) : 1;
     unsigned short start, offset;
     char hex[2 * LARGEST + 1];
 
@@ -63,7 +74,7 @@ main(int argc, char **argv)
 
         if (start != 0)
             message.header.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-        if (send(fd, &message, length, 0) != (ssize_t)length) {
+        if (send_times(fd, &message, length, count) != EXIT_SUCCESS) {
             fprintf(stderr, "%s: %s\n", hex, strerror(errno));
             status = EXIT_FAILURE;
         }

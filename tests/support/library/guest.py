@@ -7,7 +7,7 @@ import shlex
 import subprocess
 
 from clock import FACTOR, Deadline
-from programs import image, program
+from programs import image, images, program
 
 # Starting a guest takes 2 s of an otherwise idle processor; several start at once in a test, and on a busy machine.
 BOOT = 90
@@ -34,6 +34,21 @@ def qemu_command(ip, ping=(), name="guest", netdev=None, device="virtio-net-pci"
     if netdev:
         line += ["-netdev", netdev, "-device", f"{device},netdev=net0" + (f",mac={mac}" if mac else "")]
     return line + list(extra)
+
+
+def initrd_with(folder, files):
+    """An initrd in this folder: the guests' own, and with it these files, {name: content}, all of them executable."""
+    for name, content in files.items():
+        path = folder / name
+        path.write_bytes(content)
+        path.chmod(0o755)
+    more = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], input="\n".join(files).encode(), stdout=subprocess.PIPE,
+                          cwd=folder, check=True).stdout
+    with open(images()["guest"], "rb") as stream:
+        own = stream.read()
+    made = folder / "initrd"
+    made.write_bytes(own + bytes(-len(own) % 4) + more)  # the kernel unpacks one after the other
+    return made
 
 
 class Guest:
