@@ -15,7 +15,7 @@ from programs import BUILD
 
 GUARDED = f"Senders=own\nAddresses=listed\nAllowAddresses={OWN}/32 fd00::5/128\n"
 AT_ONCE = 20  # so that no queue fills up
-SAMPLE = 8
+SAMPLE = slice(3, None, 8)  # of what passes and what does not, one with a checksum
 
 Shot = collections.namedtuple("Shot", "row frame at")  # at: the endpoints that must or must not get it
 
@@ -108,7 +108,7 @@ def check_table(lan, guests, tmp_path, rows):
 
 
 def test_sample_of_the_frame_table(lan, guests, tmp_path):
-    check_table(lan, guests, tmp_path, list(read_rows())[::SAMPLE])
+    check_table(lan, guests, tmp_path, list(read_rows())[SAMPLE])
 
 
 @pytest.mark.long
