@@ -36,9 +36,10 @@ def marker(number):
 
 
 def lines(batch, first):
-    """What send-frames reads: each shot with a marker behind it."""
-    return "".join(f"{shot.row.start} {shot.row.offset} {shot.frame.hex()}\n0 0 {marker(first + number).hex()}\n"
-                   for number, shot in enumerate(batch)).encode()
+    """What send-frames reads: each shot with a marker behind it, after one that ends what the guest itself has sent."""
+    shots_and_markers = (f"{shot.row.start} {shot.row.offset} {shot.frame.hex()}\n0 0 {marker(first + number).hex()}\n"
+                         for number, shot in enumerate(batch, 1))
+    return f"0 0 {marker(first).hex()}\n{''.join(shots_and_markers)}".encode()
 
 
 def pin_vhost(pid):
@@ -54,15 +55,15 @@ def pin_vhost(pid):
 
 
 def arrived(endpoint, count, first):
-    """The frames of the guest that came before each of the markers."""
+    """The frames of the guest that came before each of the markers but the first."""
     came, deadline = [[]], Deadline(60)
-    while len(came) <= count:
+    while len(came) <= count + 1:
         frame = endpoint.receive(deadline, ethertype=None)
         if frame[:42] == marker(first + len(came) - 1)[:42]:
             came.append([])
         elif frame[6:11] == mac_bytes(GUEST)[:5]:
             came[-1].append(frame)
-    return came
+    return came[1:]
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def lan(daemons, host, station):
 
 
 def start_guest(lan, guests, tmp_path, batches):
-    files = {f"batch{number}": lines(batch, number * AT_ONCE) for number, batch in enumerate(batches)}
+    files = {f"batch{number}": lines(batch, number * (AT_ONCE + 1)) for number, batch in enumerate(batches)}
     with open(BUILD / "tests/support/guest/send-frames", "rb") as program:
         files["send-frames"] = program.read()
     tap = lan.guest.fileno()
@@ -95,7 +96,7 @@ def check_table(lan, guests, tmp_path, rows):
     wrong, counted = [], collections.Counter()
     for number, batch in enumerate(batches):
         assert running.shell(f"/send-frames eth0 </batch{number}") == 0, "\n".join(running.lines)
-        came = {name: arrived(endpoint, len(batch), number * AT_ONCE)
+        came = {name: arrived(endpoint, len(batch), number * (AT_ONCE + 1))
                 for name, endpoint in (("wire", lan.wire), ("neighbour", lan.neighbour))}
         for place, shot in enumerate(batch):
             counted[shot.row.reason] += 1
