@@ -188,6 +188,7 @@ answers_follow_what_is_set(void **state)
 static void
 answers_end_with_their_port(void **state)
 {
+    put(8, "p2", GUARD_SENDERS_OWN, TRUE); /* for it the maps stay */
     put_dhcp(33, FALSE, TRUE);
     datapath->ops->forget(datapath, 7, "p1");
     assert_int_equal(given_by(7), 0);
