@@ -17,7 +17,8 @@ struct {
     __uint(max_entries, CAPTURE_RING);
 } capture_frames SEC(".maps");
 
-/* The sizes of records must be constant for the verifier. Returns whether the frame was copied. */
+/* The sizes of records must be constant for the verifier. Returns whether the frame was copied.
+ * Linux 6.1 learns only from a signed comparison, by itself, that the length is not 0. */
 #define CAPTURE_COPY(room)                                                                         \
     static __attribute__((noinline)) int capture_copy_##room(struct __sk_buff *frame,              \
                                                              const struct capture_frame *head)     \
@@ -26,7 +27,8 @@ struct {
             struct capture_frame head;                                                             \
             __u8 bytes[room];                                                                      \
         } * record;                                                                                \
-        __u32 length;                                                                              \
+        int failed = 1;                                                                            \
+        __s64 length;                                                                              \
                                                                                                    \
         if (!head)                                                                                 \
             return 0;                                                                              \
@@ -35,9 +37,12 @@ struct {
             return 0;                                                                              \
         record->head = *head;                                                                      \
         length = head->copied;                                                                     \
+        if (length > (room))                                                                       \
+            length = (room);                                                                       \
         asm volatile("" : "+r"(length));                                                           \
-        if (length == 0 || length > (room) ||                                                      \
-            bpf_skb_load_bytes(frame, 0, record->bytes, length) < 0) {                             \
+        if (length > 0)                                                                            \
+            failed = bpf_skb_load_bytes(frame, 0, record->bytes, length) < 0;                      \
+        if (failed) {                                                                              \
             bpf_ringbuf_discard(record, 0);                                                        \
             return 0;                                                                              \
         }                                                                                          \
