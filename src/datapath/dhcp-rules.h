@@ -18,6 +18,7 @@
  *   frame_load_head()  the first DHCP_HEAD bytes; negative, if the frame is shorter
  *   frame_resize()     sets the frame's length; negative: impossible
  *   frame_store()      writes bytes at an offset; negative: impossible
+ *   frame_before_answer()  the question is seen here for the last time: it becomes the answer
  *   frame_dhcp()       the entry of the frame's port; NULL: it has none
  */
 #pragma once
@@ -82,6 +83,7 @@ struct dhcp_question {
 GUARD_INLINE int frame_load_head(Frame *frame, __u8 *buffer);
 GUARD_INLINE int frame_resize(Frame *frame, __u32 length);
 GUARD_INLINE int frame_store(Frame *frame, __u32 offset, const void *bytes, __u32 length);
+GUARD_INLINE void frame_before_answer(Frame *frame);
 GUARD_INLINE const struct dhcp_port *frame_dhcp(Frame *frame);
 
 /* ---- which frames ---- */
@@ -415,6 +417,7 @@ dhcp_write(Frame *frame, const struct dhcp_port *port, const struct dhcp_questio
     if (has_id && frame_load(frame, question->id_at, id, length) < 0)
         return -1;
     end = port->frames[template].end;
+    frame_before_answer(frame);
     if (frame_resize(frame, DHCP_FRAME) < 0 ||
         frame_store(frame, 0, port->frames[template].bytes, DHCP_FRAME) < 0 ||
         frame_store(frame, DHCP_OPTIONS_AT + 2, &kind, 1) < 0 ||
@@ -518,6 +521,7 @@ dhcp_take_arp(Frame *frame, const struct dhcp_port *port)
     __builtin_memcpy(arp + 18, arp + 8, 10); /* the asker */
     __builtin_memcpy(arp + 8, port->server_mac, GUARD_MAC);
     __builtin_memcpy(arp + 14, &port->server, 4);
+    frame_before_answer(frame);
     if (frame_store(frame, 0, eth, sizeof(eth)) < 0 ||
         frame_store(frame, GUARD_ETH, arp, sizeof(arp)) < 0)
         return GUARD_DHCP_UNANSWERED;

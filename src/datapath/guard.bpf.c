@@ -113,6 +113,12 @@ frame_store(Frame *frame, __u32 offset, const void *bytes, __u32 length)
     return bpf_skb_store_bytes(frame, offset, bytes, length, 0);
 }
 
+GUARD_INLINE void
+frame_before_answer(Frame *frame)
+{
+    capture_frame(frame, CAPTURE_SENT, 0);
+}
+
 GUARD_INLINE __u32
 frame_length(Frame *frame)
 {

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from dhcp_lan import DISCOVER, question
 from frames import BROADCAST, frame, mac_bytes
 from guard_lan import GUEST, NEIGHBOUR, OWN, Lan, arp, on_one_cpu, read_rows
 from programs import BUILD, program
@@ -204,6 +205,18 @@ def test_the_tag_of_a_received_frame(lans):
     with captured(lan) as capture:
         lan.wire.send(tagged)
         assert capture.record() == (RECEIVED, None, tagged, len(tagged))
+
+
+@pytest.mark.lab
+def test_what_the_port_answers_itself(lans):
+    """A DHCP client's question, although it goes no further, and the answer."""
+    lan = lans(GUARDED + "[Addresses]\nSubnet=10.9.0.0/24\nServe=dhcp\n")
+    discover = question(GUEST, DISCOVER)
+    with captured(lan) as capture:
+        lan.send(discover)
+        assert capture.record()[:3] == (SENT, None, discover)
+        kind, _, answer, _ = capture.record()
+        assert kind == RECEIVED and answer[34:38] == struct.pack("!HH", 67, 68)
 
 
 # ---- beside the parent ----------------------------------------------------------------------------------------------
