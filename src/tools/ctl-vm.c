@@ -29,6 +29,7 @@ static const struct {
     {"name", offsetof(NetworkOption, name)},
     {"interfaceName", offsetof(NetworkOption, interface_name)},
     {"macAddress", offsetof(NetworkOption, mac)},
+    {"addresses", offsetof(NetworkOption, addresses)},
     {"vhost", offsetof(NetworkOption, vhost)},
     {"queues", offsetof(NetworkOption, queues), TRUE},
     {"mtu", offsetof(NetworkOption, mtu), TRUE},
@@ -202,9 +203,10 @@ list_fields(const NetworkOption *option)
 static gboolean
 check_option(const NetworkOption *option, GError **error)
 {
-    return (!option->incoming && option->check_mac && !option->agent) ||
-           arguments_refuse(error, "incoming, check-mac and agent have no meaning for a VM that "
-                                   "runs");
+    return (!option->incoming && option->check_mac && !option->agent && !option->seed) ||
+           arguments_refuse(error,
+                            "incoming, check-mac, agent and seed have no meaning for a VM that "
+                            "runs");
 }
 
 /* The new port's ID; free with g_free(). */

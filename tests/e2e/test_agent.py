@@ -355,8 +355,11 @@ def test_only_the_backend_is_left(daemon, bare):
     qemu = bare()
     qemu.release()
     before = state(qemu)
-    agent.vm(daemon, "attach", "--qmp", qemu.path, "--network=lan,name=extra")
+    daemon.network("addressed", text="[Network]\nParent=eth0\nMode=bridge\n[Addresses]\nSubnet=10.0.0.0/24\n")
+    daemon.reload()
+    agent.vm(daemon, "attach", "--qmp", qemu.path, "--network=addressed,name=extra,address=10.0.0.9")
     (port,) = daemon.ports()
+    assert port["addresses"] == ["10.0.0.9/24"]
     with qmp.Qmp(qemu.path) as monitor:
         monitor.call("device_del", id=f"macvtap-{port['id']}-nic")
         monitor.call("system_reset")  # which is as good as the guest's word
@@ -384,5 +387,5 @@ def test_monitors_that_are_of_no_use(daemon, tmp_path):
 
 def test_wrong_usage(daemon):
     for words in (["attach", "web"], ["attach", "--network=lan"], ["attach", "web", "--qmp", "q", "--network=lan"],
-                  ["detach", "web"], ["attach", "web", "--network=lan,incoming=yes"], ["list", "web"]):
+                  ["detach", "web"], ["attach", "web", "--network=lan,incoming=yes"], ["attach", "web", "--network=lan,seed=x"], ["list", "web"]):
         assert agent.vm(daemon, *words, check=False).returncode == 2, words
