@@ -306,18 +306,23 @@ permit_port(HostLink *link, const HostPort *port)
         g_warning("port %s: %s", port->name, error->message);
 }
 
+/* A route that is right stays while its neighbour entry is put right: without it, packets would go
+ * to the parent. */
 static void
 set_path(HostLink *link, HostClaim *claim, const HostPath *wanted)
 {
     Kernel *kernel = link->links->kernel;
+    gboolean has_route = claim->path.index && claim->path.index == wanted->index &&
+                         ip_address_equal(&claim->path.source, &wanted->source);
     g_autoptr(GError) error = NULL;
 
-    if (claim->path.index)
+    if (claim->path.index && !has_route)
         kernel->ops->path_remove(kernel, &claim->path, 1, NULL);
     claim->path = (HostPath){0};
     if (wanted->index == 0)
         return;
-    if (kernel->ops->path_add(kernel, wanted, 1, &error)) {
+    if (kernel->ops->path_add(kernel, wanted, 1, &error) ||
+        (has_route && error_is_errno(error, EEXIST))) {
         claim->path = *wanted;
         return;
     }
