@@ -243,6 +243,8 @@ device_describe(const Port *port, const DeviceState *wanted, const LinkInfo *dev
 
     if (fields & DEVICE_GUARD)
         return g_strdup_printf("its guest is not guarded: %s", why);
+    if (fields & DEVICE_PACE)
+        return g_strdup_printf("its guest may send faster than its limit: %s", why);
     if (fields & DEVICE_MAC)
         return describe_mac(port, device, cause);
     if (fields & DEVICE_MODE)

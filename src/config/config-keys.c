@@ -253,6 +253,15 @@ set_bits(const Field *field, guint *at, const char *value, GError **error)
 }
 
 static gboolean
+set_rate(const Field *field, Rate *rate, const char *value, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    return rate_parse(value, rate, &cause) ||
+           port_error_set(error, PORT_ERROR_NETWORK_INVALID, "%s= %s", field->key, cause->message);
+}
+
+static gboolean
 set_value(const Field *field, ConfigTarget *target, const char *value, GError **error)
 {
     gpointer structure = target->network ? (gpointer)target->network : target->settings;
@@ -271,6 +280,8 @@ set_value(const Field *field, ConfigTarget *target, const char *value, GError **
         return set_strings(field, at, value, error);
     case FIELD_BITS:
         return set_bits(field, at, value, error);
+    case FIELD_RATE:
+        return set_rate(field, at, value, error);
     case FIELD_PREFIXES:
         return set_prefixes(field, *(GArray **)at, value, error);
     case FIELD_IP_RANGES:

@@ -10,11 +10,10 @@
 #include <string.h>
 
 static const char *const map_names[] = {
-    [DATAPATH_SETTINGS] = "settings",
-    [DATAPATH_COUNTERS] = "counters",
-    [DATAPATH_STATE] = "state",
-    [DATAPATH_DHCP] = "dhcp",
-    [DATAPATH_EVENTS] = "events",
+    [DATAPATH_SETTINGS] = "settings", [DATAPATH_COUNTERS] = "counters",
+    [DATAPATH_STATE] = "state",       [DATAPATH_DHCP] = "dhcp",
+    [DATAPATH_EVENTS] = "events",     [DATAPATH_LIMITS] = "limits",
+    [DATAPATH_LIMITED] = "limited",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(map_names) == DATAPATH_MAPS);
 

@@ -10,6 +10,8 @@ typedef enum DatapathMap {
     DATAPATH_STATE,
     DATAPATH_DHCP,
     DATAPATH_EVENTS,
+    DATAPATH_LIMITS,
+    DATAPATH_LIMITED,
     DATAPATH_MAPS,
 } DatapathMap;
 

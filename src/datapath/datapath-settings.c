@@ -48,3 +48,25 @@ datapath_fill_settings(const DatapathPort *port, struct guard_settings *ret_sett
         ret_settings->prefixes[i].length = (guint8)prefix->prefix_bits;
     }
 }
+
+#define NANOSECONDS G_GUINT64_CONSTANT(1000000000)
+
+gboolean
+datapath_fill_limits(const DatapathPort *port, struct limit_settings *ret_settings)
+{
+    const Limits *limits = port->limits;
+
+    memset(ret_settings, 0, sizeof *ret_settings);
+    if (!limits || (limits->receive.bits == 0 && limits->broadcasts == 0))
+        return FALSE;
+    if (limits->receive.bits > 0) {
+        ret_settings->receive.per_second = limits->receive.bits / 8;
+        ret_settings->receive.burst_time =
+            limits_receive_burst(&limits->receive) * NANOSECONDS / ret_settings->receive.per_second;
+    }
+    if (limits->broadcasts > 0) {
+        ret_settings->broadcasts.per_second = limits->broadcasts;
+        ret_settings->broadcasts.burst_time = NANOSECONDS;
+    }
+    return TRUE;
+}

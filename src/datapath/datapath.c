@@ -46,6 +46,8 @@ typedef struct Entry {
     gboolean has_settings;
     struct guard_settings settings; /* as last written */
     struct dhcp_port *dhcp;         /* likewise; NULL: none, or not known yet */
+    gboolean has_limits;
+    struct limit_settings limits; /* likewise */
 } Entry;
 
 typedef struct LinuxDatapath {
@@ -166,8 +168,16 @@ write_dhcp(LinuxDatapath *datapath, int index, const struct dhcp_port *wanted)
 }
 
 static void
+delete_limits(LinuxDatapath *datapath, int index)
+{
+    bpf_map_delete_elem(datapath->object.maps[DATAPATH_LIMITS], &index);
+    bpf_map_delete_elem(datapath->object.maps[DATAPATH_LIMITED], &index);
+}
+
+static void
 delete_entry(LinuxDatapath *datapath, int index)
 {
+    delete_limits(datapath, index);
     for (DatapathMap map = DATAPATH_SETTINGS; map < DATAPATH_EVENTS; map++)
         bpf_map_delete_elem(datapath->object.maps[map], &index);
     g_hash_table_remove(datapath->entries, GINT_TO_POINTER(index));
@@ -212,6 +222,38 @@ has_same_dhcp(const Entry *entry, const struct dhcp_port *dhcp)
     return dhcp && entry->dhcp ? memcmp(dhcp, entry->dhcp, sizeof *dhcp) == 0 : dhcp == entry->dhcp;
 }
 
+/* NULL: has no limits. is_new: whatever is there is an earlier device's. */
+static gboolean
+write_limits(LinuxDatapath *datapath, int index, const struct limit_settings *limits,
+             gboolean is_new)
+{
+    if (!limits) {
+        delete_limits(datapath, index);
+        return TRUE;
+    }
+    return write_zeroes(datapath, DATAPATH_LIMITED, index, sizeof(struct limit_state), is_new) &&
+           bpf_map_update_elem(datapath->object.maps[DATAPATH_LIMITS], &index, limits, BPF_ANY) ==
+               0;
+}
+
+/* The entry exists. */
+static gboolean
+set_limits(LinuxDatapath *datapath, Entry *entry, const DatapathPort *port, gboolean is_new,
+           GError **error)
+{
+    struct limit_settings limits;
+    gboolean has_limits = datapath_fill_limits(port, &limits);
+
+    if (!is_new && entry->has_settings && entry->has_limits == has_limits &&
+        memcmp(&limits, &entry->limits, sizeof limits) == 0)
+        return TRUE;
+    if (!write_limits(datapath, port->index, has_limits ? &limits : NULL, is_new))
+        return error_set_errno(error, errno, "cannot write the limits of link %d", port->index);
+    entry->has_limits = has_limits;
+    entry->limits = limits;
+    return TRUE;
+}
+
 static gboolean
 linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **error)
 {
@@ -226,7 +268,7 @@ linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **er
         return FALSE;
     if (is_there && memcmp(&settings, &entry->settings, sizeof settings) == 0 &&
         (port->keeps_dhcp || has_same_dhcp(entry, dhcp)))
-        return TRUE;
+        return set_limits(datapath, entry, port, is_new, error);
     if (!datapath->is_pinned)
         pin_maps(datapath);
     if ((!port->keeps_dhcp && !write_dhcp(datapath, port->index, dhcp)) ||
@@ -240,6 +282,8 @@ linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **er
         entry = add_entry(datapath, port->index);
     g_free(entry->port_id);
     entry->port_id = g_strdup(port->port_id);
+    if (!set_limits(datapath, entry, port, is_new, error))
+        return FALSE;
     entry->has_settings = TRUE;
     entry->settings = settings;
     if (!port->keeps_dhcp) {
@@ -317,6 +361,14 @@ linux_read(Datapath *base, int index, struct guard_counters *ret_counters,
     if (ret_state)
         *ret_state = state;
     return TRUE;
+}
+
+static gboolean
+linux_read_limits(Datapath *base, int index, struct limit_state *ret_state, GError **error)
+{
+    return bpf_map_lookup_elem(linux_datapath(base)->object.maps[DATAPATH_LIMITED], &index,
+                               ret_state) == 0 ||
+           error_set_errno(error, errno, "cannot read what the limits of link %d have cost", index);
 }
 
 /* ---- events ---- */
@@ -410,6 +462,7 @@ static const DatapathOps linux_ops = {
     .forget = linux_forget,
     .sweep = linux_sweep,
     .read = linux_read,
+    .read_limits = linux_read_limits,
     .watch = linux_watch,
     .watch_frames = linux_watch_frames,
     .capture = linux_capture,

@@ -23,8 +23,10 @@
 #include "guard-map.h"
 #include "guard.h"
 #include "host-filter.h"
+#include "limit-map.h"
 #include "mac-address.h"
 #include "privileges.h"
+#include "rate-limits.h"
 
 #include <glib.h>
 
@@ -43,6 +45,7 @@ typedef struct DatapathPort {
     const GuardSettings *guard; /* as resolved: senders is not AUTO */
     const DhcpAnswer *dhcp;     /* what it answers to its guest's DHCP client; NULL: nothing */
     gboolean keeps_dhcp;        /* dhcp is not known: it answers what it has answered */
+    const Limits *limits;       /* NULL: none; what the guest sends is limited elsewhere */
 } DatapathPort;
 
 /* A loaded program: its descriptor, owned by the datapath, and its kernel ID. */
@@ -114,6 +117,10 @@ typedef struct DatapathOps {
     gboolean (*read)(Datapath *datapath, int index, struct guard_counters *ret_counters,
                      struct guard_state *ret_state, GError **error);
 
+    /* What a device's limits have cost. ENOENT: it has none here. */
+    gboolean (*read_limits)(Datapath *datapath, int index, struct limit_state *ret_state,
+                            GError **error);
+
     /* Calls handler from the thread-default main context for each event of the programs. Call it
      * once for each datapath. */
     gboolean (*watch)(Datapath *datapath, DatapathEventHandler handler, gpointer user_data,
@@ -165,3 +172,6 @@ void datapath_fill_settings(const DatapathPort *port, struct guard_settings *ret
 
 /* The same for what it answers: port->dhcp, which is not NULL. ERRNO_ERROR EINVAL. */
 gboolean datapath_fill_dhcp(const DatapathPort *port, struct dhcp_port *ret_port, GError **error);
+
+/* The same for its limits; FALSE: it has none. */
+gboolean datapath_fill_limits(const DatapathPort *port, struct limit_settings *ret_settings);

@@ -18,6 +18,7 @@
 #include "capture.h"
 #include "dhcp-rules.h"
 #include "guard-hear.h"
+#include "limit.h"
 
 /* The kernel offers bpf_probe_read_kernel() only to GPL-compatible programs: this file's second
  * licence applies. */
@@ -54,6 +55,22 @@ struct {
     __type(key, __u32);
     __type(value, struct dhcp_port);
 } dhcp SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, GUARD_PORTS);
+    __type(key, __u32);
+    __type(value, struct limit_settings);
+} limits SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, GUARD_PORTS);
+    __type(key, __u32);
+    __type(value, struct limit_state);
+} limited SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -249,6 +266,65 @@ guard_count(Frame *frame, __u32 reason)
     return 0;
 }
 
+/* ReceiveLimit=. Returns whether the frame may pass. */
+GUARD_PART int
+limit_receive(Frame *frame)
+{
+    __u32 port = frame->ifindex;
+    const struct limit_settings *asked = bpf_map_lookup_elem(&limits, &port);
+    struct limit_state *stand;
+    __u64 now, cost;
+    int passes;
+
+    if (!asked || asked->receive.per_second == 0)
+        return 1;
+    stand = bpf_map_lookup_elem(&limited, &port);
+    if (!stand)
+        return 1;
+    now = frame_now();
+    cost = limit_cost(frame->len, frame->gso_segs);
+    bpf_spin_lock(&stand->lock);
+    passes = limit_take(&asked->receive, &stand->receive_until, now, cost);
+    bpf_spin_unlock(&stand->lock);
+    if (passes)
+        return 1;
+    __sync_fetch_and_add(&stand->received_dropped, 1);
+    __sync_fetch_and_add(&stand->received_bytes_dropped, frame->len);
+    return 0;
+}
+
+/* BroadcastLimit=, of a frame to several. Returns whether it may pass. */
+GUARD_PART int
+limit_broadcast(Frame *frame)
+{
+    __u32 port = frame->ifindex;
+    const struct limit_settings *asked = bpf_map_lookup_elem(&limits, &port);
+    struct limit_state *stand;
+    __u64 now;
+    int passes;
+
+    if (!asked || asked->broadcasts.per_second == 0)
+        return 1;
+    stand = bpf_map_lookup_elem(&limited, &port);
+    if (!stand)
+        return 1;
+    now = frame_now();
+    bpf_spin_lock(&stand->lock);
+    passes = limit_take(&asked->broadcasts, &stand->broadcasts_until, now, 1);
+    bpf_spin_unlock(&stand->lock);
+    if (!passes)
+        __sync_fetch_and_add(&stand->broadcasts_dropped, 1);
+    return passes;
+}
+
+GUARD_INLINE int
+is_for_several(Frame *frame)
+{
+    __u8 eth[GUARD_ETH];
+
+    return frame_load_eth(frame, eth) == 0 && (eth[0] & 1);
+}
+
 /* What dhcp_from_guest() said of a frame, whatever the verdict: with Verdict=count, too, no DHCP
  * message leaves a port that answers them. */
 GUARD_INLINE int
@@ -287,6 +363,8 @@ from_guest(struct __sk_buff *frame)
     if (why != GUARD_PASS)
         guard_count(frame, why);
     passes = why == GUARD_PASS || asked->verdict == GUARD_VERDICT_COUNT;
+    if (passes && is_for_several(frame) && !limit_broadcast(frame))
+        return TC_ACT_SHOT;
     capture_frame(frame, passes ? CAPTURE_SENT : CAPTURE_DROPPED, why - GUARD_PASS);
     return passes ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 }
@@ -311,6 +389,8 @@ to_guest(struct __sk_buff *frame)
         guard_count(frame, why);
         return TC_ACT_SHOT;
     }
+    if (!limit_receive(frame))
+        return TC_ACT_SHOT;
     capture_frame(frame, CAPTURE_RECEIVED, 0);
     if (!guard_is_worth_hearing(frame, eth))
         return TC_ACT_UNSPEC;

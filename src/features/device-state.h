@@ -25,6 +25,7 @@ typedef enum DeviceField {
     DEVICE_NAME = 1 << 11,
 
     DEVICE_GUARD = 1 << 12, /* prescribed: the datapath's programs, with the port's settings */
+    DEVICE_PACE = 1 << 13,  /* prescribed: the limit of what its guest sends */
 } DeviceField;
 
 typedef struct DeviceState {

@@ -76,8 +76,12 @@ extern const PortFeature feature_guest_link;
 extern const PortFeature feature_captures;
 extern const PortFeature feature_guard;
 extern const PortFeature feature_dhcp;
+extern const PortFeature feature_limits;
 
 extern const Privileges captures_privileges;
+
+/* guard.c: writes the port's guard and limits for the programs at its device. ERRNO_ERROR. */
+gboolean guard_write_settings(FeatureHost *host, const Port *port, GError **error);
 
 /* The state that the feature's start() returned. */
 gpointer feature_state(FeatureHost *host, const PortFeature *feature);

@@ -69,9 +69,16 @@ write_settings(FeatureHost *host, const Port *port, gboolean is_new, GError **er
         .guard = guard_of(port),
         .dhcp = network && dhcp_find_answer(network, port, &answer) ? &answer : NULL,
         .keeps_dhcp = !network && !is_new,
+        .limits = port->has_limits ? &port->limits : NULL,
     };
 
     return host->datapath->ops->set(host->datapath, &settings, is_new, error);
+}
+
+gboolean
+guard_write_settings(FeatureHost *host, const Port *port, GError **error)
+{
+    return write_settings(host, port, FALSE, error);
 }
 
 static LinkFilters
@@ -105,7 +112,8 @@ needs_programs(FeatureHost *host, const Port *port)
     const Network *network = host->ops->network(host, port);
     DhcpAnswer answer;
 
-    return guard_is_on(guard_of(port)) || (network && dhcp_find_answer(network, port, &answer));
+    return guard_is_on(guard_of(port)) || port->limits.receive.bits > 0 ||
+           port->limits.broadcasts > 0 || (network && dhcp_find_answer(network, port, &answer));
 }
 
 /* ---- settings in force ---- */

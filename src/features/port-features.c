@@ -24,6 +24,7 @@ static const PortFeature *const features[] = {
     &feature_captures,
     &feature_guard,
     &feature_dhcp,
+    &feature_limits,
 };
 /* clang-format on */
 

@@ -50,7 +50,7 @@ const Privileges filter_privileges = {
     .system_calls = SYSTEM_CALLS({"recvmsg"}),
 };
 
-static NetlinkMessage *
+NetlinkMessage *
 tc_request(guint16 type, guint16 flags, const struct tcmsg *body)
 {
     NetlinkMessage *message = nlmsg_alloc_size(NLMSG_LENGTH(sizeof *body) + 256);

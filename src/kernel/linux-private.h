@@ -118,8 +118,13 @@ gboolean tap_read_number(LinuxKernel *kernel, const LinkInfo *link, dev_t *ret_d
 int tap_hold_node(LinuxKernel *kernel, const char *name, dev_t device);
 gboolean tap_is_given_away(int node_fd);
 
+/* filter.c. A request of this type (RTM_*QDISC, RTM_*TFILTER), with room for attributes; free with
+ * nlmsg_free(). */
+struct tcmsg;
+NetlinkMessage *tc_request(guint16 type, guint16 flags, const struct tcmsg *body);
+
 /* macvtap.c, vlan.c, link-delete.c, tap.c, tap-node.c, transmit.c, announcement.c, address.c,
- * filter.c, namespace.c, monitor.c: the operations of ops.h */
+ * filter.c, namespace.c, pace.c, monitor.c: the operations of ops.h */
 gboolean macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error);
 gboolean macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sources,
                                 gsize n_sources, GError **error);
@@ -151,6 +156,9 @@ gboolean address_watch(Kernel *kernel, AddressHandler handler, gpointer user_dat
 gboolean filter_attach(Kernel *kernel, int index, const LinkFilters *filters, GError **error);
 gboolean filter_is_attached(Kernel *kernel, int index, const LinkFilters *filters,
                             gboolean *ret_attached, GError **error);
+gboolean pace_set(Kernel *kernel, int index, const LinkPace *pace, GError **error);
+gboolean pace_get(Kernel *kernel, int index, LinkPace *ret_pace, LinkPaceCost *ret_cost,
+                  GError **error);
 gboolean filter_watch(Kernel *kernel, FilterHandler handler, gpointer user_data, GError **error);
 GArray *namespace_get_all(Kernel *kernel, GError **error);
 gboolean namespace_give_number(Kernel *kernel, int socket_fd, int *ret_number, GError **error);

@@ -152,6 +152,20 @@ typedef struct LinkFilters {
     LinkProgram egress, ingress;
 } LinkFilters;
 
+/* How fast a link may send: what exceeds the rate waits in a queue, and is dropped when that is
+ * full.
+ */
+typedef struct LinkPace {
+    guint64 rate;  /* bytes per second, of whole frames; 0: no limit */
+    guint32 burst; /* bytes that may go at once after a pause; a larger frame is cut, or dropped */
+    guint32 queue; /* bytes that may wait */
+} LinkPace;
+
+typedef struct LinkPaceCost {
+    guint64 dropped; /* frames */
+    guint64 delayed; /* how often the next frame had to wait */
+} LinkPaceCost;
+
 /* A link's filters were changed; program: the ID of the program in our filter now, 0 if it is gone.
  * index 0: events were lost, look at all links. */
 typedef void (*FilterHandler)(int index, guint32 program, gpointer user_data);
@@ -389,8 +403,18 @@ typedef struct KernelOps {
     gboolean (*filters_are_attached)(Kernel *kernel, int index, const LinkFilters *filters,
                                      gboolean *ret_attached, GError **error);
 
+    /* Sets the link's pace, or with rate 0 removes ours; frames that wait stay when it is changed.
+     * ENODEV: no such link. ENOENT: the kernel has no tbf. */
+    gboolean (*link_set_pace)(Kernel *kernel, int index, const LinkPace *pace, GError **error);
+
+    /* What link_set_pace() has set, rate 0 if that is gone, and its cost since then. ENODEV: no
+     * such link. */
+    gboolean (*link_get_pace)(Kernel *kernel, int index, LinkPace *ret_pace, LinkPaceCost *ret_cost,
+                              GError **error);
+
     /* Calls handler from the thread-default main context when filters of any link are made,
-     * replaced or taken away, by us too; not when they go with their link. */
+     * replaced or taken away, by us too; not when they go with their link. Also when its pace is
+     * removed, with program 0. */
     gboolean (*watch_filters)(Kernel *kernel, FilterHandler handler, gpointer user_data,
                               GError **error);
 

@@ -5,6 +5,7 @@
 #include "guard.h"
 #include "holder.h"
 #include "interface-name.h"
+#include "rate-limits.h"
 #include "mac-address.h"
 #include "network.h"
 #include "port-error.h"
@@ -316,6 +317,8 @@ read_value(Reading *reading, json_t *json, GError **error)
         return read_port_addresses(reading, json, error);
     case FIELD_STRINGS:
         return read_strings(reading, json, error);
+    case FIELD_RATE:
+        return rate_parse(text, target(reading), error);
     case FIELD_GROUP:
         return fields_from_json(reading->field->members, reading->use, json, reading->structure,
                                 &reading->wrong, error);
@@ -417,6 +420,7 @@ typedef union Value {
     GArray *array;
     GStrv strings;
     guint64 number;
+    Rate rate;
 } Value;
 
 static void

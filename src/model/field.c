@@ -3,6 +3,7 @@
 
 #include "interface-name.h"
 #include "ip-address.h"
+#include "rate-limits.h"
 #include "mac-address.h"
 #include "network.h"
 #include "port-error.h"
@@ -288,6 +289,15 @@ derived_to_json(const FieldPlace *place, gconstpointer structure)
     return text ? text_to_json(text) : NULL;
 }
 
+/* "none" is only worth a word where it was asked for. */
+static json_t *
+rate_to_json(const FieldPlace *place, const Rate *rate)
+{
+    g_autofree char *text = rate_format(rate);
+
+    return rate->bits > 0 || place->given ? json_string_nocheck(text) : NULL;
+}
+
 /* NULL when the structure does not have the field. */
 static json_t *
 value_to_json(const Field *field, FieldUse use, const FieldPlace *place, gconstpointer structure)
@@ -332,6 +342,8 @@ value_to_json(const Field *field, FieldUse use, const FieldPlace *place, gconstp
     case FIELD_PORT_ADDRESSES:
         return array_at(place, structure) ? port_addresses_to_json(array_at(place, structure))
                                           : NULL;
+    case FIELD_RATE:
+        return rate_to_json(place, value_at(place, structure));
     case FIELD_GROUP:
         return fields_to_json(field->members, use, structure);
     case FIELD_COUNTS:
@@ -572,6 +584,12 @@ arrays_are_equal(const GArray *a, const GArray *b)
             memcmp(a->data, b->data, a->len * g_array_get_element_size((GArray *)a)) == 0);
 }
 
+static gboolean
+rates_are_equal(const Rate *a, const Rate *b)
+{
+    return a->bits == b->bits && a->burst == b->burst;
+}
+
 gboolean
 field_is_equal(const Field *field, gconstpointer a, gconstpointer b)
 {
@@ -582,6 +600,8 @@ field_is_equal(const Field *field, gconstpointer a, gconstpointer b)
         return g_strcmp0(text_at(place, a), text_at(place, b)) == 0;
     case FIELD_STRINGS:
         return g_strv_equal(strings_at(place, a), strings_at(place, b));
+    case FIELD_RATE:
+        return rates_are_equal(value_at(place, a), value_at(place, b));
     case FIELD_INT:
     case FIELD_UINT:
     case FIELD_UINT64:

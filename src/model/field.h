@@ -36,6 +36,7 @@ typedef enum FieldType {
     FIELD_BITS,     /* guint; bit i stands for the row's word i */
     FIELD_IP,       /* IpAddress; output only */
     FIELD_PREFIXES, /* GArray * of IpPrefix; NULL: not given */
+    FIELD_RATE,     /* Rate; a text, see rate_parse() */
     FIELD_STRINGS,  /* GStrv; NULL: not given */
     FIELD_USERS,    /* GArray * of uid_t; only in a network's file */
     FIELD_GROUPS,   /* GArray * of gid_t; likewise */

@@ -69,6 +69,17 @@ static const Field guard_fields[] = {
     {NULL},
 };
 
+static const Field limits_fields[] = {
+    {"send", FIELD_REPLY, IN_NETWORK(RATE, limits.send), KEY("Guard", "SendLimit"),
+     .label = "send limit"},
+    {"receive", FIELD_REPLY, IN_NETWORK(RATE, limits.receive), KEY("Guard", "ReceiveLimit"),
+     .label = "receive limit"},
+    {"broadcasts", FIELD_REPLY | FIELD_OPTIONAL,
+     IN_NETWORK(UINT, limits.broadcasts, .min = 1, .max = LIMIT_BROADCASTS_MAX),
+     KEY("Guard", "BroadcastLimit"), .label = "broadcasts/s"},
+    {NULL},
+};
+
 /* MTU: Linux's ETH_MIN_MTU and ETH_MAX_MTU. */
 const Field network_fields[] = {
     {"name", FIELD_REPLY, IN_NETWORK(TEXT, name), .label = "network", .column = "NAME"},
@@ -137,6 +148,7 @@ const Field network_fields[] = {
                .max = ADDRESS_LEASE_TIME_INFINITE),
      KEY("Addresses", "LeaseTime"),
      .expected = "a time of at least 1min (examples: 90s, 30min, 12h, 7d, infinity)"},
+    {"limits", FIELD_REPLY, IN_NETWORK(GROUP, limits), .members = limits_fields},
     {"announce", FIELD_REPLY, IN_NETWORK(BOOLEAN, announce), KEY("Guest", "Announce"),
      .label = "announced"},
     {"hostAccess", FIELD_REPLY, IN_NETWORK(BOOLEAN, host_access), KEY("Host", "Access"),

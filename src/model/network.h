@@ -3,6 +3,7 @@
 
 #include "addresses.h"
 #include "guard.h"
+#include "rate-limits.h"
 #include "mac-address.h"
 #include "mode.h"
 
@@ -81,6 +82,7 @@ typedef struct Network {
     guint32 broadcast_queue_length; /* packets; 0: the kernel's 1000 */
 
     GuardSettings guard; /* [Guard], as in the file: see guard_resolve() */
+    Limits limits;       /* likewise; see limits_resolve() */
 
     AddressSettings addresses; /* [Addresses] */
     gboolean announce;         /* [Guest]: the guests are announced after a failover */

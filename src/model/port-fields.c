@@ -166,6 +166,32 @@ static const Field own_guard_fields[] = {
     {NULL},
 };
 
+#define LIMITS_PART(Type, member, has_member, ...)                                                 \
+    IN_PORT(Type, limits.member, __VA_ARGS__),                                                     \
+        IN_REQUEST(Type, limits.limits.member, .given = offsetof(PortRequest, limits.has_member),  \
+                   __VA_ARGS__),                                                                   \
+        IN_CHANGE(Type, limits.limits.member, .given = offsetof(PortChange, limits.has_member),    \
+                  __VA_ARGS__)
+#define OWN_LIMITS_PART(Type, member, has_member)                                                  \
+    IN_PORT(Type, own_limits.limits.member, .given = offsetof(Port, own_limits.has_member))
+
+static const Field limits_fields[] = {
+    {"send", EVERYWHERE | FIELD_OPTIONAL, LIMITS_PART(RATE, send, has_send), .option = "send"},
+    {"receive", EVERYWHERE | FIELD_OPTIONAL, LIMITS_PART(RATE, receive, has_receive),
+     .option = "receive"},
+    {"broadcasts", EVERYWHERE | FIELD_OPTIONAL,
+     LIMITS_PART(UINT, broadcasts, has_broadcasts, .max = LIMIT_BROADCASTS_MAX),
+     .title = "the limit of broadcasts", .option = "broadcasts"},
+    {NULL},
+};
+
+static const Field own_limits_fields[] = {
+    {"send", EVERYWHERE | FIELD_OPTIONAL, OWN_LIMITS_PART(RATE, send, has_send)},
+    {"receive", EVERYWHERE | FIELD_OPTIONAL, OWN_LIMITS_PART(RATE, receive, has_receive)},
+    {"broadcasts", EVERYWHERE | FIELD_OPTIONAL, OWN_LIMITS_PART(UINT, broadcasts, has_broadcasts)},
+    {NULL},
+};
+
 #define IN_SEEN(Type, member) .object = FIELD_AT(SeenAddress, Type, member)
 
 static const Field seen_fields[] = {
@@ -287,6 +313,23 @@ const Field port_fields[] = {
     {"ownGuard", EVERYWHERE | FIELD_OPTIONAL,
      IN_PORT(GROUP, own_guard, .given = offsetof(Port, own_guard.is_given)),
      .members = own_guard_fields},
+    {"limits", EVERYWHERE | FIELD_OPTIONAL,
+     IN_PORT(GROUP, limits, .given = offsetof(Port, has_limits)),
+     IN_REQUEST(GROUP, limits, .given = offsetof(PortRequest, limits.is_given)),
+     IN_CHANGE(GROUP, limits, .given = offsetof(PortChange, limits.is_given)),
+     .members = limits_fields, .nothing = "network", .title = "a limit", .option = "limits",
+     .argument = "KEY=VALUE[,...]",
+     .help = "Limits for this port alone (root): send=, receive= (bits/s, as 100M/64K, or none), "
+             "broadcasts= (frames/s); network: use the network's"},
+    {"limits.send", FIELD_SHOWN, .label = "send limit"},
+    {"limits.receive", FIELD_SHOWN, .label = "receive limit"},
+    {"limits.broadcasts", FIELD_SHOWN, .label = "broadcasts/s"},
+    {"ownLimits", EVERYWHERE | FIELD_OPTIONAL,
+     IN_PORT(GROUP, own_limits, .given = offsetof(Port, own_limits.is_given)),
+     .members = own_limits_fields},
+    {"limited", FIELD_REPLY | FIELD_OPTIONAL,
+     IN_PORT(COUNTS, limited, .given = offsetof(Port, has_limited)), .word = limit_cost_name,
+     .n_words = LIMIT_COST_COUNT, .label = "limited"},
     {"dropped", FIELD_REPLY | FIELD_OPTIONAL,
      IN_PORT(COUNTS, dropped, .given = offsetof(Port, has_dropped)), .word = guard_reason_name,
      .n_words = GUARD_REASON_COUNT, .label = "dropped"},

@@ -83,7 +83,11 @@ typedef struct Port {
     gboolean has_guard;
     GuardSettings guard; /* the settings in force, */
     GuardOwn own_guard;  /* and those that root gave the port, overriding its network's */
-    gboolean is_moved;   /* the device is in the network namespace that has this number here, */
+    /* How fast its guest may send and receive: likewise. */
+    gboolean has_limits; /* there is one */
+    Limits limits;
+    LimitsOwn own_limits;
+    gboolean is_moved; /* the device is in the network namespace that has this number here, */
     int moved_netns, moved_index; /* and has this ifindex there */
 
     /* The present state; not part of the record. */
@@ -107,12 +111,15 @@ typedef struct Port {
     GStrv outdated; /* keys of its network whose values the port does not have; NULL: none */
     /* The host has an address on the device. */
     gboolean has_host_address;
-    guint guard_losses; /* how often its guard was removed and attached again */
+    guint guard_losses; /* how often its guard was removed and attached again, */
+    guint pace_losses;  /* and the limit of what its guest sends */
     /* From the last look (broker_observe_frames()). */
     GArray *seen; /* of SeenAddress, sorted by seen_addresses_sort(); NULL: nobody is looking */
     gboolean has_dropped; /* its guard counts drops: by GuardReason */
     guint64 dropped[GUARD_REASON_COUNT];
     guint64 drop_age; /* seconds since the last; 0 also if that is not known */
+    gboolean has_limited; /* likewise what its limits have cost: by LimitCost */
+    guint64 limited[LIMIT_COST_COUNT];
     guint drop_reason;  /* the last reported example of a dropped frame */
     char *drop_example; /* NULL: no drop is known to this daemon */
 } Port;
@@ -171,6 +178,7 @@ typedef struct PortRequest {
     uid_t node_owner;
     gid_t node_group;
     GuardOwn guard;
+    LimitsOwn limits;
     gboolean check_only; /* create nothing: see broker_check_port() */
 } PortRequest;
 
@@ -186,6 +194,7 @@ typedef struct PortChange {
     gboolean link_up;
     char *description; /* "": none; NULL: no change */
     GuardOwn guard;    /* replaces all of the port's own settings; not is_given: no change */
+    LimitsOwn limits;  /* likewise */
 } PortChange;
 
 void port_change_clear(PortChange *change);

@@ -71,6 +71,7 @@ _macvtapd_values() {
     --vhost) printf '%s\n' auto require off ;;
     --link) printf '%s\n' up down ;;
     --guard) printf '%s\n' network senders= addresses= allow-addresses= allow= verdict= ;;
+    --limits) printf '%s\n' network send= receive= broadcasts= ;;
     --holder) printf '%s\n' none pid: domain: ;;
     --template) _macvtapd_ask domain xml --list ;;
     --socket | --write | -w) compgen -f -- "${cur#*=}" ;;

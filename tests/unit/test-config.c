@@ -294,7 +294,6 @@ test_bad_values_name_line_key_and_value(void **state)
          "separate the entries with spaces, not commas"},
         {"Guard", "Addresses=listed\nAllowAddresses=10.0.0.1 # gateway",
          "(a comment needs a line of its own)"},
-        {"Guard", "SendLimit=10M", ":5: unknown key 'SendLimit' in section [Guard]"},
         {"Addresses", "Subnet=10.0.0.5/24",
          ":5: Subnet= '10.0.0.5/24' has bits set after the /24: write '10.0.0.5' for one address, "
          "or '10.0.0.0/24'"},
@@ -321,6 +320,10 @@ test_bad_values_name_line_key_and_value(void **state)
         {"Addresses", "Subnet=10.0.0.0/24\nLeaseTime=1y", ":6: LeaseTime= '1y' is not a time"},
         {"Addresses", "Subnet=10.0.0.0/24\nLeaseTime=min", ":6: LeaseTime= 'min' is not a time"},
         {"Addresses", "Subnet=10.0.0.0/24\nLeaseTime=7102w", ":6: LeaseTime= '7102w' is not"},
+        {"Guard", "SendLimit=10", ":5: SendLimit= '10' is not a rate from 64K to 100G bits"},
+        {"Guard", "ReceiveLimit=10M/1K", ":5: ReceiveLimit= '10M/1K' is not a rate"},
+        {"Guard", "BroadcastLimit=0", ":5: BroadcastLimit= '0' is not a number from 1 to 1000000"},
+        {"Guest", "Announce=maybe", ":5: Announce= 'maybe' is not yes or no"},
         {"Access", "AllowUsers=alice bob", ":5: AllowUsers= 'bob' is not a user"},
         {"Access", "AllowUsers=alice,1000",
          ":5: AllowUsers= 'alice,1000' is not a user of this system, by name or uid; "

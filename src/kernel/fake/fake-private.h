@@ -18,6 +18,8 @@ typedef struct FakeLink {
     LinkStatistics statistics;
     guint64 number;          /* of a macvtap's device node, else 0 */
     guint32 egress, ingress; /* the programs of its filters; 0: none */
+    LinkPace pace;
+    LinkPaceCost pace_cost;
 } FakeLink;
 
 typedef struct FakeFailure {
@@ -142,6 +144,10 @@ void fake_watcher_free(gpointer data);
 gboolean fake_filters_attach(Kernel *base, int index, const LinkFilters *filters, GError **error);
 gboolean fake_filters_are_attached(Kernel *base, int index, const LinkFilters *filters,
                                    gboolean *ret_attached, GError **error);
+
+gboolean fake_set_pace(Kernel *base, int index, const LinkPace *pace, GError **error);
+gboolean fake_get_pace(Kernel *base, int index, LinkPace *ret_pace, LinkPaceCost *ret_cost,
+                       GError **error);
 
 /* host.c */
 gboolean fake_host_link_create(Kernel *base, const HostLinkSpec *spec, LinkInfo *ret_link,

@@ -100,6 +100,12 @@ void kernel_fake_hurry_probes(Kernel *kernel);
 /* As if an administrator removed the link's filters. */
 void kernel_fake_remove_filters(Kernel *kernel, int index);
 
+/* As if an administrator removed the link's pace. What was set, rate 0 if it is gone; and what it
+ * has cost. */
+void kernel_fake_remove_pace(Kernel *kernel, int index);
+LinkPace kernel_fake_pace(Kernel *kernel, int index);
+void kernel_fake_set_pace_cost(Kernel *kernel, int index, const LinkPaceCost *cost);
+
 /* The programs' IDs (see LinkFilters), 0 where there is none. */
 void kernel_fake_filters(Kernel *kernel, int index, guint32 *ret_egress, guint32 *ret_ingress);
 
