@@ -138,7 +138,8 @@ gboolean
 pace_get(Kernel *base, int index, LinkPace *ret_pace, LinkPaceCost *ret_cost, GError **error)
 {
     g_autofree char *what = g_strdup_printf("cannot read the pace of link %d", index);
-    g_autoptr(NetlinkMessage) message = pace_request(RTM_GETQDISC, 0, index, 0);
+    /* Without NLM_F_ECHO the answer goes to the listeners of RTNLGRP_TC only. */
+    g_autoptr(NetlinkMessage) message = pace_request(RTM_GETQDISC, NLM_F_ECHO, index, 0);
     NetlinkMessage *const messages[] = {message};
     NetlinkResult result;
     Reading reading = {0};

@@ -272,6 +272,12 @@ world_remove_filters(const char *name)
 }
 
 void
+world_remove_pace(const char *name)
+{
+    kernel_fake_remove_pace(world_kernel, world_link(name).index);
+}
+
+void
 world_transmit(const char *name)
 {
     kernel_fake_transmit(world_kernel, world_link(name).index);

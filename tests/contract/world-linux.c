@@ -439,6 +439,14 @@ world_remove_filters(const char *name)
 }
 
 void
+world_remove_pace(const char *name)
+{
+    g_autofree char *command = g_strdup_printf("tc qdisc replace dev %s root pfifo", name);
+
+    assert_int_equal(system(command), 0);
+}
+
+void
 world_transmit(const char *name)
 {
     const MacAddress everybody = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};

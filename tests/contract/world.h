@@ -88,6 +88,9 @@ LinkProgram world_program(void);
 /* The administrator takes the link's filters away. */
 void world_remove_filters(const char *name);
 
+/* The same for its pace. */
+void world_remove_pace(const char *name);
+
 /* Whoever has a queue of this macvtap sends a frame. */
 void world_transmit(const char *name);
 
