@@ -125,7 +125,7 @@ limits_send_burst(const Rate *rate)
 guint64
 limits_receive_burst(const Rate *rate)
 {
-    return rate->burst > 0 ? rate->burst : rate->bits / 8 / 10;
+    return rate->burst > 0 ? rate->burst : rate->bits / 8 / 4;
 }
 
 const char *

@@ -61,7 +61,7 @@ are_in_force_from_the_first(void **state)
     settings = fake_datapath_limits(test->datapath, port->interface_index);
     assert_non_null(settings);
     assert_true(settings->receive.per_second == 2500000);
-    assert_true(settings->receive.burst_time == 100000000);
+    assert_true(settings->receive.burst_time == 250000000);
     assert_true(settings->broadcasts.per_second == 50);
     delete_port(test, "web");
     assert_int_equal(fake_datapath_count(test->datapath), 0);
