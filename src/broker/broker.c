@@ -48,6 +48,58 @@ host_network(FeatureHost *host, const Port *port)
     return broker_network_of(broker_of(host), port);
 }
 
+typedef struct LinkUse {
+    const Network *network;
+    int index;
+    gboolean is_used;
+} LinkUse;
+
+static void
+note_use(Port *port, gpointer user_data)
+{
+    LinkUse *use = user_data;
+
+    use->is_used |=
+        port->parent_index == use->index && g_str_equal(port->network, use->network->name);
+}
+
+/* Whether the network's ports are on the link, which is a parent or its VLAN device, or would be.
+ */
+static gboolean
+is_on_link(const Broker *broker, const Network *network, const LinkInfo *link)
+{
+    LinkUse use = {network, link->index, FALSE};
+
+    if (!network->vlan && g_strv_contains((const char *const *)network->parents, link->name))
+        return TRUE;
+    port_table_foreach(broker->ports, note_use, &use);
+    return use.is_used;
+}
+
+static const Network *
+host_giver(FeatureHost *host, const IpAddress *address, int index)
+{
+    const Broker *broker = broker_of(host);
+    GHashTableIter iter;
+    gpointer value;
+    LinkInfo link;
+
+    g_hash_table_iter_init(&iter, networks_table(broker->networks));
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Network *network = value;
+
+        if (!network->addresses.is_given || network->problem)
+            continue;
+        if (index == 0)
+            return network;
+        if (addresses_pool_has(&network->addresses, address) &&
+            broker->kernel->ops->link_by_index(broker->kernel, index, &link, NULL) &&
+            is_on_link(broker, network, &link))
+            return network;
+    }
+    return NULL;
+}
+
 static void
 host_look(FeatureHost *host, Port *port)
 {
@@ -90,6 +142,7 @@ static const FeatureHostOps host_ops = {
     .save = host_save,
     .is_damaged = host_is_damaged,
     .network = host_network,
+    .giver = host_giver,
     .look = host_look,
     .look_later = host_look_later,
     .dropped = host_dropped,
@@ -319,6 +372,7 @@ broker_list_faults(Broker *broker, const Caller *caller)
     if (!caller_is_root(caller))
         return faults;
     add_damaged_records(broker, faults);
+    features_list_faults(&broker->host, faults);
     if (broker->list_faults)
         broker->list_faults(faults, broker->changes_data);
     return faults;

@@ -107,8 +107,8 @@ broker_reload_networks(Broker *broker, GHashTable *networks)
     if (ports->len > 0) {
         look_begin_anew(broker);
         networks_follow_all(broker->networks);
-        features_sweep(&broker->host);
     }
+    features_sweep(&broker->host);
     for (guint i = 0; i < ports->len; i++) {
         Port *port = ports->pdata[i];
 

@@ -45,6 +45,7 @@ typedef struct PortFeature {
     const char *(*outdated)(FeatureHost *host, const Port *port);
 
     void (*observe)(FeatureHost *host, Port *port);
+    void (*list_faults)(FeatureHost *host, GPtrArray *faults);
 
     gboolean (*check_change)(FeatureHost *host, const Caller *caller, const Port *port,
                              const PortChange *change, GError **error);

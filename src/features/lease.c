@@ -7,6 +7,10 @@
  * and free again when the record is: no other state is kept, and a crash leaves none. What a port
  * gets derives from its name, so it gets the same again if that is free (see addresses-choice.c).
  *
+ * Stations of the LAN may have addresses of a network's range, too. Those that are heard are passed
+ * over for ports without a name, and told as faults; at most a quarter of a range, so that nobody
+ * on the wire can use it up.
+ *
  * An address is one port's on its whole link: in its network, whatever the parent of a pool, and in
  * every network on the same parent (and VLAN). Requests are handled one after the other, and a port
  * is in the table before the next is decided, so no two get the same address.
@@ -15,11 +19,37 @@
 
 #include "port-error.h"
 
+/* The most stations that are remembered, and for how long, in microseconds. */
+#define STATIONS_MAX 4096
+#define STATION_AGE_MAX (24 * 3600 * G_TIME_SPAN_SECOND)
+
+/* The most faults that are listed. */
+#define FAULTS_MAX 16
+
+/* At most a quarter of a pool is passed over. */
+#define PASSED_SHARE 4
+
+/* A station other than our ports that was heard to use an address. */
+typedef struct Station {
+    int index; /* of the link */
+    IpAddress address;
+    MacAddress mac;
+    gint64 heard; /* g_get_monotonic_time() */
+} Station;
+
+/* The state. */
+typedef struct Leases {
+    GHashTable *stations; /* set of Station, by index and address */
+    gboolean is_listening;
+} Leases;
+
 /* A new port and the link it will be on. */
 typedef struct Place {
-    const FeatureHost *host;
+    FeatureHost *host;
     const NewPort *new;
     const LinkInfo *parent;
+    GArray *own; /* of LinkAddress: the host's; NULL: they could not be read */
+    guint n_passed, most_passed;
 } Place;
 
 static gboolean
@@ -40,11 +70,45 @@ find_holder(const Place *place, const IpAddress *address)
     return ports ? ports->data : NULL;
 }
 
+static gboolean
+is_hosts(const Place *place, const IpAddress *address)
+{
+    for (guint i = 0; place->own && i < place->own->len; i++) {
+        if (ip_address_equal(&g_array_index(place->own, LinkAddress, i).address, address))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static const Station *
+find_station(FeatureHost *host, int index, const IpAddress *address)
+{
+    const Leases *leases = feature_state(host, &feature_lease);
+    const Station *station =
+        g_hash_table_lookup(leases->stations, &(Station){.index = index, .address = *address});
+
+    return station && g_get_monotonic_time() - station->heard < STATION_AGE_MAX ? station : NULL;
+}
+
+/* A port with a name gets its address whatever is said on the wire, where anybody can say it. */
+static gboolean
+is_passed_over(Place *place, const IpAddress *address)
+{
+    if (place->new->origin.name || place->n_passed >= place->most_passed ||
+        !find_station(place->host, place->parent->index, address))
+        return FALSE;
+    place->n_passed++;
+    return TRUE;
+}
+
 /* AddressTaken */
 static gboolean
 is_taken(const IpAddress *address, gpointer user_data)
 {
-    return find_holder(user_data, address) != NULL;
+    Place *place = user_data;
+
+    return find_holder(place, address) || is_hosts(place, address) ||
+           is_passed_over(place, address);
 }
 
 static gboolean
@@ -53,10 +117,13 @@ check_free(const Place *place, const IpAddress *address, GError **error)
     const Port *holder = find_holder(place, address);
     char text[IP_ADDRESS_TEXT_SIZE];
 
-    return !holder ||
-           port_error_set(error, PORT_ERROR_ADDRESS_CONFLICT,
-                          "address %s belongs to port %s of network %s",
-                          ip_address_format(address, text), holder->name, holder->network);
+    ip_address_format(address, text);
+    if (is_hosts(place, address))
+        return port_error_set(error, PORT_ERROR_ADDRESS_CONFLICT, "address %s is the host's own",
+                              text);
+    return !holder || port_error_set(error, PORT_ERROR_ADDRESS_CONFLICT,
+                                     "address %s belongs to port %s of network %s", text,
+                                     holder->name, holder->network);
 }
 
 /* Adds an address of this family unless the caller has asked for one. */
@@ -65,13 +132,17 @@ choose_one(Place *place, AddressFamily family, GArray *addresses, GError **error
 {
     const AddressSettings *settings = &place->new->network->addresses;
     const IpPrefix *subnet = addresses_subnet(settings, family);
+    guint n_taken = port_table_count_addresses(place->host->ports);
     PortAddress chosen;
 
     if (!subnet || port_addresses_find(addresses, family))
         return TRUE;
-    if (!addresses_choose(settings, place->new->network->name, family, &place->new->origin,
-                          port_table_count_addresses(place->host->ports), is_taken, place,
-                          &chosen.address, error))
+    place->n_passed = 0;
+    place->most_passed =
+        (guint)MIN(addresses_pool_size(settings, family) / PASSED_SHARE, STATIONS_MAX);
+    n_taken += place->most_passed + (place->own ? place->own->len : 0);
+    if (!addresses_choose(settings, place->new->network->name, family, &place->new->origin, n_taken,
+                          is_taken, place, &chosen.address, error))
         return FALSE;
     chosen.bits = ip_prefix_length(subnet);
     g_array_append_val(addresses, chosen);
@@ -81,12 +152,16 @@ choose_one(Place *place, AddressFamily family, GArray *addresses, GError **error
 static gboolean
 lease_choose(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError **error)
 {
-    Place place = {host, new, parent};
     g_autoptr(GArray) addresses =
         policy_asked_addresses(new->network, new->caller, new->request, error);
+    g_autoptr(GArray) own = NULL;
+    Place place = {.host = host, .new = new, .parent = parent};
 
     if (!addresses)
         return FALSE;
+    if (addresses->len == 0 && !new->network->addresses.is_given)
+        return TRUE;
+    place.own = own = host->kernel->ops->address_list(host->kernel, NULL);
     for (guint i = 0; i < addresses->len; i++) {
         if (!check_free(&place, &g_array_index(addresses, PortAddress, i).address, error))
             return FALSE;
@@ -98,6 +173,164 @@ lease_choose(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError **e
     if (addresses->len > 0)
         new->port->addresses = g_steal_pointer(&addresses);
     return TRUE;
+}
+
+/* ---- stations ---- */
+
+static guint
+station_hash(gconstpointer key)
+{
+    const Station *station = key;
+
+    return ip_address_hash(&station->address) ^ (guint)station->index;
+}
+
+static gboolean
+station_equal(gconstpointer a, gconstpointer b)
+{
+    const Station *one = a, *other = b;
+
+    return one->index == other->index && ip_address_equal(&one->address, &other->address);
+}
+
+static gboolean
+is_old(gpointer key, gpointer value, gpointer user_data)
+{
+    return *(const gint64 *)user_data - ((const Station *)key)->heard >= STATION_AGE_MAX;
+}
+
+/* Whether there is room for another one. */
+static gboolean
+make_room(Leases *leases, gint64 now)
+{
+    if (g_hash_table_size(leases->stations) >= STATIONS_MAX)
+        g_hash_table_foreach_remove(leases->stations, is_old, &now);
+    return g_hash_table_size(leases->stations) < STATIONS_MAX;
+}
+
+/* The port on the link that has the address, or NULL. */
+static const Port *
+find_owner(const FeatureHost *host, const Station *station)
+{
+    const GSList *ports = port_table_find_address(host->ports, &station->address);
+
+    while (ports && ((const Port *)ports->data)->parent_index != station->index)
+        ports = ports->next;
+    return ports ? ports->data : NULL;
+}
+
+static void
+warn_of_station(const FeatureHost *host, const Station *station)
+{
+    const Port *port = find_owner(host, station);
+    char address[IP_ADDRESS_TEXT_SIZE], mac[MAC_ADDRESS_TEXT_SIZE];
+
+    if (port)
+        g_warning("port %s: a station on %s with MAC %s uses its address %s, too; further frames "
+                  "are not logged",
+                  port->name, port->parent, mac_address_format(&station->mac, mac),
+                  ip_address_format(&station->address, address));
+}
+
+/* ClaimHandler. What our own guests say is no news. */
+static void
+on_claim(int index, const IpAddress *address, const MacAddress *mac, gpointer user_data)
+{
+    FeatureHost *host = user_data;
+    Leases *leases = feature_state(host, &feature_lease);
+    Station heard = {index, *address, *mac, g_get_monotonic_time()};
+    Station *known = g_hash_table_lookup(leases->stations, &heard);
+
+    if (port_table_find_mac(host->ports, mac))
+        return;
+    if (known) {
+        *known = heard;
+    } else if ((host->ops->giver(host, address, index) || find_owner(host, &heard)) &&
+               make_room(leases, heard.heard)) {
+        g_hash_table_add(leases->stations, g_memdup2(&heard, sizeof heard));
+        warn_of_station(host, &heard);
+    }
+}
+
+/* Without a network that gives addresses nothing is heard. */
+static void
+lease_sweep(FeatureHost *host)
+{
+    Leases *leases = feature_state(host, &feature_lease);
+    g_autoptr(GError) error = NULL;
+
+    if (leases->is_listening || !host->ops->giver(host, NULL, 0))
+        return;
+    leases->is_listening = host->kernel->ops->watch_claims(host->kernel, on_claim, host, &error);
+    if (!leases->is_listening)
+        g_warning("%s", error->message);
+}
+
+static Fault *
+fault_of(FeatureHost *host, const Station *station)
+{
+    const Port *port = find_owner(host, station);
+    const Network *network = host->ops->giver(host, &station->address, station->index);
+    char address[IP_ADDRESS_TEXT_SIZE], mac[MAC_ADDRESS_TEXT_SIZE];
+
+    ip_address_format(&station->address, address);
+    mac_address_format(&station->mac, mac);
+    if (port)
+        return fault_new("address-conflict", g_strdup_printf("port %s", port->name),
+                         g_strdup_printf("a station on %s with MAC %s uses its address %s, too",
+                                         port->parent, mac, address),
+                         g_strdup_printf("give the station another address; or list %s in Reserve= "
+                                         "of the network, and create the port again",
+                                         address));
+    return !network ? NULL
+                    : fault_new("address-heard", g_strdup_printf("network %s", network->name),
+                                g_strdup_printf("a station with MAC %s uses %s, an address that "
+                                                "the network gives; ports without a name do not "
+                                                "get it",
+                                                mac, address),
+                                g_strdup("list it in Reserve= of the network's file"));
+}
+
+static void
+lease_list_faults(FeatureHost *host, GPtrArray *faults)
+{
+    const Leases *leases = feature_state(host, &feature_lease);
+    GHashTableIter iter;
+    gpointer key;
+    guint n = 0;
+
+    g_hash_table_iter_init(&iter, leases->stations);
+    while (n < FAULTS_MAX && g_hash_table_iter_next(&iter, &key, NULL)) {
+        const Station *station = key;
+        Fault *fault =
+            find_station(host, station->index, &station->address) ? fault_of(host, station) : NULL;
+
+        if (!fault)
+            continue;
+        g_ptr_array_add(faults, fault);
+        n++;
+    }
+}
+
+static gboolean
+lease_start(FeatureHost *host, gpointer *ret_state, GError **error)
+{
+    Leases *leases = g_new0(Leases, 1);
+
+    leases->stations = g_hash_table_new_full(station_hash, station_equal, g_free, NULL);
+    *ret_state = leases;
+    return TRUE;
+}
+
+static void
+lease_stop(gpointer state)
+{
+    Leases *leases = state;
+
+    if (!leases)
+        return;
+    g_hash_table_unref(leases->stations);
+    g_free(leases);
 }
 
 /* The length of the subnet may change; the address is the port's until it is deleted. */
@@ -117,7 +350,11 @@ lease_outdated(FeatureHost *host, const Port *port)
 
 const PortFeature feature_lease = {
     .name = "lease",
+    .start = lease_start,
+    .stop = lease_stop,
     .choose = lease_choose,
     .on_network = lease_on_network,
     .outdated = lease_outdated,
+    .list_faults = lease_list_faults,
+    .sweep = lease_sweep,
 };

@@ -349,6 +349,16 @@ features_observe(FeatureHost *host, Port *port)
     }
 }
 
+void
+features_list_faults(FeatureHost *host, GPtrArray *faults)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->list_faults)
+            feature->list_faults(host, faults);
+    }
+}
+
 gboolean
 features_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                       const PortChange *change, GError **error)

@@ -9,6 +9,7 @@
 #include "capture-stream.h"
 #include "datapath.h"
 #include "device-state.h"
+#include "fault.h"
 #include "network.h"
 #include "ops.h"
 #include "policy.h"
@@ -37,6 +38,10 @@ typedef struct FeatureHostOps {
     /* The port's network as it is now, possibly with another mode; NULL if it was removed or is
      * unusable. */
     const Network *(*network)(FeatureHost *host, const Port *port);
+
+    /* The network that gives this address to ports on the link with this ifindex; NULL: none does.
+     * index 0: any network that gives addresses. */
+    const Network *(*giver)(FeatureHost *host, const IpAddress *address, int index);
 
     /* Checks the port's device now, follows permitted changes and repairs the rest. */
     void (*look)(FeatureHost *host, Port *port);
@@ -157,6 +162,9 @@ void features_list_outdated(FeatureHost *host, const Port *port, GStrvBuilder *k
 
 /* Updates what the features only learn by looking: the port is about to be shown. */
 void features_observe(FeatureHost *host, Port *port);
+
+/* Adds what a feature has found to be wrong, of Fault. */
+void features_list_faults(FeatureHost *host, GPtrArray *faults);
 
 /* A change of an existing port: checks it, and makes it. PORT_ERROR. */
 gboolean features_check_change(FeatureHost *host, const Caller *caller, const Port *port,

@@ -24,6 +24,8 @@ typedef struct LinuxKernel {
     guint32 announce_mark[4]; /* and how its frames are known again */
     GHashTable *groups;       /* link-delete.c: the groups in use, or NULL, */
     gsize groups_serve;       /* and how many more removals the list is good for */
+    /* claim.c; NULL: nobody wants to hear them */
+    struct Claims *claims;
 } LinuxKernel;
 
 static inline LinuxKernel *
@@ -36,7 +38,7 @@ linux_kernel(Kernel *kernel)
 extern const Privileges monitor_privileges, sysfs_privileges, ipv6_privileges, tap_privileges,
     routing_privileges, station_privileges, tap_node_privileges, transmit_privileges,
     announcement_privileges, address_privileges, filter_privileges, recall_privileges,
-    namespace_privileges;
+    namespace_privileges, claim_privileges;
 
 /* watch.c. A socket that the main loop reads from now on; the first member of the structure that
  * read() gets. */
@@ -184,6 +186,10 @@ gboolean station_probe(Kernel *kernel, const LinkInfo *link, const IpAddress *ad
                        StationHandler handler, gpointer user_data, GError **error);
 void station_forget(Kernel *kernel, int index);
 void station_free(gpointer data);
+
+/* claim.c */
+gboolean claim_watch(Kernel *kernel, ClaimHandler handler, gpointer user_data, GError **error);
+void claim_free(struct Claims *claims);
 
 /* routing.c. An IP address in a message, of this family; FALSE: it has another length. */
 gboolean routing_parse_ip(const struct nlattr *attribute, int family, IpAddress *ret_address);

@@ -21,6 +21,7 @@ const Privileges *const linux_privileges[] = {
     &address_privileges,
     &routing_privileges,
     &station_privileges,
+    &claim_privileges,
     &filter_privileges,
     &namespace_privileges,
     NULL,
@@ -37,6 +38,7 @@ linux_free(Kernel *base)
     g_hash_table_unref(kernel->watches);
     g_clear_pointer(&kernel->groups, g_hash_table_unref);
     g_hash_table_unref(kernel->stations);
+    claim_free(kernel->claims);
     netlink_free(kernel->netlink);
     netlink_free(kernel->filtered);
     queues_free(kernel->queues);
@@ -64,6 +66,7 @@ static const KernelOps linux_ops = {
     .gateway_list = gateway_list,
     .neighbour_look = neighbour_look,
     .watch_routing = routing_watch,
+    .watch_claims = claim_watch,
     .station_probe = station_probe,
     .station_forget = station_forget,
     .macvtap_set_sources = macvtap_change_sources,

@@ -112,6 +112,10 @@ typedef void (*RoutingHandler)(const RoutingChange *change, gpointer user_data);
 typedef void (*StationHandler)(int index, const IpAddress *address, const MacAddress *mac,
                                gpointer user_data);
 
+/* A frame that came in on the link says that mac's station uses or wants this address. */
+typedef void (*ClaimHandler)(int index, const IpAddress *address, const MacAddress *mac,
+                             gpointer user_data);
+
 /* How long station_probe() waits for an answer, in milliseconds. */
 #define STATION_PROBE_TIME 500
 
@@ -262,6 +266,12 @@ typedef struct KernelOps {
      * ENODEV: no such link. */
     gboolean (*station_probe)(Kernel *kernel, const LinkInfo *link, const IpAddress *address,
                               StationHandler handler, gpointer user_data, GError **error);
+
+    /* Calls handler from the thread-default main context for what ARP and neighbour discovery say
+     * that comes in on any link, at most some hundred times a second: the rest is lost. May be
+     * called once per kernel. */
+    gboolean (*watch_claims)(Kernel *kernel, ClaimHandler handler, gpointer user_data,
+                             GError **error);
 
     /* Ends all probes on the link (0: on any) without calling their handlers. */
     void (*station_forget)(Kernel *kernel, int index);

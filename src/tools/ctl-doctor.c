@@ -28,6 +28,8 @@ static const DoctorCheck checks[] = {
     {"network-unguarded", doctor_check_unguarded, DAEMON},
     {"parent-no-carrier", doctor_check_carrier, HERE},
     {"passthru-of-host", doctor_check_passthru, HERE},
+    {"address-conflict", doctor_check_faults, DAEMON},
+    {"address-heard", doctor_check_faults, DAEMON},
     {"files-changed", doctor_check_files, DAEMON},
     {"file-ignored", doctor_check_faults, DAEMON},
     {"port-gone", doctor_check_devices, DAEMON},

@@ -2,10 +2,13 @@
 """The addresses that a network gives its ports: who gets which, what is refused and in which words, and how long they last."""
 import concurrent.futures
 import re
+import socket
 
 import pytest
 
+from doctor import examine
 from documents import block, commands
+from frames import PacketSocket, mac_bytes
 from varlink import VarlinkError
 
 LAN = "[Network]\nParent=eth0\nMode=bridge\n[Port]\nVhost=off\n[Addresses]\n{addresses}[Access]\nAllowUsers=nobody\n{access}"
@@ -217,3 +220,34 @@ def test_the_document(made):
         shown = made.ctl(*command.split()[1:]).stdout
     assert re.search(r"^db .* 192\.168\.1\.51 ", shown, re.M)
     assert made.ctl_json("port", "show", "db")["guard"]["allowAddresses"] == ["192.168.1.51", "fd00:1::51"]
+
+
+def claim(wire, address):
+    """A station says by ARP that it uses the address."""
+    ip = socket.inet_aton(address)
+    mac = mac_bytes(wire.mac)
+    wire.send((b"\xff" * 6 + mac + bytes.fromhex("08060001080006040001") + mac + ip + bytes(6) + ip).ljust(60, b"\0"))
+
+
+def test_what_a_station_uses_is_passed_over(made, station):
+    """By ports without a name; one with a name keeps its address. doctor names both."""
+    unnamed, named = create(made), create(made, "--name=web")
+    made.ctl("port", "delete", unnamed["name"], "web")
+    with PacketSocket(station, "eth0") as wire:
+        for port in (unnamed, named):
+            claim(wire, port["addresses"][0].split("/")[0])
+    made.ports()  # answered when what came before has been read
+    assert create(made)["addresses"][0] != unnamed["addresses"][0]
+    assert create(made, "--name=web")["addresses"] == named["addresses"]
+    found = {finding["code"]: finding for finding in examine(made)}
+    assert found["address-heard"]["subject"] == "network lan"
+    assert found["address-conflict"]["subject"] == "port web"
+    assert named["addresses"][0].split("/")[0] in found["address-conflict"]["message"]
+
+
+def test_the_hosts_own_address_is_not_given(made, host):
+    host.run("ip", "address", "add", "192.168.1.33/24", "dev", "eth0")
+    try:
+        assert refusal(made, "--address=192.168.1.33") == "address 192.168.1.33 is the host's own"
+    finally:
+        host.run("ip", "address", "del", "192.168.1.33/24", "dev", "eth0")

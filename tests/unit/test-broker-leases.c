@@ -4,6 +4,7 @@
 #include "reload-fixture.h"
 
 #include <errno.h>
+#include <string.h>
 
 static const struct {
     const char *subnet, *range, *reserved, *gateway;
@@ -365,6 +366,105 @@ test_an_ending_port_makes_room(void **state)
     assert_null(find_port(test, "db"));
 }
 
+static const MacAddress stranger = {{0x02, 0, 0, 0, 0x77, 0x01}};
+
+/* The code, subject and message of each fault of root's, a line each; free with g_free(). */
+static char *
+list_faults(TestBroker *test)
+{
+    const Caller root = test_caller(0);
+    g_autoptr(GPtrArray) faults = broker_list_faults(test->broker, &root);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < faults->len; i++) {
+        const Fault *fault = faults->pdata[i];
+
+        g_string_append_printf(text, "%s: %s: %s\n", fault->code, fault->subject, fault->message);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* Which address the port gets is known from one that was made before. */
+static void
+test_what_a_station_uses_is_passed_over(void **state)
+{
+    TestBroker *test = *state;
+    g_autofree char *unnamed = NULL, *named = NULL, *faults = NULL;
+
+    reload_network(test, defined("192.168.1.0/24", "192.168.1.1", NULL));
+    unnamed = g_strdup(addresses_of(test_broker_create(test, 0, "lan", NULL)));
+    named = g_strdup(addresses_of(test_broker_create(test, 0, "lan", "web")));
+    delete_port(test, "web");
+    delete_port(test, only_port(test)->name);
+    *strchr(unnamed, '/') = *strchr(named, '/') = '\0';
+    kernel_fake_claim(test->kernel, 1, unnamed, &stranger);
+    kernel_fake_claim(test->kernel, 1, named, &stranger);
+    kernel_fake_claim(test->kernel, 1, "192.168.1.1", &stranger);
+    kernel_fake_claim(test->kernel, 1, "10.0.0.1", &stranger);
+    assert_false(g_str_has_prefix(addresses_of(test_broker_create(test, 0, "lan", NULL)), unnamed));
+    assert_true(g_str_has_prefix(addresses_of(test_broker_create(test, 0, "lan", "web")), named));
+    faults = list_faults(test);
+    assert_non_null(strstr(faults, "address-heard: network lan: a station with MAC "
+                                   "02:00:00:00:77:01 uses "));
+    assert_non_null(strstr(faults, "address-conflict: port web: a station on eth0 with MAC "
+                                   "02:00:00:00:77:01 uses its address "));
+    assert_null(strstr(faults, "10.0.0.1"));
+    assert_null(strstr(faults, "192.168.1.1,"));
+}
+
+static void
+test_stations_take_no_more_than_a_quarter(void **state)
+{
+    TestBroker *test = *state;
+    Network *network = defined("192.168.1.0/24", NULL, NULL);
+
+    give_range(network->addresses.ranges, "192.168.1.32-192.168.1.39");
+    g_array_unref(g_steal_pointer(&network->addresses.pools[ADDRESS_IPV4]));
+    finish(network);
+    reload_network(test, network);
+    for (guint i = 32; i < 40; i++) {
+        g_autofree char *address = g_strdup_printf("192.168.1.%u", i);
+
+        kernel_fake_claim(test->kernel, 1, address, &stranger);
+    }
+    for (guint i = 0; i < 8; i++)
+        test_broker_create(test, 0, "lan", NULL);
+}
+
+/* A guest of ours that uses another address than its own is no station; nor is one on another link
+ * of any weight. */
+static void
+test_guests_and_other_links_are_not_heard(void **state)
+{
+    TestBroker *test = *state;
+    g_autofree char *unnamed = NULL;
+    const Port *guest;
+
+    test_broker_add_parent(test, "eth1");
+    reload_network(test, defined("192.168.1.0/24", NULL, NULL));
+    unnamed = g_strdup(addresses_of(test_broker_create(test, 0, "lan", NULL)));
+    delete_port(test, only_port(test)->name);
+    guest = test_broker_create(test, 0, "lan", "web");
+    *strchr(unnamed, '/') = '\0';
+    kernel_fake_claim(test->kernel, 1, unnamed, &guest->mac);
+    kernel_fake_claim(test->kernel, link_named(test, "eth1").index, unnamed, &stranger);
+    assert_true(g_str_has_prefix(addresses_of(test_broker_create(test, 0, "lan", NULL)), unnamed));
+}
+
+static void
+test_the_hosts_own_address_is_not_given(void **state)
+{
+    TestBroker *test = *state;
+    g_autofree char *web = NULL;
+
+    give_addresses(lan(test));
+    web = g_strdup(addresses_of(test_broker_create(test, 0, "lan", "web")));
+    delete_port(test, "web");
+    kernel_fake_add_address(test->kernel, 1, web);
+    assert_string_not_equal(addresses_of(test_broker_create(test, 0, "lan", "web")), web);
+    refuse_asking(test, 0, "lan", web, PORT_ERROR_ADDRESS_CONFLICT, "is the host's own");
+}
+
 int
 main(void)
 {
@@ -381,6 +481,10 @@ main(void)
         BROKER_TEST(test_a_guard_lists_the_lease),
         BROKER_TEST(test_a_port_keeps_its_lease_when_the_file_changes),
         BROKER_TEST(test_an_ending_port_makes_room),
+        BROKER_TEST(test_what_a_station_uses_is_passed_over),
+        BROKER_TEST(test_stations_take_no_more_than_a_quarter),
+        BROKER_TEST(test_guests_and_other_links_are_not_heard),
+        BROKER_TEST(test_the_hosts_own_address_is_not_given),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

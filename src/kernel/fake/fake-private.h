@@ -76,6 +76,8 @@ typedef struct FakeKernel {
     GPtrArray *queues;          /* of FakeQueue */
     QueueHandler queue_handler; /* NULL: nobody is watching */
     gpointer queue_data;
+    ClaimHandler claim_handler; /* NULL: nobody is listening */
+    gpointer claim_data;
     int next_index;
     int next_namespace;
 } FakeKernel;
@@ -164,6 +166,7 @@ gboolean fake_neighbour_look(Kernel *base, int index, const IpAddress *address, 
 gboolean fake_station_probe(Kernel *base, const LinkInfo *link, const IpAddress *address,
                             StationHandler handler, gpointer user_data, GError **error);
 void fake_station_forget(Kernel *base, int index);
+gboolean fake_watch_claims(Kernel *base, ClaimHandler handler, gpointer user_data, GError **error);
 void fake_probe_free(gpointer data);
 void fake_source_vanish(FakeKernel *kernel, const char *address);
 void fake_routes_vanish(FakeKernel *kernel, int index);

@@ -288,6 +288,7 @@ static const KernelOps fake_ops = {
     .gateway_list = fake_gateway_list,
     .neighbour_look = fake_neighbour_look,
     .watch_routing = fake_watch_routing,
+    .watch_claims = fake_watch_claims,
     .station_probe = fake_station_probe,
     .station_forget = fake_station_forget,
     .macvtap_set_sources = fake_set_sources,

@@ -92,6 +92,9 @@ void kernel_fake_add_gateway(Kernel *kernel, int index, const char *address);
 void kernel_fake_set_neighbour(Kernel *kernel, int index, const char *address,
                                const MacAddress *mac);
 
+/* A frame of a station on the link says that it uses the address: told at once. */
+void kernel_fake_claim(Kernel *kernel, int index, const char *address, const MacAddress *mac);
+
 /* A station answers a probe on the link. hurry: from now on probes without an answer end at once.
  */
 void kernel_fake_answer(Kernel *kernel, int index, const char *address, const MacAddress *mac);

@@ -386,3 +386,27 @@ kernel_fake_hurry_probes(Kernel *base)
 {
     fake_kernel(base)->probe_time = 0;
 }
+
+/* ---- claims ---- */
+
+gboolean
+fake_watch_claims(Kernel *base, ClaimHandler handler, gpointer user_data, GError **error)
+{
+    FakeKernel *kernel = fake_kernel(base);
+
+    if (fake_fails(kernel, "watch_claims", error))
+        return FALSE;
+    kernel->claim_handler = handler;
+    kernel->claim_data = user_data;
+    return TRUE;
+}
+
+void
+kernel_fake_claim(Kernel *base, int index, const char *text, const MacAddress *mac)
+{
+    const FakeKernel *kernel = fake_kernel(base);
+    IpAddress address;
+
+    if (kernel->claim_handler && ip_address_parse(text, &address))
+        kernel->claim_handler(index, &address, mac, kernel->claim_data);
+}
