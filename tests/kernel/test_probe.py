@@ -226,6 +226,19 @@ def test_network_with_addresses(daemon, router):
     assert f"{ROUTER}, known by Gateway=, answers" in messages["gateway", "ok"] and "and back" in messages["mtu", "ok"]
 
 
+def test_port_that_answers_dhcp(daemon, router):
+    """What the port says itself proves nothing of the network."""
+    daemon.network("lan", text=f"[Network]\nParent=eth0\nMode=bridge\n{LEASES}Serve=dhcp\n")
+    daemon.reload()
+    found, messages = probe(daemon)
+    assert found == {"carrier": "ok", "mac": "ok", "dhcp": "ok", "gateway": "ok", "gateway6": "note", "mtu": "ok"}, messages
+    assert messages["dhcp", "ok"].startswith("the port itself offers 10.9.0.")
+    router.ip("addr", "flush", "dev", "eth0")
+    router.quiet("eth0")
+    found, messages = probe(daemon)
+    assert (found["mac"], found["dhcp"], found["gateway"]) == ("unknown", "ok", "problem"), messages
+
+
 def test_user_sees_the_host_reach_its_gateway(daemon, router, host):
     """Without root, the host's ARP table says that the gateway answers the host."""
     daemon.network("lan", text=f"[Network]\nParent=eth0\nMode=bridge\n{LEASES}[Access]\nAllowUsers=nobody\n")
