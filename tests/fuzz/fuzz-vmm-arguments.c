@@ -3,6 +3,7 @@
  * it, an argument stays as it is. */
 #include "fuzz-target.h"
 
+#include "hand-over.h"
 #include "vmm-arguments.h"
 
 #include <string.h>
@@ -59,11 +60,19 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autofree char *text = g_strndup((const char *)data, size);
+    char *addresses[] = {(char *)"10.0.0.5/24", NULL}, *none[] = {NULL};
+    const HandOver lease = {.port = (char *)"web",
+                            .network = (char *)"lan",
+                            .addresses = addresses,
+                            .gateways = none,
+                            .dns = none,
+                            .search = none};
     const VmmPort ports[] = {
         {.label = "lan",
          .mac = "52:54:00:00:00:01",
          .interface_name = "tap0",
          .mtu = 1500,
+         .hand_over = &lease,
          .taps = numbers(3, 1),
          .vhosts = numbers(4, 1)},
         {.label = "parent=eth0,mode=vepa",
