@@ -16,6 +16,7 @@ import qmp
 import guest
 from clock import PATIENCE, Deadline
 from documents import block, commands
+from frames import PacketSocket
 from guest import KERNEL_WORDS
 from programs import image, program
 
@@ -47,11 +48,14 @@ def wait_carrier(running, value):
 
 def check_links(daemon, station, running, first):
     """The guest has eth0 and eth1, both up."""
+    assert running.shell("ip addr add 10.0.0.8/24 dev eth0") == 0
     wait_carrier(running, "11")
     station.ip("link", "set", "eth0", "down")
     wait_carrier(running, "00")
     daemon.restart()  # the agent finds it again
     station.ip("link", "set", "eth0", "up")
+    with PacketSocket(station, "eth0") as endpoint:
+        agent.wait_gratuitous_arp(endpoint, first["macAddress"])
     wait_carrier(running, "11")
     daemon.ctl("port", "set", first["id"], "--link", "down")
     wait_carrier(running, "01")
@@ -361,9 +365,11 @@ def test_only_the_backend_is_left(daemon, bare):
     (port,) = daemon.ports()
     assert port["addresses"] == ["10.0.0.9/24"]
     with qmp.Qmp(qemu.path) as monitor:
-        monitor.call("device_del", id=f"macvtap-{port['id']}-nic")
+        device, deadline = f"macvtap-{port['id']}-nic", Deadline()
+        monitor.call("device_del", id=device)
         monitor.call("system_reset")  # which is as good as the guest's word
-        monitor.wait_event("DEVICE_DELETED", device=f"macvtap-{port['id']}-nic")
+        while device in [item["name"] for item in monitor.call("qom-list", path="/machine/peripheral")]:
+            assert deadline.left() > 0
     agent.vm(daemon, "detach", "--qmp", qemu.path, "extra")
     assert daemon.settle() == []
     assert state(qemu) == before

@@ -4,7 +4,6 @@ changes its slave."""
 import pytest
 
 import agent
-from clock import Deadline
 from frames import PacketSocket
 from parent_kinds import STATION_IP, active_slave
 
@@ -18,16 +17,6 @@ def site(sites):
     if not site.daemon.running:
         site.daemon.start()
     return site
-
-
-def wait_gratuitous_arp(endpoint, mac):
-    """A request or reply of this MAC for its own address."""
-    deadline = Deadline()
-    own = bytes.fromhex(mac.replace(":", ""))
-    while True:
-        data = endpoint.receive(deadline, ethertype=0x0806)
-        if data[6:12] == own and data[28:32] == data[38:42] != bytes(4):
-            return
 
 
 @pytest.mark.parametrize("cycles", [1, pytest.param(100, marks=pytest.mark.long)])
@@ -46,6 +35,6 @@ def test_announced_by_the_guest(site, guests):
     with PacketSocket(site.station, site.wire) as endpoint:
         (other,) = {"eth0", "eth1"} - {active_slave(site.host)}
         site.host.ip("link", "set", "bond0", "type", "bond", "active_slave", other)
-        wait_gratuitous_arp(endpoint, port["macAddress"])
+        agent.wait_gratuitous_arp(endpoint, port["macAddress"])
     running.kill()
     assert site.daemon.settle() == []

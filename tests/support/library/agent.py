@@ -100,6 +100,16 @@ def check_cycles(daemon, running, cycles, network, address, other):
         assert deadline.left() > 0, counts
 
 
+def wait_gratuitous_arp(endpoint, mac):
+    """A request or reply of this MAC for its own address."""
+    deadline = Deadline()
+    own = bytes.fromhex(mac.replace(":", ""))
+    while True:
+        data = endpoint.receive(deadline, ethertype=0x0806)
+        if data[6:12] == own and data[28:32] == data[38:42] != bytes(4):
+            return
+
+
 class Proxy:
     """A monitor in front of QEMU's: it answers the command with the number refused (from 0) with an error, which QEMU
     gets nevertheless if carried_out, and counts what passes."""

@@ -30,13 +30,6 @@ class Qmp:
             if "return" in reply:
                 return reply["return"]
 
-    def wait_event(self, name, **data):
-        """The data of the next event of this name that has all of this."""
-        while True:
-            event = self._next()
-            if event.get("event") == name and data.items() <= event["data"].items():
-                return event["data"]
-
     def wait_migration(self):
         """Until it is over; QEMU tells each state by an event."""
         while True:
