@@ -37,12 +37,6 @@ def start(daemon, networks=(), options=("--agent",), ip="", name="web", extra=()
     return guest.Guest(daemon.host, line, user=user, stdin=subprocess.PIPE, env=environment(daemon, **variables))
 
 
-def start_plain(daemon, name="web", extra=(), machine="q35"):
-    """A guest that has nothing of ours."""
-    line = guest.qemu_command("", name=name, machine=machine, end="shell", extra=["-name", name, *extra])
-    return guest.Guest(daemon.host, line, stdin=subprocess.PIPE)
-
-
 def processes(daemon):
     """The agents in the daemon's host, by process ID: their root is the host's."""
     root = os.stat(daemon.host.path("/run"))
