@@ -386,6 +386,11 @@ captures_begin(FeatureHost *host, const Caller *caller, const Port *port, const 
         return port_error_set(error, PORT_ERROR_SYSTEM, "macvtapd cannot capture: %s",
                               host->unguarded ? host->unguarded
                                               : "it was started without a datapath");
+    if (features_compare(host, port) & DEVICE_GUARD)
+        return port_error_set(error, PORT_ERROR_SYSTEM,
+                              "cannot capture port %s: macvtapd's programs could not be attached "
+                              "to its device",
+                              port->name);
     remove_ended(captures);
     if (!check_limits(captures, caller, error) || !open_pair(&ours, &readers, error))
         return FALSE;
@@ -421,9 +426,11 @@ captures_stop(gpointer state)
         return;
     for (guint i = captures->list->len; i-- > 0;) {
         Capture *capture = captures->list->pdata[i];
+        int index = capture->index;
 
         if (!capture->is_ending)
             capture_end(capture, "macvtapd is stopping");
+        update_port(captures, index, NULL); /* the programs stay, and have nothing to copy for */
     }
     g_ptr_array_unref(captures->list);
     g_free(captures);

@@ -257,6 +257,19 @@ who_may(void **state)
     close(begin(test, 1000, "web", CAPTURE_FRAMES_PASSED, 0));
 }
 
+/* A port without a guard may have no programs, and then there is nothing that copies. */
+static void
+not_without_programs(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_network(test, "lan")->guard =
+        (GuardSettings){.senders = GUARD_SENDERS_ANY, .allow = GUARD_ALLOW_ALL};
+    kernel_fake_fail(test->kernel, "filters_attach", 1, ENOENT);
+    test_broker_create(test, 0, "lan", "web");
+    refuse(test, 0, "web", PORT_ERROR_SYSTEM, "could not be attached to its device");
+}
+
 int
 main(void)
 {
@@ -268,6 +281,7 @@ main(void)
         BROKER_TEST(a_slow_reader_is_told_the_end),
         BROKER_TEST(readers_do_not_wait_for_each_other),
         BROKER_TEST(who_may),
+        BROKER_TEST(not_without_programs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
