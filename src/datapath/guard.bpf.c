@@ -256,6 +256,8 @@ guard_count(Frame *frame, __u32 reason)
 
     if (!counted || reason >= GUARD_REASONS)
         return 0;
+    asm volatile("" : "+r"(reason)); /* the verifier of Linux 6.1 forgets the bound of a number */
+    reason &= 63;                    /* that clang has on the stack */
     bit = 1ULL << reason;
     __sync_fetch_and_add(&counted->dropped[reason], 1);
     counted->last = bpf_ktime_get_boot_ns();
