@@ -250,9 +250,9 @@ guard_tell_drop(Frame *frame, __u32 reason)
 GUARD_PART int
 guard_count(Frame *frame, __u32 reason)
 {
+    __u64 now = bpf_ktime_get_boot_ns(), bit;
     __u32 port = frame->ifindex;
     struct guard_counters *counted = bpf_map_lookup_elem(&counters, &port);
-    __u64 bit;
 
     if (!counted || reason >= GUARD_REASONS)
         return 0;
@@ -260,7 +260,7 @@ guard_count(Frame *frame, __u32 reason)
     reason &= 63;                    /* that clang has on the stack */
     bit = 1ULL << reason;
     __sync_fetch_and_add(&counted->dropped[reason], 1);
-    counted->last = bpf_ktime_get_boot_ns();
+    counted->last = now;
     if ((counted->told & bit) || (__sync_fetch_and_or(&counted->told, bit) & bit))
         return 0;
     if (!guard_tell_drop(frame, reason)) /* the next drop tries again */
