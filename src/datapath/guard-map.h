@@ -67,8 +67,8 @@ struct guard_settings {
     __u8 verdict;   /* GuardVerdict */
     __u8 addresses; /* GuardAddresses */
     __u8 n_prefixes;
-    __u16 allow; /* GuardAllow */
-    __u32 unused;
+    __u16 allow;        /* GuardAllow */
+    __u32 answers_dhcp; /* 0: the port has no entry in `dhcp`, which saves each frame the look-up */
     struct guard_prefix prefixes[GUARD_PREFIXES];
 };
 

@@ -356,7 +356,7 @@ from_guest(struct __sk_buff *frame)
 
     if (!asked) /* a port is not up before it has settings */
         return TC_ACT_SHOT;
-    why = dhcp_from_guest(frame);
+    why = asked->answers_dhcp ? dhcp_from_guest(frame) : GUARD_PASS;
     if (why != GUARD_PASS)
         return finish_dhcp(frame, why);
     why = guard_judge(frame, asked, &claim, &tell);

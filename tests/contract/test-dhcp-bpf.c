@@ -71,6 +71,7 @@ write_port(gboolean has_gateway)
     settings.senders = GUARD_SENDERS_ANY; /* so that the guard itself passes everything */
     settings.addresses = GUARD_ADDRESSES_ANY;
     settings.allow = 2 * GUARD_ALLOW_OTHER - 1;
+    settings.answers_dhcp = 1;
     dhcp_rows_port(has_gateway, &port);
     write_entry(programs.settings, &settings);
     write_entry(programs.state, &no_state);
@@ -313,6 +314,7 @@ test_counting_lets_no_message_pass(void **state)
 
     write_port(TRUE);
     guard_rows_settings(&settings);
+    settings.answers_dhcp = 1;
     settings.verdict = GUARD_VERDICT_COUNT;
     write_entry(programs.settings, &settings);
     for (guint i = 0; i < count; i++) {
