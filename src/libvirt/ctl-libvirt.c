@@ -126,8 +126,11 @@ format_ports(const GPtrArray *ports)
 
     for (guint i = 0; i < ports->len; i++) {
         const DomainPort *port = ports->pdata[i];
-        g_autofree char *line = g_markup_printf_escaped("<port target='%s' network='%s'/>",
-                                                        port->target, port->network);
+        g_autofree char *limits =
+            port->limits ? g_markup_printf_escaped(" limits='%s'", port->limits) : g_strdup("");
+        g_autofree char *start =
+            g_markup_printf_escaped("<port target='%s' network='%s'", port->target, port->network);
+        g_autofree char *line = g_strconcat(start, limits, "/>", NULL);
 
         g_string_append(text, line);
     }

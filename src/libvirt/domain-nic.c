@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain-nic.h"
 
+#include "domain-bandwidth.h"
+
 #include "domain-port.h"
 
 #include <string.h>
@@ -264,6 +266,9 @@ void
 domain_nic_make_port(DomainXml *domain, DomainNic *nic, const PortOptions *options)
 {
     xmlNode *interface = nic->interface, *target = ensure_child(interface, "target"), *port;
+    const xmlNode *bandwidth = find_child(interface, "bandwidth");
+    const char *reason;
+    g_autofree char *limits = bandwidth ? domain_bandwidth_limits(bandwidth, &reason) : NULL;
 
     remove_source(interface);
     set_attribute(interface, "type", "ethernet");
@@ -278,6 +283,8 @@ domain_nic_make_port(DomainXml *domain, DomainNic *nic, const PortOptions *optio
     xmlSetNs(port, port->parent->ns);
     set_attribute(port, "target", options->target);
     set_attribute(port, "network", options->network);
+    if (limits)
+        set_attribute(port, "limits", limits);
 }
 
 void

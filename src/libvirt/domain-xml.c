@@ -10,6 +10,7 @@
  */
 #include "domain-xml.h"
 
+#include "domain-bandwidth.h"
 #include "interface-name.h"
 
 #include <libxml/parser.h>
@@ -69,6 +70,7 @@ free_port(gpointer data)
 
     g_free(port->target);
     g_free(port->network);
+    g_free(port->limits);
     g_free(port->mac);
     g_free(port->filter);
     g_strfreev(port->filter_addresses);
@@ -163,9 +165,11 @@ check_port_attributes(DomainXml *domain, const xmlNode *node)
         const char *name = (const char *)one->name;
         g_autofree char *shown = show(name);
 
-        if (one->ns || (!g_str_equal(name, "target") && !g_str_equal(name, "network")))
+        if (one->ns || (!g_str_equal(name, "target") && !g_str_equal(name, "network") &&
+                        !g_str_equal(name, "limits")))
             return problem(
-                domain, "metadata: a port has the attributes target and network, not '%s'", shown);
+                domain, "metadata: a port has the attributes target, network and limits, not '%s'",
+                shown);
     }
     return TRUE;
 }
@@ -185,6 +189,8 @@ check_port_texts(DomainXml *domain, const DomainPort *port)
     if (!network_is_valid(port->network))
         return problem(domain, "metadata: port %s: '%s' cannot be a network's name", target,
                        network);
+    if (port->limits && !domain_limits_check(port->limits, &reason))
+        return problem(domain, "metadata: port %s: limits: %s", target, reason->message);
     return !domain_xml_find_port(domain, port->target) ||
            problem(domain, "metadata: two ports have the target '%s'", target);
 }
@@ -198,6 +204,7 @@ read_port(DomainXml *domain, xmlNode *node)
     port->queues = 1;
     port->target = attribute(node, "target");
     port->network = attribute(node, "network");
+    port->limits = attribute(node, "limits");
     if (check_port_attributes(domain, node) && check_port_texts(domain, port)) {
         g_ptr_array_add(domain->ports, port);
         return TRUE;
@@ -273,12 +280,19 @@ check_type(DomainXml *domain, DomainPort *port, const xmlNode *interface)
 static gboolean
 check_rules(DomainXml *domain, DomainPort *port, const xmlNode *interface)
 {
-    if (child(interface, "bandwidth"))
-        return port_problem(domain, port,
-                            "interface %s has a <bandwidth>, and libvirt would limit the other"
-                            " direction, as a macvtap's are not a tap's: remove it",
-                            port->target);
-    return TRUE;
+    const xmlNode *bandwidth = child(interface, "bandwidth");
+    g_autofree char *limits = NULL;
+    const char *reason;
+
+    if (!bandwidth)
+        return TRUE;
+    limits = domain_bandwidth_limits(bandwidth, &reason);
+    return port_problem(domain, port,
+                        "interface %s has a <bandwidth>, and libvirt would limit the other"
+                        " direction, as a macvtap's are not a tap's: remove it%s%s%s",
+                        port->target,
+                        limits ? ", and give its port in the metadata limits='" : "; ",
+                        limits ? limits : reason, limits ? "'" : "");
 }
 
 /* The values of the filter's parameters of these names, which may be there again and again. */

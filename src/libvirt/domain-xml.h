@@ -27,6 +27,7 @@ typedef enum DomainXmlError {
 typedef struct DomainPort {
     char *target;              /* the device's name: a valid one */
     char *network;             /* macvtapd's network, or "parent=…,mode=…": printable ASCII */
+    char *limits;              /* as for macvtapctl port create --limits, valid; NULL: none */
     char *mac;                 /* as written; NULL: the interface has none */
     guint queues;              /* at least 1 */
     guint mtu;                 /* bytes; 0: not given */

@@ -111,6 +111,7 @@ make_port(const Hook *hook, MacvtapClient *client, const DomainPort *wanted, gbo
     macvtap_request_set_mac_address(request, wanted->mac);
     macvtap_request_set_mtu(request, wanted->mtu);
     macvtap_request_set_queues(request, wanted->queues);
+    macvtap_request_set_text(request, "limits", wanted->limits);
     macvtap_request_set_holder_domain(request, hook->domain->uuid);
     macvtap_request_set_open_descriptors(request, false);
     macvtap_request_set_device_node(request, geteuid(), getegid());

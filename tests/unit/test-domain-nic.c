@@ -17,7 +17,8 @@
     " managed='no'/>" more "</interface>"
 #define DIRECT                                                                                     \
     "<interface type='direct' trustGuestRxFilters='yes'><mac address='52:54:00:00:00:0d'/>"        \
-    "<source dev='eth0'/><virtualport type='802.1Qbh'/><bandwidth/><target dev='macvtap0'/>"       \
+    "<source dev='eth0'/><virtualport type='802.1Qbh'/><bandwidth><inbound "                       \
+    "average='1000'/></bandwidth><target dev='macvtap0'/>"                                         \
     "<model type='virtio'/><driver name='vhost' queues='2'/><mtu size='1400'/><boot order='1'/>"   \
     "<alias name='net0'/></interface>"
 
@@ -138,6 +139,7 @@ test_port_of_a_direct_interface(void **state)
     assert_string_equal(port->mac, "52:54:00:00:00:0d");
     assert_int_equal(port->queues, 4);
     assert_int_equal(port->mtu, 1400);
+    assert_string_equal(port->limits, "receive=8M");
     assert_non_null(strstr(text, "<boot order=\"1\"/>"));
     assert_null(strstr(text, "source"));
     assert_null(strstr(text, "virtualport"));

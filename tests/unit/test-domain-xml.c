@@ -168,6 +168,20 @@ test_problems(void **state)
         {DOMAIN(PORTS(PORT), "<interface type='ethernet'><target dev='vm1net0' managed='no'/>"
                              "<bandwidth><inbound average='1'/></bandwidth></interface>"),
          "vm1net0 has a <bandwidth>, and libvirt would limit the other direction"},
+        {DOMAIN(PORTS(PORT), "<interface type='ethernet'><target dev='vm1net0' managed='no'/>"
+                             "<bandwidth><inbound average='1000' burst='64'/>"
+                             "<outbound average='125'/></bandwidth></interface>"),
+         "give its port in the metadata limits='receive=8M/64K,send=1M'"},
+        {DOMAIN(PORTS(PORT), "<interface type='ethernet'><target dev='vm1net0' managed='no'/>"
+                             "<bandwidth><inbound average='1000' floor='5'/></bandwidth>"
+                             "</interface>"),
+         "remove it; a port has no guaranteed minimum (floor)"},
+        {DOMAIN(PORTS(PORT), "<interface type='ethernet'><target dev='vm1net0' managed='no'/>"
+                             "<bandwidth><outbound average='1000' peak='5000'/></bandwidth>"
+                             "</interface>"),
+         "remove it; a port has one rate"},
+        {DOMAIN(PORTS("<macvtapd:port target='vm1net0' network='lan' limits='send=fast'/>"), ""),
+         "metadata: port vm1net0: limits: 'fast' is not a rate"},
         {DOMAIN(PORTS(PORT), "<interface type='ethernet'><mac address='52:54:00:00:00:09'/>"
                              "<target managed='no'/></interface>"),
          "interface 52:54:00:00:00:09 has no device's name, as in a clone"},

@@ -102,6 +102,23 @@ test_prepare_looks_at_the_filter(void **state)
 }
 
 static void
+test_prepare_asks_for_limits(void **state)
+{
+    static const char text[] =
+        HEAD "<m:port target='null' network='lan' limits='send=8M/64K'/>" MIDDLE INTERFACE(
+            "null", "52:54:00:00:00:0a", "") TAIL;
+    static const char *const answers[] = {
+        ENDED, REFUSED("AccessDenied", "only root may give a port its own limits"), ENDED, NULL};
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+
+    make_hook(fixture, text);
+    assert_false(run_against(fixture, "prepare", answers, &error));
+    assert_non_null(strstr(error->message, "only root may give a port its own limits"));
+    assert_call(fixture, 1, "CreatePort", "'limits':{'send':'8M/64K'}");
+}
+
+static void
 test_prepare_compares_nodes(void **state)
 {
     static const char *const answers[] = {ENDED, PORT("null", "7", "52:54:00:00:00:0a"), ENDED,
@@ -272,6 +289,7 @@ main(void)
         HOOK_TEST(test_prepare_ends_what_it_made),
         HOOK_TEST(test_prepare_compares),
         HOOK_TEST(test_prepare_looks_at_the_filter),
+        HOOK_TEST(test_prepare_asks_for_limits),
         HOOK_TEST(test_prepare_compares_nodes),
         HOOK_TEST(test_prepare_asks_nobody_about_a_problem),
         HOOK_TEST(test_prepare_names_the_other_domain),
