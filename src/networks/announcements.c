@@ -17,8 +17,9 @@
  *
  * A schedule is of one parent: the bond itself and each VLAN device on it have their own. A round
  * sends BATCH frames in a turn of the main loop, so that other work, with its priority, is done in
- * between; whether a port is to be announced is decided when its turn comes. A guest that is on
- * another host (Port.incoming) must not be announced: it would be cut off.
+ * between (but the first FIRST_BATCHES at once); whether a port is to be announced is decided when
+ * its turn comes. A guest that is on another host (Port.incoming) must not be announced: it would
+ * be cut off.
  */
 #include "announcements.h"
 
@@ -34,6 +35,8 @@
 static const guint announce_times[] = {0, 50, 200, 450, 800};
 
 #define BATCH 50
+#define FIRST_BATCHES 4 /* of a schedule's first round: at once, about a millisecond for them all  \
+                         */
 G_STATIC_ASSERT(BATCH <= ANNOUNCEMENTS_MAX);
 
 /* What matters of a link's state. */
@@ -186,22 +189,48 @@ end_schedule(Schedule *schedule)
     g_hash_table_remove(schedule->announcements->schedules, GINT_TO_POINTER(schedule->parent));
 }
 
+static void
+begin_round(Schedule *schedule)
+{
+    schedule->waiting = g_array_new(FALSE, FALSE, sizeof(int));
+    schedule->n_sent = 0;
+    port_table_foreach(schedule->announcements->networks->ports, add_port, schedule);
+}
+
+/* Whether a round has announced everyone. */
+static gboolean
+has_sent_all(const Schedule *schedule)
+{
+    return schedule->n_sent >= schedule->waiting->len;
+}
+
 static gboolean
 on_turn(gpointer user_data)
 {
     Schedule *schedule = user_data;
 
-    if (!schedule->waiting) {
-        schedule->waiting = g_array_new(FALSE, FALSE, sizeof(int));
-        schedule->n_sent = 0;
-        port_table_foreach(schedule->announcements->networks->ports, add_port, schedule);
-    }
+    if (!schedule->waiting)
+        begin_round(schedule);
     send_batch(schedule);
-    if (schedule->n_sent < schedule->waiting->len)
+    if (!has_sent_all(schedule))
         wait_for_turn(schedule, 0);
     else if (!wait_for_round(schedule))
         end_schedule(schedule);
     return G_SOURCE_REMOVE;
+}
+
+/* What else the event causes, a look at each port of the parent, can take longer than the first
+ * guests should wait. */
+static void
+send_first(Schedule *schedule)
+{
+    begin_round(schedule);
+    for (guint i = 0; i < FIRST_BATCHES && !has_sent_all(schedule); i++)
+        send_batch(schedule);
+    if (has_sent_all(schedule))
+        wait_for_round(schedule);
+    else
+        wait_for_turn(schedule, 0);
 }
 
 /* ---- what starts one ---- */
@@ -223,7 +252,7 @@ start_schedule(Announcements *announcements, int parent, gboolean is_news)
     g_clear_pointer(&schedule->waiting, g_array_unref);
     schedule->round = 0;
     schedule->start = g_get_monotonic_time();
-    wait_for_turn(schedule, announce_times[0]);
+    send_first(schedule);
 }
 
 /* The parents of ports that are reached by way of a link. */
