@@ -126,23 +126,61 @@ check_free(const Place *place, const IpAddress *address, GError **error)
                                      holder->name, holder->network);
 }
 
+/* How many addresses of the network's pool stations on the link use; 0 for a port with a name,
+ * which does not care. */
+static guint
+count_stations(const Place *place, AddressFamily family)
+{
+    const Leases *leases = feature_state(place->host, &feature_lease);
+    GHashTableIter iter;
+    gpointer key;
+    guint n = 0;
+
+    if (place->new->origin.name)
+        return 0;
+    g_hash_table_iter_init(&iter, leases->stations);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        const Station *station = key;
+
+        n += station->index == place->parent->index &&
+             address_family(&station->address) == family &&
+             addresses_pool_has(&place->new->network->addresses, &station->address);
+    }
+    return n;
+}
+
+/* If stations claim more than their share, somebody is lying: then some of the addresses are passed
+ * over, but never the last ones. */
+static gboolean
+choose_address(Place *place, AddressFamily family, IpAddress *ret_address, GError **error)
+{
+    const AddressSettings *settings = &place->new->network->addresses;
+    const char *network = place->new->network->name;
+    guint n_stations = count_stations(place, family);
+    guint share = (guint)MIN(addresses_pool_size(settings, family) / PASSED_SHARE, STATIONS_MAX);
+    guint n_taken = port_table_count_addresses(place->host->ports) + n_stations +
+                    (place->own ? place->own->len : 0);
+
+    place->n_passed = 0;
+    place->most_passed = n_stations <= share ? G_MAXUINT : share;
+    if (addresses_choose(settings, network, family, &place->new->origin, n_taken, is_taken, place,
+                         ret_address, n_stations <= share ? error : NULL))
+        return TRUE;
+    place->most_passed = 0;
+    return n_stations > share && addresses_choose(settings, network, family, &place->new->origin,
+                                                  n_taken, is_taken, place, ret_address, error);
+}
+
 /* Adds an address of this family unless the caller has asked for one. */
 static gboolean
 choose_one(Place *place, AddressFamily family, GArray *addresses, GError **error)
 {
-    const AddressSettings *settings = &place->new->network->addresses;
-    const IpPrefix *subnet = addresses_subnet(settings, family);
-    guint n_taken = port_table_count_addresses(place->host->ports);
+    const IpPrefix *subnet = addresses_subnet(&place->new->network->addresses, family);
     PortAddress chosen;
 
     if (!subnet || port_addresses_find(addresses, family))
         return TRUE;
-    place->n_passed = 0;
-    place->most_passed =
-        (guint)MIN(addresses_pool_size(settings, family) / PASSED_SHARE, STATIONS_MAX);
-    n_taken += place->most_passed + (place->own ? place->own->len : 0);
-    if (!addresses_choose(settings, place->new->network->name, family, &place->new->origin, n_taken,
-                          is_taken, place, &chosen.address, error))
+    if (!choose_address(place, family, &chosen.address, error))
         return FALSE;
     chosen.bits = ip_prefix_length(subnet);
     g_array_append_val(addresses, chosen);

@@ -15,7 +15,8 @@
 
 #include <string.h>
 
-#define HASHED_CANDIDATES 32
+/* Few, as each costs a hash. */
+#define HASHED_CANDIDATES 8
 
 /* An address as a number, and the size of a pool. */
 typedef unsigned __int128 Number;

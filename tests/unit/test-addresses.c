@@ -353,7 +353,7 @@ test_a_range_is_given_to_its_last_address(void **state)
         assert_no_error(error);
         assert_true(g_hash_table_add(taken.texts, g_strdup(text)));
         looks += taken.n_looks;
-        assert_true(taken.n_looks <= 32 + i + 1);
+        assert_true(taken.n_looks <= 8 + i + 1);
     }
     /* On average a few looks: the walk does not begin where the last one did. */
     assert_true(looks / size < 100);

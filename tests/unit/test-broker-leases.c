@@ -412,21 +412,42 @@ test_what_a_station_uses_is_passed_over(void **state)
     assert_null(strstr(faults, "192.168.1.1,"));
 }
 
+/* A network of eight addresses, of which stations claim the first n. */
 static void
-test_stations_take_no_more_than_a_quarter(void **state)
+claim_of_eight(TestBroker *test, guint n)
 {
-    TestBroker *test = *state;
     Network *network = defined("192.168.1.0/24", NULL, NULL);
 
     give_range(network->addresses.ranges, "192.168.1.32-192.168.1.39");
     g_array_unref(g_steal_pointer(&network->addresses.pools[ADDRESS_IPV4]));
     finish(network);
     reload_network(test, network);
-    for (guint i = 32; i < 40; i++) {
-        g_autofree char *address = g_strdup_printf("192.168.1.%u", i);
+    for (guint i = 0; i < n; i++) {
+        g_autofree char *address = g_strdup_printf("192.168.1.%u", 32 + i);
 
         kernel_fake_claim(test->kernel, 1, address, &stranger);
     }
+}
+
+static void
+test_stations_keep_a_quarter(void **state)
+{
+    TestBroker *test = *state;
+    const PortRequest request = {.network = (char *)"lan"};
+
+    claim_of_eight(test, 2);
+    for (guint i = 0; i < 6; i++)
+        test_broker_create(test, 0, "lan", NULL);
+    expect_refused(test, &request, PORT_ERROR_LIMIT_REACHED, "no free IPv4 address left");
+    test_broker_create(test, 0, "lan", "web");
+}
+
+static void
+test_stations_take_no_more_than_a_quarter(void **state)
+{
+    TestBroker *test = *state;
+
+    claim_of_eight(test, 8);
     for (guint i = 0; i < 8; i++)
         test_broker_create(test, 0, "lan", NULL);
 }
@@ -482,6 +503,7 @@ main(void)
         BROKER_TEST(test_a_port_keeps_its_lease_when_the_file_changes),
         BROKER_TEST(test_an_ending_port_makes_room),
         BROKER_TEST(test_what_a_station_uses_is_passed_over),
+        BROKER_TEST(test_stations_keep_a_quarter),
         BROKER_TEST(test_stations_take_no_more_than_a_quarter),
         BROKER_TEST(test_guests_and_other_links_are_not_heard),
         BROKER_TEST(test_the_hosts_own_address_is_not_given),
