@@ -11,7 +11,7 @@ from outside import OUTSIDE_OPERATIONS
 
 ALL = [*OPERATIONS, *OUTSIDE_OPERATIONS]
 SAMPLE_EVERY = 16
-SAMPLED = ["create: passthru, assign", "create: with a lease", "delete: with a node, in a /dev without nodes", "set: holder", "start",
+SAMPLED = ["create: passthru, assign", "create: with a lease", "create: with host access", "delete: with a node, in a /dev without nodes", "set: holder", "start",
            "a guest is announced from the wire", "a parent regains its MTU", "events are lost"]
 
 

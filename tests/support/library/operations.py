@@ -31,7 +31,8 @@ NODE = {"owner": 65534, "group": 65534}
 NETWORKS = {"lan": "Mode=bridge", "assign": "Mode=passthru\n[Port]\nMac=assign", "inherit": "Mode=passthru",
             "source": "Mode=source\nSources=52:54:00:00:00:01", "vlan": "Mode=bridge\nVLAN=100",
             "tags": "Mode=bridge\n[Port]\nGuestVLANs=100 200",
-            "leases": "Mode=bridge\n[Addresses]\nSubnet=10.0.0.0/29 fd00::/64\nRange=10.0.0.2 fd00::2-fd00::3"}
+            "leases": "Mode=bridge\n[Addresses]\nSubnet=10.0.0.0/29 fd00::/64\nRange=10.0.0.2 fd00::2-fd00::3",
+            "reached": "Mode=bridge\n[Addresses]\nSubnet=10.9.0.0/24\n[Host]\nAccess=yes"}
 _OWN_DEV = """
 mount -t tmpfs -o mode=755 dev /dev
 mknod -m 666 /dev/null c 1 3
@@ -69,6 +70,7 @@ class World:
         self.own_dev = own_dev
         for parent in ("eth0", "eth1"):
             self.connect_parent(parent)
+        self.host.address("eth0", "10.9.0.1/24")
         if own_dev:
             self.host.run("sh", "-ec", _OWN_DEV)
         self._shell, self._beyond = _Shell(self.host), _Shell(self.station)
@@ -509,6 +511,7 @@ OPERATIONS = [
     Operation("create: passthru, assign", create("assign")),
     Operation("create: source", create("source")),
     Operation("create: with a lease", create("leases"), wants=_has_only_lease),
+    Operation("create: with host access", create("reached")),
     Operation("create: for a domain, with a node", create_for_domain),
     Operation("create: the same, in a /dev without nodes", create_for_domain, own_dev=True),
     Operation("create: for an incoming guest", lambda world: create_for_domain(world, incoming=True)),
@@ -525,6 +528,7 @@ OPERATIONS = [
     Operation("delete: bridge", _delete, create("lan", queues=2)),
     Operation("delete: passthru, assign", _delete, create("assign")),
     Operation("delete: with a node, in a /dev without nodes", _delete, create_for_domain, own_dev=True),
+    Operation("delete: with host access", _delete, create("reached")),
     Operation("end of a domain with three ports",
               lambda world: world.call("EndDomain", domain=DOMAIN), _three_of_a_domain),
     Operation("the last descriptor of a port is closed", _let_descriptors_go, _two_held, may_be_told=True),
