@@ -253,6 +253,7 @@ static void
 look(HostLink *link, guint looks)
 {
     HostLinks *links = link->links;
+    int parent_index = link->parent.index;
     g_autoptr(GError) error = NULL;
 
     link->looks = 0;
@@ -260,8 +261,9 @@ look(HostLink *link, guint looks)
     look_at_parts(link, looks, &error);
     note_problem(link, error);
     if (looks & HOST_LOOK_ADDRESSES) /* which seen addresses count depends on the prefixes */
-        links->visit(link->parent.index, links->user_data);
-    host_claims_review(link);
+        links->visit(parent_index, links->user_data);
+    if (find_link(links, parent_index) == link) /* it had a port that has access no longer */
+        host_claims_review(link);
 }
 
 static gboolean
