@@ -5,6 +5,8 @@ import pytest
 from documents import block, commands
 from tutorial import Node, serve_dhcp
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def node(daemon):
@@ -29,7 +31,6 @@ def test_two_guests(node, station):
     assert all(address in node.desk.run("macvtapctl port list").stdout for address in addresses.values())
 
 
-@pytest.mark.long
 def test_network_with_addresses(node, host, station):
     """Leases by DHCP from the port itself, a fixed address in each family, and the host that reaches its guests."""
     for machine, number, number6 in ((host, 2, "2"), (station, 254, "fe")):

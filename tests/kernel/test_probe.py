@@ -86,6 +86,7 @@ def test_good_network(daemon, serve):
     assert shown.startswith("network lan: a port on eth0 with MAC 52:54:00:") and "\nok       gateway: 10.9.0.254, known by DHCP" in shown
 
 
+@pytest.mark.long
 def test_guard_of_addresses(daemon, serve):
     """A guard that lets no offered address be used drops nothing of the probe: it does without an echo."""
     daemon.network("lan", text="[Network]\nParent=eth0\nMode=bridge\n[Guard]\nSenders=own\nAddresses=listed\nAllowAddresses=10.9.0.7\n")
@@ -104,6 +105,7 @@ def test_no_dhcp(daemon, serve):
     assert (found["gateway6"], found["mac"], found["mtu"]) == ("ok", "ok", "ok"), messages
 
 
+@pytest.mark.long
 def test_ipv6_only(daemon, serve):
     """Guests have addresses by autoconfiguration: that is no fault."""
     serve(*RA)
@@ -119,6 +121,7 @@ def test_no_gateway(daemon, router):
     assert "no frame of any other machine was heard" in messages["gateway", "problem"]
 
 
+@pytest.mark.long
 def test_gateway_is_down(daemon, serve):
     """The DHCP server names a gateway that does not answer."""
     serve(*DHCP, "--dhcp-option=option:router,10.9.0.99")
@@ -175,6 +178,7 @@ def test_mtu_black_hole(daemon, serve, router):
     assert "those of 1450 bytes do" in messages["mtu", "problem"]
 
 
+@pytest.mark.long
 def test_contested_gateway(daemon, serve, router, host):
     """Another machine answers for the gateway's address, each time that somebody asks."""
     serve(*DHCP)
@@ -239,6 +243,7 @@ def test_port_that_answers_dhcp(daemon, router):
     assert (found["mac"], found["dhcp"], found["gateway"]) == ("unknown", "ok", "problem"), messages
 
 
+@pytest.mark.long
 def test_user_sees_the_host_reach_its_gateway(daemon, router, host):
     """Without root, the host's ARP table says that the gateway answers the host."""
     daemon.network("lan", text=f"[Network]\nParent=eth0\nMode=bridge\n{LEASES}[Access]\nAllowUsers=nobody\n")
