@@ -70,7 +70,6 @@ def test_two_hosts(segment):
     check_all()
     (up,) = commands(block("docs/tutorial.md", "Two hosts, four guests, one segment", 5))
     nodes[0].host.run("sh", "-c", up)
-    assert all(node.daemon.complaints() == "" for node in nodes)
 
 
 def test_two_vlans(segment):
