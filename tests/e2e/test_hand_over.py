@@ -13,7 +13,7 @@ import guest
 from clock import Deadline
 from document_shell import DocumentShell
 from documents import block, commands
-from programs import INSIDE_IMAGES, SOURCE, image, image_folder, images, program
+from programs import INSIDE_IMAGES, SOURCE, image_folder, images, program
 
 GATEWAY, BEYOND, GATEWAY6 = "192.168.1.1", "10.99.0.1", "fd12::1"
 LAN = f"""[Network]
