@@ -3,6 +3,7 @@
 #pragma once
 
 #include "capture-map.h"
+#include "guard-frame.h"
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -121,21 +122,31 @@ capture_into(struct __sk_buff *frame, __u32 number, __u32 kind, __u32 reason)
     return 0;
 }
 
+/* Into the slot of the frame's port, if it has one and takes this kind. */
+GUARD_PART int
+capture_at_port(struct __sk_buff *frame, __u32 kind, __u32 reason)
+{
+    __u32 key = 0;
+    const struct capture_table *table = bpf_map_lookup_elem(&capture_table, &key);
+
+    for (__u32 i = 0; table && i < CAPTURE_SLOTS; i++) {
+        if (table->slots[i].ifindex != frame->ifindex)
+            continue;
+        if (table->slots[i].kinds & kind)
+            capture_into(frame, i, kind, reason);
+        break;
+    }
+    return 0;
+}
+
 /* For each frame at a hook, after the verdict on it; reason: as in struct capture_frame. Costs a
  * comparison while nothing is captured. */
-static __attribute__((always_inline)) inline void
+GUARD_INLINE void
 capture_frame(struct __sk_buff *frame, __u32 kind, __u32 reason)
 {
     __u32 key = 0;
     const struct capture_table *table = bpf_map_lookup_elem(&capture_table, &key);
 
-    if (!table || table->active == 0)
-        return;
-    for (__u32 i = 0; i < CAPTURE_SLOTS; i++) {
-        if (table->slots[i].ifindex != frame->ifindex)
-            continue;
-        if (table->slots[i].kinds & kind)
-            capture_into(frame, i, kind, reason);
-        return;
-    }
+    if (table && table->active != 0)
+        capture_at_port(frame, kind, reason);
 }
