@@ -209,8 +209,8 @@ class Runner:
 
         self.run_beside(lane, rest)
 
-    def sanitize(self, sample=2):
-        """The kernel tier takes twice as long there: each second test of a file stands for its neighbour."""
+    def sanitize(self, sample=4):
+        """The kernel tier takes twice as long there: each fourth test of a file stands for its neighbours."""
         folder = self.folder.with_name(self.folder.name + "-sanitize")
         options = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbuildtype=debug"]
         os.environ["ASAN_OPTIONS"] = "abort_on_error=1:detect_leaks=1"
