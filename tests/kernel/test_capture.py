@@ -197,7 +197,6 @@ def test_frames_of_each_size(lans, host, station):
             assert short.record() == (SENT, None, sent[:64], length)
 
 
-@pytest.mark.lab
 def test_the_tag_of_a_received_frame(lans):
     """The kernel keeps it beside the frame."""
     lan = lans()
@@ -207,7 +206,6 @@ def test_the_tag_of_a_received_frame(lans):
         assert capture.record() == (RECEIVED, None, tagged, len(tagged))
 
 
-@pytest.mark.lab
 def test_what_the_port_answers_itself(lans):
     """A DHCP client's question, although it goes no further, and the answer."""
     lan = lans(GUARDED + "[Addresses]\nSubnet=10.9.0.0/24\nServe=dhcp\n")
@@ -221,7 +219,6 @@ def test_what_the_port_answers_itself(lans):
 
 # ---- beside the parent ----------------------------------------------------------------------------------------------
 
-@pytest.mark.lab
 def test_parent_and_port_side_by_side(lans):
     """The classic exercise: what the guard drops is at the port only, what it passes at both, and what is for another
     station at the parent only."""
@@ -276,7 +273,6 @@ def test_lines_have_a_column_for_the_reason(lans):
     assert [line.split()[1:3] for line in only_dropped] == [["dropped", "arp-address"], ["dropped", "other-protocol"]]
 
 
-@pytest.mark.lab
 def test_files_that_tcpdump_reads(lans, tmp_path):
     lan = lans()
     path = tmp_path / "web.pcapng"

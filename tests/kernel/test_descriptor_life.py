@@ -146,7 +146,6 @@ def test_caller_who_has_gone_before_the_answer(daemon):
 IN_PID_NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
-@pytest.mark.lab
 def test_caller_in_another_pid_namespace(daemon, host):
     process = host.start(*IN_PID_NAMESPACE, program("macvtap-run"), "--network=lan,name=vm", "--", "sh", "-c",
                          "echo ready; exec cat", "{fd}", "{mac}", env=daemon.environment(), stdin=-1, stdout=-1)

@@ -201,7 +201,6 @@ def test_mac_that_cannot_be_put_back(daemon, host, port):
     host.ip("link", "del", "thief")
 
 
-@pytest.mark.lab
 def test_mtu_that_sank(daemon, host, station):
     for machine in (host, station):
         machine.ip("link", "set", "eth0", "mtu", "9000")
@@ -218,7 +217,6 @@ def test_mtu_that_sank(daemon, host, station):
     daemon.ctl("port", "delete", "vm7")
 
 
-@pytest.mark.lab
 def test_mac_that_the_parent_took(daemon, host, port):
     before = host.mac("eth0")
     host.ip("link", "set", "eth0", "address", port["macAddress"])

@@ -96,7 +96,6 @@ def test_autoconfiguration(lan):
     assert lan.dropped() == {"ipv6-address": 2, "too-many-addresses": 1}
 
 
-@pytest.mark.lab
 def test_an_address_that_another_station_has_is_not_the_guests(lan):
     tell_guest(lan, RECEIVED["router advertisement for autoconfiguration"])
     assert passes(lan, dad("fd11::77"))

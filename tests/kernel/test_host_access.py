@@ -133,7 +133,6 @@ def test_the_host_and_guests_reach_each_other_by_seen_addresses(site):
     assert f"host link    mvh-eth0 on eth0, the host is {HOST} {HOST6}, routes to guests: 3\n" in shown
 
 
-@pytest.mark.lab
 def test_leased_addresses_work_from_the_first_packet(site):
     guest = site.guest(MACS[0], f"{GUEST}/24", f"{GUEST6}/64", addresses=[GUEST, GUEST6])
     assert site.routes() == {GUEST: HOST, GUEST6: HOST6}
@@ -323,7 +322,6 @@ def test_a_station_that_turns_up_takes_the_route(site):
         assert f"uses {GUEST}, but the station {wire.mac} has it too" in site.daemon.messages()
 
 
-@pytest.mark.lab
 def test_what_lies_behind_a_forwarding_host_is_not_reached(site, hosts):
     behind = hosts("behind")
     site.host.connect("eth1", behind, "eth0")
