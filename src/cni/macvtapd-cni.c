@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * The CNI plugin of macvtapd: a container or pod gets a port that its network namespace holds. The
+ * device stays in macvtapd's namespace, as root of a container that had it could change the host's
+ * parent; a VMM in the container opens the port over the container socket, by the name that the
+ * runtime gave the interface ("macvtap-run --port eth0").
+ *
+ * For ADD the plugin enters the container's network namespace before it connects: macvtapd reads
+ * from the connection which namespace that is. Addresses come from the IPAM plugin of the
+ * configuration, or from the network itself. What fails after the addresses were given takes them
+ * back. DEL succeeds however often it comes, and whatever is gone already, but not while macvtapd
+ * cannot be asked: the port would stay. GC removes the ports of this configuration's name that are
+ * not among the attachments that the runtime still knows.
+ *
+ * Nothing but CNI's own parameters is taken from the environment: a runtime calls DEL from
+ * processes that have none of it.
+ */
+#include "cni-ipam.h"
+#include "cni-request.h"
+
+#include "ask.h"
+
+#include "descriptor.h"
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define SOCKET_DEFAULT "/run/macvtapd/socket"
+#define CONFIG_MAX (1024 * 1024) /* bytes */
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
+
+typedef struct Plugin {
+    CniRequest request;
+    const char *path; /* CNI_PATH */
+    MacvtapClient *client;
+} Plugin;
+
+static gboolean
+connect_to_macvtapd(Plugin *plugin, GError **error)
+{
+    const char *socket = plugin->request.socket ?: SOCKET_DEFAULT;
+    g_autoptr(GError) cause = NULL;
+
+    g_clear_pointer(&plugin->client, macvtap_client_free);
+    plugin->client = ask_connect(socket, &cause);
+    return plugin->client || cni_refuse(error, CNI_TRY_AGAIN, "%s", cause->message);
+}
+
+/* macvtapd's refusal as one of CNI's errors. */
+static gboolean
+refuse_as_macvtapd(Plugin *plugin, const GError *cause, GError **error)
+{
+    MacvtapRefusal refusal = macvtap_client_get_refusal(plugin->client);
+
+    return cni_refuse(error, refusal ? CNI_REFUSED + (int)refusal : CNI_TRY_AGAIN, "%s",
+                      cause->message);
+}
+
+/* In the container's network namespace, which the connection then belongs to. The plugin returns to
+ * its own afterwards: IPAM plugins run there. */
+static gboolean
+connect_from_container(Plugin *plugin, GError **error)
+{
+    AUTO_FD int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    AUTO_FD int there = open(plugin->request.netns, O_RDONLY | O_CLOEXEC);
+    gboolean good;
+
+    if (there < 0)
+        return cni_refuse(error, CNI_UNKNOWN_CONTAINER, "cannot open the network namespace %s: %s",
+                          plugin->request.netns, g_strerror(errno));
+    if (own < 0 || setns(there, CLONE_NEWNET) < 0)
+        return cni_refuse(error, CNI_IO, "cannot enter the network namespace %s: %s",
+                          plugin->request.netns, g_strerror(errno));
+    good = connect_to_macvtapd(plugin, error);
+    if (setns(own, CLONE_NEWNET) < 0)
+        return cni_refuse(error, CNI_IO, "cannot return from the network namespace %s: %s",
+                          plugin->request.netns, g_strerror(errno));
+    return good;
+}
+
+static void
+add_ips(MacvtapRequest *create, json_t *ipam)
+{
+    json_t *ips = json_object_get(ipam, "ips"), *ip;
+    gsize i;
+
+    json_array_foreach (ips, i, ip) {
+        const char *address = json_string_value(json_object_get(ip, "address"));
+
+        if (address)
+            macvtap_request_add_address(create, address);
+    }
+}
+
+static MacvtapPort *
+create_port(Plugin *plugin, json_t *ipam, GError **error)
+{
+    const CniRequest *request = &plugin->request;
+    g_autoptr(MacvtapRequest) create = macvtap_request_new(MACVTAP_CREATE_PORT);
+    g_autofree char *name = cni_port_name(request->container, request->interface);
+    g_autofree char *description = cni_description(request);
+    g_autoptr(GError) cause = NULL;
+    MacvtapPort *port;
+
+    macvtap_request_set_network(create, request->network);
+    macvtap_request_set_name(create, name);
+    macvtap_request_set_description(create, description);
+    macvtap_request_set_holder_namespace(create, request->interface);
+    macvtap_request_set_open_descriptors(create, false);
+    macvtap_request_set_mac_address(create, request->mac);
+    macvtap_request_set_queues(
+        create, (unsigned)json_integer_value(json_object_get(request->config, "queues")));
+    if (ipam)
+        add_ips(create, ipam);
+    for (char **address = request->addresses; !ipam && *address; address++)
+        macvtap_request_add_address(create, *address);
+    port = ask_take_port(plugin->client, create, &cause);
+    if (!port)
+        refuse_as_macvtapd(plugin, cause, error);
+    return port;
+}
+
+/* The gateway of the address's family, from the network. */
+static json_t *
+gateway_for(const MacvtapNetwork *network, const char *address)
+{
+    g_auto(GStrv) gateways = g_strsplit(network ? network_text(network, "gateways") : "", ", ", -1);
+
+    for (char **gateway = gateways; *gateway; gateway++) {
+        if (*gateway[0] != '\0' && !strchr(*gateway, ':') == !strchr(address, ':'))
+            return json_string(*gateway);
+    }
+    return NULL;
+}
+
+static void
+put_leases(Plugin *plugin, const MacvtapPort *port, json_t *result)
+{
+    g_autoptr(MacvtapNetwork) network = ask_network(plugin->client, plugin->request.network, NULL);
+    json_t *ips = json_array();
+
+    for (size_t i = 0; i < macvtap_port_get_n_addresses(port); i++) {
+        const char *address = macvtap_port_get_address(port, i);
+        json_t *ip = json_pack("{s:s, s:i}", "address", address, "interface", 0);
+        json_t *gateway = gateway_for(network, address);
+
+        if (gateway)
+            json_object_set_new(ip, "gateway", gateway);
+        json_array_append_new(ips, ip);
+    }
+    json_object_set_new(result, "ips", ips);
+}
+
+/* What the IPAM plugin has said, for the container's interface. */
+static void
+put_ipam(json_t *ipam, json_t *result)
+{
+    static const char *const passed[] = {"ips", "routes", "dns"};
+    json_t *ips, *ip;
+    gsize i;
+
+    for (guint j = 0; j < G_N_ELEMENTS(passed); j++) {
+        json_t *value = json_object_get(ipam, passed[j]);
+
+        if (value)
+            json_object_set(result, passed[j], value);
+    }
+    ips = json_object_get(result, "ips");
+    json_array_foreach (ips, i, ip)
+        json_object_set_new(ip, "interface", json_integer(0));
+}
+
+/* Before 1.0.0 each address says its family. */
+static void
+put_families(const char *version, json_t *result)
+{
+    json_t *ips = json_object_get(result, "ips"), *ip;
+    gsize i;
+
+    json_array_foreach (ips, i, ip) {
+        const char *address = json_string_value(json_object_get(ip, "address"));
+
+        if (version[0] == '0' && address)
+            json_object_set_new(ip, "version", json_string(strchr(address, ':') ? "6" : "4"));
+        else
+            json_object_del(ip, "version");
+    }
+}
+
+static json_t *
+make_result(Plugin *plugin, const MacvtapPort *port, json_t *ipam)
+{
+    const CniRequest *request = &plugin->request;
+    json_t *interface = json_pack("{s:s, s:s, s:s}", "name", request->interface, "mac",
+                                  macvtap_port_get_mac_address(port), "sandbox", request->netns);
+    json_t *result =
+        json_pack("{s:s, s:[o]}", "cniVersion", request->version, "interfaces", interface);
+
+    if (g_str_equal(request->version, CNI_VERSION))
+        json_object_set_new(interface, "mtu", json_integer(macvtap_port_get_mtu(port)));
+    if (ipam)
+        put_ipam(ipam, result);
+    else
+        put_leases(plugin, port, result);
+    put_families(request->version, result);
+    return result;
+}
+
+static gboolean
+run_add(Plugin *plugin, json_t **ret_result, GError **error)
+{
+    g_autoptr(json_t) ipam = NULL;
+    g_autoptr(MacvtapPort) port = NULL;
+
+    if (plugin->request.ipam && !cni_ipam_call(&plugin->request, plugin->path, "ADD", &ipam, error))
+        return FALSE;
+    if (connect_from_container(plugin, error))
+        port = create_port(plugin, ipam, error);
+    if (!port) {
+        if (plugin->request.ipam)
+            cni_ipam_call(&plugin->request, plugin->path, "DEL", NULL, NULL);
+        return FALSE;
+    }
+    *ret_result = make_result(plugin, port, ipam);
+    return TRUE;
+}
+
+static gboolean
+delete_port(Plugin *plugin, const char *name, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    return ask_delete(plugin->client, name, &cause) ||
+           macvtap_client_get_refusal(plugin->client) == MACVTAP_REFUSAL_PORT_NOT_FOUND ||
+           refuse_as_macvtapd(plugin, cause, error);
+}
+
+static gboolean
+run_del(Plugin *plugin, GError **error)
+{
+    const CniRequest *request = &plugin->request;
+    g_autofree char *name = cni_port_name(request->container, request->interface);
+
+    return connect_to_macvtapd(plugin, error) && delete_port(plugin, name, error) &&
+           (!request->ipam || cni_ipam_call(request, plugin->path, "DEL", NULL, error));
+}
+
+/* The MAC that ADD has told; NULL: the runtime does not pass it on. */
+static const char *
+told_mac(const CniRequest *request)
+{
+    json_t *interfaces =
+        json_object_get(json_object_get(request->config, "prevResult"), "interfaces");
+    json_t *interface;
+    gsize i;
+
+    json_array_foreach (interfaces, i, interface) {
+        const char *name = json_string_value(json_object_get(interface, "name"));
+
+        if (g_strcmp0(name, request->interface) == 0)
+            return json_string_value(json_object_get(interface, "mac"));
+    }
+    return NULL;
+}
+
+static gboolean
+run_check(Plugin *plugin, GError **error)
+{
+    const CniRequest *request = &plugin->request;
+    g_autofree char *name = cni_port_name(request->container, request->interface);
+    const char *mac = told_mac(request);
+    g_autoptr(MacvtapPort) port = NULL;
+    g_autoptr(GError) cause = NULL;
+
+    if (!connect_to_macvtapd(plugin, error))
+        return FALSE;
+    port = ask_port(plugin->client, name, FALSE, &cause);
+    if (!port)
+        return refuse_as_macvtapd(plugin, cause, error);
+    if (macvtap_port_get_state(port) != MACVTAP_PORT_STATE_ACTIVE)
+        return cni_refuse(error, CNI_REFUSED, "port %s is %s", name,
+                          macvtap_port_state_name(macvtap_port_get_state(port)));
+    if (mac && !g_str_equal(mac, macvtap_port_get_mac_address(port)))
+        return cni_refuse(error, CNI_REFUSED, "port %s has MAC %s, not %s", name,
+                          macvtap_port_get_mac_address(port), mac);
+    return !request->ipam || cni_ipam_call(request, plugin->path, "CHECK", NULL, error);
+}
+
+static gboolean
+check_network(Plugin *plugin, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(MacvtapNetwork) network =
+        ask_network(plugin->client, plugin->request.network, &cause);
+    const char *problem;
+
+    if (!network)
+        return cni_refuse(error, CNI_NOT_AVAILABLE, "%s", cause->message);
+    problem = macvtap_network_get_problem(network);
+    if (!problem && macvtap_network_get_n_parent_problems(network) > 0)
+        problem = macvtap_network_get_parent_problem(network, 0);
+    return !problem ||
+           cni_refuse(error, CNI_NOT_AVAILABLE, "network %s: %s", plugin->request.network, problem);
+}
+
+static gboolean
+run_status(Plugin *plugin, GError **error)
+{
+    const CniRequest *request = &plugin->request;
+    g_autoptr(GError) cause = NULL;
+
+    if (!connect_to_macvtapd(plugin, &cause))
+        return cni_refuse(error, CNI_NOT_AVAILABLE, "%s", cause->message);
+    return check_network(plugin, error) &&
+           (!request->ipam || !cni_ipam_knows_all(request, plugin->path) ||
+            cni_ipam_call(request, plugin->path, "STATUS", NULL, error));
+}
+
+static gboolean
+is_valid(json_t *attachments, const char *port)
+{
+    json_t *attachment;
+    gsize i;
+
+    json_array_foreach (attachments, i, attachment) {
+        const char *container = json_string_value(json_object_get(attachment, "containerID"));
+        const char *interface = json_string_value(json_object_get(attachment, "ifname"));
+        g_autofree char *name = cni_port_name(container ?: "", interface ?: "");
+
+        if (g_str_equal(name, port))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Goes on over failures, and reports the first. */
+static gboolean
+collect_ports(Plugin *plugin, GError **error)
+{
+    const CniRequest *request = &plugin->request;
+    json_t *attachments = json_object_get(request->config, "cni.dev/valid-attachments");
+    g_autofree char *description = cni_description(request);
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(GPtrArray) ports = ask_ports(plugin->client, request->network, FALSE, &cause);
+    gboolean good = TRUE;
+
+    if (!ports)
+        return refuse_as_macvtapd(plugin, cause, error);
+    for (guint i = 0; i < ports->len; i++) {
+        const MacvtapPort *port = ports->pdata[i];
+
+        if (macvtap_port_get_holder(port) == MACVTAP_HOLDER_NAMESPACE &&
+            g_strcmp0(macvtap_port_get_description(port), description) == 0 &&
+            !is_valid(attachments, macvtap_port_get_name(port)))
+            good = delete_port(plugin, macvtap_port_get_name(port), good ? error : NULL) && good;
+    }
+    return good;
+}
+
+static gboolean
+run_gc(Plugin *plugin, GError **error)
+{
+    const CniRequest *request = &plugin->request;
+
+    return connect_to_macvtapd(plugin, error) && collect_ports(plugin, error) &&
+           (!request->ipam || !cni_ipam_knows_all(request, plugin->path) ||
+            cni_ipam_call(request, plugin->path, "GC", NULL, error));
+}
+
+static gboolean
+run(Plugin *plugin, json_t **ret_result, GError **error)
+{
+    switch (plugin->request.command) {
+    case CNI_ADD:
+        return run_add(plugin, ret_result, error);
+    case CNI_DEL:
+        return run_del(plugin, error);
+    case CNI_CHECK:
+        return run_check(plugin, error);
+    case CNI_GC:
+        return run_gc(plugin, error);
+    case CNI_STATUS:
+        return run_status(plugin, error);
+    case CNI_VERSION_QUERY:
+        *ret_result =
+            json_pack("{s:s, s:o}", "cniVersion", CNI_VERSION, "supportedVersions", cni_versions());
+        return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
+read_input(char **ret_text, gsize *ret_length, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    char buffer[4096];
+    ssize_t n;
+
+    while ((n = RETRY_EINTR(read(STDIN_FILENO, buffer, sizeof buffer))) > 0) {
+        g_string_append_len(text, buffer, n);
+        if (text->len > CONFIG_MAX)
+            return cni_refuse(error, CNI_DECODE, "the configuration is longer than 1 MiB");
+    }
+    if (n < 0)
+        return cni_refuse(error, CNI_IO, "cannot read the configuration: %s", g_strerror(errno));
+    *ret_length = text->len;
+    *ret_text = g_string_free(g_steal_pointer(&text), FALSE);
+    return TRUE;
+}
+
+static void
+print_json(json_t *object)
+{
+    g_autofree char *text = json_dumps(object, JSON_COMPACT);
+
+    printf("%s\n", text);
+    json_decref(object);
+}
+
+static gboolean
+serve(Plugin *plugin, json_t **ret_result, GError **error)
+{
+    const CniEnvironment environment = {g_getenv("CNI_COMMAND"), g_getenv("CNI_CONTAINERID"),
+                                        g_getenv("CNI_NETNS"), g_getenv("CNI_IFNAME"),
+                                        g_getenv("CNI_ARGS")};
+    g_autofree char *text = NULL;
+    gsize length;
+
+    return read_input(&text, &length, error) &&
+           cni_request_read(&environment, text, length, &plugin->request, error) &&
+           run(plugin, ret_result, error);
+}
+
+int
+main(int argc, char **argv)
+{
+    Plugin plugin = {.path = g_getenv("CNI_PATH")};
+    g_autoptr(GError) error = NULL;
+    json_t *result = NULL;
+    gboolean good;
+
+    if (!descriptor_fill_standard())
+        return 1;
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    good = serve(&plugin, &result, &error);
+    if (result)
+        print_json(result);
+    if (!good)
+        print_json(json_pack("{s:s, s:i, s:s}", "cniVersion", plugin.request.version ?: CNI_VERSION,
+                             "code", error->code, "msg", error->message));
+    g_clear_pointer(&plugin.client, macvtap_client_free);
+    cni_request_clear(&plugin.request);
+    return good ? 0 : 1;
+}

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""macvtapd-cni, called as a container runtime calls it: parameters in the environment, a configuration on stdin."""
+import json
+import os
+
+import pytest
+
+from namespaces import Host
+from programs import program
+
+CONTAINER = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+VERSIONS = ["0.3.1", "0.4.0", "1.0.0", "1.1.0"]
+
+# An IPAM plugin that keeps one address in a file, and notes what it was asked.
+IPAM = """#!/bin/sh
+config=$(cat)
+echo "$CNI_COMMAND" >>{folder}/asked
+case $CNI_COMMAND in
+VERSION) echo '{{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0"]}}' ;;
+ADD)
+    [ -e {folder}/given ] && {{ echo '{{"code":100,"msg":"no IP addresses available"}}'; exit 1; }}
+    touch {folder}/given
+    echo '{{"cniVersion":"1.0.0","ips":[{{"address":"10.0.0.41/24","gateway":"10.0.0.254"}}],"routes":[{{"dst":"0.0.0.0/0"}}]}}' ;;
+DEL) rm -f {folder}/given ;;
+esac
+"""
+
+
+class Runtime:
+    """A container runtime's part, for one container."""
+
+    def __init__(self, daemon, box, path):
+        self.daemon = daemon
+        self.box = box
+        self.path = path
+        self.config = {"cniVersion": "1.0.0", "name": "pods", "type": "macvtapd-cni", "network": "lan",
+                       "socket": str(daemon.socket)}
+
+    def call(self, command, interface="eth0", arguments="", netns=None, container=CONTAINER, **config):
+        """Returns the result, or the error that was printed."""
+        environment = {"CNI_COMMAND": command, "CNI_CONTAINERID": container, "CNI_IFNAME": interface,
+                       "CNI_NETNS": netns or f"/proc/{self.box.pid}/ns/net", "CNI_ARGS": arguments, "CNI_PATH": str(self.path)}
+        words = [f"{name}={value}" for name, value in environment.items()]
+        done = self.daemon.host.run("env", "-i", *words, program("macvtapd-cni"), check=False, stdin=None,
+                                    input=json.dumps({**self.config, **config}))
+        answer = json.loads(done.stdout) if done.stdout else None
+        assert (done.returncode != 0) == (answer is not None and "msg" in answer), done
+        return answer
+
+
+@pytest.fixture
+def daemon(daemons, host, station):
+    daemon = daemons(host).open_to_containers()
+    daemon.network("lan", "eth0")
+    daemon.network("leased", text="[Network]\nParent=eth0\nMode=bridge\n[Addresses]\nSubnet=10.0.0.0/24 fd00::/64\n"
+                                  "Range=10.0.0.32/30 fd00::20-fd00::2f\nGateway=10.0.0.254\n")
+    daemon.start()
+    yield daemon
+    if daemon.running:
+        daemon.ctl("port", "delete", "--all", check=False)
+
+
+@pytest.fixture
+def box():
+    box = Host("box")
+    yield box
+    box.close()
+
+
+@pytest.fixture
+def runtime(daemon, box, tmp_path):
+    plugin = tmp_path / "ipam"
+    plugin.write_text(IPAM.format(folder=tmp_path), encoding="ascii")
+    plugin.chmod(0o755)
+    tmp_path.chmod(0o755)
+    return Runtime(daemon, box, tmp_path)
+
+
+def asked(runtime):
+    return (runtime.path / "asked").read_text(encoding="ascii").split()
+
+
+def test_a_pod_gets_a_port_and_opens_it(daemon, host, box, runtime):
+    result = runtime.call("ADD")
+    (port,) = daemon.ports()
+    assert port["holder"] == {"type": "namespace", "interface": "eth0"}
+    assert result["interfaces"] == [{"name": "eth0", "mac": port["macAddress"], "sandbox": f"/proc/{box.pid}/ns/net"}]
+    assert runtime.call("CHECK", prevResult=result) is None
+    done = host.run("nsenter", f"--net=/proc/{box.pid}/ns/net", "--", "setpriv", "--reuid=65534", "--regid=65534",
+                    "--clear-groups", "--bounding-set=-all", program("macvtap-run"), "--socket", daemon.container_socket,
+                    "--port", "eth0", "--", "echo", "{mac}", "{fds}")
+    assert done.stdout.split()[0] == port["macAddress"]
+    assert runtime.call("DEL") is None and runtime.call("DEL") is None
+    assert daemon.settle() == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_versions(daemon, runtime, version):
+    result = runtime.call("ADD", cniVersion=version, network="leased")
+    assert result["cniVersion"] == version
+    assert [ip["address"].split("/")[1] for ip in result["ips"]] == ["24", "64"]
+    assert result["ips"][0]["gateway"] == "10.0.0.254" and "gateway" not in result["ips"][1]
+    assert [ip.get("version") for ip in result["ips"]] == (["4", "6"] if version.startswith("0") else [None, None])
+    assert ("mtu" in result["interfaces"][0]) == (version == "1.1.0")
+    assert runtime.call("VERSION")["supportedVersions"] == VERSIONS
+    assert runtime.call("ADD", cniVersion="0.2.0")["code"] == 1
+
+
+def test_fixed_addresses_and_macs(daemon, runtime):
+    fixed = {"ips": ["10.0.0.34/24", "fd00::25/64"], "mac": "52:54:00:00:00:77"}
+    result = runtime.call("ADD", network="leased", runtimeConfig=fixed)
+    assert [ip["address"] for ip in result["ips"]] == fixed["ips"]
+    assert result["interfaces"][0]["mac"] == fixed["mac"]
+    again = runtime.call("ADD", interface="eth1", network="leased", runtimeConfig={"ips": fixed["ips"]})
+    assert "10.0.0.34" in again["msg"] and again["code"] > 100
+    runtime.call("DEL")
+    result = runtime.call("ADD", network="leased", arguments="IgnoreUnknown=1;MAC=52:54:00:00:00:78;IP=10.0.0.35")
+    assert result["interfaces"][0]["mac"] == "52:54:00:00:00:78"
+    assert "10.0.0.35/24" in [ip["address"] for ip in result["ips"]]
+
+
+def test_range_ends(daemon, runtime):
+    for number in range(4):
+        assert "ips" in runtime.call("ADD", interface=f"eth{number}", network="leased")
+    full = runtime.call("ADD", interface="eth4", network="leased")
+    assert full["code"] > 100 and "range" in full["msg"]
+    assert len(daemon.ports()) == 4
+
+
+def test_delegated_addresses(daemon, runtime):
+    ipam = {"type": "ipam"}
+    result = runtime.call("ADD", ipam=ipam)
+    assert result["ips"] == [{"address": "10.0.0.41/24", "gateway": "10.0.0.254", "interface": 0}]
+    assert result["routes"] == [{"dst": "0.0.0.0/0"}]
+    assert daemon.ports()[0]["addresses"] == ["10.0.0.41/24"]
+    # No address is left: no port is made. The port's name is taken: the address goes back.
+    assert "no IP addresses available" in runtime.call("ADD", interface="eth1", ipam=ipam)["msg"]
+    runtime.call("DEL", ipam=ipam)
+    runtime.call("ADD")
+    assert "msg" in runtime.call("ADD", ipam=ipam)
+    assert asked(runtime) == ["ADD", "ADD", "DEL", "ADD", "DEL"]
+    # GC and STATUS are not passed on to one that does not know them.
+    assert runtime.call("STATUS", cniVersion="1.1.0", ipam=ipam) is None
+    assert asked(runtime)[5:] == ["VERSION"]
+
+
+def test_namespace_gone_without_del(daemon, box, runtime):
+    runtime.call("ADD")
+    path = f"/proc/{box.pid}/ns/net"
+    box.close()
+    assert daemon.settle() == []
+    assert runtime.call("DEL", netns=path) is None
+    assert runtime.call("CHECK", netns=path)["code"] > 100
+    assert runtime.call("ADD", netns=path)["code"] == 3
+
+
+def test_garbage_is_collected(daemon, runtime):
+    for number, container in enumerate(("one", "two")):
+        runtime.call("ADD", container=container, interface=f"eth{number}")
+    runtime.call("ADD", container="other", interface="eth2", name="others")
+    daemon.ctl("port", "create", "--network", "lan", "--name", "mine", "--description", "CNI pods")
+    valid = {"cni.dev/valid-attachments": [{"containerID": "two", "ifname": "eth1"}]}
+    assert runtime.call("GC", cniVersion="1.1.0", **valid) is None
+    assert sorted(port["name"] for port in daemon.ports()) == ["mine", "other-eth2", "two-eth1"]
+
+
+def test_macvtapd_is_away(daemon, runtime):
+    runtime.call("ADD")
+    assert runtime.call("STATUS", cniVersion="1.1.0") is None
+    daemon.stop()
+    assert runtime.call("ADD", interface="eth1")["code"] == 11
+    assert runtime.call("DEL")["code"] == 11
+    assert runtime.call("STATUS", cniVersion="1.1.0")["code"] == 50
+    daemon.start()
+    assert runtime.call("CHECK") is None and runtime.call("DEL") is None
+    assert daemon.settle() == []
+
+
+def test_status_knows_the_parent(daemon, host, runtime):
+    host.ip("link", "delete", "eth0")
+    assert runtime.call("STATUS", cniVersion="1.1.0")["code"] == 50
+    assert runtime.call("STATUS", cniVersion="1.1.0", network="nosuch")["code"] == 50
+
+
+@pytest.mark.parametrize("config, code, words", [
+    ({"network": None}, 7, "network"), ({"name": ""}, 7, "name"), ({"ipam": {"type": "dhcp"}}, 2, "DHCP itself"),
+    ({"ipam": {"type": "../x"}}, 7, "path"), ({"prevResult": {}}, 7, "chained"), ({"network": "nosuch"}, None, "nosuch"),
+    ({"ipam": {"type": "nosuch"}}, 7, "CNI_PATH"), ({"runtimeConfig": {"mac": "x"}}, None, "MAC"),
+])
+def test_refused_in_one_sentence(daemon, runtime, config, code, words):
+    error = runtime.call("ADD", **config)
+    assert words in error["msg"] and "\n" not in error["msg"]
+    assert error["code"] == code if code else error["code"] > 100
+    assert daemon.ports() == []
+
+
+@pytest.mark.parametrize("wrong", [{"container": "a/b"}, {"container": ""}, {"interface": "a/b"}, {"interface": "x" * 16}])
+def test_bad_parameters(daemon, runtime, wrong):
+    assert runtime.call("ADD", **wrong)["code"] == 4
+    assert daemon.ports() == []
