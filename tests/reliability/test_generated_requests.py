@@ -221,7 +221,7 @@ def test_sample_over_the_container_socket(world):
         world.ctl("port", "delete", "last")
         events = list(witness.events("last"))
     made = [port for event, port in events if event == "created" and port.get("fromContainer")]
-    assert len(made) >= 5 and tally.total("done") > 20
+    assert len(made) >= 3 and tally.total("done") > 20
     assert {port["network"] for port in made} == {"lan"}
     assert all(port["interfaceName"].startswith(("vm", "mvt")) and not port["incoming"] for port in made)
     # Those that root and nobody of the host had were there at each batch's end, unchanged but for their own descriptors.

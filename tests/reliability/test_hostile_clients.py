@@ -301,7 +301,7 @@ def test_descriptors_with_each_part_of_a_message(served, count, part):
 
 def test_daemon_without_descriptors(daemons, host, station):
     """A port with more queues than the daemon can open is refused with the cause; smaller ones are made."""
-    daemon = daemons(host, wrapper=["prlimit", "--nofile=60:60"])
+    daemon = daemons(host, wrapper=["prlimit", "--nofile=80:80"])
     daemon.network("lan", text="[Network]\nParent=eth0\nMode=bridge\n[Port]\nMaxQueues=100\nVhost=off\n")
     daemon.start()
     with daemon.connect() as connection:

@@ -67,6 +67,7 @@ ERRNOS = {
     "prlimit64": ["EPERM"],
     "seccomp": ["ENOMEM", "EPERM"],
     "read": ["EIO", "EINTR"],
+    "readlinkat": ["EACCES", "ENOMEM"],
     "recvfrom": _SOCKET,
     "recvmsg": _SOCKET,
     "renameat": [*_FOLDER, "ENOMEM"],
@@ -75,6 +76,7 @@ ERRNOS = {
     "setsockopt": ["ENOMEM", "ENOBUFS", "EPERM"],
     "setxattr": ["ENOSPC", "EIO", "EPERM", "EOPNOTSUPP"],
     "socket": [*_DESCRIPTORS, "ENOBUFS", "EPERM"],
+    "socketpair": _DESCRIPTORS,
     "unlink": _FOLDER,
     "unlinkat": [*_FOLDER, "EBUSY", "ENOMEM"],
     "write": ["ENOSPC", "EIO", "EINTR"],
@@ -82,7 +84,7 @@ ERRNOS = {
 }
 # A close() that is said to fail has not closed: strace takes the call away. The kernel's always does.
 _NEVER_FAIL = {"close", "inotify_rm_watch", "getpid", "gettid", "getuid", "geteuid", "getgid", "getegid", "umask", "munmap", "rt_sigprocmask",
-               "rt_sigaction", "madvise", "lseek", "statfs"}
+               "rt_sigaction", "madvise", "lseek", "statfs", "shutdown"}
 # GLib ends the process when there is no memory, which is a kill like any other.
 _MEMORY = {"brk", "mmap", "mprotect", "mremap", "futex"}
 
