@@ -184,7 +184,6 @@ def test_frames_selects(lans):
         assert [dropped.record()[:3] for _ in range(3)] == [(DROPPED, "other-mac", forged)] * 3
 
 
-@pytest.mark.lab
 def test_frames_of_each_size(lans, host, station):
     for machine in (host, station):
         machine.ip("link", "set", "eth0", "mtu", "9000")

@@ -295,7 +295,6 @@ def test_replacement_that_is_refused_costs_nothing(daemon, host, options):
 # -- restarts ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.lab
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_restarts(daemon, connection, how):
     held = {name: create(connection, name, queues=2)[1] for name in ("a", "b", "c")}

@@ -157,7 +157,6 @@ def test_passthru_port_of_an_adhoc_network(daemon, host):
 # -- ports -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.lab
 def test_link_down(daemon, host, port):
     assert port_states(daemon) == {"vm7": "active"}
     daemon.ctl("port", "set", "vm7", "--link=down")

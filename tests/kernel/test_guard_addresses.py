@@ -51,7 +51,6 @@ def tell_guest(lan, frame):
         pass
 
 
-@pytest.mark.lab
 def test_a_lease_may_be_used(lan):
     assert not passes(lan, from_ipv4(LEASE))
     assert passes(lan, SENT["DHCP client"])

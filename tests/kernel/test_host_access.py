@@ -190,7 +190,6 @@ def test_a_station_gets_one_answer_for_the_host(site):
         assert wire.receive(ethertype=0x0806)[38:42] == socket.inet_aton("10.0.0.110")
 
 
-@pytest.mark.lab
 def test_the_hosts_addresses_change(site):
     guest = site.guest(MACS[0], f"{GUEST}/24", f"{GUEST6}/64")
     meet(site, guest)

@@ -58,7 +58,6 @@ def wait_ipv6_off(host, sysctl):
         assert deadline.left() > 0
 
 
-@pytest.mark.lab
 def test_address(daemon, host, port):
     device, address = port["interfaceName"], "169.254.7.7/16"
     host.ip("addr", "add", address, "dev", device)

@@ -82,7 +82,6 @@ def check_frames(station, tap, mac):
     tap.expect(b"to the guest")
 
 
-@pytest.mark.lab
 def test_undone_by_event_and_counted(daemon, host, ports, watcher, wire):
     port, tap = ports("pinned")
     mac, name = port["macAddress"], port["interfaceName"]

@@ -129,7 +129,6 @@ def test_of_the_daemon(daemon):
     assert value(found, "macvtapd_build_info") == 1
 
 
-@pytest.mark.lab
 def test_counters_never_go_back(daemon, station):
     """While the port lives: over restarts, kills, reloads, and a guard that is attached again."""
     def restart():

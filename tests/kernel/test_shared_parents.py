@@ -113,7 +113,6 @@ def test_container_follows_the_wire(inside, container, station, host, watcher):
     inside.ctl("port", "delete", "vm")
 
 
-@pytest.mark.lab
 def test_host_removes_what_the_container_lies_on(inside, host, watcher):
     port = inside.ctl_json("port", "create", "--network=lan", "--name=vm")
     assert watcher.reply()["event"] == "created"
