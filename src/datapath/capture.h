@@ -84,17 +84,14 @@ capture_copy(struct __sk_buff *frame, const struct capture_frame *head, __u32 ro
     }
 }
 
-static __attribute__((noinline)) int
-capture_into(struct __sk_buff *frame, __u32 number, __u32 kind, __u32 reason)
+GUARD_INLINE int
+capture_into(struct __sk_buff *frame, struct capture_table *table, __u32 number, __u32 kind,
+             __u32 reason)
 {
-    __u32 key = 0, copied, room, size;
-    struct capture_table *table = bpf_map_lookup_elem(&capture_table, &key);
+    struct capture_slot *slot = &table->slots[number];
     struct capture_frame head = {0};
-    struct capture_slot *slot;
+    __u32 copied, room, size;
 
-    if (!table || number >= CAPTURE_SLOTS)
-        return 0;
-    slot = &table->slots[number];
     copied = frame->len < slot->most ? frame->len : slot->most;
     room = capture_room(copied);
     size = (__u32)sizeof(head) + room + 8; /* with the ring's own header */
@@ -122,31 +119,20 @@ capture_into(struct __sk_buff *frame, __u32 number, __u32 kind, __u32 reason)
     return 0;
 }
 
-/* Into the slot of the frame's port, if it has one and takes this kind. */
-GUARD_PART int
-capture_at_port(struct __sk_buff *frame, __u32 kind, __u32 reason)
-{
-    __u32 key = 0;
-    const struct capture_table *table = bpf_map_lookup_elem(&capture_table, &key);
-
-    for (__u32 i = 0; table && i < CAPTURE_SLOTS; i++) {
-        if (table->slots[i].ifindex != frame->ifindex)
-            continue;
-        if (table->slots[i].kinds & kind)
-            capture_into(frame, i, kind, reason);
-        break;
-    }
-    return 0;
-}
-
 /* For each frame at a hook, after the verdict on it; reason: as in struct capture_frame. Costs a
- * comparison while nothing is captured. */
-GUARD_INLINE void
+ * call and a comparison while nothing is captured. */
+GUARD_PART int
 capture_frame(struct __sk_buff *frame, __u32 kind, __u32 reason)
 {
-    __u32 key = 0;
-    const struct capture_table *table = bpf_map_lookup_elem(&capture_table, &key);
+    __u32 key = 0, number = 0;
+    struct capture_table *table = bpf_map_lookup_elem(&capture_table, &key);
 
-    if (table && table->active != 0)
-        capture_at_port(frame, kind, reason);
+    if (!table || table->active == 0)
+        return 0;
+    while (number < CAPTURE_SLOTS && table->slots[number].ifindex != frame->ifindex)
+        number++;
+    if (number >= CAPTURE_SLOTS || !(table->slots[number].kinds & kind))
+        return 0;
+    capture_into(frame, table, number, kind, reason);
+    return 0;
 }

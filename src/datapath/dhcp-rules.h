@@ -198,11 +198,9 @@ dhcp_read_number(Frame *frame, __u32 at, __u32 length, __u32 most, __u32 *ret_nu
 }
 
 /* Reads the option whose content is at `at`. Returns whether it is in order. */
-GUARD_PART int
-dhcp_read_option(Frame *frame, __u32 code, __u32 at, __u32 length, struct dhcp_question *question)
+GUARD_INLINE int
+dhcp_read_option(Frame *frame, __u8 code, __u32 at, __u32 length, struct dhcp_question *question)
 {
-    if (!question)
-        return 0;
     switch (code) {
     case DHCP_OPTION_TYPE:
         return dhcp_read_number(frame, at, length, 255, &question->type);
