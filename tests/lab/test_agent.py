@@ -19,7 +19,8 @@ def site(sites):
     return site
 
 
-@pytest.mark.parametrize("cycles", [1, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("cycles", [1, 100])
 def test_attached_and_detached(site, guests, cycles):
     running = guests(agent.start, site.daemon)
     running.wait_line("GUEST web DONE")
@@ -28,6 +29,7 @@ def test_attached_and_detached(site, guests, cycles):
     assert site.daemon.settle() == []
 
 
+@pytest.mark.long
 def test_announced_by_the_guest(site, guests):
     running = guests(agent.start, site.daemon, ["lan"], ip=f"{ADDRESS}/24")
     running.wait_line("GUEST web DONE")

@@ -155,7 +155,8 @@ def _create_times(site, ends):
 
 
 @pytest.mark.parametrize("kind", ["bond", "vlan-on-bond"])
-@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("count", [20, 200])
 def test_silent_guests_are_announced(site, count):
     with contextlib.ExitStack() as stack:
         macs = _make_silent_guests(site, count, stack)

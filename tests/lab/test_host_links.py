@@ -43,6 +43,7 @@ def meet(site, guest):
     assert talks(guest.host, site.station, STATION_IP, GUEST)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("guest", ["bond"], indirect=True)
 def test_on_a_bond_before_and_after_a_failover(guest):
     site, guest = guest
@@ -54,7 +55,8 @@ def test_on_a_bond_before_and_after_a_failover(guest):
     site.switch.host.ip("link", "set", site.ports[before], "up")
 
 
-@pytest.mark.parametrize("guest", ["own-vlan", pytest.param("nic", marks=pytest.mark.long)], indirect=True)
+@pytest.mark.long
+@pytest.mark.parametrize("guest", ["own-vlan", "nic"], indirect=True)
 def test_on_a_vlan_device_and_a_nic(guest):
     site, guest = guest
     meet(site, guest)
