@@ -7,7 +7,7 @@
  * second's descriptor, so there is never more than one. An answer without the current command's id
  * is late, and dropped: its command has timed out.
  *
- * A callback may free the client. Whoever calls one holds a reference, and looks at qmp->fd after
+ * A callback may free the client. Code that calls one holds a reference, and looks at qmp->fd after
  * it, which is -1 from then on.
  */
 #include "qmp.h"

@@ -4,13 +4,13 @@
  * they see the first bytes of a frame and the entries of the maps, and nothing else.
  *
  * Theory of operation. The host link gets every broadcast of the LAN, and whatever a guest sends to
- * its MAC. In goes only what a guest of ours sends to an address that the host has on the parent,
+ * its MAC. In goes only what a guest on a port sends to an address that the host has on the parent,
  * from an address to which the host has a route over the link: ARP requests and neighbour
  * solicitations for it, and IP packets to it. Anything else would be answered twice (a station's
  * ARP), or forwarded by a host that forwards, which would let guests reach what lies behind it.
  *
- * Out goes only what is for the MAC of a guest of ours, which the kernel delivers on this host: so
- * the link's MAC is never seen on the wire.
+ * Out goes only what is for the MAC of a guest on a port, which the kernel delivers on this host:
+ * so the link's MAC is never seen on the wire.
  */
 #pragma once
 

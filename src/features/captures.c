@@ -6,10 +6,11 @@
  * programs copy frames into a ring while somebody captures the port; the daemon passes them on to
  * each reader through a socket pair, one end of which the reader gets.
  *
- * The reader gets no packet socket, although that would keep the daemon out of it: whoever holds
- * one can bind it to another interface, make that promiscuous, and send from it, all without a
- * capability. Nor does he get a map of the kernel, which could not be taken from him when the port
- * goes to another user. From his end of the pair he can only read: it is shut down for writing.
+ * The reader gets no packet socket, although that would keep the daemon out of it: anybody who
+ * holds one can bind it to another interface, make that promiscuous, and send from it, all without
+ * a capability. Nor does he get a map of the kernel, which could not be taken from him when the
+ * port goes to another user. From his end of the pair he can only read: it is shut down for
+ * writing.
  *
  * Nothing waits for a reader. What does not fit into the socket stays in `batch`, further frames
  * are counted as lost, and once every reader of a port waits, the programs are told not to copy:

@@ -8,9 +8,9 @@
  * The namespace is the one in which the caller's connection was made. No descriptor of it is kept,
  * which would keep it alive: it gets a number in the daemon's own namespace, and the kernel reports
  * the end of a number's namespace. The number alone could be given to another namespace later if
- * the end was missed, so the cookie, which is never used again, says which one is meant: whoever
- * comes from a namespace that has the number of a port and another cookie proves the end of the
- * port's. After a start, and when events were lost, a number that no longer exists is the end.
+ * the end was missed, so the cookie, which is never used again, says which one is meant: a caller
+ * from a namespace that has the number of a port and another cookie proves that the port's has
+ * ended. After a start, and when events were lost, a number that no longer exists is the end.
  *
  * The daemon's own namespace never ends before the daemon, and every local user is in it: it cannot
  * hold a port.

@@ -93,7 +93,7 @@ typedef struct HostPath {
 
 typedef enum RoutingChangeType {
     ROUTING_ADDRESS,   /* an address of the link came or went */
-    ROUTING_PATH_LOST, /* a route of ours, or a neighbour entry on the link, was removed */
+    ROUTING_PATH_LOST, /* our route, or our neighbour entry on the link, was removed */
     ROUTING_GATEWAY,   /* a route over a next hop on the link came or went */
     ROUTING_NEIGHBOUR, /* the host knows this neighbour by this MAC now; zero: no longer */
     ROUTING_LOST,      /* changes were missed: look at everything; the rest is not set */

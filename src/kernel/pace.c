@@ -33,7 +33,7 @@ pace_request(guint16 type, guint16 flags, int index, guint32 handle)
     return tc_request(type, flags, &body);
 }
 
-/* An existing one of ours is changed, whatever else is there is replaced. */
+/* Changes our qdisc if there is one, and replaces any other. */
 static NetlinkMessage *
 set_request(int index, const LinkPace *pace)
 {
@@ -56,7 +56,7 @@ set_request(int index, const LinkPace *pace)
     return message;
 }
 
-/* None of ours there is as good as removed. */
+/* No qdisc of this kind: nothing to remove. */
 static gboolean
 remove_pace(LinuxKernel *kernel, int index, const char *what, GError **error)
 {

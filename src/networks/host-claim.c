@@ -6,9 +6,9 @@
  * gateway or a server of the LAN gets what the host sends them. So a seen address gets a route only
  * if it lies in a prefix that the host has on the parent, and nobody else has it: neither the host
  * nor a next hop, another port, or a station that the host knows as a neighbour, that answers when
- * asked, or that is heard later. Whoever else turns out to have it, the route goes, for the other
- * may be the rightful one; that is told. Leased and listed addresses are the network's word, and
- * need none of that.
+ * asked, or that is heard later. If another station turns out to have it, the route goes, for the
+ * other may be the rightful one; that is told. Leased and listed addresses are the network's word,
+ * and need none of that.
  *
  * host_claim_decide() says which port's guest the host reaches by an address; everything that could
  * change its answer leads to it, and apply() brings the kernel and the filter there.

@@ -13,7 +13,7 @@
 void agent_start_add_arguments(GPtrArray *arguments, const char *const *command, const char *fd);
 
 /*
- * Starts the agent with no descriptor of ours but its end of a new socket pair; returns the other
+ * Starts the agent with none of our descriptors but its end of a new socket pair; returns the other
  * end, which stays open across execve(2), for QEMU. socket: macvtapd's, or NULL; guest_name: QEMU's
  * -name, or NULL; port_ids: NULL-terminated. -1 with *error if the agent cannot work.
  */
