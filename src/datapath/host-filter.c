@@ -67,7 +67,8 @@ linux_set_link(HostFilter *base, int index, const IpAddress *addresses, gsize n,
 {
     struct host_link link = {.n = (guint32)MIN(n, HOST_LINK_ADDRESSES)};
 
-    memcpy(link.addresses, addresses, link.n * sizeof *addresses);
+    if (link.n > 0) /* addresses may then be NULL */
+        memcpy(link.addresses, addresses, link.n * sizeof *addresses);
     return put(base, HOST_MAP_LINKS, &index, &link, "the addresses", error);
 }
 
