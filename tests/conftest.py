@@ -13,6 +13,7 @@ import programs
 from daemon import Daemon
 from namespaces import Host, LinkMonitor, Switch
 from results import ALLOWED_SKIPS
+from stage import Shelf, connect_station, start_with_lan
 
 
 def _refuse_skip(report):
@@ -99,20 +100,54 @@ def hosts():
         host.close()
 
 
+@pytest.fixture(scope="module")
+def shelf():
+    made = Shelf()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def host(hosts):
+def stages(request, shelf):
+    """stages(prepare) gives a Stage that prepare(stage) has made ready, perhaps for an earlier test of this file."""
+    taken = {}
+
+    def take(prepare):
+        if prepare not in taken:
+            taken[prepare] = shelf.take(prepare)
+            request.node.macvtapd_daemons = [stage.daemon for stage in taken.values()]
+        return taken[prepare]
+
+    yield take
+    failed = getattr(request.node, "macvtapd_failed", False)
+    left = [] if failed else [left for stage in taken.values() for left in stage.daemon.settle()]
+    messages = "".join(stage.daemon.messages() for stage in taken.values())
+    for prepare, stage in taken.items():
+        shelf.put(prepare, stage, usable=not failed and not left)
+    assert not left, f"left behind: {left}\n{messages}"
+
+
+@pytest.fixture
+def stage(request):
+    """The stage of a test that is marked `shared` and starts no daemons itself; None for others."""
+    if request.node.get_closest_marker("shared") is None or "daemons" in request.fixturenames:
+        return None
+    return request.getfixturevalue("stages")(start_with_lan)
+
+
+@pytest.fixture
+def host(stage, hosts):
     """The host under test: `eth0` is its parent device, cabled to `station`'s eth0. Both have no IPv6 on it."""
-    return hosts("host")
+    return stage.host if stage else hosts("host")
 
 
 @pytest.fixture
-def station(hosts, host):
+def station(stage, hosts, host):
     """A machine on the wire behind the host's eth0, 10.0.0.254/24."""
+    if stage:
+        return stage.station
     other = hosts("station")
-    host.connect("eth0", other, "eth0")
-    other.address("eth0", "10.0.0.254/24")
-    host.quiet("eth0")
-    other.quiet("eth0")
+    connect_station(host, other)
     return other
 
 
@@ -143,9 +178,12 @@ def daemons(request, hosts):
 
 
 @pytest.fixture
-def daemon(daemons, host, station):
+def daemon(request, stage):
     """A running macvtapd in `host` whose network `lan` is eth0 in bridge mode, open to the user nobody."""
-    made = daemons(host)
+    if stage:
+        return stage.daemon
+    host, _ = request.getfixturevalue("host"), request.getfixturevalue("station")
+    made = request.getfixturevalue("daemons")(host)
     made.network("lan", "eth0", AllowUsers="nobody")
     return made.start()
 

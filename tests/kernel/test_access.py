@@ -7,6 +7,8 @@ import pytest
 from programs import program
 from refusal import REFUSED, NothingLeft, check_refused
 
+pytestmark = pytest.mark.shared
+
 ALICE, BOB, CAROL = 23001, 23002, 23003
 TEAM = 23100
 

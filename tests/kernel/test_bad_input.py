@@ -8,20 +8,19 @@ from programs import VMM
 from refusal import REFUSED, RUN_NOT_EXECUTABLE, RUN_NOT_FOUND, RUN_OURS, USAGE, NothingLeft, check_line, check_refused
 from varlink import VarlinkError
 
+pytestmark = pytest.mark.shared
 MAC = "52:54:00:00:00:01"
 OTHER_MAC = "52:54:00:00:00:02"
 
 
-@pytest.fixture
-def world(daemons, host, station, hosts):
-    """A daemon with usable and unusable networks, and the port `first` with MAC on `lan`, held by nobody."""
-    other = hosts("other")
+def with_odd_parents(stage):
+    """A daemon with usable and unusable networks."""
+    host, other, daemon = stage.host, stage.new_host("other"), stage.daemon
     for name in ("eth1", "asleep", "slave"):
         host.connect(name, other, name)
     host.ip("link", "set", "asleep", "down")
     host.ip("link", "add", "br0", "type", "bridge")
     host.ip("link", "set", "slave", "master", "br0")
-    daemon = daemons(host)
     daemon.network("lan", "eth0", AllowUsers="nobody")
     daemon.network("anymac", text="[Network]\nParent=eth0\nMode=bridge\n[Port]\nMac=any\n")
     for name in ("asleep", "slave", "lo", "nosuch0"):
@@ -30,6 +29,12 @@ def world(daemons, host, station, hosts):
     daemon.network("through-lan", "eth0", mode="passthru")
     daemon.network("shared", "eth1")
     daemon.start()
+
+
+@pytest.fixture
+def world(stages):
+    """The daemon of with_odd_parents(), and the port `first` with MAC on `lan`, held by nobody."""
+    daemon = stages(with_odd_parents).daemon
     daemon.ctl("port", "create", "--network", "lan", "--name", "first", "--mac", MAC, "--interface", "vm0")
     yield daemon
     for port in daemon.ports():

@@ -10,6 +10,7 @@ from clock import Deadline
 from refusal import NothingLeft
 from varlink import VarlinkError
 
+pytestmark = pytest.mark.shared
 PORTS = "org.macvtapd.Ports"
 SERVICE = "org.varlink.service"
 CREATE = {"method": f"{PORTS}.CreatePort", "parameters": {"network": "lan"}}

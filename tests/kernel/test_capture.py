@@ -17,6 +17,8 @@ from programs import BUILD, program
 from refusal import REFUSED, USAGE, check_line, check_refused
 from varlink import Connection, VarlinkError
 
+pytestmark = pytest.mark.shared
+
 GUARDED = f"Senders=own\nAddresses=listed\nAllowAddresses={OWN}/32 fd00::5/128\n"
 HEADER = struct.Struct("=IHHIIQQ")
 SENT, RECEIVED, DROPPED, END = 1, 2, 3, 4

@@ -8,6 +8,8 @@ import pytest
 from namespaces import Host
 from programs import program
 
+pytestmark = pytest.mark.shared
+
 CONTAINER = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 VERSIONS = ["0.3.1", "0.4.0", "1.0.0", "1.1.0"]
 

@@ -98,6 +98,8 @@ def test_vmm_that_daemonizes(daemon, host, launcher):
 # Sends the descriptor that it got on over a socket, and keeps none.
 RELAY = """
 import array, os, socket, sys
+
+pytestmark = pytest.mark.shared
 one, other = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
 _, ancillary, _, _ = one.recvmsg(1, 64)
 other.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, ancillary[0][2])])

@@ -194,6 +194,8 @@ def test_who_held_on_to_his_node_does_not_get_the_next_device_of_its_number(daem
 
 OWN_NODE = """
 import json, os, socket, sys
+
+pytestmark = pytest.mark.shared
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(sys.argv[1])
 for owner, group in ((0, 0), (os.getuid(), 0), (os.getuid(), os.getgid())):

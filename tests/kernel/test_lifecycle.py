@@ -412,6 +412,8 @@ def test_socket_of_a_living_daemon_is_not_taken(daemon, daemons, host):
 
 LAUNCHER = """
 import os, socket, sys
+
+pytestmark = pytest.mark.shared
 count, kind, path, *command = sys.argv[1:]
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM if kind != "datagram" else socket.SOCK_DGRAM)
 listener.bind(path)

@@ -16,6 +16,8 @@ from programs import BUILD, SOURCE, program
 from refusal import USAGE, check_refused
 from varlink import Connection
 
+pytestmark = pytest.mark.shared
+
 ALICE, BOB, READER = 23001, 23002, 23999
 NONE = {"type": "none"}
 FORGED = "52:54:00:66:66:66"

@@ -9,6 +9,7 @@ import pytest
 
 from programs import program
 
+pytestmark = pytest.mark.shared
 MAC = "52:54:00:00:00:09"
 OTHER_MAC = "52:54:00:00:00:0a"
 

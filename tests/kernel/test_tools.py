@@ -16,6 +16,7 @@ from programs import VMM, program
 from refusal import REFUSED, RUN_OURS, USAGE, check_line, check_refused
 from varlink import VarlinkError
 
+pytestmark = pytest.mark.shared
 MAC = "52:54:00:00:00:07"
 
 

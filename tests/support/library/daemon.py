@@ -141,6 +141,10 @@ class Daemon:
     def messages(self):
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
 
+    def forget_messages(self):
+        """What it has said so far is not in messages() any more. It appends to the file."""
+        os.truncate(self.log, 0)
+
     def trail(self):
         """The lines of the trail, without the daemon's name."""
         return [line.removeprefix("macvtapd: ") for line in self.messages().splitlines() if TRAIL.match(line)]

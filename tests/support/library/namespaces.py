@@ -181,15 +181,21 @@ class Host:
         """No IPv6 on an interface: no frame leaves it that the test did not send."""
         self.run("sysctl", "-q", "-w", f"net/ipv6/conf/{name}/disable_ipv6=1")
 
-    def close(self):
+    def end_children(self, but=None):
+        """Kill what start() started here, except the process `but`."""
         for child in self._children:
+            if child is but:
+                continue
             if child.poll() is None:
                 child.kill()
             child.wait()
             for stream in (child.stdin, child.stdout, child.stderr):
                 if stream:
                     stream.close()
-        self._children = []
+        self._children = [child for child in self._children if child is but]
+
+    def close(self):
+        self.end_children()
         if self._keeper.poll() is None:  # /dev is the machine's: what a killed daemon has left would stay
             shutil.rmtree(self.queue_folder, ignore_errors=True)
         if self._keeper.stdin:
