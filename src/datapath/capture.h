@@ -21,8 +21,7 @@ struct {
 /* The sizes of records must be constant for the verifier. Returns whether the frame was copied.
  * Linux 6.1 learns only from a signed comparison, by itself, that the length is not 0. */
 #define CAPTURE_COPY(room)                                                                         \
-    static __attribute__((noinline)) int capture_copy_##room(struct __sk_buff *frame,              \
-                                                             const struct capture_frame *head)     \
+    GUARD_PART int capture_copy_##room(struct __sk_buff *frame, const struct capture_frame *head)  \
     {                                                                                              \
         struct {                                                                                   \
             struct capture_frame head;                                                             \
@@ -84,6 +83,18 @@ capture_copy(struct __sk_buff *frame, const struct capture_frame *head, __u32 ro
     }
 }
 
+/* The frame's slot; CAPTURE_SLOTS: none. */
+GUARD_PART int
+capture_find(struct __sk_buff *frame)
+{
+    __u32 key = 0, number = 0;
+    const struct capture_table *table = bpf_map_lookup_elem(&capture_table, &key);
+
+    while (table && number < CAPTURE_SLOTS && table->slots[number].ifindex != frame->ifindex)
+        number++;
+    return number;
+}
+
 GUARD_INLINE int
 capture_into(struct __sk_buff *frame, struct capture_table *table, __u32 number, __u32 kind,
              __u32 reason)
@@ -124,13 +135,13 @@ capture_into(struct __sk_buff *frame, struct capture_table *table, __u32 number,
 GUARD_PART int
 capture_frame(struct __sk_buff *frame, __u32 kind, __u32 reason)
 {
-    __u32 key = 0, number = 0;
-    struct capture_table *table = bpf_map_lookup_elem(&capture_table, &key);
+    struct capture_table *table;
+    __u32 key = 0, number;
 
+    table = bpf_map_lookup_elem(&capture_table, &key);
     if (!table || table->active == 0)
         return 0;
-    while (number < CAPTURE_SLOTS && table->slots[number].ifindex != frame->ifindex)
-        number++;
+    number = capture_find(frame);
     if (number >= CAPTURE_SLOTS || !(table->slots[number].kinds & kind))
         return 0;
     capture_into(frame, table, number, kind, reason);

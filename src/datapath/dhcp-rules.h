@@ -67,9 +67,16 @@ enum dhcp_kind {
     DHCP_ODD,   /* one in another form, or a part of one */
 };
 
+enum dhcp_next {
+    DHCP_BAD,
+    DHCP_MORE, /* another option may follow */
+    DHCP_END,
+};
+
 /* What a client's message says. Offsets are in the frame. */
 struct dhcp_question {
     __u8 head[32];                  /* BOOTP's, up to the client's MAC and two bytes of that */
+    __u32 next, field_end;          /* of the options that are being read */
     __u32 end;                      /* of the message */
     __u32 type;                     /* 0: none */
     __u32 overload;                 /* 1: options also in `file`; 2: in `sname`; 3: in both */
@@ -197,9 +204,9 @@ dhcp_read_number(Frame *frame, __u32 at, __u32 length, __u32 most, __u32 *ret_nu
     return number >= 1 && number <= most;
 }
 
-/* Reads the option whose content is at `at`. Returns whether it is in order. */
+/* Takes the option whose content is at `at`. Returns whether it is in order. */
 GUARD_INLINE int
-dhcp_read_option(Frame *frame, __u8 code, __u32 at, __u32 length, struct dhcp_question *question)
+dhcp_take_option(Frame *frame, __u8 code, __u32 at, __u32 length, struct dhcp_question *question)
 {
     switch (code) {
     case DHCP_OPTION_TYPE:
@@ -224,32 +231,49 @@ dhcp_read_option(Frame *frame, __u8 code, __u32 at, __u32 length, struct dhcp_qu
     }
 }
 
+/* Reads the next option. enum dhcp_next. */
+GUARD_PART int
+dhcp_read_option(Frame *frame, struct dhcp_question *question)
+{
+    __u8 code, length;
+    __u32 at, end;
+
+    if (!question)
+        return DHCP_BAD;
+    at = question->next;
+    end = question->field_end;
+    if (at >= end)
+        return DHCP_END; /* without an End option, which is forgiven */
+    if (frame_load(frame, at, &code, 1) < 0)
+        return DHCP_BAD;
+    if (code == DHCP_OPTION_END)
+        return DHCP_END;
+    at++;
+    question->next = at;
+    if (code == DHCP_OPTION_PAD)
+        return DHCP_MORE;
+    if (at >= end || frame_load(frame, at, &length, 1) < 0)
+        return DHCP_BAD;
+    at++;
+    question->next = at + length;
+    if (length > end - at || !dhcp_take_option(frame, code, at, length, question))
+        return DHCP_BAD;
+    return DHCP_MORE;
+}
+
 /* Reads a field of options. Returns whether it is in order. */
 GUARD_PART int
 dhcp_read_options(Frame *frame, __u32 at, __u32 end, struct dhcp_question *question)
 {
+    int read = DHCP_MORE;
+
     if (!question)
         return 0;
-    for (int i = 0; i < DHCP_OPTIONS; i++) {
-        __u8 code, length;
-
-        if (at >= end)
-            return 1; /* without an End option, which is forgiven */
-        if (frame_load(frame, at, &code, 1) < 0)
-            return 0;
-        if (code == DHCP_OPTION_END)
-            return 1;
-        at++;
-        if (code == DHCP_OPTION_PAD)
-            continue;
-        if (at >= end || frame_load(frame, at, &length, 1) < 0)
-            return 0;
-        at++;
-        if (length > end - at || !dhcp_read_option(frame, code, at, length, question))
-            return 0;
-        at += length;
-    }
-    return 0;
+    question->next = at;
+    question->field_end = end;
+    for (int i = 0; i < DHCP_OPTIONS && read == DHCP_MORE; i++)
+        read = dhcp_read_option(frame, question);
+    return read == DHCP_END;
 }
 
 /* The options, then those in `file` and in `sname` (RFC 2131, 4.1). */
@@ -417,7 +441,6 @@ dhcp_write(Frame *frame, const struct dhcp_port *port, const struct dhcp_questio
     if (has_id && frame_load(frame, question->id_at, id, length) < 0)
         return -1;
     end = port->frames[template].end;
-    frame_before_answer(frame);
     if (frame_resize(frame, DHCP_FRAME) < 0 ||
         frame_store(frame, 0, port->frames[template].bytes, DHCP_FRAME) < 0 ||
         frame_store(frame, DHCP_OPTIONS_AT + 2, &kind, 1) < 0 ||
@@ -484,9 +507,11 @@ dhcp_answer(Frame *frame, const struct dhcp_port *port, const struct dhcp_questi
     default:
         type = 0;
     }
-    if (type == 0 || dhcp_write(frame, port, question, template, type) < 0)
+    if (type == 0)
         return GUARD_DHCP_UNANSWERED;
-    return DHCP_ANSWERED;
+    frame_before_answer(frame); /* not in dhcp_write(), whose stack is large */
+    return dhcp_write(frame, port, question, template, type) < 0 ? GUARD_DHCP_UNANSWERED
+                                                                 : DHCP_ANSWERED;
 }
 
 GUARD_PART int

@@ -123,7 +123,7 @@ guard_is_unspecified(const struct guard_address *address)
 GUARD_INLINE int
 guard_is_mapped(const struct guard_address *address)
 {
-    return address->halves[0] == 0 && guard_swap64(address->halves[1]) >> 32 == 0xffff;
+    return (address->halves[0] | (guard_swap64(address->halves[1]) >> 32 ^ 0xffff)) == 0;
 }
 
 /* fe80::/10 */
@@ -136,9 +136,11 @@ guard_is_link_local(const struct guard_address *address)
 GUARD_INLINE int
 guard_in_prefix(const struct guard_address *address, const struct guard_prefix *prefix)
 {
-    __u32 length = prefix->length;
-    __u64 high = length >= 64 ? ~0ULL : length == 0 ? 0 : ~0ULL << ((64 - length) & 63);
-    __u64 low = length <= 64 ? 0 : ~0ULL << ((128 - length) & 63);
+    __u64 length = prefix->length, rest = ~(~0ULL >> (length & 63));
+    __u64 is_long = -((length >> 6 | length >> 7) & 1); /* 64 bits or more; without a branch, as the
+                                                           verifier follows each in each prefix */
+    __u64 high = rest | is_long;
+    __u64 low = (rest & is_long) | -(length >> 7);
 
     high &= guard_swap64(address->halves[0] ^ prefix->address.halves[0]);
     low &= guard_swap64(address->halves[1] ^ prefix->address.halves[1]);

@@ -13,32 +13,42 @@ enum {
     GUARD_RA_OPTIONS = 12,
 };
 
-/* Reads the type and the lease time (seconds) of a DHCP message, whose options begin at `at`. */
+/* What a DHCP message says, and the offset of its next option. */
+struct guard_dhcp {
+    __u32 at;
+    __u32 kind;
+    __u32 seconds; /* lease time */
+};
+
+/* Reads an option. Returns whether another may follow. */
 GUARD_PART int
-guard_read_dhcp(Frame *frame, __u32 at, __u32 *ret_seconds)
+guard_read_dhcp_option(Frame *frame, struct guard_dhcp *dhcp)
 {
-    int kind = 0;
+    __u8 option[2], value[4];
 
-    if (!ret_seconds)
+    if (!dhcp || frame_load(frame, dhcp->at, option, 1) < 0 || option[0] == 255)
         return 0;
-    for (int i = 0; i < GUARD_DHCP_OPTIONS; i++) {
-        __u8 option[2], value[4];
-
-        if (frame_load(frame, at, option, 1) < 0 || option[0] == 255)
-            break;
-        if (option[0] == 0) {
-            at++;
-            continue;
-        }
-        if (frame_load(frame, at, option, sizeof(option)) < 0)
-            break;
-        if (option[0] == 53 && frame_load(frame, at + 2, value, 1) == 0)
-            kind = value[0];
-        else if (option[0] == 51 && frame_load(frame, at + 2, value, sizeof(value)) == 0)
-            *ret_seconds = guard_get32(value);
-        at += 2 + option[1];
+    if (option[0] == 0) {
+        dhcp->at++;
+        return 1;
     }
-    return kind;
+    if (frame_load(frame, dhcp->at, option, sizeof(option)) < 0)
+        return 0;
+    if (option[0] == 53 && frame_load(frame, dhcp->at + 2, value, 1) == 0)
+        dhcp->kind = value[0];
+    else if (option[0] == 51 && frame_load(frame, dhcp->at + 2, value, sizeof(value)) == 0)
+        dhcp->seconds = guard_get32(value);
+    dhcp->at += 2 + option[1];
+    return 1;
+}
+
+GUARD_INLINE void
+guard_read_dhcp(Frame *frame, struct guard_dhcp *dhcp)
+{
+    for (int i = 0; i < GUARD_DHCP_OPTIONS; i++) {
+        if (!guard_read_dhcp_option(frame, dhcp))
+            break;
+    }
 }
 
 /* Reads a DHCP reply at `at`: an ACK to a request of the guest grants a lease. Returns whether it
@@ -48,8 +58,8 @@ guard_hear_dhcp(Frame *frame, const struct guard_settings *settings, __u32 at,
                 struct guard_claim *claim)
 {
     struct guard_state *state = frame_state(frame);
+    struct guard_dhcp dhcp = {.at = at + GUARD_BOOTP_OPTIONS};
     __u8 message[34], cookie[4];
-    __u32 seconds = 0;
 
     if (!state || !settings || !claim || frame_load(frame, at, message, sizeof(message)) < 0 ||
         frame_load(frame, at + GUARD_BOOTP_OPTIONS - 4, cookie, sizeof(cookie)) < 0)
@@ -57,15 +67,35 @@ guard_hear_dhcp(Frame *frame, const struct guard_settings *settings, __u32 at,
     if (message[0] != 2 || guard_get32(cookie) != 0x63825363 ||
         !guard_same_mac(message + 28, settings->mac))
         return 0;
-    if (guard_read_dhcp(frame, at + GUARD_BOOTP_OPTIONS, &seconds) != 5 /* ACK */ ||
-        !guard_was_asked(state, guard_get32(message + 4)))
+    guard_read_dhcp(frame, &dhcp);
+    if (dhcp.kind != 5 /* ACK */ || !guard_was_asked(state, guard_get32(message + 4)))
         return 0;
     guard_address_ipv4(&claim->address, message + 16);
     claim->how = GUARD_HOW_DHCP;
-    if (guard_is_unspecified(&claim->address) || seconds == 0) /* answers an INFORM */
+    if (guard_is_unspecified(&claim->address) || dhcp.seconds == 0) /* answers an INFORM */
         return 0;
     claim->kind = GUARD_CLAIM_USES;
-    return guard_learn_lease(frame, &claim->address, seconds);
+    return guard_learn_lease(frame, &claim->address, dhcp.seconds);
+}
+
+/* Reads the option of a router advertisement at `at`. Returns its length, or a negative value if
+ * the frame ends before. */
+GUARD_PART int
+guard_hear_prefix(Frame *frame, __u32 at)
+{
+    struct guard_address prefix;
+    __u8 option[32];
+
+    if (frame_load(frame, at, option, 8) < 0)
+        return -1;
+    /* 64 bits, A flag: RFC 4861 4.6.2 */
+    if (option[0] == 3 && option[1] == 4 && option[2] == 64 && (option[3] & 0x40) &&
+        frame_load(frame, at, option, sizeof(option)) == 0) {
+        guard_address_ipv6(&prefix, option + 16);
+        if (!guard_is_link_local(&prefix) && option[16] != 0xff)
+            guard_learn_prefix(frame, &prefix, guard_get32(option + 4));
+    }
+    return option[1] * 8;
 }
 
 /* Reads the prefixes of a router advertisement, whose options extend from `at` to `end`. */
@@ -73,19 +103,11 @@ GUARD_PART int
 guard_hear_prefixes(Frame *frame, __u32 at, __u32 end)
 {
     for (int i = 0; i < GUARD_RA_OPTIONS && at + 8 <= end; i++) {
-        struct guard_address prefix;
-        __u8 option[32];
+        int length = guard_hear_prefix(frame, at);
 
-        if (frame_load(frame, at, option, 8) < 0)
+        if (length < 0)
             break;
-        /* 64 bits, A flag: RFC 4861 4.6.2 */
-        if (option[0] == 3 && option[1] == 4 && option[2] == 64 && (option[3] & 0x40) &&
-            frame_load(frame, at, option, sizeof(option)) == 0) {
-            guard_address_ipv6(&prefix, option + 16);
-            if (!guard_is_link_local(&prefix) && option[16] != 0xff)
-                guard_learn_prefix(frame, &prefix, guard_get32(option + 4));
-        }
-        at += option[1] * 8;
+        at += length;
     }
     return 0;
 }

@@ -33,6 +33,23 @@
 #define GUARD_CONTESTED (600 * GUARD_SECOND)
 #define GUARD_FOREVER (~0ULL)
 
+/*
+ * The slot that a search has found is kept in the map, while its loop runs: the verifier takes a
+ * number from a map to be any, but would follow a variable through each way on which the loop may
+ * end. So must the compiler, hence volatile.
+ */
+GUARD_INLINE void
+guard_set_found(struct guard_state *state, __u32 number)
+{
+    *(volatile __u32 *)&state->found = number;
+}
+
+GUARD_INLINE __u32
+guard_found(const struct guard_state *state)
+{
+    return *(const volatile __u32 *)&state->found;
+}
+
 /* Takes a token for an event; returns whether there was one. Call under the lock. */
 GUARD_INLINE int
 guard_take_token(struct guard_state *state, __u64 now)
@@ -53,17 +70,18 @@ guard_take_token(struct guard_state *state, __u64 now)
 GUARD_INLINE struct guard_seen *
 guard_seen_slot(struct guard_state *state, const struct guard_address *address)
 {
-    struct guard_seen *oldest = &state->seen[0];
+    guard_set_found(state, 0);
+    for (__u32 i = 0; i < GUARD_SEEN; i++) {
+        const struct guard_seen *slot = &state->seen[i];
 
-    for (int i = 0; i < GUARD_SEEN; i++) {
-        struct guard_seen *slot = &state->seen[i];
-
-        if (slot->last != 0 && guard_same_address(&slot->address, address))
-            return slot;
-        if (slot->last < oldest->last)
-            oldest = slot;
+        if (slot->last != 0 && guard_same_address(&slot->address, address)) {
+            guard_set_found(state, i);
+            break;
+        }
+        if (slot->last < state->seen[guard_found(state) % GUARD_SEEN].last)
+            guard_set_found(state, i);
     }
-    return oldest;
+    return &state->seen[guard_found(state) % GUARD_SEEN];
 }
 
 /* Notes that the guest uses an address. Returns whether to send an event: the address is new, and
@@ -118,29 +136,33 @@ guard_makes_room(const struct guard_learned *slot, __u64 now)
 GUARD_INLINE struct guard_learned *
 guard_learned_slot(struct guard_state *state, const struct guard_address *address, __u64 now)
 {
-    struct guard_learned *room = 0;
+    __u32 found;
 
-    for (int i = 0; i < GUARD_LEARNED; i++) {
-        struct guard_learned *slot = &state->learned[i];
+    guard_set_found(state, GUARD_LEARNED);
+    for (__u32 i = 0; i < GUARD_LEARNED; i++) {
+        const struct guard_learned *slot = &state->learned[i];
 
-        if (slot->until > now && guard_same_address(&slot->address, address))
-            return slot;
-        if (!room && guard_makes_room(slot, now))
-            room = slot;
+        if (slot->until > now && guard_same_address(&slot->address, address)) {
+            guard_set_found(state, i);
+            break;
+        }
+        if (guard_found(state) == GUARD_LEARNED && guard_makes_room(slot, now))
+            guard_set_found(state, i);
     }
-    return room;
+    found = guard_found(state);
+    return found < GUARD_LEARNED ? &state->learned[found % GUARD_LEARNED] : 0;
 }
 
 /* Checks whether the guest may use this address. GUARD_PASS, GUARD_TOO_MANY_ADDRESSES or `reason`.
  * */
-GUARD_INLINE int
+GUARD_PART int
 guard_check_learned(Frame *frame, const struct guard_address *address, int reason)
 {
     struct guard_state *state = frame_state(frame);
     __u64 now = frame_now();
     struct guard_learned *slot;
 
-    if (!state)
+    if (!state || !address)
         return reason;
     state_lock(state);
     slot = guard_learned_slot(state, address, now);
@@ -283,14 +305,14 @@ guard_learn_router(Frame *frame, const struct guard_address *router, __u32 secon
 }
 
 /* Whether this is the address of a router on the LAN. */
-GUARD_INLINE int
+GUARD_PART int
 guard_is_router(Frame *frame, const struct guard_address *address)
 {
     struct guard_state *state = frame_state(frame);
     __u64 now = frame_now();
     int found = 0;
 
-    if (!state)
+    if (!state || !address)
         return 0;
     state_lock(state);
     for (int i = 0; i < GUARD_ROUTERS; i++)

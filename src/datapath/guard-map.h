@@ -114,7 +114,7 @@ struct guard_state {
     struct guard_announced routers[GUARD_ROUTERS];
     __u32 asked[GUARD_ASKED]; /* the xids, as the guest sent them; 0: unused */
     __u32 asked_next;
-    __u32 unused;
+    __u32 found; /* the result of a search, under the lock (guard-learn.h) */
 };
 
 struct guard_event {

@@ -114,8 +114,8 @@ guard_check_address(Frame *frame, const struct guard_settings *settings,
     for (int i = 0; i < GUARD_PREFIXES; i++) {
         if (i >= settings->n_prefixes)
             break;
-        if (settings->prefixes[i].length >= least &&
-            guard_in_prefix(address, &settings->prefixes[i]))
+        if (guard_in_prefix(address, &settings->prefixes[i]) &&
+            settings->prefixes[i].length >= least)
             return GUARD_PASS;
     }
     if (settings->addresses == GUARD_ADDRESSES_DHCP)

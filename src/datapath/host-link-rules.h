@@ -18,8 +18,11 @@
 
 #ifdef __bpf__
 #define HOST_INLINE static inline __attribute__((always_inline))
+/* The verifier checks a global function once, on its own, however often it is called. */
+#define HOST_PART __attribute__((noinline))
 #else
 #define HOST_INLINE static inline
+#define HOST_PART static inline
 #endif
 
 enum {
@@ -96,21 +99,25 @@ host_is_link_local(const struct host_address *address)
     return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
 }
 
-HOST_INLINE int
+HOST_PART int
 host_link_has(const struct host_link *link, const struct host_address *address)
 {
-    for (__u32 i = 0; i < HOST_LINK_ADDRESSES; i++) {
-        if (i < link->n && host_same(&link->addresses[i], address))
+    if (!link || !address)
+        return 0;
+    for (__u32 i = 0; i < HOST_LINK_ADDRESSES && i < link->n; i++) {
+        if (host_same(&link->addresses[i], address))
             return 1;
     }
     return 0;
 }
 
-HOST_INLINE int
+HOST_PART int
 host_port_has(const struct host_port *port, const struct host_address *address)
 {
-    for (__u32 i = 0; i < HOST_PORT_ADDRESSES; i++) {
-        if (i < port->n && host_same(&port->addresses[i], address))
+    if (!port || !address)
+        return 0;
+    for (__u32 i = 0; i < HOST_PORT_ADDRESSES && i < port->n; i++) {
+        if (host_same(&port->addresses[i], address))
             return 1;
     }
     return 0;
