@@ -25,6 +25,7 @@ enum {
     SEED = 20261,
     TC_PASSES = -1, /* TC_ACT_UNSPEC */
     TC_DROPS = 2,   /* TC_ACT_SHOT */
+    VERIFIED_MAX = 60000,
 };
 
 typedef struct Programs {
@@ -393,6 +394,28 @@ test_a_port_without_settings(void **state)
     assert_int_equal(run_program(programs.to_guest, bytes->data, bytes->len), TC_PASSES);
 }
 
+static guint32
+verified_instructions(int program)
+{
+    struct bpf_prog_info info = {0};
+    guint32 size = sizeof info;
+
+    assert_int_equal(bpf_obj_get_info_by_fd(program, &info, &size), 0);
+    return info.verified_insns;
+}
+
+/* The verifier follows each way through a program, at each start of the daemon: about a microsecond
+ * for an instruction. */
+static void
+test_verifying_is_quick(void **state)
+{
+    guint32 verified =
+        verified_instructions(programs.from_guest) + verified_instructions(programs.to_guest);
+
+    printf("# %u instructions verified\n", verified);
+    assert_in_range(verified, 1, VERIFIED_MAX);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -400,6 +423,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_both_builds_judge_alike),
         cmocka_unit_test(test_both_builds_refuse_the_seventeenth_address),
         cmocka_unit_test(test_a_port_without_settings),
+        cmocka_unit_test(test_verifying_is_quick),
     };
 
     setvbuf(stdout, NULL, _IOLBF, 0);
