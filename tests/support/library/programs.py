@@ -10,7 +10,7 @@ import memcheck
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("MACVTAPD_BUILD", SOURCE / "build")).resolve()
 _ROOMS = {"macvtapd": "src/daemon", "macvtapctl": "src/tools", "macvtap-run": "src/tools", "macvtap-agent": "src/tools",
-          "qemu-macvtap-helper": "src/tools", "macvtapd-cni": "src/cni", "hook": "hooks"}
+          "qemu-macvtap-helper": "src/tools", "macvtapd-cni": "src/cni", "macvtapd-docker": "src/docker", "hook": "hooks"}
 _FILES = {"hook": "macvtapd"}
 
 

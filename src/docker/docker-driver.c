@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "docker-driver.h"
+
+#include "docker-port.h"
+
+#include "descriptor.h"
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <string.h>
+
+/* While macvtapd cannot be reached it is asked again as often, in milliseconds. */
+#define RETRY_TIME 1000
+
+struct DockerDriver {
+    char *socket;
+    DockerState *state;
+    GHashTable *endpoints; /* ID -> DockerEndpoint */
+    int mounts_fd;
+    guint mounts_watch, retry;
+};
+
+static void look_at_all(DockerDriver *driver);
+
+static gboolean
+on_retry(gpointer data)
+{
+    DockerDriver *driver = data;
+
+    driver->retry = 0;
+    look_at_all(driver);
+    return G_SOURCE_REMOVE;
+}
+
+/* Makes the port of an endpoint that has joined, deletes that of one that has not. */
+static gboolean
+settle(DockerDriver *driver, DockerEndpoint *endpoint, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    DockerPortResult result = endpoint->sandbox
+                                  ? docker_port_make(driver->socket, endpoint, &cause)
+                                  : docker_port_delete(driver->socket, endpoint, &cause);
+
+    endpoint->is_settled = result == DOCKER_PORT_DONE || result == DOCKER_PORT_REFUSED;
+    if (result == DOCKER_PORT_LATER && !driver->retry)
+        driver->retry = g_timeout_add(RETRY_TIME, on_retry, driver);
+    if (endpoint->is_deleted && endpoint->is_settled) {
+        docker_state_remove_endpoint(driver->state, endpoint->id, NULL);
+        g_hash_table_remove(driver->endpoints, endpoint->id);
+    }
+    if (!cause)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+}
+
+static void
+look_at_all(DockerDriver *driver)
+{
+    g_autoptr(GList) endpoints = g_hash_table_get_values(driver->endpoints);
+
+    for (GList *item = endpoints; item; item = item->next) {
+        DockerEndpoint *endpoint = item->data;
+        g_autofree char *name = docker_port_name(endpoint);
+        g_autoptr(GError) error = NULL;
+
+        if (!endpoint->is_settled && !settle(driver, endpoint, &error))
+            g_warning("port %s: %s", name, error->message);
+    }
+}
+
+/* Something has been mounted: perhaps a container's network namespace. */
+static gboolean
+on_mounts(int fd, GIOCondition condition, gpointer data)
+{
+    look_at_all(data);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+load_endpoints(DockerDriver *driver, GError **error)
+{
+    g_autoptr(GPtrArray) endpoints = docker_state_list_endpoints(driver->state, error);
+
+    if (!endpoints)
+        return FALSE;
+    while (endpoints->len > 0) {
+        DockerEndpoint *endpoint = g_ptr_array_steal_index_fast(endpoints, 0);
+
+        g_hash_table_insert(driver->endpoints, endpoint->id, endpoint);
+    }
+    return TRUE;
+}
+
+DockerDriver *
+docker_driver_new(const char *socket, DockerState *state, GError **error)
+{
+    g_autoptr(DockerDriver) driver = g_new0(DockerDriver, 1);
+
+    driver->socket = g_strdup(socket);
+    driver->state = state;
+    driver->endpoints =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)docker_endpoint_free);
+    driver->mounts_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+    if (driver->mounts_fd < 0) {
+        error_set_errno(error, errno, "cannot open /proc/self/mountinfo");
+        return NULL;
+    }
+    if (!load_endpoints(driver, error))
+        return NULL;
+    driver->mounts_watch = g_unix_fd_add(driver->mounts_fd, G_IO_PRI | G_IO_ERR, on_mounts, driver);
+    driver->retry = g_idle_add(on_retry, driver);
+    return g_steal_pointer(&driver);
+}
+
+void
+docker_driver_free(DockerDriver *driver)
+{
+    if (!driver)
+        return;
+    g_clear_handle_id(&driver->mounts_watch, g_source_remove);
+    g_clear_handle_id(&driver->retry, g_source_remove);
+    descriptor_clear(&driver->mounts_fd);
+    g_hash_table_unref(driver->endpoints);
+    docker_state_free(driver->state);
+    g_free(driver->socket);
+    g_free(driver);
+}
+
+static gboolean
+create_network(DockerDriver *driver, const DockerRequest *request, GError **error)
+{
+    const DockerNetwork network = {(char *)request->network, (char *)request->port};
+
+    return docker_port_check_network(driver->socket, request->network, error) &&
+           docker_state_put_network(driver->state, request->network_id, &network, error);
+}
+
+static DockerEndpoint *
+make_endpoint(const DockerRequest *request, const DockerNetwork *network)
+{
+    DockerEndpoint *endpoint = g_new(DockerEndpoint, 1);
+
+    *endpoint = (DockerEndpoint){
+        .id = g_strdup(request->endpoint_id),
+        .network_id = g_strdup(request->network_id),
+        .network = g_strdup(network->network),
+        .port = g_strdup(network->port),
+        .mac = g_strdup(request->mac),
+        .addresses = {g_strdup(request->addresses[0]), g_strdup(request->addresses[1])},
+        .is_settled = TRUE, /* it has no port yet */
+    };
+    return endpoint;
+}
+
+/* dockerd wants a MAC from the driver if its user has not chosen one, and no other. */
+static gboolean
+create_endpoint(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError **error)
+{
+    g_autoptr(DockerNetwork) network =
+        docker_state_get_network(driver->state, request->network_id, error);
+    g_autoptr(DockerEndpoint) endpoint = network ? make_endpoint(request, network) : NULL;
+    g_autofree char *mac = NULL;
+
+    if (!endpoint || !docker_port_check(driver->socket, endpoint, &mac, error))
+        return FALSE;
+    if (!endpoint->mac) {
+        endpoint->mac = g_strdup(mac);
+        json_object_set_new(answer, "Interface", json_pack("{s:s}", "MacAddress", mac));
+    }
+    if (!docker_state_put_endpoint(driver->state, endpoint, error))
+        return FALSE;
+    g_hash_table_replace(driver->endpoints, endpoint->id, endpoint);
+    g_steal_pointer(&endpoint);
+    return TRUE;
+}
+
+static DockerEndpoint *
+find_endpoint(DockerDriver *driver, const DockerRequest *request, GError **error)
+{
+    DockerEndpoint *endpoint = g_hash_table_lookup(driver->endpoints, request->endpoint_id);
+
+    if (!endpoint || endpoint->is_deleted) {
+        docker_refuse(error, "macvtapd's driver does not know the endpoint %.12s",
+                      request->endpoint_id);
+        return NULL;
+    }
+    return endpoint;
+}
+
+static gboolean
+is_used(DockerDriver *driver, const char *sandbox, const char *port)
+{
+    GHashTableIter iterator;
+    DockerEndpoint *endpoint;
+
+    g_hash_table_iter_init(&iterator, driver->endpoints);
+    while (g_hash_table_iter_next(&iterator, NULL, (gpointer *)&endpoint)) {
+        if (g_strcmp0(endpoint->sandbox, sandbox) == 0 && g_strcmp0(endpoint->port, port) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* As Docker names a container's interfaces: eth0, eth1, … */
+static char *
+choose_port(DockerDriver *driver, const char *sandbox)
+{
+    for (guint i = 0;; i++) {
+        g_autofree char *port = g_strdup_printf("eth%u", i);
+
+        if (!is_used(driver, sandbox, port))
+            return g_steal_pointer(&port);
+    }
+}
+
+static gboolean
+join(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError **error)
+{
+    DockerEndpoint *endpoint = find_endpoint(driver, request, error);
+
+    if (!endpoint)
+        return FALSE;
+    if (!endpoint->port)
+        endpoint->port = choose_port(driver, request->sandbox);
+    else if (is_used(driver, request->sandbox, endpoint->port))
+        return docker_refuse(error, "the container already has a port %s", endpoint->port);
+    g_free(endpoint->sandbox);
+    endpoint->sandbox = g_strdup(request->sandbox);
+    if (!docker_state_put_endpoint(driver->state, endpoint, error) ||
+        !settle(driver, endpoint, error)) {
+        g_clear_pointer(&endpoint->sandbox, g_free);
+        return FALSE;
+    }
+    /* The container gets no interface, nor a gateway of Docker's own. */
+    json_object_set_new(answer, "InterfaceName",
+                        json_pack("{s:s, s:s}", "SrcName", "", "DstPrefix", ""));
+    json_object_set_new(answer, "DisableGatewayService", json_true());
+    return TRUE;
+}
+
+/* The port goes now, or as soon as macvtapd can be reached: dockerd would not ask again. */
+static gboolean
+leave(DockerDriver *driver, const DockerRequest *request, gboolean is_deleted, GError **error)
+{
+    DockerEndpoint *endpoint = g_hash_table_lookup(driver->endpoints, request->endpoint_id);
+    g_autoptr(GError) cause = NULL;
+
+    if (!endpoint)
+        return TRUE;
+    g_clear_pointer(&endpoint->sandbox, g_free);
+    endpoint->is_deleted = endpoint->is_deleted || is_deleted;
+    if (!docker_state_put_endpoint(driver->state, endpoint, error))
+        return FALSE;
+    if (!settle(driver, endpoint, &cause))
+        g_warning("port of endpoint %.12s: %s", request->endpoint_id, cause->message);
+    return TRUE;
+}
+
+static gboolean
+get_endpoint(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError **error)
+{
+    const DockerEndpoint *endpoint = find_endpoint(driver, request, error);
+    g_autofree char *name = endpoint ? docker_port_name(endpoint) : NULL;
+
+    if (!endpoint)
+        return FALSE;
+    json_object_set_new(answer, "Value", json_pack("{s:s}", "macvtapd.port", name));
+    return TRUE;
+}
+
+static gboolean
+serve(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError **error)
+{
+    switch (request->method) {
+    case DOCKER_ACTIVATE:
+        json_object_set_new(answer, "Implements", json_pack("[s]", "NetworkDriver"));
+        return TRUE;
+    case DOCKER_GET_CAPABILITIES:
+        json_object_set_new(answer, "Scope", json_string("local"));
+        return TRUE;
+    case DOCKER_CREATE_NETWORK:
+        return create_network(driver, request, error);
+    case DOCKER_DELETE_NETWORK:
+        return docker_state_remove_network(driver->state, request->network_id, error);
+    case DOCKER_CREATE_ENDPOINT:
+        return create_endpoint(driver, request, answer, error);
+    case DOCKER_GET_ENDPOINT:
+        return get_endpoint(driver, request, answer, error);
+    case DOCKER_DELETE_ENDPOINT:
+        return leave(driver, request, TRUE, error);
+    case DOCKER_JOIN:
+        return join(driver, request, answer, error);
+    case DOCKER_LEAVE:
+        return leave(driver, request, FALSE, error);
+    case DOCKER_NOTHING:
+        return TRUE;
+    }
+    return FALSE;
+}
+
+json_t *
+docker_driver_call(DockerDriver *driver, const char *path, const char *text, gsize length)
+{
+    g_auto(DockerRequest) request = {0};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *message = NULL;
+    json_t *answer = json_object();
+
+    if (docker_request_read(path, text, length, &request, &error) &&
+        serve(driver, &request, answer, &error))
+        return answer;
+    json_object_clear(answer);
+    message = g_utf8_make_valid(error->message, -1); /* it may have bytes of the request */
+    json_object_set_new(answer, "Err", json_string(message));
+    return answer;
+}
