@@ -22,6 +22,14 @@ TRAIL = re.compile(r"macvtapd: (started: |reloaded|refused "
                    r"|port \S+ (created on|opened by|captured by|ended on) |port \S+: (would have )?dropped )")
 
 
+def hand_in(listener):
+    """The words of a command line that make a listening socket, which the child inherits, the third descriptor of the program
+    that follows (sd_listen_fds(3))."""
+    number = listener.fileno()
+    return ["bash", "-c", f'exec 3<&{number}; [ {number} = 3 ] || exec {number}<&-;'
+                          ' export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"', "bash"]
+
+
 class Ended(AssertionError):
     """macvtapd ended before it said that it is ready; status is its exit status, text what it said."""
 
@@ -90,12 +98,7 @@ class Daemon:
         return self
 
     def _hand_in(self):
-        """What makes the listening socket the daemon's third descriptor (sd_listen_fds(3))."""
-        if self.listener is None:
-            return []
-        number = self.listener.fileno()
-        return ["bash", "-c", f'exec 3<&{number}; [ {number} = 3 ] || exec {number}<&-;'
-                              ' export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"', "bash"]
+        return [] if self.listener is None else hand_in(self.listener)
 
     def listen(self):
         """Listen at the daemon's socket for it, from now on and whether it runs or not."""

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""macvtapd-docker, asked as dockerd asks it: HTTP on its socket."""
+import json
+import socket
+
+import pytest
+
+from clock import Deadline
+from docker_driver import Driver
+from namespaces import Host
+from programs import program
+
+NETWORK = "021e8674d986cddec18de2a516ac785aed26f011b3f6a7d5ce018b002b787ea4"
+ENDPOINT = "2634dd1092422403e351031e067053d3c07b66b8db88ac998dfb8411dac0be08"
+PORT = "docker-2634dd109242"
+FIXED = {"Address": "10.0.0.33/24", "AddressIPv6": "fd00::33/64", "MacAddress": ""}
+
+
+@pytest.fixture
+def daemon(daemons, host, station):
+    daemon = daemons(host).open_to_containers()
+    daemon.network("lan", "eth0")
+    daemon.start()
+    yield daemon
+    if daemon.running:
+        daemon.ctl("port", "delete", "--all", check=False)
+
+
+@pytest.fixture
+def driver(daemon, host):
+    driver = Driver(host, daemon)
+    yield driver.start()
+    driver.close()
+
+
+@pytest.fixture
+def box():
+    box = Host("box")
+    yield box
+    box.close()
+
+
+@pytest.fixture
+def sandbox(host, box):
+    """Where dockerd mounts the namespace of the container: its folder is there."""
+    host.run("mkdir", "-p", "/run/docker/netns")
+    return Sandbox(host, box, "/run/docker/netns/d796e3ae2d3c")
+
+
+class Sandbox:
+    def __init__(self, host, box, key):
+        self._host = host
+        self._box = box
+        self.key = key
+
+    def mount(self):
+        self._host.run("touch", self.key)
+        self._host.run("mount", "--bind", f"/proc/{self._box.pid}/ns/net", self.key)
+
+    def unmount(self):
+        self._host.run("umount", self.key)
+        self._host.run("rm", self.key)
+
+
+def create_network(driver, network=NETWORK, **options):
+    generic = {"com.docker.network.generic": {"network": "lan", **options}, "com.docker.network.enable_ipv6": True}
+    return driver.call("CreateNetwork", NetworkID=network, Options=generic, IPv4Data=[{"Pool": "10.0.0.0/24"}], IPv6Data=[])
+
+
+def create_endpoint(driver, endpoint=ENDPOINT, network=NETWORK, **interface):
+    return driver.call("CreateEndpoint", NetworkID=network, EndpointID=endpoint, Interface={**FIXED, **interface},
+                       Options={"com.docker.network.portmap": []})
+
+
+def join(driver, sandbox, endpoint=ENDPOINT, network=NETWORK):
+    return driver.call("Join", NetworkID=network, EndpointID=endpoint, SandboxKey=sandbox.key, Options=None)
+
+
+def leave(driver, endpoint=ENDPOINT):
+    assert driver.call("Leave", NetworkID=NETWORK, EndpointID=endpoint) == {}
+    assert driver.call("DeleteEndpoint", NetworkID=NETWORK, EndpointID=endpoint) == {}
+
+
+def wait_port(daemon, driver, name="eth0"):
+    """The port that comes up by itself, by macvtapd's own events."""
+    with daemon.connect() as connection:
+        connection.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
+        deadline = Deadline()
+        while True:
+            for port in daemon.ports():
+                if port["holder"].get("interface") == name and port["state"] == "active":
+                    return port
+            assert driver.process.poll() is None, driver.messages()
+            connection.receive(deadline)
+
+
+def test_a_container_gets_a_port_and_opens_it(daemon, driver, host, box, sandbox):
+    assert driver.call("Plugin.Activate") == {"Implements": ["NetworkDriver"]}
+    assert driver.call("GetCapabilities") == {"Scope": "local"}
+    assert create_network(driver) == {}
+    mac = create_endpoint(driver)["Interface"]["MacAddress"]
+    # dockerd joins before the namespace is there.
+    assert join(driver, sandbox) == {"InterfaceName": {"SrcName": "", "DstPrefix": ""}, "DisableGatewayService": True}
+    assert daemon.ports() == []
+    sandbox.mount()
+    port = wait_port(daemon, driver)
+    assert (port["name"], port["macAddress"]) == (PORT, mac)
+    assert port["addresses"] == ["10.0.0.33/24", "fd00::33/64"]
+    assert port["holder"] == {"type": "namespace", "interface": "eth0"}
+    info = driver.call("EndpointOperInfo", NetworkID=NETWORK, EndpointID=ENDPOINT)
+    assert info == {"Value": {"macvtapd.port": PORT}}
+    done = host.run("nsenter", f"--net=/proc/{box.pid}/ns/net", "--", "setpriv", "--reuid=65534", "--regid=65534",
+                    "--clear-groups", "--bounding-set=-all", program("macvtap-run"), "--socket", daemon.container_socket,
+                    "--port", "eth0", "--", "echo", "{mac}", "{address}", "{fds}")
+    assert done.stdout.split()[:2] == [mac, "10.0.0.33"]
+    leave(driver)
+    leave(driver)
+    assert daemon.settle() == []
+    assert list(driver.endpoints.iterdir()) == []
+    assert driver.call("DeleteNetwork", NetworkID=NETWORK) == driver.call("DeleteNetwork", NetworkID=NETWORK) == {}
+    assert list(driver.networks.iterdir()) == []
+
+
+def test_a_container_that_runs_already(daemon, driver, sandbox):
+    """docker network connect; the MAC is the user's, and each endpoint gets the next name."""
+    sandbox.mount()
+    create_network(driver)
+    assert create_endpoint(driver, MacAddress="52:54:00:00:00:44") == {}
+    join(driver, sandbox)
+    other = ENDPOINT[::-1]
+    create_endpoint(driver, other, Address="10.0.0.34/24", AddressIPv6="")
+    join(driver, sandbox, other)
+    ports = {port["holder"]["interface"]: port for port in daemon.ports()}
+    assert ports["eth0"]["macAddress"] == "52:54:00:00:00:44" and ports["eth1"]["addresses"] == ["10.0.0.34/24"]
+    leave(driver)
+    (port,) = daemon.ports()
+    assert port["holder"]["interface"] == "eth1"
+    leave(driver, other)
+    assert daemon.settle() == []
+
+
+def test_a_name_of_the_users(daemon, driver, sandbox):
+    sandbox.mount()
+    create_network(driver, port="vm0")
+    create_endpoint(driver)
+    join(driver, sandbox)
+    assert daemon.ports()[0]["holder"]["interface"] == "vm0"
+    create_endpoint(driver, "b" * 64, Address="10.0.0.34/24", AddressIPv6="")
+    assert "already has a port vm0" in driver.refusal("Join", NetworkID=NETWORK, EndpointID="b" * 64, SandboxKey=sandbox.key)
+    leave(driver, "b" * 64)
+    assert len(daemon.ports()) == 1
+    leave(driver)
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
+def test_the_driver_restarts_at_any_time(daemon, driver, sandbox, kill):
+    def restart():
+        if kill:
+            driver.kill()
+            driver.start()
+        else:
+            driver.restart()
+
+    create_network(driver)
+    restart()
+    mac = create_endpoint(driver)["Interface"]["MacAddress"]
+    restart()
+    join(driver, sandbox)
+    restart()
+    sandbox.mount()
+    assert wait_port(daemon, driver)["macAddress"] == mac
+    restart()
+    assert driver.call("EndpointOperInfo", NetworkID=NETWORK, EndpointID=ENDPOINT)["Value"]
+    assert len(daemon.ports()) == 1
+    driver.call("Leave", NetworkID=NETWORK, EndpointID=ENDPOINT)
+    restart()
+    driver.call("DeleteEndpoint", NetworkID=NETWORK, EndpointID=ENDPOINT)
+    assert daemon.settle() == []
+
+
+def test_the_namespace_comes_while_no_driver_runs(daemon, driver, sandbox):
+    create_network(driver)
+    create_endpoint(driver)
+    join(driver, sandbox)
+    driver.stop()
+    sandbox.mount()
+    driver.start()
+    wait_port(daemon, driver)
+    leave(driver)
+
+
+def test_macvtapd_is_away(daemon, driver, sandbox):
+    create_network(driver)
+    daemon.stop()
+    assert str(daemon.socket) in driver.refusal("CreateNetwork", NetworkID="b" * 64,
+                                                Options={"com.docker.network.generic": {"network": "lan"}})
+    refusal = driver.refusal("CreateEndpoint", NetworkID=NETWORK, EndpointID=ENDPOINT, Interface=FIXED)
+    assert "macvtapd" in refusal and str(daemon.socket) in refusal
+    daemon.start()
+    create_endpoint(driver)
+    join(driver, sandbox)
+    # It goes after it was asked: the port comes when it is back.
+    daemon.stop()
+    sandbox.mount()
+    daemon.start()
+    wait_port(daemon, driver)
+    # A port that cannot be deleted now goes later: dockerd does not ask again.
+    daemon.stop()
+    leave(driver)
+    driver.restart()
+    daemon.start()
+    assert daemon.settle() == []
+
+
+def test_macvtapd_restarts_under_a_container(daemon, driver, sandbox):
+    create_network(driver)
+    create_endpoint(driver)
+    join(driver, sandbox)
+    sandbox.mount()
+    port = wait_port(daemon, driver)
+    daemon.restart()
+    assert daemon.ports()[0]["id"] == port["id"]
+    leave(driver)
+    assert daemon.settle() == []
+
+
+def test_a_container_that_is_gone_without_a_word(daemon, driver, box, sandbox):
+    create_network(driver)
+    create_endpoint(driver)
+    join(driver, sandbox)
+    sandbox.mount()
+    wait_port(daemon, driver)
+    sandbox.unmount()
+    box.close()
+    assert daemon.settle() == []
+    leave(driver)
+
+
+def test_what_cannot_be_is_said_before_the_container_starts(daemon, driver, sandbox):
+    daemon.ctl("port", "create", "--network", "lan", "--name", "mine", "--address", "10.0.0.33", "--mac", "52:54:00:00:00:01")
+    create_network(driver)
+    for interface in ({}, {"MacAddress": "52:54:00:00:00:01", "Address": "10.0.0.34/24"}, {"Address": "x"}, {"MacAddress": "x"}):
+        refusal = driver.refusal("CreateEndpoint", NetworkID=NETWORK, EndpointID=ENDPOINT, Interface={**FIXED, **interface})
+        assert any(word in refusal for word in ("10.0.0.33", "52:54:00:00:00:01", "'x'", "x")), refusal
+    assert "create it again" in driver.refusal("CreateEndpoint", NetworkID="b" * 64, EndpointID=ENDPOINT, Interface=FIXED)
+    assert "does not know" in driver.refusal("Join", NetworkID=NETWORK, EndpointID=ENDPOINT, SandboxKey=sandbox.key)
+    assert list(driver.endpoints.iterdir()) == []
+
+
+@pytest.mark.parametrize("options, words", [
+    ({"com.docker.network.generic": {"network": "nosuch"}}, "nosuch"),
+    ({"com.docker.network.generic": {"network": "lan", "parent": "eth0"}}, "unknown option 'parent'"),
+    ({"com.docker.network.generic": {"network": 1}}, "network"), ({"com.docker.network.generic": None}, "-o network="),
+    ({}, "-o network="), (None, "-o network="), ({"com.docker.network.generic": {"network": "lan", "port": "a/b"}}, "port=a/b"),
+    ({"com.docker.network.generic": {"network": "lan"}, "com.docker.network.internal": True}, "--internal"),
+])
+def test_a_network_that_cannot_be(driver, options, words):
+    assert words in driver.refusal("CreateNetwork", NetworkID=NETWORK, Options=options, IPv4Data=[], IPv6Data=[])
+    assert list(driver.networks.iterdir()) == []
+
+
+@pytest.mark.parametrize("method", ["DiscoverNew", "DiscoverDelete", "ProgramExternalConnectivity", "RevokeExternalConnectivity"])
+def test_what_the_driver_has_no_use_for(driver, method):
+    assert driver.call(method, NetworkID=NETWORK, EndpointID=ENDPOINT) == {}
+
+
+def test_hostile_requests(driver):
+    for path, body in (("/NetworkDriver.AllocateNetwork", "{}"), ("/nosuch", "{}"), ("/NetworkDriver.Join", "[" * 100000),
+                       ("/NetworkDriver.Join", '{"NetworkID":"../x","EndpointID":"a","SandboxKey":"/x"}'),
+                       ("/NetworkDriver.Join", '{"NetworkID":"a","EndpointID":"a","SandboxKey":"x"}'),
+                       ("/NetworkDriver.Join", '{"NetworkID":"a","NetworkID":"b"}'), ("/NetworkDriver.Leave", b"\xff\xfe"),
+                       ("/NetworkDriver.%ff%fe", "{}"),
+                       ("/NetworkDriver.Leave", json.dumps({"NetworkID": "a" * 129, "EndpointID": "a"}))):
+        status, text = driver.request(path, body)
+        assert status == 200 and json.loads(text)["Err"], (path, text)
+    assert driver.request("/NetworkDriver.Leave", "x" * (1024 * 1024))[0] == 413
+    assert driver.request("/Plugin.Activate", None, method="GET")[0] == 405
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+        silent.connect(str(driver.path))
+        silent.sendall(b"POST /Plugin.Activate HTTP/1.1\r\n")
+        assert driver.call("Plugin.Activate") == {"Implements": ["NetworkDriver"]}
+
+
+def test_root_only(driver, host):
+    driver.folder.chmod(0o755)
+    driver.path.chmod(0o666)
+    text = "POST /Plugin.Activate HTTP/1.0\\r\\nContent-Length: 0\\r\\n\\r\\n"
+    done = host.run("/usr/bin/python3", "-c", "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
+                    f"s.sendall(b'{text}'); print(s.makefile().read())", driver.path, user="nobody")
+    assert " 403 " in done.stdout and "only root" in done.stdout
+
+
+def test_not_started_by_a_service_manager(host):
+    done = host.run(program("macvtapd-docker"), check=False)
+    assert done.returncode == 1 and "macvtapd-docker.socket" in done.stderr and done.stderr.count("\n") == 1
