@@ -34,14 +34,22 @@ on_retry(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* Makes the port of an endpoint that has joined, deletes that of one that has not. */
+static DockerPortResult
+do_what_is_missing(DockerDriver *driver, DockerEndpoint *endpoint, GError **error)
+{
+    if (endpoint->is_settled)
+        return DOCKER_PORT_DONE;
+    return endpoint->sandbox ? docker_port_make(driver->socket, endpoint, error)
+                             : docker_port_delete(driver->socket, endpoint, error);
+}
+
+/* Makes the port of an endpoint that has joined, deletes that of one that has not. May free
+ * endpoint. */
 static gboolean
 settle(DockerDriver *driver, DockerEndpoint *endpoint, GError **error)
 {
     g_autoptr(GError) cause = NULL;
-    DockerPortResult result = endpoint->sandbox
-                                  ? docker_port_make(driver->socket, endpoint, &cause)
-                                  : docker_port_delete(driver->socket, endpoint, &cause);
+    DockerPortResult result = do_what_is_missing(driver, endpoint, &cause);
 
     endpoint->is_settled = result == DOCKER_PORT_DONE || result == DOCKER_PORT_REFUSED;
     if (result == DOCKER_PORT_LATER && !driver->retry)
@@ -229,6 +237,7 @@ join(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError 
         return docker_refuse(error, "the container already has a port %s", endpoint->port);
     g_free(endpoint->sandbox);
     endpoint->sandbox = g_strdup(request->sandbox);
+    endpoint->is_settled = FALSE;
     if (!docker_state_put_endpoint(driver->state, endpoint, error) ||
         !settle(driver, endpoint, error)) {
         g_clear_pointer(&endpoint->sandbox, g_free);
@@ -243,20 +252,44 @@ join(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError 
 
 /* The port goes now, or as soon as macvtapd can be reached: dockerd would not ask again. */
 static gboolean
-leave(DockerDriver *driver, const DockerRequest *request, gboolean is_deleted, GError **error)
+end_endpoint(DockerDriver *driver, DockerEndpoint *endpoint, gboolean is_deleted, GError **error)
 {
-    DockerEndpoint *endpoint = g_hash_table_lookup(driver->endpoints, request->endpoint_id);
+    g_autofree char *name = docker_port_name(endpoint);
     g_autoptr(GError) cause = NULL;
 
-    if (!endpoint)
-        return TRUE;
+    if (endpoint->sandbox)
+        endpoint->is_settled = FALSE;
     g_clear_pointer(&endpoint->sandbox, g_free);
     endpoint->is_deleted = endpoint->is_deleted || is_deleted;
     if (!docker_state_put_endpoint(driver->state, endpoint, error))
         return FALSE;
     if (!settle(driver, endpoint, &cause))
-        g_warning("port of endpoint %.12s: %s", request->endpoint_id, cause->message);
+        g_warning("port %s: %s", name, cause->message);
     return TRUE;
+}
+
+static gboolean
+leave(DockerDriver *driver, const DockerRequest *request, gboolean is_deleted, GError **error)
+{
+    DockerEndpoint *endpoint = g_hash_table_lookup(driver->endpoints, request->endpoint_id);
+
+    return !endpoint || end_endpoint(driver, endpoint, is_deleted, error);
+}
+
+/* With the endpoints of a dockerd that has crashed since: it does not tell their end. */
+static gboolean
+delete_network(DockerDriver *driver, const DockerRequest *request, GError **error)
+{
+    g_autoptr(GList) endpoints = g_hash_table_get_values(driver->endpoints);
+
+    for (GList *item = endpoints; item; item = item->next) {
+        DockerEndpoint *endpoint = item->data;
+
+        if (g_strcmp0(endpoint->network_id, request->network_id) == 0 &&
+            !end_endpoint(driver, endpoint, TRUE, error))
+            return FALSE;
+    }
+    return docker_state_remove_network(driver->state, request->network_id, error);
 }
 
 static gboolean
@@ -284,7 +317,7 @@ serve(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError
     case DOCKER_CREATE_NETWORK:
         return create_network(driver, request, error);
     case DOCKER_DELETE_NETWORK:
-        return docker_state_remove_network(driver->state, request->network_id, error);
+        return delete_network(driver, request, error);
     case DOCKER_CREATE_ENDPOINT:
         return create_endpoint(driver, request, answer, error);
     case DOCKER_GET_ENDPOINT:

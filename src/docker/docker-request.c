@@ -135,8 +135,8 @@ read_network(DockerRequest *request, GError **error)
         !check_port(request->port, error))
         return FALSE;
     return request->network ||
-           docker_refuse(error, "-o network=NAME must name a network of macvtapd's"
-                                " (`macvtapctl network list` shows them)");
+           docker_refuse(error, "-o network=NAME must name a network of macvtapd's;"
+                                " 'macvtapctl network list' shows them");
 }
 
 static gboolean
