@@ -30,14 +30,15 @@
 #include "arguments.h"
 #include "output.h"
 
+#include "capabilities.h"
 #include "descriptor.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <linux/capability.h>
 #include <locale.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -146,8 +147,8 @@ main(int argc, char **argv)
         return 1;
     setlocale(LC_ALL, "");
     output_start();
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    status = run(argc, words, &error);
+    /* It is root, and otherwise only enters network namespaces. */
+    status = capabilities_keep(CAPABILITY(CAP_SYS_ADMIN), &error) ? run(argc, words, &error) : 1;
     if (error)
         g_printerr("macvtapd-docker: %s\n", error->message);
     return status;

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """macvtapd-docker, asked as dockerd asks it: HTTP on its socket."""
 import json
+import pathlib
+import re
+import shutil
 import socket
+import subprocess
 
 import pytest
 
 from clock import Deadline
 from docker_driver import Driver
 from namespaces import Host
-from programs import program
+from privileges import is_sanitized
+from programs import BUILD, SOURCE, program
 
 NETWORK = "021e8674d986cddec18de2a516ac785aed26f011b3f6a7d5ce018b002b787ea4"
 ENDPOINT = "2634dd1092422403e351031e067053d3c07b66b8db88ac998dfb8411dac0be08"
@@ -293,3 +298,65 @@ def test_root_only(driver, host):
 def test_not_started_by_a_service_manager(host):
     done = host.run(program("macvtapd-docker"), check=False)
     assert done.returncode == 1 and "macvtapd-docker.socket" in done.stderr and done.stderr.count("\n") == 1
+
+
+SERVICE = BUILD / "src/docker/macvtapd-docker.service"
+
+
+def analyze(*arguments):
+    return subprocess.run(["systemd-analyze", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_the_unit_is_valid_and_confined(tmp_path):
+    text = SERVICE.read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("ExecStart=")]
+    assert line.endswith("/sbin/macvtapd-docker")
+    (tmp_path / SERVICE.name).write_text(text.replace(line, "ExecStart=/bin/true"), encoding="utf-8")
+    paths = [tmp_path / SERVICE.name,
+             *(pathlib.Path(shutil.copy(SOURCE / unit, tmp_path))
+               for unit in ("src/docker/units/macvtapd-docker.socket", "src/daemon/units/macvtapd.socket"))]
+    for path in paths:
+        path.chmod(0o644)
+    done = analyze("verify", "--man=no", *paths[:2])
+    # What macvtapd.socket itself starts is not there.
+    assert done.returncode == 0 and "macvtapd-docker" not in done.stdout, done.stdout
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", analyze("security", "--offline=yes", "--no-pager", paths[0]).stdout)
+    assert float(found[1]) <= 2.3
+
+
+def expand(name):
+    """The system calls of a SystemCallFilter='s word."""
+    if not name.startswith("@"):
+        return {name}
+    lines = [line.strip() for line in analyze("syscall-filter", name).stdout.splitlines()[1:]]
+    return set().union(*(expand(line) for line in lines if line and not line.startswith("#")))
+
+
+def allowed_calls():
+    calls = expand("@default")
+    for line in re.findall(r"^SystemCallFilter=(.*)$", SERVICE.read_text(encoding="utf-8"), re.M):
+        words = set().union(*map(expand, line.removeprefix("~").split()))
+        calls = calls - words if line.startswith("~") else calls | words
+    return calls | expand("@default")
+
+
+@pytest.mark.native("strace would show valgrind's own system calls")
+def test_the_unit_lets_it_work(daemon, driver, host, sandbox, tmp_path):
+    """With the unit's capabilities and calls, in a mount namespace that gets mounts from outside, as systemd makes it."""
+    if is_sanitized():
+        pytest.skip("cannot run with sanitizers, which make calls of their own")
+    driver.stop()
+    host.run("mount", "--make-shared", "/run")  # as systemd has the host's
+    trace = tmp_path / "trace"
+    driver.start(["unshare", "--mount", "--propagation", "slave", "setpriv", "--no-new-privs", "--bounding-set=-all,+sys_admin",
+                  "strace", "-D", "-f", "-qq", "-o", trace])
+    create_network(driver)
+    create_endpoint(driver)
+    join(driver, sandbox)
+    sandbox.mount()
+    wait_port(daemon, driver)
+    leave(driver)
+    driver.call("DeleteNetwork", NetworkID=NETWORK)
+    driver.stop()
+    seen = {match[1] for match in re.finditer(r"^\d+ +(\w+)\(", trace.read_text(encoding="utf-8"), re.M)}
+    assert {"setns", "execve"} <= seen and seen - allowed_calls() == set()

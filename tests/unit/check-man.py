@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Holds the manual pages against mandoc and man, the programs' --help, and the keys that the sources have (prints TAP).
-Usage: check-man.py SOURCE-FOLDER MACVTAPD MACVTAPCTL MACVTAPCTL-DOMAIN MACVTAP-RUN MACVTAP-AGENT QEMU-MACVTAP-HELPER PAGE..."""
+Usage: check-man.py SOURCE-FOLDER MACVTAPD MACVTAPCTL MACVTAPCTL-DOMAIN MACVTAP-RUN MACVTAP-AGENT QEMU-MACVTAP-HELPER MACVTAPD-DOCKER PAGE...
+MACVTAPD-DOCKER may be empty."""
 import os
 import pathlib
 import re
 import subprocess
 import sys
 
-root, macvtapd, macvtapctl, domain, macvtap_run, agent, helper, *pages = sys.argv[1:]
+root, macvtapd, macvtapctl, domain, macvtap_run, agent, helper, docker, *pages = sys.argv[1:]
 SOURCES = pathlib.Path(root) / "docs/man"
 
 
@@ -110,7 +111,8 @@ def check_findings():
 
 checks = [(f"form of {os.path.basename(path)}", check_form, path) for path in pages]
 checks += [(f"options of {name}", check_program, name, program) for name, program in (
-    ("macvtapd.8", macvtapd), ("macvtap-run.1", macvtap_run), ("macvtap-agent.1", agent), ("qemu-macvtap-helper.8", helper))]
+    ("macvtapd.8", macvtapd), ("macvtap-run.1", macvtap_run), ("macvtap-agent.1", agent), ("qemu-macvtap-helper.8", helper),
+    ("macvtapd-docker.8", docker)) if program]
 checks += [("commands of macvtapctl", check_commands), ("keys", check_keys), ("findings", check_findings)]
 print(f"1..{len(checks)}")
 for number, (title, check, *arguments) in enumerate(checks, 1):
