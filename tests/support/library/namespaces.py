@@ -47,15 +47,20 @@ def die_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def enter_network_namespace(path):
+    """The calling thread is in the network namespace at path from now on, and so is what it starts."""
+    with open(path, "rb") as namespace:
+        if _libc.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"setns {path}")
+
+
 def in_network_namespace(path, function):
     """Call function in a short-lived thread that has entered the network namespace at path."""
     result = {}
 
     def body():
         try:
-            with open(path, "rb") as namespace:
-                if _libc.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
-                    raise OSError(ctypes.get_errno(), f"setns {path}")
+            enter_network_namespace(path)
             result["value"] = function()
         except BaseException as error:  # handed to the caller's thread
             result["error"] = error
