@@ -8,7 +8,7 @@
 
 G_DEFINE_QUARK(macvtapd - cni - error, cni_error)
 
-static const char *const versions[] = {"0.3.1", "0.4.0", "1.0.0", CNI_VERSION, NULL};
+static const char *const versions[] = {"0.3.1", "0.4.0", CNI_VERSION_BEFORE, CNI_VERSION, NULL};
 
 static const char *const commands[] = {
     [CNI_ADD] = "ADD", [CNI_DEL] = "DEL",       [CNI_CHECK] = "CHECK",
@@ -115,6 +115,7 @@ check_config(CniRequest *request, GError **error)
     request->network = text_of(config, "network");
     request->socket = text_of(config, "socket");
     request->ipam = text_of(json_object_get(config, "ipam"), "type");
+    request->notes = text_of(config, "dataDir");
     if (!request->name || !is_container(request->name))
         return cni_refuse(error, CNI_INVALID_CONFIG, "the configuration has no 'name'");
     if (!request->network)

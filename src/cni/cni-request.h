@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #define CNI_VERSION "1.1.0"
+#define CNI_VERSION_BEFORE "1.0.0"
 #define CNI_VERSION_WHEN_UNSAID "0.2.0"
 
 /* The specification's codes; macvtapd's refusals are CNI_REFUSED + their number. */
@@ -53,6 +54,7 @@ typedef struct CniRequest {
     const char *version;                       /* of the configuration and the result; in config */
     const char *name, *network, *socket;       /* in config; socket NULL: the default */
     const char *ipam;                          /* the plugin that gives addresses; NULL: none */
+    const char *notes;                         /* the folder of cni-notes.h; NULL: the default */
     char *mac;                                 /* asked for, or NULL */
     GStrv addresses;                           /* likewise, "ADDRESS/BITS"; may be empty */
 } CniRequest;

@@ -8,29 +8,32 @@
  * runtime gave the interface ("macvtap-run --port eth0").
  *
  * For ADD the plugin enters the container's network namespace before it connects: macvtapd reads
- * from the connection which namespace that is. Addresses come from the IPAM plugin of the
- * configuration, or from the network itself. What fails after the addresses were given takes them
- * back. DEL succeeds however often it comes, and whatever is gone already, but not while macvtapd
- * cannot be asked: the port would stay. GC removes the ports of this configuration's name that are
- * not among the attachments that the runtime still knows.
+ * from the connection which namespace that is. Then it gives up every capability, for itself and
+ * for the IPAM plugin. Addresses come from the IPAM plugin of the configuration, or from the
+ * network itself. What fails after the addresses were given takes them back. DEL succeeds however
+ * often it comes, and whatever is gone already, but not while macvtapd cannot be asked: the port
+ * would stay. GC removes the ports of this configuration's name, and gives back the addresses
+ * (cni-notes.h), that are not among the attachments that the runtime still knows.
  *
  * Nothing but CNI's own parameters is taken from the environment: a runtime calls DEL from
  * processes that have none of it.
  */
 #include "cni-ipam.h"
+#include "cni-notes.h"
 #include "cni-request.h"
 
 #include "ask.h"
 
+#include "capabilities.h"
 #include "descriptor.h"
 #include "error.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #define SOCKET_DEFAULT "/run/macvtapd/socket"
@@ -65,8 +68,18 @@ refuse_as_macvtapd(Plugin *plugin, const GError *cause, GError **error)
                       cause->message);
 }
 
+/* setns(2) takes CAP_SYS_ADMIN, and a namespace may be named by a process in /proc. */
+static gboolean
+keep_capabilities(gboolean to_enter, GError **error)
+{
+    guint64 wanted = to_enter ? CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_SYS_PTRACE) : 0;
+    g_autoptr(GError) cause = NULL;
+
+    return capabilities_keep(wanted, &cause) || cni_refuse(error, CNI_IO, "%s", cause->message);
+}
+
 /* In the container's network namespace, which the connection then belongs to. The plugin returns to
- * its own afterwards: IPAM plugins run there. */
+ * its own afterwards, for good: IPAM plugins run there. */
 static gboolean
 connect_from_container(Plugin *plugin, GError **error)
 {
@@ -84,7 +97,7 @@ connect_from_container(Plugin *plugin, GError **error)
     if (setns(own, CLONE_NEWNET) < 0)
         return cni_refuse(error, CNI_IO, "cannot return from the network namespace %s: %s",
                           plugin->request.netns, g_strerror(errno));
-    return good;
+    return good && keep_capabilities(FALSE, error);
 }
 
 static void
@@ -216,18 +229,39 @@ make_result(Plugin *plugin, const MacvtapPort *port, json_t *ipam)
 }
 
 static gboolean
+give_back(Plugin *plugin, const char *container, const char *interface, GError **error)
+{
+    const CniRequest *request = &plugin->request;
+
+    return cni_ipam_release(request, plugin->path, container, interface, error) &&
+           cni_note_remove(request, container, interface, error);
+}
+
+static gboolean
+take_addresses(Plugin *plugin, json_t **ret_ipam, GError **error)
+{
+    const CniRequest *request = &plugin->request;
+
+    return !request->ipam || (cni_note_add(request, error) &&
+                              cni_ipam_call(request, plugin->path, "ADD", ret_ipam, error));
+}
+
+static gboolean
 run_add(Plugin *plugin, json_t **ret_result, GError **error)
 {
+    const CniRequest *request = &plugin->request;
     g_autoptr(json_t) ipam = NULL;
     g_autoptr(MacvtapPort) port = NULL;
 
-    if (plugin->request.ipam && !cni_ipam_call(&plugin->request, plugin->path, "ADD", &ipam, error))
+    if (!connect_from_container(plugin, error) || !take_addresses(plugin, &ipam, error))
         return FALSE;
-    if (connect_from_container(plugin, error))
-        port = create_port(plugin, ipam, error);
+    port = create_port(plugin, ipam, error);
     if (!port) {
-        if (plugin->request.ipam)
-            cni_ipam_call(&plugin->request, plugin->path, "DEL", NULL, NULL);
+        /* A port of this name is the container's own: ADD has come twice, and it has the addresses.
+         */
+        if (request->ipam &&
+            macvtap_client_get_refusal(plugin->client) != MACVTAP_REFUSAL_NAME_TAKEN)
+            give_back(plugin, request->container, request->interface, NULL);
         return FALSE;
     }
     *ret_result = make_result(plugin, port, ipam);
@@ -251,7 +285,7 @@ run_del(Plugin *plugin, GError **error)
     g_autofree char *name = cni_port_name(request->container, request->interface);
 
     return connect_to_macvtapd(plugin, error) && delete_port(plugin, name, error) &&
-           (!request->ipam || cni_ipam_call(request, plugin->path, "DEL", NULL, error));
+           (!request->ipam || give_back(plugin, request->container, request->interface, error));
 }
 
 /* The MAC that ADD has told; NULL: the runtime does not pass it on. */
@@ -326,8 +360,9 @@ run_status(Plugin *plugin, GError **error)
 }
 
 static gboolean
-is_valid(json_t *attachments, const char *port)
+is_valid(const CniRequest *request, const char *port)
 {
+    json_t *attachments = json_object_get(request->config, "cni.dev/valid-attachments");
     json_t *attachment;
     gsize i;
 
@@ -347,7 +382,6 @@ static gboolean
 collect_ports(Plugin *plugin, GError **error)
 {
     const CniRequest *request = &plugin->request;
-    json_t *attachments = json_object_get(request->config, "cni.dev/valid-attachments");
     g_autofree char *description = cni_description(request);
     g_autoptr(GError) cause = NULL;
     g_autoptr(GPtrArray) ports = ask_ports(plugin->client, request->network, FALSE, &cause);
@@ -360,20 +394,45 @@ collect_ports(Plugin *plugin, GError **error)
 
         if (macvtap_port_get_holder(port) == MACVTAP_HOLDER_NAMESPACE &&
             g_strcmp0(macvtap_port_get_description(port), description) == 0 &&
-            !is_valid(attachments, macvtap_port_get_name(port)))
+            !is_valid(request, macvtap_port_get_name(port)))
             good = delete_port(plugin, macvtap_port_get_name(port), good ? error : NULL) && good;
     }
+    return good;
+}
+
+/* The port first: an address is free when no port has it. */
+static gboolean
+give_back_unless_valid(const char *container, const char *interface, gpointer data, GError **error)
+{
+    Plugin *plugin = data;
+    g_autofree char *name = cni_port_name(container, interface);
+
+    return is_valid(&plugin->request, name) ||
+           (delete_port(plugin, name, error) && give_back(plugin, container, interface, error));
+}
+
+static gboolean
+collect_addresses(Plugin *plugin, GError **error)
+{
+    const CniRequest *request = &plugin->request;
+    gboolean good = cni_notes_foreach(request, give_back_unless_valid, plugin, error);
+
+    if (cni_ipam_knows_all(request, plugin->path))
+        good = cni_ipam_call(request, plugin->path, "GC", NULL, good ? error : NULL) && good;
     return good;
 }
 
 static gboolean
 run_gc(Plugin *plugin, GError **error)
 {
-    const CniRequest *request = &plugin->request;
+    gboolean good;
 
-    return connect_to_macvtapd(plugin, error) && collect_ports(plugin, error) &&
-           (!request->ipam || !cni_ipam_knows_all(request, plugin->path) ||
-            cni_ipam_call(request, plugin->path, "GC", NULL, error));
+    if (!connect_to_macvtapd(plugin, error))
+        return FALSE;
+    good = collect_ports(plugin, error);
+    if (plugin->request.ipam)
+        good = collect_addresses(plugin, good ? error : NULL) && good;
+    return good;
 }
 
 static gboolean
@@ -435,7 +494,8 @@ serve(Plugin *plugin, json_t **ret_result, GError **error)
     g_autofree char *text = NULL;
     gsize length;
 
-    return read_input(&text, &length, error) &&
+    return keep_capabilities(g_strcmp0(environment.command, "ADD") == 0, error) &&
+           read_input(&text, &length, error) &&
            cni_request_read(&environment, text, length, &plugin->request, error) &&
            run(plugin, ret_result, error);
 }
@@ -450,7 +510,6 @@ main(int argc, char **argv)
 
     if (!descriptor_fill_standard())
         return 1;
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     good = serve(&plugin, &result, &error);
     if (result)
         print_json(result);

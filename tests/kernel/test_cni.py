@@ -36,7 +36,7 @@ class Runtime:
         self.box = box
         self.path = path
         self.config = {"cniVersion": "1.0.0", "name": "pods", "type": "macvtapd-cni", "network": "lan",
-                       "socket": str(daemon.socket)}
+                       "socket": str(daemon.socket), "dataDir": str(path / "notes")}
 
     def call(self, command, interface="eth0", arguments="", netns=None, container=CONTAINER, **config):
         """Returns the result, or the error that was printed."""
@@ -135,15 +135,51 @@ def test_delegated_addresses(daemon, runtime):
     assert result["ips"] == [{"address": "10.0.0.41/24", "gateway": "10.0.0.254", "interface": 0}]
     assert result["routes"] == [{"dst": "0.0.0.0/0"}]
     assert daemon.ports()[0]["addresses"] == ["10.0.0.41/24"]
-    # No address is left: no port is made. The port's name is taken: the address goes back.
+    # No address is left: no port is made. The port cannot be made: the address goes back.
     assert "no IP addresses available" in runtime.call("ADD", interface="eth1", ipam=ipam)["msg"]
     runtime.call("DEL", ipam=ipam)
-    runtime.call("ADD")
-    assert "msg" in runtime.call("ADD", ipam=ipam)
+    assert "nosuch" in runtime.call("ADD", ipam=ipam, network="nosuch")["msg"]
     assert asked(runtime) == ["ADD", "ADD", "DEL", "ADD", "DEL"]
+    assert not (runtime.path / "given").exists()
     # GC and STATUS are not passed on to one that does not know them.
     assert runtime.call("STATUS", cniVersion="1.1.0", ipam=ipam) is None
     assert asked(runtime)[5:] == ["VERSION"]
+
+
+def test_second_add_leaves_the_first_alone(daemon, runtime):
+    """An IPAM plugin may give the same address again: it is that of the port which is there."""
+    ipam = {"type": "ipam"}
+    runtime.call("ADD", ipam=ipam)
+    (runtime.path / "given").unlink()
+    again = runtime.call("ADD", ipam=ipam)
+    assert again["code"] > 100 and "already" in again["msg"]
+    assert asked(runtime) == ["ADD", "ADD"] and runtime.call("CHECK", ipam=ipam) is None
+
+
+def test_address_is_given_back_by_gc(daemon, box, runtime):
+    """The IPAM plugin does not know GC, and DEL was lost: with the port, which went with its namespace, or without."""
+    ipam = {"type": "ipam"}
+    runtime.call("ADD", ipam=ipam)
+    valid = {"cni.dev/valid-attachments": [{"containerID": CONTAINER, "ifname": "eth0"}]}
+    assert runtime.call("GC", cniVersion="1.1.0", ipam=ipam, **valid) is None
+    assert (runtime.path / "given").exists() and len(daemon.ports()) == 1
+    box.close()
+    daemon.settle()
+    daemon.stop()
+    gc = {"cniVersion": "1.1.0", "ipam": ipam, "cni.dev/valid-attachments": []}
+    assert runtime.call("GC", netns="/", **gc)["code"] == 11 and (runtime.path / "given").exists()
+    daemon.start()
+    assert runtime.call("GC", netns="/", **gc) is None
+    assert not (runtime.path / "given").exists() and not list((runtime.path / "notes/pods").iterdir())
+
+
+def test_plugin_and_ipam_have_no_capabilities(daemon, runtime):
+    (runtime.path / "ipam").write_text(f"#!/bin/sh\ngrep -h ^Cap /proc/self/status /proc/$PPID/status >{runtime.path}/seen\n"
+                                       'echo \'{"cniVersion":"1.0.0","ips":[]}\'\n', encoding="ascii")
+    for command in ("ADD", "CHECK", "DEL"):
+        assert runtime.call(command, ipam={"type": "ipam"}) is None or command == "ADD"
+        held = [line.split() for line in (runtime.path / "seen").read_text(encoding="ascii").splitlines()]
+        assert len(held) == 10 and all(int(value, 16) == 0 for name, value in held if name != "CapBnd:"), command
 
 
 def test_namespace_gone_without_del(daemon, box, runtime):
