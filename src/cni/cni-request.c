@@ -8,6 +8,8 @@
 
 G_DEFINE_QUARK(macvtapd - cni - error, cni_error)
 
+#define CONTAINER_MAX 40 /* what a port's name has room for, beside the interface's */
+
 static const char *const versions[] = {"0.3.1", "0.4.0", CNI_VERSION_BEFORE, CNI_VERSION, NULL};
 
 static const char *const commands[] = {
@@ -213,7 +215,12 @@ cni_request_read(const CniEnvironment *environment, const char *text, gsize leng
 char *
 cni_port_name(const char *container, const char *interface)
 {
-    return g_strdup_printf("%.40s-%s", container, interface);
+    g_autofree char *digest = NULL;
+
+    if (strlen(container) <= CONTAINER_MAX)
+        return g_strdup_printf("%s-%s", container, interface);
+    digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, container, -1);
+    return g_strdup_printf("%.23s.%.16s-%s", container, digest, interface);
 }
 
 char *

@@ -66,8 +66,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CniRequest, cni_request_clear)
 gboolean cni_request_read(const CniEnvironment *environment, const char *text, gsize length,
                           CniRequest *ret_request, GError **error);
 
-/* The name of the attachment's port: the container's ID may be longer than a port's name. Free with
- * g_free(). */
+/* The name of the attachment's port. A container's ID that is too long for one is shortened, with
+ * its SHA-256 in place of what is left out. Free with g_free(). */
 char *cni_port_name(const char *container, const char *interface);
 
 /* What the port's description says of the attachment, by which GC finds it: "CNI NAME". Free with

@@ -146,7 +146,8 @@ create_port(Plugin *plugin, json_t *ipam, GError **error)
 static json_t *
 gateway_for(const MacvtapNetwork *network, const char *address)
 {
-    g_auto(GStrv) gateways = g_strsplit(network ? network_text(network, "gateways") : "", ", ", -1);
+    g_auto(GStrv) gateways =
+        g_strsplit_set(network ? network_text(network, "gateways") : "", ", ", -1);
 
     for (char **gateway = gateways; *gateway; gateway++) {
         if (*gateway[0] != '\0' && !strchr(*gateway, ':') == !strchr(address, ':'))

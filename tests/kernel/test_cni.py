@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """macvtapd-cni, called as a container runtime calls it: parameters in the environment, a configuration on stdin."""
-import json
-import os
-
 import pytest
 
+from cni import CONTAINER, VALID, Runtime
 from namespaces import Host
 from programs import program
 
 pytestmark = pytest.mark.shared
 
-CONTAINER = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 VERSIONS = ["0.3.1", "0.4.0", "1.0.0", "1.1.0"]
 
 # An IPAM plugin that keeps one address in a file, and notes what it was asked.
@@ -26,28 +23,6 @@ ADD)
 DEL) rm -f {folder}/given ;;
 esac
 """
-
-
-class Runtime:
-    """A container runtime's part, for one container."""
-
-    def __init__(self, daemon, box, path):
-        self.daemon = daemon
-        self.box = box
-        self.path = path
-        self.config = {"cniVersion": "1.0.0", "name": "pods", "type": "macvtapd-cni", "network": "lan",
-                       "socket": str(daemon.socket), "dataDir": str(path / "notes")}
-
-    def call(self, command, interface="eth0", arguments="", netns=None, container=CONTAINER, **config):
-        """Returns the result, or the error that was printed."""
-        environment = {"CNI_COMMAND": command, "CNI_CONTAINERID": container, "CNI_IFNAME": interface,
-                       "CNI_NETNS": netns or f"/proc/{self.box.pid}/ns/net", "CNI_ARGS": arguments, "CNI_PATH": str(self.path)}
-        words = [f"{name}={value}" for name, value in environment.items()]
-        done = self.daemon.host.run("env", "-i", *words, program("macvtapd-cni"), check=False, stdin=None,
-                                    input=json.dumps({**self.config, **config}))
-        answer = json.loads(done.stdout) if done.stdout else None
-        assert (done.returncode != 0) == (answer is not None and "msg" in answer), done
-        return answer
 
 
 @pytest.fixture
@@ -79,7 +54,7 @@ def runtime(daemon, box, tmp_path):
 
 
 def asked(runtime):
-    return (runtime.path / "asked").read_text(encoding="ascii").split()
+    return (runtime.folder / "asked").read_text(encoding="ascii").split()
 
 
 def test_a_pod_gets_a_port_and_opens_it(daemon, host, box, runtime):
@@ -140,7 +115,7 @@ def test_delegated_addresses(daemon, runtime):
     runtime.call("DEL", ipam=ipam)
     assert "nosuch" in runtime.call("ADD", ipam=ipam, network="nosuch")["msg"]
     assert asked(runtime) == ["ADD", "ADD", "DEL", "ADD", "DEL"]
-    assert not (runtime.path / "given").exists()
+    assert not (runtime.folder / "given").exists()
     # GC and STATUS are not passed on to one that does not know them.
     assert runtime.call("STATUS", cniVersion="1.1.0", ipam=ipam) is None
     assert asked(runtime)[5:] == ["VERSION"]
@@ -150,7 +125,7 @@ def test_second_add_leaves_the_first_alone(daemon, runtime):
     """An IPAM plugin may give the same address again: it is that of the port which is there."""
     ipam = {"type": "ipam"}
     runtime.call("ADD", ipam=ipam)
-    (runtime.path / "given").unlink()
+    (runtime.folder / "given").unlink()
     again = runtime.call("ADD", ipam=ipam)
     assert again["code"] > 100 and "already" in again["msg"]
     assert asked(runtime) == ["ADD", "ADD"] and runtime.call("CHECK", ipam=ipam) is None
@@ -160,25 +135,25 @@ def test_address_is_given_back_by_gc(daemon, box, runtime):
     """The IPAM plugin does not know GC, and DEL was lost: with the port, which went with its namespace, or without."""
     ipam = {"type": "ipam"}
     runtime.call("ADD", ipam=ipam)
-    valid = {"cni.dev/valid-attachments": [{"containerID": CONTAINER, "ifname": "eth0"}]}
+    valid = {VALID: [{"containerID": CONTAINER, "ifname": "eth0"}]}
     assert runtime.call("GC", cniVersion="1.1.0", ipam=ipam, **valid) is None
-    assert (runtime.path / "given").exists() and len(daemon.ports()) == 1
+    assert (runtime.folder / "given").exists() and len(daemon.ports()) == 1
     box.close()
     daemon.settle()
     daemon.stop()
-    gc = {"cniVersion": "1.1.0", "ipam": ipam, "cni.dev/valid-attachments": []}
-    assert runtime.call("GC", netns="/", **gc)["code"] == 11 and (runtime.path / "given").exists()
+    gc = {"cniVersion": "1.1.0", "ipam": ipam, VALID: []}
+    assert runtime.call("GC", netns="/", **gc)["code"] == 11 and (runtime.folder / "given").exists()
     daemon.start()
     assert runtime.call("GC", netns="/", **gc) is None
-    assert not (runtime.path / "given").exists() and not list((runtime.path / "notes/pods").iterdir())
+    assert not (runtime.folder / "given").exists() and not list((runtime.folder / "notes/pods").iterdir())
 
 
 def test_plugin_and_ipam_have_no_capabilities(daemon, runtime):
-    (runtime.path / "ipam").write_text(f"#!/bin/sh\ngrep -h ^Cap /proc/self/status /proc/$PPID/status >{runtime.path}/seen\n"
+    (runtime.folder / "ipam").write_text(f"#!/bin/sh\ngrep -h ^Cap /proc/self/status /proc/$PPID/status >{runtime.folder}/seen\n"
                                        'echo \'{"cniVersion":"1.0.0","ips":[]}\'\n', encoding="ascii")
     for command in ("ADD", "CHECK", "DEL"):
         assert runtime.call(command, ipam={"type": "ipam"}) is None or command == "ADD"
-        held = [line.split() for line in (runtime.path / "seen").read_text(encoding="ascii").splitlines()]
+        held = [line.split() for line in (runtime.folder / "seen").read_text(encoding="ascii").splitlines()]
         assert len(held) == 10 and all(int(value, 16) == 0 for name, value in held if name != "CapBnd:"), command
 
 
@@ -197,7 +172,7 @@ def test_garbage_is_collected(daemon, runtime):
         runtime.call("ADD", container=container, interface=f"eth{number}")
     runtime.call("ADD", container="other", interface="eth2", name="others")
     daemon.ctl("port", "create", "--network", "lan", "--name", "mine", "--description", "CNI pods")
-    valid = {"cni.dev/valid-attachments": [{"containerID": "two", "ifname": "eth1"}]}
+    valid = {VALID: [{"containerID": "two", "ifname": "eth1"}]}
     assert runtime.call("GC", cniVersion="1.1.0", **valid) is None
     assert sorted(port["name"] for port in daemon.ports()) == ["mine", "other-eth2", "two-eth1"]
 
