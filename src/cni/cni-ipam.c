@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cni-ipam.h"
 
-#include <gio/gio.h>
+#include "descriptor.h"
+#include "error.h"
+
+#include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static char *
 find_plugin(const char *path, const char *name)
@@ -37,41 +43,74 @@ typedef struct Call {
     const char *file, *command, *container, *interface;
 } Call;
 
-static GSubprocess *
-start_plugin(const Call *call, GError **error)
+/* A file and no pipe: there are plugins that end without having read it, and writing to them would
+ * end us. */
+static int
+make_input(json_t *config)
 {
-    g_autoptr(GSubprocessLauncher) launcher =
-        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE);
+    g_autofree char *text = json_dumps(config, JSON_COMPACT);
+    AUTO_FD int fd = memfd_create("configuration", MFD_CLOEXEC);
+    gsize length = strlen(text);
 
-    g_subprocess_launcher_setenv(launcher, "CNI_COMMAND", call->command, TRUE);
+    if (fd < 0 || RETRY_EINTR(write(fd, text, length)) != (ssize_t)length || lseek(fd, 0, SEEK_SET))
+        return -1;
+    return g_steal_fd(&fd);
+}
+
+static gboolean
+start_plugin(const Call *call, int input, GPid *ret_pid, int *ret_output, GError **error)
+{
+    const char *const argv[] = {call->file, NULL};
+    g_auto(GStrv) environment = g_get_environ();
+
+    environment = g_environ_setenv(environment, "CNI_COMMAND", call->command, TRUE);
     if (call->container) {
-        g_subprocess_launcher_setenv(launcher, "CNI_CONTAINERID", call->container, TRUE);
-        g_subprocess_launcher_setenv(launcher, "CNI_IFNAME", call->interface, TRUE);
+        environment = g_environ_setenv(environment, "CNI_CONTAINERID", call->container, TRUE);
+        environment = g_environ_setenv(environment, "CNI_IFNAME", call->interface, TRUE);
     }
-    return g_subprocess_launcher_spawn(launcher, error, call->file, NULL);
+    return g_spawn_async_with_pipes_and_fds(
+        NULL, argv, (const char *const *)environment,
+        G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_LEAVE_DESCRIPTORS_OPEN | G_SPAWN_CLOEXEC_PIPES, NULL,
+        NULL, input, -1, STDERR_FILENO, NULL, NULL, 0, ret_pid, NULL, ret_output, NULL, error);
+}
+
+/* All that it prints. Free with g_string_free(). */
+static GString *
+read_output(int output)
+{
+    GString *text = g_string_new(NULL);
+    char buffer[4096];
+    ssize_t n;
+
+    while ((n = RETRY_EINTR(read(output, buffer, sizeof buffer))) > 0)
+        g_string_append_len(text, buffer, n);
+    return text;
 }
 
 static gboolean
 run_plugin(const CniRequest *request, const Call *call, json_t *config, json_t **ret_answer,
            GError **error)
 {
+    AUTO_FD int input = make_input(config), output = -1;
     g_autoptr(GError) cause = NULL;
-    g_autoptr(GSubprocess) child = start_plugin(call, &cause);
-    g_autofree char *text = json_dumps(config, JSON_COMPACT), *out = NULL;
+    g_autoptr(GString) text = NULL;
     json_t *answer;
-    gboolean good;
+    GPid pid;
+    int status = -1;
 
-    if (!child || !g_subprocess_communicate_utf8(child, text, NULL, &out, NULL, &cause))
+    if (input < 0)
+        return cni_refuse(error, CNI_IO, "%s: %s", request->ipam, g_strerror(errno));
+    if (!start_plugin(call, input, &pid, &output, &cause))
         return cni_refuse(error, CNI_IO, "%s: %s", request->ipam, cause->message);
-    answer = json_loads(out ?: "", JSON_REJECT_DUPLICATES, NULL);
-    good = g_subprocess_get_successful(child);
-    if (!good)
+    text = read_output(output);
+    RETRY_EINTR(waitpid(pid, &status, 0));
+    answer = json_loads(text->str, JSON_REJECT_DUPLICATES, NULL);
+    if (status == 0 && ret_answer)
+        *ret_answer = json_incref(answer);
+    if (status != 0)
         pass_on(request->ipam, answer, error);
-    if (!good || !ret_answer)
-        json_decref(answer);
-    else
-        *ret_answer = answer;
-    return good;
+    json_decref(answer);
+    return status == 0;
 }
 
 /* The configuration in a version that the plugin may know better. Free with json_decref(). */

@@ -243,8 +243,13 @@ take_addresses(Plugin *plugin, json_t **ret_ipam, GError **error)
 {
     const CniRequest *request = &plugin->request;
 
-    return !request->ipam || (cni_note_add(request, error) &&
-                              cni_ipam_call(request, plugin->path, "ADD", ret_ipam, error));
+    if (!request->ipam)
+        return TRUE;
+    if (!cni_note_add(request, error) ||
+        !cni_ipam_call(request, plugin->path, "ADD", ret_ipam, error))
+        return FALSE;
+    return json_is_object(*ret_ipam) ||
+           cni_refuse(error, CNI_DECODE, "%s gave no result that can be read", request->ipam);
 }
 
 static gboolean

@@ -148,6 +148,15 @@ def test_address_is_given_back_by_gc(daemon, box, runtime):
     assert not (runtime.folder / "given").exists() and not list((runtime.folder / "notes/pods").iterdir())
 
 
+@pytest.mark.parametrize("answer, words", [('{"cniVersion":"1.0.0","ips":[]}', None), ("here you are", "no result"), ("", "no result")])
+def test_ipam_that_reads_nothing(daemon, runtime, answer, words):
+    """Some end before all of the configuration is written."""
+    (runtime.folder / "ipam").write_text(f"#!/bin/sh\necho '{answer}'\n", encoding="ascii")
+    result = runtime.call("ADD", ipam={"type": "ipam", "padding": "x" * 500000})
+    assert words in result["msg"] if words else result["ips"] == []
+    assert len(daemon.ports()) == (not words)
+
+
 def test_plugin_and_ipam_have_no_capabilities(daemon, runtime):
     (runtime.folder / "ipam").write_text(f"#!/bin/sh\ngrep -h ^Cap /proc/self/status /proc/$PPID/status >{runtime.folder}/seen\n"
                                        'echo \'{"cniVersion":"1.0.0","ips":[]}\'\n', encoding="ascii")

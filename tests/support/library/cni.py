@@ -33,22 +33,25 @@ class Runtime:
         self.config = {"cniVersion": "1.0.0", "name": "pods", "type": "macvtapd-cni", "network": "lan",
                        "socket": str(daemon.socket), "dataDir": str(folder / "notes")}
 
-    def command(self, command, interface="eth0", arguments="", netns=None, container=CONTAINER):
-        """The command line."""
-        environment = {"CNI_COMMAND": command, "CNI_CONTAINERID": container, "CNI_IFNAME": interface,
-                       "CNI_NETNS": netns or f"/proc/{self.box.pid}/ns/net", "CNI_ARGS": arguments, "CNI_PATH": self.path}
-        return ["env", "-i", *(f"{name}={value}" for name, value in environment.items()), program("macvtapd-cni")]
+    def environment(self, command, interface="eth0", arguments="", netns=None, container=CONTAINER):
+        return {"CNI_COMMAND": command, "CNI_CONTAINERID": container, "CNI_IFNAME": interface, "CNI_ARGS": arguments,
+                "CNI_NETNS": netns or f"/proc/{self.box.pid}/ns/net", "CNI_PATH": self.path}
 
-    def text(self, **config):
-        return json.dumps({**self.config, **config})
+    def run(self, command, interface="eth0", arguments="", netns=None, container=CONTAINER, wrapper=(), **config):
+        """The process that was, behind the words of wrapper."""
+        return self.daemon.host.run(*wrapper, program("macvtapd-cni"), check=False, stdin=None,
+                                    input=json.dumps({**self.config, **config}),
+                                    env=self.environment(command, interface, arguments, netns, container))
 
-    def call(self, command, interface="eth0", arguments="", netns=None, container=CONTAINER, **config):
+    def call(self, command, **options):
         """Returns the result, or the error that was printed."""
-        done = self.daemon.host.run(*self.command(command, interface, arguments, netns, container), check=False, stdin=None,
-                                    input=self.text(**config))
-        answer = json.loads(done.stdout) if done.stdout else None
-        assert (done.returncode != 0) == (answer is not None and "msg" in answer), done
-        return answer
+        return answer_of(self.run(command, **options))
+
+
+def answer_of(done):
+    answer = json.loads(done.stdout) if done.stdout else None
+    assert (done.returncode != 0) == (answer is not None and "msg" in answer), done
+    return answer
 
 
 def libcni_caller():
@@ -88,9 +91,7 @@ class Libcni:
         path = f"{os.path.dirname(program('macvtapd-cni'))}:{PLUGINS}"
         done = runtime.daemon.host.run("env", f"CNI_PATH={path}", self._caller, command, json.dumps(what), check=False, stdin=None,
                                        input=json.dumps(self._list))
-        answer = json.loads(done.stdout) if done.stdout else None
-        assert (done.returncode != 0) == (answer is not None and "msg" in answer), done
-        return answer
+        return answer_of(done)
 
     def by_hand(self, command, container=CONTAINER, netns=None, **config):
         """Without the library, which knows no GC and STATUS before version 1.2; with the same configuration, in version 1.1.0."""
