@@ -7,7 +7,7 @@ import pytest
 import figures
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
-SECTIONS = ["kill-matrix", "fault-matrix", "descriptor-restarts", "storm", "soak", "hostile", "bad-input", "fuzz", "memory", "coverage"]
+SECTIONS = ["kill-matrix", "cni-kills", "fault-matrix", "descriptor-restarts", "storm", "soak", "hostile", "bad-input", "fuzz", "memory", "coverage"]
 
 
 @pytest.mark.parametrize("name", SECTIONS)

@@ -193,6 +193,7 @@ class World:
         in between."""
         self.end_holders()
         self.let_go()
+        problems = self._operation.let_go(self) or []
         with self.daemon.connect() as connection:
             connection.ports("EndDomain", domain=DOMAIN)
             for port in connection.ports("ListPorts")["ports"]:
@@ -205,7 +206,7 @@ class World:
         if unguarded:  # a start could load no programs: what it has found in the maps is the next one's
             self.daemon.restart()
         self._settle()
-        return self._operation.undo(self) or []
+        return problems + (self._operation.undo(self) or [])
 
     def _settle(self):
         deadline = Deadline(ANSWER)
@@ -382,6 +383,8 @@ class Operation:
     hook: bool = False
     is_start: bool = False  # the daemon's: there is no act
     wants: typing.Callable = lambda world, ports: True  # what must be true of the ports that are left, in the end
+    # Ends ports that nothing else ends; may return what is wrong, a list.
+    let_go: typing.Callable = lambda world: None
     # Puts back what act has changed of the host, if it came so far; may return what is wrong before that, a list.
     undo: typing.Callable = lambda world: None
 

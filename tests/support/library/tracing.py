@@ -56,7 +56,7 @@ def read_calls(path):
     """[(name, text of the arguments and the result)] of calls that have begun."""
     calls = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        match = re.match(r"\d+ +(\w+)\((.*)", line)
+        match = re.match(r"(?:\d+ +)?(\w+)\((.*)", line)
         if match:
             calls.append(match.groups())
     return calls
