@@ -14,7 +14,7 @@ import documents  # pylint: disable=wrong-import-position
 
 NAMES = ["macvtapd", "macvtapctl", "domain", "macvtap-run", "qemu-macvtap-helper"]
 PROGRAMS = dict(zip(NAMES, programs))
-READ = [*documents.DOCUMENTS, "docs/NEWS.md"]
+READ = [*documents.DOCUMENTS, "docs/NEWS.md", "docs/kubernetes.md"]
 # What is for those who change macvtapd: its links lead somewhere, and so do the paths that it names.
 DEVELOPERS = ["docs/architecture.md", "docs/contributing.md", "tests/README.md"]
 # What ends the part of a line that is one of our programs'.
