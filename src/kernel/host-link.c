@@ -11,6 +11,9 @@
  * The link needs a link-local address, without which no neighbour advertisement could be sent to a
  * guest that asks from its own (ipv6_dev_get_saddr()). It has it at once (dad_transmits 0): the
  * address is made of a MAC that no other link has.
+ *
+ * Where conf/default/disable_ipv6 is 1, a new link has no IPv6, even if its parent has. It is
+ * switched on as soon as there is an address of the parent's to answer for.
  */
 #include "linux-private.h"
 
@@ -212,6 +215,8 @@ host_link_set_proxies(Kernel *base, int index, const IpAddress *addresses, gsize
         return FALSE;
     if (!has_ipv6)
         return TRUE;
+    if (n_addresses > 0 && !write_setting(kernel, link.name, "disable_ipv6", '0'))
+        return error_set_errno(error, errno, "%s (cannot set disable_ipv6)", what);
     g_array_append_vals(wanted, addresses, (guint)n_addresses);
     present = list_proxies(kernel, index, what, error);
     return present && netlink_ask(kernel->netlink, no_delay, NULL, NULL, what, error) &&

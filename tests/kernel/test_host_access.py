@@ -133,6 +133,17 @@ def test_the_host_and_guests_reach_each_other_by_seen_addresses(site):
     assert f"host link    mvh-eth0 on eth0, the host is {HOST} {HOST6}, routes to guests: 3\n" in shown
 
 
+def test_a_host_whose_new_links_have_no_ipv6(daemons, host, station):
+    host.run("sysctl", "-q", "-w", "net/ipv6/conf/default/disable_ipv6=1")
+    with contextlib.ExitStack() as stack:
+        site = Site(daemons(host), station, stack)
+        guest = site.guest(MACS[0], f"{GUEST}/24", f"{GUEST6}/64", addresses=[GUEST, GUEST6])
+        meet(site, guest)
+        site.host.run("sysctl", "-q", "-w", "net/ipv6/conf/eth0/disable_ipv6=1")  # takes the address away
+        site.wait_routes({GUEST: HOST})
+        assert site.daemon.complaints() == ""
+
+
 def test_leased_addresses_work_from_the_first_packet(site):
     guest = site.guest(MACS[0], f"{GUEST}/24", f"{GUEST6}/64", addresses=[GUEST, GUEST6])
     assert site.routes() == {GUEST: HOST, GUEST6: HOST6}
