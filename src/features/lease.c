@@ -208,6 +208,9 @@ lease_choose(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError **e
         if (!choose_one(&place, family, addresses, error))
             return FALSE;
     }
+    new->port->is_leased = new->network->addresses.is_given;
+    new->port->is_in_range =
+        new->port->is_leased &&addresses_are_in_pool(&new->network->addresses, addresses);
     if (addresses->len > 0)
         new->port->addresses = g_steal_pointer(&addresses);
     return TRUE;
@@ -383,7 +386,9 @@ lease_outdated(FeatureHost *host, const Port *port)
 {
     const Network *network = host->ops->network(host, port);
 
-    return network ? addresses_outdated_key(&network->addresses, port->addresses) : NULL;
+    return network ? addresses_outdated_key(&network->addresses, port->addresses, port->is_leased,
+                                            port->is_in_range)
+                   : NULL;
 }
 
 const PortFeature feature_lease = {

@@ -68,6 +68,16 @@ addresses_pool_has(const AddressSettings *settings, const IpAddress *address)
     return FALSE;
 }
 
+gboolean
+addresses_are_in_pool(const AddressSettings *settings, const GArray *addresses)
+{
+    for (guint i = 0; i < addresses->len; i++) {
+        if (!addresses_pool_has(settings, &g_array_index(addresses, PortAddress, i).address))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* The address with this number in the pool. */
 static IpAddress
 pool_get(const GArray *pool, Number number)

@@ -609,20 +609,30 @@ addresses_follow(const AddressSettings *settings, GArray *addresses)
     return is_news;
 }
 
+static const char *
+outdated_key(const AddressSettings *settings, const PortAddress *own, gboolean is_in_range)
+{
+    if (!own || !subnet_of(settings, &own->address))
+        return "Subnet";
+    if (list_has(settings->gateways, &own->address))
+        return "Gateway";
+    if (ranges_have(settings->reserved, &own->address))
+        return "Reserve";
+    return is_in_range && !addresses_pool_has(settings, &own->address) ? "Range" : NULL;
+}
+
 const char *
-addresses_outdated_key(const AddressSettings *settings, const GArray *addresses)
+addresses_outdated_key(const AddressSettings *settings, const GArray *addresses, gboolean is_leased,
+                       gboolean is_in_range)
 {
     for (guint family = 0; family < ADDRESS_FAMILIES; family++) {
         const PortAddress *own = port_addresses_find(addresses, family);
+        const char *key = NULL;
 
-        if (!addresses_subnet(settings, family))
-            continue;
-        if (!own || !subnet_of(settings, &own->address))
-            return "Subnet";
-        if (list_has(settings->gateways, &own->address))
-            return "Gateway";
-        if (ranges_have(settings->reserved, &own->address))
-            return "Reserve";
+        if (addresses_subnet(settings, family) || (own && is_leased))
+            key = outdated_key(settings, own, is_in_range);
+        if (key)
+            return key;
     }
     return NULL;
 }

@@ -144,7 +144,12 @@ gboolean addresses_choose(const AddressSettings *settings, const char *network,
 gboolean addresses_say_full(const AddressSettings *settings, const char *network,
                             AddressFamily family, GError **error);
 
+/* Whether the network itself would give each of the addresses. */
+gboolean addresses_are_in_pool(const AddressSettings *settings, const GArray *addresses);
+
 /* The addresses of a port and its network's file: gives them the lengths of its subnets (TRUE: one
- * has changed), and the key that they do not agree with; NULL: they do. */
+ * has changed), and the key that they do not agree with; NULL: they do. is_leased: the network gave
+ * them; is_in_range: from its Range=. */
 gboolean addresses_follow(const AddressSettings *settings, GArray *addresses);
-const char *addresses_outdated_key(const AddressSettings *settings, const GArray *addresses);
+const char *addresses_outdated_key(const AddressSettings *settings, const GArray *addresses,
+                                   gboolean is_leased, gboolean is_in_range);

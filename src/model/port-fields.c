@@ -246,6 +246,8 @@ const Field port_fields[] = {
     {"addresses", EVERYWHERE | FIELD_OPTIONAL, IN_PORT(PORT_ADDRESSES, addresses),
      IN_REQUEST(PORT_ADDRESSES, addresses), .label = "lease", .option = "address", .argument = "IP",
      .help = "The port's IP address; may be given once for each family"},
+    {"leased", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(BOOLEAN, is_leased)},
+    {"inRange", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(BOOLEAN, is_in_range)},
     {"seenAddresses", FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(OBJECTS, seen), .members = seen_fields,
      .label = "address", .column = "ADDRESS"},
     {"macPolicy", FIELD_RECORD, IN_PORT(ENUM, mac_policy),

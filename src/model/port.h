@@ -56,6 +56,8 @@ typedef struct Port {
                           */
     MacAddress mac;
     GArray *addresses;    /* of PortAddress: its leases, and what else was handed in; NULL: none */
+    gboolean is_leased;   /* its network had [Addresses] when the port was created, */
+    gboolean is_in_range; /* and gave all of them from its Range=: root may go beyond it */
     MacPolicy mac_policy; /* the network's when the port was created */
     guint32 mtu;          /* bytes; the device's */
     guint32 wanted_mtu;   /* the MTU it gets once its parent's allows it; 0: mtu */
@@ -117,7 +119,7 @@ typedef struct Port {
     GArray *seen; /* of SeenAddress, sorted by seen_addresses_sort(); NULL: nobody is looking */
     gboolean has_dropped; /* its guard counts drops: by GuardReason */
     guint64 dropped[GUARD_REASON_COUNT];
-    guint64 drop_age; /* seconds since the last; 0 also if that is not known */
+    guint64 drop_age;     /* seconds since the last; 0 also if that is not known */
     gboolean has_limited; /* likewise what its limits have cost: by LimitCost */
     guint64 limited[LIMIT_COST_COUNT];
     guint drop_reason;  /* the last reported example of a dropped frame */

@@ -344,6 +344,36 @@ test_a_port_keeps_its_lease_when_the_file_changes(void **state)
     assert_int_equal(find_port(test, "web")->guard.prefixes->len, 1);
 }
 
+/* But root may have gone beyond the range, or have handed in an address of its own. */
+static void
+test_a_port_whose_network_gives_its_lease_no_more(void **state)
+{
+    TestBroker *test = *state;
+    Network *network = defined(NULL, NULL, NULL);
+
+    reload_network(test, network);
+    create_asking(test, 0, "foreign", "192.168.1.60");
+    network = defined("192.168.1.0/24", NULL, NULL);
+    give_range(network->addresses.ranges, "192.168.1.32/27");
+    assert_true(addresses_finish(&network->addresses, NULL));
+    reload_network(test, network);
+    create_asking(test, 0, "web", "192.168.1.50");
+    create_asking(test, 0, "roots", "192.168.1.200");
+    network = defined("192.168.1.0/24", NULL, NULL);
+    give_range(network->addresses.ranges, "192.168.1.64/27");
+    assert_true(addresses_finish(&network->addresses, NULL));
+    reload_network(test, network);
+    expect_outdated(test, "web", "Range");
+    expect_outdated(test, "roots", "");
+    expect_outdated(test, "foreign", "");
+    restart(test);
+    expect_outdated(test, "web", "Range");
+    reload_network(test, defined(NULL, NULL, NULL));
+    expect_outdated(test, "web", "Subnet");
+    expect_outdated(test, "roots", "Subnet");
+    expect_outdated(test, "foreign", "");
+}
+
 /* A port that is ending makes room for one that asks for its address, or for the last one. */
 static void
 test_an_ending_port_makes_room(void **state)
@@ -501,6 +531,7 @@ main(void)
         BROKER_TEST(test_networks_of_a_parent_share_its_addresses),
         BROKER_TEST(test_a_guard_lists_the_lease),
         BROKER_TEST(test_a_port_keeps_its_lease_when_the_file_changes),
+        BROKER_TEST(test_a_port_whose_network_gives_its_lease_no_more),
         BROKER_TEST(test_an_ending_port_makes_room),
         BROKER_TEST(test_what_a_station_uses_is_passed_over),
         BROKER_TEST(test_stations_keep_a_quarter),
