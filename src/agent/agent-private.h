@@ -25,6 +25,8 @@ typedef struct Agent {
     const char *socket, *guest_name;
     char *folder, *name; /* where it listens */
     int qmp_fd;          /* qmp's */
+    int signal_fd;
+    GSource *signals;
     Qmp *qmp;
     VarlinkServer *server;
     PortWatch *watch;

@@ -14,12 +14,27 @@
 #include "agent-folder.h"
 #include "attach.h"
 
+#include "bounded-close.h"
+#include "call-filter.h"
 #include "capabilities.h"
 #include "descriptor.h"
+#include "error.h"
+#include "source.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* The connections to QEMU and to macvtapd (the client's epoll, wake-up and deadline), who may ask,
+ * and ready(), which turns standard error away. */
+static const Privileges agent_privileges = {
+    .part = "agent",
+    .system_calls =
+        SYSTEM_CALLS({"connect"}, {"sendmsg"}, {"recvmsg"}, {"epoll_create1"}, {"eventfd2"},
+                     {"timerfd_create"}, {"timerfd_settime"}, {"geteuid"}, {"dup2"}, {"dup3"}),
+};
 
 typedef struct Operation {
     Agent *agent;
@@ -356,7 +371,7 @@ on_closed(Qmp *qmp, const GError *error, gpointer user_data)
 }
 
 static gboolean
-on_signal(gpointer user_data)
+on_signal(int fd, GIOCondition condition, gpointer user_data)
 {
     g_main_loop_quit(user_data);
     return G_SOURCE_REMOVE;
@@ -370,6 +385,8 @@ agent_clear(Agent *agent)
 
     if (path)
         unlink(path);
+    source_clear(&agent->signals);
+    descriptor_clear(&agent->signal_fd);
     varlink_server_free(agent->server);
     port_watch_free(agent->watch);
     qmp_free(agent->qmp);
@@ -387,6 +404,38 @@ get_ready(Agent *agent, GError **error)
            capabilities_keep(0, error) && serve(agent, error);
 }
 
+/* A QEMU that a guest has taken over may try to take over the agent next. */
+static gboolean
+confine(GError **error)
+{
+    g_autoptr(GPtrArray) parts = g_ptr_array_new();
+    const Privileges *const all[] = {
+        &agent_privileges, &varlink_server_privileges, &bounded_close_privileges,
+        &loop_privileges,  &library_privileges,        &end_privileges,
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(all); i++)
+        g_ptr_array_add(parts, (gpointer)all[i]);
+    return call_filter_install(parts, error);
+}
+
+/* Not with GLib's function for this, which starts a thread. */
+static gboolean
+watch_signals(Agent *agent, GError **error)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    agent->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+    if (agent->signal_fd < 0)
+        return error_set_errno(error, errno, "cannot wait for signals");
+    agent->signals = source_add_fd(agent->signal_fd, G_IO_IN, on_signal, agent->loop, "signals");
+    return TRUE;
+}
+
 gboolean
 agent_run(const AgentOptions *options, void (*ready)(void), GError **error)
 {
@@ -395,20 +444,20 @@ agent_run(const AgentOptions *options, void (*ready)(void), GError **error)
         .socket = options->socket,
         .guest_name = options->name,
         .qmp_fd = options->qmp,
+        .signal_fd = -1,
         .loop = g_main_loop_new(NULL, FALSE),
         .ports = g_ptr_array_new_with_free_func(agent_port_free),
     };
-    gboolean started = get_ready(&agent, error);
+    gboolean good = get_ready(&agent, error);
 
     agent.qmp = qmp_new(options->qmp, 0, &handlers, &agent);
     for (guint i = 0; options->ports && options->ports[i]; i++)
         add_port(&agent, options->ports[i], NULL);
-    if (started) {
-        g_unix_signal_add(SIGTERM, on_signal, agent.loop);
-        g_unix_signal_add(SIGINT, on_signal, agent.loop);
+    good = good && watch_signals(&agent, error) && confine(error);
+    if (good) {
         ready();
         g_main_loop_run(agent.loop);
     }
     agent_clear(&agent);
-    return started;
+    return good;
 }

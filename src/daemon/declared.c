@@ -3,6 +3,7 @@
 
 #include "bounded-close.h"
 #include "broker.h"
+#include "call-filter.h"
 #include "config.h"
 #include "datapath.h"
 #include "file.h"
@@ -15,30 +16,6 @@
 #include "vhost-net.h"
 
 #include <linux/capability.h>
-#include <sys/socket.h>
-
-/* GLib's main loop, the signals (signalfd), and messages to the service manager. */
-static const Privileges loop_privileges = {
-    .part = "loop",
-    .system_calls = SYSTEM_CALLS({"poll"}, {"ppoll"}, {"read"}, {"write"}, {"socket", 1, AF_UNIX},
-                                 {"sendto"}, {"close"}),
-};
-
-/* The C library: malloc() and threads' locks, and the clock, where the vDSO has none (some virtual
- * machines). */
-static const Privileges library_privileges = {
-    .part = "memory and time",
-    .system_calls = SYSTEM_CALLS({"brk"}, {"mmap"}, {"munmap"}, {"mremap"}, {"madvise"}, {"futex"},
-                                 {"clock_gettime"}, {"gettimeofday"}, {"getrandom"}),
-};
-
-/* Exit: normal, with the socket file removed, or by abort(); and resuming after SIGSTOP. */
-static const Privileges end_privileges = {
-    .part = "end",
-    .system_calls =
-        SYSTEM_CALLS({"unlink"}, {"unlinkat"}, {"exit_group"}, {"rt_sigprocmask"}, {"rt_sigaction"},
-                     {"rt_sigreturn"}, {"getpid"}, {"gettid"}, {"tgkill"}, {"restart_syscall"}),
-};
 
 static const Privileges *const single_parts[] = {
     &file_privileges,
@@ -85,35 +62,6 @@ guint64
 declared_start_capabilities(void)
 {
     return datapath_start_privileges.capabilities;
-}
-
-gboolean
-declared_has_argument(GPtrArray *parts, const char *system_call, guint argument, guint64 value)
-{
-    for (guint i = 0; i < parts->len; i++) {
-        const Privileges *part = parts->pdata[i];
-
-        for (const SystemCall *call = part->system_calls; call->name; call++) {
-            if (call->argument == argument && call->value == value &&
-                g_str_equal(call->name, system_call))
-                return TRUE;
-        }
-    }
-    return FALSE;
-}
-
-gboolean
-declared_is_unconditional(GPtrArray *parts, const char *system_call)
-{
-    for (guint i = 0; i < parts->len; i++) {
-        const Privileges *part = parts->pdata[i];
-
-        for (const SystemCall *call = part->system_calls; call->name; call++) {
-            if (call->argument == 0 && g_str_equal(call->name, system_call))
-                return TRUE;
-        }
-    }
-    return FALSE;
 }
 
 static void

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "activation.h"
+#include "call-filter.h"
 #include "capabilities.h"
 #include "daemon.h"
 #include "declared.h"
@@ -86,6 +87,7 @@ start(const Options *options, GError **error)
     const guint64 at_first = declared_start_capabilities() | CAPABILITY(CAP_SETPCAP);
     g_autoptr(Daemon) daemon = NULL;
     g_autoptr(GError) unguarded = NULL;
+    g_autoptr(GPtrArray) parts = declared_list();
     Datapath *datapath;
 
     /* Later failures for lack of privileges would not say so. */
@@ -105,7 +107,7 @@ start(const Options *options, GError **error)
     if (!daemon ||
         !sandbox_confine_writes(options->state, daemon_socket_paths(daemon),
                                 daemon_pins_folder(daemon), error) ||
-        !sandbox_confine_calls(error))
+        !call_filter_install(parts, error))
         return NULL;
     return g_steal_pointer(&daemon);
 }

@@ -9,6 +9,7 @@
  */
 #include "sandbox.h"
 
+#include "call-filter.h"
 #include "descriptor.h"
 #include "error.h"
 

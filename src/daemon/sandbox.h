@@ -11,15 +11,3 @@
  */
 gboolean sandbox_confine_writes(const char *state, const char *const *socket_paths,
                                 const char *pins, GError **error);
-
-/* From now on only declared system calls work: others fail with EPERM, and those that only an
- * attacker would make end the process. */
-gboolean sandbox_confine_calls(GError **error);
-
-/* Whether the process runs under valgrind, which makes system calls of its own and does not know
- * all of ours: checked as in valgrind's own header. */
-#ifdef HAVE_VALGRIND
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif

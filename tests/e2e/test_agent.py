@@ -18,7 +18,9 @@ from clock import PATIENCE, Deadline
 from documents import block, commands
 from frames import PacketSocket
 from guest import KERNEL_WORDS
+from privileges import is_sanitized
 from programs import image, program
+from tracing import Trace
 
 STATION = "10.0.0.254"
 # A QEMU without a guest: enough for what macvtapctl, the agent and QEMU have to do with each other. On "pc", no bus is in
@@ -279,6 +281,22 @@ def test_the_agent_has_no_descriptor_of_a_port(daemon, with_agent):
     assert not [name for name in names if "macvtapd" in name or name.startswith(("/dev/tap", "/dev/vhost"))], names
     fields = status_of(helper)
     assert fields["NoNewPrivs"] == "1" and int(fields["CapPrm"], 16) == 0 and int(fields["CapBnd"], 16) == 0
+
+
+@pytest.mark.native("the agent puts no filter on its system calls, which are not all ours")
+def test_what_the_agent_calls(daemon, with_agent, tmp_path):
+    """Each thread has the filter, and nothing that it does is refused."""
+    running = with_agent()
+    (helper,) = agent.processes(daemon)
+    for thread in os.listdir(f"/proc/{helper}/task"):
+        assert status_of(f"{helper}/task/{thread}")["Seccomp"] == ("0" if is_sanitized() else "2")
+    with Trace(helper, tmp_path / "trace") as trace:
+        agent.vm(daemon, "attach", "web", "--network=lan,name=extra")
+        agent.only_vm(daemon)
+        daemon.restart()
+        running.process.kill()
+        wait_processes_ended([helper])
+    assert trace.calls() and "EPERM" not in (tmp_path / "trace").read_text(encoding="utf-8", errors="replace")
 
 
 def test_an_agent_that_cannot_work(daemon, host):

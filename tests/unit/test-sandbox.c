@@ -2,6 +2,7 @@
 /* What the sandbox leaves: tried in a child, which cannot get out of it again. */
 #include "unit.h"
 
+#include "call-filter.h"
 #include "capabilities.h"
 #include "declared.h"
 #include "sandbox.h"
@@ -62,7 +63,9 @@ fails(long result, int errnum)
 static gboolean
 confine_calls(void)
 {
-    return sandbox_confine_calls(NULL) && fails(syscall(SYS_uname, NULL), EPERM);
+    g_autoptr(GPtrArray) parts = declared_list();
+
+    return call_filter_install(parts, NULL) && fails(syscall(SYS_uname, NULL), EPERM);
 }
 
 static int
@@ -165,7 +168,7 @@ test_calls(void **state)
     expect(becomes_another, "/", -SIGSYS);
     expect(loads_a_program, "/", -SIGSYS);
     expect(makes_a_map, "/", -SIGSYS);
-    if (declared_has_argument(parts, "bpf", 1, BPF_MAP_LOOKUP_ELEM)) /* a build with BPF */
+    if (privileges_has_argument(parts, "bpf", 1, BPF_MAP_LOOKUP_ELEM)) /* a build with BPF */
         expect(reads_a_map, "/", GOOD);
     expect(aborts, "/", -SIGABRT);
 }
@@ -270,12 +273,12 @@ test_declared(void **state)
     assert_non_null(strstr(text, "links\tCAP_NET_ADMIN\tsendmsg recvmsg\n"));
     assert_non_null(strstr(text, "socket(1=17)"));
     assert_non_null(strstr(text, "\nstart\t"));
-    assert_true(declared_has_argument(parts, "socket", 1, AF_PACKET));
-    assert_false(declared_has_argument(parts, "socket", 1, AF_INET));
-    assert_false(declared_has_argument(parts, "bpf", 1, BPF_PROG_LOAD));
-    assert_true(declared_is_unconditional(parts, "openat"));
-    assert_false(declared_is_unconditional(parts, "socket"));
-    assert_false(declared_is_unconditional(parts, "execve"));
+    assert_true(privileges_has_argument(parts, "socket", 1, AF_PACKET));
+    assert_false(privileges_has_argument(parts, "socket", 1, AF_INET));
+    assert_false(privileges_has_argument(parts, "bpf", 1, BPF_PROG_LOAD));
+    assert_true(privileges_is_unconditional(parts, "openat"));
+    assert_false(privileges_is_unconditional(parts, "socket"));
+    assert_false(privileges_is_unconditional(parts, "execve"));
 }
 
 int

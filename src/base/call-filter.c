@@ -7,20 +7,42 @@
  * and manage without it. A call that starts a program, traces a process, loads code into the kernel
  * or changes our identity is an attack and ends the process: ports stay, and the service manager
  * starts a new daemon. The filter is installed after start-up, so calls that only start-up needs
- * are not in it.
+ * are not in it. It is for the thread that installs it, which must be the only one.
  *
  * The sanitizers and valgrind make system calls of their own: a build with sanitizers has no
  * filter, and under valgrind it is not installed. A coverage build writes its results at exit.
  */
-#include "sandbox.h"
-
-#include "declared.h"
+#include "call-filter.h"
 
 #include "error.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
+#include <sys/socket.h>
+
+/* GLib's main loop, the signals (signalfd), and messages to the service manager. */
+const Privileges loop_privileges = {
+    .part = "loop",
+    .system_calls = SYSTEM_CALLS({"poll"}, {"ppoll"}, {"read"}, {"write"}, {"socket", 1, AF_UNIX},
+                                 {"sendto"}, {"close"}),
+};
+
+/* The C library: malloc() and threads' locks, and the clock, where the vDSO has none (some virtual
+ * machines). */
+const Privileges library_privileges = {
+    .part = "memory and time",
+    .system_calls = SYSTEM_CALLS({"brk"}, {"mmap"}, {"munmap"}, {"mremap"}, {"madvise"}, {"futex"},
+                                 {"clock_gettime"}, {"gettimeofday"}, {"getrandom"}),
+};
+
+/* Exit: normal, with a socket file removed, or by abort(); and resuming after SIGSTOP. */
+const Privileges end_privileges = {
+    .part = "end",
+    .system_calls =
+        SYSTEM_CALLS({"unlink"}, {"unlinkat"}, {"exit_group"}, {"rt_sigprocmask"}, {"rt_sigaction"},
+                     {"rt_sigreturn"}, {"getpid"}, {"gettid"}, {"tgkill"}, {"restart_syscall"}),
+};
 
 static const char *const deadly[] = {
     /* programs and threads */
@@ -55,6 +77,35 @@ static const SystemCall extra[] = {
 #endif
     {NULL}};
 
+gboolean
+privileges_has_argument(GPtrArray *parts, const char *system_call, guint argument, guint64 value)
+{
+    for (guint i = 0; i < parts->len; i++) {
+        const Privileges *part = parts->pdata[i];
+
+        for (const SystemCall *call = part->system_calls; call->name; call++) {
+            if (call->argument == argument && call->value == value &&
+                g_str_equal(call->name, system_call))
+                return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+gboolean
+privileges_is_unconditional(GPtrArray *parts, const char *system_call)
+{
+    for (guint i = 0; i < parts->len; i++) {
+        const Privileges *part = parts->pdata[i];
+
+        for (const SystemCall *call = part->system_calls; call->name; call++) {
+            if (call->argument == 0 && g_str_equal(call->name, system_call))
+                return TRUE;
+        }
+    }
+    return FALSE;
+}
+
 typedef void *Filter; /* scmp_filter_ctx */
 
 static int
@@ -67,7 +118,7 @@ allow(Filter filter, GPtrArray *parts, const SystemCall *call)
         return 0;
     if (call->argument == 0)
         r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
-    else if (declared_is_unconditional(parts, call->name))
+    else if (privileges_is_unconditional(parts, call->name))
         return 0;
     else
         r = seccomp_rule_add(
@@ -88,7 +139,7 @@ forbid_bpf(Filter filter, GPtrArray *parts)
     int r = 0;
 
     for (guint command = 0; r == 0 && command < BPF_COMMANDS; command++) {
-        if (!declared_has_argument(parts, "bpf", 1, command))
+        if (!privileges_has_argument(parts, "bpf", 1, command))
             r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, number, 1,
                                  SCMP_CMP(0, SCMP_CMP_MASKED_EQ, 0xffffffff, command));
     }
@@ -96,9 +147,8 @@ forbid_bpf(Filter filter, GPtrArray *parts)
 }
 
 static int
-fill(Filter filter)
+fill(Filter filter, GPtrArray *parts)
 {
-    g_autoptr(GPtrArray) parts = declared_list();
     int r = 0;
 
     for (guint i = 0; r == 0 && i < parts->len; i++) {
@@ -119,7 +169,7 @@ fill(Filter filter)
 }
 
 gboolean
-sandbox_confine_calls(GError **error)
+call_filter_install(GPtrArray *parts, GError **error)
 {
     Filter filter;
     int r;
@@ -134,7 +184,7 @@ sandbox_confine_calls(GError **error)
         return error_set_errno(error, ENOMEM, "cannot limit system calls");
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0); /* it is already installed */
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
-    r = fill(filter);
+    r = fill(filter, parts);
     if (r == 0)
         r = seccomp_load(filter);
     seccomp_release(filter);
