@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api-private.h"
 
+#include "capture-stream.h"
 #include "network-fields.h"
 #include "port-fields.h"
 
@@ -118,8 +119,8 @@ api_json_reasons(void)
 {
     json_t *array = json_array();
 
-    for (guint i = 0; i < GUARD_REASON_COUNT; i++)
-        json_array_append_new(array, json_string(guard_reason_name(i)));
+    for (guint i = 0; i < CAPTURE_REASON_COUNT; i++)
+        json_array_append_new(array, json_string(capture_reason_name(i)));
     return array;
 }
 

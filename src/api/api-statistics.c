@@ -87,9 +87,9 @@ copy_members(json_t *from, json_t *to, const char *const *names)
 static json_t *
 port_numbers(Api *api, const Port *port)
 {
-    static const char *const members[] = {"id",      "name",    "network",    "interfaceName",
-                                          "owner",   "mode",    "state",      "linkUp",
-                                          "carrier", "dropped", "openQueues", NULL};
+    static const char *const members[] = {
+        "id",     "name",    "network", "interfaceName", "owner",      "mode", "state",
+        "linkUp", "carrier", "dropped", "limited",       "openQueues", NULL};
     json_t *numbers = json_object(), *whole, *addresses;
     LinkStatistics statistics;
 

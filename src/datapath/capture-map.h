@@ -29,7 +29,7 @@ enum {
 enum capture_kind {
     CAPTURE_SENT = 1 << 0,     /* by the guest, and passed */
     CAPTURE_RECEIVED = 1 << 1, /* by the guest */
-    CAPTURE_DROPPED = 1 << 2,  /* sent by the guest, and dropped by the guard */
+    CAPTURE_DROPPED = 1 << 2,  /* to or from the guest, by the guard or a limit */
 };
 
 struct capture_slot {
@@ -56,7 +56,7 @@ struct capture_frame {
     __u32 slot;
     __u32 generation;
     __u32 kind;   /* enum capture_kind */
-    __u32 reason; /* GuardReason + 1: dropped, or would have been dropped; 0: neither */
+    __u32 reason; /* GuardReason or CAPTURE_…_LIMIT + 1: dropped, or would have been; 0: neither */
     __u64 time;   /* ns of CLOCK_BOOTTIME */
     __u64 lost;   /* the slot's counter */
     __u32 length; /* of the whole frame */

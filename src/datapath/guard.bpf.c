@@ -365,8 +365,10 @@ from_guest(struct __sk_buff *frame)
     if (why != GUARD_PASS)
         guard_count(frame, why);
     passes = why == GUARD_PASS || asked->verdict == GUARD_VERDICT_COUNT;
-    if (passes && is_for_several(frame) && !limit_broadcast(frame))
+    if (passes && is_for_several(frame) && !limit_broadcast(frame)) {
+        capture_frame(frame, CAPTURE_DROPPED, CAPTURE_BROADCAST_LIMIT - GUARD_PASS);
         return TC_ACT_SHOT;
+    }
     capture_frame(frame, passes ? CAPTURE_SENT : CAPTURE_DROPPED, why - GUARD_PASS);
     return passes ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 }
@@ -389,10 +391,13 @@ to_guest(struct __sk_buff *frame)
     why = dhcp_to_guest(frame);
     if (why != GUARD_PASS) {
         guard_count(frame, why);
+        capture_frame(frame, CAPTURE_DROPPED, why - GUARD_PASS);
         return TC_ACT_SHOT;
     }
-    if (!limit_receive(frame))
+    if (!limit_receive(frame)) {
+        capture_frame(frame, CAPTURE_DROPPED, CAPTURE_RECEIVE_LIMIT - GUARD_PASS);
         return TC_ACT_SHOT;
+    }
     capture_frame(frame, CAPTURE_RECEIVED, 0);
     if (!guard_is_worth_hearing(frame, eth))
         return TC_ACT_UNSPEC;

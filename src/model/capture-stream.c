@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "capture-stream.h"
 
+#include "guard.h"
+
 #include <string.h>
 
 enum { ALIGNMENT = 8 };
@@ -15,6 +17,14 @@ capture_frames_name(CaptureFrames frames)
     };
 
     return frames < CAPTURE_FRAMES_COUNT ? names[frames] : NULL;
+}
+
+const char *
+capture_reason_name(guint reason)
+{
+    return reason == CAPTURE_BROADCAST_LIMIT ? "broadcast-limit"
+           : reason == CAPTURE_RECEIVE_LIMIT ? "receive-limit"
+                                             : guard_reason_name(reason);
 }
 
 void

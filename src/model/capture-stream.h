@@ -20,6 +20,10 @@ typedef enum CaptureFrames {
 } CaptureFrames;
 #define CAPTURE_FRAMES_COUNT (CAPTURE_FRAMES_ALL + 1)
 
+/* Why a frame was dropped: the guard's reasons, and then "broadcast-limit" etc.; NULL: no such
+ * reason. There are CAPTURE_REASON_COUNT. */
+const char *capture_reason_name(guint reason);
+
 /* "passed" etc., as in the API. */
 const char *capture_frames_name(CaptureFrames frames);
 
@@ -32,7 +36,7 @@ typedef struct CaptureWish {
 typedef enum CaptureType {
     CAPTURE_TYPE_SENT = 1,     /* by the guest, and passed by the guard */
     CAPTURE_TYPE_RECEIVED = 2, /* by the guest */
-    CAPTURE_TYPE_DROPPED = 3,  /* sent by the guest, and dropped by the guard */
+    CAPTURE_TYPE_DROPPED = 3,  /* to or from the guest, by the guard or a limit */
     CAPTURE_TYPE_END = 4,      /* the last record; the bytes say why, as UTF-8 */
 } CaptureType;
 
@@ -40,7 +44,7 @@ typedef enum CaptureType {
 typedef struct CaptureHeader {
     guint32 size;   /* of the whole record, padding included */
     guint16 type;   /* CaptureType; a later version may add others, to be skipped */
-    guint16 reason; /* GuardReason + 1: why it was dropped, or would have been; 0: neither */
+    guint16 reason; /* of capture_reason_name(), + 1: why it was dropped, or would have been */
     guint32 length; /* of the whole frame */
     guint32 n_bytes;
     guint64 time; /* ns since 1970 */

@@ -76,3 +76,10 @@ typedef enum GuardReason {
     GUARD_REASON_COUNT,
 } GuardReason;
 #undef GUARD_REASON_CONSTANT
+
+/* What else a captured frame can have been dropped by: numbers after the guard's reasons. */
+enum {
+    CAPTURE_BROADCAST_LIMIT = GUARD_REASON_COUNT,
+    CAPTURE_RECEIVE_LIMIT,
+    CAPTURE_REASON_COUNT,
+};

@@ -117,7 +117,7 @@ flush(Capture *capture)
 static const char *
 reason_of(const CaptureHeader *header)
 {
-    return header->reason == 0 ? NULL : guard_reason_name(header->reason - 1u) ?: "unknown-reason";
+    return header->reason == 0 ? NULL : capture_reason_name(header->reason - 1u) ?: "unknown-reason";
 }
 
 static const char *

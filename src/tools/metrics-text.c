@@ -178,6 +178,38 @@ add_drops(Output *output, json_t *ports)
     }
 }
 
+/* Frames that limits have cost the guest. */
+static void
+add_limits(Output *output, json_t *ports)
+{
+    static const Metric metric = {METRIC_COUNTER, "limit_drop", NULL,
+                                  "Frames to or from the guest that a limit of the port dropped."};
+    static const struct {
+        const char *member, *limit;
+    } drops[] = {
+        {"sent-dropped", "send"},
+        {"received-dropped", "receive"},
+        {"broadcasts-dropped", "broadcast"},
+    };
+    json_t *port;
+    gsize at;
+
+    begin_metric(output, &metric);
+    json_array_foreach (ports, at, port) {
+        json_t *limited = json_object_get(port, "limited");
+
+        for (gsize i = 0; i < G_N_ELEMENTS(drops); i++) {
+            json_t *count = json_object_get(limited, drops[i].member);
+
+            if (!count)
+                continue;
+            add_port(output, port);
+            add_label(output, "limit", drops[i].limit);
+            add_value(output, json_integer_value(count));
+        }
+    }
+}
+
 /* A number of a port, or its state. */
 static const struct {
     Metric metric;
@@ -357,6 +389,7 @@ metrics_text_format(json_t *statistics, MetricsFormat format)
 
     add_traffic(&output, ports);
     add_drops(&output, ports);
+    add_limits(&output, ports);
     add_numbers(&output, ports);
     add_states(&output, ports);
     add_networks(&output, json_object_get(statistics, "networks"));

@@ -5,11 +5,13 @@ import json
 import re
 import socket
 import struct
+import subprocess
 
 import pytest
 
-from clock import Deadline
+from clock import PATIENCE, Deadline
 from frames import BROADCAST, ETHERTYPE, PacketSocket, Tap, frame
+from programs import program
 from varlink import VarlinkError
 
 _SO_TIMESTAMPNS = 35
@@ -67,6 +69,23 @@ def test_broadcasts(daemon, station, guest):
     assert 5 <= passed < 30
     assert show(daemon, port)["limited"] == {"broadcasts-dropped": 60 - passed}
     assert show(daemon, port)["limits"] == {"broadcasts": 5}
+    assert f'limit="broadcast"}} {60 - passed}\n' in daemon.ctl("metrics").stdout
+
+
+def test_a_capture_shows_what_limits_dropped(daemon, station, guest):
+    daemon.network("lan", text=network(BroadcastLimit=1, ReceiveLimit="1M/2K"))
+    daemon.reload()
+    port, tap = guest()
+    capture = daemon.host.start(program("macvtapctl"), "port", "capture", port["id"], "--only-dropped", "-c", "25",
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=daemon.environment())
+    assert "capturing" in capture.stderr.readline()
+    with PacketSocket(station, "eth0") as wire:
+        for number in range(60):
+            tap.send(frame(BROADCAST, port["macAddress"], b"to all"))
+            wire.send(large(port["macAddress"], wire.mac, number))
+    lines = [line.split() for line in capture.communicate(timeout=PATIENCE)[0].splitlines()]
+    assert {tuple(line[1:4]) for line in lines} == {("dropped", "broadcast-limit", port["macAddress"]),
+                                                   ("dropped", "receive-limit", wire.mac)}
 
 
 def test_what_a_guest_receives(daemon, station, guest):

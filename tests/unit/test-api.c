@@ -471,7 +471,9 @@ test_capture(void **state)
         assert_int_equal(
             json_integer_value(json_object_get(reply.parameters, "captureFileDescriptor")), 0);
         reasons = json_object_get(reply.parameters, "reasons");
-        assert_int_equal(json_array_size(reasons), GUARD_REASON_COUNT);
+        assert_int_equal(json_array_size(reasons), CAPTURE_REASON_COUNT);
+        assert_string_equal(json_string_value(json_array_get(reasons, CAPTURE_RECEIVE_LIMIT)),
+                            "receive-limit");
         assert_string_equal(json_string_value(json_array_get(reasons, GUARD_OTHER_MAC)),
                             "other-mac");
         assert_int_equal(reply.descriptors->len, 1);

@@ -10,7 +10,7 @@ static const char statistics_text[] =
     "\"ports\":[{\"id\":\"1\",\"name\":\"we\\\"b\\\\\\n\",\"network\":\"lan\",\"interfaceName\":"
     "\"mvt0\","
     "\"state\":\"active\",\"linkUp\":true,\"carrier\":false,\"openQueues\":2,\"leases\":1,"
-    "\"dropped\":{\"other-mac\":3},"
+    "\"dropped\":{\"other-mac\":3},\"limited\":{\"received-dropped\":8,\"sent-delayed\":9},"
     "\"statistics\":{\"receivedPackets\":1,\"sentPackets\":2,\"receivedBytes\":9007199254740993,"
     "\"sentBytes\":4,\"receivedDropped\":5,\"sentDropped\":6}},"
     "{\"id\":\"2\",\"name\":\"db\",\"network\":\"lan\",\"interfaceName\":\"mvt1\","
@@ -52,6 +52,7 @@ test_samples(void **state)
         "macvtapd_network_transmit_packets_total" WEB "} 2",
         "macvtapd_network_transmit_drop_total" WEB "} 6",
         "macvtapd_guard_drop_total" WEB ",reason=\"other-mac\"} 3",
+        "macvtapd_limit_drop_total" WEB ",limit=\"receive\"} 8",
         "macvtapd_port_link_up" WEB "} 1",
         "macvtapd_port_carrier" WEB "} 0",
         "macvtapd_port_open_queues" WEB "} 2",
