@@ -2,7 +2,6 @@
 """Thousands of generated requests through the real socket, from root and from a user who may use the network: each is
 answered, with an error that the interface declares if with one, or its connection closed; nothing is left."""
 import collections
-import contextlib
 import os
 import random
 import socket
@@ -11,24 +10,13 @@ import pytest
 
 import badrequests
 import figures
-from badrequests import Generator, Interface
+from badrequests import Caller, Generator, Interface, effective_user
 from programs import SOURCE
-from varlink import Closed, Connection
+from varlink import Connection
 
 SEED = 20261
 NOBODY = 65534
 BATCH = 250
-SENTINEL = {"method": "org.varlink.service.GetInfo"}
-
-
-@contextlib.contextmanager
-def effective_user(uid):
-    """Whom the kernel names as the peer of a socket that is connected meanwhile."""
-    os.seteuid(uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 def read_memory(daemon):
@@ -39,55 +27,6 @@ def read_memory(daemon):
 
 def count_descriptors(daemon):
     return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
-
-
-class Caller:
-    """Sends messages one by one, on connections of one user."""
-
-    def __init__(self, daemon, uid, path=None):
-        self._path = path or daemon.socket
-        self._uid = uid
-        self._connection = None
-
-    def _connect(self):
-        with effective_user(self._uid):
-            self._connection = Connection(self._path)
-
-    def outcome(self, data):
-        """What came of one message: "done", "closed", "no reply", or an error's name."""
-        if self._connection is None:
-            self._connect()
-        try:
-            self._connection.send_raw(data)
-            # One that asks for no reply is over when the next one has its own.
-            if b"oneway" in data:
-                self._connection.send(SENTINEL)
-            reply = self._connection.receive()
-            if "continues" not in reply and b"oneway" in data:
-                return self._after_sentinel(reply)
-        except (Closed, BrokenPipeError, ConnectionResetError):
-            self.close()
-            return "closed"
-        finally:
-            if self._connection:
-                for descriptor in self._connection.take_descriptors():
-                    os.close(descriptor)
-        if reply.get("continues"):
-            self.close()
-        return reply.get("error", "done")
-
-    def _after_sentinel(self, reply):
-        if reply.get("parameters", {}).get("product") == "macvtapd":
-            # Ours, or the sentinel's: the connection may have another one.
-            self.close()
-            return "no reply"
-        self._connection.receive()
-        return reply.get("error", "done")
-
-    def close(self):
-        if self._connection:
-            self._connection.close()
-        self._connection = None
 
 
 def make_ports(daemon):
@@ -164,7 +103,7 @@ def send_all(daemon, interface, count, callers):
 
 
 def check(daemon, count, callers=None):
-    callers = callers or {"root": Caller(daemon, 0), "nobody": Caller(daemon, NOBODY)}
+    callers = callers or {"root": Caller(daemon.socket, 0), "nobody": Caller(daemon.socket, NOBODY)}
     with open(SOURCE / "src/api/org.macvtapd.Ports.varlink", encoding="utf-8") as stream:
         interface = Interface(stream.read())
     with daemon.connect() as connection:  # what is made on first use is there
@@ -216,7 +155,7 @@ def test_sample_over_the_container_socket(world):
     world.network("lan", "eth0", AllowUsers="nobody root")
     world.open_to_containers().start()
     with Witness(world) as witness:
-        tally, _ = check(world, 1000, {"root of a container": Caller(world, 0, world.container_socket)})
+        tally, _ = check(world, 1000, {"root of a container": Caller(world.container_socket, 0)})
         world.ctl("port", "create", "--network=lan", "--name=last")
         world.ctl("port", "delete", "last")
         events = list(witness.events("last"))

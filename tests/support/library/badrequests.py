@@ -5,10 +5,13 @@ Theory of operation. Half of the requests follow the grammar: each field of a me
 type from a list of usual and unusual ones, or one of another type; fields are added, doubled and nested. How much of one
 request is odd is drawn first, so that many are odd in one thing only. The others are the bytes of such a message with a
 few changes. Each is one message and has one NUL, at its end."""
+import contextlib
 import json
 import os
 import random
 import re
+
+from varlink import Closed, Connection
 
 PORTS = "org.macvtapd.Ports"
 SERVICE = "org.varlink.service"
@@ -186,3 +189,65 @@ class Generator:
     def _oddly(self, one_in):
         """Not in a request that is to have nothing odd."""
         return self._odd > 0 and self._rarely(one_in)
+
+
+@contextlib.contextmanager
+def effective_user(uid):
+    """Whom the kernel names as the peer of a socket that is connected meanwhile."""
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+_SENTINEL = {"method": f"{SERVICE}.GetInfo"}
+
+
+class Caller:
+    """Sends messages one by one, on connections of one user."""
+
+    def __init__(self, path, uid):
+        self._path = path
+        self._uid = uid
+        self._connection = None
+
+    def _connect(self):
+        with effective_user(self._uid):
+            self._connection = Connection(self._path)
+
+    def outcome(self, data):
+        """What came of one message: "done", "closed", "no reply", or an error's name."""
+        if self._connection is None:
+            self._connect()
+        try:
+            self._connection.send_raw(data)
+            # One that asks for no reply is over when the next one has its own.
+            if b"oneway" in data:
+                self._connection.send(_SENTINEL)
+            reply = self._connection.receive()
+            if "continues" not in reply and b"oneway" in data:
+                return self._after_sentinel(reply)
+        except (Closed, BrokenPipeError, ConnectionResetError):
+            self.close()
+            return "closed"
+        finally:
+            if self._connection:
+                for descriptor in self._connection.take_descriptors():
+                    os.close(descriptor)
+        if reply.get("continues"):
+            self.close()
+        return reply.get("error", "done")
+
+    def _after_sentinel(self, reply):
+        if reply.get("parameters", {}).get("product") == "macvtapd":
+            # Ours, or the sentinel's: the connection may have another one.
+            self.close()
+            return "no reply"
+        self._connection.receive()
+        return reply.get("error", "done")
+
+    def close(self):
+        if self._connection:
+            self._connection.close()
+        self._connection = None
