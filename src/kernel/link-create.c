@@ -161,6 +161,16 @@ const Privileges ipv6_privileges = {
     .system_calls = SYSTEM_CALLS({"openat"}, {"write"}, {"close"}),
 };
 
+/* In a container, where /proc/sys is read-only, new devices may begin without IPv6. */
+static gboolean
+is_ipv6_off(LinuxKernel *kernel, const char *path)
+{
+    AUTO_FD int fd = (int)RETRY_EINTR(openat(kernel->ipv6_fd, path, O_RDONLY | O_CLOEXEC));
+    char value = 0;
+
+    return fd >= 0 && RETRY_EINTR(read(fd, &value, 1)) == 1 && value == '1';
+}
+
 /* Without IPv6 there is nothing to switch off, and no addr_gen_mode either (EAFNOSUPPORT). */
 static gboolean
 disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, gboolean *ret_has_ipv6,
@@ -176,9 +186,11 @@ disable_ipv6(LinuxKernel *kernel, const char *name, const char *what, gboolean *
     fd = (int)RETRY_EINTR(openat(kernel->ipv6_fd, path, O_WRONLY | O_CLOEXEC));
     if (fd < 0 && errno == ENOENT)
         return TRUE; /* an MTU below 1280: no IPv6 on it */
+    *ret_has_ipv6 = TRUE;
+    if (fd < 0 && errno == EROFS && is_ipv6_off(kernel, path))
+        return TRUE;
     if (fd < 0 || RETRY_EINTR(write(fd, "1", 1)) != 1)
         return error_set_errno(error, errno, "%s (cannot switch IPv6 off on it)", what);
-    *ret_has_ipv6 = TRUE;
     return TRUE;
 }
 

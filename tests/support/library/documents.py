@@ -11,7 +11,7 @@ import pathlib
 import re
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
-DOCUMENTS = ["README.md", "docs/addresses.md", "docs/agent.md", "docs/guests.md", "docs/libvirt.md", "docs/log.md", "docs/networks.md", "docs/recipes.md", "docs/tutorial.md", "docs/vmm.md"]
+DOCUMENTS = ["README.md", "docs/addresses.md", "docs/agent.md", "docs/containers.md", "docs/guests.md", "docs/libvirt.md", "docs/log.md", "docs/networks.md", "docs/recipes.md", "docs/tutorial.md", "docs/vmm.md"]
 
 _NO_PROGRAM = "Debian 12 has no such program"
 _CONTAINER = "an image of the user's own; kernel/test_container_socket.py goes this way"
@@ -74,7 +74,7 @@ def commands(text):
 def taken():
     """{(document, heading, number): [the tests' files that call block() with them]}"""
     found = collections.defaultdict(list)
-    for path in sorted((SOURCE / "tests").glob("*/test_*.py")):
+    for path in sorted([*(SOURCE / "tests").glob("*/test_*.py"), *(SOURCE / "tests").glob("*/conftest.py")]):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "block":
                 key = tuple(argument.value for argument in node.args if isinstance(argument, ast.Constant))
