@@ -15,7 +15,7 @@
 static MacvtapPort *
 create_port(MacvtapClient *client, const char *network, unsigned queues)
 {
-    MacvtapRequest *request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
     MacvtapPort *port = NULL;
 
     macvtap_request_set_network(request, network);

@@ -87,12 +87,12 @@ on_watch(MacvtapRequest *request, void *data)
     if (macvtap_request_get_result(request) < 0) {
         fail(vmm, request);
     } else if (vmm->port) {
-        next = macvtap_request_new(MACVTAP_GET_PORT);
+        next = macvtap_request_new(MACVTAP_METHOD_GET_PORT);
         macvtap_request_set_port(next, macvtap_port_get_id(vmm->port));
         if (macvtap_client_submit(vmm->client, next, on_look, vmm) < 0)
             macvtap_request_free(next);
     } else {
-        next = macvtap_request_new(MACVTAP_CREATE_PORT);
+        next = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
         macvtap_request_set_network(next, vmm->network);
         if (macvtap_client_submit(vmm->client, next, on_create, vmm) < 0)
             macvtap_request_free(next);
@@ -111,7 +111,7 @@ connect_to_macvtapd(Vmm *vmm)
     if (macvtap_client_try_connect(vmm->client, NULL) < 0 ||
         macvtap_client_try_connect(vmm->watcher, NULL) < 0)
         return false;
-    watch = macvtap_request_new(MACVTAP_WATCH_PORTS);
+    watch = macvtap_request_new(MACVTAP_METHOD_WATCH_PORTS);
     if (macvtap_client_submit(vmm->watcher, watch, on_watch, vmm) < 0)
         macvtap_request_free(watch);
     return true;

@@ -98,7 +98,7 @@ find_named(Agent *agent, const char *name)
 static json_t *
 port_json(const MacvtapPort *port)
 {
-    return json_loads(macvtap_port_to_json(port), 0, NULL);
+    return json_loads(macvtap_port_get_json(port), 0, NULL);
 }
 
 static void

@@ -67,7 +67,7 @@ device_name(const char *port_id)
 MacvtapRequest *
 attach_request_new(const char *network, json_t *fields, const char *guest_name, GError **error)
 {
-    MacvtapRequest *request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
     const char *name;
     json_t *value;
 
@@ -127,7 +127,7 @@ on_looked(MacvtapRequest *request, const GError *error, gpointer user_data)
         on_deleted(NULL, NULL, ending);
         return;
     }
-    deletion = macvtap_request_new(MACVTAP_DELETE_PORT);
+    deletion = macvtap_request_new(MACVTAP_METHOD_DELETE_PORT);
     macvtap_request_set_port(deletion, ending->port_id);
     daemon_call(ending->socket, deletion, on_deleted, ending);
 }
@@ -138,7 +138,7 @@ static void
 end_port(const char *socket, const char *port_id, void (*done)(gpointer user_data),
          gpointer user_data)
 {
-    MacvtapRequest *look = macvtap_request_new(MACVTAP_GET_PORT);
+    MacvtapRequest *look = macvtap_request_new(MACVTAP_METHOD_GET_PORT);
     Ending *ending = g_new(Ending, 1);
 
     *ending = (Ending){g_strdup(socket), g_strdup(port_id), done, user_data};

@@ -19,8 +19,8 @@ MacvtapRequest *attach_request_new(const char *network, json_t *fields, const ch
 /* port: without descriptors, as QEMU has them; taken. error: nothing is left. */
 typedef void (*AttachDone)(MacvtapPort *port, const GError *error, gpointer user_data);
 
-/* Creates a port by the request (MACVTAP_CREATE_PORT; taken) and plugs it into the guest. qmp must
- * stay until done is called. */
+/* Creates a port by the request (MACVTAP_METHOD_CREATE_PORT; taken) and plugs it into the guest.
+ * qmp must stay until done is called. */
 void attach_port(Qmp *qmp, const AttachSettings *settings, MacvtapRequest *request, AttachDone done,
                  gpointer user_data);
 

@@ -120,7 +120,8 @@ look_whether_to_announce(Agent *agent)
     if (agent->is_announcing)
         return;
     agent->is_announcing = TRUE;
-    daemon_call(agent->socket, macvtap_request_new(MACVTAP_LIST_NETWORKS), on_networks, agent);
+    daemon_call(agent->socket, macvtap_request_new(MACVTAP_METHOD_LIST_NETWORKS), on_networks,
+                agent);
 }
 
 /* Whether the parent has got its carrier back, or its bond another slave. Between two slaves there
@@ -167,7 +168,7 @@ on_asked(MacvtapRequest *request, const GError *error, gpointer user_data)
 void
 guest_links_ask(Agent *agent, const AgentPort *port)
 {
-    MacvtapRequest *request = macvtap_request_new(MACVTAP_GET_PORT);
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_GET_PORT);
 
     macvtap_request_set_port(request, port->id);
     daemon_call(agent->socket, request, on_asked, agent);

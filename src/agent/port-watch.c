@@ -119,7 +119,8 @@ on_input(int fd, GIOCondition condition, gpointer user_data)
         result = macvtap_request_get_result(watch->request);
         if (result >= 0) {
             watch->n_listing++;
-            daemon_call(watch->socket, macvtap_request_new(MACVTAP_LIST_PORTS), on_list, watch);
+            daemon_call(watch->socket, macvtap_request_new(MACVTAP_METHOD_LIST_PORTS), on_list,
+                        watch);
         }
     }
     take_events(watch);
@@ -132,7 +133,7 @@ static void
 start(PortWatch *watch)
 {
     watch->client = macvtap_client_new();
-    watch->request = macvtap_request_new(MACVTAP_WATCH_PORTS);
+    watch->request = macvtap_request_new(MACVTAP_METHOD_WATCH_PORTS);
     watch->is_listed = FALSE;
     if (macvtap_client_connect(watch->client, watch->socket) < 0 ||
         macvtap_client_submit(watch->client, watch->request, NULL, NULL) < 0) {

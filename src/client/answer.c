@@ -46,6 +46,7 @@ client_answer_clear(ClientAnswer *answer)
     g_clear_pointer(&answer->failures, g_ptr_array_unref);
     g_clear_pointer(&answer->file_changes, json_decref);
     g_clear_pointer(&answer->descriptors, g_array_unref);
+    g_clear_pointer(&answer->reasons, json_decref);
     g_clear_pointer(&answer->statistics, free);
     *answer = (ClientAnswer){.result = -EINPROGRESS};
 }
@@ -217,7 +218,7 @@ read_deleted(const MacvtapRequest *request, ClientAnswer *answer, json_t *parame
     }
     if (!answer->failures)
         answer->failures = g_ptr_array_new_with_free_func(failure_free);
-    answer->count += (guint64)json_integer_value(json_object_get(parameters, "deleted"));
+    answer->count += (gsize)json_integer_value(json_object_get(parameters, "deleted"));
     return read_failures(answer, json_object_get(parameters, "failures"), ret_wrong);
 }
 
@@ -225,7 +226,7 @@ static gboolean
 read_count(ClientAnswer *answer, json_t *value, const char **ret_wrong)
 {
     *ret_wrong = "no count";
-    answer->count = (guint64)json_integer_value(value);
+    answer->count = (gsize)json_integer_value(value);
     return json_is_integer(value);
 }
 
@@ -240,6 +241,7 @@ read_capture(ClientAnswer *answer, const VarlinkReply *reply, const char **ret_w
     if (!json_is_integer(index) || json_integer_value(index) != 0 || reply->descriptors->len != 1)
         return FALSE;
     answer->descriptors = g_array_ref(reply->descriptors);
+    answer->reasons = json_incref(json_object_get(reply->parameters, "reasons"));
     return TRUE;
 }
 
@@ -250,28 +252,28 @@ read_answer(const MacvtapRequest *request, ClientAnswer *answer, const VarlinkRe
     json_t *parameters = reply->parameters;
 
     switch (request->method) {
-    case MACVTAP_CREATE_PORT:
-    case MACVTAP_OPEN_PORT:
+    case MACVTAP_METHOD_CREATE_PORT:
+    case MACVTAP_METHOD_OPEN_PORT:
         return read_port(answer, reply, TRUE, ret_wrong);
-    case MACVTAP_SET_PORT:
-    case MACVTAP_GET_PORT:
+    case MACVTAP_METHOD_SET_PORT:
+    case MACVTAP_METHOD_GET_PORT:
         return read_port(answer, reply, FALSE, ret_wrong);
-    case MACVTAP_DELETE_PORT:
+    case MACVTAP_METHOD_DELETE_PORT:
         return read_deleted(request, answer, parameters, ret_wrong);
-    case MACVTAP_LIST_PORTS:
+    case MACVTAP_METHOD_LIST_PORTS:
         return read_ports(answer, json_object_get(parameters, "ports"), ret_wrong);
-    case MACVTAP_LIST_NETWORKS:
+    case MACVTAP_METHOD_LIST_NETWORKS:
         return read_networks(answer, parameters, ret_wrong);
-    case MACVTAP_END_DOMAIN:
+    case MACVTAP_METHOD_END_DOMAIN:
         return read_count(answer, json_object_get(parameters, "ports"), ret_wrong);
-    case MACVTAP_RELOAD:
+    case MACVTAP_METHOD_RELOAD:
         return read_count(answer, json_object_get(parameters, "networks"), ret_wrong);
-    case MACVTAP_GET_STATISTICS:
+    case MACVTAP_METHOD_GET_STATISTICS:
         answer->statistics = json_dumps(parameters, JSON_COMPACT);
         return TRUE;
-    case MACVTAP_CAPTURE_PORT:
+    case MACVTAP_METHOD_CAPTURE_PORT:
         return read_capture(answer, reply, ret_wrong);
-    case MACVTAP_WATCH_PORTS:
+    case MACVTAP_METHOD_WATCH_PORTS:
         return TRUE;
     }
     return TRUE;
@@ -318,7 +320,7 @@ macvtap_request_get_error_name(const MacvtapRequest *request)
     return request->answer.error_name;
 }
 
-uint64_t
+size_t
 macvtap_request_get_count(const MacvtapRequest *request)
 {
     return request->answer.count;
@@ -343,7 +345,7 @@ take_item(GPtrArray *array, size_t index)
 }
 
 const char *
-macvtap_request_get_statistics(const MacvtapRequest *request)
+macvtap_request_get_statistics_json(const MacvtapRequest *request)
 {
     return request->answer.statistics;
 }
@@ -355,6 +357,18 @@ macvtap_request_take_capture(MacvtapRequest *request)
         request->answer.descriptors ? descriptor_array_steal(request->answer.descriptors, 0) : -1;
 
     return fd < 0 ? -EBADF : fd;
+}
+
+size_t
+macvtap_request_get_n_reasons(const MacvtapRequest *request)
+{
+    return json_array_size(request->answer.reasons);
+}
+
+const char *
+macvtap_request_get_reason(const MacvtapRequest *request, size_t index)
+{
+    return json_string_value(json_array_get(request->answer.reasons, index));
 }
 
 size_t

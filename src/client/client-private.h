@@ -23,10 +23,13 @@ gboolean client_object_truth(const ClientObject *object, const char *field);
 gsize client_object_count(const ClientObject *object, const char *list);
 const char *client_object_item(const ClientObject *object, const char *list, gsize index);
 
-/* As macvtap_port_get_text(), macvtap_port_get_number() and macvtap_port_to_json(). */
+/* As macvtap_port_get_text(), macvtap_port_get_number() and macvtap_port_get_json(). */
 const char *client_object_text(const ClientObject *object, const char *field);
 int client_object_number(const ClientObject *object, const char *field, int64_t *ret_number);
 const char *client_object_line(const ClientObject *object);
+
+/* The method's name on the wire; NULL: there is no such method. */
+const char *client_method_name(MacvtapMethod method);
 
 /* The enum value for a word on the wire; 0 for NULL and unknown words. */
 MacvtapPortMode client_mode_parse(const char *word);
@@ -57,8 +60,9 @@ typedef struct ClientAnswer {
     GPtrArray *ports, *networks, *faults, *failures; /* NULL: none */
     json_t *file_changes;
     DescriptorArray *descriptors; /* of a capture; NULL: none */
+    json_t *reasons;              /* of dropped frames */
     char *statistics;             /* JSON, of malloc(3); NULL: none */
-    guint64 count;
+    gsize count;
 } ClientAnswer;
 
 struct MacvtapRequest {
@@ -81,8 +85,7 @@ void client_answer_fail(ClientAnswer *answer, int errnum, char *message);
 /* Handles a reply to the request. FALSE: the next part of the request must be sent. */
 gboolean client_answer_read(MacvtapRequest *request, const VarlinkReply *reply);
 
-/* The message to send next. */
-const char *client_request_method(const MacvtapRequest *request);
+/* The parameters of the message to send next. */
 json_t *client_request_parameters(MacvtapRequest *request);
 
 /* In client.c: the client drops the request without answering it. */

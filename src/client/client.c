@@ -262,10 +262,10 @@ client_send(MacvtapClient *client)
 {
     MacvtapRequest *request = client->in_flight;
     VarlinkCallFlags flags =
-        request->method == MACVTAP_WATCH_PORTS ? VARLINK_CALL_MORE : VARLINK_CALL_PLAIN;
+        request->method == MACVTAP_METHOD_WATCH_PORTS ? VARLINK_CALL_MORE : VARLINK_CALL_PLAIN;
     g_autoptr(GError) cause = NULL;
 
-    if (varlink_client_start(client->varlink, client_request_method(request),
+    if (varlink_client_start(client->varlink, client_method_name(request->method),
                              client_request_parameters(request), flags, &cause))
         return 0;
     return client_lose_by(client, cause);
@@ -306,7 +306,7 @@ client_take_answer(MacvtapClient *client, const VarlinkReply *reply)
         return client_send(client);
     client->in_flight = NULL;
     client->limit = -1;
-    client->watching = request->method == MACVTAP_WATCH_PORTS && reply->continues;
+    client->watching = request->method == MACVTAP_METHOD_WATCH_PORTS && reply->continues;
     client_complete(client, request);
     return 0;
 }
@@ -374,7 +374,7 @@ client_check_request(MacvtapClient *client, MacvtapRequest *request)
     if (client->watching)
         return client_fail(client, EBUSY,
                            "the client is watching ports and accepts no other request");
-    if (!client_request_method(request))
+    if (!client_method_name(request->method))
         return client_fail(client, EINVAL, "there is no such method");
     client_answer_clear(&request->answer);
     request->names_sent = 0;

@@ -4,7 +4,7 @@
  * manual, with two complete examples.
  *
  *     MacvtapClient *client = macvtap_client_new();
- *     MacvtapRequest *request = macvtap_request_new(MACVTAP_CREATE_PORT);
+ *     MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
  *
  *     macvtap_request_set_network(request, "lan");
  *     if (macvtap_client_connect(client, NULL) < 0 || macvtap_client_call(client, request) < 0)
@@ -14,15 +14,20 @@
  *
  * The port of this example ends when the last copy of fd is closed, in any process.
  *
- * Results. A function that returns int returns a negative errno when it fails, and changes nothing
- * that its arguments point to. When macvtapd has refused a request, the errno is the one listed
- * with MacvtapRefusal, and macvtap_client_get_refusal() distinguishes a refusal from a failure of
- * the connection. If memory runs out the library aborts the process, as GLib does.
+ * Results. A function that returns int and can fail returns a negative errno then, and changes
+ * nothing that its arguments point to. When macvtapd has refused a request, the errno is the one
+ * listed with MacvtapRefusal, and macvtap_client_get_refusal() distinguishes a refusal from a
+ * failure of the connection. If memory runs out the library aborts the process, as GLib does.
  *
- * Ownership. The caller owns what a function named new or take returns, and frees it with the
- * type's free function or closes it; every other pointer belongs to the object that returned it and
- * is valid as long as that object, unless documented otherwise. Strings passed in are copied. The
- * free functions accept NULL.
+ * Ownership. The caller owns what a function named new, take or next_event returns, and frees it
+ * with the type's free function or closes it; every other pointer belongs to the object that
+ * returned it and is valid as long as that object, unless documented otherwise. Strings passed in
+ * are copied; those returned are UTF-8. A function whose index is beyond the last item returns
+ * NULL. The free functions accept NULL; no other function accepts NULL for an object.
+ *
+ * Compatibility. All types are opaque, enums have int's size, and no function or value is removed
+ * or changed while the library is libmacvtap.so.1. Enums may gain values: a later library may
+ * return one that this header lacks.
  *
  * Threads. Use a client and all objects from it in one thread at a time.
  */
@@ -37,10 +42,10 @@
 extern "C" {
 #endif
 
-#define MACVTAP_VERSION_MAJOR 0
-#define MACVTAP_VERSION_MINOR 9
+#define MACVTAP_VERSION_MAJOR 1
+#define MACVTAP_VERSION_MINOR 0
 #define MACVTAP_VERSION_MICRO 0
-#define MACVTAP_VERSION "0.9.0"
+#define MACVTAP_VERSION "1.0.0"
 
 /* A version as a number that can be compared. */
 #define MACVTAP_VERSION_ENCODE(major, minor, micro) ((major)*1000000 + (minor)*1000 + (micro))
@@ -61,8 +66,8 @@ typedef struct MacvtapFault MacvtapFault;     /* a problem that macvtapd has fou
 typedef struct MacvtapFailure MacvtapFailure; /* a port that could not be deleted */
 
 /*
- * Why macvtapd refused a request, with the errno that the call returns. Later versions may add
- * values: treat an unknown one as MACVTAP_REFUSAL_OTHER.
+ * Why macvtapd refused a request, with the errno that the call returns. Handle a value that you do
+ * not know like MACVTAP_REFUSAL_OTHER.
  */
 typedef enum MacvtapRefusal {
     MACVTAP_REFUSAL_NONE = 0,          /* it did not refuse */
@@ -79,20 +84,19 @@ typedef enum MacvtapRefusal {
     MACVTAP_REFUSAL_NAME_TAKEN,        /* EEXIST: of the port or the interface */
     MACVTAP_REFUSAL_MAC_CONFLICT,      /* EADDRINUSE: on this parent, or the parent's own */
     MACVTAP_REFUSAL_MAC_NOT_ALLOWED,   /* EPERM: not allowed by the network */
-    MACVTAP_REFUSAL_MTU_TOO_LARGE,     /* EMSGSIZE: above the parent's */
-    MACVTAP_REFUSAL_HOLDER_INVALID,    /* ESRCH: no such process, or not the caller's */
-    MACVTAP_REFUSAL_VHOST_UNAVAILABLE, /* EOPNOTSUPP: but it was required */
-    MACVTAP_REFUSAL_DEVICE_GONE,       /* ENXIO: another program removed the port's device */
-    MACVTAP_REFUSAL_SYSTEM_ERROR,      /* EIO: a system call failed; the message says which */
-    MACVTAP_REFUSAL_UNKNOWN_FIELD,     /* ENOTSUP: macvtapd is too old for a field, */
-    MACVTAP_REFUSAL_UNKNOWN_METHOD,    /* ENOSYS: or for the request */
-    /* EADDRINUSE: another port has the IP address; EPERM: the network does not give it. */
-    MACVTAP_REFUSAL_ADDRESS_CONFLICT,
-    MACVTAP_REFUSAL_ADDRESS_NOT_ALLOWED
+    MACVTAP_REFUSAL_ADDRESS_CONFLICT,  /* EADDRINUSE: another port has the IP address */
+    MACVTAP_REFUSAL_ADDRESS_NOT_ALLOWED, /* EPERM: the network does not give it */
+    MACVTAP_REFUSAL_MTU_TOO_LARGE,       /* EMSGSIZE: above the parent's */
+    MACVTAP_REFUSAL_HOLDER_INVALID,      /* ESRCH: no such process, or not the caller's */
+    MACVTAP_REFUSAL_VHOST_UNAVAILABLE,   /* EOPNOTSUPP: but it was required */
+    MACVTAP_REFUSAL_DEVICE_GONE,         /* ENXIO: another program removed the port's device */
+    MACVTAP_REFUSAL_SYSTEM_ERROR,        /* EIO: a system call failed; the message says which */
+    MACVTAP_REFUSAL_UNKNOWN_FIELD,       /* ENOTSUP: macvtapd is too old for a field, */
+    MACVTAP_REFUSAL_UNKNOWN_METHOD       /* ENOSYS: or for the request */
 } MacvtapRefusal;
 
-/* In all enums below, 0 stands for "not set" (in a request) or for a value unknown to this version
- * (in an answer). */
+/* In the enums below, 0 stands for "not set" in a request, and in an answer for a value unknown to
+ * this version. */
 typedef enum MacvtapPortMode {
     MACVTAP_PORT_MODE_UNKNOWN = 0,
     MACVTAP_PORT_MODE_BRIDGE,
@@ -104,8 +108,8 @@ typedef enum MacvtapPortMode {
 
 typedef enum MacvtapPortState {
     MACVTAP_PORT_STATE_UNKNOWN = 0,
-    MACVTAP_PORT_STATE_CREATING, /* also the port that MACVTAP_CREATE_PORT with check_only would
-                                    create */
+    MACVTAP_PORT_STATE_CREATING, /* also the port that MACVTAP_METHOD_CREATE_PORT with check_only
+                                    would create */
     MACVTAP_PORT_STATE_ACTIVE,
     MACVTAP_PORT_STATE_PARENT_GONE, /* another program removed the parent, */
     MACVTAP_PORT_STATE_DEVICE_GONE  /* or the device */
@@ -124,9 +128,9 @@ typedef enum MacvtapHolder {
     MACVTAP_HOLDER_DESCRIPTORS, /* until the last copy of its tap descriptors is closed, in any
                                    process */
     MACVTAP_HOLDER_PROCESS,
-    MACVTAP_HOLDER_DOMAIN,   /* a libvirt domain */
-    MACVTAP_HOLDER_NOTHING,  /* the port lives until it is deleted */
-    MACVTAP_HOLDER_NAMESPACE /* until the network namespace ends in which the client connected */
+    MACVTAP_HOLDER_DOMAIN,    /* a libvirt domain */
+    MACVTAP_HOLDER_NAMESPACE, /* a network namespace, such as a container's */
+    MACVTAP_HOLDER_NONE       /* the port lives until it is deleted */
 } MacvtapHolder;
 
 typedef enum MacvtapEventType {
@@ -140,41 +144,45 @@ typedef enum MacvtapEventType {
 /* What a request asks for. For each: the setters that apply to it, and what it returns. */
 typedef enum MacvtapMethod {
     /* network, and any of name, description, guest_name, interface_name, mac_address, addresses,
-     * mtu, queues, vhost, holder, open_descriptors, link_up, device_node, incoming, check_only. One
-     * port, with its descriptors. */
-    MACVTAP_CREATE_PORT = 1,
+     * mtu, queues, vhost, holder, open_descriptors, link_up, device_node, incoming, check_only; by
+     * set_text: guard, limits (root only). Returns the port, with its descriptors. */
+    MACVTAP_METHOD_CREATE_PORT = 1,
     /* port, queues. Returns the port, with descriptors for this many of its queues (default: all).
-     * */
-    MACVTAP_OPEN_PORT,
-    /* port, and at least one of description, holder_pid, sources, link_up. Returns the port. */
-    MACVTAP_SET_PORT,
-    /* Exactly one of: port, delete_ports, network, all. If port alone cannot be deleted, the
-     * request is refused; otherwise the port is among the failures. Returns the count of deleted
-     * ports. */
-    MACVTAP_DELETE_PORT,
-    MACVTAP_GET_PORT,   /* port, statistics. Returns the port. */
-    MACVTAP_LIST_PORTS, /* network, statistics. Returns the caller's ports; for root, everybody's.
-                         */
+     * A client that connected from the network namespace that holds a port opens it by its name
+     * there ("eth0"), whoever its owner is, while none of its queues is open. */
+    MACVTAP_METHOD_OPEN_PORT,
+    /* port, and at least one of description, holder_pid, sources, link_up; by set_text: guard,
+     * limits. Returns the port. */
+    MACVTAP_METHOD_SET_PORT,
+    /* Exactly one of: port, ports, network, all. If port alone cannot be deleted, the request is
+     * refused; otherwise the port is among the failures. Returns the count of deleted ports. */
+    MACVTAP_METHOD_DELETE_PORT,
+    /* port, statistics. Returns the port. */
+    MACVTAP_METHOD_GET_PORT,
+    /* network, statistics. Returns the caller's ports; for root, everybody's. */
+    MACVTAP_METHOD_LIST_PORTS,
     /* network: only this one, with its members and its parents' state. Returns the networks; for
      * root also file changes and faults. */
-    MACVTAP_LIST_NETWORKS,
-    MACVTAP_END_DOMAIN, /* domain. Deletes the ports that it holds; returns their count. */
-    MACVTAP_RELOAD, /* Root only: macvtapd reads its files again. Returns the count of networks. */
+    MACVTAP_METHOD_LIST_NETWORKS,
+    /* domain. Deletes the ports that it holds; returns their count. */
+    MACVTAP_METHOD_END_DOMAIN,
+    /* Root only: macvtapd reads its files again. Returns the count of networks. */
+    MACVTAP_METHOD_RELOAD,
     /* Once this has completed, the client only receives events: none is missed, and other requests
      * fail with EBUSY. */
-    MACVTAP_WATCH_PORTS,
-    /* port, frames, snap_length. Returns the port, and a descriptor to read copies of its frames
-     * from: macvtap_request_take_capture(). */
-    MACVTAP_CAPTURE_PORT,
-    /* Returns numbers for monitoring: macvtap_request_get_statistics(). */
-    MACVTAP_GET_STATISTICS
+    MACVTAP_METHOD_WATCH_PORTS,
+    /* port, frames, snap_length. Returns the port, a descriptor to read copies of its frames from,
+     * and the reasons why frames are dropped. */
+    MACVTAP_METHOD_CAPTURE_PORT,
+    /* Returns numbers for monitoring: macvtap_request_get_statistics_json(). */
+    MACVTAP_METHOD_GET_STATISTICS
 } MacvtapMethod;
 
 /* Which frames of a port are captured. */
 typedef enum MacvtapFrames {
-    MACVTAP_FRAMES_UNKNOWN = 0, /* those that pass */
-    MACVTAP_FRAMES_PASSED,      /* what the guest sends and receives */
-    MACVTAP_FRAMES_DROPPED,     /* what its guard drops */
+    MACVTAP_FRAMES_UNKNOWN = 0,
+    MACVTAP_FRAMES_PASSED,  /* what the guest sends and receives (the default) */
+    MACVTAP_FRAMES_DROPPED, /* what its guard drops */
     MACVTAP_FRAMES_ALL
 } MacvtapFrames;
 
@@ -185,6 +193,8 @@ const char *macvtap_port_state_name(MacvtapPortState state);
 const char *macvtap_vhost_name(MacvtapVhost vhost);
 const char *macvtap_holder_name(MacvtapHolder holder);
 const char *macvtap_event_type_name(MacvtapEventType type);
+const char *macvtap_method_name(MacvtapMethod method);
+const char *macvtap_frames_name(MacvtapFrames frames);
 
 /*
  * The client
@@ -201,8 +211,8 @@ MacvtapClient *macvtap_client_new(void);
  */
 void macvtap_client_free(MacvtapClient *client);
 
-/* How long macvtap_client_connect() and each request may take, in milliseconds; -1: no limit. The
- * time of a request runs from when it is sent until its answer arrives. If it is exceeded, the
+/* How long macvtap_client_connect() and each request may take, in milliseconds; negative: no limit.
+ * The time of a request runs from when it is sent until its answer arrives. If it is exceeded, the
  * result is -ETIMEDOUT and the connection is dropped. */
 #define MACVTAP_TIMEOUT_DEFAULT 30000
 void macvtap_client_set_timeout(MacvtapClient *client, int milliseconds);
@@ -213,8 +223,8 @@ void macvtap_client_set_timeout(MacvtapClient *client, int milliseconds);
  * with more privileges than their user), else /run/macvtapd/socket. -ENOENT or -ECONNREFUSED:
  * nobody listens there; -EACCES: this user may not.
  *
- * It blocks only while very many others connect at the same time. try_connect never blocks: it
- * returns -EAGAIN instead.
+ * It blocks only while very many others connect at the same time, and fails with -ETIMEDOUT if that
+ * exceeds the time limit. try_connect never blocks: it returns -EAGAIN instead.
  */
 int macvtap_client_connect(MacvtapClient *client, const char *socket_path);
 int macvtap_client_try_connect(MacvtapClient *client, const char *socket_path);
@@ -243,7 +253,8 @@ int macvtap_client_call(MacvtapClient *client, MacvtapRequest *request);
  * -ENOTCONN: there is no connection.
  *
  * macvtap_client_get_fd() is one descriptor for the client's whole life, for poll(), select() or
- * epoll. Poll it for reading; do nothing else with it. It is readable exactly while there is
+ * epoll; it belongs to the client, or is a negative errno if none can be created. Poll it for
+ * reading; do nothing else with it. It is readable exactly while there is
  * something to do: input, output, or a time limit for macvtap_client_dispatch(), a completed
  * request that macvtap_client_next_completed() would return, or an event that
  * macvtap_client_next_event() would. So a loop that calls dispatch once after each poll(), and then
@@ -267,7 +278,7 @@ MacvtapRequest *macvtap_client_next_completed(MacvtapClient *client);
  * can still be taken. */
 MacvtapEvent *macvtap_client_next_event(MacvtapClient *client);
 
-/* Waits until the descriptor is readable, at most this many milliseconds (-1: no limit), and
+/* Waits until the descriptor is readable, at most this many milliseconds (negative: no limit), and
  * dispatches. 1: there is something to take; 0: the time is over, or only part of a message has
  * arrived. -EINTR: a signal arrived. */
 int macvtap_client_wait(MacvtapClient *client, int milliseconds);
@@ -275,8 +286,10 @@ int macvtap_client_wait(MacvtapClient *client, int milliseconds);
 /*
  * Requests
  *
- * Calling a setter again replaces the value, and NULL or 0 clears it; values that are not set come
- * from the network or macvtapd. A completed request may be sent again.
+ * Calling a setter again replaces the value; NULL, or 0 for a number or enum, clears it. An add
+ * function adds an item to a list. What is not set comes from the network or from macvtapd, which
+ * also checks all values: the setters do not fail. A pending request must not be changed; a
+ * completed one may be changed and sent again.
  */
 MacvtapRequest *macvtap_request_new(MacvtapMethod method);
 
@@ -300,8 +313,8 @@ void macvtap_request_set_guest_name(MacvtapRequest *request, const char *guest_n
 /* Of the device, at most 15 bytes. */
 void macvtap_request_set_interface_name(MacvtapRequest *request, const char *interface_name);
 
-/* MACVTAP_CREATE_PORT: an IP address for the port ("192.168.1.33" or "192.168.1.33/24"), as many as
- * are added. Without any, a network with addresses chooses one of each of its families. */
+/* MACVTAP_METHOD_CREATE_PORT: an IP address for the port ("192.168.1.33" or "192.168.1.33/24"), as
+ * many as are added. Without any, a network with addresses chooses one of each of its families. */
 void macvtap_request_add_address(MacvtapRequest *request, const char *address);
 void macvtap_request_clear_addresses(MacvtapRequest *request);
 
@@ -311,17 +324,19 @@ void macvtap_request_set_mtu(MacvtapRequest *request, unsigned bytes);
 void macvtap_request_set_queues(MacvtapRequest *request, unsigned queues);
 void macvtap_request_set_vhost(MacvtapRequest *request, MacvtapVhost vhost);
 
-/* MACVTAP_HOLDER_DESCRIPTORS if not set. Of a process: the caller, or the one with this ID; of a
- * domain: its UUID. */
+/* What the port's life is tied to, each replacing the others: MACVTAP_HOLDER_DESCRIPTORS if not
+ * set; MACVTAP_HOLDER_PROCESS is the calling process. */
 void macvtap_request_set_holder(MacvtapRequest *request, MacvtapHolder holder);
+/* Another process, by its ID. */
 void macvtap_request_set_holder_process(MacvtapRequest *request, int pid);
+/* A libvirt domain, by its UUID. */
 void macvtap_request_set_holder_domain(MacvtapRequest *request, const char *uuid);
-/* The network namespace in which the client connected, as a container's: not macvtapd's own.
- * interface: the port's name for those who connect from there, such as "eth0". */
+/* The network namespace in which the client connected, which must not be macvtapd's own. interface:
+ * the port's name for clients that connect from there, such as "eth0". */
 void macvtap_request_set_holder_namespace(MacvtapRequest *request, const char *interface);
 
-/* MACVTAP_SET_PORT: the process of the domain that holds the port, which then ends with that
- * process too. */
+/* MACVTAP_METHOD_SET_PORT, of a port that a domain holds: the domain's process, with which the port
+ * then ends too. */
 void macvtap_request_set_holder_pid(MacvtapRequest *request, int pid);
 
 /* true if not set; false only creates the device, and a holder must be set. */
@@ -330,7 +345,8 @@ void macvtap_request_set_open_descriptors(MacvtapRequest *request, bool open_des
 /* true if not set: whether the device is up. */
 void macvtap_request_set_link_up(MacvtapRequest *request, bool link_up);
 
-/* Also makes /dev/tap<interface index>, which root and this user may open by path. */
+/* Also makes /dev/tap<interface index>, which root and this user may open by path: user and group
+ * ID. It cannot be cleared. */
 void macvtap_request_set_device_node(MacvtapRequest *request, uint32_t owner, uint32_t group);
 
 /* The guest is migrating in from another host. */
@@ -345,11 +361,14 @@ void macvtap_request_set_check_only(MacvtapRequest *request, bool check_only);
 void macvtap_request_add_source(MacvtapRequest *request, const char *mac_address);
 void macvtap_request_clear_sources(MacvtapRequest *request);
 
-/* Adds a port to delete; there is no limit. */
-void macvtap_request_add_delete_port(MacvtapRequest *request, const char *port);
+/* MACVTAP_METHOD_DELETE_PORT: a port to delete, as many as are added. */
+void macvtap_request_add_port(MacvtapRequest *request, const char *port);
+void macvtap_request_clear_ports(MacvtapRequest *request);
+
+/* MACVTAP_METHOD_DELETE_PORT: all ports of the caller; for root, everybody's. */
 void macvtap_request_set_all(MacvtapRequest *request, bool all);
 
-/* The UUID of a libvirt domain. */
+/* MACVTAP_METHOD_END_DOMAIN: the UUID of a libvirt domain. */
 void macvtap_request_set_domain(MacvtapRequest *request, const char *uuid);
 
 /* Also asks for each port's packet counts, which takes a query per device. */
@@ -361,9 +380,10 @@ void macvtap_request_set_snap_length(MacvtapRequest *request, unsigned bytes);
 
 /*
  * Sets a field by its name in the API (org.macvtapd.Ports(7)) from a user's text: numbers in
- * digits, "yes" and "no" (linkUp: "up" and "down"), lists joined by ',', a holder as "descriptors",
- * "process", "pid:N", "domain:UUID" or "none". -EINVAL: there is no such field of ports, or the
- * text cannot be its value; macvtap_request_get_message() says why.
+ * digits, "yes" and "no" (linkUp: "up" and "down"), lists joined by ',', guard and limits as
+ * "KEY=VALUE,…", a holder as "descriptors", "process", "pid:N", "domain:UUID",
+ * "namespace:INTERFACE" or "none". NULL clears it. -EINVAL: there is no such field in requests of
+ * this method, or the text cannot be its value; macvtap_request_get_message() says why.
  */
 int macvtap_request_set_text(MacvtapRequest *request, const char *field, const char *text);
 
@@ -380,10 +400,10 @@ MacvtapRefusal macvtap_request_get_refusal(const MacvtapRequest *request);
  * NULL: macvtapd has not refused. */
 const char *macvtap_request_get_error_name(const MacvtapRequest *request);
 
-/* How many ports have been deleted, or how many networks there are. */
-uint64_t macvtap_request_get_count(const MacvtapRequest *request);
+/* How many ports have been deleted, or how many networks have been read. */
+size_t macvtap_request_get_count(const MacvtapRequest *request);
 
-/* The getters return NULL beyond the last item, and for a port that was taken. */
+/* The getters return NULL for an item that was taken. */
 size_t macvtap_request_get_n_ports(const MacvtapRequest *request);
 const MacvtapPort *macvtap_request_get_port(const MacvtapRequest *request, size_t index);
 MacvtapPort *macvtap_request_take_port(MacvtapRequest *request, size_t index);
@@ -395,9 +415,14 @@ MacvtapNetwork *macvtap_request_take_network(MacvtapRequest *request, size_t ind
  * what to read from it (CapturePort). -EBADF: there is none, or it was already taken. */
 int macvtap_request_take_capture(MacvtapRequest *request);
 
+/* The reasons why frames are dropped ("other-mac"). A captured frame whose record has reason n, not
+ * 0, was dropped for the one with the index n - 1. */
+size_t macvtap_request_get_n_reasons(const MacvtapRequest *request);
+const char *macvtap_request_get_reason(const MacvtapRequest *request, size_t index);
+
 /* The numbers of networks, ports and macvtapd as the API has them (GetStatistics), one line of
  * JSON; NULL: there are none. */
-const char *macvtap_request_get_statistics(const MacvtapRequest *request);
+const char *macvtap_request_get_statistics_json(const MacvtapRequest *request);
 
 /* For root: a line for each network file that changed since macvtapd read it. */
 size_t macvtap_request_get_n_file_changes(const MacvtapRequest *request);
@@ -426,6 +451,8 @@ MacvtapEventType macvtap_event_get_type(const MacvtapEvent *event);
 
 /* The API's word for the type, even if this version does not know it. */
 const char *macvtap_event_get_name(const MacvtapEvent *event);
+
+/* The port with the change; NULL if it was taken. */
 const MacvtapPort *macvtap_event_get_port(const MacvtapEvent *event);
 MacvtapPort *macvtap_event_take_port(MacvtapEvent *event);
 
@@ -443,8 +470,9 @@ const char *macvtap_port_get_network(const MacvtapPort *port);
 const char *macvtap_port_get_parent(const MacvtapPort *port);
 const char *macvtap_port_get_interface_name(const MacvtapPort *port);
 const char *macvtap_port_get_mac_address(const MacvtapPort *port);
-int macvtap_port_get_interface_index(const MacvtapPort *port); /* in macvtapd's namespace */
-unsigned macvtap_port_get_mtu(const MacvtapPort *port);        /* bytes */
+/* In macvtapd's network namespace. */
+int macvtap_port_get_interface_index(const MacvtapPort *port);
+unsigned macvtap_port_get_mtu(const MacvtapPort *port); /* bytes */
 unsigned macvtap_port_get_queues(const MacvtapPort *port);
 uint32_t macvtap_port_get_owner(const MacvtapPort *port); /* user ID */
 MacvtapPortMode macvtap_port_get_mode(const MacvtapPort *port);
@@ -456,18 +484,19 @@ bool macvtap_port_get_carrier(const MacvtapPort *port); /* the parent has a carr
 /* What is wrong with the device and not repaired yet; NULL: nothing. */
 const char *macvtap_port_get_problem(const MacvtapPort *port);
 
-/* The process (also of a domain) or 0; the domain's UUID or NULL. */
+/* The process (also of a domain) or 0; the domain's UUID or NULL; the port's name in the namespace
+ * or NULL. */
 MacvtapHolder macvtap_port_get_holder(const MacvtapPort *port);
 int macvtap_port_get_holder_pid(const MacvtapPort *port);
 const char *macvtap_port_get_holder_domain(const MacvtapPort *port);
 const char *macvtap_port_get_holder_interface(const MacvtapPort *port);
 
-/* The IP addresses that the port was given, as "192.168.1.33/24"; NULL beyond the last. */
+/* The IP addresses that the port was given, as "192.168.1.33/24". */
 size_t macvtap_port_get_n_addresses(const MacvtapPort *port);
 const char *macvtap_port_get_address(const MacvtapPort *port, size_t index);
 
-/* The addresses that its guest was seen to use, how each was seen ("arp"), and how many seconds ago
- * it was last seen. NULL and -1 beyond the last. */
+/* The IP addresses that its guest was seen to use, how each was seen ("arp", "nd", "dhcp"), and how
+ * many seconds ago it was last seen (-1: beyond the last). */
 size_t macvtap_port_get_n_seen_addresses(const MacvtapPort *port);
 const char *macvtap_port_get_seen_address(const MacvtapPort *port, size_t index);
 const char *macvtap_port_get_seen_address_how(const MacvtapPort *port, size_t index);
@@ -480,15 +509,15 @@ const char *macvtap_port_get_text(const MacvtapPort *port, const char *field);
 int macvtap_port_get_number(const MacvtapPort *port, const char *field, int64_t *ret_number);
 
 /* The port as the API has it, one line of JSON. */
-const char *macvtap_port_to_json(const MacvtapPort *port);
+const char *macvtap_port_get_json(const MacvtapPort *port);
 
 /* How many descriptors came with it; tap i and vhost i belong to the same queue. There may be no
  * vhosts. */
 size_t macvtap_port_get_n_taps(const MacvtapPort *port);
 size_t macvtap_port_get_n_vhosts(const MacvtapPort *port);
 
-/* The caller owns the descriptor from then on; it is close-on-exec. -EBADF: there is none, or it
- * was already taken. */
+/* The caller owns the descriptor from then on; it is close-on-exec, and a tap's is non-blocking.
+ * -EBADF: there is none, or it was already taken. */
 int macvtap_port_take_tap(MacvtapPort *port, size_t index);
 int macvtap_port_take_vhost(MacvtapPort *port, size_t index);
 
@@ -497,7 +526,9 @@ void macvtap_network_free(MacvtapNetwork *network);
 
 const char *macvtap_network_get_name(const MacvtapNetwork *network);
 MacvtapPortMode macvtap_network_get_mode(const MacvtapNetwork *network);
-unsigned macvtap_network_get_n_ports(const MacvtapNetwork *network);
+
+/* How many ports it has, also other users'. */
+size_t macvtap_network_get_port_count(const MacvtapNetwork *network);
 
 /* Why the network cannot be used, in which case it has only a name; NULL: it can. */
 const char *macvtap_network_get_problem(const MacvtapNetwork *network);
@@ -515,7 +546,7 @@ const char *macvtap_network_get_taken_vlan(const MacvtapNetwork *network, size_t
 const char *macvtap_network_get_text(const MacvtapNetwork *network, const char *field);
 int macvtap_network_get_number(const MacvtapNetwork *network, const char *field,
                                int64_t *ret_number);
-const char *macvtap_network_to_json(const MacvtapNetwork *network);
+const char *macvtap_network_get_json(const MacvtapNetwork *network);
 
 #ifdef __cplusplus
 }

@@ -26,7 +26,7 @@ static const char *const vhosts[] = {
 
 static const char *const holders[] = {
     [MACVTAP_HOLDER_DESCRIPTORS] = "descriptors", [MACVTAP_HOLDER_PROCESS] = "process",
-    [MACVTAP_HOLDER_DOMAIN] = "domain",           [MACVTAP_HOLDER_NOTHING] = "none",
+    [MACVTAP_HOLDER_DOMAIN] = "domain",           [MACVTAP_HOLDER_NONE] = "none",
     [MACVTAP_HOLDER_NAMESPACE] = "namespace",
 };
 
@@ -35,6 +35,27 @@ static const char *const events[] = {
     [MACVTAP_EVENT_CHANGED] = "changed",
     [MACVTAP_EVENT_DELETED] = "deleted",
     [MACVTAP_EVENT_DROPPED] = "dropped",
+};
+
+static const char *const frame_kinds[] = {
+    [MACVTAP_FRAMES_PASSED] = "passed",
+    [MACVTAP_FRAMES_DROPPED] = "dropped",
+    [MACVTAP_FRAMES_ALL] = "all",
+};
+
+static const char *const methods[] = {
+    [MACVTAP_METHOD_CREATE_PORT] = CLIENT_INTERFACE "CreatePort",
+    [MACVTAP_METHOD_OPEN_PORT] = CLIENT_INTERFACE "OpenPort",
+    [MACVTAP_METHOD_SET_PORT] = CLIENT_INTERFACE "SetPort",
+    [MACVTAP_METHOD_DELETE_PORT] = CLIENT_INTERFACE "DeletePort",
+    [MACVTAP_METHOD_GET_PORT] = CLIENT_INTERFACE "GetPort",
+    [MACVTAP_METHOD_LIST_PORTS] = CLIENT_INTERFACE "ListPorts",
+    [MACVTAP_METHOD_LIST_NETWORKS] = CLIENT_INTERFACE "ListNetworks",
+    [MACVTAP_METHOD_END_DOMAIN] = CLIENT_INTERFACE "EndDomain",
+    [MACVTAP_METHOD_RELOAD] = CLIENT_INTERFACE "Reload",
+    [MACVTAP_METHOD_WATCH_PORTS] = CLIENT_INTERFACE "WatchPorts",
+    [MACVTAP_METHOD_CAPTURE_PORT] = CLIENT_INTERFACE "CapturePort",
+    [MACVTAP_METHOD_GET_STATISTICS] = CLIENT_INTERFACE "GetStatistics",
 };
 
 static const struct {
@@ -112,6 +133,28 @@ const char *
 macvtap_event_type_name(MacvtapEventType type)
 {
     return WORD_OF(events, type);
+}
+
+const char *
+macvtap_frames_name(MacvtapFrames frames)
+{
+    return WORD_OF(frame_kinds, frames);
+}
+
+const char *
+client_method_name(MacvtapMethod method)
+{
+    const char *name = WORD_OF(methods, method);
+
+    return name[0] ? name : NULL;
+}
+
+const char *
+macvtap_method_name(MacvtapMethod method)
+{
+    const char *name = client_method_name(method);
+
+    return name ? name + strlen(CLIENT_INTERFACE) : "";
 }
 
 const char *

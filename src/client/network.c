@@ -47,10 +47,10 @@ macvtap_network_get_mode(const MacvtapNetwork *network)
     return client_mode_parse(client_object_string(&network->object, "mode"));
 }
 
-unsigned
-macvtap_network_get_n_ports(const MacvtapNetwork *network)
+size_t
+macvtap_network_get_port_count(const MacvtapNetwork *network)
 {
-    return (unsigned)client_object_integer(&network->object, "ports");
+    return (size_t)client_object_integer(&network->object, "ports");
 }
 
 size_t
@@ -90,7 +90,7 @@ macvtap_network_get_number(const MacvtapNetwork *network, const char *field, int
 }
 
 const char *
-macvtap_network_to_json(const MacvtapNetwork *network)
+macvtap_network_get_json(const MacvtapNetwork *network)
 {
     return client_object_line(&network->object);
 }

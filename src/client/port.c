@@ -292,7 +292,7 @@ macvtap_port_get_number(const MacvtapPort *port, const char *field, int64_t *ret
 }
 
 const char *
-macvtap_port_to_json(const MacvtapPort *port)
+macvtap_port_get_json(const MacvtapPort *port)
 {
     return client_object_line(&port->object);
 }

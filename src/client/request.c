@@ -136,7 +136,8 @@ macvtap_request_set_holder(MacvtapRequest *request, MacvtapHolder holder)
 void
 macvtap_request_set_holder_process(MacvtapRequest *request, int pid)
 {
-    set_value(request, "holder", json_pack("{s:s, s:i}", "type", "process", "pid", pid));
+    set_value(request, "holder",
+              pid ? json_pack("{s:s, s:i}", "type", "process", "pid", pid) : NULL);
 }
 
 void
@@ -149,8 +150,10 @@ macvtap_request_set_holder_domain(MacvtapRequest *request, const char *uuid)
 void
 macvtap_request_set_holder_namespace(MacvtapRequest *request, const char *interface)
 {
-    set_value(request, "holder",
-              json_pack("{s:s, s:o}", "type", "namespace", "interface", text_value(interface)));
+    set_value(
+        request, "holder",
+        interface ? json_pack("{s:s, s:o}", "type", "namespace", "interface", text_value(interface))
+                  : NULL);
 }
 
 void
@@ -221,9 +224,15 @@ macvtap_request_clear_addresses(MacvtapRequest *request)
 }
 
 void
-macvtap_request_add_delete_port(MacvtapRequest *request, const char *port)
+macvtap_request_add_port(MacvtapRequest *request, const char *port)
 {
     g_ptr_array_add(request->names, g_strdup(port));
+}
+
+void
+macvtap_request_clear_ports(MacvtapRequest *request)
+{
+    g_ptr_array_set_size(request->names, 0);
 }
 
 void
@@ -247,13 +256,7 @@ macvtap_request_set_statistics(MacvtapRequest *request, bool statistics)
 void
 macvtap_request_set_frames(MacvtapRequest *request, MacvtapFrames frames)
 {
-    static const char *const words[] = {
-        [MACVTAP_FRAMES_PASSED] = "passed",
-        [MACVTAP_FRAMES_DROPPED] = "dropped",
-        [MACVTAP_FRAMES_ALL] = "all",
-    };
-
-    set_string(request, "frames", (guint)frames < G_N_ELEMENTS(words) ? words[frames] : NULL);
+    set_string(request, "frames", frames ? macvtap_frames_name(frames) : NULL);
 }
 
 void
@@ -288,7 +291,8 @@ static json_t *
 field_from_text(const MacvtapRequest *request, const char *name, const char *text,
                 char **ret_message)
 {
-    FieldUse use = request->method == MACVTAP_SET_PORT ? FIELD_USE_CHANGE : FIELD_USE_REQUEST;
+    FieldUse use =
+        request->method == MACVTAP_METHOD_SET_PORT ? FIELD_USE_CHANGE : FIELD_USE_REQUEST;
     const Field *field = field_find(port_fields, use, name);
     g_autoptr(GError) cause = NULL;
     json_t *value;
@@ -318,28 +322,6 @@ macvtap_request_set_text(MacvtapRequest *request, const char *field, const char 
     }
     set_value(request, field, value);
     return 0;
-}
-
-const char *
-client_request_method(const MacvtapRequest *request)
-{
-    static const char *const methods[] = {
-        [MACVTAP_CREATE_PORT] = CLIENT_INTERFACE "CreatePort",
-        [MACVTAP_OPEN_PORT] = CLIENT_INTERFACE "OpenPort",
-        [MACVTAP_SET_PORT] = CLIENT_INTERFACE "SetPort",
-        [MACVTAP_DELETE_PORT] = CLIENT_INTERFACE "DeletePort",
-        [MACVTAP_GET_PORT] = CLIENT_INTERFACE "GetPort",
-        [MACVTAP_LIST_PORTS] = CLIENT_INTERFACE "ListPorts",
-        [MACVTAP_LIST_NETWORKS] = CLIENT_INTERFACE "ListNetworks",
-        [MACVTAP_END_DOMAIN] = CLIENT_INTERFACE "EndDomain",
-        [MACVTAP_RELOAD] = CLIENT_INTERFACE "Reload",
-        [MACVTAP_WATCH_PORTS] = CLIENT_INTERFACE "WatchPorts",
-        [MACVTAP_CAPTURE_PORT] = CLIENT_INTERFACE "CapturePort",
-        [MACVTAP_GET_STATISTICS] = CLIENT_INTERFACE "GetStatistics",
-    };
-    guint method = (guint)request->method;
-
-    return method < G_N_ELEMENTS(methods) ? methods[method] : NULL;
 }
 
 /* As many of the remaining names as fit in one message from any user. */

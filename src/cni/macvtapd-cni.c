@@ -118,7 +118,7 @@ static MacvtapPort *
 create_port(Plugin *plugin, json_t *ipam, GError **error)
 {
     const CniRequest *request = &plugin->request;
-    g_autoptr(MacvtapRequest) create = macvtap_request_new(MACVTAP_CREATE_PORT);
+    g_autoptr(MacvtapRequest) create = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
     g_autofree char *name = cni_port_name(request->container, request->interface);
     g_autofree char *description = cni_description(request);
     g_autoptr(GError) cause = NULL;

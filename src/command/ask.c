@@ -57,7 +57,7 @@ request_about(MacvtapMethod method, const char *port)
 MacvtapPort *
 ask_port(MacvtapClient *client, const char *port, gboolean statistics, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = request_about(MACVTAP_GET_PORT, port);
+    g_autoptr(MacvtapRequest) request = request_about(MACVTAP_METHOD_GET_PORT, port);
 
     macvtap_request_set_statistics(request, statistics);
     return ask_take_port(client, request, error);
@@ -66,7 +66,7 @@ ask_port(MacvtapClient *client, const char *port, gboolean statistics, GError **
 MacvtapPort *
 ask_open(MacvtapClient *client, const char *port, guint queues, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = request_about(MACVTAP_OPEN_PORT, port);
+    g_autoptr(MacvtapRequest) request = request_about(MACVTAP_METHOD_OPEN_PORT, port);
 
     macvtap_request_set_queues(request, queues);
     return ask_take_port(client, request, error);
@@ -75,7 +75,7 @@ ask_open(MacvtapClient *client, const char *port, guint queues, GError **error)
 gboolean
 ask_delete(MacvtapClient *client, const char *port, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = request_about(MACVTAP_DELETE_PORT, port);
+    g_autoptr(MacvtapRequest) request = request_about(MACVTAP_METHOD_DELETE_PORT, port);
 
     return ask(client, request, error);
 }
@@ -83,7 +83,7 @@ ask_delete(MacvtapClient *client, const char *port, GError **error)
 gboolean
 ask_set_holder_pid(MacvtapClient *client, const char *port, int pid, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = request_about(MACVTAP_SET_PORT, port);
+    g_autoptr(MacvtapRequest) request = request_about(MACVTAP_METHOD_SET_PORT, port);
 
     macvtap_request_set_holder_pid(request, pid);
     return ask(client, request, error);
@@ -92,7 +92,7 @@ ask_set_holder_pid(MacvtapClient *client, const char *port, int pid, GError **er
 gboolean
 ask_end_domain(MacvtapClient *client, const char *uuid, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_END_DOMAIN);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_END_DOMAIN);
 
     macvtap_request_set_domain(request, uuid);
     return ask(client, request, error);
@@ -101,7 +101,7 @@ ask_end_domain(MacvtapClient *client, const char *uuid, GError **error)
 GPtrArray *
 ask_ports(MacvtapClient *client, const char *network, gboolean statistics, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_LIST_PORTS);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_LIST_PORTS);
     GPtrArray *ports;
 
     macvtap_request_set_network(request, network);
@@ -127,7 +127,7 @@ ask_take_networks(MacvtapRequest *request)
 GPtrArray *
 ask_networks(MacvtapClient *client, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_LIST_NETWORKS);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_LIST_NETWORKS);
 
     return ask(client, request, error) ? ask_take_networks(request) : NULL;
 }
@@ -135,7 +135,7 @@ ask_networks(MacvtapClient *client, GError **error)
 MacvtapNetwork *
 ask_network(MacvtapClient *client, const char *name, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_LIST_NETWORKS);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_LIST_NETWORKS);
 
     macvtap_request_set_network(request, name);
     return ask(client, request, error) ? macvtap_request_take_network(request, 0) : NULL;

@@ -195,7 +195,7 @@ MacvtapRequest *
 field_options_request(FieldOptions *options, GError **error)
 {
     g_autoptr(MacvtapRequest) request = macvtap_request_new(
-        options->use == FIELD_USE_CHANGE ? MACVTAP_SET_PORT : MACVTAP_CREATE_PORT);
+        options->use == FIELD_USE_CHANGE ? MACVTAP_METHOD_SET_PORT : MACVTAP_METHOD_CREATE_PORT);
     guint n = 0;
 
     join_values(options);

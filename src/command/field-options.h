@@ -19,9 +19,9 @@ const GOptionEntry *field_options_entries(const FieldOptions *options);
 /* What was given for the field with this name in the API, or NULL. */
 const char *field_options_get(const FieldOptions *options, const char *name);
 
-/* A request with the given fields: MACVTAP_CREATE_PORT or MACVTAP_SET_PORT, depending on the use.
- * NULL with G_OPTION_ERROR if a number or a word is wrong, if the request lacks a mandatory field,
- * or if a change is empty: the daemon checks the rest. */
+/* A request with the given fields: MACVTAP_METHOD_CREATE_PORT or MACVTAP_METHOD_SET_PORT, depending
+ * on the use. NULL with G_OPTION_ERROR if a number or a word is wrong, if the request lacks a
+ * mandatory field, or if a change is empty: the daemon checks the rest. */
 MacvtapRequest *field_options_request(FieldOptions *options, GError **error);
 
 /* Whether text could be the value of the request's field with this name in the API, whatever the

@@ -43,7 +43,7 @@ check_port(MacvtapClient *client, const PortOptions *options, const char *guest_
     macvtap_request_set_guest_name(request, guest_name);
     if (!with_queues)
         macvtap_request_set_queues(request, 0);
-    macvtap_request_set_holder(request, MACVTAP_HOLDER_NOTHING);
+    macvtap_request_set_holder(request, MACVTAP_HOLDER_NONE);
     macvtap_request_set_check_only(request, true);
     return ask_take_port(client, request, error);
 }

@@ -98,7 +98,7 @@ static MacvtapPort *
 make_port(const Hook *hook, MacvtapClient *client, const DomainPort *wanted, gboolean incoming,
           gboolean check_only, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
     MacvtapPort *port;
 
     if (!wanted->mac) {

@@ -72,7 +72,7 @@ keep_first(GError *cause, const char *target, GError **error)
 static gboolean
 set_up(MacvtapClient *client, const char *target, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_SET_PORT);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_SET_PORT);
 
     macvtap_request_set_port(request, target);
     macvtap_request_set_link_up(request, true);

@@ -63,7 +63,7 @@ number_of(const char *text)
 MacvtapRequest *
 port_options_request(const PortOptions *options)
 {
-    MacvtapRequest *request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
 
     macvtap_request_set_network(request, options->network);
     macvtap_request_set_interface_name(request, options->target);

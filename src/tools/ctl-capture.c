@@ -9,7 +9,6 @@
 #include "capture-text.h"
 #include "descriptor.h"
 #include "error.h"
-#include "guard.h"
 #include "output.h"
 #include "source.h"
 
@@ -31,6 +30,7 @@ typedef struct Capture {
     const Settings *settings;
     CaptureFilter *filter; /* or NULL */
     GMainLoop *loop;
+    MacvtapRequest *request; /* macvtapd's answer, with the reasons */
     int fd, file;
     GByteArray *blocks; /* not yet written to the file */
     GString *lines;     /* not yet printed */
@@ -52,6 +52,7 @@ static void
 capture_clear(Capture *capture)
 {
     capture_filter_free(capture->filter);
+    macvtap_request_free(capture->request);
     g_clear_pointer(&capture->loop, g_main_loop_unref);
     descriptor_clear(&capture->fd);
     descriptor_clear(&capture->file);
@@ -115,9 +116,11 @@ flush(Capture *capture)
 
 /* "other-mac"; NULL: there is no reason. */
 static const char *
-reason_of(const CaptureHeader *header)
+reason_of(const Capture *capture, const CaptureHeader *header)
 {
-    return header->reason == 0 ? NULL : capture_reason_name(header->reason - 1u) ?: "unknown-reason";
+    if (header->reason == 0)
+        return NULL;
+    return macvtap_request_get_reason(capture->request, header->reason - 1u) ?: "unknown-reason";
 }
 
 static const char *
@@ -137,7 +140,7 @@ append_line(Capture *capture, const CaptureRecord *record)
     g_autoptr(GDateTime) time =
         g_date_time_new_from_unix_local((gint64)(microseconds / G_USEC_PER_SEC));
     g_autofree char *clock = time ? g_date_time_format(time, "%H:%M:%S") : g_strdup("?");
-    const char *reason = reason_of(header);
+    const char *reason = reason_of(capture, header);
 
     g_string_append_printf(capture->lines, "%s.%06u  %-8s  ", clock,
                            (guint)(microseconds % G_USEC_PER_SEC), direction_of(header));
@@ -150,7 +153,7 @@ append_line(Capture *capture, const CaptureRecord *record)
 static void
 append_block(Capture *capture, const CaptureRecord *record)
 {
-    const char *reason = reason_of(&record->header);
+    const char *reason = reason_of(capture, &record->header);
     g_autofree char *comment = NULL;
 
     if (reason)
@@ -249,7 +252,7 @@ open_file(Capture *capture, GError **error)
 static MacvtapRequest *
 make_request(const Settings *settings, const char *port)
 {
-    MacvtapRequest *request = macvtap_request_new(MACVTAP_CAPTURE_PORT);
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_CAPTURE_PORT);
 
     macvtap_request_set_port(request, port);
     macvtap_request_set_frames(request, settings->only_dropped ? MACVTAP_FRAMES_DROPPED
@@ -283,13 +286,14 @@ begin_file(Capture *capture, const MacvtapPort *port)
 static gboolean
 begin_capture(Capture *capture, const Ctl *ctl, const char *name, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = make_request(capture->settings, name);
     g_autoptr(MacvtapClient) client = ctl_connect(ctl, error);
-    g_autoptr(MacvtapPort) port = client ? ask_take_port(client, request, error) : NULL;
+    g_autoptr(MacvtapPort) port = NULL;
 
+    capture->request = make_request(capture->settings, name);
+    port = client ? ask_take_port(client, capture->request, error) : NULL;
     if (!port)
         return FALSE;
-    capture->fd = macvtap_request_take_capture(request);
+    capture->fd = macvtap_request_take_capture(capture->request);
     /* What the guest sent is read without the capabilities that opening the file may need. */
     if (!open_file(capture, error) || !capabilities_keep(0, error))
         return FALSE;

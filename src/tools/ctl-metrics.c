@@ -17,13 +17,13 @@
 static json_t *
 get_statistics(const Ctl *ctl, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_GET_STATISTICS);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_GET_STATISTICS);
     g_autoptr(MacvtapClient) client = ctl_connect(ctl, error);
     json_t *statistics;
 
     if (!client || !ask(client, request, error))
         return NULL;
-    statistics = json_loads(macvtap_request_get_statistics(request), 0, NULL);
+    statistics = json_loads(macvtap_request_get_statistics_json(request), 0, NULL);
     if (!statistics)
         ctl_fail(error, "macvtapd sent a malformed answer");
     return statistics;

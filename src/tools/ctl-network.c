@@ -33,7 +33,7 @@ print_json_networks(const GPtrArray *networks)
     GPtrArray *texts = g_ptr_array_new_with_free_func(g_free);
 
     for (guint i = 0; i < networks->len; i++)
-        g_ptr_array_add(texts, g_strdup(macvtap_network_to_json(networks->pdata[i])));
+        g_ptr_array_add(texts, g_strdup(macvtap_network_get_json(networks->pdata[i])));
     output_json_list("networks", texts);
 }
 
@@ -108,7 +108,7 @@ static void
 print_objects(const MacvtapNetwork *network, const Field *field,
               void (*print)(const char *label, const json_t *object))
 {
-    json_t *whole = json_loads(macvtap_network_to_json(network), 0, NULL), *object;
+    json_t *whole = json_loads(macvtap_network_get_json(network), 0, NULL), *object;
     gsize i;
 
     json_array_foreach (json_object_get(whole, field->name), i, object)
@@ -221,7 +221,7 @@ ctl_network_show(Ctl *ctl, int argc, char **argv, GError **error)
         print_fields(network, network_fields, "");
         return print_members(client, argv[1], error);
     }
-    g_print("%s\n", macvtap_network_to_json(network));
+    g_print("%s\n", macvtap_network_get_json(network));
     return 0;
 }
 
@@ -247,7 +247,7 @@ int
 ctl_reload(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_autoptr(MacvtapClient) client = NULL;
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_RELOAD);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_RELOAD);
     g_autoptr(GPtrArray) networks = NULL;
     guint n;
 

@@ -196,7 +196,7 @@ void
 ctl_port_print(const Ctl *ctl, const MacvtapPort *port)
 {
     if (ctl->json)
-        g_print("%s\n", macvtap_port_to_json(port));
+        g_print("%s\n", macvtap_port_get_json(port));
     else
         print_port(port);
 }
@@ -207,7 +207,7 @@ print_json_ports(GPtrArray *ports)
     GPtrArray *texts = g_ptr_array_new_with_free_func(g_free);
 
     for (guint i = 0; i < ports->len; i++)
-        g_ptr_array_add(texts, g_strdup(macvtap_port_to_json(ports->pdata[i])));
+        g_ptr_array_add(texts, g_strdup(macvtap_port_get_json(ports->pdata[i])));
     output_json_list("ports", texts);
 }
 
@@ -275,7 +275,7 @@ ctl_port_create(Ctl *ctl, int argc, char **argv, GError **error)
         return 2;
     macvtap_request_set_open_descriptors(request, false);
     if (!field_options_get(options, "holder"))
-        macvtap_request_set_holder(request, MACVTAP_HOLDER_NOTHING);
+        macvtap_request_set_holder(request, MACVTAP_HOLDER_NONE);
     client = ctl_connect(ctl, error);
     port = client ? ask_take_port(client, request, error) : NULL;
     status = port ? 0 : refused_status(client);
@@ -364,7 +364,7 @@ ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
         {"all", 0, 0, G_OPTION_ARG_NONE, &all, "All of your ports (root: everybody's)", NULL},
         {NULL},
     };
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_DELETE_PORT);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_DELETE_PORT);
     g_autoptr(MacvtapClient) client = NULL;
 
     if (!ctl_parse(ctl, entries, &argc, &argv, 0, -1, "PORT... | --network NET | --all", error) ||
@@ -376,7 +376,7 @@ ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
     if (argc == 2)
         return delete_one(client, argv[1], error);
     for (int i = 1; i < argc; i++)
-        macvtap_request_add_delete_port(request, argv[i]);
+        macvtap_request_add_port(request, argv[i]);
     macvtap_request_set_network(request, network);
     macvtap_request_set_all(request, all);
     return delete_several(client, request, error);
@@ -389,7 +389,7 @@ print_json_event(const char *type, const MacvtapEvent *event)
     const char *reason = macvtap_event_get_reason(event);
 
     g_print("{\"event\":\"%s\",\"port\":%s%s%s%s}\n", type,
-            macvtap_port_to_json(macvtap_event_get_port(event)), reason ? ",\"reason\":\"" : "",
+            macvtap_port_get_json(macvtap_event_get_port(event)), reason ? ",\"reason\":\"" : "",
             reason ? reason : "", reason ? "\"" : "");
 }
 
@@ -414,7 +414,7 @@ print_event(const Ctl *ctl, const MacvtapEvent *event)
 int
 ctl_monitor(Ctl *ctl, int argc, char **argv, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_WATCH_PORTS);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_WATCH_PORTS);
     g_autoptr(MacvtapClient) client = NULL;
 
     if (!ctl_parse(ctl, NULL, &argc, &argv, 0, 0, "", error))

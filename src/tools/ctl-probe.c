@@ -27,7 +27,7 @@
 static MacvtapPort *
 make_port(MacvtapClient *client, const char *network, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
 
     macvtap_request_set_network(request, network);
     macvtap_request_set_guest_name(request, GUEST_NAME);

@@ -160,7 +160,7 @@ describe_monitor(const Ctl *ctl, const char *path, GError **error)
         return NULL;
     list = json_array();
     for (guint i = 0; i < found->len; i++)
-        json_array_append_new(list, json_loads(macvtap_port_to_json(found->pdata[i]), 0, NULL));
+        json_array_append_new(list, json_loads(macvtap_port_get_json(found->pdata[i]), 0, NULL));
     return json_pack("[{s:s, s:i, s:o}]", "name", vm_monitor_get_name(monitor), "pid",
                      vm_monitor_get_pid(monitor), "ports", list);
 }

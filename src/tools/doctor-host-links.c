@@ -11,7 +11,7 @@ static void
 each_host_link(Doctor *doctor, void (*visit)(Doctor *doctor, const char *name, const char *parent))
 {
     for (guint i = 0; i < doctor->networks->len; i++) {
-        json_t *network = json_loads(macvtap_network_to_json(doctor->networks->pdata[i]), 0, NULL);
+        json_t *network = json_loads(macvtap_network_get_json(doctor->networks->pdata[i]), 0, NULL);
         json_t *link;
         gsize j;
 

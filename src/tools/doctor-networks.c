@@ -58,7 +58,7 @@ check_parents_of(Doctor *doctor, const MacvtapNetwork *network)
     g_auto(GStrv) names = g_strsplit(parents, " ", -1);
     const char *name = macvtap_network_get_name(network);
     gsize n = macvtap_network_get_n_parent_problems(network);
-    guint n_ports = macvtap_network_get_n_ports(network);
+    gsize n_ports = macvtap_network_get_port_count(network);
     gboolean others = n < g_strv_length(names);
 
     for (gsize i = 0; i < n; i++) {
@@ -69,7 +69,7 @@ check_parents_of(Doctor *doctor, const MacvtapNetwork *network)
                        others ? " (its other parents are used)" : "");
     }
     if (n == 0)
-        doctor_good(doctor, "network %s: %s, %u port%s", name, network_text(network, "mode"),
+        doctor_good(doctor, "network %s: %s, %zu port%s", name, network_text(network, "mode"),
                     n_ports, n_ports == 1 ? "" : "s");
 }
 

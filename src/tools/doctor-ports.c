@@ -102,7 +102,7 @@ note_networks_without_sources(Doctor *doctor)
         const char *name = macvtap_network_get_name(network);
 
         if (macvtap_network_get_mode(network) == MACVTAP_PORT_MODE_SOURCE &&
-            macvtap_network_get_n_ports(network) == 0 && !network_has_sources(doctor, name))
+            macvtap_network_get_port_count(network) == 0 && !network_has_sources(doctor, name))
             doctor_note(doctor, "network", name,
                         "list the senders in Sources=, then macvtapctl reload",
                         "it is in source mode without Sources=: a port on it receives nothing "

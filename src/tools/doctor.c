@@ -22,7 +22,7 @@ doctor_new(const char *root, gboolean is_root)
     doctor->root = root;
     doctor->is_root = is_root;
     doctor->findings = g_ptr_array_new_with_free_func(finding_free);
-    doctor->answer = macvtap_request_new(MACVTAP_LIST_NETWORKS);
+    doctor->answer = macvtap_request_new(MACVTAP_METHOD_LIST_NETWORKS);
     return doctor;
 }
 

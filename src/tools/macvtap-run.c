@@ -30,8 +30,8 @@
 typedef struct Run {
     char *socket;
     GStrv command;
-    GArray *options;  /* of NetworkOption */
-    GPtrArray *ports; /* of MacvtapPort */
+    GArray *options;     /* of NetworkOption */
+    GPtrArray *ports;    /* of MacvtapPort */
     GPtrArray *networks; /* of MacvtapNetwork: vmm_start_look_up() of the ports */
     gboolean replace, agent, dry_run, verbose, version;
 } Run;
@@ -178,7 +178,7 @@ delete_namesake(MacvtapClient *client, const char *name, GError **error)
 static MacvtapRequest *
 new_request(const NetworkOption *option, const char *guest_name, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
 
     macvtap_request_set_network(request, option->network);
     macvtap_request_set_name(request, option->name);

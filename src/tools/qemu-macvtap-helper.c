@@ -160,7 +160,7 @@ check_bridge(const Options *options, MacvtapClient *client, GError **error)
 static MacvtapPort *
 create_port(const Options *options, MacvtapClient *client, GError **error)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
     g_autoptr(GError) cause = NULL;
     MacvtapPort *port;
     gboolean is_conflict;

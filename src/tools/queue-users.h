@@ -15,8 +15,8 @@ char *queue_users_describe(const char *port_id);
 GHashTable *queue_users_list(void);
 
 /*
- * To be called when a MACVTAP_CREATE_PORT has failed. If a port has the name or the MAC that was
- * asked for (either may be NULL), *error also names the processes that have its queues open, as far
- * as the caller may look at them: a child that inherited a descriptor by mistake keeps a port.
+ * To be called when a MACVTAP_METHOD_CREATE_PORT has failed. If a port has the name or the MAC that
+ * was asked for (either may be NULL), *error also names the processes that have its queues open, as
+ * far as the caller may look at them: a child that inherited a descriptor by mistake keeps a port.
  */
 void queue_users_explain(MacvtapClient *client, const char *name, const char *mac, GError **error);

@@ -63,7 +63,7 @@ create_port(const Daemon *daemon, double *ret_us)
 {
     g_autoptr(GError) error = NULL;
     gint64 begin = bench_now();
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
     MacvtapPort *port;
 
     macvtap_request_set_network(request, BENCH_NETWORK);

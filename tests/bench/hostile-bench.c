@@ -38,7 +38,7 @@ time_port(Bench *bench, GArray *samples)
 {
     g_autoptr(GError) error = NULL;
     gint64 begin = bench_now();
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
     g_autoptr(MacvtapPort) port = NULL;
     double us;
 

@@ -89,7 +89,7 @@ connect_client(Bench *bench)
 static int
 create(MacvtapClient *client, const char *holder, gboolean no_descriptors)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
     g_autoptr(GError) error = NULL;
     g_autoptr(MacvtapPort) port = NULL;
 
@@ -385,11 +385,11 @@ one_by_one(int n)
 static GStrv
 make_ports(MacvtapClient *client, int n)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
     GStrv names = g_new0(char *, n + 1);
 
     macvtap_request_set_network(request, BENCH_NETWORK);
-    macvtap_request_set_holder(request, MACVTAP_HOLDER_NOTHING);
+    macvtap_request_set_holder(request, MACVTAP_HOLDER_NONE);
     macvtap_request_set_open_descriptors(request, false);
     for (int i = 0; i < n; i++) {
         g_autoptr(GError) error = NULL;
@@ -405,10 +405,10 @@ make_ports(MacvtapClient *client, int n)
 static gboolean
 delete_together(MacvtapClient *client, GStrv names)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_DELETE_PORT);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_DELETE_PORT);
 
     for (char **name = names; *name; name++)
-        macvtap_request_add_delete_port(request, *name);
+        macvtap_request_add_port(request, *name);
     return ask(client, request, NULL) && macvtap_request_get_n_failures(request) == 0;
 }
 

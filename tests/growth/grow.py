@@ -38,8 +38,8 @@ CHANGES = {
                    "void macvtap_request_set_shade(MacvtapRequest *request, const char *shade);\n"),
                   ("const char *macvtap_port_get_name(const MacvtapPort *port);\n",
                    "const char *macvtap_port_get_shade(const MacvtapPort *port);\n")],
-    "libmacvtap.map": [(None, "\nLIBMACVTAP_0.10 {\nglobal:\n    macvtap_port_get_shade;\n    macvtap_request_set_shade;\n"
-                              "} LIBMACVTAP_0.9;\n")],
+    "libmacvtap.map": [(None, "\nLIBMACVTAP_1.1 {\nglobal:\n    macvtap_port_get_shade;\n    macvtap_request_set_shade;\n"
+                              "} LIBMACVTAP_1.0;\n")],
 }
 
 for path in sorted(source.iterdir()):

@@ -6,7 +6,7 @@ static void
 test_fields_of_the_later_version(void **state)
 {
     ClientFixture *fixture = *state;
-    MacvtapRequest *request = new_request(MACVTAP_CREATE_PORT, "network", "lan");
+    MacvtapRequest *request = new_request(MACVTAP_METHOD_CREATE_PORT, "network", "lan");
 
     macvtap_request_set_shade(request, "grey");
     answer(fixture, GRANT("{'shade':'green','id':'p1','name':'web','network':'lan',"

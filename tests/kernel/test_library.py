@@ -35,7 +35,7 @@ int
 main(void)
 {
     MacvtapClient *client = macvtap_client_new();
-    MacvtapRequest *request = macvtap_request_new(MACVTAP_WATCH_PORTS);
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_WATCH_PORTS);
     struct pollfd item = {macvtap_client_get_fd(client), POLLIN, 0};
     MacvtapEvent *event;
     int n = 0;
@@ -240,7 +240,7 @@ def test_environment_of_a_program_with_more_privileges(daemon, host, build):
 def test_pkg_config(installed):
     assert describe(installed, "--print-requires") == []
     assert describe(installed, "--print-requires-private") == []
-    assert describe(installed, "--modversion") == ["0.9.0"]
+    assert describe(installed, "--modversion") == ["1.0.0"]
     assert describe(installed, "--libs") == [f"-L{installed[1].parent}", "-lmacvtap"]
     assert "-lglib-2.0" in describe(installed, "--libs", "--static")
 

@@ -50,8 +50,8 @@ def check_versions():
 
 
 def check_shared():
-    wanted = {f"{name}@@LIBMACVTAP_0.9" for name in map_names()}
-    return differences("the shared library", symbols("-D", shared), wanted | {"LIBMACVTAP_0.9"})
+    wanted = {f"{name}@@LIBMACVTAP_1.0" for name in map_names()}
+    return differences("the shared library", symbols("-D", shared), wanted | {"LIBMACVTAP_1.0"})
 
 
 def check_static():

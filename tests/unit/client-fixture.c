@@ -145,7 +145,7 @@ void
 start_watch(ClientFixture *fixture)
 {
     answer(fixture, READY);
-    assert_int_equal(ask(fixture, MACVTAP_WATCH_PORTS, NULL, NULL), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_WATCH_PORTS, NULL, NULL), 0);
     expect_call(fixture, "WatchPorts", "");
 }
 

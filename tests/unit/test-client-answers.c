@@ -13,7 +13,7 @@ test_port(void **state)
     int64_t number = 0;
 
     answer(fixture, "{'parameters':{'port':" PORT "}}");
-    assert_int_equal(ask(fixture, MACVTAP_GET_PORT, "port", "web"), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_GET_PORT, "port", "web"), 0);
     assert_int_equal(macvtap_request_get_n_ports(fixture->request), 1);
     port = macvtap_request_get_port(fixture->request, 0);
     assert_string_equal(macvtap_port_get_id(port), "p000000000001");
@@ -56,7 +56,7 @@ test_what_the_guard_says(void **state)
                     "'holder':{'type':'none'},'state':'active','dropped':{'sender':2,'ra':1},"
                     "'seenAddresses':[{'address':'192.0.2.1','how':'arp','age':12},"
                     "{'address':'fe80::1','how':'nd'}]}}}");
-    assert_int_equal(ask(fixture, MACVTAP_GET_PORT, "port", "web"), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_GET_PORT, "port", "web"), 0);
     port = macvtap_request_get_port(fixture->request, 0);
     assert_string_equal(macvtap_port_get_text(port, "dropped"), "sender 2, ra 1");
     assert_string_equal(macvtap_port_get_text(port, "seenAddresses"), "192.0.2.1 fe80::1");
@@ -75,9 +75,11 @@ test_capture(void **state)
     ClientFixture *fixture = *state;
     int fd;
 
-    answer_with(fixture, "{'parameters':{'port':" PORT ",'captureFileDescriptor':0,'reasons':[]}}",
+    answer_with(fixture,
+                "{'parameters':{'port':" PORT
+                ",'captureFileDescriptor':0,'reasons':['other-mac','ra']}}",
                 1);
-    assert_int_equal(ask(fixture, MACVTAP_CAPTURE_PORT, "port", "web"), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_CAPTURE_PORT, "port", "web"), 0);
     expect_call(fixture, "CapturePort", "{'port':'web'}");
     assert_string_equal(macvtap_port_get_name(macvtap_request_get_port(fixture->request, 0)),
                         "web");
@@ -85,9 +87,12 @@ test_capture(void **state)
     assert_true(fd >= 0);
     close(fd);
     assert_int_equal(macvtap_request_take_capture(fixture->request), -EBADF);
+    assert_int_equal(macvtap_request_get_n_reasons(fixture->request), 2);
+    assert_string_equal(macvtap_request_get_reason(fixture->request, 1), "ra");
+    assert_null(macvtap_request_get_reason(fixture->request, 2));
 
     answer(fixture, "{'parameters':{'port':" PORT ",'captureFileDescriptor':0,'reasons':[]}}");
-    expect_failure(fixture, ask(fixture, MACVTAP_CAPTURE_PORT, "port", "web"), EPROTO,
+    expect_failure(fixture, ask(fixture, MACVTAP_METHOD_CAPTURE_PORT, "port", "web"), EPROTO,
                    "no descriptor");
     assert_int_equal(macvtap_request_take_capture(fixture->request), -EBADF);
 }
@@ -98,9 +103,9 @@ test_statistics(void **state)
     ClientFixture *fixture = *state;
 
     answer(fixture, "{'parameters':{'networks':[],'ports':[]}}");
-    assert_int_equal(ask(fixture, MACVTAP_GET_STATISTICS, NULL, NULL), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_GET_STATISTICS, NULL, NULL), 0);
     expect_call(fixture, "GetStatistics", "");
-    assert_string_equal(macvtap_request_get_statistics(fixture->request),
+    assert_string_equal(macvtap_request_get_statistics_json(fixture->request),
                         "{\"networks\":[],\"ports\":[]}");
 }
 
@@ -113,18 +118,18 @@ test_texts_of_a_port(void **state)
     const char *pid, *json;
 
     answer(fixture, "{'parameters':{'port':" PORT "}}");
-    assert_int_equal(ask(fixture, MACVTAP_GET_PORT, "port", "web"), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_GET_PORT, "port", "web"), 0);
     port = macvtap_request_take_port(fixture->request, 0);
     assert_null(macvtap_request_take_port(fixture->request, 0));
     assert_null(macvtap_request_take_port(fixture->request, 1));
     pid = macvtap_port_get_text(port, "holder.pid");
-    json = macvtap_port_to_json(port);
+    json = macvtap_port_get_json(port);
     assert_string_equal(pid, "42");
     assert_string_equal(macvtap_port_get_text(port, "carrier"), "yes");
     assert_null(macvtap_port_get_text(port, "none"));
     assert_null(macvtap_port_get_text(port, ""));
     assert_ptr_equal(macvtap_port_get_text(port, "holder.pid"), pid);
-    assert_ptr_equal(macvtap_port_to_json(port), json);
+    assert_ptr_equal(macvtap_port_get_json(port), json);
     assert_non_null(strstr(json, "\"id\":\"p000000000001\""));
     macvtap_port_free(port);
 }
@@ -138,7 +143,7 @@ test_descriptors(void **state)
     int fd;
 
     answer_with(fixture, GRANT(PORT, "[0,1]", "[3,2]"), 4);
-    assert_int_equal(ask(fixture, MACVTAP_OPEN_PORT, "port", "web"), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_OPEN_PORT, "port", "web"), 0);
     expect_call(fixture, "OpenPort", "{'port':'web'}");
     port = macvtap_request_take_port(fixture->request, 0);
     assert_int_equal(macvtap_port_get_n_taps(port), 2);
@@ -164,7 +169,7 @@ test_values_of_later_versions(void **state)
                     "'mode':'mirror','interfaceName':'tap0','interfaceIndex':7,'vhost':'vdpa',"
                     "'macAddress':'52:54:00:00:00:01','mtu':1500,'queues':2,'owner':0,"
                     "'holder':{'type':'moonlight'},'state':'paused','new':{'x':1}},'also':1}}");
-    assert_int_equal(ask(fixture, MACVTAP_GET_PORT, "port", "web"), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_GET_PORT, "port", "web"), 0);
     port = macvtap_request_get_port(fixture->request, 0);
     assert_int_equal(macvtap_port_get_mode(port), MACVTAP_PORT_MODE_UNKNOWN);
     assert_int_equal(macvtap_port_get_state(port), MACVTAP_PORT_STATE_UNKNOWN);
@@ -176,8 +181,12 @@ test_values_of_later_versions(void **state)
     assert_string_equal(macvtap_port_mode_name(MACVTAP_PORT_MODE_SOURCE), "source");
     assert_string_equal(macvtap_port_state_name(MACVTAP_PORT_STATE_DEVICE_GONE), "device-gone");
     assert_string_equal(macvtap_vhost_name(MACVTAP_VHOST_OFF), "off");
-    assert_string_equal(macvtap_holder_name(MACVTAP_HOLDER_NOTHING), "none");
+    assert_string_equal(macvtap_holder_name(MACVTAP_HOLDER_NONE), "none");
     assert_string_equal(macvtap_event_type_name(MACVTAP_EVENT_UNKNOWN), "");
+    assert_string_equal(macvtap_frames_name(MACVTAP_FRAMES_ALL), "all");
+    assert_string_equal(macvtap_method_name(MACVTAP_METHOD_CREATE_PORT), "CreatePort");
+    assert_string_equal(macvtap_method_name(0), "");
+    assert_string_equal(macvtap_method_name(99), "");
     assert_string_equal(macvtap_refusal_name(MACVTAP_REFUSAL_OTHER), "");
     assert_string_equal(macvtap_refusal_name(99), "");
 }
@@ -194,13 +203,13 @@ test_networks(void **state)
                     "'parents':['eth0','eth1'],'noPromisc':false,'parentProblems':['a','b'],"
                     "'takenVlans':['c']},{'name':'bad','ports':0,'problem':'line 3'}],"
                     "'fileChanges':['d']}}");
-    assert_int_equal(ask(fixture, MACVTAP_LIST_NETWORKS, NULL, NULL), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_LIST_NETWORKS, NULL, NULL), 0);
     assert_int_equal(macvtap_request_get_n_networks(fixture->request), 2);
     network = macvtap_request_get_network(fixture->request, 0);
     assert_string_equal(macvtap_network_get_name(network), "lan");
     assert_int_equal(macvtap_network_get_mode(network), MACVTAP_PORT_MODE_VEPA);
     assert_null(macvtap_network_get_problem(network));
-    assert_int_equal(macvtap_network_get_n_ports(network), 2);
+    assert_int_equal(macvtap_network_get_port_count(network), 2);
     assert_string_equal(macvtap_network_get_text(network, "parents"), "eth0 eth1");
     assert_string_equal(macvtap_network_get_text(network, "noPromisc"), "no");
     assert_null(macvtap_network_get_text(network, "none"));
@@ -211,7 +220,7 @@ test_networks(void **state)
     assert_null(macvtap_network_get_parent_problem(network, 2));
     assert_int_equal(macvtap_network_get_n_taken_vlans(network), 1);
     assert_string_equal(macvtap_network_get_taken_vlan(network, 0), "c");
-    assert_non_null(strstr(macvtap_network_to_json(network), "\"name\":\"lan\""));
+    assert_non_null(strstr(macvtap_network_get_json(network), "\"name\":\"lan\""));
     assert_int_equal(macvtap_request_get_n_file_changes(fixture->request), 1);
     assert_string_equal(macvtap_request_get_file_change(fixture->request, 0), "d");
     taken = macvtap_request_take_network(fixture->request, 1);
@@ -228,12 +237,12 @@ test_faults(void **state)
     const MacvtapFault *fault;
 
     answer(fixture, "{'parameters':{'networks':[]}}");
-    assert_int_equal(ask(fixture, MACVTAP_LIST_NETWORKS, NULL, NULL), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_LIST_NETWORKS, NULL, NULL), 0);
     assert_int_equal(macvtap_request_get_n_faults(fixture->request), 0);
     assert_int_equal(macvtap_request_get_n_file_changes(fixture->request), 0);
     answer(fixture, "{'parameters':{'networks':[],'faults':[{'code':'record-set-aside','subject':"
                     "'record x','message':'m','remedy':'r'},{'code':1}]}}");
-    assert_int_equal(ask(fixture, MACVTAP_LIST_NETWORKS, NULL, NULL), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_LIST_NETWORKS, NULL, NULL), 0);
     assert_int_equal(macvtap_request_get_n_faults(fixture->request), 2);
     fault = macvtap_request_get_fault(fixture->request, 0);
     assert_string_equal(macvtap_fault_get_code(fault), "record-set-aside");
@@ -250,8 +259,8 @@ test_counts(void **state)
         MacvtapMethod method;
         const char *answer, *wrong;
     } rows[] = {
-        {MACVTAP_END_DOMAIN, "{'parameters':{'ports':2}}", "{'parameters':{'ports':'2'}}"},
-        {MACVTAP_RELOAD, "{'parameters':{'networks':2}}", "{}"},
+        {MACVTAP_METHOD_END_DOMAIN, "{'parameters':{'ports':2}}", "{'parameters':{'ports':'2'}}"},
+        {MACVTAP_METHOD_RELOAD, "{'parameters':{'networks':2}}", "{}"},
     };
     ClientFixture *fixture = *state;
 
@@ -285,7 +294,7 @@ test_every_refusal(void **state)
         n++;
         reply = g_strdup_printf(REFUSAL("%s", "why"), name);
         answer(fixture, reply);
-        assert_true(ask(fixture, MACVTAP_DELETE_PORT, "port", "web") < 0);
+        assert_true(ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", "web") < 0);
         refusal = macvtap_client_get_refusal(fixture->client);
         if (refusal <= MACVTAP_REFUSAL_OTHER)
             fail_msg("%s is not known", name);
@@ -293,7 +302,7 @@ test_every_refusal(void **state)
         assert_string_equal(macvtap_request_get_error_name(fixture->request), name);
     }
     /* Two are errors of org.varlink.service. */
-    assert_int_equal(n, MACVTAP_REFUSAL_ADDRESS_NOT_ALLOWED - MACVTAP_REFUSAL_OTHER - 2);
+    assert_int_equal(n, MACVTAP_REFUSAL_UNKNOWN_METHOD - MACVTAP_REFUSAL_OTHER - 2);
 }
 
 static void
@@ -303,7 +312,7 @@ test_refusals(void **state)
 
     assert_int_equal(macvtap_client_get_refusal(fixture->client), MACVTAP_REFUSAL_NONE);
     answer(fixture, REFUSAL("NetworkNotFound", "there is no network none"));
-    expect_failure(fixture, ask(fixture, MACVTAP_CREATE_PORT, "network", "none"), ENOENT,
+    expect_failure(fixture, ask(fixture, MACVTAP_METHOD_CREATE_PORT, "network", "none"), ENOENT,
                    "there is no network none");
     assert_int_equal(macvtap_client_get_refusal(fixture->client),
                      MACVTAP_REFUSAL_NETWORK_NOT_FOUND);
@@ -313,15 +322,15 @@ test_refusals(void **state)
     assert_int_equal(macvtap_request_get_result(fixture->request), -ENOENT);
     answer(fixture, "{'error':'org.varlink.service.InvalidParameter',"
                     "'parameters':{'parameter':'network'}}");
-    expect_failure(fixture, ask(fixture, MACVTAP_CREATE_PORT, NULL, NULL), ENOTSUP,
+    expect_failure(fixture, ask(fixture, MACVTAP_METHOD_CREATE_PORT, NULL, NULL), ENOTSUP,
                    "org.varlink.service.InvalidParameter network");
     assert_int_equal(macvtap_client_get_refusal(fixture->client), MACVTAP_REFUSAL_UNKNOWN_FIELD);
     answer(fixture, "{'error':'org.macvtapd.Ports.Odd'}");
-    expect_failure(fixture, ask(fixture, MACVTAP_CREATE_PORT, NULL, NULL), EREMOTEIO, "Odd");
+    expect_failure(fixture, ask(fixture, MACVTAP_METHOD_CREATE_PORT, NULL, NULL), EREMOTEIO, "Odd");
     assert_int_equal(macvtap_client_get_refusal(fixture->client), MACVTAP_REFUSAL_OTHER);
     assert_string_equal(macvtap_request_get_error_name(fixture->request), "Odd");
     answer(fixture, "{}");
-    assert_int_equal(ask(fixture, MACVTAP_DELETE_PORT, "port", "web"), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", "web"), 0);
     assert_int_equal(macvtap_client_get_refusal(fixture->client), MACVTAP_REFUSAL_NONE);
     assert_null(macvtap_client_get_message(fixture->client));
     assert_null(macvtap_request_get_error_name(fixture->request));
@@ -350,7 +359,8 @@ test_ports_with_missing_fields(void **state)
         reply = json_dumps(whole, 0);
         json_decref(whole);
         answer(fixture, reply);
-        expect_failure(fixture, ask(fixture, MACVTAP_OPEN_PORT, "port", "web"), EPROTO, field);
+        expect_failure(fixture, ask(fixture, MACVTAP_METHOD_OPEN_PORT, "port", "web"), EPROTO,
+                       field);
     }
 }
 
@@ -378,7 +388,7 @@ test_wrong_grants(void **state)
 
     for (guint i = 0; i < G_N_ELEMENTS(replies); i++) {
         answer_with(fixture, replies[i], 2);
-        if (ask(fixture, MACVTAP_OPEN_PORT, "port", "web") >= 0)
+        if (ask(fixture, MACVTAP_METHOD_OPEN_PORT, "port", "web") >= 0)
             fail_msg("taken: %s", replies[i]);
         expect_failure(fixture, macvtap_request_get_result(fixture->request), EPROTO,
                        "malformed answer");
@@ -403,13 +413,13 @@ test_wrong_lists(void **state)
 
     for (guint i = 0; i < G_N_ELEMENTS(ports); i++) {
         answer(fixture, ports[i]);
-        expect_failure(fixture, ask(fixture, MACVTAP_LIST_PORTS, NULL, NULL), EPROTO,
+        expect_failure(fixture, ask(fixture, MACVTAP_METHOD_LIST_PORTS, NULL, NULL), EPROTO,
                        "malformed answer");
         answer(fixture, networks[i]);
-        expect_failure(fixture, ask(fixture, MACVTAP_LIST_NETWORKS, NULL, NULL), EPROTO,
+        expect_failure(fixture, ask(fixture, MACVTAP_METHOD_LIST_NETWORKS, NULL, NULL), EPROTO,
                        "malformed answer");
         answer(fixture, deleted[i]);
-        expect_failure(fixture, ask(fixture, MACVTAP_DELETE_PORT, "network", "lan"), EPROTO,
+        expect_failure(fixture, ask(fixture, MACVTAP_METHOD_DELETE_PORT, "network", "lan"), EPROTO,
                        "malformed answer");
     }
 }

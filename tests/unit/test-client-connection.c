@@ -91,7 +91,7 @@ static void
 test_not_connected(void **state)
 {
     MacvtapClient *client = macvtap_client_new();
-    MacvtapRequest *request = new_request(MACVTAP_DELETE_PORT, "port", "web");
+    MacvtapRequest *request = new_request(MACVTAP_METHOD_DELETE_PORT, "port", "web");
 
     assert_null(macvtap_client_get_message(client));
     assert_int_equal(macvtap_client_call(client, request), -ENOTCONN);
@@ -111,18 +111,18 @@ test_time_limit(void **state)
 
     for (int limit = 0; limit <= 1; limit++) {
         macvtap_client_set_timeout(fixture->client, limit);
-        expect_failure(fixture, ask(fixture, MACVTAP_DELETE_PORT, "port", "web"), ETIMEDOUT,
+        expect_failure(fixture, ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", "web"), ETIMEDOUT,
                        "does not answer");
         assert_int_equal(macvtap_request_get_result(fixture->request), -ETIMEDOUT);
         /* The daemon sees that nobody waits for its answer. */
         expect_call(fixture, "DeletePort", "{'port':'web'}");
         expect_closed(fixture->service);
-        expect_failure(fixture, ask(fixture, MACVTAP_DELETE_PORT, "port", "web"), ENOTCONN,
+        expect_failure(fixture, ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", "web"), ENOTCONN,
                        "not connected");
         assert_int_equal(macvtap_client_dispatch(fixture->client), -ENOTCONN);
         client_connect_again(fixture);
         answer(fixture, "{}");
-        assert_int_equal(ask(fixture, MACVTAP_DELETE_PORT, "port", "web"), 0);
+        assert_int_equal(ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", "web"), 0);
         expect_call(fixture, "DeletePort", "{'port':'web'}");
     }
 }
@@ -135,7 +135,7 @@ test_time_limit_and_an_answer(void **state)
 
     macvtap_client_set_timeout(fixture->client, 0);
     answer(fixture, "{}");
-    assert_int_equal(ask(fixture, MACVTAP_DELETE_PORT, "port", "web"), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", "web"), 0);
     assert_int_equal(macvtap_client_wait(fixture->client, 0), 0);
 }
 
@@ -147,7 +147,7 @@ test_time_limit_of_sending(void **state)
     g_autofree char *long_name = g_strnfill(8 * 1024 * 1024, 'x');
 
     macvtap_client_set_timeout(fixture->client, 1);
-    expect_failure(fixture, ask(fixture, MACVTAP_DELETE_PORT, "port", long_name), ETIMEDOUT,
+    expect_failure(fixture, ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", long_name), ETIMEDOUT,
                    "does not answer");
 }
 
@@ -160,7 +160,7 @@ test_broken_protocol(void **state)
 
     for (guint i = 0; i < G_N_ELEMENTS(replies); i++) {
         answer(fixture, replies[i]);
-        expect_failure(fixture, ask(fixture, MACVTAP_DELETE_PORT, "port", "web"), EPROTO,
+        expect_failure(fixture, ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", "web"), EPROTO,
                        "connection to macvtapd");
         assert_false(macvtap_client_is_connected(fixture->client));
         client_connect_again(fixture);
@@ -176,7 +176,7 @@ test_closed_connection(void **state)
 
     send_bytes(fixture->service, "{\"par", 6, NULL);
     descriptor_clear(&fixture->service);
-    expect_failure(fixture, ask(fixture, MACVTAP_DELETE_PORT, "port", "web"), ECONNRESET,
+    expect_failure(fixture, ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", "web"), ECONNRESET,
                    "macvtapd closed the connection");
     assert_int_equal(macvtap_request_get_refusal(fixture->request), MACVTAP_REFUSAL_NONE);
 }

@@ -13,7 +13,7 @@ count_call(MacvtapRequest *request, void *user_data)
 static MacvtapRequest *
 submit_delete(ClientFixture *fixture, MacvtapCompleted *completed, void *user_data)
 {
-    MacvtapRequest *request = new_request(MACVTAP_DELETE_PORT, "port", "web");
+    MacvtapRequest *request = new_request(MACVTAP_METHOD_DELETE_PORT, "port", "web");
 
     assert_int_equal(macvtap_client_submit(fixture->client, request, completed, user_data), 0);
     return request;
@@ -82,7 +82,7 @@ test_call_behind_a_submitted_request(void **state)
 
     macvtap_client_set_timeout(fixture->client, 0);
     answer(fixture, "{}");
-    assert_int_equal(ask(fixture, MACVTAP_DELETE_PORT, "port", "b"), -ETIMEDOUT);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", "b"), -ETIMEDOUT);
     assert_int_equal(macvtap_request_get_result(request), 0);
     assert_int_equal(calls, 0);
     assert_true(is_readable(fixture));
@@ -143,7 +143,7 @@ test_request_in_pieces(void **state)
     ClientFixture *fixture = *state;
     g_autofree char *long_name = g_strnfill(4 * 1024 * 1024, 'x');
     g_autofree char *buffer = g_malloc(64 * 1024);
-    MacvtapRequest *request = new_request(MACVTAP_DELETE_PORT, "port", long_name);
+    MacvtapRequest *request = new_request(MACVTAP_METHOD_DELETE_PORT, "port", long_name);
     gsize bytes = 0;
 
     assert_int_equal(macvtap_client_submit(fixture->client, request, NULL, NULL), 0);
@@ -237,7 +237,8 @@ test_watch(void **state)
     start_watch(fixture);
     assert_false(is_readable(fixture));
     assert_null(macvtap_client_next_event(fixture->client));
-    expect_failure(fixture, ask(fixture, MACVTAP_DELETE_PORT, "port", "web"), EBUSY, "is watching");
+    expect_failure(fixture, ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", "web"), EBUSY,
+                   "is watching");
     answer(fixture, EVENT("deleted"));
     answer(fixture, EVENT("retired"));
     assert_int_equal(macvtap_client_wait(fixture->client, -1), 1);
@@ -266,7 +267,7 @@ test_time_limit_of_a_watch(void **state)
     assert_int_equal(macvtap_client_wait(fixture->client, 1), 0);
     assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
     client_connect_again(fixture);
-    expect_failure(fixture, ask(fixture, MACVTAP_WATCH_PORTS, NULL, NULL), ETIMEDOUT,
+    expect_failure(fixture, ask(fixture, MACVTAP_METHOD_WATCH_PORTS, NULL, NULL), ETIMEDOUT,
                    "does not answer");
 }
 
@@ -287,7 +288,7 @@ test_wrong_events(void **state)
         client_connect_again(fixture);
     }
     answer(fixture, "{'error':'org.varlink.service.MethodNotFound'}");
-    expect_failure(fixture, ask(fixture, MACVTAP_WATCH_PORTS, NULL, NULL), ENOSYS,
+    expect_failure(fixture, ask(fixture, MACVTAP_METHOD_WATCH_PORTS, NULL, NULL), ENOSYS,
                    "MethodNotFound");
     assert_int_equal(macvtap_client_get_refusal(fixture->client), MACVTAP_REFUSAL_UNKNOWN_METHOD);
 }
@@ -479,7 +480,7 @@ test_no_descriptor_before_it_is_asked_for(void **state)
     guint descriptors = count_descriptors();
 
     answer(fixture, "{}");
-    assert_int_equal(ask(fixture, MACVTAP_DELETE_PORT, "port", "web"), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", "web"), 0);
     assert_int_equal(count_descriptors(), descriptors);
     assert_true(macvtap_client_get_fd(fixture->client) >= 0);
     assert_int_equal(count_descriptors(), descriptors + 3);

@@ -6,7 +6,7 @@ static void
 test_every_setter(void **state)
 {
     ClientFixture *fixture = *state;
-    MacvtapRequest *request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
 
     macvtap_request_set_network(request, "lan");
     macvtap_request_set_name(request, "web");
@@ -42,6 +42,10 @@ test_every_setter(void **state)
 
         expect_text(fixture->service, json);
     }
+    macvtap_request_set_holder_namespace(request, "eth0");
+    macvtap_request_set_holder_namespace(request, NULL);
+    macvtap_request_set_holder_process(request, 42);
+    macvtap_request_set_holder_process(request, 0);
     answer(fixture, GRANT(PORT, "[]", "[]"));
     assert_int_equal(macvtap_client_call(fixture->client, request), 0);
     expect_call(fixture, "CreatePort",
@@ -54,7 +58,7 @@ test_every_setter(void **state)
 static void
 set_holder_none(MacvtapRequest *request)
 {
-    macvtap_request_set_holder(request, MACVTAP_HOLDER_NOTHING);
+    macvtap_request_set_holder(request, MACVTAP_HOLDER_NONE);
 }
 
 static void
@@ -70,6 +74,12 @@ set_holder_domain(MacvtapRequest *request)
 }
 
 static void
+set_holder_namespace(MacvtapRequest *request)
+{
+    macvtap_request_set_holder_namespace(request, "x");
+}
+
+static void
 test_holders(void **state)
 {
     static const struct {
@@ -81,12 +91,13 @@ test_holders(void **state)
         {"process", "{'type':'process'}"},
         {"pid:1", "{'type':'process','pid':1}"},
         {"domain:x", "{'type':'domain','domain':'x'}", set_holder_domain},
+        {"namespace:x", "{'type':'namespace','interface':'x'}", set_holder_namespace},
     };
     ClientFixture *fixture = *state;
 
     for (guint i = 0; i < 2 * G_N_ELEMENTS(rows); i++) {
         g_autofree char *parameters = g_strdup_printf("{'holder':%s}", rows[i / 2].json);
-        MacvtapRequest *request = macvtap_request_new(MACVTAP_CREATE_PORT);
+        MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
 
         if (i % 2 == 0 || !rows[i / 2].set)
             assert_int_equal(macvtap_request_set_text(request, "holder", rows[i / 2].text), 0);
@@ -103,7 +114,7 @@ static void
 test_texts(void **state)
 {
     ClientFixture *fixture = *state;
-    MacvtapRequest *request = new_request(MACVTAP_CREATE_PORT, "network", "lan");
+    MacvtapRequest *request = new_request(MACVTAP_METHOD_CREATE_PORT, "network", "lan");
 
     macvtap_request_set_vhost(request, MACVTAP_VHOST_AUTO);
     assert_int_equal(macvtap_request_set_text(request, "queues", "2"), 0);
@@ -116,7 +127,7 @@ test_texts(void **state)
     expect_call(fixture, "CreatePort",
                 "{'network':'lan','vhost':'off','queues':2,'openDescriptors':false}");
     macvtap_request_free(request);
-    request = new_request(MACVTAP_SET_PORT, "port", "web");
+    request = new_request(MACVTAP_METHOD_SET_PORT, "port", "web");
     assert_int_equal(macvtap_request_set_text(request, "linkUp", "down"), 0);
     assert_int_equal(macvtap_request_set_text(request, "sources", "a,b"), 0);
     answer(fixture, "{'parameters':{'port':" PORT "}}");
@@ -132,18 +143,19 @@ test_wrong_texts(void **state)
         MacvtapMethod method;
         const char *field, *text, *message;
     } rows[] = {
-        {MACVTAP_SET_PORT, "colour", "red", "there is no field 'colour'"},
-        {MACVTAP_SET_PORT, "id", "p000000000001", "there is no field 'id'"},
-        {MACVTAP_SET_PORT, "holderPid", "two", "a process ID must be 1 to 2147483647, not 'two'"},
-        {MACVTAP_SET_PORT, "linkUp", "yes", "link must be up or down, not 'yes'"},
-        {MACVTAP_CREATE_PORT, "holder", "", "a holder is descriptors"},
-        {MACVTAP_CREATE_PORT, "holder", "pid", "not 'pid'"},
-        {MACVTAP_CREATE_PORT, "holder", "pid:", "not 'pid:'"},
-        {MACVTAP_CREATE_PORT, "holder", "pid:0", "not 'pid:0'"},
-        {MACVTAP_CREATE_PORT, "holder", "pid:-1", "not 'pid:-1'"},
-        {MACVTAP_CREATE_PORT, "holder", "pid:99999999999", "a holder is"},
-        {MACVTAP_CREATE_PORT, "holder", "None", "a holder is"},
-        {MACVTAP_CREATE_PORT, "holder", "domain:\xff", "a holder is"},
+        {MACVTAP_METHOD_SET_PORT, "colour", "red", "there is no field 'colour'"},
+        {MACVTAP_METHOD_SET_PORT, "id", "p000000000001", "there is no field 'id'"},
+        {MACVTAP_METHOD_SET_PORT, "holderPid", "two",
+         "a process ID must be 1 to 2147483647, not 'two'"},
+        {MACVTAP_METHOD_SET_PORT, "linkUp", "yes", "link must be up or down, not 'yes'"},
+        {MACVTAP_METHOD_CREATE_PORT, "holder", "", "a holder is descriptors"},
+        {MACVTAP_METHOD_CREATE_PORT, "holder", "pid", "not 'pid'"},
+        {MACVTAP_METHOD_CREATE_PORT, "holder", "pid:", "not 'pid:'"},
+        {MACVTAP_METHOD_CREATE_PORT, "holder", "pid:0", "not 'pid:0'"},
+        {MACVTAP_METHOD_CREATE_PORT, "holder", "pid:-1", "not 'pid:-1'"},
+        {MACVTAP_METHOD_CREATE_PORT, "holder", "pid:99999999999", "a holder is"},
+        {MACVTAP_METHOD_CREATE_PORT, "holder", "None", "a holder is"},
+        {MACVTAP_METHOD_CREATE_PORT, "holder", "domain:\xff", "a holder is"},
     };
     ClientFixture *fixture = *state;
 
@@ -160,7 +172,8 @@ test_wrong_texts(void **state)
                         "'vhostFileDescriptors':[]}}");
         assert_int_equal(macvtap_client_call(fixture->client, request), 0);
         assert_null(macvtap_request_get_message(request));
-        expect_call(fixture, rows[i].method == MACVTAP_SET_PORT ? "SetPort" : "CreatePort", "");
+        expect_call(fixture, rows[i].method == MACVTAP_METHOD_SET_PORT ? "SetPort" : "CreatePort",
+                    "");
         macvtap_request_free(request);
     }
 }
@@ -171,7 +184,7 @@ test_text_that_is_not_utf_8(void **state)
     ClientFixture *fixture = *state;
 
     answer(fixture, REFUSAL("PortNotFound", "no"));
-    assert_int_equal(ask(fixture, MACVTAP_DELETE_PORT, "port", "\xff"), -ENOENT);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", "\xff"), -ENOENT);
     expect_call(fixture, "DeletePort", "{'port':'\xef\xbf\xbd'}");
 }
 
@@ -179,7 +192,7 @@ static void
 test_changes(void **state)
 {
     ClientFixture *fixture = *state;
-    MacvtapRequest *request = new_request(MACVTAP_SET_PORT, "port", "web");
+    MacvtapRequest *request = new_request(MACVTAP_METHOD_SET_PORT, "port", "web");
 
     macvtap_request_add_source(request, "52:54:00:00:00:01");
     macvtap_request_add_source(request, "52:54:00:00:00:02");
@@ -202,7 +215,7 @@ static void
 test_each_method(void **state)
 {
     ClientFixture *fixture = *state;
-    MacvtapRequest *request = new_request(MACVTAP_LIST_PORTS, "network", "lan");
+    MacvtapRequest *request = new_request(MACVTAP_METHOD_LIST_PORTS, "network", "lan");
 
     macvtap_request_set_statistics(request, true);
     answer(fixture, "{'parameters':{'ports':[]}}");
@@ -210,16 +223,16 @@ test_each_method(void **state)
     expect_call(fixture, "ListPorts", "{'network':'lan','statistics':true}");
     macvtap_request_free(request);
     answer(fixture, "{'parameters':{'port':" PORT "}}");
-    assert_int_equal(ask(fixture, MACVTAP_GET_PORT, "port", "web"), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_GET_PORT, "port", "web"), 0);
     expect_call(fixture, "GetPort", "{'port':'web'}");
     answer(fixture, "{'parameters':{'networks':[]}}");
-    assert_int_equal(ask(fixture, MACVTAP_LIST_NETWORKS, NULL, NULL), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_LIST_NETWORKS, NULL, NULL), 0);
     expect_call(fixture, "ListNetworks", "");
     answer(fixture, "{'parameters':{'ports':0}}");
-    assert_int_equal(ask(fixture, MACVTAP_END_DOMAIN, "domain", "uuid"), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_END_DOMAIN, "domain", "uuid"), 0);
     expect_call(fixture, "EndDomain", "{'domain':'uuid'}");
     answer(fixture, "{'parameters':{'networks':3}}");
-    assert_int_equal(ask(fixture, MACVTAP_RELOAD, NULL, NULL), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_RELOAD, NULL, NULL), 0);
     expect_call(fixture, "Reload", "");
     expect_failure(fixture, ask(fixture, 0, NULL, NULL), EINVAL, "no such method");
     expect_failure(fixture, ask(fixture, 99, NULL, NULL), EINVAL, "no such method");
@@ -230,10 +243,10 @@ static void
 test_delete_network_or_all(void **state)
 {
     ClientFixture *fixture = *state;
-    MacvtapRequest *request = macvtap_request_new(MACVTAP_DELETE_PORT);
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_DELETE_PORT);
 
     answer(fixture, "{'parameters':{'deleted':3,'failures':[]}}");
-    assert_int_equal(ask(fixture, MACVTAP_DELETE_PORT, "network", "lan"), 0);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_DELETE_PORT, "network", "lan"), 0);
     expect_call(fixture, "DeletePort", "{'network':'lan'}");
     assert_int_equal(macvtap_request_get_count(fixture->request), 3);
     macvtap_request_set_all(request, true);
@@ -267,13 +280,15 @@ static void
 test_delete_several(void **state)
 {
     ClientFixture *fixture = *state;
-    MacvtapRequest *request = macvtap_request_new(MACVTAP_DELETE_PORT);
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_DELETE_PORT);
     const MacvtapFailure *failure;
 
     for (guint i = 0; i < 200; i++) {
         g_autofree char *name = g_strdup_printf("%040u", i);
 
-        macvtap_request_add_delete_port(request, name);
+        macvtap_request_add_port(request, name);
+        if (i == 0) /* begins again */
+            macvtap_request_clear_ports(request), macvtap_request_add_port(request, name);
     }
     assert_int_equal(macvtap_client_submit(fixture->client, request, NULL, NULL), 0);
     for (guint i = 0; i < 3; i++) {

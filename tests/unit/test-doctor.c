@@ -106,7 +106,7 @@ set_answer(Doctor *doctor, const char *fields)
     const VarlinkReply reply = {.parameters = parse(text)};
 
     macvtap_request_free(doctor->answer);
-    doctor->answer = macvtap_request_new(MACVTAP_LIST_NETWORKS);
+    doctor->answer = macvtap_request_new(MACVTAP_METHOD_LIST_NETWORKS);
     assert_true(client_answer_read(doctor->answer, &reply));
     json_decref(reply.parameters);
 }
