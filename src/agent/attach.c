@@ -10,7 +10,7 @@
  * numbers are gone from here as soon as they were sent: a port whose agent has been killed in
  * between ends with QEMU.
  *
- * A device goes only when the guest lets go of it; its backend goes at once, also below a device
+ * A device goes only when the guest releases it; its backend goes at once, also below a device
  * that stays.
  */
 #include "attach.h"

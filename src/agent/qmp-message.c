@@ -96,7 +96,7 @@ take_message(json_t *root, QmpMessage *message, GError **error)
         return take_event(root, value, message, error);
     }
     message->type = QMP_MESSAGE_GREETING;
-    return json_object_get(root, "QMP") || refuse(error, "is none of QMP's");
+    return json_object_get(root, "QMP") || refuse(error, "is not a QMP message");
 }
 
 gboolean

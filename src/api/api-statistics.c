@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * GetStatistics: numbers for monitoring, of what the caller may see. Those who monitor a host need
- * no other right to it: besides root, members of one group get everybody's. What identifies a
- * guest to its neighbours (MAC and IP addresses) is not among it.
+ * GetStatistics: numbers for monitoring, of what the caller may see. Monitoring needs no other
+ * right: root and the members of one group get everybody's numbers. These do not include what
+ * identifies a guest to its neighbours (MAC and IP addresses).
  *
  * The counters of a port are the kernel's and those of the datapath's pinned maps, so they outlive
- * the daemon. The daemon's own begin at its start, which is told with them.
+ * the daemon. The daemon's own counters begin at its start, and its start time is
+ * among them.
  */
 #include "api-private.h"
 
@@ -144,7 +145,7 @@ add_addresses(json_t *numbers, const Network *network, const GPtrArray *ports)
     json_object_set_new(numbers, "free", left);
 }
 
-/* ports: all that there are. */
+/* ports: all ports. */
 static json_t *
 network_numbers(Api *api, const Network *network, const GPtrArray *ports)
 {

@@ -5,9 +5,9 @@
 #include <glib.h>
 
 /*
- * How many single letters must be changed, left out, added or swapped with the next one to make b
- * of a, upper and lower case being the same. More than G_MAXUINT8 for words of more than 64 bytes,
- * which nobody mistyped.
+ * How many single letters must be changed, left out, added or swapped with the next one to turn a
+ * into b, ignoring case. More than G_MAXUINT8 for words of more than 64 bytes, which nobody
+ * mistyped.
  */
 guint suggestion_distance(const char *a, const char *b);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Events of links that others changed. look.c decides what becomes of a port. */
+/* Events of links that others changed. look.c decides what to do about a port. */
 #include "broker-private.h"
 #include "parent.h"
 

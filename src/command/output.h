@@ -12,7 +12,7 @@
 /* From now on g_print() and g_printerr() write their text unchanged and unbuffered. */
 void output_start(void);
 
-/* Whether all that was printed on stdout since output_start() was written; the error is of
+/* Whether everything printed on stdout since output_start() has been written; the error is of
  * ERRNO_ERROR and names the first failure. */
 gboolean output_finish(GError **error);
 

@@ -156,7 +156,7 @@ capture_flush(Capture *capture)
     return TRUE;
 }
 
-/* The reader has gone, or has made room. */
+/* The reader is gone, or has made room. */
 static gboolean
 on_reader(gint fd, GIOCondition condition, gpointer user_data)
 {
@@ -437,7 +437,7 @@ captures_stop(gpointer state)
     g_free(captures);
 }
 
-/* The device is about to go, or has gone. */
+/* The device is about to be removed, or is gone. */
 static gboolean
 captures_release(FeatureHost *host, const Port *port, GError **error)
 {

@@ -5,7 +5,7 @@
  * guard writes what they answer together with its own settings, as they are the same programs.
  *
  * A port that had no address of its network when the key was set answers nothing, and its guest
- * goes on asking the LAN. While a port's network is undefined, it answers what it has answered.
+ * still asks the LAN. While its network is undefined, a port keeps its answers.
  */
 #include "dhcp.h"
 

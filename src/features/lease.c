@@ -7,9 +7,9 @@
  * and free again when the record is: no other state is kept, and a crash leaves none. What a port
  * gets derives from its name, so it gets the same again if that is free (see addresses-choice.c).
  *
- * Stations of the LAN may have addresses of a network's range, too. Those that are heard are passed
- * over for ports without a name, and told as faults; at most a quarter of a range, so that nobody
- * on the wire can use it up.
+ * Stations of the LAN may have addresses of a network's range, too. Those that are heard are
+ * reported as faults, and ports without a name do not get them; that holds for at most a quarter of
+ * a range, so that a station cannot exhaust it.
  *
  * An address is one port's on its whole link: in its network, whatever the parent of a pool, and in
  * every network on the same parent (and VLAN). Requests are handled one after the other, and a port

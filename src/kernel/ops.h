@@ -55,7 +55,7 @@ typedef struct VlanSpec {
     const char *alias; /* ifalias */
 } VlanSpec;
 
-/* The properties of a host link: a macvlan in bridge mode by which the host itself takes part. */
+/* The properties of a host link: a macvlan in bridge mode by which the host joins the segment. */
 typedef struct HostLinkSpec {
     const char *name; /* free, valid interface name */
     int index;        /* its ifindex; 0: the kernel chooses */
@@ -409,7 +409,7 @@ typedef struct KernelOps {
     gboolean (*filters_attach)(Kernel *kernel, int index, const LinkFilters *filters,
                                GError **error);
 
-    /* Whether they are there. ENODEV: no such link. */
+    /* Whether the filters are attached. ENODEV: no such link. */
     gboolean (*filters_are_attached)(Kernel *kernel, int index, const LinkFilters *filters,
                                      gboolean *ret_attached, GError **error);
 

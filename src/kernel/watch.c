@@ -39,7 +39,8 @@ socket_watch_start(LinuxKernel *kernel, gpointer take_watch, const char *name)
     SocketWatch *watch = take_watch;
     GSource *source = g_unix_fd_source_new(watch->fd, G_IO_IN);
 
-    /* It never runs nested; this spares the loop two wake-ups of itself (GLib blocks others). */
+    /* The callback never recurses. Saying so saves GLib from blocking and unblocking the source,
+     * which would wake the loop twice. */
     g_source_set_can_recurse(source, TRUE);
     g_source_set_callback(source, G_SOURCE_FUNC(on_readable), watch, watch_free);
     g_source_set_name(source, name);

@@ -90,8 +90,8 @@ gboolean ctl_ask_macvtapd(Ctl *ctl, MacvtapClient *client, PortOptions *options,
 gboolean ctl_plug(Ctl *ctl, virDomain *domain, PortOptions *options, const char *text,
                   GError **error);
 
-/* ctl-replace.c: attach --replace. flags: VIR_DOMAIN_AFFECT_…; wanted: a target or a MAC, NULL:
- * what is broken, or the only one. */
+/* ctl-replace.c: attach --replace. flags: VIR_DOMAIN_AFFECT_…; wanted: a target or a MAC; NULL: the
+ * broken interface, or else the only one. */
 gboolean ctl_replace(Ctl *ctl, virDomain *domain, guint flags, const char *wanted,
                      const PortOptions *options, GError **error);
 

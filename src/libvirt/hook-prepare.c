@@ -71,7 +71,7 @@ check_mac(const DomainPort *wanted, const MacvtapPort *port, GError **error)
         return TRUE;
     return refuse(error,
                   "the domain says MAC %s, but the port has %s: set <mac address='%s'/>, or"
-                  " let network %s give any (Mac=any, with passthru Mac=assign)",
+                  " allow any MAC on network %s (Mac=any; in passthru mode Mac=assign)",
                   wanted->mac, has, has, wanted->network);
 }
 

@@ -36,8 +36,8 @@ void hook_state_stamp(int folder);
 void hook_state_mark(int folder, const char *uuid, const char *word);
 void hook_state_clear(int folder, const char *uuid, const char *word);
 
-/* Whether the mark is there, and not older than a minute of wall time: one whose follower never
- * came must not be taken by a later start. */
+/* Whether the mark exists and is at most a minute old: a later start must not take one that was
+ * left because the call that should have followed never came. */
 gboolean hook_state_has(int folder, const char *uuid, const char *word);
 
 /* The mark's file in the folder; free with g_free(). */

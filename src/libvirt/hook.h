@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the libvirt QEMU hook does (libvirt.org/hooks.html), apart from its process: hooks/ has
- * that.
+ * What libvirt's QEMU hook does (libvirt.org/hooks.html); its program is in hooks/.
  */
 #pragma once
 

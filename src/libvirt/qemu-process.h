@@ -13,7 +13,7 @@
 gboolean qemu_process_find(const char *const *run_folders, const char *proc_folder,
                            const char *name, const char *uuid, pid_t *ret_pid, GError **error);
 
-/* The name of the domain whose QEMU the process is, by its -name; NULL: it is none. Free with
+/* The name of the domain whose QEMU the process is, by its -name; NULL: it is not a QEMU. Free with
  * g_free(). */
 char *qemu_process_get_name(const char *proc_folder, pid_t pid);
 

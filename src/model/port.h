@@ -139,7 +139,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Port, port_free)
 gboolean port_set_problem(Port *port, const char *problem);
 
 /* The account whose limits a port counts against: its owner's. A container's root has limits like
- * any other user, and separate from the host's root: (uid_t)-1, which is no user's. */
+ * any other user, separate from the host's root: (uid_t)-1, which no user has. */
 uid_t port_account_of(uid_t owner, gboolean from_container);
 uid_t port_account(const Port *port);
 

@@ -6,9 +6,9 @@
  * gateway or a server of the LAN gets what the host sends them. So a seen address gets a route only
  * if it lies in a prefix that the host has on the parent, and nobody else has it: neither the host
  * nor a next hop, another port, or a station that the host knows as a neighbour, that answers when
- * asked, or that is heard later. If another station turns out to have it, the route goes, for the
- * other may be the rightful one; that is told. Leased and listed addresses are the network's word,
- * and need none of that.
+ * asked, or that is heard later. If another station turns out to have it, the route is removed,
+ * because the other may be the rightful owner, and the conflict is reported. Leased and listed
+ * addresses come from the network and need no proof.
  *
  * host_claim_decide() says which port's guest the host reaches by an address; everything that could
  * change its answer leads to it, and apply() brings the kernel and the filter there.
@@ -71,7 +71,8 @@ host_link_find_prefix(const HostLink *link, const IpAddress *address)
     return NULL;
 }
 
-/* The host's address that a guest with this one sees; NULL: the host has none of its family. */
+/* The host's address that it uses towards a guest with this one; NULL: it has none of the family.
+ */
 static const IpAddress *
 choose_source(const HostLink *link, const IpAddress *address)
 {
@@ -352,7 +353,7 @@ apply(HostLink *link, HostClaim *claim)
 
 /* ---- a port's addresses ---- */
 
-/* An earlier daemon's path is its word that the address is nobody else's. */
+/* A path that an earlier daemon made proves that it found no other station with the address. */
 static void
 take_found(HostLink *link, HostClaim *claim, const HostPort *port)
 {
@@ -411,7 +412,7 @@ has(const GArray *addresses, const IpAddress *address)
     return FALSE;
 }
 
-/* Takes addresses, of HostPortAddress: all that the port has from now on. */
+/* Replaces the port's addresses by these (of HostPortAddress), which are taken. */
 void
 host_claims_set(HostLink *link, HostPort *port, GArray *addresses)
 {

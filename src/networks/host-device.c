@@ -147,7 +147,7 @@ host_device_set_addresses(HostLink *link, GError **error)
                links->kernel, link->index, (const IpAddress *)ipv6->data, ipv6->len, error);
 }
 
-/* Notes the paths that are there, which an earlier daemon made. */
+/* Records the existing paths, which an earlier daemon made. */
 static gboolean
 find_paths(HostLink *link, GError **error)
 {
@@ -192,7 +192,7 @@ host_device_ensure(HostLink *link, GError **error)
     return host_device_set_addresses(link, error);
 }
 
-/* The device is there; what root has changed on it is changed back. */
+/* The device exists: undoes what root has changed on it. */
 gboolean
 host_device_repair(HostLink *link, GError **error)
 {

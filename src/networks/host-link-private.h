@@ -8,7 +8,7 @@
 /* How many messages about the addresses of one port go to the log. */
 #define HOST_MESSAGES_MAX 8
 
-/* What is to be compared with the kernel. */
+/* What to compare with the kernel. */
 typedef enum HostLook {
     HOST_LOOK_DEVICE = 1 << 0,    /* the device and its filters */
     HOST_LOOK_ADDRESSES = 1 << 1, /* the host's addresses, and what follows from them */
@@ -71,7 +71,7 @@ typedef struct HostClaim {
     gboolean is_known;  /* the host's neighbours were looked at, */
     gboolean is_asked;  /* and no station has answered a probe */
     gboolean is_asking; /* the probe is under way */
-    MacAddress station; /* who has it besides the ports; zero: nobody */
+    MacAddress station; /* of a station other than our ports that has it; zero: none */
     char *conflict;     /* why it has no route; NULL: no conflict */
     HostPath path;      /* in the kernel; index 0: none */
 } HostClaim;

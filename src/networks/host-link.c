@@ -198,7 +198,7 @@ look_at_device(HostLink *link, GError **error)
     return TRUE;
 }
 
-/* What we believe to be in the kernel becomes what is there. */
+/* Reads the paths back from the kernel. */
 static gboolean
 look_at_paths(HostLink *link, GError **error)
 {
@@ -237,7 +237,7 @@ look_at_parts(HostLink *link, guint looks, GError **error)
            (!(looks & HOST_LOOK_PATHS) || look_at_paths(link, error));
 }
 
-/* A failure is told once; whatever happens next to the link leads to another look. */
+/* Logs a failure once; the next event of the link leads to another look. */
 static void
 note_problem(HostLink *link, const GError *error)
 {

@@ -32,8 +32,8 @@ void networks_use_ports(Networks *networks, const PortTable *ports);
 gboolean networks_use_host_filter(Networks *networks, HostFilter *filter, NetworksObserve observe,
                                   gpointer user_data, GError **error);
 
-/* A port was made or has changed, is gone, and after a start or when the networks were read: look
- * at all of them. What networks have made for a port follows (host-link.h). */
+/* A port was created or changed; a port is gone; and, after a start or a reload, all ports are to
+ * be checked. What networks have made for a port follows (host-link.h). */
 void networks_follow_port(Networks *networks, const Port *port);
 void networks_forget_port(Networks *networks, const char *port_id);
 void networks_follow_all(Networks *networks);

@@ -290,7 +290,7 @@ check_macvlan(const Network *network, const LinkInfo *link, GError **error)
                           network->vlan, link->name);
 }
 
-/* What can be known about a link that is looked up. */
+/* Collects what the kernel says about one link. */
 typedef enum LookUp {
     LOOK_UP_NOW,
     LOOK_UP_KNOWN, /* its carrier may be that of a second ago: see link_recall() */

@@ -126,7 +126,7 @@ open_parent(const ProbeFacts *facts, ProbeSockets *sockets)
         sockets->host_fd = g_steal_fd(&fd);
 }
 
-/* The kernel's neighbour table, for others: whether the host knows the gateway's MAC. */
+/* Sets whether the host knows the gateway's MAC, from the kernel's neighbour table. */
 static void
 look_up_neighbour(const ProbeFacts *facts, ProbeGateway *gateway)
 {

@@ -13,7 +13,7 @@
 
 #define AGENT "org.macvtapd.Agent."
 
-/* The options of each of these commands besides those of all. */
+/* The options that each of these commands adds to the common ones. */
 #define MONITOR_ENTRY(variable)                                                                    \
     {                                                                                              \
         "qmp", 0, 0, G_OPTION_ARG_FILENAME, variable,                                              \

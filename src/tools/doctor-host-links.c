@@ -6,7 +6,7 @@
 
 #define RULES_MAX 8 /* of one host link, in the list */
 
-/* Calls visit for each host link that is there. */
+/* Calls visit for each host link. */
 static void
 each_host_link(Doctor *doctor, void (*visit)(Doctor *doctor, const char *name, const char *parent))
 {

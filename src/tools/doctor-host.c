@@ -163,7 +163,7 @@ is_running(const GArray *processes, const char *name)
     return FALSE;
 }
 
-/* process NULL: any of them that runs here. Returns NULL if it is none of them. */
+/* process NULL: any of them that runs here. Returns NULL if the process is not among them. */
 static char *
 find_cure(const GArray *processes, const char *process, const char *interface)
 {

@@ -85,7 +85,7 @@ static const char description[] =
     "In CMD's arguments {netdev}, {device}, {fd}, {fds} (3:4), {fds,} (3,4), {fd:N}, {vhostfd}\n"
     "and so on, {mac}, {mtu} and {ifname} are replaced, with several networks as {fd:NET} or\n"
     "{fd:0}; and from the port's lease {address}, {prefix}, {gateway}, {dns} and {ip=}, the\n"
-    "kernel's parameter. If none but the latter are there, -netdev and -device are appended to\n"
+    "kernel's parameter. If CMD has only these or none, -netdev and -device are appended to\n"
     "the QEMU in CMD, also behind nice, taskset, env, timeout and the like.\n\n"
     "Keys of --network: name, ifname, mac, address, queues, mtu, vhost=auto|require|off; model\n"
     "and bus of QEMU's -device; seed=DIR, a folder that becomes the guest's disk for cloud-init;\n"

@@ -9,7 +9,7 @@
  * gateway's table; only the echo needs an entry there. The echo needs a source address: the port's
  * own, or the one a server has just offered if nobody answers a probe for it, or IPv6's link-local
  * one. Every second DISCOVER asks for a broadcast answer, and the same ARP question goes out with
- * the parent's own MAC: the differences say what becomes of frames of a second MAC.
+ * the parent's own MAC: the differences show what happens to frames of a second MAC.
  */
 #include "probe-ask.h"
 

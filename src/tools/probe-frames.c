@@ -101,7 +101,7 @@ finish(Writer *writer, gsize size)
     return writer->length;
 }
 
-/* The Internet checksum (RFC 1071) goes on with sum. */
+/* Continues the Internet checksum (RFC 1071) sum. */
 static guint32
 add_up(guint32 sum, const guint8 *bytes, gsize n)
 {
@@ -509,7 +509,7 @@ read_ipv6(const ProbeStation *station, Reader packet, ProbeAnswer *answer)
     if (!header || header[0] >> 4 != 6 || header[6] != IPPROTO_ICMPV6 || length > packet.length ||
         length < 1)
         return;
-    /* Neighbour discovery that was forwarded is no neighbour's (RFC 4861, 6.1.2 and 7.1.2). */
+    /* Forwarded neighbour discovery does not come from a neighbour (RFC 4861, 6.1.2 and 7.1.2). */
     if (header[7] != 255 && packet.data[0] != ECHO6_REPLY)
         return;
     packet.length = length;

@@ -16,7 +16,7 @@
 /* The smallest packet of an echo: IPv6, ICMPv6 and the token. */
 #define PROBE_ECHO_MIN 56
 
-/* Who asks, and what makes an answer one to its own questions. */
+/* The asking port, and what identifies the answers to its questions. */
 typedef struct ProbeStation {
     MacAddress mac;
     guint32 transaction; /* DHCP's xid */

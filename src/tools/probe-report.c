@@ -142,7 +142,7 @@ report_mac_fault(Report *report)
                       report->mac, facts->parent);
     else
         finding = add(report, "mac", PROBE_PROBLEM,
-                      "%s answers the host, but not the port's MAC %s: what lies between drops the"
+                      "%s answers the host, but not the port's MAC %s: something in between drops"
                       " frames of a second MAC",
                       ip_address_format(&gateway->address, address), report->mac);
     finding->remedy = g_strdup_printf(

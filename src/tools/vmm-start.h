@@ -9,7 +9,7 @@
 #define VMM_START_NOT_EXECUTABLE 126
 #define VMM_START_NOT_FOUND 127
 
-/* What is to be started, and with what. */
+/* The VMM to start, and its ports. */
 typedef struct VmmStart {
     const GArray *options; /* of NetworkOption: one for each port */
     const char *const *command;

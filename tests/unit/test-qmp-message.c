@@ -73,7 +73,7 @@ test_refused(void **state)
     refuse("[]", "not a JSON object");
     refuse("{\"return\": 1, \"return\": 2}", "not a JSON object");
     refuse("{\"return\": 1} more", "not a JSON object");
-    refuse("{\"hello\": 1}", "none of QMP's");
+    refuse("{\"hello\": 1}", "not a QMP message");
     refuse("{\"error\": {\"class\": \"x\"}}", "without class or description");
     refuse("{\"event\": 5}", "without a name");
     refuse("{\"event\": \"STOP\", \"data\": []}", "without a name");
