@@ -107,27 +107,8 @@ port_numbers(Api *api, const Port *port)
     return numbers;
 }
 
-/* How many addresses of the network's pool of a family ports have. */
-static guint64
-count_leased(const GPtrArray *ports, const Network *network, AddressFamily family)
-{
-    guint64 n = 0;
-
-    for (guint i = 0; i < ports->len; i++) {
-        const Port *port = ports->pdata[i];
-
-        for (guint j = 0; port->addresses && j < port->addresses->len; j++) {
-            const IpAddress *address = &g_array_index(port->addresses, PortAddress, j).address;
-
-            n += g_str_equal(port->network, network->name) && address_family(address) == family &&
-                 addresses_pool_has(&network->addresses, address);
-        }
-    }
-    return n;
-}
-
 static void
-add_addresses(json_t *numbers, const Network *network, const GPtrArray *ports)
+add_addresses(Api *api, json_t *numbers, const Network *network)
 {
     json_t *leased = json_object(), *left = json_object();
 
@@ -137,7 +118,7 @@ add_addresses(json_t *numbers, const Network *network, const GPtrArray *ports)
 
         if (!addresses_subnet(&network->addresses, family))
             continue;
-        n = count_leased(ports, network, family);
+        n = broker_count_leases(api->broker, network, family);
         json_object_set_new(leased, name, json_integer((json_int_t)n));
         json_object_set_new(left, name, json_integer((json_int_t)(size - MIN(size, n))));
     }
@@ -145,9 +126,8 @@ add_addresses(json_t *numbers, const Network *network, const GPtrArray *ports)
     json_object_set_new(numbers, "free", left);
 }
 
-/* ports: all ports. */
 static json_t *
-network_numbers(Api *api, const Network *network, const GPtrArray *ports)
+network_numbers(Api *api, const Network *network)
 {
     static const char *const members[] = {"name", "ports", "maxPorts", NULL};
     json_t *whole = api_json_network(network, broker_count_ports(api->broker, network->name),
@@ -157,7 +137,7 @@ network_numbers(Api *api, const Network *network, const GPtrArray *ports)
     copy_members(whole, numbers, members);
     json_object_set_new(numbers, "usable", json_boolean(!network->problem));
     if (!network->problem && network->addresses.is_given)
-        add_addresses(numbers, network, ports);
+        add_addresses(api, numbers, network);
     json_decref(whole);
     return numbers;
 }
@@ -202,7 +182,7 @@ api_on_get_statistics(VarlinkCall *call, gpointer user_data)
     Caller caller = api_caller(call);
     const Caller root = {.pidfd = -1};
     gboolean sees_all = is_reader(api, &caller);
-    g_autoptr(GPtrArray) ports = NULL, networks = NULL, all = NULL;
+    g_autoptr(GPtrArray) ports = NULL, networks = NULL;
     const char *field = NULL;
     json_t *reply, *array;
 
@@ -210,13 +190,12 @@ api_on_get_statistics(VarlinkCall *call, gpointer user_data)
         api_refuse(call, field, NULL);
         return;
     }
-    all = broker_list_ports(api->broker, &root, NULL);
     ports = broker_list_ports(api->broker, sees_all ? &root : &caller, NULL);
     networks = broker_list_networks(api->broker, sees_all ? &root : &caller);
     reply = json_object();
     array = json_array();
     for (guint i = 0; i < networks->len; i++)
-        json_array_append_new(array, network_numbers(api, networks->pdata[i], all));
+        json_array_append_new(array, network_numbers(api, networks->pdata[i]));
     json_object_set_new(reply, "networks", array);
     array = json_array();
     for (guint i = 0; i < ports->len; i++)
