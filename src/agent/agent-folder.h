@@ -15,8 +15,8 @@ char *agent_folder_path(GError **error);
 gboolean agent_folder_make(const char *folder, GError **error);
 
 /*
- * Listens as name there, or as "NAME.PID" if another agent does: *ret_name (g_free()) is what it
- * became. A dead agent's socket is replaced. -1 on failure.
+ * Listens as name there, or as "NAME.PID" if another agent does: *ret_name (g_free()) is the name
+ * it got. A dead agent's socket is replaced. -1 on failure.
  */
 int agent_folder_listen(const char *folder, const char *name, int pid, char **ret_name,
                         GError **error);

@@ -503,7 +503,7 @@ addresses_check_foreign(PortAddress *address, GError **error)
     return TRUE;
 }
 
-/* Sets the bits to those of the subnet; FALSE: others are given. */
+/* Sets the bits to those of the subnet; FALSE: they differ from the subnet's. */
 static gboolean
 set_bits(const char *network, const IpPrefix *subnet, PortAddress *address, GError **error)
 {

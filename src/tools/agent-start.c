@@ -4,8 +4,8 @@
  *
  * The agent must not be QEMU's child, which would have to wait for it, nor keep a port's
  * descriptor. So a child forks it and exits, and it closes every descriptor but its own
- * before it becomes macvtap-agent. Its standard error is a pipe to us until it is ready: whatever
- * comes out of it is why it cannot work.
+ * before it becomes macvtap-agent. Its standard error is a pipe to us until it is ready: it writes
+ * there only why it cannot start.
  */
 #include "agent-start.h"
 

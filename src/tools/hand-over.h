@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-/* What a guest is to know of its port; owned. The lists are empty where there is nothing. */
+/* What to tell a guest about its port; owns its strings. Lists may be empty. */
 typedef struct HandOver {
     char *port, *network; /* names */
     char *mac;

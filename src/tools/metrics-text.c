@@ -288,7 +288,9 @@ static const struct {
     Metric metric;
     const char *member;
 } of_networks[] = {
-    {{METRIC_GAUGE, "network_usable", NULL, "Whether the network's file has no error."}, "usable"},
+    {{METRIC_GAUGE, "network_usable", NULL,
+      "1 if the network's file is valid, 0 if it has an error."},
+     "usable"},
     {{METRIC_GAUGE, "network_ports_max", NULL, "How many ports the network may have."}, "maxPorts"},
     {{METRIC_GAUGE, "network_addresses_leased", NULL, "Addresses that ports have."}, "leased"},
     {{METRIC_GAUGE, "network_addresses_free", NULL, "Addresses that are left for ports."}, "free"},
