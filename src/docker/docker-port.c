@@ -31,7 +31,7 @@ docker_port_check_network(const char *socket, const char *network, GError **erro
 static MacvtapRequest *
 request_for(const DockerEndpoint *endpoint)
 {
-    MacvtapRequest *create = macvtap_request_new(MACVTAP_CREATE_PORT);
+    MacvtapRequest *create = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
     g_autofree char *name = docker_port_name(endpoint);
     g_autofree char *description = g_strdup_printf("Docker network %.12s", endpoint->network_id);
 
@@ -55,7 +55,7 @@ docker_port_check(const char *socket, const DockerEndpoint *endpoint, char **ret
     g_autoptr(MacvtapClient) client = ask_connect(socket, error);
     g_autoptr(MacvtapPort) port = NULL;
 
-    macvtap_request_set_holder(create, MACVTAP_HOLDER_NOTHING); /* there is no namespace yet */
+    macvtap_request_set_holder(create, MACVTAP_HOLDER_NONE); /* there is no namespace yet */
     macvtap_request_set_check_only(create, true);
     port = client ? ask_take_port(client, create, error) : NULL;
     if (!port)
