@@ -43,6 +43,19 @@ do_what_is_missing(DockerDriver *driver, DockerEndpoint *endpoint, GError **erro
                              : docker_port_delete(driver->socket, endpoint, error);
 }
 
+/* Once, not each time that it is tried again. */
+static void
+complain(DockerEndpoint *endpoint, const GError *cause)
+{
+    g_autofree char *name = docker_port_name(endpoint);
+
+    if (g_strcmp0(endpoint->complaint, cause->message) == 0)
+        return;
+    g_warning("port %s: %s", name, cause->message);
+    g_free(endpoint->complaint);
+    endpoint->complaint = g_strdup(cause->message);
+}
+
 /* Makes the port of an endpoint that has joined, deletes that of one that has not. May free
  * endpoint. */
 static gboolean
@@ -54,6 +67,8 @@ settle(DockerDriver *driver, DockerEndpoint *endpoint, GError **error)
     endpoint->is_settled = result == DOCKER_PORT_DONE || result == DOCKER_PORT_REFUSED;
     if (result == DOCKER_PORT_LATER && !driver->retry)
         driver->retry = g_timeout_add(RETRY_TIME, on_retry, driver);
+    if (cause)
+        complain(endpoint, cause);
     if (endpoint->is_deleted && endpoint->is_settled) {
         docker_state_remove_endpoint(driver->state, endpoint->id, NULL);
         g_hash_table_remove(driver->endpoints, endpoint->id);
@@ -71,11 +86,9 @@ look_at_all(DockerDriver *driver)
 
     for (GList *item = endpoints; item; item = item->next) {
         DockerEndpoint *endpoint = item->data;
-        g_autofree char *name = docker_port_name(endpoint);
-        g_autoptr(GError) error = NULL;
 
-        if (!endpoint->is_settled && !settle(driver, endpoint, &error))
-            g_warning("port %s: %s", name, error->message);
+        if (!endpoint->is_settled)
+            settle(driver, endpoint, NULL);
     }
 }
 
@@ -241,6 +254,7 @@ join(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError 
     if (!docker_state_put_endpoint(driver->state, endpoint, error) ||
         !settle(driver, endpoint, error)) {
         g_clear_pointer(&endpoint->sandbox, g_free);
+        docker_state_put_endpoint(driver->state, endpoint, NULL);
         return FALSE;
     }
     /* The container gets no interface, nor a gateway of Docker's own. */
@@ -254,17 +268,13 @@ join(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError 
 static gboolean
 end_endpoint(DockerDriver *driver, DockerEndpoint *endpoint, gboolean is_deleted, GError **error)
 {
-    g_autofree char *name = docker_port_name(endpoint);
-    g_autoptr(GError) cause = NULL;
-
     if (endpoint->sandbox)
         endpoint->is_settled = FALSE;
     g_clear_pointer(&endpoint->sandbox, g_free);
     endpoint->is_deleted = endpoint->is_deleted || is_deleted;
     if (!docker_state_put_endpoint(driver->state, endpoint, error))
         return FALSE;
-    if (!settle(driver, endpoint, &cause))
-        g_warning("port %s: %s", name, cause->message);
+    settle(driver, endpoint, NULL);
     return TRUE;
 }
 

@@ -10,8 +10,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* dockerd has a few at a time. */
-#define CONNECTIONS_MAX 64
+/* dockerd has a few at a time. libmicrohttpd 0.9.75 does not listen again once it has had as many
+ * as these in an event loop of another's. */
+#define CONNECTIONS_MAX 512
 
 #define CONTENT_TYPE "application/vnd.docker.plugins.v1.1+json"
 

@@ -38,6 +38,7 @@ docker_endpoint_free(DockerEndpoint *endpoint)
     g_free(endpoint->addresses[0]);
     g_free(endpoint->addresses[1]);
     g_free(endpoint->sandbox);
+    g_free(endpoint->complaint);
     g_free(endpoint);
 }
 

@@ -23,7 +23,9 @@ typedef struct DockerEndpoint {
     char *addresses[2];
     char *sandbox;       /* NULL: not joined, so there must be no port */
     gboolean is_deleted; /* kept only until its port is deleted */
-    gboolean is_settled; /* not in the file: nothing is left to do for the port */
+    /* Not in the file: */
+    gboolean is_settled; /* nothing is left to do for the port */
+    char *complaint;     /* what has been logged of it last */
 } DockerEndpoint;
 
 void docker_network_free(DockerNetwork *network);

@@ -133,6 +133,22 @@ def test_networks_of_a_running_container(docker, daemon):
 
 
 @pytest.mark.long
+def test_user_namespaces(docker, daemon):
+    """The container's network namespace is its user namespace's."""
+    docker.restart_dockerd("--userns-remap=nobody:nogroup")
+    docker.import_image()
+    create_network(docker)
+    docker.run_vm("vm1", daemon, "192.168.1.40/24", "--ip=192.168.1.40", ping=[GATEWAY])
+    guest = docker.console("vm1")
+    try:
+        guest.wait_ping(GATEWAY)
+    finally:
+        guest.close()
+    docker.docker("kill", "vm1")
+    assert daemon.settle() == []
+
+
+@pytest.mark.long
 def test_a_vm_outlives_restarts(docker, daemon):
     create_network(docker)
     docker.run_vm("vm1", daemon, "192.168.1.40/24", "--ip=192.168.1.40", keep=GATEWAY)

@@ -34,6 +34,10 @@ for folder in /var/lib/docker /etc/docker; do
 done
 mkdir -p -m 700 /run/docker
 mkdir -p /run/docker/plugins /run/image/usr /run/image/tmp /run/image/run
+echo nobody:100000:65536 >/run/subordinate
+touch /etc/subuid /etc/subgid
+mount --bind /run/subordinate /etc/subuid
+mount --bind /run/subordinate /etc/subgid
 for folder in bin sbin lib lib64; do
     ln -s usr/$folder /run/image/$folder
 done
