@@ -43,8 +43,8 @@ typedef struct Call {
     const char *file, *command, *container, *interface;
 } Call;
 
-/* A file and no pipe: there are plugins that end without having read it, and writing to them would
- * end us. */
+/* A file and no pipe: some plugins end without reading it, and a write to them would end this one.
+ */
 static int
 make_input(json_t *config)
 {

@@ -10,10 +10,10 @@
  * For ADD the plugin enters the container's network namespace before it connects: macvtapd reads
  * from the connection which namespace that is. Then it gives up every capability, for itself and
  * for the IPAM plugin. Addresses come from the IPAM plugin of the configuration, or from the
- * network itself. What fails after the addresses were given takes them back. DEL succeeds however
- * often it comes, and whatever is gone already, but not while macvtapd cannot be asked: the port
- * would stay. GC removes the ports of this configuration's name, and gives back the addresses
- * (cni-notes.h), that are not among the attachments that the runtime still knows.
+ * network itself. What macvtapd refuses after the addresses were given takes them back. DEL
+ * succeeds however often it comes, and whatever is gone already, but not while macvtapd cannot be
+ * asked: the port would stay. GC removes the ports of this configuration's name, and gives back the
+ * addresses (cni-notes.h), that are not among the attachments that the runtime still knows.
  *
  * Nothing but CNI's own parameters is taken from the environment: a runtime calls DEL from
  * processes that have none of it.
@@ -252,6 +252,16 @@ take_addresses(Plugin *plugin, json_t **ret_ipam, GError **error)
            cni_refuse(error, CNI_DECODE, "%s gave no result that can be read", request->ipam);
 }
 
+/* Whether there is certainly no port of the container's: not after a second ADD, nor when macvtapd
+ * was lost before it answered. DEL or GC then give the addresses back, with the port. */
+static gboolean
+has_no_port(const Plugin *plugin)
+{
+    MacvtapRefusal refusal = macvtap_client_get_refusal(plugin->client);
+
+    return refusal != MACVTAP_REFUSAL_NONE && refusal != MACVTAP_REFUSAL_NAME_TAKEN;
+}
+
 static gboolean
 run_add(Plugin *plugin, json_t **ret_result, GError **error)
 {
@@ -263,10 +273,7 @@ run_add(Plugin *plugin, json_t **ret_result, GError **error)
         return FALSE;
     port = create_port(plugin, ipam, error);
     if (!port) {
-        /* A port of this name is the container's own: ADD has come twice, and it has the addresses.
-         */
-        if (request->ipam &&
-            macvtap_client_get_refusal(plugin->client) != MACVTAP_REFUSAL_NAME_TAKEN)
+        if (request->ipam && has_no_port(plugin))
             give_back(plugin, request->container, request->interface, NULL);
         return FALSE;
     }

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """macvtapd-cni, called as a container runtime calls it: parameters in the environment, a configuration on stdin."""
+import socket
+import threading
+
 import pytest
 
 from cni import CONTAINER, VALID, Runtime
@@ -129,6 +132,21 @@ def test_second_add_leaves_the_first_alone(daemon, runtime):
     again = runtime.call("ADD", ipam=ipam)
     assert again["code"] > 100 and "already" in again["msg"]
     assert asked(runtime) == ["ADD", "ADD"] and runtime.call("CHECK", ipam=ipam) is None
+
+
+def test_address_stays_while_there_may_be_a_port(daemon, runtime):
+    """macvtapd is lost before it has answered: DEL or GC find out what there is."""
+    ipam = {"type": "ipam"}
+    path = runtime.folder / "lost"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        lost = threading.Thread(target=lambda: listener.accept()[0].close())
+        lost.start()
+        assert runtime.call("ADD", ipam=ipam, socket=str(path))["code"] == 11
+        lost.join()
+    assert (runtime.folder / "given").exists()
+    assert runtime.call("DEL", ipam=ipam) is None and not (runtime.folder / "given").exists()
 
 
 def test_address_is_given_back_by_gc(daemon, box, runtime):
