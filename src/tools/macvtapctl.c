@@ -17,7 +17,7 @@ static const Command commands[] = {
     {"network", "list", ctl_network_list, "", "List the networks you may use"},
     {"network", "show", ctl_network_show, "NET", "Show one network and its ports"},
     {"network", "probe", ctl_network_probe, "NET",
-     "Make a port for a moment, and tell whether a guest would get on there",
+     "Create a port for a moment and check whether a guest would work on it",
      .capabilities = LOOK_AT_PROCESSES | CAPABILITY(CAP_NET_RAW)},
     {"port", "list", ctl_port_list, "[--network NET]", "List your ports (root: everybody's)"},
     {"port", "show", ctl_port_show, "PORT", "Show one port, by id, name or interface",
