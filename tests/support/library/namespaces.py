@@ -312,11 +312,12 @@ def parse_links(data):
 
 
 def _link_name(attributes):
-    name = _attribute(attributes, _IFLA_IFNAME)
+    name = link_attribute(attributes, _IFLA_IFNAME)
     return None if name is None else name.rstrip(b"\0").decode()
 
 
-def _attribute(attributes, wanted):
+def link_attribute(attributes, wanted):
+    """The value of an attribute of a netlink message, or None."""
     while len(attributes) >= 4:
         length, kind = struct.unpack_from("=HH", attributes)
         if kind == wanted:
@@ -348,7 +349,7 @@ class MacMonitor:
         while len(data) >= 16:
             length, kind = struct.unpack_from("=IH", data)
             if kind == RTM_NEWLINK and struct.unpack_from("=BxHi", data, 16)[::2] == (socket.AF_UNSPEC, self._index):
-                self.seen.append(_attribute(data[32:length], _IFLA_ADDRESS).hex(":"))
+                self.seen.append(link_attribute(data[32:length], _IFLA_ADDRESS).hex(":"))
             data = data[(length + 3) & ~3:]
 
     def close(self):
