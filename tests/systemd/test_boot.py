@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A Debian host right after its boot: the first port of everybody who may have one, with nothing restarted, loaded or changed
 by hand."""
+import json
 import re
 
 from debian import HELPER, LAN_MAC, OWN_QUEUES
@@ -99,3 +100,19 @@ def test_journal(machine):
                      "StatusErrno": "0"}
     done = machine.run("systemd-analyze verify --man=no macvtapd.service macvtapd.socket 2>&1")
     assert done == ""
+
+
+SCRAPE = "import urllib.request; print(urllib.request.urlopen(\"http://127.0.0.1:9982/metrics\").read().decode())"
+
+
+def test_numbers_for_a_scraper(machine):
+    """A user whom no network allows anything gets the numbers of root's port, by the unit as it is installed."""
+    machine.run("systemd-sysusers && systemctl start macvtapd-metrics.socket")
+    port = machine.run("macvtapctl --json port create --network lan --holder none")
+    try:
+        text = machine.run(f"runuser -u mallory -- python3 -c '{SCRAPE}'")
+        assert 'macvtapd_ports{network="lan",state="active"} 1' in text.splitlines()
+        assert json.loads(port)["name"] in text
+        assert machine.run("journalctl -b -u 'macvtapd-metrics@*' -p warning --no-pager -o cat -q || true") == ""
+    finally:
+        machine.run("macvtapctl port delete --all; systemctl stop macvtapd-metrics.socket")
