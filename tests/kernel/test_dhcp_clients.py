@@ -5,7 +5,8 @@ import itertools
 
 import pytest
 
-from dhcp_lan import ACK, CLIENTS, DNS, GATEWAY, LEASE, MODES, NAK, OFFER, Site, StackGuest, bootp, ethernet, ipv4, sampled, udp
+from clock import Deadline
+from dhcp_lan import ACK, ADDRESSES, CLIENTS, DNS, GATEWAY, LEASE, MODES, NAK, OFFER, Site, StackGuest, bootp, ethernet, ipv4, sampled, udp
 
 WANTED = [LEASE, "255.255.255.0", GATEWAY, DNS, "1500", "3600"]
 STRANGER = "10.9.0.200"
@@ -61,5 +62,23 @@ def test_a_client_gets_and_renews_its_lease(sites, mode, name):
     client = CLIENTS[name](guest)
     try:
         check_clients_life(site, guest, client)
+    finally:
+        client.close()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name, renewed", [("udhcpc", "renew"), ("dhclient", "RENEW")])
+def test_a_client_renews_when_its_timer_says_so(sites, name, renewed):
+    """Half of the shortest LeaseTime= after it got the lease, the daemon being dead all the time."""
+    site, guest = sites(addresses=ADDRESSES.replace("LeaseTime=3600", "LeaseTime=60"))
+    client = CLIENTS[name](guest)
+    wanted = [*WANTED[:-1], "60"]
+    try:
+        assert client.wait_lease() == wanted, client.log()
+        site.daemon.kill()
+        assert client.wait_event(renewed, deadline=Deadline(60))[:6] == wanted, client.log()
+        assert site.dhcp_on_the_wire(guest.port.send) == []
+        assert {answer.source for answer in guest.answers()} == {GATEWAY}
+        site.daemon.start()
     finally:
         client.close()

@@ -11,7 +11,7 @@ import pathlib
 import re
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
-DOCUMENTS = ["README.md", "docs/addresses.md", "docs/agent.md", "docs/containers.md", "docs/guests.md", "docs/libvirt.md", "docs/log.md", "docs/networks.md", "docs/recipes.md", "docs/tutorial.md", "docs/vmm.md"]
+DOCUMENTS = ["README.md", "docs/addresses.md", "docs/agent.md", "docs/capture.md", "docs/containers.md", "docs/guests.md", "docs/libvirt.md", "docs/log.md", "docs/metrics.md", "docs/networks.md", "docs/recipes.md", "docs/tutorial.md", "docs/vmm.md"]
 
 _NO_PROGRAM = "Debian 12 has no such program"
 _CONTAINER = "an image of the user's own; kernel/test_container_socket.py goes this way"
