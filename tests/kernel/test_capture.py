@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import signal
 import socket
 import struct
@@ -11,6 +12,7 @@ import subprocess
 import pytest
 
 from dhcp_lan import DISCOVER, question
+from documents import block, commands
 from frames import BROADCAST, frame, mac_bytes
 from guard_lan import GUEST, NEIGHBOUR, OWN, Lan, arp, on_one_cpu, read_rows
 from programs import BUILD, program
@@ -272,6 +274,47 @@ def test_lines_have_a_column_for_the_reason(lans):
     assert [line[1:3] for line in lines] == [["dropped", "arp-address"], ["sent", "-"]]
     assert (status, rest, err) == (0, [], "2 frames\n")
     assert [line.split()[1:3] for line in only_dropped] == [["dropped", "arp-address"], ["dropped", "other-protocol"]]
+
+
+ASKED = mac_bytes(BROADCAST) + mac_bytes(GUEST) + bytes.fromhex("08060001080006040001") + mac_bytes(GUEST) + \
+    bytes((10, 9, 0, 5)) + bytes(6) + bytes((10, 9, 0, 9)) + bytes(18)
+ANSWER = mac_bytes(GUEST) + mac_bytes("02:00:00:00:00:09") + bytes.fromhex("0806000108000604000202000000") + b"\0\x09" + \
+    bytes((10, 9, 0, 9)) + mac_bytes(GUEST) + bytes((10, 9, 0, 5)) + bytes(18)
+FORGED = arp(BROADCAST, "10.9.0.66", OWN)
+OWN_ARP = arp(BROADCAST, OWN, "10.9.0.9")
+
+
+def as_in_the_document(lan, text, exchange):
+    """Run the block's command while these frames go (True: the guest's), and compare what it says with the block, but the time."""
+    line, said, *frames = text.splitlines()
+    with Ctl(lan.daemon, *shlex.split(line)[3:]) as ctl:
+        for is_sent, data in exchange:
+            (lan.send if is_sent else lan.wire.send)(data)
+        lines = [ctl.process.stdout.readline().decode().rstrip() for _ in frames]
+        ctl.finish(signal.SIGINT)
+    assert said == "capturing port web (mvt3 on network lan); Ctrl-C ends it"
+    assert [line.split(maxsplit=1)[1] for line in lines] == [line.split(maxsplit=1)[1] for line in frames]
+
+
+def test_the_document(lans):
+    """Each command of capture.md, with the output that stands there."""
+    lan = lans()
+    lan.guest.close()
+    lan.guest = lan.create(GUEST, name="web")
+    as_in_the_document(lan, block("docs/capture.md", "Capturing a port's frames", 0), [(True, ASKED), (False, ANSWER)])
+    as_in_the_document(lan, block("docs/capture.md", "What the guard drops", 0), [(True, FORGED), (True, OWN_ARP)])
+    (line,) = commands(block("docs/capture.md", "Capturing a port's frames", 1))
+    with Ctl(lan.daemon, *shlex.split(line)[3:]) as ctl:
+        for _ in range(10):
+            lan.send(ASKED)
+        assert ctl.finish()[0] == 0
+    dump, capture = commands(block("docs/capture.md", "Port and parent side by side", 0))
+    with contextlib.closing(lan.daemon.host.start(*shlex.split(dump), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL).stderr) as said:
+        while b"listening on" not in said.readline():
+            pass
+    with Ctl(lan.daemon, *shlex.split(capture)[3:]) as ctl:
+        lan.send(FORGED)
+        assert b"dropped   arp-address" in ctl.process.stdout.readline()
 
 
 def test_files_that_tcpdump_reads(lans, tmp_path):

@@ -193,6 +193,23 @@ def test_log_and_doctor(site):
     site.run(by_field)
 
 
+SCRAPE = ("import socket, sys; s = socket.socket(getattr(socket, sys.argv[1])); s.connect(eval(sys.argv[2]));"
+          " s.sendall(b'GET /metrics HTTP/1.0\\r\\n\\r\\n'); print(s.makefile().read())")
+
+
+def test_metrics(site):
+    """The command and the drop-in of metrics.md; the page is then at the port, and at the file."""
+    (enable,) = commands(block("docs/metrics.md", "Scraping", 0))
+    site.run(enable)
+    assert "macvtapd_network_usable" in site.run(f'python3 -c "{SCRAPE}" AF_INET "(\'127.0.0.1\', 9982)"')
+    site.run("mkdir -p /etc/systemd/system/macvtapd-metrics.socket.d")
+    site.write("/etc/systemd/system/macvtapd-metrics.socket.d/override.conf", block("docs/metrics.md", "Scraping", 1))
+    site.run("systemctl daemon-reload; systemctl restart macvtapd-metrics.socket")
+    assert "macvtapd_network_usable" in site.run(f'python3 -c "{SCRAPE}" AF_UNIX "\'/run/macvtapd-metrics.sock\'"')
+    assert site.run("stat -c '%a %G' /run/macvtapd-metrics.sock").strip() == "660 www-data"
+    site.run("systemctl disable --now macvtapd-metrics.socket; rm -r /etc/systemd/system/macvtapd-metrics.socket.d; systemctl daemon-reload")
+
+
 def test_units(site):
     """A VM and a port as services: started, stopped by the power button, and there again after a reboot."""
     site.write("/etc/systemd/system/vm@.service", block("docs/recipes.md", "A VM as a systemd service", 0))

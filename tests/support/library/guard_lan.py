@@ -65,12 +65,12 @@ class Lan:
         self.daemon = daemon
         self.wire = PacketSocket(station, "eth0", promiscuous=True)
         self.connection = daemon.connect()
-        self.guest, self.neighbour = (self._create(mac) for mac in (GUEST, NEIGHBOUR))
+        self.guest, self.neighbour = (self.create(mac) for mac in (GUEST, NEIGHBOUR))
         fcntl.ioctl(self.neighbour.fileno(), _TUNSETOFFLOAD, 0)  # so the kernel finishes what it gets
         self._markers = 0
 
-    def _create(self, mac):
-        self.connection.ports("CreatePort", network="lan", vhost="off", macAddress=mac)
+    def create(self, mac, **wishes):
+        self.connection.ports("CreatePort", network="lan", vhost="off", macAddress=mac, **wishes)
         (descriptor,) = self.connection.take_descriptors()
         return Tap(descriptor)
 
