@@ -54,18 +54,15 @@ static const DoctorCheck checks[] = {
     {"libvirt-hook", ctl_check_libvirt, 0},
 };
 
-/* The links of our network namespace, or NULL. */
-static GArray *
-list_links(void)
+static Kernel *
+open_kernel(void)
 {
     AUTO_FD int sysfs_fd = folder_open("/sys", NULL);
     AUTO_FD int dev_fd = folder_open("/dev", NULL);
-    g_autoptr(Kernel) kernel = NULL;
 
-    if (sysfs_fd < 0 || dev_fd < 0)
-        return NULL;
-    kernel = kernel_linux_new(g_steal_fd(&sysfs_fd), g_steal_fd(&dev_fd), NULL);
-    return kernel ? kernel->ops->link_list(kernel, NULL) : NULL;
+    return sysfs_fd < 0 || dev_fd < 0
+               ? NULL
+               : kernel_linux_new(g_steal_fd(&sysfs_fd), g_steal_fd(&dev_fd), NULL);
 }
 
 /* NULL: there is no nft, or we may not use it. */
@@ -92,7 +89,9 @@ look_at_machine(Doctor *doctor)
 
     uname(&machine);
     doctor->release = g_strdup(machine.release);
-    doctor->links = list_links();
+    doctor->kernel = open_kernel();
+    if (doctor->kernel)
+        doctor->links = doctor->kernel->ops->link_list(doctor->kernel, NULL);
     doctor->addresses = host_list_addresses();
     doctor->ruleset = list_rules();
     doctor->processes = host_list_processes(doctor->root);

@@ -150,24 +150,33 @@ doctor_check_taken_vlans(Doctor *doctor)
     }
 }
 
-/* The names of all parents, of networks and of ports, as a set; g_hash_table_unref() it. */
+static void
+add_parent(const Doctor *doctor, const char *name, GHashTable *set)
+{
+    const LinkInfo *link = doctor_find_parent(doctor, name);
+
+    if (link)
+        g_hash_table_add(set, GINT_TO_POINTER(link->index));
+}
+
+/* The indexes of all parents, of networks and of ports, as a set; g_hash_table_unref() it. */
 static GHashTable *
 list_parents(const Doctor *doctor)
 {
-    GHashTable *set = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    GHashTable *set = g_hash_table_new(NULL, NULL);
 
     for (guint i = 0; i < doctor->networks->len; i++) {
         const char *parents = network_text(doctor->networks->pdata[i], "parents");
         g_auto(GStrv) names = g_strsplit(parents, " ", -1);
 
         for (char **name = names; *name; name++)
-            g_hash_table_add(set, g_strdup(*name));
+            add_parent(doctor, *name, set);
     }
     for (guint i = 0; i < doctor->ports->len; i++) {
         const char *trunk = port_text(doctor->ports->pdata[i], "trunk");
 
-        g_hash_table_add(
-            set, g_strdup(trunk[0] ? trunk : macvtap_port_get_parent(doctor->ports->pdata[i])));
+        add_parent(doctor, trunk[0] ? trunk : macvtap_port_get_parent(doctor->ports->pdata[i]),
+                   set);
     }
     return set;
 }
@@ -183,9 +192,10 @@ doctor_check_carrier(Doctor *doctor)
         char name[INTERFACE_NAME_TEXT_SIZE];
 
         if (!(link->flags & IFF_UP) || link->carrier ||
-            !g_hash_table_contains(parents, interface_name_format(link->name, name)))
+            !g_hash_table_contains(parents, GINT_TO_POINTER(link->index)))
             continue;
-        doctor_problem(doctor, "parent", name, "check its cable and the switch's port",
+        doctor_problem(doctor, "parent", interface_name_format(link->name, name),
+                       "check its cable and the switch's port",
                        "it has no carrier: no guest on it reaches the network");
     }
 }

@@ -34,6 +34,7 @@ doctor_free(Doctor *doctor)
     g_free(doctor->release);
     g_free(doctor->ruleset);
     g_clear_pointer(&doctor->links, g_array_unref);
+    g_clear_pointer(&doctor->kernel, kernel_free);
     g_clear_pointer(&doctor->addresses, g_array_unref);
     g_clear_pointer(&doctor->processes, g_array_unref);
     g_free(doctor->unreachable);
@@ -169,6 +170,32 @@ doctor_to_text(const Doctor *doctor)
             g_string_append_printf(text, "%-8s   %s\n", "", finding->remedy);
     }
     return g_string_free(text, FALSE);
+}
+
+/* The index of the link that has this alternative name, or 0. */
+static int
+find_alternative_name(const Doctor *doctor, const char *name)
+{
+    LinkInfo link;
+
+    return doctor->kernel && doctor->kernel->ops->link_by_name(doctor->kernel, name, &link, NULL)
+               ? link.index
+               : 0;
+}
+
+const LinkInfo *
+doctor_find_parent(const Doctor *doctor, const char *name)
+{
+    const LinkInfo *found = doctor_find_link(doctor, name);
+    int index = found || !doctor->links ? 0 : find_alternative_name(doctor, name);
+
+    for (guint i = 0; index != 0 && i < doctor->links->len; i++) {
+        const LinkInfo *link = &g_array_index(doctor->links, LinkInfo, i);
+
+        if (link->index == index)
+            return link;
+    }
+    return found;
 }
 
 const LinkInfo *

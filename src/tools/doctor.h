@@ -9,6 +9,7 @@
 #include "ask.h"
 #include "host-look.h"
 #include "link-info.h"
+#include "ops.h"
 
 #include <jansson.h>
 
@@ -41,7 +42,8 @@ typedef struct Doctor {
     const char *root; /* a prefix of /proc, /dev etc.; "": the machine's own */
     char *release;    /* the kernel's, as uname(2) has it */
     gboolean is_root;
-    GArray *links;     /* of LinkInfo, those of our network namespace */
+    GArray *links;     /* of LinkInfo, those of our network namespace, */
+    Kernel *kernel;    /* and what knows their alternative names; owned */
     GArray *addresses; /* of HostAddress, likewise */
     GArray *processes; /* of HostProcess */
     char *ruleset;     /* what 'nft list ruleset' prints */
@@ -89,6 +91,9 @@ char *doctor_to_text(const Doctor *doctor);
 /* The link with this name (interface_name_format()), or NULL; and the port's device. Both belong to
  * the doctor. */
 const LinkInfo *doctor_find_link(const Doctor *doctor, const char *name);
+
+/* The same by a name in a network's file, which may be an alternative one. */
+const LinkInfo *doctor_find_parent(const Doctor *doctor, const char *name);
 const LinkInfo *doctor_find_device(const Doctor *doctor, const MacvtapPort *port);
 
 /* doctor-guard.c */

@@ -123,6 +123,15 @@ def test_parent_without_carrier(daemon, station):
     daemon.ctl("port", "delete", "vm7")
 
 
+def test_parent_without_carrier_by_its_alternative_name(daemon, host, station):
+    host.ip("link", "property", "add", "dev", "eth0", "altname", "a-name-longer-than-fifteen-bytes")
+    daemon.network("lan", "a-name-longer-than-fifteen-bytes")
+    daemon.reload()
+    station.ip("link", "set", "eth0", "down")
+    assert [line.partition(":")[0] for line in problems(daemon)] == ["parent eth0"]
+    station.ip("link", "set", "eth0", "up")
+
+
 @pytest.mark.parametrize("has, words", [
     (["addr add 10.0.0.7/24 dev eth0"], "address 10.0.0.7 is on it"),
     (["addr add 10.0.0.7/24 dev eth0", "route add default via 10.0.0.254"],
