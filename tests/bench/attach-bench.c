@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define BATCH 12
+#define CHUNK 50 /* ports that one request removes */
 
 enum { FLOOR, CREATE, SHELL, ECHO, N_TURNS, APART = N_TURNS, AGAINST, N_WAYS };
 
@@ -310,6 +311,48 @@ free_port(gpointer port)
     macvtap_port_free(port);
 }
 
+/* Removes the last ports of those that were to stay, in one request. */
+static double
+delete_chunk(Daemon *daemon)
+{
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_DELETE_PORT);
+    GPtrArray *present = daemon->present;
+    guint first = present->len - CHUNK;
+    gint64 begin;
+    double us;
+
+    for (guint i = first; i < present->len; i++)
+        macvtap_request_add_delete_port(request, macvtap_port_get_id(present->pdata[i]));
+    begin = bench_now();
+    if (macvtap_client_call(daemon->client, request) < 0 ||
+        macvtap_request_get_count(request) != CHUNK)
+        bench_die("cannot delete ports", 0);
+    daemon_settle(daemon);
+    us = bench_since(begin);
+    g_ptr_array_set_size(present, (gint)first);
+    return us;
+}
+
+/* With the guard and without, in turns, until no port is left. */
+static void
+time_teardown(Bench *bench)
+{
+    g_autoptr(GArray) apart = samples_new();
+    g_autoptr(GArray) other = samples_new();
+
+    for (guint turn = 0; bench->apart.present->len >= CHUNK; turn++) {
+        for (guint i = 0; i < 2; i++) {
+            gboolean is_apart = (turn + i) % 2 == 0;
+            double us = delete_chunk(is_apart ? &bench->apart : &bench->other) / CHUNK;
+
+            g_array_append_val(is_apart ? apart : other, us);
+        }
+    }
+    printf("\"teardown_us\": {");
+    samples_print("apart_us", apart, ", ");
+    samples_print("against_us", other, "},\n ");
+}
+
 static void
 measure(Bench *bench)
 {
@@ -323,6 +366,8 @@ measure(Bench *bench)
     make_present(bench, n_many);
     full = service_resident_kib(bench->ours.service);
     time_level(bench, n_many);
+    if (bench->other.client)
+        time_teardown(bench);
     printf("\"memory_kib\": {\"idle\": %ld, \"per_port\": %.2f}}\n", idle,
            (double)(full - idle) / n_many);
 }
@@ -374,6 +419,10 @@ main(int argc, char **argv)
                      service_start_apart(other, BENCH_FOLDER "/other",
                                          bench.unguarded ? SERVICE_WITHOUT_BPF : SERVICE_WITH_BPF));
     }
+    /* The kernel walks through the hooks of all network namespaces: no guard but the one that is
+     * timed. */
+    if (bench.unguarded && umount2("/sys/fs/bpf", MNT_DETACH) < 0 && errno != EINVAL)
+        bench_die("/sys/fs/bpf", errno);
     daemon_begin(&bench.ours, service_start(bench.macvtapd, BENCH_FOLDER));
     bench.shell = shell_start();
     bench.echo = echo_start();
