@@ -315,7 +315,7 @@ free_port(gpointer port)
 static double
 delete_chunk(Daemon *daemon)
 {
-    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_DELETE_PORT);
+    g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_DELETE_PORT);
     GPtrArray *present = daemon->present;
     guint first = present->len - CHUNK;
     gint64 begin;
