@@ -17,7 +17,7 @@ static MacvtapPort *
 create_port(const char *network)
 {
     MacvtapClient *client = macvtap_client_new();
-    MacvtapRequest *request = macvtap_request_new(MACVTAP_CREATE_PORT);
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_CREATE_PORT);
     MacvtapPort *port = NULL;
 
     macvtap_request_set_network(request, network);

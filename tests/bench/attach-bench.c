@@ -322,7 +322,7 @@ delete_chunk(Daemon *daemon)
     double us;
 
     for (guint i = first; i < present->len; i++)
-        macvtap_request_add_delete_port(request, macvtap_port_get_id(present->pdata[i]));
+        macvtap_request_add_port(request, macvtap_port_get_id(present->pdata[i]));
     begin = bench_now();
     if (macvtap_client_call(daemon->client, request) < 0 ||
         macvtap_request_get_count(request) != CHUNK)

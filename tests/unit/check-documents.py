@@ -19,7 +19,7 @@ READ = [*documents.DOCUMENTS, "docs/NEWS.md", "docs/kubernetes.md"]
 DEVELOPERS = ["docs/architecture.md", "docs/contributing.md", "tests/README.md"]
 # What ends the part of a line that is one of our programs'.
 END = re.compile(r" -- |[|;&`'\"()>]|  #| …")
-CALL = r"(?:^|[ /(=])(macvtapctl|macvtap-run|qemu-macvtap-helper|macvtapd) ([a-z-].*)"
+CALL = r"(?:^|(?<! -d)[ /(=])(macvtapctl|macvtap-run|qemu-macvtap-helper|macvtapd) ([a-z-].*)"
 HEADINGS = r"^#+ (.*)$"
 
 

@@ -24,6 +24,7 @@ NOT_RUN = {
     ("README.md", "Start a VM", 8): _CONTAINER,
     ("README.md", "Install, uninstall, develop", 1): "what runs this test, and the demo",
     ("docs/capture.md", "Capturing a port's frames", 2): "Wireshark has a window; test_files_that_tcpdump_reads reads the same file",
+    ("docs/containers.md", "docker network create", 0): "an image of the user's own; e2e/test_docker.py goes this way",
     ("docs/log.md", "The log", 1): _OUTPUT,
     ("docs/recipes.md", "A cloud image with cloud-init", 0): "downloads 300 MB",
 }
