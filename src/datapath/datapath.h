@@ -44,7 +44,7 @@ typedef struct DatapathPort {
     MacAddress mac;
     const GuardSettings *guard; /* as resolved: senders is not AUTO */
     const DhcpAnswer *dhcp;     /* what it answers to its guest's DHCP client; NULL: nothing */
-    gboolean keeps_dhcp;        /* dhcp is not known: it answers what it has answered */
+    gboolean keeps_dhcp;        /* dhcp is unknown: keep the answers in force */
     const Limits *limits;       /* NULL: none; what the guest sends is limited elsewhere */
 } DatapathPort;
 

@@ -122,9 +122,9 @@ run(int argc, char **argv, GError **error)
     const GOptionEntry entries[] = {
         {"socket", 0, 0, G_OPTION_ARG_FILENAME, &options.socket, "macvtapd's socket", "PATH"},
         {"networks", 0, 0, G_OPTION_ARG_FILENAME, &options.networks,
-         "What is kept of Docker's networks (default: " NETWORKS_DEFAULT ")", "DIR"},
+         "State of Docker's networks (default: " NETWORKS_DEFAULT ")", "DIR"},
         {"endpoints", 0, 0, G_OPTION_ARG_FILENAME, &options.endpoints,
-         "What is kept of its endpoints (default: " ENDPOINTS_DEFAULT ")", "DIR"},
+         "State of its endpoints (default: " ENDPOINTS_DEFAULT ")", "DIR"},
         {"version", 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, arguments_show_version,
          "Show the version", NULL},
         {NULL},

@@ -293,7 +293,7 @@ static const struct {
      "usable"},
     {{METRIC_GAUGE, "network_ports_max", NULL, "How many ports the network may have."}, "maxPorts"},
     {{METRIC_GAUGE, "network_addresses_leased", NULL, "Addresses that ports have."}, "leased"},
-    {{METRIC_GAUGE, "network_addresses_free", NULL, "Addresses that are left for ports."}, "free"},
+    {{METRIC_GAUGE, "network_addresses_free", NULL, "Addresses that ports can still get."}, "free"},
 };
 
 /* value: a number or a truth, or an object of numbers by address family. */
