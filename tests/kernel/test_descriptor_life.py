@@ -15,6 +15,7 @@ from frames import PacketSocket, Tap, frame, open_tap
 from programs import program
 from varlink import VarlinkError
 
+pytestmark = pytest.mark.shared
 
 MAC = "52:54:00:00:00:78"
 F_OFD_SETLK = 37  # linux/fcntl.h
@@ -99,7 +100,6 @@ def test_vmm_that_daemonizes(daemon, host, launcher):
 RELAY = """
 import array, os, socket, sys
 
-pytestmark = pytest.mark.shared
 one, other = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
 _, ancillary, _, _ = one.recvmsg(1, 64)
 other.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, ancillary[0][2])])

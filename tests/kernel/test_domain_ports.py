@@ -13,6 +13,8 @@ from frames import device_number
 from programs import program
 from varlink import VarlinkError
 
+pytestmark = pytest.mark.shared
+
 FIRST, SECOND = "123e4567-e89b-12d3-a456-426614174000", "123e4567-e89b-12d3-a456-426614174001"
 OWNER = {"owner": 64055, "group": 64056}
 
@@ -195,7 +197,6 @@ def test_who_held_on_to_his_node_does_not_get_the_next_device_of_its_number(daem
 OWN_NODE = """
 import json, os, socket, sys
 
-pytestmark = pytest.mark.shared
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(sys.argv[1])
 for owner, group in ((0, 0), (os.getuid(), 0), (os.getuid(), os.getgid())):

@@ -12,6 +12,8 @@ import pytest
 from programs import program
 from tracing import Trace, waits_with_a_time
 
+pytestmark = pytest.mark.shared
+
 MAC = "52:54:00:00:00:01"
 
 
@@ -413,7 +415,6 @@ def test_socket_of_a_living_daemon_is_not_taken(daemon, daemons, host):
 LAUNCHER = """
 import os, socket, sys
 
-pytestmark = pytest.mark.shared
 count, kind, path, *command = sys.argv[1:]
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM if kind != "datagram" else socket.SOCK_DGRAM)
 listener.bind(path)
