@@ -293,7 +293,6 @@ def set_record_aside(daemon, port):
     daemon.start()
 
 
-@pytest.mark.lab
 def test_record_set_aside(daemon, host):
     port = create(daemon)
     set_record_aside(daemon, port)

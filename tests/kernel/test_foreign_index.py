@@ -75,7 +75,6 @@ def check_traffic(daemon, connection, station, port):
         tap.expect(b"to the guest")
 
 
-@pytest.mark.lab
 def test_node_is_the_others(daemon, connection, station, port, node, foreigner):
     name = foreigner.take_index()
     assert os.stat(node).st_rdev == device_number(foreigner, name) != device_number(daemon.host, name)

@@ -46,8 +46,7 @@ def create(daemon, *options, network="lan"):
 # -- the holder ends -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.lab
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGKILL, marks=pytest.mark.lab), signal.SIGTERM])
 def test_holder_ends_and_the_device_goes_by_event(daemon, host, vmm, monitor, tmp_path, number):
     process = vmm()
     (port,) = daemon.ports()

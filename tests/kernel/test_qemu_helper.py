@@ -67,7 +67,6 @@ def test_one_byte_and_one_descriptor(daemon, maker, options, br, user):
     assert daemon.settle() == []
 
 
-@pytest.mark.lab
 def test_in_a_pid_namespace(daemon, host):
     """QEMU and its helper are in a container: what macvtapd sees of their pids is nothing that a port hangs on."""
     process = host.start("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "/usr/bin/python3", "-c", MAKER,
