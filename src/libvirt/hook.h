@@ -56,6 +56,6 @@ gboolean hook_reconnect(Hook *hook, GError **error);
 gboolean hook_stopped(Hook *hook, GError **error);
 gboolean hook_release(Hook *hook, GError **error);
 
-/* hook-moving.c */
+/* hook-incoming.c */
 gboolean hook_migrate(Hook *hook, GError **error);
 gboolean hook_restore(Hook *hook, GError **error);
