@@ -149,7 +149,7 @@ typedef enum MacvtapMethod {
     MACVTAP_METHOD_CREATE_PORT = 1,
     /* port, queues. Returns the port, with descriptors for this many of its queues (default: all).
      * A client that connected from the network namespace that holds a port opens it by its name
-     * there ("eth0"), whoever its owner is, while none of its queues is open. */
+     * there ("eth0"), whatever its owner, while none of its queues is open. */
     MACVTAP_METHOD_OPEN_PORT,
     /* port, and at least one of description, holder_pid, sources, link_up; by set_text: guard,
      * limits. Returns the port. */
