@@ -18,8 +18,8 @@
  */
 #pragma once
 
-#include "dhcp-answer.h"
 #include "dhcp-map.h"
+#include "dhcp-options.h"
 #include "guard-map.h"
 #include "guard.h"
 #include "host-filter.h"

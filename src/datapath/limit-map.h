@@ -8,8 +8,8 @@
  *   limited   where each limit stands, and its cost; user space creates
  *             and removes it with the other                              struct limit_state
  *
- * What a guest sends is not limited in bytes here but by a queueing discipline (src/kernel/pace.c):
- * a program can only drop.
+ * What a guest sends is not limited in bytes here but by a queueing discipline
+ * (src/kernel/send-limit.c): a program can only drop.
  */
 #pragma once
 

@@ -2,7 +2,7 @@
 /* What the guard's programs are to answer to a port's guest. Private to this module. */
 #pragma once
 
-#include "dhcp-answer.h"
+#include "dhcp-options.h"
 #include "network.h"
 #include "port.h"
 

@@ -126,7 +126,7 @@ struct tcmsg;
 NetlinkMessage *tc_request(guint16 type, guint16 flags, const struct tcmsg *body);
 
 /* macvtap.c, vlan.c, link-delete.c, tap.c, tap-node.c, transmit.c, announcement.c, address.c,
- * filter.c, namespace.c, pace.c, monitor.c: the operations of ops.h */
+ * filter.c, namespace.c, send-limit.c, monitor.c: the operations of ops.h */
 gboolean macvtap_make(Kernel *kernel, const MacvtapSpec *spec, LinkInfo *ret_link, GError **error);
 gboolean macvtap_change_sources(Kernel *kernel, int index, const MacAddress *sources,
                                 gsize n_sources, GError **error);

@@ -3,7 +3,7 @@
  */
 #include "addresses.h"
 
-#include "dhcp-answer.h"
+#include "dhcp-options.h"
 
 #include "port-error.h"
 

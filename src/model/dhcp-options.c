@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "dhcp-answer.h"
+#include "dhcp-options.h"
 
 #include "error.h"
 

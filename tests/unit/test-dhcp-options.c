@@ -2,7 +2,7 @@
 /* The options of a DHCP answer: what they are on the wire, and what has no room there. */
 #include "unit.h"
 
-#include "dhcp-answer.h"
+#include "dhcp-options.h"
 #include "error.h"
 
 #include <errno.h>
