@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The kernel privileges that a part of the daemon needs while it serves. They are declared beside
- * the code that needs them; src/daemon/declared.c lists them all, and the sandbox leaves nothing
- * else.
+ * the code that needs them; src/daemon/sandbox-privileges.c lists them all, and the sandbox leaves
+ * nothing else.
  */
 #pragma once
 

@@ -25,3 +25,14 @@ int activation_listen(const char *path, GError **error);
 /* Sends text ("READY=1") to $NOTIFY_SOCKET, if that is set. READY=1 must not be lost, as the
  * service manager waits for it; any other message may be. */
 gboolean activation_notify(const char *text, GError **error);
+
+/*
+ * namespace-lock.c: allows one macvtapd per network namespace, as a second one, with another state
+ * folder, would take the first one's devices for orphans. The lock is an abstract socket name,
+ * which is local to the network namespace (unix(7)) and is released when its holder ends.
+ *
+ * Returns a listening socket that holds the lock, or -1; varlink_server_turn_away() must accept on
+ * it. EBUSY: another macvtapd has it. Any other error: an unprivileged user holds the name, which
+ * must not keep the daemon from starting.
+ */
+int namespace_lock(GError **error);

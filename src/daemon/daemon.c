@@ -9,7 +9,6 @@
 #include "error.h"
 #include "file.h"
 #include "linux.h"
-#include "namespace-lock.h"
 #include "trail.h"
 #include "varlink-server.h"
 #include "vhost-net.h"

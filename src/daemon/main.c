@@ -3,7 +3,6 @@
 #include "call-filter.h"
 #include "capabilities.h"
 #include "daemon.h"
-#include "declared.h"
 #include "descriptor.h"
 #include "log.h"
 #include "output.h"
@@ -84,22 +83,22 @@ return_large_blocks(void)
 static Daemon *
 start(const Options *options, GError **error)
 {
-    const guint64 at_first = declared_start_capabilities() | CAPABILITY(CAP_SETPCAP);
+    const guint64 at_first = sandbox_start_capabilities() | CAPABILITY(CAP_SETPCAP);
     g_autoptr(Daemon) daemon = NULL;
     g_autoptr(GError) unguarded = NULL;
-    g_autoptr(GPtrArray) parts = declared_list();
+    g_autoptr(GPtrArray) parts = sandbox_list_privileges();
     Datapath *datapath;
 
     /* Later failures for lack of privileges would not say so. */
-    if (geteuid() != 0 && !capabilities_are_held(declared_capabilities())) {
+    if (geteuid() != 0 && !capabilities_are_held(sandbox_capabilities())) {
         g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_PERM, "must be started as root");
         return NULL;
     }
     /* CAP_SETPCAP: to narrow the bounding set once more. */
-    if (!capabilities_keep(declared_capabilities() | at_first, error))
+    if (!capabilities_keep(sandbox_capabilities() | at_first, error))
         return NULL;
     datapath = daemon_open_datapath(options, &unguarded);
-    if (!capabilities_keep(declared_capabilities(), error)) {
+    if (!capabilities_keep(sandbox_capabilities(), error)) {
         datapath_free(datapath);
         return NULL;
     }
@@ -115,8 +114,8 @@ start(const Options *options, GError **error)
 static int
 show(const Options *options)
 {
-    g_autofree char *text =
-        options->version ? g_strdup("macvtapd " MACVTAPD_VERSION "\n") : declared_format();
+    g_autofree char *text = options->version ? g_strdup("macvtapd " MACVTAPD_VERSION "\n")
+                                             : sandbox_format_privileges();
     g_autoptr(GError) error = NULL;
 
     g_print("%s", text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "namespace-lock.h"
+#include "activation.h"
 
 #include "descriptor.h"
 #include "error.h"

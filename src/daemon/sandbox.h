@@ -1,8 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Permanently gives up the privileges that no part of the daemon declares (declared.h). */
+/* Permanently gives up the privileges that no part of the daemon declares (privileges.h). */
 #pragma once
 
+#include "privileges.h"
+
 #include <glib.h>
+
+/* The privileges of each part, as a GPtrArray of borrowed const Privileges. */
+GPtrArray *sandbox_list_privileges(void);
+
+/* The capabilities of all parts. */
+guint64 sandbox_capabilities(void);
+
+/* The capabilities needed only at startup, until the daemon serves. */
+guint64 sandbox_start_capabilities(void);
+
+/* A line for each part, and one more ("start") for what only startup needs: its name, its
+ * capabilities and its system calls, with a tab between; an argument that must have a value is
+ * written call(NUMBER=VALUE). Free with g_free(). */
+char *sandbox_format_privileges(void);
 
 /*
  * From now on files are written only in the state folder, in /dev, in the kernel's settings of IPv6

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
-#include "options.h"
+#include "daemon.h"
 
 /* arguments: joined by blanks, "" for none. */
 static gboolean

@@ -4,7 +4,6 @@
 
 #include "call-filter.h"
 #include "capabilities.h"
-#include "declared.h"
 #include "sandbox.h"
 
 #include <errno.h>
@@ -63,7 +62,7 @@ fails(long result, int errnum)
 static gboolean
 confine_calls(void)
 {
-    g_autoptr(GPtrArray) parts = declared_list();
+    g_autoptr(GPtrArray) parts = sandbox_list_privileges();
 
     return call_filter_install(parts, NULL) && fails(syscall(SYS_uname, NULL), EPERM);
 }
@@ -159,7 +158,7 @@ aborts(const char *folder)
 static void
 test_calls(void **state)
 {
-    g_autoptr(GPtrArray) parts = declared_list();
+    g_autoptr(GPtrArray) parts = sandbox_list_privileges();
 
     expect(unknown_calls, "/", GOOD);
     expect(arguments, "/", GOOD);
@@ -241,7 +240,7 @@ capabilities(const char *folder)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2], before[2];
-    guint64 wanted = declared_capabilities();
+    guint64 wanted = sandbox_capabilities();
 
     if (syscall(SYS_capget, &header, before) < 0 || !capabilities_keep(wanted, NULL) ||
         syscall(SYS_capget, &header, data) < 0)
@@ -267,8 +266,8 @@ test_capabilities(void **state)
 static void
 test_declared(void **state)
 {
-    g_autofree char *text = declared_format();
-    g_autoptr(GPtrArray) parts = declared_list();
+    g_autofree char *text = sandbox_format_privileges();
+    g_autoptr(GPtrArray) parts = sandbox_list_privileges();
 
     assert_non_null(strstr(text, "links\tCAP_NET_ADMIN\tsendmsg recvmsg\n"));
     assert_non_null(strstr(text, "socket(1=17)"));

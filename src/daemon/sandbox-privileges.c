@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "declared.h"
+#include "sandbox.h"
 
 #include "bounded-close.h"
 #include "broker.h"
@@ -34,7 +34,7 @@ static const Privileges *const single_parts[] = {
 };
 
 GPtrArray *
-declared_list(void)
+sandbox_list_privileges(void)
 {
     const Privileges *const *const modules[] = {linux_privileges, features_privileges,
                                                 broker_privileges, single_parts};
@@ -48,9 +48,9 @@ declared_list(void)
 }
 
 guint64
-declared_capabilities(void)
+sandbox_capabilities(void)
 {
-    g_autoptr(GPtrArray) parts = declared_list();
+    g_autoptr(GPtrArray) parts = sandbox_list_privileges();
     guint64 capabilities = 0;
 
     for (guint i = 0; i < parts->len; i++)
@@ -59,7 +59,7 @@ declared_capabilities(void)
 }
 
 guint64
-declared_start_capabilities(void)
+sandbox_start_capabilities(void)
 {
     return datapath_start_privileges.capabilities;
 }
@@ -93,9 +93,9 @@ format_system_calls(GString *text, const SystemCall *calls)
 }
 
 char *
-declared_format(void)
+sandbox_format_privileges(void)
 {
-    g_autoptr(GPtrArray) parts = declared_list();
+    g_autoptr(GPtrArray) parts = sandbox_list_privileges();
     g_autoptr(GString) text = g_string_new(NULL);
 
     g_ptr_array_add(parts, (gpointer)&datapath_start_privileges);
