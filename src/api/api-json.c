@@ -2,8 +2,7 @@
 #include "api-private.h"
 
 #include "capture-stream.h"
-#include "network-fields.h"
-#include "port-fields.h"
+#include "field.h"
 
 json_t *
 api_json_port(const Port *port)

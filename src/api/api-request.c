@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api-request.h"
 
+#include "field.h"
 #include "port-error.h"
-#include "port-fields.h"
 
 /* The parameters of methods that do not use the table of port fields. */
 #define IN_SIMPLE(Type, member, ...) .request = FIELD_AT(SimpleRequest, Type, member, __VA_ARGS__)

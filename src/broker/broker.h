@@ -10,10 +10,10 @@
 #include "capture-stream.h"
 #include "datapath.h"
 #include "descriptor.h"
-#include "fault.h"
 #include "network-change.h"
 #include "network.h"
 #include "ops.h"
+#include "port-error.h"
 #include "port.h"
 #include "privileges.h"
 

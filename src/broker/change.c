@@ -8,8 +8,8 @@
 #include "parent.h"
 
 #include "error.h"
+#include "field.h"
 #include "port-error.h"
-#include "port-fields.h"
 
 #include <errno.h>
 

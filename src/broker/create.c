@@ -14,9 +14,9 @@
 #include "parent.h"
 
 #include "error.h"
+#include "field.h"
 #include "policy.h"
 #include "port-error.h"
-#include "port-fields.h"
 
 #include <errno.h>
 

@@ -2,8 +2,8 @@
 /* A record as JSON, written and read. Files, and setting a damaged one aside: registry.c. */
 #include "record.h"
 
+#include "field.h"
 #include "port-error.h"
-#include "port-fields.h"
 
 #include <jansson.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A port's record: one JSON object (Jansson), "version": 1, with the record's fields from the table
- * in port-fields.h. Pure; the registry does the I/O. */
+ * port_fields. Pure; the registry does the I/O. */
 #pragma once
 
 #include "port.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client-private.h"
-#include "port-fields.h"
+#include "field.h"
 
 #include <errno.h>
 #include <string.h>

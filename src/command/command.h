@@ -7,7 +7,7 @@
 
 #include "arguments.h"
 #include "ask.h"
-#include "port-fields.h"
+#include "field.h"
 
 typedef struct CommandProgram CommandProgram;
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The options of commands that make or change a port: one for each field of the table in
- * port-fields.h that is an option and can be given (FIELD_USE_REQUEST) or set (FIELD_USE_CHANGE).
- */
+/* The options of commands that make or change a port: one for each field of
+ * port_fields that is an option and can be given (FIELD_USE_REQUEST) or set (FIELD_USE_CHANGE). */
 #pragma once
 
 #include "ask.h"
-#include "port-fields.h"
+#include "field.h"
 
 typedef struct FieldOptions FieldOptions;
 

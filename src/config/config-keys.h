@@ -4,7 +4,7 @@
 #pragma once
 
 #include "config.h"
-#include "network-fields.h"
+#include "field.h"
 #include "network.h"
 
 #include <glib.h>

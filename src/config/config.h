@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "fault.h"
 #include "network.h"
+#include "port-error.h"
 #include "privileges.h"
 
 #include <glib.h>

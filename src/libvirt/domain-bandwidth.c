@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain-bandwidth.h"
 
-#include "port-fields.h"
+#include "field.h"
 #include "rate-limits.h"
 
 #include <string.h>

@@ -100,6 +100,15 @@ struct Field {
     const char *option, *argument, *help; /* as an option of macvtapctl: --option ARGUMENT */
 };
 
+/* port-fields.c: the one table of a port's fields. A new field is a member of the structures in
+ * port.h that have it, a row there, and its lines in org.macvtapd.Ports.varlink. In the order of
+ * display; ends with a row without a name. */
+extern const Field port_fields[];
+
+/* network-fields.c: the one table of a network's fields; a new one is a member of Network, a row
+ * there, and a line in org.macvtapd.Ports.varlink. A network with a problem has only its name. */
+extern const Field network_fields[];
+
 /* Initialises a place; further arguments are the rest of the FieldPlace. */
 #define FIELD_AT(Structure, Type, member, ...)                                                     \
     {                                                                                              \

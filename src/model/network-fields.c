@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "network-fields.h"
+#include "field.h"
 
 #include "interface-name.h"
 #include "network.h"

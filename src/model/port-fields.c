@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "port-fields.h"
+#include "field.h"
 
 #include "port-error.h"
 #include "port.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "port.h"
 
-#include "port-fields.h"
+#include "field.h"
 
 #include <string.h>
 

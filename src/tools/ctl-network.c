@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "field.h"
 #include "macvtapctl.h"
-#include "network-fields.h"
 #include "output.h"
 
 #include <jansson.h>

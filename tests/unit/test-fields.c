@@ -4,9 +4,8 @@
 #include "unit.h"
 
 #include "api.h"
-#include "network-fields.h"
+#include "field.h"
 #include "port-error.h"
-#include "port-fields.h"
 #include "port.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
