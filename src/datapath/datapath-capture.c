@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "datapath-capture.h"
+#include "datapath-private.h"
 
 #include "capture-map.h"
 

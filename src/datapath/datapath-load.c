@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "datapath-load.h"
+#include "datapath-private.h"
 
 #include "descriptor.h"
 #include "error.h"

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "datapath.h"
 
-#include "datapath-capture.h"
-#include "datapath-load.h"
+#include "datapath-private.h"
 
 #include "descriptor.h"
 #include "error.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-filter.h"
 
+#include "datapath-private.h"
 #include "host-link-map.h"
-#include "host-link-object.h"
 
 #include "error.h"
 

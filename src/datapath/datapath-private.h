@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Shared by the files of this module that use libbpf, and private to them. */
+#pragma once
+
+#include "datapath.h"
+
+/* guard-object.c and host-link-object.c, which the build generates: the BPF objects of ports and of
+ * host links. */
+extern const unsigned char guard_object[], host_link_object[];
+extern const gsize guard_object_size, host_link_object_size;
+
+/* datapath-load.c: loads a port's object. Only it creates that object's programs and maps. */
+typedef enum DatapathMap {
+    DATAPATH_SETTINGS,
+    DATAPATH_COUNTERS,
+    DATAPATH_STATE,
+    DATAPATH_DHCP,
+    DATAPATH_EVENTS,
+    DATAPATH_LIMITS,
+    DATAPATH_LIMITED,
+    DATAPATH_MAPS,
+} DatapathMap;
+
+typedef struct DatapathObject {
+    struct bpf_object *object;
+    int maps[DATAPATH_MAPS];           /* descriptors, owned by the object */
+    int capture_table, capture_frames; /* likewise */
+    DatapathPrograms programs;
+} DatapathObject;
+
+/* "settings" etc., as in the object; the pin is called v1-NAME */
+const char *datapath_map_name(DatapathMap map);
+
+/* The path of a map's pin in the folder; free with g_free(). */
+char *datapath_pin_path(const char *folder, DatapathMap map);
+
+/* Loads the object. Reuses the maps pinned in the folder if they fit, and creates the others. */
+gboolean datapath_load(const char *folder, DatapathObject *ret_object, GError **error);
+
+void datapath_unload(DatapathObject *object);
+
+/* datapath-capture.c: the daemon's side of captures (capture-map.h) */
+typedef struct DatapathCaptures DatapathCaptures;
+
+/* The maps capture_table and capture_frames; borrowed. */
+DatapathCaptures *datapath_captures_new(int table_fd, int ring_fd, GError **error);
+void datapath_captures_free(DatapathCaptures *captures);
+
+/* As the functions of DatapathOps. */
+gboolean datapath_captures_watch(DatapathCaptures *captures, const DatapathFrameHandler *handler,
+                                 gpointer user_data, GError **error);
+gboolean datapath_captures_set(DatapathCaptures *captures, const DatapathCapture *wanted,
+                               GError **error);
+guint64 datapath_captures_lost(DatapathCaptures *captures, int index);
