@@ -9,9 +9,9 @@
 #include "hook-state.h"
 #include "hook.h"
 
-#include "capabilities.h"
 #include "descriptor.h"
 #include "output.h"
+#include "privileges.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -16,9 +16,9 @@
 
 #include "bounded-close.h"
 #include "call-filter.h"
-#include "capabilities.h"
 #include "descriptor.h"
 #include "error.h"
+#include "privileges.h"
 #include "source.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
  * under the service manager we do not have it, but there the bounding set is already narrow.
  * no_new_privs makes execve(2) grant nothing in any case; seccomp filters and Landlock require it.
  */
-#include "capabilities.h"
+#include "privileges.h"
 
 #include "error.h"
 

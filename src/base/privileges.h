@@ -24,3 +24,12 @@ typedef struct Privileges {
 #define CAPABILITY(number) (G_GUINT64_CONSTANT(1) << (number))
 
 #define SYSTEM_CALLS(...) ((const SystemCall[]){__VA_ARGS__, {NULL}})
+
+/*
+ * capabilities.c: permanently gives up every capability except these (CAPABILITY() values ORed; 0:
+ * all), also across execve(2). Call it first, before reading any input.
+ */
+gboolean capabilities_keep(guint64 wanted, GError **error);
+
+/* Whether we may have all of these now. */
+gboolean capabilities_are_held(guint64 wanted);

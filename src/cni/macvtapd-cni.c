@@ -24,9 +24,9 @@
 
 #include "ask.h"
 
-#include "capabilities.h"
 #include "descriptor.h"
 #include "error.h"
+#include "privileges.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,8 +4,8 @@
 #include "field-options.h"
 #include "output.h"
 
-#include "capabilities.h"
 #include "descriptor.h"
+#include "privileges.h"
 #include "suggestion.h"
 
 #include <locale.h>

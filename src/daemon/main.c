@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "activation.h"
 #include "call-filter.h"
-#include "capabilities.h"
 #include "daemon.h"
 #include "descriptor.h"
 #include "log.h"
 #include "output.h"
+#include "privileges.h"
 #include "sandbox.h"
 
 #include <glib-unix.h>

@@ -30,8 +30,8 @@
 #include "arguments.h"
 #include "output.h"
 
-#include "capabilities.h"
 #include "descriptor.h"
+#include "privileges.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,6 @@
 /* macvtapctl port capture: prints or writes copies of a port's frames. */
 #include "macvtapctl.h"
 
-#include "capabilities.h"
 #include "capture-file.h"
 #include "capture-filter.h"
 #include "capture-stream.h"
@@ -10,6 +9,7 @@
 #include "descriptor.h"
 #include "error.h"
 #include "output.h"
+#include "privileges.h"
 #include "source.h"
 
 #include <errno.h>

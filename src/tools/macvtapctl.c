@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "macvtapctl.h"
 
-#include "capabilities.h"
+#include "privileges.h"
 
 #include <linux/capability.h>
 

@@ -15,9 +15,9 @@
 #include "queue-users.h"
 
 #include "arguments.h"
-#include "capabilities.h"
 #include "descriptor.h"
 #include "output.h"
+#include "privileges.h"
 
 #include <errno.h>
 #include <locale.h>

@@ -3,7 +3,7 @@
 #include "unit.h"
 
 #include "call-filter.h"
-#include "capabilities.h"
+#include "privileges.h"
 #include "sandbox.h"
 
 #include <errno.h>
