@@ -15,7 +15,7 @@
 #include "client-private.h"
 
 #include "client-poll.h"
-#include "varlink-error.h"
+#include "varlink-message.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -5,7 +5,6 @@
  */
 #include "varlink-client.h"
 
-#include "varlink-error.h"
 #include "varlink-message.h"
 #include "varlink-transport.h"
 

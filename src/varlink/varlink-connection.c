@@ -19,7 +19,7 @@
  * Callbacks may do anything, including freeing the server. So a failure inside a callback is only
  * recorded, a later turn closes the connection, and the code here holds a reference.
  */
-#include "varlink-connection.h"
+#include "varlink-private.h"
 
 #include "varlink-message.h"
 #include "varlink-transport.h"

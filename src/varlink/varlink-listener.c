@@ -10,7 +10,7 @@
  * that fails (ENFILE, ENOMEM), there is no event to wait for, and the listener ignores the socket
  * for a second.
  */
-#include "varlink-listener.h"
+#include "varlink-private.h"
 
 #include "bounded-close.h"
 #include "descriptor.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "varlink-message.h"
 
-#include "varlink-error.h"
-
 G_DEFINE_QUARK(macvtapd - varlink - error, varlink_error)
 
 G_GNUC_PRINTF(2, 3)

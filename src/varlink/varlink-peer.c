@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "varlink-peer.h"
+#include "varlink-server.h"
 
 #include "descriptor.h"
 #include "error.h"

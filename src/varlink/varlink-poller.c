@@ -9,7 +9,7 @@
  * kernel messages and exited holders are handled in between, and charges the time it took to the
  * socket's user. The loop does not sleep while anyone waits.
  */
-#include "varlink-poller.h"
+#include "varlink-private.h"
 
 #include "varlink-turns.h"
 

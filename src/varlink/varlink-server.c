@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "varlink-server.h"
 
-#include "varlink-connection.h"
-#include "varlink-error.h"
-#include "varlink-listener.h"
+#include "varlink-message.h"
+#include "varlink-private.h"
 
 #include "bounded-close.h"
 

@@ -18,7 +18,7 @@
 
 #include "bounded-close.h"
 #include "error.h"
-#include "varlink-error.h"
+#include "varlink-message.h"
 
 #include <errno.h>
 #include <stdlib.h>

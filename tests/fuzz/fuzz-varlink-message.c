@@ -3,7 +3,6 @@
  */
 #include "fuzz-target.h"
 
-#include "varlink-error.h"
 #include "varlink-message.h"
 
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "varlink-test.h"
 
 #include "varlink-client.h"
-#include "varlink-error.h"
+#include "varlink-message.h"
 
 #include <sys/un.h>
 #include <sys/wait.h>

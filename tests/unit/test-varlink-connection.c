@@ -2,7 +2,7 @@
 /* A server's connections: their peers, descriptors and ends. */
 #include "varlink-fixture.h"
 
-#include "varlink-error.h"
+#include "varlink-message.h"
 
 #include <netinet/in.h>
 #include <sys/resource.h>

@@ -2,7 +2,7 @@
 /* What a server lets its callers have: connections, values, unread replies, turns. */
 #include "varlink-fixture.h"
 
-#include "varlink-error.h"
+#include "varlink-message.h"
 
 #include <netinet/in.h>
 #include <sys/resource.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "varlink-error.h"
 #include "varlink-message.h"
 
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 /* What calls a server answers, and how. */
 #include "varlink-fixture.h"
 
-#include "varlink-error.h"
+#include "varlink-message.h"
 
 static void
 test_plain_call(void **state)

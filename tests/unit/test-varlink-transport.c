@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "varlink-test.h"
 
-#include "varlink-error.h"
+#include "varlink-message.h"
 #include "varlink-transport.h"
 
 typedef struct Fixture {
