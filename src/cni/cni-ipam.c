@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cni-ipam.h"
+#include "cni.h"
 
 #include "descriptor.h"
 #include "error.h"

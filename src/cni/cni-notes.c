@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cni-notes.h"
+/*
+ * Theory of operation
+ *
+ * An IPAM plugin keeps an address until DEL, and a runtime that has crashed calls none. A port that
+ * is left over names its container; an address that is left over is known to nobody but the IPAM
+ * plugin, and the usual ones do nothing for GC. So each attachment is noted in a file before it
+ * gets an address, and the note is removed after the address has been given back. GC gives back
+ * what is noted and no longer valid, wherever the plugin or macvtapd was killed.
+ *
+ * A note is an empty file "CONTAINER:INTERFACE" in the folder of the configuration's name.
+ */
+#include "cni.h"
 
 #include "descriptor.h"
 #include "error.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cni-request.h"
+#include "cni.h"
 
 #include "interface-name.h"
 

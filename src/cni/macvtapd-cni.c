@@ -13,14 +13,12 @@
  * network itself. What macvtapd refuses after the addresses were given takes them back. DEL
  * succeeds however often it comes, and whatever is gone already, but not while macvtapd cannot be
  * asked: the port would stay. GC removes the ports of this configuration's name, and gives back the
- * addresses (cni-notes.h), that are not among the attachments that the runtime still knows.
+ * addresses (cni-notes.c), that are not among the attachments that the runtime still knows.
  *
  * Nothing but CNI's own parameters is taken from the environment: a runtime calls DEL from
  * processes that have none of it.
  */
-#include "cni-ipam.h"
-#include "cni-notes.h"
-#include "cni-request.h"
+#include "cni.h"
 
 #include "ask.h"
 

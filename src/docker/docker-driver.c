@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "docker-driver.h"
 
-#include "docker-port.h"
-
 #include "descriptor.h"
 #include "error.h"
 

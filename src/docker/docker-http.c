@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "docker-http.h"
+#include "docker-driver.h"
 
 #include "descriptor.h"
 #include "error.h"

@@ -25,7 +25,7 @@
  * All is done in one thread, a request after the other: dockerd has few, and setns(2) is of a
  * thread.
  */
-#include "docker-http.h"
+#include "docker-driver.h"
 
 #include "arguments.h"
 #include "output.h"

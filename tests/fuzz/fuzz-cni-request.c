@@ -3,7 +3,7 @@
  * network, and is one of the versions there are. */
 #include "fuzz-target.h"
 
-#include "cni-request.h"
+#include "cni.h"
 
 #include <stdlib.h>
 

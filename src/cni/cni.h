@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * What a container runtime asks of a CNI plugin, by the specification 1.1.0
- * (containernetworking/cni, SPEC.md): parameters in the environment and a network configuration on
- * standard input. Reading them takes memory and does no I/O.
- */
+/* What the files of macvtapd-cni share. */
 #pragma once
 
 #include <glib.h>
 #include <jansson.h>
+
+/*
+ * cni-request.c: what a container runtime asks of a CNI plugin, by the specification 1.1.0
+ * (containernetworking/cni, SPEC.md): parameters in the environment and a network configuration on
+ * standard input. Reading them takes memory and does no I/O.
+ */
 
 #define CNI_VERSION "1.1.0"
 #define CNI_VERSION_BEFORE "1.0.0"
@@ -54,7 +56,7 @@ typedef struct CniRequest {
     const char *version;                       /* of the configuration and the result; in config */
     const char *name, *network, *socket;       /* in config; socket NULL: the default */
     const char *ipam;                          /* the plugin that gives addresses; NULL: none */
-    const char *notes;                         /* the folder of cni-notes.h; NULL: the default */
+    const char *notes;                         /* the folder of cni-notes.c; NULL: the default */
     char *mac;                                 /* asked for, or NULL */
     GStrv addresses;                           /* likewise, "ADDRESS/BITS"; may be empty */
 } CniRequest;
@@ -76,3 +78,40 @@ char *cni_description(const CniRequest *request);
 
 /* The versions that the plugin speaks, as an array of text. */
 json_t *cni_versions(void);
+
+/*
+ * cni-ipam.c: another CNI plugin that gives the addresses ("ipam"), as host-local and static do. It
+ * gets the environment and the configuration that this one has got.
+ */
+
+/* Runs the plugin for command ("ADD", …) with the configuration on its standard input. path:
+ * CNI_PATH. Returns what it printed, a JSON object (for ADD and VERSION; else NULL is success, too:
+ * look at *error). Its own error is passed on with its code. A plugin that does not know CNI 1.1.0
+ * is asked again in the words of 1.0.0, which mean the same to it. CNI_ERROR. */
+gboolean cni_ipam_call(const CniRequest *request, const char *path, const char *command,
+                       json_t **ret_answer, GError **error);
+
+/* DEL of another attachment than the request's. */
+gboolean cni_ipam_release(const CniRequest *request, const char *path, const char *container,
+                          const char *interface, GError **error);
+
+/* Whether the plugin speaks version 1.1.0, and so knows GC and STATUS: others answer them with
+ * errors that mean nothing. */
+gboolean cni_ipam_knows_all(const CniRequest *request, const char *path);
+
+/* cni-notes.c: the attachments that may have an address */
+
+/* The attachment that the request is about. Adding one that is there is no error. CNI_ERROR. */
+gboolean cni_note_add(const CniRequest *request, GError **error);
+
+/* Of the attachment of a container and an interface; it may be gone already. CNI_ERROR. */
+gboolean cni_note_remove(const CniRequest *request, const char *container, const char *interface,
+                         GError **error);
+
+/* Called with each attachment of the configuration that is noted. */
+typedef gboolean (*CniNoteFunc)(const char *container, const char *interface, gpointer data,
+                                GError **error);
+
+/* Goes on over failures of what it calls, and reports the first. CNI_ERROR. */
+gboolean cni_notes_foreach(const CniRequest *request, CniNoteFunc function, gpointer data,
+                           GError **error);
