@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "capture-filter.h"
+#include "captured-frame.h"
 
 #include "arguments.h"
 

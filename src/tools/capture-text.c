@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "capture-text.h"
+#include "captured-frame.h"
 
 #include "ip-address.h"
 #include "mac-address.h"

@@ -2,10 +2,8 @@
 /* macvtapctl port capture: prints or writes copies of a port's frames. */
 #include "macvtapctl.h"
 
-#include "capture-file.h"
-#include "capture-filter.h"
 #include "capture-stream.h"
-#include "capture-text.h"
+#include "captured-frame.h"
 #include "descriptor.h"
 #include "error.h"
 #include "output.h"

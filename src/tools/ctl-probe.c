@@ -2,7 +2,7 @@
 /* macvtapctl network probe: makes a port for a moment, and tells what a guest would get there. */
 #include "macvtapctl.h"
 #include "output.h"
-#include "probe-ask.h"
+#include "probe-report.h"
 
 #include "descriptor.h"
 #include "interface-name.h"

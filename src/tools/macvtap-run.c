@@ -15,7 +15,6 @@
 #include "qemu-options.h"
 #include "queue-users.h"
 #include "vmm-arguments.h"
-#include "vmm-command.h"
 #include "vmm-start.h"
 
 #include "arguments.h"

@@ -11,7 +11,7 @@
  * one. Every second DISCOVER asks for a broadcast answer, and the same ARP question goes out with
  * the parent's own MAC: the differences show what happens to frames of a second MAC.
  */
-#include "probe-ask.h"
+#include "probe-report.h"
 
 #include "random.h"
 

@@ -69,3 +69,21 @@ GPtrArray *probe_report(const ProbeFacts *facts);
 
 /* "ok", "note", "unknown" or "problem". */
 const char *probe_result_name(ProbeResult result);
+
+/* probe-ask.c: asks a network, through a port's queue, what a guest there would get. */
+
+/* Nothing is waited for longer, in milliseconds: for what a server or router says of itself, and
+ * in all. */
+#define PROBE_LEARN_MS 3600
+#define PROBE_ALL_MS 4800
+
+typedef struct ProbeSockets {
+    int tap_fd;        /* a queue of the port; non-blocking */
+    int host_fd;       /* a packet socket on the parent, or -1: the host is not asked */
+    MacAddress host;   /* the parent's MAC */
+    GArray *own_macs;  /* of MacAddress: those of this host and its other ports */
+    IpAddress address; /* the port's own IPv4 address; all zero: none */
+} ProbeSockets;
+
+/* Fills in facts, whose first part (the port) and gateways as far as configured are given. */
+void probe_ask(const ProbeSockets *sockets, ProbeFacts *facts);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "seed.h"
+#include "hand-over.h"
 
 #include "qemu-options.h"
 

@@ -4,7 +4,6 @@
 #include "arguments.h"
 #include "hand-over.h"
 #include "qemu-options.h"
-#include "vmm-command.h"
 
 #include "suggestion.h"
 

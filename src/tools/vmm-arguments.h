@@ -54,3 +54,16 @@ gboolean vmm_arguments_check(const char *const *arguments, const VmmPort *ports,
 
 /* The command as shell input, with words quoted where necessary. Free with g_free(). */
 char *vmm_arguments_quote(const char *const *arguments);
+
+/* vmm-command.c: finds the VMM in a command. Pure text processing. */
+
+/* Whether path is a QEMU system emulator by its name: qemu-system-*, qemu-kvm, kvm. */
+gboolean vmm_is_qemu(const char *path);
+
+/*
+ * The position in command (NULL-terminated) of the QEMU that it starts: first, or after programs
+ * that run the command in their arguments (nice, taskset, env, timeout, chrt, numactl, setpriv, ip
+ * netns exec…), in any combination. -1: there is no QEMU there. *ret_closer: the program before it
+ * that closes descriptors (static: "sudo"), else NULL.
+ */
+int vmm_command_find_qemu(const char *const *command, const char **ret_closer);

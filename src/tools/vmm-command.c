@@ -7,7 +7,7 @@
  * next word, so each has a row. The search ends at anything unknown: macvtap-run then refuses,
  * instead of giving QEMU's options to another program.
  */
-#include "vmm-command.h"
+#include "vmm-arguments.h"
 
 #include <string.h>
 

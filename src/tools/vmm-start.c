@@ -2,9 +2,7 @@
 #include "vmm-start.h"
 
 #include "hand-over.h"
-#include "seed.h"
 #include "vmm-arguments.h"
-#include "vmm-command.h"
 
 #include "descriptor.h"
 

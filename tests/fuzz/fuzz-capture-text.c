@@ -2,7 +2,7 @@
 /* A captured frame of any guest as a line. */
 #include "fuzz-target.h"
 
-#include "capture-text.h"
+#include "captured-frame.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -2,7 +2,7 @@
 /* The messages of a capture, and the pcapng file that is made of them. */
 #include "unit.h"
 
-#include "capture-file.h"
+#include "captured-frame.h"
 
 static const guint8 bytes[] = {1, 2, 3, 4, 5};
 

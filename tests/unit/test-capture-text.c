@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
-#include "capture-text.h"
+#include "captured-frame.h"
 
 #define MACS                                                                                       \
     "ffffffffffff"                                                                                 \

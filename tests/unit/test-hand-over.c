@@ -2,7 +2,6 @@
 #include "unit.h"
 
 #include "hand-over.h"
-#include "seed.h"
 #include "vmm-arguments.h"
 
 #include <glib/gstdio.h>

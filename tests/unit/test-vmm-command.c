@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
-#include "vmm-command.h"
+#include "vmm-arguments.h"
 
 static void
 test_qemu_is_known(void **state)
