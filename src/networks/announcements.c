@@ -21,8 +21,6 @@
  * its turn comes. A guest that is on another host (Port.incoming) must not be announced: it would
  * be cut off.
  */
-#include "announcements.h"
-
 #include "networks-private.h"
 
 #include "error.h"

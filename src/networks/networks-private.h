@@ -6,11 +6,14 @@
 #include "networks.h"
 #include "owned-devices.h"
 
+/* announcements.c: announcements of guests to the network */
+typedef struct Announcements Announcements;
+
 struct Networks {
     Kernel *kernel;
     const PortTable *ports;
     OwnedDevices *devices;
-    struct Announcements *announcements;
+    Announcements *announcements;
     HostLinks *host_links;
     NetworksObserve observe;
     gpointer observe_data;
@@ -43,3 +46,30 @@ gboolean parent_find_child(Networks *networks, const LinkInfo *parent, int but,
 /* parent.c: whether the parent can have a device in this mode beside its present child. */
 gboolean parent_check_child(const LinkInfo *parent, const LinkInfo *child, MacvtapMode mode,
                             GError **error);
+
+/* announcements.c */
+
+Announcements *announcements_new(Networks *networks);
+void announcements_free(Announcements *announcements);
+
+/* The state of a link that is not a port's: from an event, or as it was read. */
+void announcements_saw(Announcements *announcements, const LinkInfo *link);
+
+void announcements_lost(Announcements *announcements, int index);
+
+/* vlan-device.c: the VLAN devices of VLAN=, created by macvtapd (owned-devices.h), or already there
+ */
+
+/*
+ * The VLAN device for vlan ("100", or "200.100": 802.1ad outer, 802.1Q inner) on trunk: an existing
+ * one, whoever created it, or a new one. Fails with ERRNO_ERROR or PORT_ERROR.
+ */
+gboolean vlan_device_acquire(OwnedDevices *devices, Kernel *kernel, const LinkInfo *trunk,
+                             const char *vlan, LinkInfo *ret_device, GError **error);
+
+/*
+ * The same without creating one. FALSE if it does not exist, or if that is unknown: *ret_device
+ * then describes the future device, with ifindex 0.
+ */
+gboolean vlan_device_find(Kernel *kernel, const LinkInfo *trunk, const char *vlan,
+                          LinkInfo *ret_device);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "networks-private.h"
 
-#include "announcements.h"
 #include "parent.h"
 
 #include "port-error.h"

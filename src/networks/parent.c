@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "parent.h"
 #include "networks-private.h"
-#include "vlan-device.h"
 
 #include "error.h"
 #include "port-error.h"

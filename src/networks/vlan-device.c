@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "vlan-device.h"
+#include "networks-private.h"
 
 #include "error.h"
 #include "port-error.h"
