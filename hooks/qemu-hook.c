@@ -5,7 +5,6 @@
  *
  * It runs for every domain of the host: one without our metadata costs reading its XML.
  */
-#include "deadline.h"
 #include "hook-state.h"
 #include "hook.h"
 

@@ -14,7 +14,7 @@
 #include "domain-port.h"
 #include "hook.h"
 #include "interface-name.h"
-#include "target-name.h"
+#include "port-options.h"
 #include "template.h"
 
 #include <net/if.h>

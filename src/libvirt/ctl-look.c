@@ -10,7 +10,6 @@
  */
 #include "ctl-look.h"
 
-#include "domain-filter.h"
 #include "domain-port.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl-domain.h"
-#include "target-name.h"
+#include "port-options.h"
 #include "template.h"
 
 #include "interface-name.h"

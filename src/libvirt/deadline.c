@@ -5,7 +5,7 @@
  * whether in connect(), in read() or in a loop. The handler uses async-signal-safe calls only, on
  * what was prepared before.
  */
-#include "deadline.h"
+#include "hook.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "domain-bandwidth.h"
+#include "domain-xml.h"
 
 #include "field.h"
 #include "rate-limits.h"

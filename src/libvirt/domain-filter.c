@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "domain-filter.h"
+#include "domain-port.h"
 
 #include "ip-address.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain-nic.h"
 
-#include "domain-bandwidth.h"
+#include "domain-xml.h"
 
 #include "domain-port.h"
 

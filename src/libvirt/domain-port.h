@@ -36,3 +36,15 @@ gboolean domain_port_get_device(const MacvtapPort *port, const char *sysfs, dev_
 
 /* Whether both are valid and the same MAC. */
 gboolean domain_port_same_mac(const char *a, const char *b);
+
+/*
+ * domain-filter.c: libvirt's network filters (libvirt.org/formatnwfilter.html) and the guard of a
+ * port. libvirt accepts a <filterref> for a port's interface, but installs its rules where a
+ * macvtap's frames never pass. The port's guard can enforce what libvirt's own filters promise: a
+ * domain that uses one of them gets its port if the guard is at least as strict; otherwise the
+ * error says what is missing.
+ */
+
+/* Checks that the port's guard enforces what the domain's <filterref> promises; TRUE without one.
+ * Fails with DOMAIN_XML_ERROR_PORTS. */
+gboolean domain_filter_check(const DomainPort *wanted, const MacvtapPort *port, GError **error);

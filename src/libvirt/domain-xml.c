@@ -10,7 +10,6 @@
  */
 #include "domain-xml.h"
 
-#include "domain-bandwidth.h"
 #include "interface-name.h"
 
 #include <libxml/parser.h>

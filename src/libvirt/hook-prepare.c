@@ -17,7 +17,6 @@
  */
 #include "hook.h"
 
-#include "domain-filter.h"
 #include "domain-port.h"
 #include "hook-state.h"
 

@@ -7,7 +7,6 @@
  */
 #include "hook.h"
 
-#include "deadline.h"
 #include "domain-port.h"
 #include "hook-state.h"
 #include "qemu-process.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "target-name.h"
+#include "port-options.h"
 
 #include "interface-name.h"
 

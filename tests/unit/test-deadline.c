@@ -2,8 +2,8 @@
 /* The end of the hook's time, each in a process of its own that would wait for ever. */
 #include "unit.h"
 
-#include "deadline.h"
 #include "hook-state.h"
+#include "hook.h"
 
 #include "descriptor.h"
 

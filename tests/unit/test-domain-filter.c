@@ -3,7 +3,7 @@
 #include "unit.h"
 
 #include "client-private.h"
-#include "domain-filter.h"
+#include "domain-port.h"
 
 #define WHOLE "'senders':'own','addresses':'dhcp','allow':[],'verdict':'drop'"
 

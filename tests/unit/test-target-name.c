@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
-#include "target-name.h"
+#include "port-options.h"
 
 /* What this machine has. */
 static guint
