@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The descriptor that a program polls. What it waits for: client_has_something() in client.c. */
-#include "client-poll.h"
+#include "client-private.h"
 
 #include "descriptor.h"
 

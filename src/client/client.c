@@ -14,7 +14,6 @@
  */
 #include "client-private.h"
 
-#include "client-poll.h"
 #include "varlink-message.h"
 
 #include <errno.h>
