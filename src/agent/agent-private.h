@@ -1,14 +1,34 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Shared by agent.c and guest-links.c. */
+/* Shared by the agent's own files, and private to them. */
 #pragma once
 
 #include "agent.h"
-#include "port-watch.h"
 #include "qmp.h"
 
+#include "macvtap.h"
 #include "varlink-server.h"
 
 #include <glib-unix.h>
+
+/* port-watch.c: follows the user's ports in macvtapd, across its restarts. */
+typedef struct PortWatch PortWatch;
+
+typedef struct PortWatchHandlers {
+    /* The ports there are (of MacvtapPort): at first, and after the connection was lost. Borrowed,
+     * but the handler may steal items, leaving NULL. */
+    void (*listed)(GPtrArray *ports, gpointer user_data);
+    /* A port was created or changed; it is taken. */
+    void (*changed)(MacvtapPort *port, gpointer user_data);
+    void (*deleted)(const MacvtapPort *port, gpointer user_data);
+} PortWatchHandlers;
+
+/* socket: NULL for the default. The handlers are called from the main loop. */
+PortWatch *port_watch_new(const char *socket, const PortWatchHandlers *handlers,
+                          gpointer user_data);
+void port_watch_free(PortWatch *watch);
+
+/* Tries to connect now if it has given up. */
+void port_watch_try(PortWatch *watch);
 
 typedef struct AgentPort {
     char *id;

@@ -9,7 +9,7 @@
  * A macvtapd that is gone is tried again after FIRST_DELAY milliseconds, twice as many, and so on
  * up to LAST_DELAY; then only when port_watch_try() is called.
  */
-#include "port-watch.h"
+#include "agent-private.h"
 
 #include "daemon-call.h"
 
