@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A record as JSON, written and read. Files, and setting a damaged one aside: registry.c. */
-#include "record.h"
+#include "registry.h"
 
 #include "field.h"
 #include "port-error.h"

@@ -17,7 +17,6 @@
 #include "error.h"
 #include "file.h"
 #include "port-error.h"
-#include "record.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,6 @@
  * A port that had no address of its network when the key was set answers nothing, and its guest
  * still asks the LAN. While its network is undefined, a port keeps its answers.
  */
-#include "dhcp.h"
 
 #include "feature.h"
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "dhcp-options.h"
 #include "port-features.h"
 
 /* port-features.h documents each member under the function with the same name; each may be NULL. */
@@ -83,6 +84,10 @@ extern const Privileges captures_privileges;
 
 /* guard.c: writes the port's guard and limits for the programs at its device. ERRNO_ERROR. */
 gboolean guard_write_settings(FeatureHost *host, const Port *port, GError **error);
+
+/* dhcp.c: what the port answers to DHCP: FALSE if nothing, because its network does not have it do
+ * so or it has no IPv4 address. The answer borrows from both. */
+gboolean dhcp_find_answer(const Network *network, const Port *port, DhcpAnswer *ret_answer);
 
 /* The state that the feature's start() returned. */
 gpointer feature_state(FeatureHost *host, const PortFeature *feature);

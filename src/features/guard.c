@@ -19,8 +19,6 @@
  */
 #include "feature.h"
 
-#include "dhcp.h"
-
 #include "error.h"
 #include "port-error.h"
 

@@ -4,7 +4,7 @@
 #include "fuzz-target.h"
 
 #include "port-error.h"
-#include "record.h"
+#include "registry.h"
 
 #include <string.h>
 

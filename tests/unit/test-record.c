@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
-#include "record.h"
+#include "registry.h"
 #include "test-broker.h"
 
 #include <jansson.h>

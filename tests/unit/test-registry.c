@@ -2,7 +2,6 @@
 #include "unit.h"
 
 #include "file.h"
-#include "record.h"
 #include "registry.h"
 #include "test-broker.h"
 
