@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "change-lock.h"
-
+/*
+ * Theory of operation
+ *
+ * The lock serializes the programs of one user that read a domain's metadata, add or remove a port,
+ * and write it back: libvirt replaces the whole element, so another program's change in between
+ * would be lost.
+ *
+ * The lock is a file in the hook's folder (hook_state_folders()): root's is below /run, another
+ * user's below /run/user/UID, so a reboot removes it, and its mode keeps others from opening it: in
+ * a world-writable folder any user could hold the lock forever. Two users who both manage the
+ * system's libvirt are not serialized.
+ */
 #include "hook-state.h"
 
 #include "descriptor.h"

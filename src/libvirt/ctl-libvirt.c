@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "change-lock.h"
 #include "ctl-domain.h"
 #include "hook-state.h"
 #include "qemu-process.h"

@@ -42,3 +42,8 @@ gboolean hook_state_has(int folder, const char *uuid, const char *word);
 
 /* The mark's file in the folder; free with g_free(). */
 char *hook_state_file(const char *uuid, const char *word);
+
+/* change-lock.c: serializes the programs of one user that change a domain's ports. Waits for the
+ * lock in the first usable folder (NULL-terminated list) and takes it; closing the descriptor, or
+ * the end of the process, releases it. -1 with an error. */
+int change_lock_take(const char *const *folders, GError **error);

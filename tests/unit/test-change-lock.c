@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
-#include "change-lock.h"
 #include "hook-state.h"
 
 #include "descriptor.h"
