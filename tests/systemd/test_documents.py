@@ -198,9 +198,9 @@ SCRAPE = ("import socket, sys; s = socket.socket(getattr(socket, sys.argv[1])); 
 
 
 def test_metrics(site):
-    """The command and the drop-in of metrics.md; the page is then at the port, and at the file."""
-    (enable,) = commands(block("docs/metrics.md", "Scraping", 0))
-    site.run(enable)
+    """The commands and the drop-in of metrics.md; the page is then at the port, and at the file."""
+    for line in commands(block("docs/metrics.md", "Scraping", 0)):
+        site.run(line)
     assert "macvtapd_network_usable" in site.run(f'python3 -c "{SCRAPE}" AF_INET "(\'127.0.0.1\', 9982)"')
     site.run("mkdir -p /etc/systemd/system/macvtapd-metrics.socket.d")
     site.write("/etc/systemd/system/macvtapd-metrics.socket.d/override.conf", block("docs/metrics.md", "Scraping", 1))
