@@ -12,6 +12,7 @@
 #include "agent-start.h"
 #include "ask.h"
 #include "network-option.h"
+#include "port-wait.h"
 #include "qemu-options.h"
 #include "queue-users.h"
 #include "vmm-arguments.h"
@@ -237,7 +238,7 @@ make_port(const Run *run, MacvtapClient *client, const NetworkOption *option,
     MacvtapPort *port;
 
     if (option->port)
-        return ask_open(client, option->port, option->queues, error);
+        return port_wait_open(client, run->socket, option->port, option->queues, error);
     request = new_request(option, guest_name, error);
     if (!request)
         return NULL;

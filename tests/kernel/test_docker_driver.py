@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """macvtapd-docker, asked as dockerd asks it: HTTP on its socket."""
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -130,6 +131,49 @@ def test_a_container_gets_a_port_and_opens_it(daemon, driver, host, box, sandbox
     assert list(driver.endpoints.iterdir()) == []
     assert driver.call("DeleteNetwork", NetworkID=NETWORK) == driver.call("DeleteNetwork", NetworkID=NETWORK) == {}
     assert list(driver.networks.iterdir()) == []
+
+
+def start_in_container(host, daemon, box):
+    """macvtap-run as the first program of a container: in the namespaces of its network and of processes of its own."""
+    return host.start("nsenter", f"--net=/proc/{box.pid}/ns/net", "--", "unshare", "--pid", "--fork", "--kill-child",
+                      "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all",
+                      program("macvtap-run"), "--socket", daemon.container_socket, "--port", "eth0", "--", "echo", "{mac}", "{fds}",
+                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("watches", [0, 32], ids=["watching", "out of watches"])
+def test_a_vm_that_starts_before_its_port(daemon, driver, host, box, sandbox, watches):
+    """It waits for the port, also when its user has as many watches as one may have."""
+    os.seteuid(65534)
+    try:
+        taken = [daemon.connect_from_container() for _ in range(watches)]
+    finally:
+        os.seteuid(0)
+    for connection in taken:
+        connection.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
+        connection.receive()
+    create_network(driver)
+    mac = create_endpoint(driver)["Interface"]["MacAddress"]
+    join(driver, sandbox)
+    vm = start_in_container(host, daemon, box)
+    daemon.wait_trail("there is no port 'eth0'")
+    assert vm.poll() is None
+    sandbox.mount()
+    output, errors = vm.communicate(timeout=PATIENCE)
+    assert output.split()[:1] == [mac], errors
+    for connection in taken:
+        connection.close()
+    leave(driver)
+
+
+@pytest.mark.long  # for as long as it waits
+def test_a_vm_whose_port_does_not_come(daemon, host, box):
+    vm = start_in_container(host, daemon, box)
+    output, errors = vm.communicate(timeout=PATIENCE)
+    assert (vm.returncode, output) == (125, "")
+    assert errors == "macvtap-run: waited 10 s for the container's port: there is no port 'eth0'\n"
+    # One try, and one at the end: macvtapd's log is not filled by a port that does not come.
+    assert len([line for line in daemon.trail() if "no port 'eth0'" in line]) <= 2
 
 
 def test_a_container_that_runs_already(daemon, driver, sandbox):

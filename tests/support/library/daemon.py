@@ -152,6 +152,18 @@ class Daemon:
         """The lines of the trail, without the daemon's name."""
         return [line.removeprefix("macvtapd: ") for line in self.messages().splitlines() if TRAIL.match(line)]
 
+    def wait_trail(self, words):
+        """Wait until a line of the trail has these words."""
+        deadline, watch = Deadline(), FolderWatch(self.log.parent, contents=True)
+        try:
+            while not any(words in line for line in self.trail()):
+                deadline.wait_readable(watch.fileno())
+                watch.drain()
+        except TimeoutError:
+            raise AssertionError(f"macvtapd did not say {words}:\n{self.messages()}") from None
+        finally:
+            watch.close()
+
     def complaints(self):
         """What it has said besides."""
         return "".join(line for line in self.messages().splitlines(keepends=True) if not TRAIL.match(line))
