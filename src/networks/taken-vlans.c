@@ -8,24 +8,34 @@
 
 #include <string.h>
 
-/* Whether other's VLAN device may be on a parent of network: returns the network's name for the
- * trunk, or NULL. */
-static const char *
-find_trunk_of_vlan(Networks *networks, const Network *network, const Network *other)
+/* Whether other's VLAN devices may be on that parent of network. */
+static gboolean
+is_trunk_of_vlan(Networks *networks, const Network *network, guint parent, const Network *other)
 {
-    const GArray *parents = networks_parents(networks, network);
+    int index = g_array_index(networks_parents(networks, network), NetworkParent, parent).index;
 
-    for (guint i = 0; i < parents->len; i++) {
-        int index = g_array_index(parents, NetworkParent, i).index;
-
-        if (g_strv_contains((const char *const *)other->parents, network->parents[i]) ||
-            (index != 0 && networks_has_parent(networks, other, index)))
-            return network->parents[i];
-    }
-    return NULL;
+    return g_strv_contains((const char *const *)other->parents, network->parents[parent]) ||
+           (index != 0 && networks_has_parent(networks, other, index));
 }
 
-/* The same for a VLAN device that is itself a parent of other. */
+static void
+add_taken_by_vlan(Networks *networks, const Network *network, const Network *other,
+                  GPtrArray *lines)
+{
+    if (!other->vlan)
+        return;
+    for (guint i = 0; network->parents[i]; i++) {
+        if (is_trunk_of_vlan(networks, network, i, other))
+            g_ptr_array_add(lines,
+                            g_strdup_printf("its guests do not get the frames of VLAN %s on %s"
+                                            " while network %s has a port there, whose VLAN device"
+                                            " takes them",
+                                            other->vlan, network->parents[i], other->name));
+    }
+}
+
+/* The network's name for the trunk below a VLAN device that is itself a parent of another network,
+ * or NULL. */
 static const char *
 find_trunk_of_parent(Networks *networks, const Network *network, const NetworkParent *device)
 {
@@ -58,20 +68,6 @@ add_taken_by_parents(Networks *networks, const Network *network, const Network *
     }
 }
 
-static void
-add_taken(Networks *networks, const Network *network, const Network *other, GPtrArray *lines)
-{
-    const char *trunk = other->vlan ? find_trunk_of_vlan(networks, network, other) : NULL;
-
-    if (trunk)
-        g_ptr_array_add(lines,
-                        g_strdup_printf("its guests do not get the frames of VLAN %s on %s while"
-                                        " network %s has a port there, whose VLAN device takes"
-                                        " them",
-                                        other->vlan, trunk, other->name));
-    add_taken_by_parents(networks, network, other, lines);
-}
-
 static gint
 compare_lines(gconstpointer a, gconstpointer b)
 {
@@ -89,8 +85,10 @@ networks_list_taken_vlans(Networks *networks, const Network *network)
         return NULL;
     g_hash_table_iter_init(&iter, networks->table);
     while (g_hash_table_iter_next(&iter, NULL, &other)) {
-        if (other != network && !((const Network *)other)->problem)
-            add_taken(networks, network, other, lines);
+        if (other == network || ((const Network *)other)->problem)
+            continue;
+        add_taken_by_vlan(networks, network, other, lines);
+        add_taken_by_parents(networks, network, other, lines);
     }
     if (lines->len == 0)
         return NULL;

@@ -205,3 +205,21 @@ def test_frames_that_another_network_takes(made):
     assert f"  not heard  {words}" in made.ctl("network", "show", "lan").stdout
     assert "network office: its guests" not in made.messages()
     assert "takenVlans" not in made.ctl_json("network", "show", "office")
+
+
+def test_frames_that_another_network_takes_on_each_trunk(made, host, station):
+    """Each trunk of each network is named: guests of a pool may be on any of its parents."""
+    host.connect("eth1", station, "eth1")
+    made.network("pool", text="[Network]\nParent=eth0 eth1\nMode=bridge\n")
+    made.network("office", text="[Network]\nParent=eth0 eth1\nMode=bridge\nVLAN=100\n")
+    made.network("lab", text="[Network]\nParent=eth1\nMode=bridge\nVLAN=200\n")
+    made.reload()
+
+    def words(tag, trunk, other):
+        return f"its guests do not get the frames of VLAN {tag} on {trunk} while network {other} has a port there, whose VLAN device takes them"
+
+    assert made.ctl_json("network", "show", "lan")["takenVlans"] == [words(100, "eth0", "office")]
+    pool = [words(100, "eth0", "office"), words(100, "eth1", "office"), words(200, "eth1", "lab")]
+    assert made.ctl_json("network", "show", "pool")["takenVlans"] == pool
+    for line in pool:
+        assert f"network pool: {line}" in made.messages() and line in made.ctl("network", "show", "pool").stdout
