@@ -24,7 +24,9 @@ from programs import BUILD, image_folder
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG = 1
+_IN_HOST = BUILD / "tests/support/fixtures/in-host"  # also kills what it starts when the test process ends
 
+# For busybox, whose shell has these commands in it.
 _KEEPER = """
 set -e
 mount -t sysfs sysfs /sys
@@ -32,10 +34,10 @@ mount -t bpf -o mode=700 bpf /sys/fs/bpf
 mount -t tmpfs -o nosuid,nodev,mode=755 run /run
 if [ -d "$1" ]; then
     mkdir /run/build
-    mount --bind "$1" /run/build
+    mount -o bind "$1" /run/build
 fi
 mkdir /run/images
-mount --bind "$2" /run/images
+mount -o bind "$2" /run/images
 ip link set lo up
 echo ready
 exec cat
@@ -81,8 +83,8 @@ class Host:
         self.name = name
         self._children = []
         self._keeper = subprocess.Popen(
-            ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", _KEEPER, name,
-             BUILD, image_folder()],
+            ["unshare", "--net", "--mount", "--propagation", "private", "/bin/busybox", "sh", "-c",
+             _KEEPER, name, BUILD, image_folder()],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         if self._keeper.stdout.readline() != b"ready\n":
             self.close()
@@ -118,13 +120,13 @@ class Host:
 
     def command(self, arguments, user=None, cwd=None):
         """The command line that runs arguments in the host; no process stays between, so the pid is the command's."""
-        line = ["nsenter", "-t", str(self.pid), "--net", "--mount", "--root", f"--wd={cwd or '/'}", "--"]
+        line = [str(_IN_HOST), str(self.pid), str(cwd or "/")]
         if user is not None:
             line += ["setpriv", f"--reuid={user}", f"--regid={user_group(user)}", "--init-groups", "--"]
         return line + [str(argument) for argument in arguments]
 
     def start(self, *arguments, user=None, cwd=None, **options):
-        child = subprocess.Popen(self.command(arguments, user, cwd), preexec_fn=die_with_parent, **options)
+        child = subprocess.Popen(self.command(arguments, user, cwd), **options)
         self._children.append(child)
         return child
 
@@ -133,8 +135,7 @@ class Host:
         options.setdefault("stdin", subprocess.DEVNULL)
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
-        done = subprocess.run(self.command(arguments, user), text=True, errors="surrogateescape", timeout=timeout,
-                              preexec_fn=die_with_parent, **options)
+        done = subprocess.run(self.command(arguments, user), text=True, errors="surrogateescape", timeout=timeout, **options)
         if check and done.returncode != 0:
             raise AssertionError(f"{self.name}: {' '.join(map(str, arguments))}: status {done.returncode}\n"
                                  f"{done.stdout or ''}{done.stderr or ''}")
