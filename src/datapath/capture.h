@@ -130,20 +130,26 @@ capture_into(struct __sk_buff *frame, struct capture_table *table, __u32 number,
     return 0;
 }
 
-/* For each frame at a hook, after the verdict on it; reason: as in struct capture_frame. Costs a
- * call and a comparison while nothing is captured. */
 GUARD_PART int
-capture_frame(struct __sk_buff *frame, __u32 kind, __u32 reason)
+capture_busy(struct __sk_buff *frame, __u32 kind, __u32 reason)
 {
-    struct capture_table *table;
-    __u32 key = 0, number;
+    __u32 key = 0, number = capture_find(frame);
+    struct capture_table *table = bpf_map_lookup_elem(&capture_table, &key);
 
-    table = bpf_map_lookup_elem(&capture_table, &key);
-    if (!table || table->active == 0)
-        return 0;
-    number = capture_find(frame);
-    if (number >= CAPTURE_SLOTS || !(table->slots[number].kinds & kind))
+    if (!table || number >= CAPTURE_SLOTS || !(table->slots[number].kinds & kind))
         return 0;
     capture_into(frame, table, number, kind, reason);
     return 0;
+}
+
+/* For each frame at a hook, after the verdict on it; reason: as in struct capture_frame. Costs a
+ * comparison while nothing is captured. */
+GUARD_INLINE void
+capture_frame(struct __sk_buff *frame, __u32 kind, __u32 reason)
+{
+    __u32 key = 0;
+    const struct capture_table *table = bpf_map_lookup_elem(&capture_table, &key);
+
+    if (table && table->active != 0)
+        capture_busy(frame, kind, reason);
 }

@@ -97,6 +97,21 @@ guard_allows(const struct guard_settings *settings, int what)
     return (settings->allow & what) != 0;
 }
 
+/* Whether a prefix of at least this length allows the address. */
+GUARD_INLINE int
+guard_is_listed(const struct guard_settings *settings, const struct guard_address *address,
+                __u32 least)
+{
+    for (int i = 0; i < GUARD_PREFIXES; i++) {
+        if (i >= settings->n_prefixes)
+            break;
+        if (guard_in_prefix(address, &settings->prefixes[i]) &&
+            settings->prefixes[i].length >= least)
+            return 1;
+    }
+    return 0;
+}
+
 /* Checks whether the guest may use this address. GUARD_PASS or a reason. */
 GUARD_PART int
 guard_check_address(Frame *frame, const struct guard_settings *settings,
@@ -111,13 +126,8 @@ guard_check_address(Frame *frame, const struct guard_settings *settings,
     if (guard_is_link_local(address))
         return guard_is_router(frame, address) ? reason : GUARD_PASS;
     least = guard_is_mapped(address) ? 96 : 0; /* ::/0 matches only IPv6 */
-    for (int i = 0; i < GUARD_PREFIXES; i++) {
-        if (i >= settings->n_prefixes)
-            break;
-        if (guard_in_prefix(address, &settings->prefixes[i]) &&
-            settings->prefixes[i].length >= least)
-            return GUARD_PASS;
-    }
+    if (guard_is_listed(settings, address, least))
+        return GUARD_PASS;
     if (settings->addresses == GUARD_ADDRESSES_DHCP)
         return guard_check_learned(frame, address, reason);
     return reason;

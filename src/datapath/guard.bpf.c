@@ -18,6 +18,7 @@
 #include "capture.h"
 #include "dhcp-rules.h"
 #include "guard-hear.h"
+#include "guard-plain.h"
 #include "limit.h"
 
 /* The kernel offers bpf_probe_read_kernel() only to GPL-compatible programs: this file's second
@@ -116,6 +117,14 @@ frame_load_head(Frame *frame, __u8 *buffer)
         return frame_load(frame, 0, buffer, DHCP_HEAD);
     __builtin_memcpy(buffer, data, DHCP_HEAD);
     return 0;
+}
+
+GUARD_INLINE const struct guard_head *
+frame_head(Frame *frame)
+{
+    const struct guard_head *head = (const struct guard_head *)(long)frame->data;
+
+    return (const __u8 *)(head + 1) > (const __u8 *)(long)frame->data_end ? 0 : head;
 }
 
 GUARD_INLINE int
@@ -268,31 +277,38 @@ guard_count(Frame *frame, __u32 reason)
     return 0;
 }
 
-/* ReceiveLimit=. Returns whether the frame may pass. */
+/* Takes what a frame to the guest costs. Returns whether it may pass. */
 GUARD_PART int
-limit_receive(Frame *frame)
+limit_take_received(Frame *frame, const struct limit_rate *rate)
 {
     __u32 port = frame->ifindex;
-    const struct limit_settings *asked = bpf_map_lookup_elem(&limits, &port);
     struct limit_state *stand;
     __u64 now, cost;
     int passes;
 
-    if (!asked || asked->receive.per_second == 0)
-        return 1;
     stand = bpf_map_lookup_elem(&limited, &port);
-    if (!stand)
+    if (!stand || !rate)
         return 1;
     now = frame_now();
     cost = limit_cost(frame->len, frame->gso_segs);
     bpf_spin_lock(&stand->lock);
-    passes = limit_take(&asked->receive, &stand->receive_until, now, cost);
+    passes = limit_take(rate, &stand->receive_until, now, cost);
     bpf_spin_unlock(&stand->lock);
     if (passes)
         return 1;
     __sync_fetch_and_add(&stand->received_dropped, 1);
     __sync_fetch_and_add(&stand->received_bytes_dropped, frame->len);
     return 0;
+}
+
+/* ReceiveLimit=. Returns whether the frame may pass. */
+GUARD_INLINE int
+limit_receive(Frame *frame)
+{
+    __u32 port = frame->ifindex;
+    const struct limit_settings *asked = bpf_map_lookup_elem(&limits, &port);
+
+    return !asked || asked->receive.per_second == 0 || limit_take_received(frame, &asked->receive);
 }
 
 /* BroadcastLimit=, of a frame to several. Returns whether it may pass. */
@@ -356,6 +372,10 @@ from_guest(struct __sk_buff *frame)
 
     if (!asked) /* a port is not up before it has settings */
         return TC_ACT_SHOT;
+    if (guard_is_plain(frame, asked)) {
+        capture_frame(frame, CAPTURE_SENT, 0);
+        return TC_ACT_UNSPEC;
+    }
     why = asked->answers_dhcp ? dhcp_from_guest(frame) : GUARD_PASS;
     if (why != GUARD_PASS)
         return finish_dhcp(frame, why);
@@ -381,14 +401,15 @@ to_guest(struct __sk_buff *frame)
     const struct guard_settings *asked;
     struct guard_claim claim = {0};
     __u8 eth[GUARD_ETH];
-    int why;
+    int why, is_plain;
 
     if (frame->mark == DHCP_MARK) {
         frame->mark = 0;
         capture_frame(frame, CAPTURE_RECEIVED, 0);
         return TC_ACT_UNSPEC;
     }
-    why = dhcp_to_guest(frame);
+    is_plain = guard_is_plain_to_guest(frame);
+    why = is_plain ? GUARD_PASS : dhcp_to_guest(frame);
     if (why != GUARD_PASS) {
         guard_count(frame, why);
         capture_frame(frame, CAPTURE_DROPPED, why - GUARD_PASS);
@@ -399,7 +420,7 @@ to_guest(struct __sk_buff *frame)
         return TC_ACT_SHOT;
     }
     capture_frame(frame, CAPTURE_RECEIVED, 0);
-    if (!guard_is_worth_hearing(frame, eth))
+    if (is_plain || !guard_is_worth_hearing(frame, eth))
         return TC_ACT_UNSPEC;
     asked = bpf_map_lookup_elem(&settings, &port);
     if (!asked)

@@ -765,6 +765,71 @@ test_without_a_state_nothing_is_learned(void **state)
     assert_int_equal(native_from_guest(&frame, &dhcp.settings), GUARD_IPV4_ADDRESS);
 }
 
+static int
+is_plain(World *world, const char *name, gsize at, guint8 value)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, name));
+    Frame frame = {.bytes = bytes->data, .length = bytes->len, .state = &world->state};
+
+    bytes->data[at] = value;
+    return guard_is_plain(&frame, &world->settings);
+}
+
+/* What is plain is worth the short way: native_from_guest() holds each frame of it to the long one.
+ */
+static void
+test_most_frames_take_the_short_way(void **state)
+{
+    static const struct {
+        gsize at;
+        guint8 value;
+    } changes[] = {{0, 1},  {5 + 6, 9}, {13, 6}, {14, 0x46}, {17, 19}, {20, 0x20},
+                   {21, 1}, {23, 1},    {26, 9}, {29, 6},    {23, 50}, {12, 0x81}};
+    World own = world(GUARD_ADDRESSES_LISTED), any = world(GUARD_ADDRESSES_ANY);
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+
+    assert_true(is_plain(&own, "IPv4 of its own", 0, 0x52));
+    assert_true(is_plain(&own, "IPv4 of its own", 17, 0)); /* a length for the host to fill in */
+    assert_true(is_plain(&own, "IPv4 of its own", 23, GUARD_IP_TCP));
+    assert_true(is_plain(&any, "IPv4 from another source", 0, 0x52));
+    assert_false(is_plain(&dhcp, "IPv4 from another source", 0, 0x52));
+    assert_false(is_plain(&own, "DHCP client", 0, 0x52));
+    for (guint i = 0; i < G_N_ELEMENTS(changes); i++)
+        if (is_plain(&own, "IPv4 of its own", changes[i].at, changes[i].value))
+            fail_msg("byte %zu set to %u", changes[i].at, changes[i].value);
+}
+
+/* What lies beside the frame's bytes, and its ports. */
+static void
+test_a_tag_a_checksum_or_dhcps_ports_take_the_long_way(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, "IPv4 of its own"));
+    World any = world(GUARD_ADDRESSES_ANY);
+    Frame frame = {.bytes = bytes->data, .length = bytes->len, .state = &any.state};
+    Frame tagged = frame, asks = frame;
+
+    tagged.tagged = asks.unfinished = TRUE;
+    assert_false(guard_is_plain(&tagged, &any.settings) || guard_is_plain_to_guest(&tagged));
+    asks.start = 34;
+    asks.offset = GUARD_UDP_CHECKSUM;
+    assert_true(guard_is_plain(&asks, &any.settings));
+    asks.offset = GUARD_TCP_CHECKSUM;
+    assert_false(guard_is_plain(&asks, &any.settings));
+    for (guint at = 34; at <= 36; at += 2)
+        for (guint8 port = 66; port <= 69; port++) {
+            bytes->data[at] = 0;
+            bytes->data[at + 1] = port;
+            assert_int_equal(guard_is_plain(&frame, &any.settings), port == 66 || port == 69);
+            assert_int_equal(guard_is_plain_to_guest(&frame), port == 66 || port == 69);
+            native_from_guest(&frame, &any.settings);
+            native_to_guest(&frame, &any.settings);
+        }
+}
+
 int
 main(void)
 {
@@ -802,6 +867,8 @@ main(void)
         cmocka_unit_test(test_the_seventeenth_address_is_too_many),
         cmocka_unit_test(test_a_routers_link_local_address_is_not_the_guests),
         cmocka_unit_test(test_without_a_state_nothing_is_learned),
+        cmocka_unit_test(test_most_frames_take_the_short_way),
+        cmocka_unit_test(test_a_tag_a_checksum_or_dhcps_ports_take_the_long_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
