@@ -6,6 +6,18 @@
 G_DEFINE_QUARK(macvtapd - errno - error, errno_error)
 
 gboolean
+error_set(GError **error, GQuark domain, int code, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    if (error)
+        *error = g_error_new_valist(domain, code, format, arguments);
+    va_end(arguments);
+    return FALSE;
+}
+
+gboolean
 error_set_errno(GError **error, int errnum, const char *format, ...)
 {
     int saved = errno;

@@ -10,9 +10,13 @@
 #define ERRNO_ERROR (errno_error_quark())
 GQuark errno_error_quark(void);
 
+/* g_set_error(), but returns FALSE, so that `return error_set(…)` reads well. */
+gboolean error_set(GError **error, GQuark domain, int code, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+
 /*
  * Sets *error to "<format…>: <text of errnum>". errnum is positive (an errno value). Always returns
- * FALSE, so that `return error_set_errno(…)` reads well. errno is left unchanged.
+ * FALSE. errno is left unchanged.
  */
 gboolean error_set_errno(GError **error, int errnum, const char *format, ...) G_GNUC_PRINTF(3, 4);
 

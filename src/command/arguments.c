@@ -9,18 +9,6 @@
 /* Entries whose text must be freed when a later part of the line replaces it. */
 #define TEXTS_MAX 8
 
-gboolean
-arguments_refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    if (error)
-        *error = g_error_new_valist(G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, format, arguments);
-    va_end(arguments);
-    return FALSE;
-}
-
 char **
 arguments_copy(int argc, char **argv)
 {
@@ -206,4 +194,20 @@ arguments_show_version(const char *name, const char *value, gpointer data, GErro
         exit(0);
     g_printerr("%s: %s\n", words[0], cause->message);
     exit(1);
+}
+
+int
+arguments_main(int argc, char **argv, const char *name,
+               int (*run)(int argc, char **argv, GError **error))
+{
+    g_autofree char **words = arguments_copy(argc, argv);
+    g_autoptr(GError) error = NULL;
+    int status;
+
+    if (!output_start_program())
+        return 1;
+    status = run(argc, words, &error);
+    if (error)
+        g_printerr("%s%s%s\n", name ?: "", name ? ": " : "", error->message);
+    return status;
 }

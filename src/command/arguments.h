@@ -6,10 +6,13 @@
  */
 #pragma once
 
+#include "error.h"
+
 #include <glib.h>
 
 /* Sets an error of wrong usage (G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE); always FALSE. */
-gboolean arguments_refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+#define arguments_refuse(error, ...)                                                               \
+    error_set(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, __VA_ARGS__)
 
 /* A copy of argv with the extra room that arguments_parse() needs to split words. The words still
  * belong to argv; g_free() the copy. */
@@ -30,6 +33,11 @@ typedef struct ArgumentsSyntax {
  * error.
  */
 gboolean arguments_parse(const ArgumentsSyntax *syntax, int *argc, char ***argv, GError **error);
+
+/* The main() of a program whose run() returns the exit status, from an arguments_copy(): shows its
+ * error, after name, if any. */
+int arguments_main(int argc, char **argv, const char *name,
+                   int (*run)(int argc, char **argv, GError **error));
 
 /* For an entry --version, G_OPTION_ARG_CALLBACK without an argument: prints the program's name and
  * version and exits, with status 1 if they cannot be written. */

@@ -4,26 +4,12 @@
 #include "field-options.h"
 #include "output.h"
 
-#include "descriptor.h"
 #include "privileges.h"
 #include "suggestion.h"
 
-#include <locale.h>
 #include <string.h>
 
 G_DEFINE_QUARK(macvtapd - command - error, command_error)
-
-gboolean
-ctl_fail(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    if (error)
-        *error = g_error_new_valist(COMMAND_ERROR, 0, format, arguments);
-    va_end(arguments);
-    return FALSE;
-}
 
 void
 ctl_note(const char *format, ...)
@@ -263,10 +249,8 @@ command_main(const CommandProgram *program, int argc, char **argv)
     g_autoptr(GError) error = NULL;
     int status;
 
-    if (!descriptor_fill_standard())
+    if (!output_start_program())
         return 1;
-    setlocale(LC_ALL, "");
-    output_start();
     status = command_run(&ctl, argc, words, &error);
     if (!error && output_finish(&error))
         return status;

@@ -7,6 +7,7 @@
 
 #include "arguments.h"
 #include "ask.h"
+#include "error.h"
 #include "field.h"
 
 typedef struct CommandProgram CommandProgram;
@@ -61,7 +62,7 @@ MacvtapClient *ctl_connect(const Ctl *ctl, GError **error);
 GQuark command_error_quark(void); /* its code is 0 */
 
 /* Sets a COMMAND_ERROR, which makes the exit status 1; always FALSE. */
-gboolean ctl_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+#define ctl_fail(error, ...) error_set(error, COMMAND_ERROR, 0, __VA_ARGS__)
 
 /* Prints a note on stderr, which does not affect the exit status. */
 void ctl_note(const char *format, ...) G_GNUC_PRINTF(1, 2);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "output.h"
 
+#include "descriptor.h"
 #include "error.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 
 /* The errno of the first write to stdout that failed; g_print() has no other place for it. */
@@ -29,6 +31,16 @@ output_start(void)
 {
     g_set_print_handler(print);
     g_set_printerr_handler(print_error);
+}
+
+gboolean
+output_start_program(void)
+{
+    if (!descriptor_fill_standard())
+        return FALSE;
+    setlocale(LC_ALL, "");
+    output_start();
+    return TRUE;
 }
 
 gboolean

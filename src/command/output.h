@@ -12,6 +12,10 @@
 /* From now on g_print() and g_printerr() write their text unchanged and unbuffered. */
 void output_start(void);
 
+/* How each program but libvirt's hook begins: with all standard descriptors open, in the user's
+ * locale, and output_start(). FALSE: a standard descriptor is missing. */
+gboolean output_start_program(void);
+
 /* Whether everything printed on stdout since output_start() has been written; the error is of
  * ERRNO_ERROR and names the first failure. */
 gboolean output_finish(GError **error);

@@ -23,19 +23,9 @@ typedef struct Parser {
     GHashTable *seen; /* "SECTION" and "SECTION\nKEY" -> line */
 } Parser;
 
-G_GNUC_PRINTF(3, 4)
-static gboolean
-parser_refuse(const Parser *parser, GError **error, const char *format, ...)
-{
-    g_autofree char *what = NULL;
-    va_list arguments;
-
-    va_start(arguments, format);
-    what = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    return port_error_set(error, PORT_ERROR_NETWORK_INVALID, "%s:%u: %s", parser->file_name,
-                          parser->line, what);
-}
+#define parser_refuse(parser, error, format, ...)                                                  \
+    port_error_set(error, PORT_ERROR_NETWORK_INVALID, "%s:%u: " format, (parser)->file_name,       \
+                   (parser)->line, ##__VA_ARGS__)
 
 /* The line in which text (taken) was seen before, or 0; from now on it counts as seen in this one.
  * */

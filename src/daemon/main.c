@@ -10,7 +10,6 @@
 
 #include <glib-unix.h>
 #include <linux/capability.h>
-#include <locale.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -135,10 +134,8 @@ main(int argc, char **argv)
     AUTO_FD int signals = -1;
     Running running;
 
-    if (!descriptor_fill_standard())
+    if (!output_start_program())
         return 1;
-    setlocale(LC_ALL, "");
-    output_start();
     umask(077);
     if (!options_parse(&options, argc, argv, &error)) {
         g_printerr("macvtapd: %s\n", error->message);

@@ -38,18 +38,6 @@ static const Method methods[] = {
     {"/NetworkDriver.RevokeExternalConnectivity", DOCKER_NOTHING, FALSE},
 };
 
-gboolean
-docker_refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    if (error)
-        *error = g_error_new_valist(DOCKER_ERROR, 0, format, arguments);
-    va_end(arguments);
-    return FALSE;
-}
-
 void
 docker_request_clear(DockerRequest *request)
 {

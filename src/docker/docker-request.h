@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include "error.h"
+
 #include <glib.h>
 #include <jansson.h>
 
@@ -16,7 +18,7 @@
 GQuark docker_error_quark(void); /* its code is 0 */
 
 /* Sets *error to this message and returns FALSE. */
-gboolean docker_refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+#define docker_refuse(error, ...) error_set(error, DOCKER_ERROR, 0, __VA_ARGS__)
 
 typedef enum DockerMethod {
     DOCKER_ACTIVATE,

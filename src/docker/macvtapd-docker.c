@@ -28,7 +28,6 @@
 #include "docker-driver.h"
 
 #include "arguments.h"
-#include "output.h"
 
 #include "descriptor.h"
 #include "privileges.h"
@@ -37,7 +36,6 @@
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <linux/capability.h>
-#include <locale.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -131,6 +129,9 @@ run(int argc, char **argv, GError **error)
     };
     const ArgumentsSyntax syntax = {.own = entries, .summary = summary};
 
+    /* It is root, and otherwise only enters network namespaces. */
+    if (!capabilities_keep(CAPABILITY(CAP_SYS_ADMIN), error))
+        return 1;
     if (!arguments_parse(&syntax, &argc, &argv, error))
         return 2;
     return run_driver(&options, error) ? 0 : 1;
@@ -139,17 +140,5 @@ run(int argc, char **argv, GError **error)
 int
 main(int argc, char **argv)
 {
-    g_autofree char **words = arguments_copy(argc, argv);
-    g_autoptr(GError) error = NULL;
-    int status;
-
-    if (!descriptor_fill_standard())
-        return 1;
-    setlocale(LC_ALL, "");
-    output_start();
-    /* It is root, and otherwise only enters network namespaces. */
-    status = capabilities_keep(CAPABILITY(CAP_SYS_ADMIN), &error) ? run(argc, words, &error) : 1;
-    if (error)
-        g_printerr("macvtapd-docker: %s\n", error->message);
-    return status;
+    return arguments_main(argc, argv, "macvtapd-docker", run);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain-port.h"
 
+#include "error.h"
 #include "ip-address.h"
 
 #include <string.h>
@@ -45,19 +46,9 @@ static const struct {
     {"allow-ipv6", 0},
 };
 
-static gboolean G_GNUC_PRINTF(3, 4)
-    refuse(GError **error, const DomainPort *wanted, const char *format, ...)
-{
-    g_autofree char *why = NULL;
-    va_list arguments;
-
-    va_start(arguments, format);
-    why = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    g_set_error(error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS, "its filter %s %s", wanted->filter,
-                why);
-    return FALSE;
-}
+#define refuse(error, wanted, format, ...)                                                         \
+    error_set(error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS, "its filter %s " format,            \
+              (wanted)->filter, ##__VA_ARGS__)
 
 /* Whether the list, separated by blanks, contains the word; *ret_word is then the word. */
 static gboolean

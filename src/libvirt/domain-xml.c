@@ -10,6 +10,7 @@
  */
 #include "domain-xml.h"
 
+#include "error.h"
 #include "interface-name.h"
 
 #include <libxml/parser.h>
@@ -17,17 +18,8 @@
 
 G_DEFINE_QUARK(macvtapd - domain - xml - error, domain_xml_error)
 
-static gboolean G_GNUC_PRINTF(2, 3) malformed(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    if (error)
-        *error =
-            g_error_new_valist(DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_MALFORMED, format, arguments);
-    va_end(arguments);
-    return FALSE;
-}
+#define malformed(error, ...)                                                                      \
+    error_set(error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_MALFORMED, __VA_ARGS__)
 
 /* Keeps only the first problem. Always FALSE. */
 static gboolean G_GNUC_PRINTF(2, 3) problem(DomainXml *domain, const char *format, ...)

@@ -21,6 +21,7 @@
 #include "hook-state.h"
 
 #include "ask.h"
+#include "error.h"
 #include "network.h"
 #include "port.h"
 
@@ -29,16 +30,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    if (error)
-        *error = g_error_new_valist(DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS, format, arguments);
-    va_end(arguments);
-    return FALSE;
-}
+#define refuse(error, ...) error_set(error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_PORTS, __VA_ARGS__)
 
 static gboolean
 check_node(const Hook *hook, const MacvtapPort *port, GError **error)

@@ -3,18 +3,6 @@
 
 G_DEFINE_QUARK(macvtapd - port - error, port_error)
 
-gboolean
-port_error_set(GError **error, PortError code, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    if (error)
-        *error = g_error_new_valist(PORT_ERROR, (gint)code, format, arguments);
-    va_end(arguments);
-    return FALSE;
-}
-
 Fault *
 fault_new(const char *code, char *subject, char *message, char *remedy)
 {

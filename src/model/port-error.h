@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "error.h"
+
 #include <glib.h>
 
 /*
@@ -36,8 +38,7 @@ typedef enum PortError {
 #define PORT_ERROR_COUNT (PORT_ERROR_SYSTEM + 1)
 
 /* Sets *error to PORT_ERROR code; always returns FALSE. */
-gboolean port_error_set(GError **error, PortError code, const char *format, ...)
-    G_GNUC_PRINTF(3, 4);
+#define port_error_set(error, code, ...) error_set(error, PORT_ERROR, (int)(code), __VA_ARGS__)
 
 /* A problem that only macvtapd can see: a file that it ignores. The fault owns its texts. */
 typedef struct Fault {

@@ -3,13 +3,9 @@
 #include "agent.h"
 
 #include "arguments.h"
-#include "output.h"
-
-#include "descriptor.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -68,16 +64,5 @@ run(int argc, char **argv, GError **error)
 int
 main(int argc, char **argv)
 {
-    g_autofree char **words = arguments_copy(argc, argv);
-    g_autoptr(GError) error = NULL;
-    int status;
-
-    if (!descriptor_fill_standard())
-        return 1;
-    setlocale(LC_ALL, "");
-    output_start();
-    status = run(argc, words, &error);
-    if (error)
-        g_printerr("%s\n", error->message);
-    return status;
+    return arguments_main(argc, argv, NULL, run);
 }

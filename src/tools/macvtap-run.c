@@ -19,10 +19,8 @@
 #include "vmm-start.h"
 
 #include "arguments.h"
-#include "descriptor.h"
 #include "output.h"
 
-#include <locale.h>
 #include <unistd.h>
 
 #define EXIT_OURS 125
@@ -430,10 +428,8 @@ main(int argc, char **argv)
     int status;
 
     g_array_set_clear_func(run.options, clear_option);
-    if (!descriptor_fill_standard())
+    if (!output_start_program())
         return EXIT_OURS;
-    setlocale(LC_ALL, "");
-    output_start();
     if (!parse_options(&run, argc, argv, &error))
         return fail(error, EXIT_OURS);
     if (run.version)

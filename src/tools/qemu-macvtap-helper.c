@@ -15,12 +15,9 @@
 #include "queue-users.h"
 
 #include "arguments.h"
-#include "descriptor.h"
-#include "output.h"
 #include "privileges.h"
 
 #include <errno.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -263,24 +260,19 @@ serve(Options *options, GError **error)
     return TRUE;
 }
 
+static int
+run(int argc, char **argv, GError **error)
+{
+    g_auto(Options) options = {.fd = -1};
+
+    if (!parse(&options, argc, argv, error))
+        return 2;
+    /* It needs no privileges, whichever user's QEMU has started it. */
+    return capabilities_keep(0, error) && serve(&options, error) ? 0 : 1;
+}
+
 int
 main(int argc, char **argv)
 {
-    g_auto(Options) options = {.fd = -1};
-    g_autoptr(GError) error = NULL;
-
-    if (!descriptor_fill_standard())
-        return 1;
-    setlocale(LC_ALL, "");
-    output_start();
-    if (!parse(&options, argc, argv, &error)) {
-        g_printerr("qemu-macvtap-helper: %s\n", error->message);
-        return 2;
-    }
-    /* It needs no privileges, whichever user's QEMU has started it. */
-    if (!capabilities_keep(0, &error) || !serve(&options, &error)) {
-        g_printerr("qemu-macvtap-helper: %s\n", error->message);
-        return 1;
-    }
-    return 0;
+    return arguments_main(argc, argv, "qemu-macvtap-helper", run);
 }

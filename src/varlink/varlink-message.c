@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "varlink-message.h"
 
+#include "error.h"
+
 G_DEFINE_QUARK(macvtapd - varlink - error, varlink_error)
 
-G_GNUC_PRINTF(2, 3)
-static gboolean
-message_refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_propagate_error(error,
-                      g_error_new_valist(VARLINK_ERROR, VARLINK_ERROR_PROTOCOL, format, arguments));
-    va_end(arguments);
-    return FALSE;
-}
+#define message_refuse(error, ...)                                                                 \
+    error_set(error, VARLINK_ERROR, VARLINK_ERROR_PROTOCOL, __VA_ARGS__)
 
 gboolean
 varlink_message_has_at_most(const char *text, gsize length, guint values)
