@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What [Addresses] of a network means, and what may be asked of it; the choice: addresses-choice.c.
- */
+/* What [Addresses] of a network means. */
 #include "addresses.h"
 
 #include "dhcp-options.h"
@@ -89,16 +88,16 @@ addresses_gateway(const AddressSettings *settings, AddressFamily family)
     return NULL;
 }
 
-static const IpPrefix *
-subnet_of(const AddressSettings *settings, const IpAddress *address)
+const IpPrefix *
+addresses_subnet_of(const AddressSettings *settings, const IpAddress *address)
 {
     const IpPrefix *subnet = addresses_subnet(settings, address_family(address));
 
     return subnet && ip_prefix_contains(subnet, address) ? subnet : NULL;
 }
 
-static gboolean
-list_has(const GArray *addresses, const IpAddress *address)
+gboolean
+addresses_list_has(const GArray *addresses, const IpAddress *address)
 {
     for (guint i = 0; i < addresses->len; i++) {
         if (ip_address_equal(&g_array_index(addresses, IpAddress, i), address))
@@ -107,8 +106,8 @@ list_has(const GArray *addresses, const IpAddress *address)
     return FALSE;
 }
 
-static gboolean
-ranges_have(const GArray *ranges, const IpAddress *address)
+gboolean
+addresses_ranges_have(const GArray *ranges, const IpAddress *address)
 {
     for (guint i = 0; i < ranges->len; i++) {
         if (ip_range_contains(&g_array_index(ranges, IpRange, i), address))
@@ -119,8 +118,8 @@ ranges_have(const GArray *ranges, const IpAddress *address)
 
 /* Whether hosts of a subnet have no such address: unspecified, loopback, multicast and link-local
  * addresses, the last because guests choose those themselves. */
-static gboolean
-is_special(const IpAddress *address)
+gboolean
+addresses_is_special(const IpAddress *address)
 {
     static const char *const special[] = {"0.0.0.0/8",   "127.0.0.0/8", "169.254.0.0/16",
                                           "224.0.0.0/3", "::/127",      "fe80::/10",
@@ -136,8 +135,8 @@ is_special(const IpAddress *address)
 }
 
 /* What is wrong with the address as that of a host in the subnet; NULL: nothing. */
-static const char *
-find_role(const IpPrefix *subnet, const IpAddress *address)
+const char *
+addresses_find_role(const IpPrefix *subnet, const IpAddress *address)
 {
     const IpRange all = ip_prefix_range(subnet);
     gboolean is_ipv4 = ip_address_is_ipv4(address);
@@ -162,7 +161,7 @@ check_subnets(const AddressSettings *settings, GError **error)
         char text[IP_PREFIX_TEXT_SIZE];
 
         ip_prefix_format(subnet, text);
-        if (is_special(&all.first) || is_special(&all.last))
+        if (addresses_is_special(&all.first) || addresses_is_special(&all.last))
             return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
                                   "Subnet= '%s' is not a subnet of unicast addresses", text);
         if (subnet->prefix_bits == IPV6_BITS)
@@ -208,7 +207,8 @@ check_ranges(const AddressSettings *settings, const char *key, const GArray *ran
         const IpRange *range = &g_array_index(ranges, IpRange, i);
         char text[IP_RANGE_TEXT_SIZE];
 
-        if (!subnet_of(settings, &range->first) || !subnet_of(settings, &range->last))
+        if (!addresses_subnet_of(settings, &range->first) ||
+            !addresses_subnet_of(settings, &range->last))
             return port_error_set(error, PORT_ERROR_NETWORK_INVALID,
                                   "%s= '%s' is not within Subnet=", key,
                                   ip_range_format(range, text));
@@ -222,8 +222,9 @@ gateway_is_on_link(const AddressSettings *settings, const IpAddress *gateway)
 {
     const IpPrefix link_local = {.address = {{0xfe, 0x80}}, .prefix_bits = 10};
 
-    return subnet_of(settings, gateway) || (addresses_subnet(settings, address_family(gateway)) &&
-                                            ip_prefix_contains(&link_local, gateway));
+    return addresses_subnet_of(settings, gateway) ||
+           (addresses_subnet(settings, address_family(gateway)) &&
+            ip_prefix_contains(&link_local, gateway));
 }
 
 static gboolean
@@ -232,8 +233,8 @@ check_gateways(const AddressSettings *settings, GError **error)
     for (guint i = 0; i < settings->gateways->len; i++) {
         const IpAddress *gateway = &g_array_index(settings->gateways, IpAddress, i);
         AddressFamily family = address_family(gateway);
-        const IpPrefix *subnet = subnet_of(settings, gateway);
-        const char *role = subnet ? find_role(subnet, gateway) : NULL;
+        const IpPrefix *subnet = addresses_subnet_of(settings, gateway);
+        const char *role = subnet ? addresses_find_role(subnet, gateway) : NULL;
         char text[IP_ADDRESS_TEXT_SIZE];
 
         ip_address_format(gateway, text);
@@ -336,9 +337,9 @@ exclude_roles(GArray *ranges, const IpPrefix *subnet)
 {
     const IpRange all = ip_prefix_range(subnet);
 
-    if (find_role(subnet, &all.first))
+    if (addresses_find_role(subnet, &all.first))
         exclude(ranges, &(IpRange){all.first, all.first});
-    if (find_role(subnet, &all.last))
+    if (addresses_find_role(subnet, &all.last))
         exclude(ranges, &(IpRange){all.last, all.last});
 }
 
@@ -487,152 +488,4 @@ port_addresses_have(const GArray *addresses, const IpAddress *address)
             return TRUE;
     }
     return FALSE;
-}
-
-gboolean
-addresses_check_foreign(PortAddress *address, GError **error)
-{
-    char text[IP_ADDRESS_TEXT_SIZE];
-
-    if (is_special(&address->address))
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "%s cannot be the address of a port",
-                              ip_address_format(&address->address, text));
-    if (address->bits == 0)
-        address->bits = ip_address_is_ipv4(&address->address) ? IPV4_BITS : IPV6_BITS;
-    return TRUE;
-}
-
-/* Sets the bits to those of the subnet; FALSE: they differ from the subnet's. */
-static gboolean
-set_bits(const char *network, const IpPrefix *subnet, PortAddress *address, GError **error)
-{
-    char text[PORT_ADDRESS_TEXT_SIZE], whole[IP_PREFIX_TEXT_SIZE];
-
-    if (address->bits != 0 && address->bits != ip_prefix_length(subnet))
-        return port_error_set(error, PORT_ERROR_INVALID_REQUEST,
-                              "address %s does not fit network %s, whose subnet is %s",
-                              port_address_format(address, text), network,
-                              ip_prefix_format(subnet, whole));
-    address->bits = ip_prefix_length(subnet);
-    return TRUE;
-}
-
-/* The Range= of the family as in the file, without it the subnet; free with g_free(). */
-static char *
-format_ranges(const AddressSettings *settings, AddressFamily family)
-{
-    g_autoptr(GString) all = g_string_new(NULL);
-    char text[IP_RANGE_TEXT_SIZE];
-
-    for (guint i = 0; i < settings->ranges->len; i++) {
-        const IpRange *range = &g_array_index(settings->ranges, IpRange, i);
-
-        if (address_family(&range->first) == family)
-            g_string_append_printf(all, "%s%s", all->len > 0 ? ", " : "",
-                                   ip_range_format(range, text));
-    }
-    if (all->len == 0)
-        g_string_append(all, ip_prefix_format(addresses_subnet(settings, family), text));
-    return g_string_free(g_steal_pointer(&all), FALSE);
-}
-
-/* What only root may have. */
-static gboolean
-check_range(const AddressSettings *settings, const char *network, const IpAddress *address,
-            GError **error)
-{
-    g_autofree char *ranges = format_ranges(settings, address_family(address));
-    char text[IP_ADDRESS_TEXT_SIZE];
-
-    ip_address_format(address, text);
-    if (list_has(settings->dns, address))
-        return port_error_set(error, PORT_ERROR_ADDRESS_NOT_ALLOWED,
-                              "address %s is a DNS server of network %s", text, network);
-    return addresses_pool_has(settings, address) ||
-           port_error_set(error, PORT_ERROR_ADDRESS_NOT_ALLOWED,
-                          "address %s is outside %s, the range of network %s; only root may go "
-                          "beyond it",
-                          text, ranges, network);
-}
-
-gboolean
-addresses_check(const AddressSettings *settings, const char *network, gboolean is_root,
-                PortAddress *address, GError **error)
-{
-    const IpAddress *ip = &address->address;
-    AddressFamily family = address_family(ip);
-    const IpPrefix *subnet = addresses_subnet(settings, family);
-    char text[IP_ADDRESS_TEXT_SIZE], whole[IP_PREFIX_TEXT_SIZE];
-    const char *role = subnet ? find_role(subnet, ip) : NULL;
-
-    ip_address_format(ip, text);
-    if (!subnet)
-        return port_error_set(error, PORT_ERROR_ADDRESS_NOT_ALLOWED,
-                              "network %s has no %s subnet, so no port can have %s", network,
-                              address_family_name(family), text);
-    ip_prefix_format(subnet, whole);
-    if (!ip_prefix_contains(subnet, ip))
-        return port_error_set(error, PORT_ERROR_ADDRESS_NOT_ALLOWED,
-                              "address %s is outside %s, the subnet of network %s", text, whole,
-                              network);
-    if (role)
-        return port_error_set(error, PORT_ERROR_ADDRESS_NOT_ALLOWED,
-                              "address %s is the %s of %s, the subnet of network %s", text, role,
-                              whole, network);
-    if (list_has(settings->gateways, ip))
-        return port_error_set(error, PORT_ERROR_ADDRESS_NOT_ALLOWED,
-                              "address %s is the gateway of network %s", text, network);
-    if (ranges_have(settings->reserved, ip))
-        return port_error_set(error, PORT_ERROR_ADDRESS_NOT_ALLOWED,
-                              "address %s is reserved (Reserve= of network %s)", text, network);
-    return (is_root || check_range(settings, network, ip, error)) &&
-           set_bits(network, subnet, address, error);
-}
-
-/* ---- after a change of the file ---- */
-
-gboolean
-addresses_follow(const AddressSettings *settings, GArray *addresses)
-{
-    gboolean is_news = FALSE;
-
-    for (guint i = 0; i < addresses->len; i++) {
-        PortAddress *address = &g_array_index(addresses, PortAddress, i);
-        const IpPrefix *subnet = subnet_of(settings, &address->address);
-
-        if (!subnet || address->bits == ip_prefix_length(subnet))
-            continue;
-        address->bits = ip_prefix_length(subnet);
-        is_news = TRUE;
-    }
-    return is_news;
-}
-
-static const char *
-outdated_key(const AddressSettings *settings, const PortAddress *own, gboolean is_in_range)
-{
-    if (!own || !subnet_of(settings, &own->address))
-        return "Subnet";
-    if (list_has(settings->gateways, &own->address))
-        return "Gateway";
-    if (ranges_have(settings->reserved, &own->address))
-        return "Reserve";
-    return is_in_range && !addresses_pool_has(settings, &own->address) ? "Range" : NULL;
-}
-
-const char *
-addresses_outdated_key(const AddressSettings *settings, const GArray *addresses, gboolean is_leased,
-                       gboolean is_in_range)
-{
-    for (guint family = 0; family < ADDRESS_FAMILIES; family++) {
-        const PortAddress *own = port_addresses_find(addresses, family);
-        const char *key = NULL;
-
-        if (addresses_subnet(settings, family) || (own && is_leased))
-            key = outdated_key(settings, own, is_in_range);
-        if (key)
-            return key;
-    }
-    return NULL;
 }

@@ -122,6 +122,15 @@ gboolean addresses_check(const AddressSettings *settings, const char *network, g
  * unicast address. */
 gboolean addresses_check_foreign(PortAddress *address, GError **error);
 
+/* What addresses.c and addresses-check.c share: the subnet that has the address (NULL: none);
+ * whether a list of IpAddress, or of IpRange, has it; whether no host has such an address; and what
+ * it is in its subnet other than a host's ("broadcast address"; NULL: a host's). */
+const IpPrefix *addresses_subnet_of(const AddressSettings *settings, const IpAddress *address);
+gboolean addresses_list_has(const GArray *addresses, const IpAddress *address);
+gboolean addresses_ranges_have(const GArray *ranges, const IpAddress *address);
+gboolean addresses_is_special(const IpAddress *address);
+const char *addresses_find_role(const IpPrefix *subnet, const IpAddress *address);
+
 /* Whether an address is taken. */
 typedef gboolean (*AddressTaken)(const IpAddress *address, gpointer user_data);
 

@@ -441,6 +441,7 @@ test_texts_of_people(void **state)
         {"guard", FIELD_USE_CHANGE, "senders=\xff", NULL, "senders is not UTF-8"},
         {"name", FIELD_USE_REQUEST, "web", "\"web\"", NULL},
         {"name", FIELD_USE_REQUEST, "\xff", NULL, "name is not UTF-8"},
+        {"addresses", FIELD_USE_REQUEST, "10.0.0.1,\xff", NULL, "addresses is not UTF-8"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
