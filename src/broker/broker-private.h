@@ -52,9 +52,7 @@ void broker_emit_end(Broker *broker, const Port *port, const PortEnd *end);
 /* events.c */
 void broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_data);
 
-/* events.c: looks at the device of every port, and at the links below; anew: also if its repair was
- * given up. */
-void broker_look_at_all(Broker *broker);
+/* events.c: looks at every device and at the links below, also if its repair was given up. */
 void look_begin_anew(Broker *broker);
 
 /*

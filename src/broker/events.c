@@ -79,13 +79,15 @@ look_below(Broker *broker, Port *port, const LinkInfo *link)
         look_at_parent_event(broker, port, link);
 }
 
+static void look_at_all(Broker *broker);
+
 static gboolean
 on_all_due(gpointer user_data)
 {
     Broker *broker = user_data;
 
     g_clear_pointer(&broker->all_timer, g_source_unref);
-    broker_look_at_all(broker);
+    look_at_all(broker);
     return G_SOURCE_REMOVE;
 }
 
@@ -184,8 +186,9 @@ look_at_links(Broker *broker, Port *port, GHashTable *table)
         look_at(broker, port);
 }
 
-void
-broker_look_at_all(Broker *broker)
+/* Looks at the device of every port, and at the links below. */
+static void
+look_at_all(Broker *broker)
 {
     g_autoptr(GPtrArray) ports = port_table_list(broker->ports);
     g_autoptr(GError) error = NULL;
@@ -212,7 +215,7 @@ void
 look_begin_anew(Broker *broker)
 {
     repairs_begin_anew(broker->repairs);
-    broker_look_at_all(broker);
+    look_at_all(broker);
 }
 
 static void
@@ -244,7 +247,7 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
     if (type == LINK_EVENT_LOST) {
         g_hash_table_remove_all(broker->removed);
         features_on_removed(&broker->host, NULL);
-        broker_look_at_all(broker);
+        look_at_all(broker);
         return;
     }
     if (is_of_removal(broker, type, link->index))

@@ -20,12 +20,6 @@ G_STATIC_ASSERT(G_N_ELEMENTS(map_names) == DATAPATH_MAPS);
 #define EGRESS_PROGRAM "from_guest"
 #define INGRESS_PROGRAM "to_guest"
 
-const char *
-datapath_map_name(DatapathMap map)
-{
-    return map_names[map];
-}
-
 char *
 datapath_pin_path(const char *folder, DatapathMap map)
 {

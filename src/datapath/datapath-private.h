@@ -28,9 +28,6 @@ typedef struct DatapathObject {
     DatapathPrograms programs;
 } DatapathObject;
 
-/* "settings" etc., as in the object; the pin is called v1-NAME */
-const char *datapath_map_name(DatapathMap map);
-
 /* The path of a map's pin in the folder; free with g_free(). */
 char *datapath_pin_path(const char *folder, DatapathMap map);
 

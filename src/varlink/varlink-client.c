@@ -134,12 +134,6 @@ varlink_client_set_timeout(VarlinkClient *client, int milliseconds)
     client->timeout = milliseconds;
 }
 
-gboolean
-varlink_client_has_reply(const VarlinkClient *client)
-{
-    return varlink_frame_has_message(&client->transport.frame);
-}
-
 /* Gives up the connection: after a failure the start of the next message is unknown. */
 static gboolean
 client_give_up(VarlinkClient *client)

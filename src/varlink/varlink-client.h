@@ -37,11 +37,8 @@ void varlink_client_free(VarlinkClient *client);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkClient, varlink_client_free)
 
 /* The connection, for poll(); still the client's. -1 once the connection is given up. One read may
- * bring several replies: poll only when varlink_client_has_reply() says no. */
+ * bring several replies, so it need not be readable while there is one. */
 int varlink_client_get_fd(const VarlinkClient *client);
-
-/* Whether varlink_client_receive() would return at once with a reply that is already here. */
-gboolean varlink_client_has_reply(const VarlinkClient *client);
 
 /* How long a single wait for the server may take in milliseconds; -1 (the default): no limit. After
  * that the call fails with VARLINK_ERROR_TIMED_OUT and the connection is closed. */

@@ -149,10 +149,6 @@ class Bare:
         finally:
             os.close(ended)
 
-    def netdevs(self):
-        """As the human monitor lists them."""
-        return self.monitor.call("human-monitor-command", **{"command-line": "info network"})
-
     def release(self):
         """Leave the monitor to others."""
         self.monitor.close()

@@ -135,7 +135,6 @@ test_more(void **state)
 
     fixture_init(&fixture);
     send_call(&fixture, VARLINK_CALL_MORE, MORE);
-    assert_false(varlink_client_has_reply(fixture.client));
     send_text(fixture.service, "{\"continues\":true}");
     send_text(fixture.service, "{\"continues\":true}");
     send_text(fixture.service, "{}");
@@ -144,7 +143,6 @@ test_more(void **state)
 
         assert_true(varlink_client_receive(fixture.client, &reply, NULL));
         assert_int_equal(reply.continues, left > 0);
-        assert_int_equal(varlink_client_has_reply(fixture.client), left > 0);
         if (left > 0)
             expect_send_failure(&fixture, VARLINK_ERROR_BUSY);
     }

@@ -134,10 +134,6 @@ class Tap(_Endpoint):
         os.set_blocking(descriptor, False)
         self.header = struct.unpack("=i", fcntl.ioctl(descriptor, TUNGETVNETHDRSZ, bytes(4)))[0]
 
-    def set_header(self, length):
-        fcntl.ioctl(self._descriptor, TUNSETVNETHDRSZ, struct.pack("=i", length))
-        self.header = length
-
     def fileno(self):
         return self._descriptor
 

@@ -9,7 +9,6 @@ import uuid
 
 from clock import Deadline, FolderWatch
 from daemon import Daemon
-from namespaces import LinkMonitor
 from programs import INSIDE_BUILD, built, program
 
 SYSTEM = "qemu:///system"
@@ -229,17 +228,3 @@ echo here >/run/guests/hook
 def with_input(text):
     """Options of run() that give the program this text to read."""
     return {"stdin": None, "input": text}
-
-
-def wait_links(host, condition, what, deadline=None):
-    """Wait, by the kernel's link messages, until condition() holds."""
-    deadline = deadline or Deadline(60)
-    monitor = LinkMonitor(host)
-    try:
-        while not condition():
-            deadline.wait_readable(monitor.fileno())
-            monitor.drain()
-    except TimeoutError:
-        raise AssertionError(f"not so: {what}") from None
-    finally:
-        monitor.close()

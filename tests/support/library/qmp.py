@@ -30,15 +30,6 @@ class Qmp:
             if "return" in reply:
                 return reply["return"]
 
-    def wait_migration(self):
-        """Until it is over; QEMU tells each state by an event."""
-        while True:
-            event = self._next()
-            status = event.get("data", {}).get("status") if event.get("event") == "MIGRATION" else None
-            assert status != "failed", event
-            if status == "completed":
-                return
-
     def close(self):
         self._file.close()
         self._socket.close()

@@ -28,7 +28,6 @@ exec /usr/bin/valgrind --error-exitcode={status} --leak-check=full --show-leak-k
 _SUPPRESSIONS = pathlib.Path(__file__).with_name("valgrind.supp")
 _SUMMARY = re.compile(r"ERROR SUMMARY: (\d+) errors from (\d+) contexts \(suppressed: (\d+) from")
 _LOST = re.compile(r"(?:definitely|indirectly) lost: ([\d,]+) bytes")
-_OPEN = re.compile(r"Open (?:file descriptor|AF_\w+ socket|.*socket) -?(\d+):?")
 # valgrind 3.19 answers pidfd_open(2) with ENOSYS, and says so in the log.
 _NO_PIDFD_OPEN = "WARNING: unhandled amd64-linux syscall: 434"
 # Opened by GLib for the main context that every program has to its end.
