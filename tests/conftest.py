@@ -152,6 +152,12 @@ def station(stage, hosts, host):
 
 
 @pytest.fixture
+def box(hosts):
+    """A container's network namespace."""
+    return hosts("box")
+
+
+@pytest.fixture
 def switch(hosts):
     return Switch(hosts("switch"))
 

@@ -6,7 +6,6 @@ import threading
 import pytest
 
 from cni import CONTAINER, VALID, Runtime
-from namespaces import Host
 from programs import program
 
 pytestmark = pytest.mark.shared
@@ -38,13 +37,6 @@ def daemon(daemons, host, station):
     yield daemon
     if daemon.running:
         daemon.ctl("port", "delete", "--all", check=False)
-
-
-@pytest.fixture
-def box():
-    box = Host("box")
-    yield box
-    box.close()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 
 from clock import PATIENCE, Deadline
 from docker_driver import Driver
-from namespaces import Host
 from privileges import is_sanitized
 from programs import BUILD, SOURCE, program
 
@@ -37,13 +36,6 @@ def driver(daemon, host):
     driver = Driver(host, daemon)
     yield driver.start()
     driver.close()
-
-
-@pytest.fixture
-def box():
-    box = Host("box")
-    yield box
-    box.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from cni import Libcni, Runtime, needs_plugins, plugins_of
-from namespaces import Host
 from programs import INSIDE_BUILD, SOURCE, program
 
 FOLDER = SOURCE / "docs/kubernetes"
@@ -39,13 +38,6 @@ def host_paths(container):
     """{path in the node: path in the container} of what the container has of the node."""
     volumes = {volume["name"]: volume["hostPath"]["path"] for volume in POD["volumes"] if "hostPath" in volume}
     return {volumes[mount["name"]]: mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] in volumes}
-
-
-@pytest.fixture
-def box():
-    box = Host("box")
-    yield box
-    box.close()
 
 
 @pytest.fixture

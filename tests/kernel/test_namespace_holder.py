@@ -23,13 +23,6 @@ def daemon(daemons, host, station):
         daemon.ctl("port", "delete", "--all", check=False)
 
 
-@pytest.fixture
-def box():
-    box = Host("box")
-    yield box
-    box.close()
-
-
 def connect(daemon, box, uid=0, container=False):
     """A connection from inside the box."""
     made = box.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)

@@ -32,20 +32,6 @@ senders(TestBroker *test, const Port *port)
 }
 
 static void
-reload(TestBroker *test)
-{
-    GHashTable *table =
-        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)network_unref);
-
-    for (guint i = 0; i < test->networks->len; i++) {
-        Network *network = test->networks->pdata[i];
-
-        g_hash_table_insert(table, network->name, network_ref(network));
-    }
-    broker_set_networks(test->broker, table);
-}
-
-static void
 is_in_force_from_the_first(void **state)
 {
     TestBroker *test = *state;
@@ -194,13 +180,13 @@ follows_its_network(void **state)
     const Port *port = make(test, "web");
 
     test_broker_network(test, "lan")->guard.senders = GUARD_SENDERS_ANY;
-    reload(test);
+    test_broker_reload(test);
     assert_int_equal(senders(test, port), GUARD_SENDERS_ANY);
     restart(test);
     port = find_port(test, "web");
     assert_int_equal(port->guard.senders, GUARD_SENDERS_ANY);
     test_broker_network(test, "lan")->guard.senders = GUARD_SENDERS_AUTO;
-    reload(test);
+    test_broker_reload(test);
     assert_int_equal(senders(test, port), GUARD_SENDERS_OWN);
 }
 
@@ -262,10 +248,10 @@ what_was_unguarded_stays_so(void **state)
     assert_int_equal(senders(test, port), GUARD_SENDERS_ANY);
     assert_int_equal(fake_datapath_settings(test->datapath, port->interface_index)->allow,
                      GUARD_ALLOW_ALL);
-    reload(test);
+    test_broker_reload(test);
     assert_false(port->has_guard);
     test_broker_network(test, "lan")->guard.senders = GUARD_SENDERS_OWN;
-    reload(test);
+    test_broker_reload(test);
     assert_true(port->has_guard);
     assert_int_equal(senders(test, port), GUARD_SENDERS_OWN);
 }
@@ -324,7 +310,7 @@ its_own_stays_over_a_reload(void **state)
     request.guard = own;
     assert_true(broker_create_port(test->broker, &root, &request, &grant, NULL));
     network->guard.addresses = GUARD_ADDRESSES_DHCP;
-    reload(test);
+    test_broker_reload(test);
     assert_int_equal(senders(test, grant.port), GUARD_SENDERS_ANY);
     assert_int_equal(grant.port->guard.addresses, GUARD_ADDRESSES_DHCP);
     assert_true(grant.port->own_guard.has_senders);

@@ -10,20 +10,6 @@ limits_of(TestBroker *test)
     return &test_broker_network(test, "lan")->limits;
 }
 
-static void
-reload(TestBroker *test)
-{
-    GHashTable *table =
-        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)network_unref);
-
-    for (guint i = 0; i < test->networks->len; i++) {
-        Network *network = test->networks->pdata[i];
-
-        g_hash_table_insert(table, network->name, network_ref(network));
-    }
-    broker_set_networks(test->broker, table);
-}
-
 static guint64
 pace(TestBroker *test, const Port *port)
 {
@@ -141,14 +127,14 @@ follow_a_reload(void **state)
     const Port *port = test_broker_create(test, 0, "lan", "web");
 
     set_network(test);
-    reload(test);
+    test_broker_reload(test);
     assert_true(pace(test, port) == 1250000);
     assert_true(receive(test, port) == 2500000);
     limits_of(test)->send.bits = 64000;
-    reload(test);
+    test_broker_reload(test);
     assert_true(pace(test, port) == 8000);
     *limits_of(test) = (Limits){0};
-    reload(test);
+    test_broker_reload(test);
     assert_true(pace(test, port) == 0);
     assert_true(receive(test, port) == 0);
     assert_false(port->has_limits);

@@ -90,9 +90,5 @@ class PluginKillMatrix(Matrix):
 
     def run(self, operation, every=1, phase=0):
         chosen = sample(self._learn(operation), every, phase)
-        outcomes = [self._kill(operation, point) for point in chosen]
-        self.rows.append((operation.name, len(chosen), sum(killed for killed, _, _ in outcomes),
-                          sum(kept for killed, kept, _ in outcomes if killed)))
-        problems = [problem for _, _, problems in outcomes for problem in problems]
-        assert not problems, "\n".join(problems)
+        self.count(operation, [self._kill(operation, point) for point in chosen])
         assert self.rows[-1][2] > 0, "the plugin was never killed"

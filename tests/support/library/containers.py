@@ -9,11 +9,10 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 
-from clock import PATIENCE, Deadline
+from clock import PATIENCE
 from daemon import Daemon
 from guest import KERNEL_WORDS, Guest
 from isolated_host import IsolatedHost
@@ -96,19 +95,9 @@ class ContainerHost(IsolatedHost):
         return {**os.environ, "PATH": _PATH}
 
     def _start_docker(self):
-        path = self.folder / "notify"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(str(path))
-            with open(self.folder / "dockerd", "wb") as log:
-                self._dockerd = self.start(
-                    "dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=overlay2",
-                    "--exec-opt=native.cgroupdriver=cgroupfs", *(["--userns-remap=nobody:nogroup"] if self.maps_users else []), stdin=subprocess.DEVNULL,
-                    stdout=log, stderr=log, env={**self.environment(), "NOTIFY_SOCKET": str(path)})
-            deadline = Deadline(60)
-            while True:
-                deadline.wait_readable(notify)
-                if b"READY=1" in notify.recv(4096):
-                    return
+        self._dockerd = self.begin_dockerd(
+            self.folder / "notify", str(self.folder / "notify"), self.folder / "dockerd", "--storage-driver=overlay2",
+            *(["--userns-remap=nobody:nogroup"] if self.maps_users else []), env=self.environment())
 
     def shell(self, command, check=True, **options):
         """Run a command line to its end."""

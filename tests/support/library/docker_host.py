@@ -9,10 +9,8 @@ import json
 import os
 import pathlib
 import signal
-import socket
-import subprocess
 
-from clock import PATIENCE, Deadline
+from clock import PATIENCE
 from docker_driver import Driver
 from guest import Guest, qemu_command
 from isolated_host import IsolatedHost
@@ -80,19 +78,9 @@ class DockerHost(IsolatedHost):
     # -- dockerd -----------------------------------------------------------------------------------------------
 
     def start_dockerd(self, *options):
-        notify = pathlib.Path(self.path("/run/notify"))
-        notify.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
-            ready.bind(_short(notify))
-            with open(self.path("/run/dockerd.log"), "ab") as log:
-                self._dockerd = self.start(
-                    "dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs",
-                    "--exec-opt=native.cgroupdriver=cgroupfs", f"--cgroup-parent=/{self._group}", *options,
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    env={**self.environment(), "NOTIFY_SOCKET": "/run/notify"})
-            deadline = Deadline(60)
-            while b"READY=1" not in _receive(ready, deadline, self.log):
-                pass
+        self._dockerd = self.begin_dockerd(
+            pathlib.Path(self.path("/run/notify")), "/run/notify", self.path("/run/dockerd.log"), "--storage-driver=vfs",
+            f"--cgroup-parent=/{self._group}", *options, env=self.environment())
 
     def log(self):
         return self.file("/run/dockerd.log")
@@ -139,17 +127,3 @@ class DockerHost(IsolatedHost):
             self.shell(_LEAVE.format(group=self._group), check=False)
         finally:
             super().close()
-
-
-def _short(path):
-    """A path of at most a socket's length."""
-    assert len(str(path)) < 108, path
-    return str(path)
-
-
-def _receive(notify, deadline, log):
-    try:
-        deadline.wait_readable(notify)
-    except TimeoutError:
-        raise AssertionError(f"dockerd did not get ready:\n{log()}") from None
-    return notify.recv(4096)

@@ -166,6 +166,13 @@ class Matrix:
             self._worlds.pop(operation.own_dev).close()
         return problems
 
+    def count(self, operation, outcomes):
+        """outcomes: of each round whether the point was reached, whether what the table counts was so, and what is wrong."""
+        self.rows.append((operation.name, len(outcomes), sum(reached for reached, _, _ in outcomes),
+                          sum(so for reached, so, _ in outcomes if reached)))
+        problems = [problem for _, _, problems in outcomes for problem in problems]
+        assert not problems, "\n".join(problems)
+
     def close(self):
         for world in self._worlds.values():
             world.close()
@@ -200,11 +207,7 @@ class KillMatrix(Matrix):
 
     def run(self, operation, every=1, phase=0):
         chosen = sample(self.learn(operation), every, phase)
-        outcomes = [self._kill(operation, point) for point in chosen]
-        self.rows.append((operation.name, len(chosen), sum(killed for killed, _, _ in outcomes),
-                          sum(kept for killed, kept, _ in outcomes if killed)))
-        problems = [problem for _, _, problems in outcomes for problem in problems]
-        assert not problems, "\n".join(problems)
+        self.count(operation, [self._kill(operation, point) for point in chosen])
         assert self.rows[-1][2] > 0, "the daemon was never killed"
 
     def write(self):
@@ -324,11 +327,7 @@ class FaultMatrix(Matrix):
 
     def run(self, operation, every=1, phase=0):
         chosen = sample(pairs(self.learn(operation)), every, phase)
-        outcomes = [self._fail(operation, point, name) for point, name in chosen]
-        self.rows.append((operation.name, len(chosen), sum(reached for reached, _, _ in outcomes),
-                          sum(done for reached, done, _ in outcomes if reached)))
-        problems = [problem for _, _, problems in outcomes for problem in problems]
-        assert not problems, "\n".join(problems)
+        self.count(operation, [self._fail(operation, point, name) for point, name in chosen])
 
     def write(self):
         total = [sum(row[i] for row in self.rows) for i in (1, 2, 3)]

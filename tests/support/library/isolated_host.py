@@ -9,9 +9,11 @@ ends, because the test has, the kernel kills the rest.
 import concurrent.futures
 import ctypes
 import os
+import pathlib
 import socket
 import subprocess
 
+from clock import Deadline
 from namespaces import Host, in_network_namespace
 from programs import BUILD, image_folder
 
@@ -127,3 +129,21 @@ class IsolatedHost(Host):
     def close(self):
         Host.close(self)
         self._forker.shutdown()
+
+    def begin_dockerd(self, notify, inside, log, *options, env):
+        """A dockerd, once it is ready, which it says on the socket notify, whose path in the host is inside."""
+        assert len(str(notify)) < 108, notify
+        notify.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, open(log, "ab") as output:
+            ready.bind(str(notify))
+            dockerd = self.start(
+                "dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--exec-opt=native.cgroupdriver=cgroupfs", *options,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**env, "NOTIFY_SOCKET": inside})
+            deadline = Deadline(60)
+            try:
+                while True:
+                    deadline.wait_readable(ready)
+                    if b"READY=1" in ready.recv(4096):
+                        return dockerd
+            except TimeoutError:
+                raise AssertionError(f"dockerd did not get ready:\n{pathlib.Path(log).read_text(encoding='utf-8')}") from None
