@@ -2,8 +2,8 @@
 /*
  * Theory of operation
  *
- * A socket whose agent was killed refuses connections, and is removed by the next who looks. A lock
- * on the folder keeps two of them from taking each other's new socket for a dead one.
+ * A socket whose agent was killed refuses connections, and is removed by the next program that
+ * looks. A lock on the folder keeps two of them from taking each other's new socket for a dead one.
  *
  * Root looks into the folders of other users, too, but changes nothing there: what it takes for a
  * folder may be a link to anything.
@@ -182,7 +182,7 @@ add_place(GPtrArray *places, const char *folder, const char *name, gboolean is_o
     g_ptr_array_add(places, place);
 }
 
-/* A folder that is not there has no agents. */
+/* Without the folder there are no agents. */
 static void
 add_places(GPtrArray *places, const char *folder, gboolean is_own)
 {

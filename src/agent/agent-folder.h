@@ -11,7 +11,7 @@
 /* NULL with ERRNO_ERROR if the user has none. Free with g_free(). */
 char *agent_folder_path(GError **error);
 
-/* Makes the folder, which only its user may enter, if it is not there. */
+/* Creates the folder, which only its user may enter, unless it exists. */
 gboolean agent_folder_make(const char *folder, GError **error);
 
 /*

@@ -78,7 +78,7 @@ add_port(Agent *agent, const char *id, char *netdev)
     return port;
 }
 
-/* By its ID, name or interface name; NULL: the VM has none. */
+/* The port with this ID, name or interface name; NULL if the VM has none. */
 static AgentPort *
 find_named(Agent *agent, const char *name)
 {

@@ -14,6 +14,6 @@ typedef struct AgentOptions {
 /* The interface's text. */
 const char *agent_description(void);
 
-/* Runs until QEMU has ended, or SIGTERM comes. ready: called once nothing but QEMU's end can keep
- * the agent from its work. FALSE: it has not come so far. */
+/* Runs until QEMU has ended, or SIGTERM comes. ready: called once only QEMU's end can stop the
+ * agent. FALSE with *error: it failed before that. */
 gboolean agent_run(const AgentOptions *options, void (*ready)(void), GError **error);

@@ -14,6 +14,6 @@ typedef struct GuestNic {
 typedef void (*GuestNicsDone)(GPtrArray *nics, const GError *error, gpointer user_data);
 void guest_nics_list(Qmp *qmp, GuestNicsDone done, gpointer user_data);
 
-/* The one with this backend or, if netdev is NULL, the only one with this MAC; borrowed. NULL:
+/* The one with this backend or, if netdev is NULL, the only one with this MAC; borrowed. NULL if
  * there is none. */
 const GuestNic *guest_nics_find(GPtrArray *nics, const char *netdev, const char *mac);

@@ -71,7 +71,7 @@ take_event(const json_t *root, const json_t *name, QmpMessage *message, GError *
     json_t *data = json_object_get(root, "data");
 
     if (!json_is_string(name) || (data && !json_is_object(data)))
-        return refuse(error, "has an event without a name, or with other data than an object");
+        return refuse(error, "has an event without a name, or whose data is not an object");
     message->name = g_strdup(json_string_value(name));
     message->value = data ? json_incref(data) : json_object();
     return TRUE;

@@ -61,7 +61,7 @@ api_set_reader_group(Api *api, gboolean has_group, gid_t group)
     api->reader_group = group;
 }
 
-/* Nobody has a group of the host on the container socket. */
+/* A group ID means nothing on the container socket: it is not one of the host's groups. */
 static gboolean
 is_reader(const Api *api, const Caller *caller)
 {

@@ -237,7 +237,7 @@ ip_range_parse(const char *text, IpRange *ret_range, GError **error)
     return TRUE;
 }
 
-/* The prefix with exactly the addresses of the range; FALSE: there is none. */
+/* The prefix with exactly the addresses of the range; FALSE if there is none. */
 static gboolean
 range_is_prefix(const IpRange *range, IpPrefix *ret_prefix)
 {

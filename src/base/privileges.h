@@ -31,5 +31,5 @@ typedef struct Privileges {
  */
 gboolean capabilities_keep(guint64 wanted, GError **error);
 
-/* Whether we may have all of these now. */
+/* Whether the process has all of these now. */
 gboolean capabilities_are_held(guint64 wanted);

@@ -196,7 +196,7 @@ process_open_pidfd(int pidfd, pid_t pid, Process *ret_process, GError **error)
 }
 
 /* The path in systemd's own hierarchy (cgroup v1) or in the unified one (v2), up to the end of the
- * line. Borrowed; NULL: there is none. */
+ * line. Borrowed; NULL if there is none. */
 static const char *
 find_cgroup(const char *cgroups)
 {

@@ -72,8 +72,8 @@ GPtrArray *broker_reload_networks(Broker *broker, GHashTable *networks);
 
 /*
  * After a start: reads the records and makes kernel and records agree. Ports with living holders
- * are adopted; everything else that is ours is removed. *ret_messages (GPtrArray of text) is for
- * the log.
+ * are adopted; everything else that macvtapd made is removed. *ret_messages (GPtrArray of text) is
+ * for the log.
  */
 gboolean broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error);
 

@@ -382,7 +382,7 @@ void macvtap_request_set_snap_length(MacvtapRequest *request, unsigned bytes);
  * Sets a field by its name in the API (org.macvtapd.Ports(7)) from a user's text: numbers in
  * digits, "yes" and "no" (linkUp: "up" and "down"), lists joined by ',', guard and limits as
  * "KEY=VALUE,…", a holder as "descriptors", "process", "pid:N", "domain:UUID",
- * "namespace:INTERFACE" or "none". NULL clears it. -EINVAL: there is no such field in requests of
+ * "namespace:INTERFACE" or "none". NULL clears it. -EINVAL if there is no such field in requests of
  * this method, or the text cannot be its value; macvtap_request_get_message() says why.
  */
 int macvtap_request_set_text(MacvtapRequest *request, const char *field, const char *text);
@@ -412,7 +412,7 @@ const MacvtapNetwork *macvtap_request_get_network(const MacvtapRequest *request,
 MacvtapNetwork *macvtap_request_take_network(MacvtapRequest *request, size_t index);
 
 /* The descriptor of a capture, which the caller owns from then on; org.macvtapd.Ports(7) describes
- * what to read from it (CapturePort). -EBADF: there is none, or it was already taken. */
+ * what to read from it (CapturePort). -EBADF if there is none, or it was already taken. */
 int macvtap_request_take_capture(MacvtapRequest *request);
 
 /* The reasons why frames are dropped ("other-mac"). A captured frame whose record has reason n, not
@@ -421,7 +421,7 @@ size_t macvtap_request_get_n_reasons(const MacvtapRequest *request);
 const char *macvtap_request_get_reason(const MacvtapRequest *request, size_t index);
 
 /* The numbers of networks, ports and macvtapd as the API has them (GetStatistics), one line of
- * JSON; NULL: there are none. */
+ * JSON; NULL if there are none. */
 const char *macvtap_request_get_statistics_json(const MacvtapRequest *request);
 
 /* For root: a line for each network file that changed since macvtapd read it. */
@@ -517,7 +517,7 @@ size_t macvtap_port_get_n_taps(const MacvtapPort *port);
 size_t macvtap_port_get_n_vhosts(const MacvtapPort *port);
 
 /* The caller owns the descriptor from then on; it is close-on-exec, and a tap's is non-blocking.
- * -EBADF: there is none, or it was already taken. */
+ * -EBADF if there is none, or it was already taken. */
 int macvtap_port_take_tap(MacvtapPort *port, size_t index);
 int macvtap_port_take_vhost(MacvtapPort *port, size_t index);
 

@@ -12,7 +12,7 @@ struct MacvtapPort {
 struct MacvtapEvent {
     char *name;
     MacvtapPort *port;
-    char *reason; /* NULL: it has none */
+    char *reason; /* NULL if it has none */
 };
 
 /* The name of a field that is missing or of the wrong type, or NULL. */

@@ -78,7 +78,7 @@ cni_notes_foreach(const CniRequest *request, CniNoteFunc function, gpointer data
         return cni_refuse(error, CNI_IO, "%s", cause->message);
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *container = g_strdup(names->pdata[i]);
-        char *colon = strrchr(container, ':'); /* an interface's name has none */
+        char *colon = strrchr(container, ':'); /* which no interface's name contains */
 
         if (!colon)
             continue;

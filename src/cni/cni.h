@@ -51,7 +51,7 @@ typedef struct CniEnvironment {
 
 typedef struct CniRequest {
     CniCommand command;
-    const char *container, *netns, *interface; /* borrowed; NULL where the command has none */
+    const char *container, *netns, *interface; /* borrowed; NULL if the command has none */
     json_t *config;                            /* the whole configuration */
     const char *version;                       /* of the configuration and the result; in config */
     const char *name, *network, *socket;       /* in config; socket NULL: the default */

@@ -196,7 +196,7 @@ set_ip_ranges(const Field *field, GArray *ranges, const char *value, GError **er
     return TRUE;
 }
 
-/* The seconds in a unit; 0: there is no such unit. */
+/* The seconds in a unit; 0 if there is no such unit. */
 static guint
 seconds_of_unit(const char *unit)
 {

@@ -16,7 +16,7 @@ extern const Privileges config_privileges;
 /* The maximum size of a file in bytes. */
 #define CONFIG_FILE_MAX 65536
 
-/* Resolves a user's or group's name or number to its ID. FALSE: there is none. */
+/* Resolves a user's or group's name or number to its ID. FALSE if there is none. */
 typedef struct ConfigLookup {
     gboolean (*user)(const char *name, uid_t *ret_uid);
     gboolean (*group)(const char *name, gid_t *ret_gid);

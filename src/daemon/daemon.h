@@ -41,7 +41,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Daemon, daemon_free)
  * sockets. */
 const char *const *daemon_socket_paths(const Daemon *daemon);
 
-/* The folder of the datapath's pins; NULL: there is none. */
+/* The folder of the datapath's pins; NULL if there is none. */
 const char *daemon_pins_folder(const Daemon *daemon);
 
 /* Logs that the daemon is serving. */

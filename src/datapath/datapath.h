@@ -173,5 +173,5 @@ void datapath_fill_settings(const DatapathPort *port, struct guard_settings *ret
 /* The same for what it answers: port->dhcp, which is not NULL. ERRNO_ERROR EINVAL. */
 gboolean datapath_fill_dhcp(const DatapathPort *port, struct dhcp_port *ret_port, GError **error);
 
-/* The same for its limits; FALSE: it has none. */
+/* The same for its limits; FALSE if it has none. */
 gboolean datapath_fill_limits(const DatapathPort *port, struct limit_settings *ret_settings);

@@ -19,7 +19,7 @@
  *   frame_resize()     sets the frame's length; negative: impossible
  *   frame_store()      writes bytes at an offset; negative: impossible
  *   frame_before_answer()  the question is seen here for the last time: it becomes the answer
- *   frame_dhcp()       the entry of the frame's port; NULL: it has none
+ *   frame_dhcp()       the entry of the frame's port; NULL if it has none
  */
 #pragma once
 

@@ -9,7 +9,7 @@
 #include <glib-unix.h>
 #include <string.h>
 
-/* While macvtapd cannot be reached it is asked again as often, in milliseconds. */
+/* How often to try again while macvtapd cannot be reached, in milliseconds. */
 #define RETRY_TIME 1000
 
 struct DockerDriver {
@@ -41,7 +41,7 @@ do_what_is_missing(DockerDriver *driver, DockerEndpoint *endpoint, GError **erro
                              : docker_port_delete(driver->socket, endpoint, error);
 }
 
-/* Once, not each time that it is tried again. */
+/* Logs it once, not at each attempt. */
 static void
 complain(DockerEndpoint *endpoint, const GError *cause)
 {
@@ -174,7 +174,7 @@ make_endpoint(const DockerRequest *request, const DockerNetwork *network)
     return endpoint;
 }
 
-/* dockerd wants a MAC from the driver if its user has not chosen one, and no other. */
+/* dockerd wants a MAC from the driver only if its user has not chosen one. */
 static gboolean
 create_endpoint(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError **error)
 {
@@ -284,7 +284,7 @@ leave(DockerDriver *driver, const DockerRequest *request, gboolean is_deleted, G
     return !endpoint || end_endpoint(driver, endpoint, is_deleted, error);
 }
 
-/* With the endpoints of a dockerd that has crashed since: it does not tell their end. */
+/* Also its endpoints: a dockerd that crashed has not deleted them. */
 static gboolean
 delete_network(DockerDriver *driver, const DockerRequest *request, GError **error)
 {
@@ -354,7 +354,7 @@ docker_driver_call(DockerDriver *driver, const char *path, const char *text, gsi
         serve(driver, &request, answer, &error))
         return answer;
     json_object_clear(answer);
-    message = g_utf8_make_valid(error->message, -1); /* it may have bytes of the request */
+    message = g_utf8_make_valid(error->message, -1); /* it may quote bytes of the request */
     json_object_set_new(answer, "Err", json_string(message));
     return answer;
 }

@@ -30,7 +30,7 @@ typedef enum DockerPortResult {
     DOCKER_PORT_DONE,
     DOCKER_PORT_LATER,   /* macvtapd cannot be reached: *error is set */
     DOCKER_PORT_WAITS,   /* for the container's network namespace */
-    DOCKER_PORT_REFUSED, /* for good: *error is set */
+    DOCKER_PORT_REFUSED, /* and will be again: *error is set */
 } DockerPortResult;
 
 gboolean docker_port_check_network(const char *socket, const char *network, GError **error);
@@ -39,11 +39,12 @@ gboolean docker_port_check_network(const char *socket, const char *network, GErr
 gboolean docker_port_check(const char *socket, const DockerEndpoint *endpoint, char **ret_mac,
                            GError **error);
 
-/* Makes the port, held by the network namespace at the endpoint's sandbox; DONE if it is there. */
+/* Makes the port, held by the network namespace at the endpoint's sandbox; DONE if it
+ * already exists. */
 DockerPortResult docker_port_make(const char *socket, const DockerEndpoint *endpoint,
                                   GError **error);
 
-/* DONE if it is not there. */
+/* DONE if it is already gone. */
 DockerPortResult docker_port_delete(const char *socket, const DockerEndpoint *endpoint,
                                     GError **error);
 

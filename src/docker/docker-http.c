@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* dockerd has a few at a time. libmicrohttpd 0.9.75 does not listen again once it has had as many
- * as these in an event loop of another's. */
+/* dockerd opens a few at a time. In another program's event loop libmicrohttpd 0.9.75 stops
+ * accepting for good once it has reached this limit. */
 #define CONNECTIONS_MAX 512
 
 #define CONTENT_TYPE "application/vnd.docker.plugins.v1.1+json"
@@ -22,7 +22,7 @@ struct DockerHttp {
     guint watch;
 };
 
-/* The socket is root's alone, but could have been handed on. */
+/* Only root can open the socket, but it could have passed it on. */
 static gboolean
 is_root(struct MHD_Connection *connection)
 {
@@ -70,7 +70,7 @@ on_request(void *data, struct MHD_Connection *connection, const char *path, cons
         *request = g_string_new(NULL);
         return MHD_YES;
     }
-    if (*length > 0) { /* one that is too long is read to its end, and answered then */
+    if (*length > 0) { /* a body that is too long is read to its end before it is refused */
         if (body->len <= DOCKER_BODY_MAX)
             g_string_append_len(body, part, (gssize)*length);
         *length = 0;

@@ -64,7 +64,7 @@ docker_port_check(const char *socket, const DockerEndpoint *endpoint, char **ret
     return TRUE;
 }
 
-/* -1 without *error: dockerd has not mounted the namespace yet. */
+/* -1 with *error unset: dockerd has not mounted the namespace yet. */
 static int
 open_namespace(const char *path, GError **error)
 {

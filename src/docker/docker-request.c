@@ -71,7 +71,7 @@ read_text(json_t *object, const char *name, gsize max, const char **ret_text, GE
 
     if (value && !json_is_null(value) &&
         (!json_is_string(value) || json_string_length(value) > max))
-        return docker_refuse(error, "%s is not a text of at most %zu bytes", name, max);
+        return docker_refuse(error, "%s must be a string of at most %zu bytes", name, max);
     *ret_text = json_string_length(value) > 0 ? json_string_value(value) : NULL;
     return TRUE;
 }

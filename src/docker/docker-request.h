@@ -30,7 +30,7 @@ typedef enum DockerMethod {
     DOCKER_DELETE_ENDPOINT,
     DOCKER_JOIN,
     DOCKER_LEAVE,
-    DOCKER_NOTHING, /* what dockerd tells every driver and this one has no use for */
+    DOCKER_NOTHING, /* what dockerd tells every driver and this one ignores */
 } DockerMethod;
 
 typedef struct DockerRequest {

@@ -25,7 +25,7 @@ typedef struct DockerEndpoint {
     gboolean is_deleted; /* kept only until its port is deleted */
     /* Not in the file: */
     gboolean is_settled; /* nothing is left to do for the port */
-    char *complaint;     /* what has been logged of it last */
+    char *complaint;     /* what was last logged about it */
 } DockerEndpoint;
 
 void docker_network_free(DockerNetwork *network);
@@ -39,7 +39,7 @@ DockerState *docker_state_new(const char *networks, const char *endpoints, GErro
 void docker_state_free(DockerState *state);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DockerState, docker_state_free)
 
-/* NULL, with a message for Docker's user: there is none, or it cannot be read. */
+/* NULL, with a message for Docker's user, if there is none or it cannot be read. */
 DockerNetwork *docker_state_get_network(DockerState *state, const char *id, GError **error);
 gboolean docker_state_put_network(DockerState *state, const char *id, const DockerNetwork *network,
                                   GError **error);

@@ -63,7 +63,7 @@ options_clear(Options *options)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 
-/* The listening socket from the service manager (sd_listen_fds(3)); -1: there is none. */
+/* The listening socket from the service manager (sd_listen_fds(3)); -1 if there is none. */
 static int
 take_socket(GError **error)
 {
@@ -129,7 +129,7 @@ run(int argc, char **argv, GError **error)
     };
     const ArgumentsSyntax syntax = {.own = entries, .summary = summary};
 
-    /* It is root, and otherwise only enters network namespaces. */
+    /* It runs as root; entering network namespaces is all that it needs. */
     if (!capabilities_keep(CAPABILITY(CAP_SYS_ADMIN), error))
         return 1;
     if (!arguments_parse(&syntax, &argc, &argv, error))

@@ -166,7 +166,7 @@ on_reader(gint fd, GIOCondition condition, gpointer user_data)
         remove_capture(capture);
     else
         capture_flush(capture);
-    return G_SOURCE_CONTINUE; /* of a source that was destroyed, if need be */
+    return G_SOURCE_CONTINUE; /* even of a source that was just destroyed */
 }
 
 /* Waits for this, and for the reader's end in any case. */

@@ -14,7 +14,7 @@ typedef struct LinuxKernel {
     int dev_fd;           /* /dev */
     int ipv6_fd;          /* /proc/sys/net/ipv6/conf, -1 if the kernel has no IPv6 */
     GPtrArray *monitors;  /* of GSource */
-    int events_fd;        /* what the first monitor of links reads, borrowed; -1: there is none */
+    int events_fd;        /* what the first monitor of links reads, borrowed; -1 if there is none */
     int routing_fd;       /* what routing_watch() will read; -1: it does */
     GHashTable *recalled; /* name -> LinkInfo from its last event; link-recall.c */
     GHashTable *watches;  /* ifindex -> GSource */

@@ -29,7 +29,7 @@ const Privileges namespace_privileges = {
     .system_calls = SYSTEM_CALLS({"recvmsg"}, {"ioctl", 2, SIOCGSKNS}, {"close"}),
 };
 
-/* -1: the message names none. */
+/* -1 if the message has no number. */
 static int
 read_number(struct nlmsghdr *message, guint16 type)
 {

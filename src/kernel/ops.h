@@ -299,7 +299,7 @@ typedef struct KernelOps {
     /* Whether the link is a Wi-Fi station or access point (one of cfg80211's in sysfs). */
     gboolean (*link_is_wireless)(Kernel *kernel, const LinkInfo *link);
 
-    /* The link's speed in Mbit/s; 0: it has none now, or does not know it. */
+    /* The link's speed in Mbit/s; 0 if it has none now, or does not know it. */
     guint (*link_speed)(Kernel *kernel, const LinkInfo *link);
 
     /* Sets the device's MAC; in passthru also the parent's. */
@@ -413,7 +413,7 @@ typedef struct KernelOps {
     gboolean (*filters_are_attached)(Kernel *kernel, int index, const LinkFilters *filters,
                                      gboolean *ret_attached, GError **error);
 
-    /* Sets the link's pace, or with rate 0 removes ours; frames that wait stay when it is changed.
+    /* Sets the link's pace, or with rate 0 removes it; frames that wait stay when it is changed.
      * ENODEV: no such link. ENOENT: the kernel has no tbf. */
     gboolean (*link_set_pace)(Kernel *kernel, int index, const LinkPace *pace, GError **error);
 

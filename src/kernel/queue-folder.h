@@ -25,9 +25,9 @@ gboolean queue_folder_take_up(QueueFolder *folder, QueueNodeVisitor visit, gpoin
                               GError **error);
 
 /*
- * Makes a node for device, and the folder if need be, and opens the device through the node, for
- * reading and writing, non-blocking; -1 on failure. Its number is first, or the next that is free.
- * ret_name: its name, free with g_free().
+ * Makes a node for device, creates the folder if necessary, and opens the device through the node,
+ * for reading and writing, non-blocking; -1 on failure. Its number is first, or the next that is
+ * free. ret_name: its name, free with g_free().
  */
 int queue_folder_open_node(QueueFolder *folder, const char *owner, guint first, dev_t device,
                            char **ret_name, GError **error);

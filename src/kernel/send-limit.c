@@ -9,7 +9,7 @@
  * was not taken: fq does not cut frames, so at 10 Mbit/s each of 64 KiB keeps the line for 52 ms,
  * and not every kernel has it.
  *
- * Ours is known by its handle. One in its place is another program's.
+ * macvtapd recognizes its qdisc by the handle. A root qdisc with any other is another program's.
  */
 #include "linux-private.h"
 

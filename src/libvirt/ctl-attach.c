@@ -30,7 +30,7 @@ typedef struct Attach {
     virDomain *domain;
     guint flags;            /* VIR_DOMAIN_AFFECT_… */
     DomainXml *now, *later; /* the ones that will change */
-    char *made;             /* the port's ID; NULL: there is none */
+    char *made;             /* the port's ID; NULL if there is none */
 } Attach;
 
 static void

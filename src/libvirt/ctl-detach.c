@@ -119,7 +119,7 @@ check_nic(const Detach *detach, const DomainXml *domain, const DomainNic *nic, G
                     nic->target, domain->name, domain->name);
 }
 
-/* text: the interface's; NULL: there is none. */
+/* text: the interface's; NULL if there is none. */
 static gboolean
 unplug(const Detach *detach, const char *text, guint flags, GError **error)
 {

@@ -77,7 +77,7 @@ int ctl_find_process(Ctl *ctl, const DomainXml *domain);
 /* ctl-attach.c */
 
 /* A free name for a device of the domain's; NULL with an error, free with g_free(). changed: the
- * domain with changes that libvirt does not have yet, here and below; NULL: there are none. */
+ * domain with changes that libvirt does not have yet, here and below; NULL if there are none. */
 char *ctl_choose_target(Ctl *ctl, virDomain *domain, const DomainXml *changed, GError **error);
 
 /* Whether macvtapd would create the port; sets its MAC if the options have none. If they have one,

@@ -23,7 +23,7 @@ typedef struct CtlLook {
     DomainNic *nic;
     char *network;     /* from the metadata; NULL: none */
     const char *state; /* the port's, or what keeps it from being that: see docs/libvirt.md */
-    char *problem;     /* one line that names the interface; NULL: there is none */
+    char *problem;     /* one line that names the interface; NULL if there is none */
 } CtlLook;
 
 /* One for each of the nics (domain_nic_list()) that concerns macvtapd; g_ptr_array_unref() it

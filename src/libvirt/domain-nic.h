@@ -18,10 +18,10 @@ typedef enum DomainNicKind {
 
 typedef struct DomainNic {
     DomainNicKind kind;
-    xmlNode *interface; /* the document's; NULL: there is none */
-    DomainPort *port;   /* the domain's; NULL: the metadata has none. For an unnamed interface, the
-                           port that it must have had: see domain_nic_list() */
-    char *type, *target, *mac; /* the interface's, as written; NULL: it has none */
+    xmlNode *interface; /* the document's; NULL if there is none */
+    DomainPort *port; /* the domain's; NULL if the metadata has none. For an unnamed interface, the
+                         port that it must have had: see domain_nic_list() */
+    char *type, *target, *mac; /* the interface's, as written; NULL if it has none */
 } DomainNic;
 
 /*
@@ -33,7 +33,7 @@ typedef struct DomainNic {
  */
 GPtrArray *domain_nic_list(const DomainXml *domain, guint (*interface_index)(const char *name));
 
-/* The first with this device or MAC; NULL: there is none. */
+/* The first with this device or MAC; NULL if there is none. */
 DomainNic *domain_nic_find(const GPtrArray *nics, const char *wanted);
 
 /* A name for the user: its target, else its MAC. It belongs to the nic. */

@@ -11,7 +11,7 @@
 /* The port with this device, whoever holds it; NULL: none. */
 const MacvtapPort *domain_port_find(const GPtrArray *ports, const char *target);
 
-/* The same, from macvtapd; NULL: there is none, or it is not visible. FALSE: unknown. Free with
+/* The same, from macvtapd; NULL if there is none, or it is not visible. FALSE: unknown. Free with
  * macvtap_port_free(). */
 gboolean domain_port_get(MacvtapClient *client, const char *target, MacvtapPort **ret_port,
                          GError **error);

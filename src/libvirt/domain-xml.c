@@ -106,7 +106,7 @@ child(const xmlNode *parent, const char *name)
     return parent ? next_element(parent->children, name, NULL) : NULL;
 }
 
-/* A copy; NULL when it is not there. */
+/* A copy; NULL if it is absent. */
 static char *
 attribute(const xmlNode *node, const char *name)
 {

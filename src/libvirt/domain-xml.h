@@ -28,14 +28,14 @@ typedef struct DomainPort {
     char *target;              /* the device's name: a valid one */
     char *network;             /* macvtapd's network, or "parent=…,mode=…": printable ASCII */
     char *limits;              /* as for macvtapctl port create --limits, valid; NULL: none */
-    char *mac;                 /* as written; NULL: the interface has none */
+    char *mac;                 /* as written; NULL if the interface has none */
     guint queues;              /* at least 1 */
     guint mtu;                 /* bytes; 0: not given */
-    char *filter;              /* <filterref>: printable ASCII; NULL: there is none */
+    char *filter;              /* <filterref>: printable ASCII; NULL if there is none */
     GStrv filter_addresses;    /* its parameters IP and IPV6, as written; not NULL with a filter */
     gboolean link_down;        /* the guest is told that its cable is unplugged */
     char *problem;             /* why it is invalid, as in DomainXml */
-    xmlNode *port, *interface; /* the document's; interface NULL: none of ours is there */
+    xmlNode *port, *interface; /* the document's; interface NULL: the domain has none for it */
 } DomainPort;
 
 typedef struct DomainXml {
@@ -81,7 +81,8 @@ void domain_xml_add_targets(const DomainXml *domain, GHashTable *owners);
 /* Adds the domain as an owner of each interface's MAC, in lower case. */
 void domain_xml_add_macs(const DomainXml *domain, GHashTable *owners);
 
-/* An owner that is not the domain with this name; NULL: there is none. It belongs to the table. */
+/* An owner that is not the domain with this name; NULL if there is none. It belongs to the table.
+ */
 const char *domain_xml_find_owner(GHashTable *owners, const char *key, const char *except);
 
 /* Whether an interface of any type has this device, a port or not. */
@@ -100,8 +101,8 @@ char *domain_xml_format(const DomainXml *domain);
  * the port in the metadata.
  */
 
-/* The limits that say the same as the element, as for macvtapctl port create --limits; free with
- * g_free(). NULL with *ret_reason (borrowed) if they cannot. */
+/* The limits that mean the same as the element, in the form of macvtapctl port create --limits;
+ * free with g_free(). NULL with *ret_reason (borrowed) if they cannot. */
 char *domain_bandwidth_limits(const xmlNode *bandwidth, const char **ret_reason);
 
 /* Whether text is what macvtapctl port create --limits takes; PORT_ERROR_INVALID_REQUEST. */

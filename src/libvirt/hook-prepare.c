@@ -44,7 +44,7 @@ check_node(const Hook *hook, const MacvtapPort *port, GError **error)
     if (hook->interface_index(name) != (guint)index)
         return refuse(error, "macvtapd made it in another network namespace than libvirt's");
     if (stat(path, &status) < 0)
-        return refuse(error, "libvirt has no %s: %s (is its /dev another than macvtapd's?)", path,
+        return refuse(error, "libvirt does not see %s: %s (does it have a /dev of its own?)", path,
                       g_strerror(errno));
     if (!S_ISCHR(status.st_mode))
         return refuse(error, "%s is not a device", path);

@@ -78,7 +78,7 @@ hook_state_mark(int folder, const char *uuid, const char *word)
 
     if (folder < 0)
         return;
-    /* An old one's time would count. */
+    /* The time of a file that is already there would count. */
     unlinkat(folder, name, 0);
     fd = (int)RETRY_EINTR(
         openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));

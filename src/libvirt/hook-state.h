@@ -26,8 +26,8 @@ GStrv user_folders(uid_t uid);
  * with g_strfreev(). */
 GStrv hook_state_folders(uid_t uid);
 
-/* Opens the folder and makes it if need be (mode 0700); -1 when that cannot be, which all the
- * others take; errno says why. */
+/* Opens the folder and makes it if need be (mode 0700); -1 and errno on failure; all the
+ * other functions accept -1. */
 int hook_state_open(const char *path);
 
 /* Leaves the time of this call, for macvtapctl doctor: the file "called". */

@@ -17,7 +17,7 @@ typedef struct Hook {
     int libvirt_pid;    /* who called */
     const char *proc_folder, *device_folder, *sysfs_folder;
     guint (*interface_index)(const char *name); /* if_nametoindex() */
-    char *output;     /* the XML that is to replace the domain's; NULL: none is */
+    char *output;     /* the XML to replace the domain's; NULL: leave it as it is */
     GPtrArray *notes; /* of char *: what hook_try() found */
 } Hook;
 

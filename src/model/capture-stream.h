@@ -60,7 +60,7 @@ typedef struct CaptureRecord {
 /* Appends a record; sets header->size. */
 void capture_stream_append(GByteArray *message, CaptureHeader *header, const guint8 *bytes);
 
-/* Reads the record at *at and moves *at behind it. FALSE: there is none, or what is left of the
+/* Reads the record at *at and moves *at behind it. FALSE if there is none, or what is left of the
  * message is not one (*at < length). */
 gboolean capture_stream_next(const guint8 *message, gsize length, gsize *at,
                              CaptureRecord *ret_record);

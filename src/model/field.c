@@ -289,7 +289,7 @@ derived_to_json(const FieldPlace *place, gconstpointer structure)
     return text ? text_to_json(text) : NULL;
 }
 
-/* "none" is only worth a word where it was asked for. */
+/* An absent limit is written "none" only where the user has asked for it. */
 static json_t *
 rate_to_json(const FieldPlace *place, const Rate *rate)
 {

@@ -60,7 +60,7 @@ typedef gboolean (*FieldCheck)(const char *text, GError **error);
 typedef struct FieldPlace {
     FieldType type;
     gsize offset;
-    gsize given;     /* of the gboolean that says whether the field is given; 0: it has none */
+    gsize given;     /* of the gboolean that says whether the field is given; 0 if it has none */
     gint64 min, max; /* of a number; both 0: the type's limits */
     FieldCheck check;
     char *(*derive)(gconstpointer structure); /* free with g_free() */
@@ -131,7 +131,7 @@ typedef enum FieldUse {
     FIELD_USE_CHANGE,  /* PortChange */
 } FieldUse;
 
-/* The field's place for this use; NULL: it has none. */
+/* The field's place for this use; NULL if it has none. */
 const FieldPlace *field_place(const Field *field, FieldUse use);
 
 /* The row with this name for this use, or NULL. */

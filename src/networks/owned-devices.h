@@ -53,8 +53,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(OwnedDevices, owned_free)
  * The ifindex identifies a device, as administrators rename devices.
  *
  * Reads the records and compares them with all existing links (of LinkInfo): missing devices are
- * forgotten, and a device of ours without a record is noted for owned_sweep(). Damaged records are
- * removed, as their devices have our alias.
+ * forgotten, and a device of macvtapd's without a record is noted for owned_sweep(). Damaged
+ * records are removed, as their devices have our alias.
  */
 gboolean owned_load(OwnedDevices *devices, const GArray *links, GError **error);
 
@@ -70,7 +70,7 @@ const OwnedDevice *owned_find(OwnedDevices *devices, const OwnedKind *kind, int 
 /* Forgets a device that is gone, with its record. */
 void owned_forget(OwnedDevices *devices, int index);
 
-/* Whether anything but another device of ours needs it. */
+/* Whether anything other than macvtapd's own devices needs it. */
 typedef gboolean (*OwnedNeeded)(const OwnedDevice *device, gpointer user_data);
 
 /*

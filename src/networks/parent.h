@@ -29,7 +29,7 @@ int parent_foresee(Networks *networks, const LinkInfo *parent, const Port *port)
  */
 int parent_bond(Networks *networks, const LinkInfo *parent, char *active_slave, gsize size);
 
-/* Whether a port of ours on the parent, or the parent itself, has this MAC. */
+/* Whether one of macvtapd's ports on the parent, or the parent itself, has this MAC. */
 gboolean parent_has_mac(Networks *networks, const LinkInfo *parent, const MacAddress *mac);
 
 /* Whether any macvlan or macvtap on the parent has it. */
@@ -44,7 +44,7 @@ gboolean parent_check_mac(Networks *networks, const LinkInfo *parent, const MacA
 void parent_explain(Networks *networks, const LinkInfo *parent, const Port *port, GError *cause,
                     GError **error);
 
-/* The link with this name, as in Parent=, usable or not. FALSE: there is none. */
+/* The link with this name, as in Parent=, usable or not. FALSE if there is none. */
 gboolean parent_look_up(Networks *networks, const char *name, LinkInfo *ret_link);
 
 /* The parents of a usable network that cannot be used now, and why, a line for each; NULL: none. A

@@ -9,7 +9,7 @@
 /* capture-filter.c: filters of pcap-filter(7), by libpcap (meson option capture) */
 typedef struct CaptureFilter CaptureFilter;
 
-/* G_OPTION_ERROR: it is no filter, or this build has none. */
+/* Fails with G_OPTION_ERROR if it is not a valid filter, or this build has no libpcap. */
 CaptureFilter *capture_filter_new(const char *expression, int snap_length, GError **error);
 void capture_filter_free(CaptureFilter *filter);
 

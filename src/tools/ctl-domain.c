@@ -8,8 +8,7 @@
 /* Exists if libvirt is installed. */
 #define LIBVIRT_FOLDER "/etc/libvirt"
 
-/* The program that knows libvirt; MACVTAPD_LIBEXEC names another folder than where it is installed.
- */
+/* The program that knows libvirt; MACVTAPD_LIBEXEC names its folder if it is not installed. */
 static char *
 find_program(void)
 {

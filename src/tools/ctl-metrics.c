@@ -54,13 +54,13 @@ read_request(MetricsRequest *ret_request, GError **error)
         ssize_t n;
 
         if (left <= 0 || poll(&input, 1, (int)left) == 0)
-            return ctl_fail(error, "the client sent no whole request within %d s",
+            return ctl_fail(error, "the client did not send a complete request within %d s",
                             REQUEST_TIME / 1000);
         n = RETRY_EINTR(read(STDIN_FILENO, text + length, METRICS_REQUEST_MAX - length));
         if (n < 0)
             return error_set_errno(error, errno, "cannot read the request");
         if (n == 0)
-            return ctl_fail(error, "the client sent no whole request");
+            return ctl_fail(error, "the client did not send a complete request");
         length += (gsize)n;
         *ret_request = metrics_request_parse(text, length);
         if (ret_request->status != 0)
@@ -109,7 +109,7 @@ ctl_metrics(Ctl *ctl, int argc, char **argv, GError **error)
     if (!ctl_parse(ctl, entries, &argc, &argv, 0, 0, "", error))
         return 2;
     if (ctl->json && (classic || http)) {
-        arguments_refuse(error, "--json is a format of its own");
+        arguments_refuse(error, "--json cannot be combined with --classic or --http");
         return 2;
     }
     if (http)

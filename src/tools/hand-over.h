@@ -45,9 +45,9 @@ char *hand_over_to_yaml(const json_t *network_config);
  */
 
 /*
- * Writes network-config into the folder, which is made if need be, and meta-data and user-data if
- * there are none, as cloud-init wants all three; name becomes the instance's. A network-config that
- * is not ours (it lacks our first line) stays, and *ret_kept is TRUE. Fails with G_FILE_ERROR.
+ * Writes network-config into the folder, creating it if necessary, and meta-data and user-data
+ * unless they exist, as cloud-init wants all three; name becomes the instance's. A network-config
+ * that is not ours (it lacks our first line) stays, and *ret_kept is TRUE. Fails with G_FILE_ERROR.
  */
 gboolean seed_write(const char *folder, const char *name, const char *network_config,
                     gboolean *ret_kept, GError **error);

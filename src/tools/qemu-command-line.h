@@ -14,6 +14,6 @@
  */
 char *qemu_command_line_mac(const char *text, gsize length, const char *which, GError **error);
 
-/* The host_mtu= (bytes) of the -device that has this MAC, or that is the only one; 0: it has none,
- * or there is no such device. */
+/* The host_mtu= (bytes) of the -device that has this MAC, or that is the only one; 0 if it has
+ * none, or there is no such device. */
 guint qemu_command_line_host_mtu(const char *text, gsize length, const char *mac);

@@ -13,7 +13,7 @@ char *qemu_option_value(const char **text);
 /* Whether argument is QEMU's option of this name: "-name" or "--name". */
 gboolean qemu_option_is(const char *argument, const char *name);
 
-/* The guest's name in -name NAME[,…] or -name guest=NAME[,…], the last one; NULL: it has none.
+/* The guest's name in -name NAME[,…] or -name guest=NAME[,…], the last one; NULL if it has none.
  * Free with g_free(). */
 char *qemu_options_guest_name(const char *const *command);
 

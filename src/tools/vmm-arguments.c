@@ -138,8 +138,8 @@ append_device(Expansion *expansion, GString *text, guint position, GError **erro
     return TRUE;
 }
 
-/* The token that "{…}" at text holds; its length with the braces, and the part behind ':' or NULL.
- */
+/* The token in the "{…}" at text, its length including the braces, and the part after ':' (or
+ * NULL). */
 static Token
 find_token(const char *text, gsize *ret_length, char **ret_which)
 {

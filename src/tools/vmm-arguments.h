@@ -63,7 +63,7 @@ gboolean vmm_is_qemu(const char *path);
 /*
  * The position in command (NULL-terminated) of the QEMU that it starts: first, or after programs
  * that run the command in their arguments (nice, taskset, env, timeout, chrt, numactl, setpriv, ip
- * netns exec…), in any combination. -1: there is no QEMU there. *ret_closer: the program before it
- * that closes descriptors (static: "sudo"), else NULL.
+ * netns exec…), in any combination. -1 if there is no QEMU there. *ret_closer: the program before
+ * it that closes descriptors (static: "sudo"), else NULL.
  */
 int vmm_command_find_qemu(const char *const *command, const char **ret_closer);

@@ -75,7 +75,7 @@ find_seed(const VmmStart *start, const char **ret_folder, GError **error)
         if (folder || !seed[0]) {
             g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s",
                         folder ? "seed= is given twice; one disk tells the guest of all its ports"
-                               : "seed= names no folder");
+                               : "seed= must name a folder");
             return FALSE;
         }
         folder = seed;

@@ -23,7 +23,7 @@ typedef struct VarlinkPeer {
         rootless; /* it came through a socket on which nobody is root (VARLINK_NOBODY_IS_ROOT) */
     gid_t gid;
     pid_t pid;      /* SO_PEERCRED; 0: not visible in our pid namespace */
-    int pidfd;      /* SO_PEERPIDFD (Linux 6.5); -1 where the kernel has none. Owned by the peer */
+    int pidfd;      /* SO_PEERPIDFD (Linux 6.5); -1 if the kernel has none. Owned by the peer */
     GArray *groups; /* of gid_t: SO_PEERGROUPS, the supplementary groups. Owned by the peer */
     int socket_fd;  /* the connection, borrowed */
     guint64 namespace_cookie; /* see network-namespace.h */

@@ -189,7 +189,7 @@ def test_classic(daemon):
     assert value(samples(text, classic_families), "macvtapd_ports", state="active") == 1
     assert "# EOF" not in text
     assert set(daemon.ctl_json("metrics")) == {"networks", "ports", "daemon"}
-    check_refused(daemon.ctl("metrics", "--json", "--http", check=False), USAGE, "--json is a format of its own")
+    check_refused(daemon.ctl("metrics", "--json", "--http", check=False), USAGE, "--json cannot be combined with")
 
 
 # ---- over HTTP ------------------------------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ def test_a_scrape(daemon):
     assert value(samples(body), "macvtapd_ports", network="lan", state="active") == 1
     assert scrape(daemon, b"GET / HTTP/1.1\r\n\r\n")[1].startswith("HTTP/1.1 404 ")
     status, answer, err = scrape(daemon, b"GET /met")
-    assert (status, answer) == (1, "") and "the client sent no whole request" in err
+    assert (status, answer) == (1, "") and "the client did not send a complete request" in err
     daemon.stop()
     status, answer, err = scrape(daemon, b"GET /metrics HTTP/1.1\r\n\r\n")
     assert status == 1 and answer.startswith("HTTP/1.1 503 ") and "is it running?" in answer and "is it running?" in err

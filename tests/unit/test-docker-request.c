@@ -47,7 +47,7 @@ test_options_of_a_network(void **state)
     refused("CreateNetwork", "{\"NetworkID\":\"0a\"}", "-o network=NAME");
     refused("CreateNetwork", GENERIC("null}}"), "-o network=NAME");
     refused("CreateNetwork", GENERIC("{\"network\":\"\"}}}"), "-o network=NAME");
-    refused("CreateNetwork", GENERIC("{\"network\":[]}}}"), "network is not a text");
+    refused("CreateNetwork", GENERIC("{\"network\":[]}}}"), "network must be a string");
     refused("CreateNetwork", GENERIC("{\"network\":\"lan\",\"mode\":\"vepa\"}}}"),
             "unknown option 'mode'");
     refused("CreateNetwork", GENERIC("{\"network\":\"lan\",\"port\":\"a b\"}}}"), "-o port=a b");

@@ -67,7 +67,7 @@ test_prepare_compares(void **state)
         {PORT("null", "7", "52:54:00:00:00:0c"),
          "the domain says MAC 52:54:00:00:00:0A, but the port has 52:54:00:00:00:0c: set"},
         {PORT("null", "6", "52:54:00:00:00:0a"), "in another network namespace"},
-        {PORT("null", "7", "52:54:00:00:00:0a"), "libvirt has no "},
+        {PORT("null", "7", "52:54:00:00:00:0a"), "libvirt does not see "},
     };
     Fixture *fixture = *state;
 

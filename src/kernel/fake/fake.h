@@ -109,7 +109,7 @@ void kernel_fake_remove_pace(Kernel *kernel, int index);
 LinkPace kernel_fake_pace(Kernel *kernel, int index);
 void kernel_fake_set_pace_cost(Kernel *kernel, int index, const LinkPaceCost *cost);
 
-/* The programs' IDs (see LinkFilters), 0 where there is none. */
+/* The programs' IDs (see LinkFilters), 0 if there is none. */
 void kernel_fake_filters(Kernel *kernel, int index, guint32 *ret_egress, guint32 *ret_ingress);
 
 /* The owner of /dev/tap<index>; FALSE if there is no such file. */
