@@ -66,9 +66,9 @@ find_map(const char *folder, struct bpf_object *object, DatapathMap map, GError 
     return TRUE;
 }
 
-static gboolean
-find_program(struct bpf_object *object, const char *name, DatapathProgram *ret_program,
-             GError **error)
+gboolean
+datapath_find_program(struct bpf_object *object, const char *name, DatapathProgram *ret_program,
+                      GError **error)
 {
     const struct bpf_program *program = bpf_object__find_program_by_name(object, name);
     struct bpf_prog_info info = {0};
@@ -114,8 +114,8 @@ load(const char *folder, DatapathObject *object, GError **error)
         object->maps[map] = bpf_object__find_map_fd_by_name(object->object, map_names[map]);
     object->capture_table = bpf_object__find_map_fd_by_name(object->object, "capture_table");
     object->capture_frames = bpf_object__find_map_fd_by_name(object->object, "capture_frames");
-    return find_program(object->object, EGRESS_PROGRAM, &object->programs.egress, error) &&
-           find_program(object->object, INGRESS_PROGRAM, &object->programs.ingress, error);
+    return datapath_find_program(object->object, EGRESS_PROGRAM, &object->programs.egress, error) &&
+           datapath_find_program(object->object, INGRESS_PROGRAM, &object->programs.ingress, error);
 }
 
 gboolean

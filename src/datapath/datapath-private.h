@@ -36,6 +36,10 @@ gboolean datapath_load(const char *folder, DatapathObject *ret_object, GError **
 
 void datapath_unload(DatapathObject *object);
 
+/* The program of this name in a loaded object. ERRNO_ERROR. */
+gboolean datapath_find_program(struct bpf_object *object, const char *name,
+                               DatapathProgram *ret_program, GError **error);
+
 /* datapath-capture.c: the daemon's side of captures (capture-map.h) */
 typedef struct DatapathCaptures DatapathCaptures;
 

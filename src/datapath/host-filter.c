@@ -203,24 +203,9 @@ static const HostFilterOps linux_ops = {
 };
 
 static gboolean
-find_program(struct bpf_object *object, const char *name, int *ret_fd, guint32 *ret_id,
-             GError **error)
-{
-    const struct bpf_program *program = bpf_object__find_program_by_name(object, name);
-    struct bpf_prog_info info = {0};
-    guint32 size = sizeof info;
-
-    if (!program || bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) < 0)
-        return error_set_errno(error, program ? errno : ENOENT, "cannot use the BPF program %s",
-                               name);
-    *ret_fd = bpf_program__fd(program);
-    *ret_id = info.id;
-    return TRUE;
-}
-
-static gboolean
 load(LinuxHostFilter *filter, GError **error)
 {
+    DatapathProgram egress, ingress;
     int r;
 
     filter->object = bpf_object__open_mem(host_link_object, host_link_object_size, NULL);
@@ -231,10 +216,11 @@ load(LinuxHostFilter *filter, GError **error)
         return error_set_errno(error, -r, "this kernel refuses the BPF programs of host links");
     for (HostMap map = 0; map < HOST_MAPS; map++)
         filter->maps[map] = bpf_object__find_map_fd_by_name(filter->object, map_names[map]);
-    return find_program(filter->object, "from_host", &filter->programs.egress_fd,
-                        &filter->programs.egress_id, error) &&
-           find_program(filter->object, "to_host", &filter->programs.ingress_fd,
-                        &filter->programs.ingress_id, error);
+    if (!datapath_find_program(filter->object, "from_host", &egress, error) ||
+        !datapath_find_program(filter->object, "to_host", &ingress, error))
+        return FALSE;
+    filter->programs = (HostPrograms){egress.fd, ingress.fd, egress.id, ingress.id};
+    return TRUE;
 }
 
 HostFilter *

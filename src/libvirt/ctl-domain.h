@@ -60,7 +60,7 @@ gboolean ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags,
 gboolean ctl_define(Ctl *ctl, const DomainXml *domain, GError **error);
 
 /* Keeps this user's other programs from changing a domain's ports until the descriptor is closed;
- * take it before reading the data to change. -1 with an error. See change-lock.h. */
+ * take it before reading the data to change. -1 with an error. See change-lock.c. */
 int ctl_lock(GError **error);
 
 /* What to change, VIR_DOMAIN_AFFECT_LIVE and _CONFIG: as requested, else the domain's present
