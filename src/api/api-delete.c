@@ -178,7 +178,7 @@ api_on_delete_port(VarlinkCall *call, gpointer user_data)
     g_auto(SimpleRequest) request = {0};
     gboolean good =
         api_request_delete(varlink_call_parameters(call), &request, &field, &error) &&
-        (!request.network || broker_check_network(api->broker, request.network, &error));
+        (!request.network || broker_check_network(api->broker, &caller, request.network, &error));
 
     if (good && !request.port)
         delete_many(api, call, &caller, &request);

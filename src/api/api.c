@@ -213,8 +213,7 @@ networks_to_json(Api *api, const Caller *caller, const GPtrArray *networks, cons
     if (!only || json_array_size(array) > 0)
         return array;
     json_decref(array);
-    port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND, "there is no network '%s' that you may use",
-                   only);
+    broker_refuse_network(api->broker, caller, only, error);
     return NULL;
 }
 
@@ -266,7 +265,7 @@ on_list_ports(VarlinkCall *call, gpointer user_data)
         api_refuse(call, field, NULL);
         return;
     }
-    if (request.network && !broker_check_network(api->broker, request.network, &error)) {
+    if (request.network && !broker_check_network(api->broker, &caller, request.network, &error)) {
         api_error_send(call, error);
         return;
     }

@@ -27,8 +27,7 @@ creation_find_network(Creation *creation, GError **error)
     }
     network = networks_find(creation->broker->networks, name);
     if (!network)
-        return port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND, "there is no network '%s'",
-                              name);
+        return broker_refuse_network(creation->broker, creation->caller, name, error);
     if (network->problem)
         return port_error_set(
             error, PORT_ERROR_NETWORK_INVALID, "network %s cannot be used: %s", name,

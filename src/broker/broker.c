@@ -402,8 +402,21 @@ broker_count_ports(Broker *broker, const char *network)
 }
 
 gboolean
-broker_check_network(Broker *broker, const char *name, GError **error)
+broker_refuse_network(Broker *broker, const Caller *caller, const char *name, GError **error)
+{
+    g_autoptr(GPtrArray) networks = broker_list_networks(broker, caller);
+    g_autofree const char **known = g_new0(const char *, networks->len + 1);
+    g_autofree char *text = NULL;
+
+    for (guint i = 0; i < networks->len; i++)
+        known[i] = ((const Network *)networks->pdata[i])->name;
+    text = network_unknown_text(name, known);
+    return port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND, "%s", text);
+}
+
+gboolean
+broker_check_network(Broker *broker, const Caller *caller, const char *name, GError **error)
 {
     return networks_find(broker->networks, name) || broker_count_ports(broker, name) > 0 ||
-           port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND, "there is no network '%s'", name);
+           broker_refuse_network(broker, caller, name, error);
 }

@@ -162,7 +162,12 @@ const Port *broker_get_port(Broker *broker, const Caller *caller, const char *te
 
 /* Whether a network has this name, or a port of a removed network; NETWORK_NOT_FOUND.
  */
-gboolean broker_check_network(Broker *broker, const char *name, GError **error);
+gboolean broker_check_network(Broker *broker, const Caller *caller, const char *name,
+                              GError **error);
+
+/* FALSE and NETWORK_NOT_FOUND, with the name that the caller may have meant. */
+gboolean broker_refuse_network(Broker *broker, const Caller *caller, const char *name,
+                               GError **error);
 
 /* The networks that the caller may use, sorted by name, as a GPtrArray of borrowed const Network.
  */

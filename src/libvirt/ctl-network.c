@@ -8,6 +8,18 @@
 /* How many MACs to ask for: enough to find the last free one of a small range. */
 #define MAC_ATTEMPTS 64
 
+static gboolean
+refuse_unknown(const GPtrArray *networks, const char *name, GError **error)
+{
+    g_autofree const char **known = g_new0(const char *, networks->len + 1);
+    g_autofree char *text = NULL;
+
+    for (guint i = 0; i < networks->len; i++)
+        known[i] = macvtap_network_get_name(networks->pdata[i]);
+    text = network_unknown_text(name, known);
+    return ctl_fail(error, "%s", text);
+}
+
 gboolean
 ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwork **ret_network,
                  GError **error)
@@ -31,7 +43,7 @@ ctl_find_network(MacvtapClient *client, const char *name, MacvtapNetwork **ret_n
         *ret_network = g_ptr_array_steal_index(networks, i);
         return TRUE;
     }
-    return ctl_fail(error, "there is no network '%s' that you may use", name);
+    return refuse_unknown(networks, name, error);
 }
 
 static MacvtapPort *

@@ -2,9 +2,12 @@
 /* The syntax of networks: names, policies, VLANs. */
 #include "network.h"
 
+#include "suggestion.h"
+
 #include <string.h>
 
 #define VLAN_ID_MAX 4094
+#define LISTED_NETWORKS_MAX 8
 
 static const char *const vhost_names[] = {
     [VHOST_POLICY_AUTO] = "auto",
@@ -57,6 +60,29 @@ network_name_is_valid(const char *name)
             return FALSE;
     }
     return TRUE;
+}
+
+char *
+network_unknown_text(const char *name, const char *const *known)
+{
+    guint n = known ? g_strv_length((char **)known) : 0, least = G_MAXUINT;
+    const char *nearest = NULL;
+    g_autofree char *list = NULL;
+
+    for (guint i = 0; i < n; i++) {
+        guint distance = suggestion_distance(name, known[i]);
+
+        if (distance < least)
+            nearest = known[i];
+        least = MIN(least, distance);
+    }
+    if (nearest && suggestion_is_near(name, least))
+        return g_strdup_printf("there is no network '%s'; did you mean %s?", name, nearest);
+    if (n == 0 || n > LISTED_NETWORKS_MAX)
+        return g_strdup_printf("there is no network '%s'%s", name,
+                               n ? " (macvtapctl network list shows those that you may use)" : "");
+    list = g_strjoinv(", ", (char **)known);
+    return g_strdup_printf("there is no network '%s'; you may use %s", name, list);
 }
 
 gboolean

@@ -3,9 +3,9 @@
 
 #include "addresses.h"
 #include "guard.h"
-#include "rate-limits.h"
 #include "mac-address.h"
 #include "mode.h"
+#include "rate-limits.h"
 
 #include <glib.h>
 #include <sys/types.h>
@@ -114,6 +114,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Network, network_unref)
 /* Whether name can be a network's: 1 to 64 of letters, digits, '-', '_', '.', not starting with '.'
  * or '-'. */
 gboolean network_name_is_valid(const char *name);
+
+/* The message for a name that no network has, of those that the user may use, known (up to NULL):
+ * the one that was probably meant, or a few; free with g_free(). */
+char *network_unknown_text(const char *name, const char *const *known);
 
 /* Whether text describes an ad-hoc network rather than a defined one: it has a '='. */
 gboolean network_spec_is_adhoc(const char *text);

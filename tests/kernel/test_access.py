@@ -140,7 +140,9 @@ def test_what_refusals_tell(access):
     done = as_user(access, BOB, "port", "create", "--network=both", "--name=bobs", "--interface=vm-bobs")
     assert done.returncode == 0, done.stderr
     (port,) = access.ports()
-    check_refused(as_user(access, CAROL, "port", "list", "--network=nosuch"), REFUSED, "there is no network 'nosuch'")
+    done = as_user(access, CAROL, "port", "list", "--network=nosuch")
+    check_refused(done, REFUSED, "there is no network 'nosuch'")
+    assert "closed" not in done.stderr  # what she may not use is not named
     assert len(as_user(access, CAROL, "port", "list", "--network=both").stdout.splitlines()) == 1
     for asked, words in ((("--name=bobs",), "there is a port 'bobs' already"),
                          (("--interface=vm-bobs",), "interface name vm-bobs is taken by port bobs"),

@@ -209,7 +209,7 @@ def test_a_network_shows_what_it_gave(made, host):
     assert re.search(r"^web +52:54:\S+ +192\.168\.1\.33 +eth0 ", text_shown, re.M)
     assert "members" not in made.ctl_json("network", "list")["networks"][0]
     refused = made.ctl("network", "show", "none", check=False)
-    assert refused.stderr == "macvtapctl: there is no network 'none' that you may use\n"
+    assert refused.stderr == "macvtapctl: there is no network 'none'; you may use lan\n"
     assert [member["name"] for member in made.ctl_json("network", "show", "lan", user="nobody")["members"]] == []
 
 

@@ -144,7 +144,7 @@ def test_program_that_blocks(daemon, host, build):
 def test_refusal(daemon, host, build):
     program = build(EXAMPLES / "create-port.c")
     done = host.run(program, "nosuch", env=daemon.environment(), check=False)
-    assert (done.returncode, done.stderr) == (1, "create-port: there is no network 'nosuch'\n"
+    assert (done.returncode, done.stderr) == (1, "create-port: there is no network 'nosuch'; you may use lan\n"
                                                  "create-port: 'macvtapctl network list' shows the networks\n")
     done = host.run(program, "lan", env={**os.environ, "MACVTAPD_SOCKET": "/nonexistent"}, check=False)
     assert done.returncode == 1 and "is it running?" in done.stderr
@@ -188,7 +188,7 @@ def test_program_that_polls_waits_for_macvtapd(daemon, host, build):
     assert finish(process) == []
     assert daemon.settle() == []
     process = start(daemon, host, build(EXAMPLES / "watch-port.c"), "nosuch")
-    assert await_end(process) == (1, [], ["watch-port: there is no network 'nosuch'"])
+    assert await_end(process) == (1, [], ["watch-port: there is no network 'nosuch'; you may use lan"])
 
 
 def test_burst_of_500_events(daemon, host, build):

@@ -62,7 +62,7 @@ def test_one_line_for_each(daemon, host):
         r"started: networks: 1, ports: 0",
         rf"port web created on lan for {asker}: mvt\w+, MAC 52:54:00:\S+",
         rf"port web opened by {asker}: 2 queues",
-        rf"refused {asker} to create a port on none: there is no network 'none'",
+        rf"refused {asker} to create a port on none: there is no network 'none'; you may use lan",
         rf"refused {asker} to create port web on lan: there is a port 'web' already",
         rf"refused {asker} to open port db: there is no port 'db'",
         rf"refused {asker} to change port db: there is no port 'db'",

@@ -373,6 +373,8 @@ def test_xml_for_a_network_that_is_not_there(site):
         assert (done.returncode, done.stdout) == (1, "") and "there is no network 'nowhere'" in done.stderr
         done = site.daemon.domain(*words, "--unchecked")
         assert "nowhere" in done.stdout and done.stderr.startswith("macvtapctl: note: there is no network 'nowhere'")
+    done = site.daemon.domain("xml", "--network", "lna", check=False)
+    assert done.stderr == "macvtapctl: there is no network 'lna'; did you mean lan?\n"
     done = site.daemon.domain("--socket", "/nonexistent", "xml", "--network", "nowhere")
     assert "nowhere" in done.stdout and done.stderr.startswith("macvtapctl: note: cannot reach macvtapd")
 

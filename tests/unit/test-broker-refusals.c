@@ -353,13 +353,14 @@ static void
 test_check_network(void **state)
 {
     TestBroker *test = *state;
+    const Caller root = test_caller(0);
     GError *error = NULL;
 
     test_broker_create(test, 0, "parent=eth0,mode=vepa", NULL);
-    assert_true(broker_check_network(test->broker, "lan", NULL));
-    assert_true(broker_check_network(test->broker, "parent=eth0,mode=vepa", NULL));
-    assert_false(broker_check_network(test->broker, "parent=eth0,mode=bridge", NULL));
-    assert_false(broker_check_network(test->broker, "none", &error));
+    assert_true(broker_check_network(test->broker, &root, "lan", NULL));
+    assert_true(broker_check_network(test->broker, &root, "parent=eth0,mode=vepa", NULL));
+    assert_false(broker_check_network(test->broker, &root, "parent=eth0,mode=bridge", NULL));
+    assert_false(broker_check_network(test->broker, &root, "none", &error));
     assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_NETWORK_NOT_FOUND,
                          "there is no network 'none'");
 }

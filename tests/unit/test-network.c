@@ -337,6 +337,32 @@ test_adhoc_refusals_name_the_word(void **state)
     }
 }
 
+static void
+test_unknown_names_what_is_meant(void **state)
+{
+    static const char *const known[] = {"dmz", "lan", "office", NULL};
+    static const char *const many[] = {"n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", NULL};
+    static const struct {
+        const char *name;
+        const char *const *known;
+        const char *text;
+    } cases[] = {
+        {"lna", known, "there is no network 'lna'; did you mean lan?"},
+        {"Office", known, "there is no network 'Office'; did you mean office?"},
+        {"x", known, "there is no network 'x'; you may use dmz, lan, office"},
+        {"lan", NULL, "there is no network 'lan'"},
+        {"lan", known + 3, "there is no network 'lan'"},
+        {"other", many,
+         "there is no network 'other' (macvtapctl network list shows those that you may use)"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = network_unknown_text(cases[i].name, cases[i].known);
+
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
 int
 main(void)
 {
@@ -354,6 +380,7 @@ main(void)
         cmocka_unit_test(test_finish_checks_the_vlan),
         cmocka_unit_test(test_finish_keeps_sources_to_source_mode),
         cmocka_unit_test(test_finish_keeps_passthru_to_itself),
+        cmocka_unit_test(test_unknown_names_what_is_meant),
         cmocka_unit_test(test_adhoc),
         cmocka_unit_test(test_adhoc_refusals_name_the_word),
     };
