@@ -13,6 +13,25 @@ list_networks(const Ctl *ctl, GError **error)
     return client ? ask_networks(client, error) : NULL;
 }
 
+/* What is wrong with its file, or else with its parents; free with g_free(). */
+static char *
+problem_text(const MacvtapNetwork *network)
+{
+    GString *text = g_string_new(macvtap_network_get_problem(network));
+
+    for (gsize i = 0; i < macvtap_network_get_n_parent_problems(network); i++)
+        g_string_append_printf(text, "%s%s", text->len > 0 ? "; " : "",
+                               macvtap_network_get_parent_problem(network, i));
+    return g_string_free(text, FALSE);
+}
+
+static char *
+column_text(const MacvtapNetwork *network, const Field *field)
+{
+    return g_str_equal(field->name, "problem") ? problem_text(network)
+                                               : g_strdup(network_text(network, field->name));
+}
+
 static void
 print_networks(const GPtrArray *networks)
 {
@@ -21,7 +40,7 @@ print_networks(const GPtrArray *networks)
     for (guint i = 0; i < networks->len; i++) {
         for (const Field *field = network_fields; field->name; field++) {
             if (field->column)
-                table_add_cell(table, g_strdup(network_text(networks->pdata[i], field->name)));
+                table_add_cell(table, column_text(networks->pdata[i], field));
         }
     }
     table_print(table);

@@ -94,6 +94,9 @@ def test_parents(daemon, host, hosts):
             assert line.startswith(f"{start}: ") and remedy in line.removeprefix(start)
 
     check_expected(problems(daemon))
+    table = {line.split()[0]: line for line in daemon.ctl("network", "list").stdout.splitlines()}
+    assert table["none"].endswith(" there is no interface nosuch1; there is no interface nosuch2")
+    assert table["jumbo"].endswith(" MTU 9000 is above eth0's 1500") and table["lan"].endswith(" -")
     host.ip("link", "set", "eth0", "down")
     assert any(line.startswith("network lan: parent eth0 is down: ip link set dev eth0 up") for line in problems(daemon))
     assert "parent eth0 is down" in daemon.ctl("network", "show", "lan").stdout
