@@ -52,6 +52,7 @@ SPOILED = {
     "own-modprobe": f"sed -i '/modprobe@macvtap/d' {_UNIT}; echo macvtap >/etc/modules-load.d/other.conf",
     "network-file": "rm /usr/lib/systemd/network/05-macvtapd.network",
     "directive": f"sed -i 's/^ProtectSystem=/ProtectSystems=/' {_UNIT}",
+    "docker-namespaces": "sed -i 's/^RestrictNamespaces=.*/RestrictNamespaces=yes/' /usr/lib/systemd/system/macvtapd-docker.service",
     "device-policy": f"sed -i '/^DevicePolicy=/d; /^DeviceAllow=/d' {_UNIT}",
 }
 
