@@ -65,6 +65,7 @@ field_options_new(FieldUse use)
         option->field = field;
         options->entries[options->n++] = (GOptionEntry){
             .long_name = field->option,
+            .short_name = g_strcmp0(field->option, "network") == 0 ? 'n' : 0, /* as macvtap-run */
             .arg = kind_of(field, use),
             .arg_data = place_of(option, use),
             .description = field->help,

@@ -50,7 +50,7 @@ parse(Attach *attach, int *argc, char ***argv, GError **error)
 {
     PortOptions *options = &attach->options;
     const GOptionEntry entries[] = {
-        {"network", 0, 0, G_OPTION_ARG_STRING, &options->network, "macvtapd's network", "NET"},
+        {"network", 'n', 0, G_OPTION_ARG_STRING, &options->network, "macvtapd's network", "NET"},
         {"mac", 0, 0, G_OPTION_ARG_STRING, &options->mac, "The guest's MAC", "MAC"},
         {"target", 0, 0, G_OPTION_ARG_STRING, &options->target, "The device's name", "IFNAME"},
         {"model", 0, 0, G_OPTION_ARG_STRING, &options->model, "virtio unless given", "MODEL"},

@@ -33,7 +33,8 @@ static gboolean
 parse(Ctl *ctl, XmlOptions *options, int argc, char **argv, GError **error)
 {
     const GOptionEntry entries[] = {
-        {"network", 0, 0, G_OPTION_ARG_STRING, &options->port.network, "macvtapd's network", "NET"},
+        {"network", 'n', 0, G_OPTION_ARG_STRING, &options->port.network, "macvtapd's network",
+         "NET"},
         {"template", 0, 0, G_OPTION_ARG_STRING, &options->template,
          "Which one; interface and metadata unless given", "NAME"},
         {"domain", 0, 0, G_OPTION_ARG_STRING, &options->domain, "The domain's name (vm1)", "NAME"},

@@ -216,7 +216,7 @@ ctl_port_list(Ctl *ctl, int argc, char **argv, GError **error)
 {
     g_autofree char *network = NULL;
     const GOptionEntry entries[] = {
-        {"network", 0, 0, G_OPTION_ARG_STRING, &network, "Only ports of this network", "NET"},
+        {"network", 'n', 0, G_OPTION_ARG_STRING, &network, "Only ports of this network", "NET"},
         {NULL},
     };
     g_autoptr(MacvtapClient) client = NULL;
@@ -360,7 +360,7 @@ ctl_port_delete(Ctl *ctl, int argc, char **argv, GError **error)
     g_autofree char *network = NULL;
     gboolean all = FALSE;
     const GOptionEntry entries[] = {
-        {"network", 0, 0, G_OPTION_ARG_STRING, &network, "The ports of this network", "NET"},
+        {"network", 'n', 0, G_OPTION_ARG_STRING, &network, "The ports of this network", "NET"},
         {"all", 0, 0, G_OPTION_ARG_NONE, &all, "All of your ports (root: everybody's)", NULL},
         {NULL},
     };

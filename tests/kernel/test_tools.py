@@ -398,6 +398,9 @@ def test_value_behind_a_letter(daemon):
     for words in (["-nlan"], ["-vnlan"], ["-pweb"], ["-vpweb"]):
         done = daemon.tool("macvtap-run", *words, "--", "sh", "-c", 'echo "$@"', "sh", "-nlan", "-pweb", "{fd}", "{mac}")
         assert done.stdout.split()[:2] == ["-nlan", "-pweb"]
+    assert "web" in daemon.ctl("port", "list", "-nlan").stdout
+    daemon.ctl("port", "delete", "-n", "lan")
+    daemon.ctl("port", "create", "-n", "lan", "--name=web")
     daemon.ctl("port", "delete", "web")
     check_refused(daemon.tool("macvtap-run", "-nnope", "--", *VMM, check=False), RUN_OURS, "there is no network 'nope'")
 
