@@ -140,12 +140,10 @@ doctor_check_taken_vlans(Doctor *doctor)
 
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
-        const char *vlan = port_text(port, "vlan");
         const char *network = macvtap_port_get_network(port);
         const LinkInfo *trunk = doctor_find_link(doctor, macvtap_port_get_parent(port));
 
-        if (trunk && !vlan[0] &&
-            g_hash_table_add(seen, g_strdup_printf("%s\n%s", network, trunk->name)))
+        if (trunk && g_hash_table_add(seen, g_strdup_printf("%s\n%s", network, trunk->name)))
             note_taken_vlans(doctor, network, trunk);
     }
 }

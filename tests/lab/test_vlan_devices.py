@@ -131,6 +131,15 @@ def hears_tag(tap, mac, wire, tag):
     return any(data[12:16] == struct.pack("!HH", 0x8100, tag) for data in seen)
 
 
+def check_tag_within_a_vlan(running, host):
+    """A network with VLAN= is a trunk, too, for guests that use tags within it."""
+    words = "note     network office: its guests do not get the frames of VLAN 7 on eth0.100: the VLAN device inner takes them"
+    assert words not in running.ctl("doctor", check=False).stdout
+    host.ip("link", "add", "link", "eth0.100", "name", "inner", "type", "vlan", "id", "7")
+    assert words in running.ctl("doctor", check=False).stdout
+    host.ip("link", "del", "inner")
+
+
 def test_tag_that_another_network_takes(running, host, station):
     """What network show and the log say of networks on one trunk is so: see networks_list_taken_vlans()."""
     running.network("trunk", "eth0")
@@ -150,6 +159,7 @@ def test_tag_that_another_network_takes(running, host, station):
             assert "note     network trunk: its guests do not get the frames of VLAN 100 on eth0: the VLAN device" \
                 in running.ctl("doctor", check=False).stdout
             assert hears_tag(tap, mac, wire, 200)
+            check_tag_within_a_vlan(running, host)
             running.ctl("port", "delete", "desk")
             assert hears_tag(tap, mac, wire, 100)
         running.ctl("port", "delete", "router")

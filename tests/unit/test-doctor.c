@@ -514,8 +514,14 @@ test_taken_vlans(void **state)
     add_vlan_link(doctor, "eth1.200", 4, 9, 200);
     add_network(doctor, "'name':'lan','mode':'bridge','parents':['eth0']");
     expect(doctor, doctor_check_taken_vlans, NULL);
-    add_port(doctor, "'network':'office','parent':'eth0','trunk':'eth0','vlan':'100'");
+    add_port(doctor, "'network':'office','parent':'eth0.100','trunk':'eth0','vlan':'100'");
     expect(doctor, doctor_check_taken_vlans, NULL);
+    add_vlan_link(doctor, "eth0.100.7", 6, 3, 7);
+    expect(doctor, doctor_check_taken_vlans,
+           "note network office: its guests do not get the frames of VLAN 7 on eth0.100: the VLAN "
+           "device eth0.100.7 takes them",
+           NULL);
+    g_array_set_size(doctor->links, doctor->links->len - 1);
     add_port(doctor, "");
     add_port(doctor, "'name':'other'");
     expect(doctor, doctor_check_taken_vlans,
