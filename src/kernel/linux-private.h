@@ -12,6 +12,7 @@ typedef struct LinuxKernel {
     Netlink *filtered;    /* whose dumps the kernel filters as asked */
     int sysfs_fd;         /* /sys */
     int dev_fd;           /* /dev */
+    int taps_fd;          /* tap-events.c; -1: nothing announces them */
     int ipv6_fd;          /* /proc/sys/net/ipv6/conf, -1 if the kernel has no IPv6 */
     GPtrArray *monitors;  /* of GSource */
     int events_fd;        /* what the first monitor of links reads, borrowed; -1 if there is none */
@@ -111,6 +112,11 @@ gboolean link_change_mac(Kernel *kernel, int index, const MacAddress *mac, GErro
 gboolean link_count(Kernel *kernel, int index, LinkStatistics *ret_statistics, GError **error);
 gboolean link_is_wireless(Kernel *kernel, const LinkInfo *link);
 guint link_speed(Kernel *kernel, const LinkInfo *link);
+
+/* tap-events.c. A socket for the kernel's announcements of new taps, or -1; the device number that
+ * they gave this link's, if it has not been read before. */
+int tap_events_open(void);
+gboolean tap_events_find(int fd, const LinkInfo *link, dev_t *ret_device);
 
 /* tap.c. The device's number in sysfs; an O_PATH descriptor of /dev/<name> if that is a character
  * device with this number, else -1 and errno: ENOENT, ENODEV for any other file, or the failure of

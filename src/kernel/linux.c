@@ -44,6 +44,7 @@ linux_free(Kernel *base)
     queues_free(kernel->queues);
     descriptor_clear(&kernel->sysfs_fd);
     descriptor_clear(&kernel->dev_fd);
+    descriptor_clear(&kernel->taps_fd);
     descriptor_clear(&kernel->announce_fd);
     descriptor_clear(&kernel->ipv6_fd);
     descriptor_clear(&kernel->routing_fd);
@@ -125,6 +126,7 @@ kernel_linux_new(int sysfs_fd, int dev_fd, GError **error)
     kernel->dev_fd = dev_fd;
     kernel->events_fd = -1;
     kernel->routing_fd = -1;
+    kernel->taps_fd = tap_events_open();
     kernel->announce_fd = -1;
     kernel->recalled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     kernel->monitors = g_ptr_array_new_with_free_func(source_end);

@@ -4,9 +4,10 @@
  *
  * /dev/tap<index> is a name for the whole machine, but indexes repeat across network namespaces:
  * the node may be another guest's device, or any other file. What counts is the device number,
- * which sysfs shows for our link in our namespace. So each queue is opened through a node that we
- * create with that number (queue.c), and the queue itself is asked for the name of its link. The
- * nodes must be in /dev, as /run is usually mounted nodev.
+ * which sysfs shows for our link in our namespace, and which the kernel has announced there
+ * (tap-events.c). So each queue is opened through a node that we create with that number (queue.c),
+ * and the queue itself is asked for the name of its link. The nodes must be in /dev, as /run is
+ * usually mounted nodev.
  */
 #include "linux-private.h"
 
@@ -25,8 +26,9 @@
 
 const Privileges tap_privileges = {
     .part = "queues",
-    .system_calls = SYSTEM_CALLS({"openat"}, {"read"}, {"close"}, {"newfstatat"}, {"fstat"},
-                                 {"geteuid"}, {"ioctl", 2, TUNSETIFF}, {"ioctl", 2, TUNGETIFF}),
+    .system_calls =
+        SYSTEM_CALLS({"openat"}, {"read"}, {"close"}, {"newfstatat"}, {"fstat"}, {"recvfrom"},
+                     {"geteuid"}, {"ioctl", 2, TUNSETIFF}, {"ioctl", 2, TUNGETIFF}),
 };
 
 /* Explains why sysfs does not have the device. */
@@ -136,7 +138,8 @@ tap_open_queues(Kernel *base, const LinkInfo *link, const char *owner, guint n_q
     guint before = queues->len;
     dev_t device;
 
-    if (!tap_read_number(kernel, link, &device, error))
+    if (!tap_events_find(kernel->taps_fd, link, &device) &&
+        !tap_read_number(kernel, link, &device, error))
         return FALSE;
     for (guint i = 0; i < n_queues; i++) {
         int fd = open_queue(kernel, link, owner, device, multi_queue, error);

@@ -376,12 +376,10 @@ a_dev_without_devices_is_an_error(void **state)
     assert_int_equal(count_entries(dev.fd), 0);
 }
 
-static void
-a_foreign_sysfs_is_named(void **state)
+/* A kernel of our own whose /sys is empty. */
+static Kernel *
+kernel_without_sysfs(void)
 {
-    MacvtapSpec spec = world_spec("vm1", 1);
-    LinkInfo link = world_create(&spec);
-    g_autoptr(DescriptorArray) queues = descriptor_array_new();
     g_autoptr(GError) error = NULL;
     char path[] = "/tmp/test-node-XXXXXX";
     Kernel *kernel;
@@ -390,11 +388,91 @@ a_foreign_sysfs_is_named(void **state)
     kernel = kernel_linux_new(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC),
                               open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC), &error);
     assert_non_null(kernel);
-    assert_false(kernel->ops->tap_open(kernel, &link, "p1", 1, FALSE, queues, &error));
+    rmdir(path);
+    return kernel;
+}
+
+static void
+assert_sysfs_is_foreign(Kernel *kernel, const LinkInfo *link)
+{
+    g_autoptr(DescriptorArray) queues = descriptor_array_new();
+    g_autoptr(GError) error = NULL;
+
+    assert_false(kernel->ops->tap_open(kernel, link, "p1", 1, FALSE, queues, &error));
     assert_non_null(strstr(error->message, "sysfs shows another network namespace"));
     assert_errno(&error, ENXIO);
+}
+
+static void
+a_foreign_sysfs_is_named(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec);
+    Kernel *kernel = kernel_without_sysfs();
+
+    assert_sysfs_is_foreign(kernel, &link);
     kernel_free(kernel);
-    rmdir(path);
+}
+
+static void
+the_first_queue_of_a_new_device_needs_no_sysfs(void **state)
+{
+    Kernel *kernel = kernel_without_sysfs();
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec);
+
+    open_and_check(kernel, &link);
+    assert_sysfs_is_foreign(kernel, &link);
+    kernel_free(kernel);
+}
+
+/* The kernel gives the first one's number to another device. */
+static void
+a_second_device_of_that_name_and_index_is_told_apart(void **state)
+{
+    Kernel *kernel = kernel_without_sysfs();
+    MacvtapSpec spec = world_spec("vm1", 1), between = world_spec("vm2", 2);
+    LinkInfo link;
+
+    spec.index = world_index();
+    link = world_create(&spec);
+    assert_true(world_kernel->ops->link_delete(world_kernel, &link.index, 1, NULL));
+    world_create(&between);
+    link = world_create(&spec);
+    assert_int_equal(link.index, spec.index);
+    open_and_check(kernel, &link);
+    kernel_free(kernel);
+}
+
+#define MANY 400 /* announcements: more than a socket has room for */
+
+static void
+make_many(void)
+{
+    for (guint i = 0; i < MANY; i++) {
+        g_autofree char *name = g_strdup_printf("many%u", i);
+        MacvtapSpec spec = world_spec(name, (guint8)i);
+
+        spec.mac.octets[4] = (guint8)(1 + (i >> 8));
+        world_create(&spec);
+    }
+}
+
+/* The second device's, so that the first one's is the last that is there. */
+static void
+a_lost_announcement_is_not_taken_for_another(void **state)
+{
+    g_auto(PrivateDev) dev = private_dev_new();
+    MacvtapSpec spec = world_spec("vm1", 1), between = world_spec("vm2", 2);
+    LinkInfo link;
+
+    spec.index = world_index();
+    link = world_create(&spec);
+    make_many();
+    assert_true(world_kernel->ops->link_delete(world_kernel, &link.index, 1, NULL));
+    world_create(&between);
+    link = world_create(&spec);
+    open_and_check(dev.kernel, &link);
 }
 
 const struct CMUnitTest contract_tests[] = {
@@ -406,5 +484,8 @@ const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(anything_else_there_is_stepped_around),
     WORLD_TEST(a_dev_without_devices_is_an_error),
     WORLD_TEST(a_foreign_sysfs_is_named),
+    WORLD_TEST(the_first_queue_of_a_new_device_needs_no_sysfs),
+    WORLD_TEST(a_second_device_of_that_name_and_index_is_told_apart),
+    WORLD_TEST(a_lost_announcement_is_not_taken_for_another),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);
