@@ -85,6 +85,12 @@ netlink_free(Netlink *netlink)
     return NULL;
 }
 
+guint32
+netlink_port(const Netlink *netlink)
+{
+    return nl_socket_get_local_port(netlink->socket);
+}
+
 void
 netlink_filter_dumps(Netlink *netlink)
 {

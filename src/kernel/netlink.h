@@ -31,6 +31,9 @@ Netlink *netlink_new(GError **error);
 Netlink *netlink_free(Netlink *netlink);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Netlink, netlink_free)
 
+/* The number that the kernel knows the socket by: the nlmsg_pid of the events that it causes. */
+guint32 netlink_port(const Netlink *netlink);
+
 /* Lets the kernel filter dumps by what a request names (NETLINK_GET_STRICT_CHK); a kernel that
  * cannot sends everything. */
 void netlink_filter_dumps(Netlink *netlink);

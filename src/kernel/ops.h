@@ -422,9 +422,9 @@ typedef struct KernelOps {
     gboolean (*link_get_pace)(Kernel *kernel, int index, LinkPace *ret_pace, LinkPaceCost *ret_cost,
                               GError **error);
 
-    /* Calls handler from the thread-default main context when filters of any link are made,
-     * replaced or taken away, by us too; not when they go with their link. Also when its pace is
-     * removed, with program 0. */
+    /* Calls handler from the thread-default main context when others make, replace or take
+     * away filters of any link; not when they go with their link. Also when its pace is removed,
+     * with program 0. */
     gboolean (*watch_filters)(Kernel *kernel, FilterHandler handler, gpointer user_data,
                               GError **error);
 

@@ -14,8 +14,6 @@ fake_filters_attach(Kernel *base, int index, const LinkFilters *filters, GError 
         return FALSE;
     link->egress = filters->egress.id;
     link->ingress = filters->ingress.id;
-    fake_tell_filter(fake_kernel(base), index, link->egress);
-    fake_tell_filter(fake_kernel(base), index, link->ingress);
     return TRUE;
 }
 
@@ -59,8 +57,6 @@ fake_set_pace(Kernel *base, int index, const LinkPace *pace, GError **error)
 
     if (!link)
         return FALSE;
-    if (pace->rate == 0 && link->pace.rate != 0)
-        fake_tell_filter(fake_kernel(base), index, 0);
     if (pace->rate == 0 || link->pace.rate == 0)
         link->pace_cost = (LinkPaceCost){0};
     link->pace = *pace;
