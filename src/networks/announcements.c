@@ -16,10 +16,11 @@
  * beginning.
  *
  * A schedule is of one parent: the bond itself and each VLAN device on it have their own. A round
- * sends BATCH frames in a turn of the main loop, so that other work, with its priority, is done in
- * between (but the first FIRST_BATCHES at once); whether a port is to be announced is decided when
- * its turn comes. A guest that is on another host (Port.incoming) must not be announced: it would
- * be cut off.
+ * takes turns of the main loop, so that a call waits for few frames: BATCH of them, and more only
+ * if other work leaves so few turns that the round would take longer than ROUND_TIME. Then its
+ * share of the time stays the same. Whether a port is to be announced is decided when its turn
+ * comes. A guest that is on another host (Port.incoming) must not be announced: it would be cut
+ * off.
  */
 #include "networks-private.h"
 
@@ -32,9 +33,8 @@
  * values of a migration. */
 static const guint announce_times[] = {0, 50, 200, 450, 800};
 
-#define BATCH 50
-#define FIRST_BATCHES 4 /* of a schedule's first round: at once, about a millisecond for them all  \
-                         */
+#define BATCH 8          /* frames, of about 5 microseconds each with a plain NIC */
+#define ROUND_TIME 80000 /* in microseconds */
 G_STATIC_ASSERT(BATCH <= ANNOUNCEMENTS_MAX);
 
 /* What matters of a link's state. */
@@ -47,7 +47,8 @@ typedef struct Schedule {
     Announcements *announcements;
     int parent;
     gint64 start;    /* in microseconds, of the monotonic clock */
-    guint round;     /* in announce_times; the next, or the one under way */
+    guint round;     /* in announce_times; the next, or the one under way, */
+    gint64 began;    /* and when that did */
     GArray *waiting; /* of the round under way: ifindexes of ports; NULL: it has not begun */
     guint n_sent;    /* of them */
     guint n_failed;  /* batches of all rounds, */
@@ -152,6 +153,30 @@ send_batch(Schedule *schedule)
         schedule->failure = g_steal_pointer(&error);
 }
 
+/* Whether a round has announced everyone. */
+static gboolean
+has_sent_all(const Schedule *schedule)
+{
+    return schedule->n_sent >= schedule->waiting->len;
+}
+
+/* Whether a round is behind one that spreads its frames evenly over ROUND_TIME. */
+static gboolean
+is_late(const Schedule *schedule)
+{
+    gint64 elapsed = MIN(g_get_monotonic_time() - schedule->began, (gint64)ROUND_TIME);
+
+    return schedule->n_sent < schedule->waiting->len * (guint64)elapsed / ROUND_TIME;
+}
+
+static void
+send_turn(Schedule *schedule)
+{
+    do
+        send_batch(schedule);
+    while (is_late(schedule));
+}
+
 /* ---- a schedule ---- */
 
 static gboolean on_turn(gpointer user_data);
@@ -192,14 +217,8 @@ begin_round(Schedule *schedule)
 {
     schedule->waiting = g_array_new(FALSE, FALSE, sizeof(int));
     schedule->n_sent = 0;
+    schedule->began = g_get_monotonic_time();
     port_table_foreach(schedule->announcements->networks->ports, add_port, schedule);
-}
-
-/* Whether a round has announced everyone. */
-static gboolean
-has_sent_all(const Schedule *schedule)
-{
-    return schedule->n_sent >= schedule->waiting->len;
 }
 
 static gboolean
@@ -209,26 +228,12 @@ on_turn(gpointer user_data)
 
     if (!schedule->waiting)
         begin_round(schedule);
-    send_batch(schedule);
+    send_turn(schedule);
     if (!has_sent_all(schedule))
         wait_for_turn(schedule, 0);
     else if (!wait_for_round(schedule))
         end_schedule(schedule);
     return G_SOURCE_REMOVE;
-}
-
-/* What else the event causes, a look at each port of the parent, can take longer than the first
- * guests should wait. */
-static void
-send_first(Schedule *schedule)
-{
-    begin_round(schedule);
-    for (guint i = 0; i < FIRST_BATCHES && !has_sent_all(schedule); i++)
-        send_batch(schedule);
-    if (has_sent_all(schedule))
-        wait_for_round(schedule);
-    else
-        wait_for_turn(schedule, 0);
 }
 
 /* ---- what starts one ---- */
@@ -250,7 +255,8 @@ start_schedule(Announcements *announcements, int parent, gboolean is_news)
     g_clear_pointer(&schedule->waiting, g_array_unref);
     schedule->round = 0;
     schedule->start = g_get_monotonic_time();
-    send_first(schedule);
+    /* The first guests do not wait for what else the event causes, a look at each port. */
+    on_turn(schedule);
 }
 
 /* The parents of ports that are reached by way of a link. */
