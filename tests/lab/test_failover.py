@@ -2,17 +2,13 @@
 """A bond's slaves fail: ports and watchers are told, and frames go on."""
 import collections
 import contextlib
-import errno
-import socket
-import struct
-import time
 
 import pytest
 
+from announcements import SCHEDULE, Capture, fail_over, make_silent_guests, netlink_capture, set_wire
 from clock import Deadline
-from frames import ETH_P_ALL, PacketSocket, Tap, frame
-from namespaces import RTM_NEWLINK, link_attribute
-from parent_kinds import active_slave, wait_link
+from frames import PacketSocket, Tap, frame
+from parent_kinds import active_slave
 
 
 @pytest.fixture
@@ -52,10 +48,6 @@ def wait_change(watcher, **wanted):
         assert event["event"] == "changed"
         if all(event["port"].get(key) == value for key, value in wanted.items()):
             return event["port"]
-
-
-def set_wire(site, slave, on):
-    site.switch.host.ip("link", "set", site.ports[slave], "up" if on else "down")
 
 
 @pytest.mark.parametrize("kind", ["bond", "vlan-on-bond"])
@@ -99,95 +91,6 @@ def test_slave_that_the_administrator_chooses(site, create, watcher):
 
 # -- announcements (src/networks/announcements.c) --------------------------------------------------------------
 
-ETHERTYPE_RARP = 0x8035
-SCHEDULE = (0, 0.050, 0.200, 0.450, 0.800)  # announce_times of announcements.c, in seconds
-_SO_TIMESTAMPNS, _SO_RCVBUFFORCE = 35, 33
-_SOL_PACKET, _PACKET_IGNORE_OUTGOING = 263, 23
-_IFLA_EVENT, _IFLA_EVENT_BONDING_FAILOVER = 44, 3
-
-
-class Capture:
-    """What passes an interface, with the kernel's time stamps. None of it is lost while nobody reads."""
-
-    def __init__(self, host, interface, own=False):
-        """own: also what the host itself sends."""
-        self._socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 << 20)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, int(not own))
-        self._socket.bind((interface, ETH_P_ALL))  # a bridge takes the frames before the handlers of one EtherType
-
-    def take(self, deadline):
-        """The next frame: (bytes, seconds since the epoch)."""
-        while True:
-            deadline.wait_readable(self._socket)
-            try:
-                data, controls, _, _ = self._socket.recvmsg(65536, 64)
-            except OSError as error:  # once, after the interface went down
-                assert error.errno == errno.ENETDOWN
-                continue
-            seconds, nanoseconds = struct.unpack("=qq", controls[0][2][:16])
-            return data, seconds + nanoseconds / 1e9
-
-    def take_announcement(self, deadline):
-        """The next one: (MAC, seconds since the epoch)."""
-        while True:
-            data, when = self.take(deadline)
-            if data[12:14] == struct.pack("!H", ETHERTYPE_RARP):
-                return data[6:12].hex(":"), when
-
-    def take_failover(self, host, deadline):
-        """When the kernel said that the bond had another active slave; of an nlmon interface."""
-        wanted = host.interface_index("bond0")
-        while True:
-            data, when = self.take(deadline)
-            kind, = struct.unpack_from("=H", data, 4)
-            if kind != RTM_NEWLINK or struct.unpack_from("=i", data, 20)[0] != wanted:
-                continue
-            event = link_attribute(data[32:], _IFLA_EVENT)
-            if event and struct.unpack("=I", event)[0] == _IFLA_EVENT_BONDING_FAILOVER:
-                return when
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._socket.close()
-
-
-def _make_silent_guests(site, count, stack):
-    """Ports that are up, without a VMM, and one that is down: the MACs of those that are up."""
-    macs = []
-    stack.callback(site.daemon.ctl, "port", "delete", "--all")
-    for number in range(count + 1):
-        with site.daemon.connect() as connection:
-            port = connection.ports("CreatePort", network="lan", holder={"type": "none"}, openDescriptors=False,
-                                    linkUp=number < count)["port"]
-        macs.append(port["macAddress"])
-    return macs[:count]
-
-
-def _create_times(connection, ends):
-    """How long each CreatePort takes, in seconds, until ends() says so."""
-    times = []
-    while not ends():
-        began = time.monotonic()
-        connection.ports("CreatePort", network="lan", holder={"type": "none"}, openDescriptors=False, linkUp=False)
-        times.append(time.monotonic() - began)
-    return times
-
-
-@contextlib.contextmanager
-def _netlink_capture(host):
-    host.ip("link", "add", "nlmon0", "type", "nlmon")
-    host.ip("link", "set", "nlmon0", "up")
-    try:
-        with Capture(host, "nlmon0", own=True) as capture:
-            yield capture
-    finally:
-        host.ip("link", "delete", "nlmon0")
-
-
 def _hear_schedule(capture, count):
     """The announcements of so many guests: the times of each by its MAC."""
     heard, deadline = collections.defaultdict(list), Deadline()
@@ -195,15 +98,6 @@ def _hear_schedule(capture, count):
         mac, when = capture.take_announcement(deadline)
         heard[mac].append(when)
     return heard
-
-
-def _fail_over(site):
-    """Pull the cable of the active slave, when the other is there to take over; returns both names."""
-    first = active_slave(site.host)
-    (second,) = {"eth0", "eth1"} - {first}
-    wait_link(site.host, second, lambda link: link["linkinfo"]["info_slave_data"]["mii_status"] == "UP")
-    set_wire(site, first, False)
-    return first, second
 
 
 def _describe_rounds(heard, event):
@@ -216,10 +110,11 @@ def _describe_rounds(heard, event):
 @pytest.mark.parametrize("count", [20, 200])
 def test_silent_guests_are_announced(site, count):
     with contextlib.ExitStack() as stack:
-        macs = _make_silent_guests(site, count, stack)
+        stack.callback(site.daemon.ctl, "port", "delete", "--all")
+        macs = make_silent_guests(site, count)
         captures = {slave: stack.enter_context(Capture(site.switch.host, site.ports[slave])) for slave in ("eth0", "eth1")}
-        netlink = stack.enter_context(_netlink_capture(site.host))
-        first, second = _fail_over(site)
+        netlink = stack.enter_context(netlink_capture(site.host))
+        first, second = fail_over(site)
         stack.callback(set_wire, site, first, True)
         heard = _hear_schedule(captures[second], count)
         event = netlink.take_failover(site.host, Deadline())
@@ -231,43 +126,3 @@ def test_silent_guests_are_announced(site, count):
         # None comes before its time; by how much one comes late, the lab's processor decides.
         for times in heard.values():
             assert all(when - event >= due - 0.002 for when, due in zip(times, SCHEDULE))
-
-
-def _heard_all(capture, count):
-    """A function that says whether so many announcements have come, without waiting."""
-    deadline, left = Deadline(), count
-
-    def ask():
-        nonlocal left
-        with contextlib.suppress(TimeoutError):
-            while left > 0:
-                capture.take_announcement(Deadline(0))
-                left -= 1
-        assert deadline.left() > 0
-        return left == 0
-    return ask
-
-
-def _p99(times):
-    return sorted(times)[int(len(times) * 0.99)]
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("kind", ["bond"])
-def test_other_work_goes_on_meanwhile(site):
-    """CreatePort while 200 guests are announced, against the same at rest."""
-    rest, busy = [], []
-    with contextlib.ExitStack() as stack:
-        count = len(_make_silent_guests(site, 200, stack)) * len(SCHEDULE)
-        connection = stack.enter_context(site.daemon.connect())
-        for _ in range(5):
-            rest_end = time.monotonic() + 1
-            rest += _create_times(connection, lambda end=rest_end: time.monotonic() > end)
-            with Capture(site.switch.host, site.ports["eth0"]) as one, Capture(site.switch.host, site.ports["eth1"]) as other:
-                first, _ = _fail_over(site)
-                stack.callback(set_wire, site, first, True)
-                busy += _create_times(connection, _heard_all(other if first == "eth0" else one, count))
-                set_wire(site, first, True)
-        print(f"CreatePort p99 at rest {_p99(rest) * 1000:.1f} ms ({len(rest)}), "
-              f"meanwhile {_p99(busy) * 1000:.1f} ms ({len(busy)})")
-        assert _p99(busy) <= 2 * _p99(rest)
