@@ -40,15 +40,35 @@ def _sample(items, step):
     return kept
 
 
+def _largest_first(items):
+    """So that of two processes which take a file at a time none has a long one left at the end."""
+    counts = collections.Counter(item.path for item in items)
+    return sorted(items, key=lambda item: -counts[item.path])
+
+
 @pytest.hookimpl(trylast=True)  # after -m has had its say
 def pytest_collection_modifyitems(config, items):
     """Under valgrind, what cannot pass there is skipped."""
     kept = _sample(items, config.getoption("--sample"))
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = kept
+    items[:] = _largest_first(kept) if hasattr(config, "workerinput") else kept  # what xdist gives its processes
     for item in items if memcheck.enabled() else []:
         for mark in item.iter_markers("native"):
             item.add_marker(pytest.mark.skip(reason=f"{memcheck.CANNOT_RUN}: {mark.args[0]}"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file at a time; all files of containers are one, for the images and the engines' hosts that they share."""
+    # pylint: disable=import-outside-toplevel
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "containers" if "/test_containers" in file else file
+
+    return Scheduling(config, log)
 
 
 def pytest_runtest_setup(item):

@@ -1,20 +1,31 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """VMs in containers of podman and Docker: the recipes of docs/containers.md as they stand."""
+import itertools
 import re
 import subprocess
 
 import pytest
 
-from containers import GATEWAY, SUBORDINATE
+from containers import ENGINES, GATEWAY, SUBORDINATE
 from documents import block, commands
 from programs import BUILD, SOURCE
+from sample import sampled
 
 NOBODY = 65534
 RUN, HARDENED, MAPPED, DHCP = (commands(block("docs/containers.md", "By hand", 0)) + commands(block("docs/containers.md", "By hand", 1))
                                + commands(block("docs/containers.md", "By hand", 2)) + commands(block("docs/containers.md", "By hand", 3)))
 
 
-@pytest.fixture(params=["podman", "docker"])
+RECIPES = {"default": (RUN, 0, None), "hardened": (HARDENED, NOBODY, None), "dhcp": (DHCP, 0, "52:54:00:00:00:77"),
+           "helper": (*commands(block("docs/containers.md", "A QEMU that starts the helper", 0)), 0, "52:54:00:00:00:78")}
+
+
+def by(name):
+    """The test runs with both engines in `tests/run long`, and with the one that is named otherwise as well."""
+    return pytest.mark.parametrize("engine", sampled(ENGINES, [name]), indirect=True)
+
+
+@pytest.fixture
 def engine(request, engine_hosts):
     """A test that is named so has user namespaces: Docker's by its own settings."""
     return engine_hosts.get(request.param, maps_users=request.param == "docker" and "user_namespace" in request.node.name)
@@ -46,19 +57,17 @@ def run_vm(engine, daemon, command):
         console.close()
 
 
-@pytest.mark.parametrize("command, owner, mac", [
-    pytest.param(RUN, 0, None, id="default", marks=pytest.mark.long),
-    pytest.param(HARDENED, NOBODY, None, id="hardened"),
-    pytest.param(DHCP, 0, "52:54:00:00:00:77", id="dhcp", marks=pytest.mark.long),
-    pytest.param(*commands(block("docs/containers.md", "A QEMU that starts the helper", 0)), 0, "52:54:00:00:00:78", id="helper"),
-])
-def test_by_hand(engine, daemon, command, owner, mac):
+@pytest.mark.parametrize("engine, recipe", sampled(itertools.product(ENGINES, RECIPES), [("podman", "hardened"), ("docker", "helper")]),
+                         indirect=["engine"])
+def test_by_hand(engine, daemon, recipe):
+    command, owner, mac = RECIPES[recipe]
     port = run_vm(engine, daemon, command)
     assert port["owner"] == owner and port["fromContainer"]
     assert mac in (None, port["macAddress"])
     assert daemon.settle() == []
 
 
+@by("docker")
 def test_library(engine, daemon):
     """A program that is built against the static library."""
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "glib-2.0", "jansson"], stdout=subprocess.PIPE, text=True,
@@ -69,6 +78,7 @@ def test_library(engine, daemon):
     assert daemon.settle() == []
 
 
+@by("podman")
 def test_port_by_name(engine, daemon):
     """Also twice: the port is there until the namespace ends."""
     pod, create, vm = commands(block("docs/containers.md", "A port that root gives the container", 0))
@@ -82,6 +92,7 @@ def test_port_by_name(engine, daemon):
     assert daemon.settle() == []
 
 
+@by("docker")
 def test_by_name_as_behind_cni(engine, daemon):
     """The command of the section on CNI, in the container's shell."""
     pod, create, _ = commands(block("docs/containers.md", "A port that root gives the container", 0))
@@ -94,6 +105,7 @@ def test_by_name_as_behind_cni(engine, daemon):
     assert "QEMU emulator version" in done.stdout and daemon.ports()[0]["macAddress"] in done.stdout + done.stderr
 
 
+@by("podman")
 def test_user_namespace(engine, daemon):
     assert run_vm(engine, daemon, MAPPED if engine.engine == "podman" else RUN)["owner"] == SUBORDINATE
     assert daemon.settle() == []
@@ -118,6 +130,7 @@ def configured(engine, daemon):
     engine.shell(f"{engine.engine} network rm physical; umount /run/macvtapd-bpf /etc/macvtapd", check=False)
 
 
+@by("podman")
 def test_macvtapd_in_a_container(engine, daemon, configured):
     """On a macvlan network; its guest gets a lease and reaches the gateway, and nothing is left when the container is killed."""
     network, mount, start, vm = commands(block("docs/containers.md", "macvtapd in a container", 1))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Root of a container against macvtapd, against the host, and against the VM in another container."""
+import itertools
 import json
 import os
 import socket
@@ -11,6 +12,7 @@ from containers import GATEWAY, QUICK, SUBORDINATE
 from documents import block, commands
 from namespaces import in_network_namespace
 from programs import SOURCE
+from sample import sampled
 from varlink import Connection
 
 SOCKET = "/run/macvtapd-containers/socket"
@@ -22,7 +24,7 @@ NOBODY = 65534
 REFUSED = {"AccessDenied", "PortNotFound", "NetworkNotFound", "HolderInvalid", "InvalidRequest"}
 
 
-@pytest.fixture(params=["podman", "docker", "docker-users"])
+@pytest.fixture
 def engine(request, engine_hosts):
     return engine_hosts.get(request.param.split("-")[0], maps_users="-" in request.param)
 
@@ -129,7 +131,8 @@ def mapped(engine):
     return "" if engine.maps_users else f"--uidmap 0:{SUBORDINATE}:65536"
 
 
-@pytest.mark.parametrize("requests", [300, pytest.param(10000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("engine, requests", sampled(itertools.product(["podman", "docker", "docker-users"], [300, 10000]), [("podman", 300)]),
+                         indirect=["engine"])
 def test_root_of_a_container(engine, daemon, requests):
     """With the engine's own capabilities, on the container socket; where it has a user namespace, also on the main one."""
     victim = Victim(engine, daemon)

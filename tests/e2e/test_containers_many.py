@@ -3,12 +3,14 @@
 and without a user namespace: they reach the gateway and each other, and leave nothing when all are killed at once."""
 import contextlib
 import ipaddress
+import itertools
 
 import pytest
 
 from clock import Deadline
-from containers import GATEWAY, QUICK, SUBORDINATE
+from containers import ENGINES, GATEWAY, QUICK, SUBORDINATE
 from refusal import REFUSED, check_refused
+from sample import sampled
 
 NOBODY = 65534
 FIRST = ipaddress.IPv4Address("192.168.1.32")
@@ -21,7 +23,7 @@ MAPPED = {("podman", True): f"--uidmap 0:{SUBORDINATE}:65536", ("docker", False)
 PATIENCE = 60
 
 
-@pytest.fixture(params=["podman", "docker"])
+@pytest.fixture
 def engine(request, engine_hosts):
     return engine_hosts.get(request.param, maps_users=request.param == "docker")
 
@@ -33,7 +35,7 @@ def network(count):
             f"Range={FIRST}-{FIRST + count - 1}\nServe=dhcp\n[Access]\nAllowUsers={users}\nMaxPortsPerUser={count}\n")
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("engine, count", sampled(itertools.product(ENGINES, [2, 20]), [("podman", 2)]), indirect=["engine"])
 def test_many_at_once(engine, engine_daemon, count):
     daemon = engine_daemon
     daemon.network("lan", text=network(count))

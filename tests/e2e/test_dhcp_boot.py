@@ -2,10 +2,11 @@
 """A guest that boots from the network: the boot ROM that QEMU has for its NICs (iPXE) takes its lease from the port."""
 import pytest
 
-from dhcp_lan import GATEWAY, MODES, Wire, is_dhcp, network_text, sampled
+from dhcp_lan import GATEWAY, MODES, Wire, is_dhcp, network_text
 from frames import PacketSocket
 from guest import Guest
 from programs import program
+from sample import sampled
 
 GUEST = "52:54:00:00:00:01"
 MODELS = ["virtio", "e1000"]

@@ -6,7 +6,8 @@ import itertools
 import pytest
 
 from clock import Deadline
-from dhcp_lan import ACK, ADDRESSES, CLIENTS, DNS, GATEWAY, LEASE, MODES, NAK, OFFER, Site, StackGuest, bootp, ethernet, ipv4, sampled, udp
+from dhcp_lan import ACK, ADDRESSES, CLIENTS, DNS, GATEWAY, LEASE, MODES, NAK, OFFER, Site, StackGuest, bootp, ethernet, ipv4, udp
+from sample import sampled
 
 WANTED = [LEASE, "255.255.255.0", GATEWAY, DNS, "1500", "3600"]
 STRANGER = "10.9.0.200"

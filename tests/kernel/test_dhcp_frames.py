@@ -14,10 +14,11 @@ import subprocess
 import pytest
 
 from dhcp_lan import (ACK, ADDRESSES, DISCOVER, GATEWAY, LEASE, MODES, NAK, NOBODY, OFFER, REQUEST, Answer, Site, bootp,
-                      ethernet, ipv4, network_text, question, receive_answer, requested, sampled, server, udp)
+                      ethernet, ipv4, network_text, question, receive_answer, requested, server, udp)
 from frames import PacketSocket, Tap, frame, mac_bytes
 from guard_lan import NEEDS_CSUM, NEIGHBOUR, on_one_cpu
 from programs import BUILD
+from sample import sampled
 from varlink import VarlinkError
 
 GUEST = "52:54:00:00:00:01"

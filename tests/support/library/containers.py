@@ -23,6 +23,7 @@ RECIPE = SOURCE / "docs/examples/containers"
 # What the Containerfile installs, and what tests install besides.
 _PACKAGES = ["qemu-system-x86", "libglib2.0-0", "libjansson4", "libnl-route-3-200", "libseccomp2", "libbpf1", "iproute2", "python3"]
 _PATH = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENGINES = ("podman", "docker")
 _IMAGES = ["vm", "vmhost", "attacker"]
 _ATTACKER = "FROM vm\nRUN apt-get update && apt-get install -y --no-install-recommends python3\n"
 # The container's user 0 is 100000 outside, where a container has a user namespace.

@@ -12,8 +12,6 @@ import subprocess
 import tempfile
 import threading
 
-import pytest
-
 from clock import Deadline, FolderWatch
 from frames import IFF_NO_PI, IFF_TAP, TUNSETIFF, PacketSocket, Tap, frame, mac_bytes
 
@@ -32,12 +30,6 @@ def network_text(mode="bridge", addresses=ADDRESSES, guard="Allow=other\n", sour
     """source: a station that may send to guests in source mode."""
     sources = f"Sources={source}\n" if mode == "source" else ""
     return f"[Network]\nParent=eth0\nMode={mode}\n{sources}{addresses}[Guard]\n{guard}"
-
-
-def sampled(parameters, sample):
-    """For parametrize(): all run in `tests/run long`, and those of the sample otherwise as well."""
-    return [pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=[] if one in sample else [pytest.mark.long])
-            for one in parameters]
 
 
 # ---- messages -----------------------------------------------------------------------------------------------------

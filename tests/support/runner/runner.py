@@ -30,6 +30,8 @@ BY_NAME_ONLY = ["long", "memcheck", "coverage"]
 TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", "libvirt", "lab", "systemd",
          "sanitize"]
 PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt", "systemd"}
+# Tiers whose files run in two processes, because a test waits as long as it works. Not those that kill and count.
+IN_PAIRS = {"kernel", "e2e", "libvirt"}
 LAB_ONLY = "lab"  # both the tier that starts the lab and, inside it, the tests of tests/lab
 FUZZ_SAMPLE, FUZZ_LONG = 2, 60  # seconds of each target under libFuzzer
 IN_LAB = os.environ.get("MACVTAPD_LAB") == "1"
@@ -78,10 +80,12 @@ def build(folder, *options, targets=(), **environment):
 
 
 class Runner:
-    def __init__(self, folder, output):
+    def __init__(self, folder, output, pairs):
+        """pairs: two tests at a time in the tiers that allow it."""
         self.folder = folder
         self.output = output
         self.rows = []
+        self.pairs = pairs
 
     # -- kinds of tiers --------------------------------------------------------------------------------------
 
@@ -104,7 +108,8 @@ class Runner:
         path = self.output / f"{name or tier}.xml"
         path.unlink(missing_ok=True)
         marker = marker or self._marker(tier)
-        status = Step.run("/usr/bin/python3", "-m", "pytest", f"tests/{tier}", "-m", marker, f"--sample={sample}",
+        pair = ["-n", "2"] if self.pairs and tier in IN_PAIRS else []
+        status = Step.run("/usr/bin/python3", "-m", "pytest", f"tests/{tier}", "-m", marker, f"--sample={sample}", *pair,
                           f"--junitxml={path}", "-o", f"junit_suite_name={name or tier}", "--durations=5", output=output,
                           MACVTAPD_BUILD=str(folder or self.folder), MACVTAPD_REQUIRE="1", PYTHONUNBUFFERED="1")
         if status == 5:  # pytest's word for "nothing was selected"
@@ -330,7 +335,7 @@ def main(arguments):
     measured = os.environ.get("MACVTAPD_COVERAGE")
     if IN_LAB and measured:
         coverage.use(pathlib.Path(measured), folder)
-    runner = Runner(folder, output)
+    runner = Runner(folder, output, pairs=not IN_LAB and not set(names) & set(BY_NAME_ONLY))
     if LAB_ONLY in names and len(names) > 1 and not IN_LAB:
         runner.run_all(names)
     else:
