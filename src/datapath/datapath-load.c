@@ -13,7 +13,8 @@ static const char *const map_names[] = {
     [DATAPATH_SETTINGS] = "settings", [DATAPATH_COUNTERS] = "counters",
     [DATAPATH_STATE] = "state",       [DATAPATH_DHCP] = "dhcp",
     [DATAPATH_EVENTS] = "events",     [DATAPATH_LIMITS] = "limits",
-    [DATAPATH_LIMITED] = "limited",
+    [DATAPATH_LIMITED] = "limited",   [DATAPATH_WITHHELD] = "withheld",
+    [DATAPATH_LEARNERS] = "learners",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(map_names) == DATAPATH_MAPS);
 
@@ -37,33 +38,85 @@ keep_to_oneself(enum libbpf_print_level level, const char *format, va_list argum
     return 0;
 }
 
-/* Whether the pinned map has the same definition as the object's map. */
+/* Whether the pinned map has the definition of the object's map, but for the size of its values. */
 static gboolean
-fits(int fd, const struct bpf_map *map)
+fits(int fd, const struct bpf_map *map, guint32 *ret_value_size)
 {
     struct bpf_map_info info = {0};
     guint32 size = sizeof info;
 
-    return bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.type == bpf_map__type(map) &&
-           info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
-           info.max_entries == bpf_map__max_entries(map) &&
-           info.map_flags == bpf_map__map_flags(map);
+    if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0 || info.type != bpf_map__type(map) ||
+        info.key_size != bpf_map__key_size(map) || info.max_entries != bpf_map__max_entries(map) ||
+        info.map_flags != bpf_map__map_flags(map))
+        return FALSE;
+    *ret_value_size = info.value_size;
+    return TRUE;
 }
 
-static gboolean
-find_map(const char *folder, struct bpf_object *object, DatapathMap map, GError **error)
+/* Each member that a value has gained is 0. The key is an ifindex. */
+static void
+copy_entries(int from, int to, gsize size)
 {
-    struct bpf_map *made = bpf_object__find_map_by_name(object, map_names[map]);
+    g_autofree char *value = g_malloc0(size);
+    const int *previous = NULL;
+    int index;
+
+    for (; bpf_map_get_next_key(from, previous, &index) == 0; previous = &index) {
+        if (bpf_map_lookup_elem(from, &index, value) < 0 ||
+            bpf_map_update_elem(to, &index, value, BPF_NOEXIST) < 0)
+            g_warning("cannot take over the guard's entry of link %d: %s", index,
+                      g_strerror(errno));
+    }
+}
+
+/* An earlier daemon's maps; -1: none, or one that is used as it is. */
+typedef struct EarlierMaps {
+    int fds[DATAPATH_MAPS];
+} EarlierMaps;
+
+static void
+earlier_maps_clear(EarlierMaps *maps)
+{
+    for (DatapathMap map = 0; map < DATAPATH_MAPS; map++)
+        descriptor_clear(&maps->fds[map]);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(EarlierMaps, earlier_maps_clear)
+
+static gboolean
+find_map(const char *folder, DatapathObject *object, DatapathMap map, int *ret_earlier,
+         GError **error)
+{
+    struct bpf_map *made = bpf_object__find_map_by_name(object->object, map_names[map]);
     g_autofree char *path = datapath_pin_path(folder, map);
     AUTO_FD int fd = -1;
+    guint32 size;
 
     if (!made)
         return error_set_errno(error, ENOENT, "macvtapd's BPF object lacks the map %s",
                                map_names[map]);
     fd = bpf_obj_get(path);
-    if (fd >= 0 && fits(fd, made) && bpf_map__reuse_fd(made, fd) < 0)
+    if (fd < 0 || !fits(fd, made, &size) || size > bpf_map__value_size(made)) {
+        object->is_pinned = FALSE;
+    } else if (size < bpf_map__value_size(made)) {
+        g_assert(bpf_map__key_size(made) == sizeof(int));
+        object->is_pinned = FALSE;
+        *ret_earlier = g_steal_fd(&fd);
+    } else if (bpf_map__reuse_fd(made, fd) < 0) {
         return error_set_errno(error, errno, "cannot use the map %s", path);
+    }
     return TRUE;
+}
+
+static void
+take_maps(DatapathObject *object, const EarlierMaps *earlier)
+{
+    for (DatapathMap map = 0; map < DATAPATH_MAPS; map++) {
+        const struct bpf_map *made = bpf_object__find_map_by_name(object->object, map_names[map]);
+
+        object->maps[map] = bpf_map__fd(made);
+        if (earlier->fds[map] >= 0)
+            copy_entries(earlier->fds[map], object->maps[map], bpf_map__value_size(made));
+    }
 }
 
 gboolean
@@ -98,20 +151,22 @@ say_refused(int errnum, GError **error)
 static gboolean
 load(const char *folder, DatapathObject *object, GError **error)
 {
+    g_auto(EarlierMaps) earlier;
     int r;
 
+    memset(&earlier, 0xff, sizeof earlier); /* -1 */
+    object->is_pinned = TRUE;
     object->object = bpf_object__open_mem(guard_object, guard_object_size, NULL);
     if (!object->object)
         return error_set_errno(error, errno, "cannot read macvtapd's BPF object");
     for (DatapathMap map = 0; map < DATAPATH_MAPS; map++) {
-        if (!find_map(folder, object->object, map, error))
+        if (!find_map(folder, object, map, &earlier.fds[map], error))
             return FALSE;
     }
     r = bpf_object__load(object->object);
     if (r < 0)
         return say_refused(-r, error);
-    for (DatapathMap map = 0; map < DATAPATH_MAPS; map++)
-        object->maps[map] = bpf_object__find_map_fd_by_name(object->object, map_names[map]);
+    take_maps(object, &earlier);
     object->capture_table = bpf_object__find_map_fd_by_name(object->object, "capture_table");
     object->capture_frames = bpf_object__find_map_fd_by_name(object->object, "capture_frames");
     return datapath_find_program(object->object, EGRESS_PROGRAM, &object->programs.egress, error) &&

@@ -18,6 +18,8 @@ typedef enum DatapathMap {
     DATAPATH_EVENTS,
     DATAPATH_LIMITS,
     DATAPATH_LIMITED,
+    DATAPATH_WITHHELD,
+    DATAPATH_LEARNERS,
     DATAPATH_MAPS,
 } DatapathMap;
 
@@ -26,12 +28,14 @@ typedef struct DatapathObject {
     int maps[DATAPATH_MAPS];           /* descriptors, owned by the object */
     int capture_table, capture_frames; /* likewise */
     DatapathPrograms programs;
+    gboolean is_pinned; /* each map was found pinned as it is */
 } DatapathObject;
 
 /* The path of a map's pin in the folder; free with g_free(). */
 char *datapath_pin_path(const char *folder, DatapathMap map);
 
-/* Loads the object. Reuses the maps pinned in the folder if they fit, and creates the others. */
+/* Loads the object. Reuses the maps pinned in the folder if they fit, and creates the others; one
+ * whose pinned values only lack members at the end gets copies of them. */
 gboolean datapath_load(const char *folder, DatapathObject *ret_object, GError **error);
 
 void datapath_unload(DatapathObject *object);
@@ -53,3 +57,26 @@ gboolean datapath_captures_watch(DatapathCaptures *captures, const DatapathFrame
 gboolean datapath_captures_set(DatapathCaptures *captures, const DatapathCapture *wanted,
                                GError **error);
 guint64 datapath_captures_lost(DatapathCaptures *captures, int index);
+
+/* datapath-withheld.c: the addresses that no port may learn, and which port has learned which */
+typedef struct Withheld Withheld;
+
+/* maps: the object's, borrowed; they may be made later. */
+Withheld *withheld_new(const int *maps);
+void withheld_free(Withheld *withheld); /* accepts NULL */
+
+/* Reads what an earlier daemon has withheld. */
+void withheld_load(Withheld *withheld);
+
+/* The port with this ifindex has learned an address that is withheld from now on. */
+typedef void (*DatapathRecheck)(int index, gpointer user_data);
+
+/* DatapathOps.withhold: one system call for all addresses, and one for each to find its learner. */
+gboolean withheld_set(Withheld *withheld, const DatapathAddress *addresses, guint n,
+                      gboolean is_all, DatapathRecheck recheck, gpointer user_data, GError **error);
+
+/* The port ends, whose entries are still there: others may learn its addresses. */
+void withheld_free_learned(Withheld *withheld, int index);
+
+/* Forgets learners without an entry, which ended while no daemon ran. */
+void withheld_sweep(Withheld *withheld);

@@ -27,9 +27,9 @@
 /* Pins are named by path: before Linux 6.5, bpf(2) does not accept a folder's descriptor. */
 const Privileges datapath_privileges = {
     .part = "datapath",
-    .system_calls =
-        SYSTEM_CALLS({"bpf", 1, BPF_MAP_LOOKUP_ELEM}, {"bpf", 1, BPF_MAP_UPDATE_ELEM},
-                     {"bpf", 1, BPF_MAP_DELETE_ELEM}, {"bpf", 1, BPF_OBJ_PIN}, {"unlinkat"}),
+    .system_calls = SYSTEM_CALLS({"bpf", 1, BPF_MAP_LOOKUP_ELEM}, {"bpf", 1, BPF_MAP_UPDATE_ELEM},
+                                 {"bpf", 1, BPF_MAP_UPDATE_BATCH}, {"bpf", 1, BPF_MAP_DELETE_ELEM},
+                                 {"bpf", 1, BPF_OBJ_PIN}, {"unlinkat"}),
 };
 
 /* CAP_PERFMON: the programs read an skb's checksum request, which is kernel memory. */
@@ -55,7 +55,9 @@ typedef struct LinuxDatapath {
     int folder_fd;
     DatapathObject object;
     GHashTable *entries; /* index -> Entry */
-    gboolean is_pinned;
+    Withheld *withheld;
+    gboolean is_pinned;    /* there are pins, */
+    gboolean has_old_pins; /* and not of all our maps: an earlier version made them */
     gboolean is_swept; /* leftovers were removed; no other daemon uses the folder, or we would have
                           seen it */
     struct ring_buffer *ring; /* NULL: nobody is watching */
@@ -121,6 +123,7 @@ static void
 pin_maps(LinuxDatapath *datapath)
 {
     datapath->is_pinned = TRUE;
+    datapath->has_old_pins = FALSE;
     for (DatapathMap map = 0; map < DATAPATH_MAPS; map++) {
         if (pin_map(datapath, map))
             continue;
@@ -173,19 +176,23 @@ delete_limits(LinuxDatapath *datapath, int index)
     bpf_map_delete_elem(datapath->object.maps[DATAPATH_LIMITED], &index);
 }
 
-static void
-delete_entry(LinuxDatapath *datapath, int index)
-{
-    delete_limits(datapath, index);
-    for (DatapathMap map = DATAPATH_SETTINGS; map < DATAPATH_EVENTS; map++)
-        bpf_map_delete_elem(datapath->object.maps[map], &index);
-    g_hash_table_remove(datapath->entries, GINT_TO_POINTER(index));
-}
-
 static Entry *
 find_entry(LinuxDatapath *datapath, int index)
 {
     return g_hash_table_lookup(datapath->entries, GINT_TO_POINTER(index));
+}
+
+static void
+delete_entry(LinuxDatapath *datapath, int index)
+{
+    const Entry *entry = find_entry(datapath, index);
+
+    if (!entry || !entry->has_settings || entry->settings.addresses == GUARD_ADDRESSES_DHCP)
+        withheld_free_learned(datapath->withheld, index);
+    delete_limits(datapath, index);
+    for (DatapathMap map = DATAPATH_SETTINGS; map < DATAPATH_EVENTS; map++)
+        bpf_map_delete_elem(datapath->object.maps[map], &index);
+    g_hash_table_remove(datapath->entries, GINT_TO_POINTER(index));
 }
 
 static Entry *
@@ -253,6 +260,17 @@ set_limits(LinuxDatapath *datapath, Entry *entry, const DatapathPort *port, gboo
     return TRUE;
 }
 
+/* What a port learned before it had Addresses=dhcp was not checked. */
+static guint32
+next_recheck(const Entry *entry, const struct guard_settings *settings)
+{
+    gboolean begins = entry && entry->has_settings &&
+                      entry->settings.addresses != GUARD_ADDRESSES_DHCP &&
+                      settings->addresses == GUARD_ADDRESSES_DHCP;
+
+    return entry ? entry->settings.recheck + begins : 0;
+}
+
 static gboolean
 linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **error)
 {
@@ -263,12 +281,13 @@ linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **er
     struct guard_settings settings;
 
     datapath_fill_settings(port, &settings);
+    settings.recheck = next_recheck(entry, &settings);
     if (!make_dhcp(port, &dhcp, error))
         return FALSE;
     if (is_there && memcmp(&settings, &entry->settings, sizeof settings) == 0 &&
         (port->keeps_dhcp || has_same_dhcp(entry, dhcp)))
         return set_limits(datapath, entry, port, is_new, error);
-    if (!datapath->is_pinned)
+    if (!datapath->is_pinned || datapath->has_old_pins)
         pin_maps(datapath);
     if ((!port->keeps_dhcp && !write_dhcp(datapath, port->index, dhcp)) ||
         !write_entry(datapath, port->index, &settings, is_new, is_there)) {
@@ -339,9 +358,37 @@ linux_sweep(Datapath *base, DatapathIsWanted is_wanted, gpointer user_data)
         if (!is_wanted(index, user_data))
             delete_entry(datapath, index);
     }
+    withheld_sweep(datapath->withheld);
     remove_other_pins(datapath);
     unpin_if_empty(datapath);
     datapath->is_swept = TRUE;
+}
+
+/* ---- withheld addresses ---- */
+
+/* DatapathRecheck */
+static void
+recheck(int index, gpointer user_data)
+{
+    LinuxDatapath *datapath = user_data;
+    int map = datapath->object.maps[DATAPATH_SETTINGS];
+    Entry *entry = find_entry(datapath, index);
+    struct guard_settings settings;
+
+    if (!entry || bpf_map_lookup_elem(map, &index, &settings) < 0)
+        return;
+    entry->settings.recheck = ++settings.recheck;
+    if (bpf_map_update_elem(map, &index, &settings, BPF_EXIST) < 0)
+        g_warning("cannot have the addresses of link %d checked: %s", index, g_strerror(errno));
+}
+
+static gboolean
+linux_withhold(Datapath *base, const DatapathAddress *addresses, guint n, gboolean is_all,
+               GError **error)
+{
+    LinuxDatapath *datapath = linux_datapath(base);
+
+    return withheld_set(datapath->withheld, addresses, n, is_all, recheck, datapath, error);
 }
 
 static gboolean
@@ -451,6 +498,7 @@ linux_free(Datapath *base)
     descriptor_clear(&datapath->folder_fd);
     datapath_unload(&datapath->object);
     g_clear_pointer(&datapath->entries, g_hash_table_unref);
+    g_clear_pointer(&datapath->withheld, withheld_free);
     g_free(datapath->folder);
     g_free(datapath);
 }
@@ -460,6 +508,7 @@ static const DatapathOps linux_ops = {
     .set = linux_set,
     .forget = linux_forget,
     .sweep = linux_sweep,
+    .withhold = linux_withhold,
     .read = linux_read,
     .read_limits = linux_read_limits,
     .watch = linux_watch,
@@ -507,11 +556,15 @@ find_entries(LinuxDatapath *datapath)
     int fd = datapath->object.maps[DATAPATH_SETTINGS], index;
     const int *previous = NULL;
 
-    while (bpf_map_get_next_key(fd, previous, &index) == 0) {
-        add_entry(datapath, index);
-        previous = &index;
+    for (; bpf_map_get_next_key(fd, previous, &index) == 0; previous = &index) {
+        Entry *entry = add_entry(datapath, index);
+        struct guard_settings settings;
+
+        if (bpf_map_lookup_elem(fd, &index, &settings) == 0)
+            entry->settings.recheck = settings.recheck;
     }
     datapath->is_pinned = g_hash_table_size(datapath->entries) > 0;
+    datapath->has_old_pins = !datapath->object.is_pinned;
 }
 
 Datapath *
@@ -524,6 +577,7 @@ datapath_open(const char *name, GError **error)
     datapath->folder_fd = -1;
     datapath->folder = datapath_folder(name);
     datapath->entries = g_hash_table_new_full(NULL, NULL, NULL, entry_free);
+    datapath->withheld = withheld_new(datapath->object.maps);
     if (!open_folder(datapath, error) || !datapath_load(datapath->folder, &datapath->object, error))
         return NULL;
     datapath->captures = datapath_captures_new(datapath->object.capture_table,
@@ -534,5 +588,6 @@ datapath_open(const char *name, GError **error)
     if (!owner->host_filter)
         return NULL;
     find_entries(datapath);
+    withheld_load(datapath->withheld);
     return g_steal_pointer(&owner);
 }

@@ -41,12 +41,19 @@ typedef struct Datapath Datapath;
 typedef struct DatapathPort {
     int index; /* its device's */
     const char *port_id;
+    int parent_index;
     MacAddress mac;
     const GuardSettings *guard; /* as resolved: senders is not AUTO */
     const DhcpAnswer *dhcp;     /* what it answers to its guest's DHCP client; NULL: nothing */
     gboolean keeps_dhcp;        /* dhcp is unknown: keep the answers in force */
     const Limits *limits;       /* NULL: none; what the guest sends is limited elsewhere */
 } DatapathPort;
+
+/* An address on a link that ports have as their parent. */
+typedef struct DatapathAddress {
+    int link; /* ifindex */
+    IpAddress address;
+} DatapathAddress;
 
 /* A loaded program: its descriptor, owned by the datapath, and its kernel ID. */
 typedef struct DatapathProgram {
@@ -112,6 +119,12 @@ typedef struct DatapathOps {
 
     /* Removes the entries of an earlier daemon that no port has claimed. */
     void (*sweep)(Datapath *datapath, DatapathIsWanted is_wanted, gpointer user_data);
+
+    /* Withholds these addresses, in addition to those that are: no port of the link may learn one
+     * (Addresses=dhcp), and one that has learned it may no longer use it. is_all: releases all
+     * others. This holds, as the settings do, until a next daemon changes it. ERRNO_ERROR. */
+    gboolean (*withhold)(Datapath *datapath, const DatapathAddress *addresses, guint n,
+                         gboolean is_all, GError **error);
 
     /* Reads a device's counters and state; either may be NULL. ENOENT: it has no entries. */
     gboolean (*read)(Datapath *datapath, int index, struct guard_counters *ret_counters,

@@ -10,6 +10,14 @@
  * in it frame_unfinished()  it asks for a checksum from *ret_start (an offset in the frame) on, to
  * be written *ret_offset bytes after that frame_state()       what is known of its port; NULL:
  * nothing can be frame_now()         ns of CLOCK_BOOTTIME state_lock(), state_unlock()
+ *
+ * and, when an address is learned, what others have on the frame's link:
+ *
+ *   frame_port()           the ifindex of its port
+ *   frame_state_of()       the state of another port; NULL: it is gone
+ *   frame_is_withheld()    no port of the link may learn the address
+ *   frame_learner()        the port that has learned it, to be changed; NULL: none
+ *   frame_add_learner(), frame_remove_learner()
  */
 #pragma once
 
@@ -35,6 +43,12 @@ GUARD_INLINE struct guard_state *frame_state(Frame *frame);
 GUARD_INLINE __u64 frame_now(void);
 GUARD_INLINE void state_lock(struct guard_state *state);
 GUARD_INLINE void state_unlock(struct guard_state *state);
+GUARD_INLINE __u32 frame_port(Frame *frame);
+GUARD_INLINE struct guard_state *frame_state_of(Frame *frame, __u32 port);
+GUARD_INLINE int frame_is_withheld(Frame *frame, const struct guard_place *place);
+GUARD_INLINE __u32 *frame_learner(Frame *frame, const struct guard_place *place);
+GUARD_INLINE void frame_add_learner(Frame *frame, const struct guard_place *place);
+GUARD_INLINE void frame_remove_learner(Frame *frame, const struct guard_place *place);
 
 enum {
     GUARD_PASS = -1, /* otherwise a GuardReason */

@@ -8,74 +8,33 @@
 #include "guard-rules.h"
 
 enum {
-    GUARD_BOOTP_OPTIONS = 240, /* after the magic cookie */
-    GUARD_DHCP_OPTIONS = 48,   /* the most options to read in a reply */
     GUARD_RA_OPTIONS = 12,
 };
 
-/* What a DHCP message says, and the offset of its next option. */
-struct guard_dhcp {
-    __u32 at;
-    __u32 kind;
-    __u32 seconds; /* lease time */
-};
-
-/* Reads an option. Returns whether another may follow. */
-GUARD_PART int
-guard_read_dhcp_option(Frame *frame, struct guard_dhcp *dhcp)
-{
-    __u8 option[2], value[4];
-
-    if (!dhcp || frame_load(frame, dhcp->at, option, 1) < 0 || option[0] == 255)
-        return 0;
-    if (option[0] == 0) {
-        dhcp->at++;
-        return 1;
-    }
-    if (frame_load(frame, dhcp->at, option, sizeof(option)) < 0)
-        return 0;
-    if (option[0] == 53 && frame_load(frame, dhcp->at + 2, value, 1) == 0)
-        dhcp->kind = value[0];
-    else if (option[0] == 51 && frame_load(frame, dhcp->at + 2, value, sizeof(value)) == 0)
-        dhcp->seconds = guard_get32(value);
-    dhcp->at += 2 + option[1];
-    return 1;
-}
-
-GUARD_INLINE void
-guard_read_dhcp(Frame *frame, struct guard_dhcp *dhcp)
-{
-    for (int i = 0; i < GUARD_DHCP_OPTIONS; i++) {
-        if (!guard_read_dhcp_option(frame, dhcp))
-            break;
-    }
-}
-
-/* Reads a DHCP reply at `at`: an ACK to a request of the guest grants a lease. Returns whether it
- * does. */
+/* Reads a server's message to the guest, at `at`: an ACK to its request grants a lease, and claim
+ * says so. */
 GUARD_PART int
 guard_hear_dhcp(Frame *frame, const struct guard_settings *settings, __u32 at,
                 struct guard_claim *claim)
 {
     struct guard_state *state = frame_state(frame);
-    struct guard_dhcp dhcp = {.at = at + GUARD_BOOTP_OPTIONS};
-    __u8 message[34], cookie[4];
+    struct guard_dhcp dhcp = {0};
+    __u8 head[GUARD_BOOTP_HEAD];
+    __u32 address;
 
-    if (!state || !settings || !claim || frame_load(frame, at, message, sizeof(message)) < 0 ||
-        frame_load(frame, at + GUARD_BOOTP_OPTIONS - 4, cookie, sizeof(cookie)) < 0)
+    if (!state || !settings || !claim || !guard_read_dhcp(frame, settings, at, 2, head, &dhcp))
         return 0;
-    if (message[0] != 2 || guard_get32(cookie) != 0x63825363 ||
-        !guard_same_mac(message + 28, settings->mac))
+    __builtin_memcpy(&address, head + 16, sizeof(address));
+    if (dhcp.kind != GUARD_DHCP_ACK || address == 0 || dhcp.seconds == 0 || /* to an INFORM */
+        !guard_was_asked(state, guard_get32(head + 4), address, dhcp.server))
         return 0;
-    guard_read_dhcp(frame, &dhcp);
-    if (dhcp.kind != 5 /* ACK */ || !guard_was_asked(state, guard_get32(message + 4)))
-        return 0;
-    guard_address_ipv4(&claim->address, message + 16);
+    guard_address_ipv4(&claim->address, head + 16);
     claim->how = GUARD_HOW_DHCP;
-    if (guard_is_unspecified(&claim->address) || dhcp.seconds == 0) /* answers an INFORM */
-        return 0;
-    claim->kind = GUARD_CLAIM_USES;
-    return guard_learn_lease(frame, &claim->address, dhcp.seconds);
+    guard_learn_lease(frame, settings, &claim->address, dhcp.seconds);
+    if (settings->addresses != GUARD_ADDRESSES_DHCP ||
+        guard_check_address(frame, settings, &claim->address, GUARD_IPV4_ADDRESS) == GUARD_PASS)
+        claim->kind = GUARD_CLAIM_USES;
+    return 0;
 }
 
 /* Reads the option of a router advertisement at `at`. Returns its length, or a negative value if

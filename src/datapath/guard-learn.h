@@ -12,13 +12,20 @@
  * replaced when the slots are full.
  *
  * A learned address is one that the guest may use. It comes from either of two sources. One is a
- * DHCP server's ACK to the guest's MAC with the xid of a request that the guest sent; the
+ * DHCP server's ACK to the guest's MAC that answers a request of the guest (guard-dhcp.h); the
  * permission ends with the lease. The other is the guest's own duplicate address detection (DAD)
  * for an address in a prefix that a router advertises for autoconfiguration; the permission ends
  * with the prefix. If another host answers while the DAD is under way, the slot marks the address
  * as contested: the guest may not use it, and cannot try again for ten minutes. When the slots are
  * full, an address that was not used for an hour is replaced; if there is none, the new address is
  * refused.
+ *
+ * No port learns an address that user space withholds on its link (the gateway's, the host's,
+ * another port's), or that another port of the link has learned and still has. Both are looked up
+ * when an address is learned, not when it is used. When user space withholds an address that a port
+ * has learned already, it changes the port's settings.recheck: with the next frame from a learned
+ * address the port gives up those that are withheld. Two ports that learn the same address at the
+ * same moment may both get it.
  *
  * Any link-local address is allowed, except those of the routers that the guest has heard from: a
  * guest with a router's address would become the default route of all its neighbours.
@@ -153,17 +160,143 @@ guard_learned_slot(struct guard_state *state, const struct guard_address *addres
     return found < GUARD_LEARNED ? &state->learned[found % GUARD_LEARNED] : 0;
 }
 
+/* ---- what other ports have ---- */
+
+/* Whether the port with this state has learned the address. */
+GUARD_INLINE int
+guard_has_learned(struct guard_state *state, const struct guard_address *address, __u64 now)
+{
+    int found = 0;
+
+    state_lock(state);
+    for (int i = 0; i < GUARD_LEARNED; i++) {
+        const struct guard_learned *slot = &state->learned[i];
+
+        found |=
+            slot->until > now && !slot->contested && guard_same_address(&slot->address, address);
+    }
+    state_unlock(state);
+    return found;
+}
+
+/* Whether the port may learn this address: it is neither withheld nor another port's. */
+GUARD_PART int
+guard_is_free(Frame *frame, const struct guard_settings *settings,
+              const struct guard_address *address)
+{
+    struct guard_place place = {0};
+    struct guard_state *other;
+    const __u32 *learner;
+
+    if (!settings || !address)
+        return 0;
+    place.address = *address;
+    place.link = settings->link;
+    if (frame_is_withheld(frame, &place))
+        return 0;
+    learner = frame_learner(frame, &place);
+    if (!learner || *learner == frame_port(frame))
+        return 1;
+    other = frame_state_of(frame, *learner);
+    return !other || !guard_has_learned(other, address, frame_now());
+}
+
+/* The port has learned this address. */
+GUARD_PART int
+guard_set_learner(Frame *frame, const struct guard_settings *settings,
+                  const struct guard_address *address)
+{
+    struct guard_place place = {0};
+    __u32 *learner;
+
+    if (!settings || !address)
+        return 0;
+    place.address = *address;
+    place.link = settings->link;
+    learner = frame_learner(frame, &place);
+    if (learner)
+        *learner = frame_port(frame);
+    else
+        frame_add_learner(frame, &place);
+    return 0;
+}
+
+/* The port has this address no longer. */
+GUARD_PART int
+guard_unset_learner(Frame *frame, const struct guard_settings *settings,
+                    const struct guard_address *address)
+{
+    struct guard_place place = {0};
+    const __u32 *learner;
+
+    if (!settings || !address)
+        return 0;
+    place.address = *address;
+    place.link = settings->link;
+    learner = frame_learner(frame, &place);
+    if (learner && *learner == frame_port(frame))
+        frame_remove_learner(frame, &place);
+    return 0;
+}
+
+/* ---- learned addresses ---- */
+
+/* Gives up a learned address that is withheld or another port's. */
+GUARD_PART int
+guard_recheck_slot(Frame *frame, const struct guard_settings *settings, __u32 number)
+{
+    struct guard_state *state = frame_state(frame);
+    struct guard_address address;
+    struct guard_learned *slot;
+    __u64 until;
+
+    if (!state || !settings)
+        return 0;
+    slot = &state->learned[number % GUARD_LEARNED];
+    state_lock(state);
+    address = slot->address;
+    until = slot->until;
+    state_unlock(state);
+    if (until <= frame_now())
+        return 0;
+    if (guard_is_free(frame, settings, &address))
+        return guard_set_learner(frame, settings, &address);
+    state_lock(state);
+    if (guard_same_address(&slot->address, &address))
+        slot->until = 0;
+    state_unlock(state);
+    return guard_unset_learner(frame, settings, &address);
+}
+
+GUARD_PART int
+guard_recheck(Frame *frame, const struct guard_settings *settings)
+{
+    struct guard_state *state = frame_state(frame);
+    __u32 recheck;
+
+    if (!state || !settings)
+        return 0;
+    recheck = settings->recheck;
+    for (__u32 i = 0; i < GUARD_LEARNED; i++)
+        guard_recheck_slot(frame, settings, i);
+    state->checked = recheck;
+    return 0;
+}
+
 /* Checks whether the guest may use this address. GUARD_PASS, GUARD_TOO_MANY_ADDRESSES or `reason`.
  * */
 GUARD_PART int
-guard_check_learned(Frame *frame, const struct guard_address *address, int reason)
+guard_check_learned(Frame *frame, const struct guard_settings *settings,
+                    const struct guard_address *address, int reason)
 {
     struct guard_state *state = frame_state(frame);
     __u64 now = frame_now();
     struct guard_learned *slot;
 
-    if (!state || !address)
+    if (!state || !settings || !address)
         return reason;
+    if (state->checked != settings->recheck)
+        guard_recheck(frame, settings);
     state_lock(state);
     slot = guard_learned_slot(state, address, now);
     if (!slot) {
@@ -178,11 +311,12 @@ guard_check_learned(Frame *frame, const struct guard_address *address, int reaso
     return reason;
 }
 
-/* Call under the lock. */
+/* Call under the lock. *ret_before: the address that it replaces, or the same one. */
 GUARD_INLINE void
 guard_learned_fill(struct guard_learned *slot, const struct guard_address *address, __u64 until,
-                   __u64 now, __u32 how)
+                   __u64 now, __u32 how, struct guard_address *ret_before)
 {
+    *ret_before = slot->address;
     slot->address = *address;
     slot->until = until;
     slot->since = slot->used = now;
@@ -190,26 +324,45 @@ guard_learned_fill(struct guard_learned *slot, const struct guard_address *addre
     slot->contested = 0;
 }
 
+/* The port has learned an address in place of another, or of the same one. */
+GUARD_INLINE void
+guard_change_learner(Frame *frame, const struct guard_settings *settings,
+                     const struct guard_address *before, const struct guard_address *address)
+{
+    if (settings->addresses != GUARD_ADDRESSES_DHCP)
+        return;
+    if (!guard_same_address(before, address))
+        guard_unset_learner(frame, settings, before);
+    guard_set_learner(frame, settings, address);
+}
+
 /* The guest probes for an address: allows the address if the guest may autoconfigure it. */
 GUARD_PART int
-guard_learn_dad(Frame *frame, const struct guard_address *address)
+guard_learn_dad(Frame *frame, const struct guard_settings *settings,
+                const struct guard_address *address)
 {
     struct guard_state *state = frame_state(frame);
     __u64 now = frame_now(), until;
+    struct guard_address before;
     struct guard_learned *slot;
+    int is_new = 0;
 
-    if (!state || !address)
+    if (!state || !settings || !address || !guard_is_free(frame, settings, address))
         return 0;
     state_lock(state);
     until = guard_announced_until(state, address, now);
     slot = guard_learned_slot(state, address, now);
     if (until != 0 && slot) {
-        if (slot->until <= now || !guard_same_address(&slot->address, address))
-            guard_learned_fill(slot, address, until, now, GUARD_HOW_ND);
-        else if (!slot->contested)
+        if (slot->until <= now || !guard_same_address(&slot->address, address)) {
+            guard_learned_fill(slot, address, until, now, GUARD_HOW_ND, &before);
+            is_new = 1;
+        } else if (!slot->contested) {
             slot->since = now;
+        }
     }
     state_unlock(state);
+    if (is_new)
+        guard_change_learner(frame, settings, &before, address);
     return 0;
 }
 
@@ -322,46 +475,26 @@ guard_is_router(Frame *frame, const struct guard_address *address)
     return found;
 }
 
-/* The guest sends a request to a DHCP server. */
-GUARD_INLINE void
-guard_learn_asked(struct guard_state *state, __u32 xid)
-{
-    state_lock(state);
-    state->asked[state->asked_next % GUARD_ASKED] = xid;
-    state->asked_next++;
-    state_unlock(state);
-}
-
-/* Whether the guest sent a request with this xid; each counts once. */
-GUARD_INLINE int
-guard_was_asked(struct guard_state *state, __u32 xid)
-{
-    int asked = 0;
-
-    state_lock(state);
-    for (int i = 0; i < GUARD_ASKED; i++)
-        if (state->asked[i] == xid) {
-            state->asked[i] = 0;
-            asked = xid != 0;
-        }
-    state_unlock(state);
-    return asked;
-}
-
 /* A DHCP server gave the guest an address for this many seconds. */
 GUARD_PART int
-guard_learn_lease(Frame *frame, const struct guard_address *address, __u32 seconds)
+guard_learn_lease(Frame *frame, const struct guard_settings *settings,
+                  const struct guard_address *address, __u32 seconds)
 {
     struct guard_state *state = frame_state(frame);
     __u64 now = frame_now(), until = guard_end(now, seconds);
+    struct guard_address before;
     struct guard_learned *slot;
 
-    if (!state || !address)
+    if (!state || !settings || !address)
+        return 0;
+    if (settings->addresses == GUARD_ADDRESSES_DHCP && !guard_is_free(frame, settings, address))
         return 0;
     state_lock(state);
     slot = guard_learned_slot(state, address, now);
     if (slot)
-        guard_learned_fill(slot, address, until, now, GUARD_HOW_DHCP);
+        guard_learned_fill(slot, address, until, now, GUARD_HOW_DHCP, &before);
     state_unlock(state);
+    if (slot)
+        guard_change_learner(frame, settings, &before, address);
     return 0;
 }

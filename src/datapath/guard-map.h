@@ -2,15 +2,24 @@
 /*
  * What user space and the BPF programs of the datapath share: the values of their maps. Every map
  * but `events` is keyed by the device's ifindex (__u32). Integers are in host byte order, addresses
- * in network byte order, times in ns of CLOCK_BOOTTIME. Raise GUARD_MAP_VERSION with any change to
- * a struct here: maps are pinned in a folder with that number.
+ * in network byte order, times in ns of CLOCK_BOOTTIME. Maps are pinned under a name with
+ * GUARD_MAP_VERSION. Members may be added at the end of a struct, where 0 must mean what was
+ * before: a pinned map with shorter values is copied into the new one. Raise the version with any
+ * other change.
  *
  *   settings   written by user space only, read by the programs          struct guard_settings
  *   counters   written by the programs, read by user space               struct guard_counters
  *   state      addresses seen and learned, written by the programs       struct guard_state
  *   dhcp       what the port answers to its guest (dhcp-map.h)   struct dhcp_port
+ *   withheld   addresses that no port of a link may learn: the host's,
+ *              gateways', other ports'; keyed by struct guard_place,
+ *              written by user space only                                __u32
+ *   learners   which port has learned an address, keyed by struct
+ *              guard_place, written by the programs: the port's ifindex  __u32
  *   events     a ring buffer: the first drop of a kind at a port, and
  *              an address not seen before                                struct guard_event
+ *
+ * An entry of `learners` is only a pointer: it holds as long as that port's state has the address.
  *
  * User space creates a port's three entries, zeroed except for the settings, and removes them. A
  * port without settings may send nothing (it is guarded before it is up) and receives everything.
@@ -33,6 +42,7 @@ enum {
     GUARD_ANNOUNCED = 4, /* prefixes from router advertisements */
     GUARD_ROUTERS = 4,
     GUARD_ASKED = 4,           /* DHCP transactions */
+    GUARD_WITHHELD = 16384,    /* entries in `withheld`, and in `learners`; allocated on demand */
     GUARD_REASONS = 63,        /* array size; the first GUARD_REASON_COUNT are in use */
     GUARD_EXAMPLE = 96,        /* bytes of a dropped frame in an event */
     GUARD_EVENTS = 256 * 1024, /* size of the ring buffer in bytes */
@@ -70,6 +80,15 @@ struct guard_settings {
     __u16 allow;        /* GuardAllow */
     __u32 answers_dhcp; /* 0: the port has no entry in `dhcp`, which saves each frame the look-up */
     struct guard_prefix prefixes[GUARD_PREFIXES];
+    __u32 link;    /* the ifindex of its parent */
+    __u32 recheck; /* whenever it changes, the port gives up learned addresses that are withheld */
+};
+
+/* An address on the link that ports have as their parent. */
+struct guard_place {
+    struct guard_address address;
+    __u32 link; /* ifindex */
+    __u32 unused;
 };
 
 struct guard_counters {
@@ -100,6 +119,12 @@ struct guard_announced {
     __u64 until; /* 0: the slot is free */
 };
 
+/* What a guest has asked a DHCP server for: in network byte order, 0: it did not say. */
+struct guard_request {
+    __u32 address;
+    __u32 server; /* identifier */
+};
+
 struct guard_state {
 #ifdef __bpf__
     struct bpf_spin_lock lock;
@@ -115,6 +140,9 @@ struct guard_state {
     __u32 asked[GUARD_ASKED]; /* the xids, as the guest sent them; 0: unused */
     __u32 asked_next;
     __u32 found; /* the result of a search, under the lock (guard-learn.h) */
+    struct guard_request requests[GUARD_ASKED]; /* with the xid of the same number in asked */
+    __u32 checked; /* settings.recheck at the last check of the learned addresses */
+    __u32 unused;
 };
 
 struct guard_event {

@@ -24,7 +24,7 @@
  */
 #pragma once
 
-#include "guard-learn.h"
+#include "guard-dhcp.h"
 
 enum {
     GUARD_TAG = 4,
@@ -129,7 +129,7 @@ guard_check_address(Frame *frame, const struct guard_settings *settings,
     if (guard_is_listed(settings, address, least))
         return GUARD_PASS;
     if (settings->addresses == GUARD_ADDRESSES_DHCP)
-        return guard_check_learned(frame, address, reason);
+        return guard_check_learned(frame, settings, address, reason);
     return reason;
 }
 
@@ -674,19 +674,6 @@ guard_classify(Frame *frame, const struct guard_settings *settings, struct guard
     return why;
 }
 
-GUARD_PART int
-guard_learn_request(Frame *frame, const struct guard_settings *settings, __u32 offset)
-{
-    struct guard_state *state = frame_state(frame);
-    __u8 message[34]; /* length of BOOTP's header up to the client's MAC */
-
-    if (!state || !settings || frame_load(frame, offset, message, sizeof(message)) < 0)
-        return 0;
-    if (message[0] == 1 && guard_same_mac(message + 28, settings->mac))
-        guard_learn_asked(state, guard_get32(message + 4));
-    return 0;
-}
-
 /* Notes the claim of a permitted frame. Returns whether to send an event about a new address. */
 GUARD_INLINE int
 guard_note(Frame *frame, const struct guard_settings *settings, const struct guard_claim *claim)
@@ -694,7 +681,7 @@ guard_note(Frame *frame, const struct guard_settings *settings, const struct gua
     if (claim->kind == GUARD_CLAIM_USES)
         return guard_see(frame, &claim->address, claim->how);
     if (claim->kind == GUARD_CLAIM_DAD)
-        guard_learn_dad(frame, &claim->address);
+        guard_learn_dad(frame, settings, &claim->address);
     else if (claim->kind == GUARD_CLAIM_ASKS)
         guard_learn_request(frame, settings, claim->offset);
     return 0;

@@ -74,6 +74,22 @@ struct {
 } limited SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, GUARD_WITHHELD);
+    __type(key, struct guard_place);
+    __type(value, __u32);
+} withheld SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, GUARD_WITHHELD);
+    __type(key, struct guard_place);
+    __type(value, __u32);
+} learners SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, GUARD_EVENTS);
 } events SEC(".maps");
@@ -202,6 +218,45 @@ GUARD_INLINE void
 state_unlock(struct guard_state *locked)
 {
     bpf_spin_unlock(&locked->lock);
+}
+
+GUARD_INLINE __u32
+frame_port(Frame *frame)
+{
+    return frame->ifindex;
+}
+
+GUARD_INLINE struct guard_state *
+frame_state_of(Frame *frame, __u32 port)
+{
+    return bpf_map_lookup_elem(&state, &port);
+}
+
+GUARD_INLINE int
+frame_is_withheld(Frame *frame, const struct guard_place *place)
+{
+    return bpf_map_lookup_elem(&withheld, place) != 0;
+}
+
+GUARD_INLINE __u32 *
+frame_learner(Frame *frame, const struct guard_place *place)
+{
+    return bpf_map_lookup_elem(&learners, place);
+}
+
+/* When the map is full, the address is the port's, and another port may learn it, too. */
+GUARD_INLINE void
+frame_add_learner(Frame *frame, const struct guard_place *place)
+{
+    __u32 port = frame->ifindex;
+
+    bpf_map_update_elem(&learners, place, &port, BPF_NOEXIST);
+}
+
+GUARD_INLINE void
+frame_remove_learner(Frame *frame, const struct guard_place *place)
+{
+    bpf_map_delete_elem(&learners, place);
 }
 
 /* NULL: the ring is full. */

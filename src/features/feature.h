@@ -76,6 +76,7 @@ extern const PortFeature feature_guest_vlans;
 extern const PortFeature feature_lease;
 extern const PortFeature feature_guest_link;
 extern const PortFeature feature_captures;
+extern const PortFeature feature_withheld;
 extern const PortFeature feature_guard;
 extern const PortFeature feature_dhcp;
 extern const PortFeature feature_limits;
@@ -88,6 +89,13 @@ gboolean guard_write_settings(FeatureHost *host, const Port *port, GError **erro
 /* dhcp.c: what the port answers to DHCP: FALSE if nothing, because its network does not have it do
  * so or it has no IPv4 address. The answer borrows from both. */
 gboolean dhcp_find_answer(const Network *network, const Port *port, DhcpAnswer *ret_answer);
+
+/* withheld.c: withholds from guests what concerns this port; before its settings are written.
+ * ERRNO_ERROR. */
+gboolean withheld_follow_port(FeatureHost *host, const Port *port, GError **error);
+
+/* An address of this link came or went. */
+void withheld_on_address(FeatureHost *host, int index);
 
 /* The state that the feature's start() returned. */
 gpointer feature_state(FeatureHost *host, const PortFeature *feature);

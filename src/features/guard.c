@@ -63,6 +63,7 @@ write_settings(FeatureHost *host, const Port *port, gboolean is_new, GError **er
     const DatapathPort settings = {
         .index = port->interface_index,
         .port_id = port->id,
+        .parent_index = port->parent_index,
         .mac = port->mac,
         .guard = guard_of(port),
         .dhcp = network && dhcp_find_answer(network, port, &answer) ? &answer : NULL,
@@ -70,7 +71,8 @@ write_settings(FeatureHost *host, const Port *port, gboolean is_new, GError **er
         .limits = port->has_limits ? &port->limits : NULL,
     };
 
-    return host->datapath->ops->set(host->datapath, &settings, is_new, error);
+    return withheld_follow_port(host, port, error) &&
+           host->datapath->ops->set(host->datapath, &settings, is_new, error);
 }
 
 gboolean

@@ -9,10 +9,11 @@
 static void
 on_address(int index, const char *address, gpointer user_data)
 {
-    const FeatureHost *host = user_data;
+    FeatureHost *host = user_data;
     Port *port = port_table_find_index(host->ports, index);
 
-    if (!port || port->is_ending || port->has_host_address)
+    withheld_on_address(host, index);
+    if (!address || !port || port->is_ending || port->has_host_address)
         return;
     port->has_host_address = TRUE;
     g_warning(

@@ -17,6 +17,7 @@ static const PortFeature *const features[] = {
     &feature_promiscuity,
     &feature_queue_lengths,
     &feature_migration,
+    &feature_withheld,
     &feature_host_address,
     &feature_guest_vlans,
     &feature_lease,

@@ -133,6 +133,10 @@ take_address(struct nlmsghdr *message, gpointer user_data)
         if (format_address(message, text, sizeof text))
             watch->handler((int)header->ifa_index, text, watch->user_data);
         return;
+    case RTM_DELADDR:
+        if (nlmsg_valid_hdr(message, sizeof *header))
+            watch->handler((int)header->ifa_index, NULL, watch->user_data);
+        return;
     case NLMSG_DONE:
     case NLMSG_ERROR:
         watch->is_answering = FALSE;

@@ -182,7 +182,8 @@ typedef void (*QueueHandler)(const char *const *owners, gpointer user_data);
 /* index: the link on which the announcement of this MAC came in. */
 typedef void (*AnnouncementHandler)(int index, const MacAddress *mac, gpointer user_data);
 
-/* index: the link that has the address, as "192.0.2.1/24" (valid during the call).
+/* index: the link that has the address, as "192.0.2.1/24" (valid during the call); NULL: it has
+ * lost one.
  */
 typedef void (*AddressHandler)(int index, const char *address, gpointer user_data);
 
@@ -400,7 +401,7 @@ typedef struct KernelOps {
                          GError **error);
 
     /* Calls handler from the thread-default main context for each IP address that a link has or
-     * gets from now on, possibly more than once for the same one. */
+     * gets from now on, possibly more than once for the same one, and when a link loses one. */
     gboolean (*watch_addresses)(Kernel *kernel, AddressHandler handler, gpointer user_data,
                                 GError **error);
 

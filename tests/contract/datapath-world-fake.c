@@ -50,6 +50,25 @@ datapath_world_dhcp(Datapath *datapath, int index, struct dhcp_port *ret_port)
     return port != NULL;
 }
 
+gboolean
+datapath_world_withholds(Datapath *datapath, int link, const IpAddress *address)
+{
+    char text[IP_ADDRESS_TEXT_SIZE];
+
+    return fake_datapath_withholds(datapath, link, ip_address_format(address, text));
+}
+
+void
+datapath_world_age(void)
+{
+}
+
+void
+datapath_world_see(Datapath *datapath, int index, guint64 when)
+{
+    fake_datapath_state(datapath, index)->seen[0].last = when;
+}
+
 int
 datapath_world_pins(void)
 {

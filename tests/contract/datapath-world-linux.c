@@ -5,6 +5,7 @@
 #include "test-namespace.h"
 
 #include <bpf/bpf.h>
+#include <string.h>
 #include <unistd.h>
 
 #define NAME "macvtapd-test"
@@ -74,6 +75,69 @@ gboolean
 datapath_world_dhcp(Datapath *datapath, int index, struct dhcp_port *ret_port)
 {
     return read_entry("dhcp", index, ret_port);
+}
+
+gboolean
+datapath_world_withholds(Datapath *datapath, int link, const IpAddress *address)
+{
+    struct guard_place place = {.link = (guint32)link};
+    int map = open_map("withheld");
+    guint32 value;
+    gboolean found;
+
+    memcpy(&place.address, address, sizeof place.address);
+    found = bpf_map_lookup_elem(map, &place, &value) == 0;
+    close(map);
+    return found;
+}
+
+void
+datapath_world_see(Datapath *datapath, int index, guint64 when)
+{
+    int map = open_map("state");
+    struct guard_state state;
+
+    assert_int_equal(bpf_map_lookup_elem(map, &index, &state), 0);
+    state.seen[0].last = when;
+    assert_int_equal(bpf_map_update_elem(map, &index, &state, BPF_EXIST), 0);
+    close(map);
+}
+
+static void
+replace_pin(const char *name, int map)
+{
+    g_autofree char *folder = datapath_folder(NAME);
+    g_autofree char *path = g_strdup_printf("%s/v%d-%s", folder, GUARD_MAP_VERSION, name);
+
+    assert_int_equal(unlink(path), 0);
+    assert_true(map < 0 || bpf_obj_pin(map, path) == 0);
+}
+
+static void
+shorten_map(const char *name, gsize size)
+{
+    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
+    int map = open_map(name), index;
+    int made = bpf_map_create(BPF_MAP_TYPE_HASH, name, sizeof index, (guint32)size - 8, GUARD_PORTS,
+                              &options);
+    g_autofree char *value = g_malloc(size);
+
+    assert_true(map >= 0 && made >= 0);
+    for (int *key = NULL; bpf_map_get_next_key(map, key, &index) == 0; key = &index) {
+        assert_int_equal(bpf_map_lookup_elem(map, &index, value), 0);
+        assert_int_equal(bpf_map_update_elem(made, &index, value, BPF_NOEXIST), 0);
+    }
+    replace_pin(name, made);
+    close(map);
+    close(made);
+}
+
+void
+datapath_world_age(void)
+{
+    shorten_map("settings", sizeof(struct guard_settings));
+    shorten_map("state", sizeof(struct guard_state));
+    replace_pin("withheld", -1);
 }
 
 int

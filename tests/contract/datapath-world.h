@@ -25,5 +25,15 @@ gboolean datapath_world_settings(Datapath *datapath, int index,
 /* What the programs answer to DHCP; FALSE: nothing. */
 gboolean datapath_world_dhcp(Datapath *datapath, int index, struct dhcp_port *ret_port);
 
+/* Whether the programs find the address withheld on this link. */
+gboolean datapath_world_withholds(Datapath *datapath, int link, const IpAddress *address);
+
+/* As if an earlier version had left the maps: without the last members of settings and state, and
+ * without what is withheld. Between two daemons. */
+void datapath_world_age(void);
+
+/* As if the port's guest had been seen at that time, and when that was. */
+void datapath_world_see(Datapath *datapath, int index, guint64 when);
+
 /* How many files are there that make it outlive its daemon; -1: it needs none. */
 int datapath_world_pins(void);

@@ -134,6 +134,49 @@ stays_for_the_next_daemon(void **state)
     assert_int_equal(senders_of(7), GUARD_SENDERS_ANY);
 }
 
+static guint64
+last_seen(int index)
+{
+    struct guard_state seen;
+
+    assert_true(datapath->ops->read(datapath, index, NULL, &seen, NULL));
+    return seen.seen[0].last;
+}
+
+static void
+an_upgrade_takes_over_what_ports_had(void **state)
+{
+    int kept = 7, n_pins;
+
+    put(7, "p1", GUARD_SENDERS_OWN, TRUE);
+    put(8, "p2", GUARD_SENDERS_OWN, TRUE);
+    datapath_world_drop(datapath, 7, GUARD_OTHER_MAC);
+    datapath_world_see(datapath, 7, 4711);
+    n_pins = datapath_world_pins();
+    datapath_world_end(datapath);
+    datapath_world_age();
+    datapath = datapath_world_open();
+    assert_int_equal(last_seen(7), 4711);
+    put(7, "p1", GUARD_SENDERS_ANY, FALSE);
+    assert_int_equal(last_seen(7), 4711);
+    assert_int_equal(dropped(7), 1);
+    assert_int_equal(senders_of(7), GUARD_SENDERS_ANY);
+    datapath->ops->sweep(datapath, is_kept, &kept);
+    assert_false(datapath->ops->read(datapath, 8, NULL, NULL, NULL));
+    assert_int_equal(datapath_world_pins(), n_pins);
+}
+
+static void
+what_no_port_takes_over_goes_after_an_upgrade(void **state)
+{
+    put(7, "p1", GUARD_SENDERS_OWN, TRUE);
+    datapath_world_end(datapath);
+    datapath_world_age();
+    datapath = datapath_world_open();
+    datapath->ops->sweep(datapath, is_kept, NULL);
+    assert_true(datapath_world_pins() <= 0);
+}
+
 /* ---- what a port answers to DHCP ---- */
 
 /* 0: it answers nothing; otherwise the last byte of the address that it gives. */
@@ -227,6 +270,63 @@ an_answer_that_cannot_be_made_is_an_error(void **state)
     assert_int_equal(given_by(7), 0);
 }
 
+/* ---- withheld addresses ---- */
+
+static DatapathAddress
+place(int link, guint8 host)
+{
+    return (DatapathAddress){link, ip_address_from_ipv4((const guint8[4]){10, 0, 0, host})};
+}
+
+static void
+withhold(const DatapathAddress *places, guint n, gboolean is_all)
+{
+    assert_true(datapath->ops->withhold(datapath, places, n, is_all, NULL));
+}
+
+static gboolean
+is_withheld(int link, guint8 host)
+{
+    const DatapathAddress wanted = place(link, host);
+
+    return datapath_world_withholds(datapath, link, &wanted.address);
+}
+
+static void
+addresses_are_withheld_until_others_are(void **state)
+{
+    const DatapathAddress first[] = {place(3, 1), place(3, 2), place(4, 1), place(3, 1)};
+    const DatapathAddress more[] = {place(3, 5), place(3, 2)};
+
+    put(7, "p1", GUARD_SENDERS_OWN, TRUE);
+    withhold(first, G_N_ELEMENTS(first), FALSE);
+    withhold(more, G_N_ELEMENTS(more), FALSE);
+    assert_true(is_withheld(3, 1) && is_withheld(3, 2) && is_withheld(4, 1) && is_withheld(3, 5));
+    assert_false(is_withheld(4, 2));
+    withhold(more, G_N_ELEMENTS(more), TRUE);
+    assert_true(is_withheld(3, 2) && is_withheld(3, 5));
+    assert_false(is_withheld(3, 1) || is_withheld(4, 1));
+    withhold(NULL, 0, TRUE);
+    assert_false(is_withheld(3, 2));
+}
+
+static void
+addresses_are_withheld_for_the_next_daemon(void **state)
+{
+    const DatapathAddress one = place(3, 1), other = place(3, 2);
+
+    put(7, "p1", GUARD_SENDERS_OWN, TRUE);
+    withhold(&one, 1, FALSE);
+    datapath_world_end(datapath);
+    assert_true(is_withheld(3, 1));
+    datapath = datapath_world_open();
+    put(7, "p1", GUARD_SENDERS_OWN, FALSE);
+    withhold(&other, 1, TRUE);
+    assert_true(is_withheld(3, 2));
+    assert_false(is_withheld(3, 1));
+    withhold(NULL, 0, TRUE);
+}
+
 static void
 has_programs(void **state)
 {
@@ -247,10 +347,14 @@ main(void)
         DATAPATH_TEST(only_a_new_port_begins_at_zero),
         DATAPATH_TEST(only_its_own_port_is_forgotten),
         DATAPATH_TEST(stays_for_the_next_daemon),
+        DATAPATH_TEST(an_upgrade_takes_over_what_ports_had),
+        DATAPATH_TEST(what_no_port_takes_over_goes_after_an_upgrade),
         DATAPATH_TEST(answers_follow_what_is_set),
         DATAPATH_TEST(answers_end_with_their_port),
         DATAPATH_TEST(answers_stay_for_the_next_daemon),
         DATAPATH_TEST(an_answer_that_cannot_be_made_is_an_error),
+        DATAPATH_TEST(addresses_are_withheld_until_others_are),
+        DATAPATH_TEST(addresses_are_withheld_for_the_next_daemon),
         DATAPATH_TEST(has_programs),
     };
     const char *missing = datapath_world_begin();

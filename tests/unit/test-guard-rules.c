@@ -12,7 +12,19 @@ enum { HOUR = 3600, EVERYTHING = 2 * GUARD_ALLOW_OTHER - 1 };
 typedef struct World {
     struct guard_settings settings;
     struct guard_state state;
+    NativeLink *link;
+    guint32 port;
 } World;
+
+static Frame
+frame_of(World *world, const guint8 *bytes, gsize length)
+{
+    return (Frame){.bytes = bytes,
+                   .length = length,
+                   .state = &world->state,
+                   .link = world->link,
+                   .port = world->port};
+}
 
 static World
 world(GuardAddresses addresses)
@@ -28,7 +40,7 @@ world(GuardAddresses addresses)
 static int
 send_bytes(World *world, const guint8 *bytes, gsize length)
 {
-    Frame frame = {.bytes = bytes, .length = length, .state = &world->state};
+    Frame frame = frame_of(world, bytes, length);
 
     native_clock++;
     return native_from_guest(&frame, &world->settings);
@@ -75,7 +87,7 @@ receive_changed(World *world, const char *name, gsize at, guint8 value)
     guint count;
     const GuardRow *rows = guard_rows_received(&count);
     g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, name));
-    Frame frame = {.bytes = bytes->data, .length = bytes->len, .state = &world->state};
+    Frame frame = frame_of(world, bytes->data, bytes->len);
 
     bytes->data[at] = value;
     native_clock++;
@@ -495,9 +507,15 @@ test_an_ack_that_was_not_asked_for_teaches_nothing(void **state)
 enum {
     OPERATION = 42,
     XID = 46,
+    YOUR_ADDRESS = 58,
+    CLIENT_ADDRESS = 54,
     CLIENT_MAC = 70,
-    COOKIE = 278
-}; /* of a DHCP message, in its frame */
+    COOKIE = 278,
+    KIND = 284,
+    REQUESTED = 287, /* in the client's */
+    CHOSEN = 293,
+    SERVER = 293 /* in the ACK */
+};               /* of a DHCP message, in its frame */
 
 static void
 send_request_changed(World *world, gsize at, guint8 value)
@@ -561,6 +579,68 @@ test_an_answer_is_taken_once(void **state)
     native_clock += HOUR * GUARD_SECOND;
     receive(&dhcp, "DHCP ACK");
     assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_IPV4_ADDRESS);
+}
+
+/* ---- only the answer to what the guest has asked ---- */
+
+static void
+test_an_ack_gives_what_was_asked_for(void **state)
+{
+    static const guint8 other[] = {10, 9, 0, 120};
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+
+    send_named(&dhcp, "DHCP client");
+    receive_changed(&dhcp, "DHCP ACK", YOUR_ADDRESS + 3, 120); /* another address */
+    assert_int_equal(send_from_ipv4(&dhcp, other), GUARD_IPV4_ADDRESS);
+    receive_changed(&dhcp, "DHCP ACK", SERVER + 3, 253); /* another server */
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_IPV4_ADDRESS);
+    receive(&dhcp, "DHCP ACK"); /* whose answer counts all the same */
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_PASS);
+}
+
+/* A renewal names no server, and asks for the address that the guest has. */
+static void
+test_a_renewal_is_answered_by_any_server(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, "DHCP client"));
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+
+    memcpy(bytes->data + CLIENT_ADDRESS, lease, sizeof(lease));
+    bytes->data[KIND + 1] = 255; /* no more options */
+    assert_int_equal(send_bytes(&dhcp, bytes->data, bytes->len), GUARD_PASS);
+    receive_changed(&dhcp, "DHCP ACK", YOUR_ADDRESS + 3, 120);
+    receive_changed(&dhcp, "DHCP ACK", SERVER + 3, 253);
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_PASS);
+}
+
+/* Without an address it is no request. */
+static void
+test_a_discover_asks_for_no_ack(void **state)
+{
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+
+    send_request_changed(&dhcp, KIND, GUARD_DHCP_DISCOVER);
+    receive(&dhcp, "DHCP ACK");
+    send_request_changed(&dhcp, KIND + 1, 255);
+    receive(&dhcp, "DHCP ACK");
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_IPV4_ADDRESS);
+}
+
+static void
+test_a_rapid_discover_takes_any_ack(void **state)
+{
+    guint count;
+    const GuardRow *rows = guard_rows(&count);
+    g_autoptr(GByteArray) bytes = guard_row_frame(find_row(rows, count, "DHCP client"));
+    static const guint8 rapid[] = {GUARD_DHCP_DISCOVER, 80, 0, 255};
+    World dhcp = world(GUARD_ADDRESSES_DHCP);
+
+    memcpy(bytes->data + KIND, rapid, sizeof(rapid));
+    assert_int_equal(send_bytes(&dhcp, bytes->data, bytes->len), GUARD_PASS);
+    receive(&dhcp, "DHCP ACK");
+    assert_int_equal(send_from_ipv4(&dhcp, lease), GUARD_PASS);
 }
 
 static int
@@ -721,6 +801,199 @@ test_the_seventeenth_address_is_too_many(void **state)
     assert_int_equal(send_from_ipv6(&dhcp, ANNOUNCED, 1), GUARD_PASS);
 }
 
+/* ---- what others have ---- */
+
+/* Two ports of a link. */
+typedef struct Pair {
+    NativeLink link;
+    World one, two;
+} Pair;
+
+enum { LINK = 7 };
+
+static void
+pair_init(Pair *pair)
+{
+    World *worlds[] = {&pair->one, &pair->two};
+
+    memset(&pair->link, 0, sizeof pair->link);
+    for (guint32 port = 0; port < G_N_ELEMENTS(worlds); port++) {
+        *worlds[port] = world(GUARD_ADDRESSES_DHCP);
+        worlds[port]->port = port;
+        worlds[port]->link = &pair->link;
+        worlds[port]->settings.link = LINK;
+        pair->link.states[port] = &worlds[port]->state;
+        receive(worlds[port], "router advertisement for autoconfiguration");
+    }
+}
+
+static void
+withhold_ipv4(Pair *pair, const guint8 *address, guint32 link)
+{
+    struct guard_place *place = &pair->link.withheld[pair->link.n_withheld++];
+
+    guard_address_ipv4(&place->address, address);
+    place->link = link;
+}
+
+static void
+withhold_ipv6(Pair *pair, guint8 host)
+{
+    struct guard_place *place = &pair->link.withheld[pair->link.n_withheld++];
+
+    guard_address_ipv6(&place->address, (const guint8[16]){0xfd, ANNOUNCED, [15] = host});
+    place->link = LINK;
+}
+
+static void
+lease_to(World *world)
+{
+    send_named(world, "DHCP client");
+    receive(world, "DHCP ACK");
+}
+
+static void
+test_a_withheld_address_is_not_learned(void **state)
+{
+    Pair pair;
+
+    pair_init(&pair);
+    withhold_ipv4(&pair, lease, LINK);
+    withhold_ipv6(&pair, 7);
+    lease_to(&pair.one);
+    assert_int_equal(send_from_ipv4(&pair.one, lease), GUARD_IPV4_ADDRESS);
+    assert_int_equal(count_seen(&pair.one), 0);
+    assert_int_equal(send_dad(&pair.one, ANNOUNCED, 7), GUARD_PASS);
+    assert_int_equal(send_from_ipv6(&pair.one, ANNOUNCED, 7), GUARD_IPV6_ADDRESS);
+    send_dad(&pair.one, ANNOUNCED, 8);
+    assert_int_equal(send_from_ipv6(&pair.one, ANNOUNCED, 8), GUARD_PASS);
+}
+
+/* Nor does an ARP probe, or its silence, teach one. */
+static void
+test_a_withheld_address_is_not_learned_from_a_probe(void **state)
+{
+    Pair pair;
+
+    pair_init(&pair);
+    withhold_ipv4(&pair, (const guint8[4]){10, 9, 0, 254}, LINK);
+    assert_int_equal(send_named(&pair.one, "ARP probe, sender IP 0.0.0.0 (RFC 5227)"), GUARD_PASS);
+    assert_int_equal(send_named(&pair.one, "ARP reply with another sender IP"), GUARD_ARP_ADDRESS);
+}
+
+static void
+test_what_another_link_withholds_is_free(void **state)
+{
+    Pair pair;
+
+    pair_init(&pair);
+    withhold_ipv4(&pair, lease, LINK + 1);
+    lease_to(&pair.one);
+    assert_int_equal(send_from_ipv4(&pair.one, lease), GUARD_PASS);
+}
+
+/* Its own addresses are withheld from the others, and listed for itself. */
+static void
+test_a_listed_address_may_be_leased_as_well(void **state)
+{
+    Pair pair;
+
+    pair_init(&pair);
+    withhold_ipv4(&pair, lease, LINK);
+    guard_address_ipv4(&pair.one.settings.prefixes[0].address, lease);
+    lease_to(&pair.one);
+    assert_int_equal(send_from_ipv4(&pair.one, lease), GUARD_PASS);
+    assert_int_equal(pair.one.state.seen[0].how, GUARD_HOW_DHCP);
+}
+
+static void
+test_the_first_port_that_learns_an_address_keeps_it(void **state)
+{
+    Pair pair;
+
+    pair_init(&pair);
+    lease_to(&pair.one);
+    send_dad(&pair.one, ANNOUNCED, 7);
+    lease_to(&pair.two);
+    send_dad(&pair.two, ANNOUNCED, 7);
+    assert_int_equal(send_from_ipv4(&pair.two, lease), GUARD_IPV4_ADDRESS);
+    assert_int_equal(send_from_ipv6(&pair.two, ANNOUNCED, 7), GUARD_IPV6_ADDRESS);
+    assert_int_equal(send_from_ipv4(&pair.one, lease), GUARD_PASS);
+    assert_int_equal(send_from_ipv6(&pair.one, ANNOUNCED, 7), GUARD_PASS);
+    lease_to(&pair.one); /* and may have it again */
+    assert_int_equal(send_from_ipv4(&pair.one, lease), GUARD_PASS);
+}
+
+static void
+test_an_address_is_free_when_its_port_has_lost_it(void **state)
+{
+    Pair pair;
+
+    pair_init(&pair);
+    lease_to(&pair.one);
+    native_clock += HOUR * GUARD_SECOND; /* the lease ends */
+    lease_to(&pair.two);
+    assert_int_equal(send_from_ipv4(&pair.two, lease), GUARD_PASS);
+    send_dad(&pair.two, ANNOUNCED, 7);
+    pair.link.states[1] = NULL; /* the port ends */
+    send_dad(&pair.one, ANNOUNCED, 7);
+    assert_int_equal(send_from_ipv6(&pair.one, ANNOUNCED, 7), GUARD_PASS);
+}
+
+/* A guest that asks for many addresses is the learner of those alone that it has learned. */
+static void
+test_a_flood_is_the_learner_of_sixteen(void **state)
+{
+    Pair pair;
+
+    pair_init(&pair);
+    for (guint host = 0; host < 256; host++)
+        send_dad(&pair.one, ANNOUNCED, (guint8)host);
+    assert_int_equal(pair.link.n_learned, GUARD_LEARNED);
+    native_clock += GUARD_IDLE;
+    for (guint host = 100; host < 256; host++) /* in place of the idle ones */
+        send_dad(&pair.one, ANNOUNCED, (guint8)host);
+    assert_int_equal(pair.link.n_learned, GUARD_LEARNED);
+    send_dad(&pair.two, ANNOUNCED, 255);
+    assert_int_equal(send_from_ipv6(&pair.two, ANNOUNCED, 255), GUARD_PASS);
+}
+
+static void
+test_a_learned_address_that_is_withheld_is_given_up(void **state)
+{
+    Pair pair;
+
+    pair_init(&pair);
+    lease_to(&pair.one);
+    send_dad(&pair.one, ANNOUNCED, 7);
+    send_dad(&pair.one, ANNOUNCED, 8);
+    withhold_ipv4(&pair, lease, LINK);
+    withhold_ipv6(&pair, 7);
+    pair.one.settings.recheck++;
+    assert_int_equal(send_from_ipv4(&pair.one, lease), GUARD_IPV4_ADDRESS);
+    assert_int_equal(send_from_ipv6(&pair.one, ANNOUNCED, 7), GUARD_IPV6_ADDRESS);
+    assert_int_equal(send_from_ipv6(&pair.one, ANNOUNCED, 8), GUARD_PASS);
+    receive(&pair.one, "router advertisement for autoconfiguration"); /* brings nothing back */
+    assert_int_equal(send_from_ipv6(&pair.one, ANNOUNCED, 7), GUARD_IPV6_ADDRESS);
+    assert_int_equal(pair.link.n_learned, 1);
+}
+
+/* With Addresses=any a port learns all the same; what it learned is checked when it matters. */
+static void
+test_what_was_learned_before_it_mattered_is_checked(void **state)
+{
+    Pair pair;
+
+    pair_init(&pair);
+    pair.one.settings.addresses = GUARD_ADDRESSES_ANY;
+    withhold_ipv4(&pair, lease, LINK);
+    lease_to(&pair.one);
+    assert_int_equal(pair.link.n_learned, 0);
+    pair.one.settings.addresses = GUARD_ADDRESSES_DHCP;
+    pair.one.settings.recheck++;
+    assert_int_equal(send_from_ipv4(&pair.one, lease), GUARD_IPV4_ADDRESS);
+}
+
 /* Sends an NA for the router's link-local address, and a datagram from it. */
 static void
 assert_router_address(World *world, int na, int source)
@@ -854,6 +1127,19 @@ main(void)
         cmocka_unit_test(test_a_lease_is_learned_until_it_ends),
         cmocka_unit_test(test_an_ack_that_was_not_asked_for_teaches_nothing),
         cmocka_unit_test(test_an_answer_is_taken_once),
+        cmocka_unit_test(test_an_ack_gives_what_was_asked_for),
+        cmocka_unit_test(test_a_renewal_is_answered_by_any_server),
+        cmocka_unit_test(test_a_discover_asks_for_no_ack),
+        cmocka_unit_test(test_a_rapid_discover_takes_any_ack),
+        cmocka_unit_test(test_a_withheld_address_is_not_learned),
+        cmocka_unit_test(test_a_withheld_address_is_not_learned_from_a_probe),
+        cmocka_unit_test(test_what_another_link_withholds_is_free),
+        cmocka_unit_test(test_a_listed_address_may_be_leased_as_well),
+        cmocka_unit_test(test_the_first_port_that_learns_an_address_keeps_it),
+        cmocka_unit_test(test_an_address_is_free_when_its_port_has_lost_it),
+        cmocka_unit_test(test_a_flood_is_the_learner_of_sixteen),
+        cmocka_unit_test(test_a_learned_address_that_is_withheld_is_given_up),
+        cmocka_unit_test(test_what_was_learned_before_it_mattered_is_checked),
         cmocka_unit_test(test_only_an_advertisement_of_the_lan_for_a_64_is_heard),
         cmocka_unit_test(test_a_lease_is_not_contested),
         cmocka_unit_test(test_a_contested_address_can_be_asked_for_again_later),

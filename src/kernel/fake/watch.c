@@ -55,7 +55,8 @@ watcher_call(const FakeWatcher *watcher, const FakeEvent *event)
         watcher->on_announcement(event->link.index, &event->link.mac, watcher->user_data);
         break;
     case FAKE_ADDRESSES:
-        watcher->on_address(event->link.index, event->address, watcher->user_data);
+        watcher->on_address(event->link.index, event->address[0] ? event->address : NULL,
+                            watcher->user_data);
         break;
     case FAKE_FILTERS:
         watcher->on_filter(event->link.index, event->program, watcher->user_data);
@@ -231,6 +232,7 @@ kernel_fake_remove_address(Kernel *base, int index, const char *text)
         if (event->link.index == index && g_str_equal(event->address, text))
             g_array_remove_index(kernel->addresses, i);
     }
+    tell_all(kernel, FAKE_ADDRESSES, &(FakeEvent){.link.index = index});
     fake_tell_routing(kernel, &(RoutingChange){.type = ROUTING_ADDRESS, .index = index});
 }
 

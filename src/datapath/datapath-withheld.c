@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "datapath-private.h"
+
+#include "error.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+struct Withheld {
+    const int *maps;
+    GHashTable *places; /* set of struct guard_place: what the map has */
+};
+
+static guint
+place_hash(gconstpointer key)
+{
+    const struct guard_place *place = key;
+
+    return ip_address_hash(&place->address) ^ place->link;
+}
+
+static gboolean
+place_equal(gconstpointer a, gconstpointer b)
+{
+    return memcmp(a, b, sizeof(struct guard_place)) == 0;
+}
+
+static GHashTable *
+places_new(void)
+{
+    return g_hash_table_new_full(place_hash, place_equal, g_free, NULL);
+}
+
+static gboolean
+places_add(GHashTable *places, const struct guard_place *place)
+{
+    return g_hash_table_add(places, g_memdup2(place, sizeof *place));
+}
+
+Withheld *
+withheld_new(const int *maps)
+{
+    Withheld *withheld = g_new0(Withheld, 1);
+
+    withheld->maps = maps;
+    withheld->places = places_new();
+    return withheld;
+}
+
+void
+withheld_free(Withheld *withheld)
+{
+    if (!withheld)
+        return;
+    g_hash_table_unref(withheld->places);
+    g_free(withheld);
+}
+
+/* The keys of a map, as a GArray of struct guard_place. */
+static GArray *
+list_places(int map)
+{
+    GArray *places = g_array_new(FALSE, FALSE, sizeof(struct guard_place));
+    struct guard_place place, *previous = NULL;
+
+    for (; bpf_map_get_next_key(map, previous, &place) == 0; previous = &place)
+        g_array_append_val(places, place);
+    return places;
+}
+
+void
+withheld_load(Withheld *withheld)
+{
+    g_autoptr(GArray) places = list_places(withheld->maps[DATAPATH_WITHHELD]);
+
+    for (guint i = 0; i < places->len; i++)
+        places_add(withheld->places, &g_array_index(places, struct guard_place, i));
+}
+
+static struct guard_place
+place_of(const DatapathAddress *address)
+{
+    struct guard_place place = {.link = (guint32)address->link};
+
+    memcpy(&place.address, &address->address, sizeof place.address);
+    return place;
+}
+
+static gboolean
+find_learner(const Withheld *withheld, const struct guard_place *place, int *ret_index)
+{
+    return bpf_map_lookup_elem(withheld->maps[DATAPATH_LEARNERS], place, ret_index) == 0;
+}
+
+static void
+release_others(Withheld *withheld, GHashTable *wanted)
+{
+    GHashTableIter iter;
+    gpointer place;
+
+    g_hash_table_iter_init(&iter, withheld->places);
+    while (g_hash_table_iter_next(&iter, &place, NULL)) {
+        if (g_hash_table_contains(wanted, place))
+            continue;
+        bpf_map_delete_elem(withheld->maps[DATAPATH_WITHHELD], place);
+        g_hash_table_iter_remove(&iter);
+    }
+}
+
+static gboolean
+write_places(Withheld *withheld, const GArray *places, GError **error)
+{
+    g_autofree guint32 *values = g_new0(guint32, places->len);
+    guint32 n = places->len;
+
+    if (n > 0 &&
+        bpf_map_update_batch(withheld->maps[DATAPATH_WITHHELD], places->data, values, &n, NULL) < 0)
+        return error_set_errno(error, errno, "cannot withhold addresses from guests");
+    for (guint i = 0; i < places->len; i++)
+        places_add(withheld->places, &g_array_index(places, struct guard_place, i));
+    return TRUE;
+}
+
+gboolean
+withheld_set(Withheld *withheld, const DatapathAddress *addresses, guint n, gboolean is_all,
+             DatapathRecheck recheck, gpointer user_data, GError **error)
+{
+    g_autoptr(GArray) added = g_array_new(FALSE, FALSE, sizeof(struct guard_place));
+    g_autoptr(GHashTable) wanted = places_new();
+    int learner;
+
+    for (guint i = 0; i < n; i++) {
+        const struct guard_place place = place_of(&addresses[i]);
+
+        if (places_add(wanted, &place) && !g_hash_table_contains(withheld->places, &place))
+            g_array_append_val(added, place);
+    }
+    if (is_all)
+        release_others(withheld, wanted);
+    if (!write_places(withheld, added, error))
+        return FALSE;
+    for (guint i = 0; i < added->len; i++) {
+        if (find_learner(withheld, &g_array_index(added, struct guard_place, i), &learner))
+            recheck(learner, user_data);
+    }
+    return TRUE;
+}
+
+void
+withheld_free_learned(Withheld *withheld, int index)
+{
+    struct guard_settings settings;
+    struct guard_state state;
+    int learner;
+
+    if (bpf_map_lookup_elem(withheld->maps[DATAPATH_SETTINGS], &index, &settings) < 0 ||
+        settings.addresses != GUARD_ADDRESSES_DHCP ||
+        bpf_map_lookup_elem(withheld->maps[DATAPATH_STATE], &index, &state) < 0)
+        return;
+    for (guint i = 0; i < GUARD_LEARNED; i++) {
+        const struct guard_place place = {state.learned[i].address, settings.link, 0};
+
+        if (find_learner(withheld, &place, &learner) && learner == index)
+            bpf_map_delete_elem(withheld->maps[DATAPATH_LEARNERS], &place);
+    }
+}
+
+void
+withheld_sweep(Withheld *withheld)
+{
+    int map = withheld->maps[DATAPATH_LEARNERS];
+    g_autoptr(GArray) places = list_places(map);
+    struct guard_settings settings;
+    int learner;
+
+    for (guint i = 0; i < places->len; i++) {
+        const struct guard_place *place = &g_array_index(places, struct guard_place, i);
+
+        if (find_learner(withheld, place, &learner) &&
+            bpf_map_lookup_elem(withheld->maps[DATAPATH_SETTINGS], &learner, &settings) < 0)
+            bpf_map_delete_elem(map, place);
+    }
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * Feature: the addresses that a guest with Addresses=dhcp must not be given, whoever says so: those
+ * of the host and of its gateways on the ports' parent, Gateway= of its ports' networks, and the
+ * leased and listed addresses of its ports. (What other ports have learned, the programs know.) The
+ * datapath withholds them by link and address, for all ports alike: a port's own addresses are
+ * listed for it and need not be learned. So nothing depends on whose an address is, and only links
+ * with a port that learns addresses have any.
+ *
+ * A port's settings are written only after what concerns it is withheld: for the first port of a
+ * link that learns, everything; for each port, its own addresses. That only adds. A review computes
+ * the whole list and releases the rest. It follows, when the loop has nothing else to do, whatever
+ * may have taken an address away; until then too many are withheld.
+ *
+ * Addresses in Reserve= are not withheld: the LAN's DHCP server may well give them. Neither are
+ * listed prefixes of more than one address.
+ */
+#include "feature.h"
+
+#include "source.h"
+
+#include "error.h"
+
+/* The most next hops on all links. */
+#define HOPS_MAX 256
+
+/* The state. */
+typedef struct Withholding {
+    GHashTable *links; /* ifindexes of the links with a port that learns */
+    GArray *hops;      /* of DatapathAddress: next hops that the host had on these links */
+    GSource *source;   /* a review is due */
+} Withholding;
+
+static gboolean
+learns(const Port *port)
+{
+    return port->has_guard && port->guard.addresses == GUARD_ADDRESSES_DHCP &&
+           port->parent_index != 0;
+}
+
+static void
+add(GArray *places, int link, const IpAddress *address)
+{
+    const DatapathAddress place = {link, *address};
+
+    g_array_append_val(places, place);
+}
+
+/* What a port was given, and what is listed for it. */
+static void
+add_port(GArray *places, int link, const Port *port)
+{
+    const GArray *listed = port->has_guard && port->guard.addresses != GUARD_ADDRESSES_ANY
+                               ? port->guard.prefixes
+                               : NULL;
+
+    for (guint i = 0; port->addresses && i < port->addresses->len; i++)
+        add(places, link, &g_array_index(port->addresses, PortAddress, i).address);
+    for (guint i = 0; listed && i < listed->len; i++) {
+        const IpPrefix *prefix = &g_array_index(listed, IpPrefix, i);
+
+        if (prefix->prefix_bits == IP_PREFIX_BITS_MAX)
+            add(places, link, &prefix->address);
+    }
+}
+
+static void
+add_gateways(FeatureHost *host, GArray *places, int link, const Port *port)
+{
+    const Network *network = host->ops->network(host, port);
+
+    for (guint i = 0;
+         network && network->addresses.gateways && i < network->addresses.gateways->len; i++)
+        add(places, link, &g_array_index(network->addresses.gateways, IpAddress, i));
+}
+
+/* An address of a network is one port's, whatever the parent of a pool. */
+static void
+add_ports(FeatureHost *host, GArray *places, int link)
+{
+    g_autoptr(GPtrArray) ports = port_table_list(host->ports);
+    g_autoptr(GHashTable) networks = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < ports->len; i++) {
+        const Port *port = ports->pdata[i];
+
+        if (port->parent_index == link && g_hash_table_add(networks, port->network))
+            add_gateways(host, places, link, port);
+    }
+    for (guint i = 0; i < ports->len; i++) {
+        const Port *port = ports->pdata[i];
+
+        if (port->parent_index == link || g_hash_table_contains(networks, port->network))
+            add_port(places, link, port);
+    }
+}
+
+/* The parent by which the host has this link's addresses on a LAN: the link itself, or the one
+ * below a macvlan of the host's. */
+static int
+find_parent(FeatureHost *host, int index)
+{
+    const Withholding *withholding = feature_state(host, &feature_withheld);
+    Kernel *kernel = host->kernel;
+    LinkInfo link;
+
+    if (g_hash_table_contains(withholding->links, GINT_TO_POINTER(index)) ||
+        !kernel->ops->link_by_index(kernel, index, &link, NULL) || !link.is_macvlan)
+        return index;
+    return link.lower_index;
+}
+
+/* What the host has on the links; own: its addresses, or NULL. */
+static void
+add_own(FeatureHost *host, GArray *places, const GArray *own)
+{
+    const Withholding *withholding = feature_state(host, &feature_withheld);
+
+    for (guint i = 0; own && i < own->len; i++) {
+        const LinkAddress *each = &g_array_index(own, LinkAddress, i);
+        int link = find_parent(host, each->index);
+
+        if (g_hash_table_contains(withholding->links, GINT_TO_POINTER(link)))
+            add(places, link, &each->address);
+    }
+}
+
+static gboolean
+has_hop(const Withholding *withholding, int link, const IpAddress *address)
+{
+    for (guint i = 0; i < withholding->hops->len; i++) {
+        const DatapathAddress *hop = &g_array_index(withholding->hops, DatapathAddress, i);
+
+        if (hop->link == link && ip_address_equal(&hop->address, address))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* A next hop stays withheld when its route goes: that may come back, and nothing tells us. */
+static void
+add_next_hops(FeatureHost *host, GArray *places, int link)
+{
+    const Withholding *withholding = feature_state(host, &feature_withheld);
+    g_autoptr(GArray) hops = host->kernel->ops->gateway_list(host->kernel, link, NULL);
+
+    for (guint i = 0; hops && i < hops->len; i++) {
+        const IpAddress *hop = &g_array_index(hops, IpAddress, i);
+
+        if (withholding->hops->len < HOPS_MAX && !has_hop(withholding, link, hop))
+            add(withholding->hops, link, hop);
+    }
+    for (guint i = 0; i < withholding->hops->len; i++) {
+        const DatapathAddress *hop = &g_array_index(withholding->hops, DatapathAddress, i);
+
+        if (hop->link == link)
+            add(places, link, &hop->address);
+    }
+}
+
+/* ---- the review ---- */
+
+static void
+note_link(Port *port, gpointer withholding)
+{
+    if (learns(port))
+        g_hash_table_add(((Withholding *)withholding)->links, GINT_TO_POINTER(port->parent_index));
+}
+
+static gboolean
+withhold_all(FeatureHost *host, gboolean is_all, GError **error)
+{
+    const Withholding *withholding = feature_state(host, &feature_withheld);
+    Datapath *datapath = host->datapath;
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(DatapathAddress)), own = NULL;
+    GHashTableIter iter;
+    gpointer link;
+
+    if (g_hash_table_size(withholding->links) > 0)
+        own = host->kernel->ops->address_list(host->kernel, NULL);
+    add_own(host, places, own);
+    g_hash_table_iter_init(&iter, withholding->links);
+    while (g_hash_table_iter_next(&iter, &link, NULL)) {
+        add_next_hops(host, places, GPOINTER_TO_INT(link));
+        add_ports(host, places, GPOINTER_TO_INT(link));
+    }
+    return datapath->ops->withhold(datapath, (const DatapathAddress *)places->data, places->len,
+                                   is_all, error);
+}
+
+static void
+review(FeatureHost *host)
+{
+    Withholding *withholding = feature_state(host, &feature_withheld);
+    g_autoptr(GError) error = NULL;
+
+    g_hash_table_remove_all(withholding->links);
+    port_table_foreach(host->ports, note_link, withholding);
+    if (g_hash_table_size(withholding->links) == 0)
+        g_array_set_size(withholding->hops, 0);
+    if (!withhold_all(host, TRUE, &error))
+        g_warning("%s", error->message);
+}
+
+static gboolean
+on_idle(gpointer user_data)
+{
+    FeatureHost *host = user_data;
+    Withholding *withholding = feature_state(host, &feature_withheld);
+
+    source_clear(&withholding->source);
+    review(host);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+review_later(FeatureHost *host)
+{
+    Withholding *withholding = feature_state(host, &feature_withheld);
+
+    if (host->datapath && !withholding->source && g_hash_table_size(withholding->links) > 0)
+        withholding->source = source_add_idle(on_idle, host, "withheld addresses");
+}
+
+/* ---- one port ---- */
+
+gboolean
+withheld_follow_port(FeatureHost *host, const Port *port, GError **error)
+{
+    const Withholding *withholding = feature_state(host, &feature_withheld);
+    Datapath *datapath = host->datapath;
+    g_autoptr(GArray) places = NULL;
+
+    if (learns(port) && g_hash_table_add(withholding->links, GINT_TO_POINTER(port->parent_index)) &&
+        !withhold_all(host, FALSE, error)) {
+        g_hash_table_remove(withholding->links, GINT_TO_POINTER(port->parent_index));
+        return FALSE;
+    }
+    if (!g_hash_table_contains(withholding->links, GINT_TO_POINTER(port->parent_index)))
+        return TRUE;
+    places = g_array_new(FALSE, FALSE, sizeof(DatapathAddress));
+    add_port(places, port->parent_index, port);
+    add_gateways(host, places, port->parent_index, port);
+    return datapath->ops->withhold(datapath, (const DatapathAddress *)places->data, places->len,
+                                   FALSE, error);
+}
+
+void
+withheld_on_address(FeatureHost *host, int index)
+{
+    const Withholding *withholding = feature_state(host, &feature_withheld);
+
+    if (g_hash_table_size(withholding->links) > 0 &&
+        g_hash_table_contains(withholding->links, GINT_TO_POINTER(find_parent(host, index))))
+        review_later(host);
+}
+
+/* Its addresses on the other parents of its network's pool. */
+static gboolean
+withheld_attach(FeatureHost *host, NewPort *new, const LinkInfo *device, GError **error)
+{
+    if (new->port->addresses &&new->network->parents &&new->network->parents[0] &&
+        new->network->parents[1])
+        review_later(host);
+    return TRUE;
+}
+
+static gboolean
+withheld_change(FeatureHost *host, const Caller *caller, Port *port, const PortChange *change,
+                GError **error)
+{
+    if (change->guard.is_given)
+        review_later(host);
+    return TRUE;
+}
+
+static gboolean
+withheld_on_network(FeatureHost *host, Port *port, const Network *network)
+{
+    review_later(host);
+    return FALSE;
+}
+
+static gboolean
+withheld_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
+{
+    review_later(host);
+    return FALSE;
+}
+
+static void
+withheld_detach(FeatureHost *host, const Port *port)
+{
+    review_later(host);
+}
+
+/* ---- from start to end ---- */
+
+static gboolean
+withheld_start(FeatureHost *host, gpointer *ret_state, GError **error)
+{
+    Withholding *withholding = g_new0(Withholding, 1);
+
+    withholding->links = g_hash_table_new(NULL, NULL);
+    withholding->hops = g_array_new(FALSE, FALSE, sizeof(DatapathAddress));
+    *ret_state = withholding;
+    return TRUE;
+}
+
+static void
+withheld_stop(gpointer state)
+{
+    Withholding *withholding = state;
+
+    if (!withholding)
+        return;
+    source_clear(&withholding->source);
+    g_hash_table_unref(withholding->links);
+    g_array_unref(withholding->hops);
+    g_free(withholding);
+}
+
+static void
+withheld_loaded(FeatureHost *host)
+{
+    if (host->datapath)
+        review(host);
+}
+
+const PortFeature feature_withheld = {
+    .name = "withheld addresses",
+    .start = withheld_start,
+    .stop = withheld_stop,
+    .loaded = withheld_loaded,
+    .attach = withheld_attach,
+    .on_network = withheld_on_network,
+    .on_parent = withheld_on_parent,
+    .change = withheld_change,
+    .detach = withheld_detach,
+};

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which addresses the broker withholds from guests with Addresses=dhcp, and how long. */
+#include "broker-fixture.h"
+
+#include <errno.h>
+
+static int
+parent(TestBroker *test)
+{
+    return link_named(test, "eth0").index;
+}
+
+static gboolean
+is_withheld(TestBroker *test, const char *address)
+{
+    return fake_datapath_withholds(test->datapath, parent(test), address);
+}
+
+/* Its ports learn addresses; they are called NAME-port. */
+static Network *
+add_learning(TestBroker *test, const char *name, const char *parents)
+{
+    Network *network = test_broker_add_network(test, name, parents, MACVTAP_MODE_BRIDGE);
+
+    network->guard.addresses = GUARD_ADDRESSES_DHCP;
+    return network;
+}
+
+static void
+give_addresses(Network *network, const char *subnet, const char *gateway)
+{
+    IpPrefix prefix;
+    IpAddress address;
+
+    assert_true(ip_prefix_parse(subnet, &prefix, NULL) && ip_address_parse(gateway, &address));
+    g_array_append_val(network->addresses.subnets, prefix);
+    g_array_append_val(network->addresses.gateways, address);
+    assert_true(addresses_finish(&network->addresses, NULL));
+}
+
+/* Returns its address. */
+static const char *
+lease_of(const Port *port)
+{
+    static char text[IP_ADDRESS_TEXT_SIZE];
+
+    return ip_address_format(&g_array_index(port->addresses, PortAddress, 0).address, text);
+}
+
+static void
+without_a_port_that_learns_nothing_is_withheld(void **state)
+{
+    TestBroker *test = *state;
+
+    give_addresses(test_broker_network(test, "lan"), "10.0.0.0/24", "10.0.0.254");
+    kernel_fake_add_address(test->kernel, parent(test), "10.0.0.1/24");
+    test_broker_create(test, 0, "lan", "web");
+    test_settle();
+    assert_int_equal(fake_datapath_count_withheld(test->datapath), 0);
+}
+
+/* As soon as the port is there, before the main loop runs. */
+static void
+hosts_gateways_and_ports_addresses_are_withheld(void **state)
+{
+    TestBroker *test = *state;
+    int other = test_broker_add_parent(test, "eth1");
+
+    give_addresses(test_broker_network(test, "lan"), "10.0.0.0/24", "10.0.0.254");
+    add_learning(test, "wild", "eth0");
+    kernel_fake_add_address(test->kernel, parent(test), "10.0.0.1/24");
+    kernel_fake_add_address(test->kernel, parent(test), "fd00::1/64");
+    kernel_fake_add_address(test->kernel, other, "10.7.0.1/24");
+    kernel_fake_add_gateway(test->kernel, parent(test), "10.0.0.253");
+    kernel_fake_add_gateway(test->kernel, other, "10.7.0.253");
+    test_broker_create(test, 0, "lan", "web");
+    test_broker_create(test, 0, "wild", "pony");
+    assert_true(is_withheld(test, "10.0.0.1") && is_withheld(test, "fd00::1"));
+    assert_true(is_withheld(test, "10.0.0.253") && is_withheld(test, "10.0.0.254"));
+    assert_true(is_withheld(test, lease_of(find_port(test, "web"))));
+    assert_int_equal(fake_datapath_count_withheld(test->datapath), 5);
+}
+
+static void
+each_further_port_adds_its_own(void **state)
+{
+    TestBroker *test = *state;
+
+    give_addresses(test_broker_network(test, "lan"), "10.0.0.0/24", "10.0.0.254");
+    add_learning(test, "wild", "eth0");
+    test_broker_create(test, 0, "wild", "pony");
+    assert_int_equal(fake_datapath_count_withheld(test->datapath), 0);
+    assert_true(is_withheld(test, lease_of(test_broker_create(test, 0, "lan", "web"))));
+    assert_true(is_withheld(test, "10.0.0.254"));
+    delete_port(test, "web");
+    test_settle();
+    assert_int_equal(fake_datapath_count_withheld(test->datapath), 0);
+}
+
+static void
+what_is_listed_for_a_port_is_withheld(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    PortRequest request = {.network = (char *)"lan",
+                           .name = (char *)"web",
+                           .holder = {.type = HOLDER_NONE},
+                           .guard = {.is_given = TRUE, .has_addresses = TRUE}};
+    PortChange change = {.port = (char *)"web", .guard = request.guard};
+    IpPrefix one, several;
+
+    assert_true(ip_prefix_parse("10.0.0.7/32", &one, NULL));
+    assert_true(ip_prefix_parse("10.0.0.8/29", &several, NULL));
+    request.guard.settings.addresses = GUARD_ADDRESSES_LISTED;
+    request.guard.settings.prefixes = g_array_new(FALSE, FALSE, sizeof(IpPrefix));
+    g_array_append_val(request.guard.settings.prefixes, one);
+    g_array_append_val(request.guard.settings.prefixes, several);
+    add_learning(test, "wild", "eth0");
+    test_broker_create(test, 0, "wild", "pony");
+    create_port(test, &root, &request);
+    assert_true(is_withheld(test, "10.0.0.7"));
+    assert_int_equal(fake_datapath_count_withheld(test->datapath), 1);
+    change.guard.settings.addresses = GUARD_ADDRESSES_ANY;
+    assert_non_null(broker_change_port(test->broker, &root, &change, NULL));
+    test_settle();
+    assert_int_equal(fake_datapath_count_withheld(test->datapath), 0);
+    g_array_unref(request.guard.settings.prefixes);
+}
+
+/* A network gives an address once, on whichever of its parents. */
+static void
+a_pools_addresses_are_withheld_on_each_parent(void **state)
+{
+    TestBroker *test = *state;
+    Network *pool;
+
+    test_broker_add_parent(test, "eth1");
+    pool = add_learning(test, "pool", "eth0,eth1");
+    give_addresses(pool, "10.0.0.0/24", "10.0.0.254");
+    for (guint i = 0; i < 4; i++) {
+        g_autofree char *name = g_strdup_printf("p%u", i);
+
+        test_broker_create(test, 0, "pool", name);
+    }
+    test_settle();
+    for (guint i = 0; i < 4; i++) {
+        g_autofree char *name = g_strdup_printf("p%u", i);
+        const char *lease = lease_of(find_port(test, name));
+
+        assert_true(is_withheld(test, lease));
+        assert_true(fake_datapath_withholds(test->datapath, link_named(test, "eth1").index, lease));
+    }
+}
+
+static void
+the_hosts_addresses_are_followed(void **state)
+{
+    TestBroker *test = *state;
+
+    add_learning(test, "wild", "eth0");
+    test_broker_create(test, 0, "wild", "pony");
+    kernel_fake_add_address(test->kernel, parent(test), "10.0.0.9/24");
+    test_settle();
+    assert_true(is_withheld(test, "10.0.0.9"));
+    kernel_fake_remove_address(test->kernel, parent(test), "10.0.0.9/24");
+    test_settle();
+    assert_false(is_withheld(test, "10.0.0.9"));
+}
+
+/* Nothing would tell that a gateway's route is back. */
+static void
+a_next_hop_stays_as_long_as_ports_learn(void **state)
+{
+    TestBroker *test = *state;
+
+    add_learning(test, "wild", "eth0");
+    kernel_fake_add_gateway(test->kernel, parent(test), "10.0.0.253");
+    test_broker_create(test, 0, "wild", "pony");
+    kernel_fake_fail(test->kernel, "gateway_list", 1, EIO); /* its route is gone */
+    kernel_fake_add_address(test->kernel, parent(test), "10.0.0.9/24");
+    test_settle();
+    assert_true(is_withheld(test, "10.0.0.253"));
+    delete_port(test, "pony");
+    test_settle();
+    assert_int_equal(fake_datapath_count_withheld(test->datapath), 0);
+}
+
+static void
+the_next_daemon_withholds_the_same(void **state)
+{
+    TestBroker *test = *state;
+
+    give_addresses(test_broker_network(test, "lan"), "10.0.0.0/24", "10.0.0.254");
+    add_learning(test, "wild", "eth0");
+    test_broker_create(test, 0, "lan", "web");
+    test_broker_create(test, 0, "wild", "pony");
+    test_broker_kill(test);
+    assert_true(is_withheld(test, "10.0.0.254"));
+    kernel_fake_add_address(test->kernel, parent(test), "10.0.0.9/24");
+    test_broker_start(test);
+    assert_true(is_withheld(test, "10.0.0.9") && is_withheld(test, "10.0.0.254"));
+    assert_true(is_withheld(test, lease_of(find_port(test, "web"))));
+    test_broker_kill(test);
+    test_broker_start(test);
+    delete_port(test, "pony");
+    test_settle();
+    assert_int_equal(fake_datapath_count_withheld(test->datapath), 0);
+}
+
+static void
+a_failure_keeps_a_port_that_learns_from_being_made(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {
+        .network = (char *)"wild", .name = (char *)"pony", .holder = {.type = HOLDER_NONE}};
+
+    add_learning(test, "wild", "eth0");
+    fake_datapath_fail_withhold(test->datapath, 1);
+    test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM, "cannot guard the port");
+    kernel_fake_add_gateway(test->kernel, parent(test), "10.0.0.253");
+    test_broker_create(test, 0, "wild", "pony");
+    assert_true(is_withheld(test, "10.0.0.253"));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BROKER_TEST(without_a_port_that_learns_nothing_is_withheld),
+        BROKER_TEST(hosts_gateways_and_ports_addresses_are_withheld),
+        BROKER_TEST(each_further_port_adds_its_own),
+        BROKER_TEST(what_is_listed_for_a_port_is_withheld),
+        BROKER_TEST(a_pools_addresses_are_withheld_on_each_parent),
+        BROKER_TEST(the_hosts_addresses_are_followed),
+        BROKER_TEST(a_next_hop_stays_as_long_as_ports_learn),
+        BROKER_TEST(the_next_daemon_withholds_the_same),
+        BROKER_TEST(a_failure_keeps_a_port_that_learns_from_being_made),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
