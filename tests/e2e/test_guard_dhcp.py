@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from frames import Tap, mac_bytes
+from frames import PacketSocket, Tap, mac_bytes
 from guard_lan import GUEST, NEIGHBOUR, read_rows
 from guest import Guest, qemu_command
 from programs import program
@@ -64,6 +64,14 @@ class Site:
             frame[XID] = xid
         self.accomplice.send(bytes(frame))
 
+    def forge_outside(self, name, xid):
+        """The same, from a station of the LAN that is behind no guard."""
+        frame = bytearray(RECEIVED[name])
+        frame[XID] = xid
+        wire = PacketSocket(self._router, "eth0")
+        wire.send(bytes(frame))
+        wire.close()
+
     def heard_xid(self):
         """The transaction number of the next DHCP client's message that the accomplice gets."""
         while True:
@@ -117,6 +125,7 @@ def test_leased_address(site):
     site.forge("DHCP OFFER", xid)
     site.forge("DHCP ACK", xid)
     assert site.dropped(NEIGHBOUR) == {"dhcp-server": 2}
+    site.forge_outside("DHCP ACK", xid)
 
     site.start_dnsmasq()
     lease = guest.wait_line(r"GUEST LEASE bound (10\.9\.0\.[56]\d)$").group(1)
