@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
 /*
  * What the guard knows about a port's guest: the addresses it uses and, with Addresses=dhcp, those
- * it may use. The frames it learns from are read in guard-rules.h (sent by the guest) and
+ * it may use. The frames it learns from are read by the rules (sent by the guest) and in
  * guard-hear.h (received).
  *
  * Theory of operation. All state is in fixed slots of the port's own entry, so a guest that floods
