@@ -31,7 +31,7 @@ struct QmpSteps {
     Step *last;         /* added */
     Step *current;
     GSource *timer;   /* while a device is to go */
-    gboolean is_gone; /* before QEMU has answered that it shall */
+    gboolean is_gone; /* before QEMU has accepted the request */
     GError *failure;
     QmpStepsDone done;
     gpointer user_data;

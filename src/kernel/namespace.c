@@ -163,7 +163,7 @@ namespace_watch(Kernel *kernel, NamespaceHandler handler, gpointer user_data, GE
 {
     static const int groups[] = {RTNLGRP_NSID};
     AUTO_FD int fd = netlink_open_groups(groups, G_N_ELEMENTS(groups),
-                                         "cannot listen to the end of network namespaces", error);
+                                         "cannot listen for the ends of network namespaces", error);
     NamespaceWatch *watch;
 
     if (fd < 0)

@@ -121,7 +121,8 @@ ask_gateway6(Probe *probe)
         send_from_host(probe, probe_write_neighbour_question(&probe->host, target, probe->frame));
 }
 
-/* Packets of usual sizes, and of the whole MTU: the largest answered is what the way carries. */
+/* Packets of usual sizes, and of the whole MTU: the largest one answered shows what the path
+ * carries. */
 static void
 ask_echo(Probe *probe, ProbeFamily family)
 {
