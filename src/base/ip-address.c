@@ -78,8 +78,7 @@ ip_address_is_same(gconstpointer a, gconstpointer b)
     return ip_address_equal(a, b);
 }
 
-/* The bits of byte i that lie within the first prefix_bits bits. */
-static guint8
+guint8
 prefix_mask(guint prefix_bits, guint i)
 {
     if (prefix_bits >= (i + 1) * 8)

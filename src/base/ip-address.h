@@ -82,3 +82,6 @@ gboolean ip_range_parse(const char *text, IpRange *ret_range, GError **error);
 char *ip_range_format(const IpRange *range, char text[static IP_RANGE_TEXT_SIZE]);
 
 gboolean ip_range_contains(const IpRange *range, const IpAddress *address);
+
+/* The bits of byte i that lie within the first prefix_bits bits of an IP or MAC address. */
+guint8 prefix_mask(guint prefix_bits, guint i);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "mac-address.h"
 
+#include "ip-address.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -51,17 +53,6 @@ gboolean
 mac_address_is_multicast(const MacAddress *mac)
 {
     return mac->octets[0] & 1;
-}
-
-/* The bits of octet i that are among the first prefix_bits bits. */
-static guint8
-prefix_mask(guint prefix_bits, guint i)
-{
-    if (prefix_bits >= (i + 1) * 8)
-        return 0xff;
-    if (prefix_bits <= i * 8)
-        return 0;
-    return (guint8)(0xff << (8 - (prefix_bits - i * 8)));
 }
 
 gboolean

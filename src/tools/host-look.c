@@ -17,9 +17,10 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
-/* Whether a line of the file ends with text. */
+/* Whether matches(), which gets with, is true of a line of the file. */
 static gboolean
-has_line(const char *path, const char *text)
+has_line(const char *path, gboolean (*matches)(const char *line, const char *with),
+         const char *with)
 {
     g_autofree char *content = NULL;
     g_auto(GStrv) lines = NULL;
@@ -28,10 +29,16 @@ has_line(const char *path, const char *text)
         return FALSE;
     lines = g_strsplit(content, "\n", -1);
     for (char **line = lines; *line; line++) {
-        if (g_str_has_suffix(*line, text))
+        if (matches(*line, with))
             return TRUE;
     }
     return FALSE;
+}
+
+static gboolean
+ends_with(const char *line, const char *end)
+{
+    return g_str_has_suffix(line, end);
 }
 
 /* Shows that a module works, even if it is built in; and its kernel option. */
@@ -52,7 +59,8 @@ works(const char *root, gsize module)
     g_autofree char *path =
         modules[module].path ? g_strdup_printf("%s/%s", root, modules[module].path) : NULL;
 
-    return path ? g_file_test(path, G_FILE_TEST_EXISTS) : has_line(devices, modules[module].device);
+    return path ? g_file_test(path, G_FILE_TEST_EXISTS)
+                : has_line(devices, ends_with, modules[module].device);
 }
 
 /* Every Debian has gzip. NULL: the file is missing or is not gzip. */
@@ -318,17 +326,8 @@ has_route(const char *root, const char *file, const char *interface,
           gboolean (*is_default)(const char *line, const char *interface))
 {
     g_autofree char *path = g_strdup_printf("%s/proc/net/%s", root, file);
-    g_autofree char *content = NULL;
-    g_auto(GStrv) lines = NULL;
 
-    if (!g_file_get_contents(path, &content, NULL, NULL))
-        return FALSE;
-    lines = g_strsplit(content, "\n", -1);
-    for (char **line = lines; *line; line++) {
-        if (is_default(*line, interface))
-            return TRUE;
-    }
-    return FALSE;
+    return has_line(path, is_default, interface);
 }
 
 gboolean

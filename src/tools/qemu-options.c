@@ -37,18 +37,18 @@ static const MachineRow machine_rows[] = {
     {"*", "*", "virtio-net-pci"},
 };
 
+typedef struct MachinePattern {
+    const char *architecture, *machine; /* "": the default one */
+} MachinePattern;
+
 /* Machines that create no network device unless asked. */
-static const struct {
-    const char *architecture, *machine;
-} bare_machines[] = {
+static const MachinePattern bare_machines[] = {
     {"x86_64*", "*"}, {"i386", "*"},     {"s390x", "*"},    {"*", "virt"},       {"*", "virt-*"},
     {"ppc64*", ""},   {"*", "pseries*"}, {"*", "sbsa-ref"}, {"*", "vexpress-*"},
 };
 
 /* Machines whose PCI bus "pcie.0" is a chipset's. */
-static const struct {
-    const char *architecture, *machine;
-} express_machines[] = {
+static const MachinePattern express_machines[] = {
     {"x86_64", "q35*"},   {"x86_64", "pc-q35*"}, {"i386", "q35*"},    {"i386", "pc-q35*"},
     {"aarch64", "virt*"}, {"arm", "virt*"},      {"riscv*", "virt*"}, {"loongarch64", "virt*"},
 };
@@ -164,30 +164,28 @@ qemu_options_network_device(const char *const *command, GError **error)
     return row->device;
 }
 
-gboolean
-qemu_options_machine_is_bare(const char *const *command)
+static gboolean
+matches_any(const char *const *command, const MachinePattern *patterns, gsize n)
 {
     g_autofree char *architecture = find_architecture(command[0]);
     g_autofree char *machine = find_last(command, "machine", "M", "type");
 
-    for (guint i = 0; i < G_N_ELEMENTS(bare_machines); i++) {
-        if (g_pattern_match_simple(bare_machines[i].architecture, architecture) &&
-            g_pattern_match_simple(bare_machines[i].machine, machine ? machine : ""))
+    for (gsize i = 0; i < n; i++) {
+        if (g_pattern_match_simple(patterns[i].architecture, architecture) &&
+            g_pattern_match_simple(patterns[i].machine, machine ? machine : ""))
             return TRUE;
     }
     return FALSE;
 }
 
 gboolean
+qemu_options_machine_is_bare(const char *const *command)
+{
+    return matches_any(command, bare_machines, G_N_ELEMENTS(bare_machines));
+}
+
+gboolean
 qemu_options_need_root_ports(const char *const *command)
 {
-    g_autofree char *architecture = find_architecture(command[0]);
-    g_autofree char *machine = find_last(command, "machine", "M", "type");
-
-    for (guint i = 0; i < G_N_ELEMENTS(express_machines); i++) {
-        if (g_pattern_match_simple(express_machines[i].architecture, architecture) &&
-            g_pattern_match_simple(express_machines[i].machine, machine ? machine : ""))
-            return TRUE;
-    }
-    return FALSE;
+    return matches_any(command, express_machines, G_N_ELEMENTS(express_machines));
 }
