@@ -53,9 +53,18 @@ static const struct {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == LINE_CAPTURED + 1);
 
-/* Returns text as one line without terminal escapes. Free with g_free(). */
+static gboolean
+is_clean(const char *text)
+{
+    gsize length = 0;
+
+    while (length < TEXT_MAX && g_ascii_isprint(text[length]))
+        length++;
+    return length < TEXT_MAX && text[length] == '\0';
+}
+
 static char *
-clean(const char *text)
+cleaned(const char *text)
 {
     g_autofree char *valid = g_utf8_make_valid(text, -1);
     g_autoptr(GString) line = g_string_new(NULL);
@@ -71,6 +80,15 @@ clean(const char *text)
     if (line->len >= TEXT_MAX)
         g_string_append(line, "…");
     return g_string_free(g_steal_pointer(&line), FALSE);
+}
+
+/* Returns text as one line without terminal escapes. Free with g_free(). */
+static char *
+clean(const char *text)
+{
+    if (is_clean(text)) /* nearly always, and much quicker */
+        return g_strdup(text);
+    return cleaned(text);
 }
 
 /* A line in preparation. */

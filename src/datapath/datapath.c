@@ -228,13 +228,14 @@ has_same_dhcp(const Entry *entry, const struct dhcp_port *dhcp)
     return dhcp && entry->dhcp ? memcmp(dhcp, entry->dhcp, sizeof *dhcp) == 0 : dhcp == entry->dhcp;
 }
 
-/* NULL: has no limits. is_new: whatever is there is an earlier device's. */
+/* NULL: has no limits. is_new: whatever is there is an earlier device's. is_clear: nothing is. */
 static gboolean
 write_limits(LinuxDatapath *datapath, int index, const struct limit_settings *limits,
-             gboolean is_new)
+             gboolean is_new, gboolean is_clear)
 {
     if (!limits) {
-        delete_limits(datapath, index);
+        if (!is_clear)
+            delete_limits(datapath, index);
         return TRUE;
     }
     return write_zeroes(datapath, DATAPATH_LIMITED, index, sizeof(struct limit_state), is_new) &&
@@ -245,7 +246,7 @@ write_limits(LinuxDatapath *datapath, int index, const struct limit_settings *li
 /* The entry exists. */
 static gboolean
 set_limits(LinuxDatapath *datapath, Entry *entry, const DatapathPort *port, gboolean is_new,
-           GError **error)
+           gboolean is_clear, GError **error)
 {
     struct limit_settings limits;
     gboolean has_limits = datapath_fill_limits(port, &limits);
@@ -253,7 +254,7 @@ set_limits(LinuxDatapath *datapath, Entry *entry, const DatapathPort *port, gboo
     if (!is_new && entry->has_settings && entry->has_limits == has_limits &&
         memcmp(&limits, &entry->limits, sizeof limits) == 0)
         return TRUE;
-    if (!write_limits(datapath, port->index, has_limits ? &limits : NULL, is_new))
+    if (!write_limits(datapath, port->index, has_limits ? &limits : NULL, is_new, is_clear))
         return error_set_errno(error, errno, "cannot write the limits of link %d", port->index);
     entry->has_limits = has_limits;
     entry->limits = limits;
@@ -277,6 +278,7 @@ linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **er
     LinuxDatapath *datapath = linux_datapath(base);
     Entry *entry = find_entry(datapath, port->index);
     gboolean is_there = entry && entry->has_settings && !is_new;
+    gboolean is_clear = !entry; /* no map has anything of this index */
     g_autofree struct dhcp_port *dhcp = NULL;
     struct guard_settings settings;
 
@@ -286,10 +288,10 @@ linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **er
         return FALSE;
     if (is_there && memcmp(&settings, &entry->settings, sizeof settings) == 0 &&
         (port->keeps_dhcp || has_same_dhcp(entry, dhcp)))
-        return set_limits(datapath, entry, port, is_new, error);
+        return set_limits(datapath, entry, port, is_new, FALSE, error);
     if (!datapath->is_pinned || datapath->has_old_pins)
         pin_maps(datapath);
-    if ((!port->keeps_dhcp && !write_dhcp(datapath, port->index, dhcp)) ||
+    if ((!port->keeps_dhcp && !(is_clear && !dhcp) && !write_dhcp(datapath, port->index, dhcp)) ||
         !write_entry(datapath, port->index, &settings, is_new, is_there)) {
         error_set_errno(error, errno, "cannot write the guard settings of link %d", port->index);
         if (!entry)
@@ -300,7 +302,7 @@ linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **er
         entry = add_entry(datapath, port->index);
     g_free(entry->port_id);
     entry->port_id = g_strdup(port->port_id);
-    if (!set_limits(datapath, entry, port, is_new, error))
+    if (!set_limits(datapath, entry, port, is_new, is_clear, error))
         return FALSE;
     entry->has_settings = TRUE;
     entry->settings = settings;
@@ -551,18 +553,31 @@ open_folder(LinuxDatapath *datapath, GError **error)
 
 /* Fetch the next keys before deleting any of these. */
 static void
-find_entries(LinuxDatapath *datapath)
+find_entries_in(LinuxDatapath *datapath, DatapathMap map)
 {
-    int fd = datapath->object.maps[DATAPATH_SETTINGS], index;
+    int fd = datapath->object.maps[map], index;
     const int *previous = NULL;
 
     for (; bpf_map_get_next_key(fd, previous, &index) == 0; previous = &index) {
-        Entry *entry = add_entry(datapath, index);
+        Entry *entry = find_entry(datapath, index);
         struct guard_settings settings;
 
-        if (bpf_map_lookup_elem(fd, &index, &settings) == 0)
+        if (!entry)
+            entry = add_entry(datapath, index);
+        if (map == DATAPATH_SETTINGS && bpf_map_lookup_elem(fd, &index, &settings) == 0)
             entry->settings.recheck = settings.recheck;
     }
+}
+
+/* An earlier daemon may have been killed before it had written all of an entry, or removed it. */
+static void
+find_entries(LinuxDatapath *datapath)
+{
+    static const DatapathMap maps[] = {DATAPATH_SETTINGS, DATAPATH_COUNTERS, DATAPATH_STATE,
+                                       DATAPATH_DHCP,     DATAPATH_LIMITS,   DATAPATH_LIMITED};
+
+    for (guint i = 0; i < G_N_ELEMENTS(maps); i++)
+        find_entries_in(datapath, maps[i]);
     datapath->is_pinned = g_hash_table_size(datapath->entries) > 0;
     datapath->has_old_pins = !datapath->object.is_pinned;
 }

@@ -69,6 +69,12 @@ datapath_world_see(Datapath *datapath, int index, guint64 when)
     fake_datapath_state(datapath, index)->seen[0].last = when;
 }
 
+void
+datapath_world_tear(Datapath *datapath, int index, const char *port_id)
+{
+    datapath->ops->forget(datapath, index, port_id);
+}
+
 int
 datapath_world_pins(void)
 {

@@ -140,6 +140,15 @@ datapath_world_age(void)
     replace_pin("withheld", -1);
 }
 
+void
+datapath_world_tear(Datapath *datapath, int index, const char *port_id)
+{
+    int map = open_map("settings");
+
+    assert_int_equal(bpf_map_delete_elem(map, &index), 0);
+    close(map);
+}
+
 int
 datapath_world_pins(void)
 {

@@ -35,5 +35,9 @@ void datapath_world_age(void);
 /* As if the port's guest had been seen at that time, and when that was. */
 void datapath_world_see(Datapath *datapath, int index, guint64 when);
 
+/* As if a daemon had been killed while it wrote this port's entry: the settings, which come last,
+ * are missing. */
+void datapath_world_tear(Datapath *datapath, int index, const char *port_id);
+
 /* How many files are there that make it outlive its daemon; -1: it needs none. */
 int datapath_world_pins(void);

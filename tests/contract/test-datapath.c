@@ -255,6 +255,18 @@ answers_stay_for_the_next_daemon(void **state)
     assert_int_equal(given_by(7), 0);
 }
 
+static void
+answers_of_a_torn_entry_end(void **state)
+{
+    put(8, "p2", GUARD_SENDERS_OWN, TRUE); /* for it the maps stay */
+    put_dhcp(33, FALSE, TRUE);
+    datapath_world_tear(datapath, 7, "p1");
+    datapath_world_end(datapath);
+    datapath = datapath_world_open();
+    put_dhcp(0, FALSE, TRUE);
+    assert_int_equal(given_by(7), 0);
+}
+
 /* A domain that is none: nothing is written. */
 static void
 an_answer_that_cannot_be_made_is_an_error(void **state)
@@ -352,6 +364,7 @@ main(void)
         DATAPATH_TEST(answers_follow_what_is_set),
         DATAPATH_TEST(answers_end_with_their_port),
         DATAPATH_TEST(answers_stay_for_the_next_daemon),
+        DATAPATH_TEST(answers_of_a_torn_entry_end),
         DATAPATH_TEST(an_answer_that_cannot_be_made_is_an_error),
         DATAPATH_TEST(addresses_are_withheld_until_others_are),
         DATAPATH_TEST(addresses_are_withheld_for_the_next_daemon),
