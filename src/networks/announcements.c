@@ -34,7 +34,7 @@
 static const guint announce_times[] = {0, 50, 200, 450, 800};
 
 #define BATCH 8          /* frames, of about 5 microseconds each with a plain NIC */
-#define ROUND_TIME 80000 /* in microseconds */
+#define ROUND_TIME 50000 /* in microseconds: then the second is due */
 G_STATIC_ASSERT(BATCH <= ANNOUNCEMENTS_MAX);
 
 /* What matters of a link's state. */
