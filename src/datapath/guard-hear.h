@@ -30,9 +30,8 @@ guard_hear_dhcp(Frame *frame, const struct guard_settings *settings, __u32 at,
         return 0;
     guard_address_ipv4(&claim->address, head + 16);
     claim->how = GUARD_HOW_DHCP;
-    guard_learn_lease(frame, settings, &claim->address, dhcp.seconds);
-    if (settings->addresses != GUARD_ADDRESSES_DHCP ||
-        guard_check_address(frame, settings, &claim->address, GUARD_IPV4_ADDRESS) == GUARD_PASS)
+    if (guard_learn_lease(frame, settings, &claim->address, dhcp.seconds) ||
+        settings->addresses != GUARD_ADDRESSES_DHCP)
         claim->kind = GUARD_CLAIM_USES;
     return 0;
 }

@@ -166,17 +166,21 @@ guard_learned_slot(struct guard_state *state, const struct guard_address *addres
 GUARD_INLINE int
 guard_has_learned(struct guard_state *state, const struct guard_address *address, __u64 now)
 {
-    int found = 0;
+    __u32 found;
 
     state_lock(state);
-    for (int i = 0; i < GUARD_LEARNED; i++) {
+    guard_set_found(state, GUARD_LEARNED);
+    for (__u32 i = 0; i < GUARD_LEARNED; i++) {
         const struct guard_learned *slot = &state->learned[i];
 
-        found |=
-            slot->until > now && !slot->contested && guard_same_address(&slot->address, address);
+        if (slot->until > now && !slot->contested && guard_same_address(&slot->address, address)) {
+            guard_set_found(state, i);
+            break;
+        }
     }
+    found = guard_found(state);
     state_unlock(state);
-    return found;
+    return found < GUARD_LEARNED;
 }
 
 /* Whether the port may learn this address: it is neither withheld nor another port's. */
@@ -475,7 +479,7 @@ guard_is_router(Frame *frame, const struct guard_address *address)
     return found;
 }
 
-/* A DHCP server gave the guest an address for this many seconds. */
+/* A DHCP server gave the guest an address for this many seconds. Returns whether it was learned. */
 GUARD_PART int
 guard_learn_lease(Frame *frame, const struct guard_settings *settings,
                   const struct guard_address *address, __u32 seconds)
@@ -494,7 +498,8 @@ guard_learn_lease(Frame *frame, const struct guard_settings *settings,
     if (slot)
         guard_learned_fill(slot, address, until, now, GUARD_HOW_DHCP, &before);
     state_unlock(state);
-    if (slot)
-        guard_change_learner(frame, settings, &before, address);
-    return 0;
+    if (!slot)
+        return 0;
+    guard_change_learner(frame, settings, &before, address);
+    return 1;
 }
