@@ -32,6 +32,7 @@ NETWORKS = {"lan": "Mode=bridge", "assign": "Mode=passthru\n[Port]\nMac=assign",
             "source": "Mode=source\nSources=52:54:00:00:00:01", "vlan": "Mode=bridge\nVLAN=100",
             "tags": "Mode=bridge\n[Port]\nGuestVLANs=100 200",
             "leases": "Mode=bridge\n[Addresses]\nSubnet=10.0.0.0/29 fd00::/64\nRange=10.0.0.2 fd00::2-fd00::3",
+            "learns": "Mode=bridge\n[Addresses]\nSubnet=10.0.0.0/29\nGateway=10.0.0.1\n[Guard]\nAddresses=dhcp",
             "reached": "Mode=bridge\n[Addresses]\nSubnet=10.9.0.0/24\n[Host]\nAccess=yes"}
 _OWN_DEV = """
 mount -t tmpfs -o mode=755 dev /dev
@@ -514,6 +515,7 @@ OPERATIONS = [
     Operation("create: passthru, assign", create("assign")),
     Operation("create: source", create("source")),
     Operation("create: with a lease", create("leases"), wants=_has_only_lease),
+    Operation("create: with Addresses=dhcp", create("learns")),
     Operation("create: with host access", create("reached")),
     Operation("create: for a domain, with a node", create_for_domain),
     Operation("create: the same, in a /dev without nodes", create_for_domain, own_dev=True),
@@ -531,6 +533,7 @@ OPERATIONS = [
     Operation("delete: bridge", _delete, create("lan", queues=2)),
     Operation("delete: passthru, assign", _delete, create("assign")),
     Operation("delete: with a node, in a /dev without nodes", _delete, create_for_domain, own_dev=True),
+    Operation("delete: with Addresses=dhcp", _delete, create("learns")),
     Operation("delete: with host access", _delete, create("reached")),
     Operation("end of a domain with three ports",
               lambda world: world.call("EndDomain", domain=DOMAIN), _three_of_a_domain),
