@@ -199,7 +199,7 @@ lease_choose(FeatureHost *host, NewPort *new, const LinkInfo *parent, GError **e
         return FALSE;
     if (addresses->len == 0 && !new->network->addresses.is_given)
         return TRUE;
-    place.own = own = host->kernel->ops->address_list(host->kernel, NULL);
+    place.own = own = host->kernel->ops->address_recall(host->kernel, NULL);
     for (guint i = 0; i < addresses->len; i++) {
         if (!check_free(&place, &g_array_index(addresses, PortAddress, i).address, error))
             return FALSE;

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * All addresses are requested at the start, and again whenever events overflowed the socket; the
+ * Theory of operation
+ *
+ * Who watches gets all addresses at the start, and again whenever events overflowed the socket; the
  * answers arrive like events, on the same socket.
+ *
+ * A list of the host's addresses stays good until the next event: the kernel sends one after each
+ * change, before it answers who made the change. So the list is known as long as no event was read
+ * since, and none is waiting. The kernel takes long to list them: it visits all links, also the
+ * guests', which have none.
  */
 #include "linux-private.h"
 
@@ -23,6 +30,7 @@ typedef struct AddressWatch {
     SocketWatch watch;
     AddressHandler handler;
     gpointer user_data;
+    LinuxKernel *kernel;
     gboolean is_answering; /* a dump is in progress, */
     gboolean ask_again;    /* and another one must follow it */
 } AddressWatch;
@@ -120,6 +128,28 @@ address_get_all(Kernel *kernel, GError **error)
     return g_steal_pointer(&list);
 }
 
+GArray *
+address_recall(Kernel *base, GError **error)
+{
+    LinuxKernel *kernel = linux_kernel(base);
+    GArray *list;
+
+    if (kernel->addresses && !netlink_has_unread(kernel->addresses_fd))
+        return g_array_ref(kernel->addresses);
+    g_clear_pointer(&kernel->addresses, g_array_unref);
+    list = address_get_all(base, error);
+    if (list && kernel->addresses_fd >= 0)
+        kernel->addresses = g_array_ref(list);
+    return list;
+}
+
+static void
+forget_addresses(const AddressWatch *watch)
+{
+    if (watch->watch.fd == watch->kernel->addresses_fd)
+        g_clear_pointer(&watch->kernel->addresses, g_array_unref);
+}
+
 /* NetlinkTake */
 static void
 take_address(struct nlmsghdr *message, gpointer user_data)
@@ -130,10 +160,12 @@ take_address(struct nlmsghdr *message, gpointer user_data)
 
     switch (message->nlmsg_type) {
     case RTM_NEWADDR:
+        forget_addresses(watch);
         if (format_address(message, text, sizeof text))
             watch->handler((int)header->ifa_index, text, watch->user_data);
         return;
     case RTM_DELADDR:
+        forget_addresses(watch);
         if (nlmsg_valid_hdr(message, sizeof *header))
             watch->handler((int)header->ifa_index, NULL, watch->user_data);
         return;
@@ -155,9 +187,10 @@ read_addresses(gpointer data)
     AddressWatch *watch = data;
     int errnum = netlink_read_groups(watch->watch.fd, take_address, watch);
 
-    if (errnum == ENOBUFS || errnum == EMSGSIZE)
-        return ask_for_all(watch, NULL);
-    return errnum == 0;
+    if (errnum != ENOBUFS && errnum != EMSGSIZE)
+        return errnum == 0;
+    forget_addresses(watch);
+    return ask_for_all(watch, NULL);
 }
 
 gboolean
@@ -170,9 +203,12 @@ address_watch(Kernel *kernel, AddressHandler handler, gpointer user_data, GError
 
     if (fd < 0)
         return FALSE;
-    *watch = (AddressWatch){{fd, read_addresses}, handler, user_data, FALSE, FALSE};
+    *watch = (AddressWatch){{fd, read_addresses}, handler, user_data,
+                            linux_kernel(kernel), FALSE,   FALSE};
     if (!ask_for_all(watch, error))
         return FALSE;
+    if (watch->kernel->addresses_fd < 0)
+        watch->kernel->addresses_fd = fd;
     g_steal_fd(&fd);
     socket_watch_start(linux_kernel(kernel), g_steal_pointer(&watch), "addresses");
     return TRUE;

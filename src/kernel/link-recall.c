@@ -14,25 +14,15 @@
  */
 #include "linux-private.h"
 
-#include <poll.h>
 #include <string.h>
 
 /* More than the parents of any host; at this number all are queried again. */
 #define RECALLED_MAX 64
 
 const Privileges recall_privileges = {
-    .part = "links known from events",
+    .part = "what is known from events",
     .system_calls = SYSTEM_CALLS({"poll"}, {"ppoll"}),
 };
-
-/* Also TRUE if events were lost: then there is an error to read. */
-static gboolean
-has_unread(const LinuxKernel *kernel)
-{
-    struct pollfd item = {.fd = kernel->events_fd, .events = POLLIN};
-
-    return poll(&item, 1, 0) != 0;
-}
 
 static void
 keep(LinuxKernel *kernel, const char *name, const LinkInfo *link)
@@ -50,7 +40,7 @@ link_recall(Kernel *base, const char *name, LinkInfo *ret_link, GError **error)
     LinuxKernel *kernel = linux_kernel(base);
     const LinkInfo *known = g_hash_table_lookup(kernel->recalled, name);
 
-    if (known && !has_unread(kernel)) {
+    if (known && !netlink_has_unread(kernel->events_fd)) {
         *ret_link = *known;
         return TRUE;
     }

@@ -16,6 +16,8 @@ typedef struct LinuxKernel {
     int ipv6_fd;          /* /proc/sys/net/ipv6/conf, -1 if the kernel has no IPv6 */
     GPtrArray *monitors;  /* of GSource */
     int events_fd;        /* what the first monitor of links reads, borrowed; -1 if there is none */
+    int addresses_fd;     /* what the first watch of addresses reads, borrowed, or -1 */
+    GArray *addresses;    /* of LinkAddress, as last listed; NULL: may have changed; address.c */
     int routing_fd;       /* what routing_watch() will read; -1: it does */
     GHashTable *recalled; /* name -> LinkInfo from its last event; link-recall.c */
     GHashTable *watches;  /* ifindex -> GSource */
@@ -56,6 +58,9 @@ gboolean netlink_join_groups(int fd, const int *groups, gsize n_groups);
 
 /* A socket that receives these groups of NETLINK_ROUTE (RTNLGRP_*), or -1: "WHAT: …". */
 int netlink_open_groups(const int *groups, gsize n_groups, const char *what, GError **error);
+
+/* Whether there is something to read, even if it is only the error that events were lost. */
+gboolean netlink_has_unread(int fd);
 
 /* Reads one datagram and calls take with each of its messages, if the kernel sent it. Returns 0 or
  * an errno: EAGAIN if there is none, ENOBUFS or EMSGSIZE if something was lost. */
@@ -181,6 +186,7 @@ gboolean host_link_make(Kernel *kernel, const HostLinkSpec *spec, LinkInfo *ret_
 gboolean host_link_set_proxies(Kernel *kernel, int index, const IpAddress *addresses,
                                gsize n_addresses, GError **error);
 GArray *address_get_all(Kernel *kernel, GError **error);
+GArray *address_recall(Kernel *kernel, GError **error);
 gboolean host_path_add(Kernel *kernel, const HostPath *paths, gsize n_paths, GError **error);
 gboolean host_path_remove(Kernel *kernel, const HostPath *paths, gsize n_paths, GError **error);
 GArray *host_path_list(Kernel *kernel, int index, GError **error);

@@ -35,6 +35,7 @@ linux_free(Kernel *base)
 
     g_ptr_array_unref(kernel->monitors);
     g_hash_table_unref(kernel->recalled);
+    g_clear_pointer(&kernel->addresses, g_array_unref);
     g_hash_table_unref(kernel->watches);
     g_clear_pointer(&kernel->groups, g_hash_table_unref);
     g_hash_table_unref(kernel->stations);
@@ -61,6 +62,7 @@ static const KernelOps linux_ops = {
     .host_link_create = host_link_make,
     .host_link_set_proxies = host_link_set_proxies,
     .address_list = address_get_all,
+    .address_recall = address_recall,
     .path_add = host_path_add,
     .path_remove = host_path_remove,
     .path_list = host_path_list,
@@ -125,6 +127,7 @@ kernel_linux_new(int sysfs_fd, int dev_fd, GError **error)
     kernel->sysfs_fd = sysfs_fd;
     kernel->dev_fd = dev_fd;
     kernel->events_fd = -1;
+    kernel->addresses_fd = -1;
     kernel->routing_fd = -1;
     kernel->taps_fd = tap_events_open();
     kernel->announce_fd = -1;

@@ -239,6 +239,10 @@ typedef struct KernelOps {
     /* The addresses of all links, as a GArray of LinkAddress; free with g_array_unref(). */
     GArray *(*address_list)(Kernel *kernel, GError **error);
 
+    /* Like address_list(), but asks the kernel only if an event has come since it was last asked,
+     * and always while nobody watches the addresses. The caller does not change the array. */
+    GArray *(*address_recall)(Kernel *kernel, GError **error);
+
     /* Adds paths. EEXIST: the address has such a route already; all others are added anyway. */
     gboolean (*path_add)(Kernel *kernel, const HostPath *paths, gsize n_paths, GError **error);
 

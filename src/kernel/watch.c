@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <netlink/msg.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #define READS_PER_WAKE 128         /* then other sources get their turn, */
@@ -69,6 +70,14 @@ netlink_open_groups(const int *groups, gsize n_groups, const char *what, GError 
         return g_steal_fd(&fd);
     error_set_errno(error, errno, "%s", what);
     return -1;
+}
+
+gboolean
+netlink_has_unread(int fd)
+{
+    struct pollfd item = {.fd = fd, .events = POLLIN};
+
+    return poll(&item, 1, 0) != 0;
 }
 
 int

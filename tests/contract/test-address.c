@@ -115,11 +115,82 @@ tells_of_those_that_come_at_once(void **state)
     wait_told("up0", "192.0.2.1/24");
 }
 
+static void
+read_events(void)
+{
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+}
+
+static gboolean
+is_recalled(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) list = world_kernel->ops->address_recall(world_kernel, &error);
+    IpAddress address;
+
+    assert_true(ip_address_parse(text, &address));
+    assert_null(error);
+    for (guint i = 0; i < list->len; i++) {
+        const LinkAddress *each = &g_array_index(list, LinkAddress, i);
+
+        if (each->index == world_link("up0").index && ip_address_equal(&each->address, &address))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+come_and_go(gboolean are_events_read)
+{
+    assert_false(is_recalled("192.0.2.1"));
+    world_add_address("up0", "192.0.2.1/24");
+    if (are_events_read)
+        read_events();
+    assert_true(is_recalled("192.0.2.1"));
+    assert_true(is_recalled("192.0.2.1"));
+    world_remove_address("up0", "192.0.2.1/24");
+    if (are_events_read)
+        read_events();
+    assert_false(is_recalled("192.0.2.1"));
+}
+
+/* At any time it says what the kernel would: its event is yet to be read, or has been, or nobody
+ * waits for it. */
+static void
+recalls_the_addresses_as_they_are(void **state)
+{
+    come_and_go(TRUE);
+    watch();
+    read_events();
+    for (guint i = 0; i < 2; i++) {
+        come_and_go(FALSE);
+        come_and_go(TRUE);
+    }
+}
+
+static void
+recalls_those_whose_events_are_lost(void **state)
+{
+    watch();
+    read_events();
+    assert_false(is_recalled("192.0.2.1"));
+    for_many(world_add_address);
+    world_add_address("up0", "192.0.2.1/24");
+    assert_true(is_recalled("192.0.2.1"));
+    read_events();
+    assert_true(is_recalled("192.0.2.1"));
+}
+
 #define ADDRESS_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 const struct CMUnitTest contract_tests[] = {
-    ADDRESS_TEST(tells_of_a_new_address),           ADDRESS_TEST(tells_of_ipv6),
-    ADDRESS_TEST(tells_of_those_that_are_there),    ADDRESS_TEST(tells_of_many),
+    ADDRESS_TEST(tells_of_a_new_address),
+    ADDRESS_TEST(tells_of_ipv6),
+    ADDRESS_TEST(tells_of_those_that_are_there),
+    ADDRESS_TEST(tells_of_many),
     ADDRESS_TEST(tells_of_those_that_come_at_once),
+    ADDRESS_TEST(recalls_the_addresses_as_they_are),
+    ADDRESS_TEST(recalls_those_whose_events_are_lost),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);

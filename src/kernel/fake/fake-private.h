@@ -157,6 +157,7 @@ gboolean fake_host_link_create(Kernel *base, const HostLinkSpec *spec, LinkInfo 
 gboolean fake_host_link_set_proxies(Kernel *base, int index, const IpAddress *addresses,
                                     gsize n_addresses, GError **error);
 GArray *fake_address_list(Kernel *base, GError **error);
+GArray *fake_address_recall(Kernel *base, GError **error);
 gboolean fake_path_add(Kernel *base, const HostPath *paths, gsize n_paths, GError **error);
 gboolean fake_path_remove(Kernel *base, const HostPath *paths, gsize n_paths, GError **error);
 GArray *fake_path_list(Kernel *base, int index, GError **error);

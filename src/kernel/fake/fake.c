@@ -282,6 +282,7 @@ static const KernelOps fake_ops = {
     .host_link_create = fake_host_link_create,
     .host_link_set_proxies = fake_host_link_set_proxies,
     .address_list = fake_address_list,
+    .address_recall = fake_address_recall,
     .path_add = fake_path_add,
     .path_remove = fake_path_remove,
     .path_list = fake_path_list,

@@ -81,15 +81,11 @@ parse_address(const FakeEvent *event, LinkAddress *ret_address)
     return TRUE;
 }
 
-GArray *
-fake_address_list(Kernel *base, GError **error)
+static GArray *
+list_addresses(const FakeKernel *kernel)
 {
-    FakeKernel *kernel = fake_kernel(base);
-    GArray *list;
+    GArray *list = g_array_new(FALSE, FALSE, sizeof(LinkAddress));
 
-    if (fake_fails(kernel, "address_list", error))
-        return NULL;
-    list = g_array_new(FALSE, FALSE, sizeof(LinkAddress));
     for (guint i = 0; i < kernel->addresses->len; i++) {
         LinkAddress address;
 
@@ -97,6 +93,21 @@ fake_address_list(Kernel *base, GError **error)
             g_array_append_val(list, address);
     }
     return list;
+}
+
+GArray *
+fake_address_list(Kernel *base, GError **error)
+{
+    return fake_fails(fake_kernel(base), "address_list", error) ? NULL
+                                                                : list_addresses(fake_kernel(base));
+}
+
+GArray *
+fake_address_recall(Kernel *base, GError **error)
+{
+    return fake_fails(fake_kernel(base), "address_recall", error)
+               ? NULL
+               : list_addresses(fake_kernel(base));
 }
 
 static gboolean
