@@ -154,8 +154,10 @@ ask_stations(HostLink *link, HostClaim *claim)
         return;
     claim->is_asking = links->kernel->ops->station_probe(
         links->kernel, &link->parent, &claim->address, on_station, links, &error);
-    if (!claim->is_asking)
-        g_warning("host link %s: %s", link->name, error->message);
+    if (claim->is_asking)
+        return;
+    link->unfinished |= HOST_LOOK_PATHS;
+    g_warning("host link %s: %s", link->name, error->message);
 }
 
 static void
@@ -169,6 +171,8 @@ look_at_neighbours(HostLink *link, HostClaim *claim)
         return;
     claim->is_known = links->kernel->ops->neighbour_look(links->kernel, link->parent.index,
                                                          &claim->address, &mac, NULL);
+    if (!claim->is_known)
+        link->unfinished |= HOST_LOOK_PATHS;
     if (claim->is_known && !mac_address_is_zero(&mac) && !mac_address_equal(&mac, &port->mac))
         claim->station = mac;
 }
@@ -328,6 +332,7 @@ set_path(HostLink *link, HostClaim *claim, const HostPath *wanted)
         return;
     }
     kernel->ops->path_remove(kernel, wanted, 1, NULL);
+    link->unfinished |= HOST_LOOK_PATHS;
     g_warning("host link %s: %s", link->name, error->message);
 }
 

@@ -45,7 +45,8 @@ typedef struct HostLink {
     GHashTable *ports;    /* port ID -> HostPort, owned */
     GHashTable *claims;   /* IpAddress -> HostClaim, owned */
     GHashTable *found;    /* IpAddress -> HostPath of an earlier daemon, owned, until settled */
-    guint looks;          /* of HostLook: due */
+    guint looks;          /* of HostLook: due, */
+    guint unfinished;     /* and what failed: for the next look */
     gint64 looked;        /* when the last look was, in µs of g_get_monotonic_time() */
     GSource *look_source; /* or NULL */
 } HostLink;

@@ -20,6 +20,11 @@
  * may change that marks what is due (HostLook), and a look from the main loop compares it with the
  * kernel and repairs it. Looks are paced, as a router's tables may change all the time. Only the
  * ports' own changes are followed at once: a port is not made or gone before its routes are.
+ *
+ * A look takes time in proportion to the ports, so a port's arrival must not lead to one. The
+ * kernel reports the parent as changed whenever a device comes onto it; what counts is whether
+ * anything that a look reads of it has changed. Only after a failure any event of the parent will
+ * do.
  */
 #include "host-link-private.h"
 
@@ -237,9 +242,9 @@ look_at_parts(HostLink *link, guint looks, GError **error)
            (!(looks & HOST_LOOK_PATHS) || look_at_paths(link, error));
 }
 
-/* Logs a failure once; the next event of the link leads to another look. */
+/* Logs a failure of these looks once; the next event of the link or its parent repeats them. */
 static void
-note_problem(HostLink *link, const GError *error)
+note_problem(HostLink *link, guint looks, const GError *error)
 {
     const char *message = error ? error->message : NULL;
 
@@ -247,6 +252,8 @@ note_problem(HostLink *link, const GError *error)
         g_warning("the host does not reach the guests on %s: %s", link->parent.name, message);
     g_free(link->problem);
     link->problem = g_strdup(message);
+    if (message)
+        link->unfinished |= looks;
 }
 
 static void
@@ -256,10 +263,12 @@ look(HostLink *link, guint looks)
     int parent_index = link->parent.index;
     g_autoptr(GError) error = NULL;
 
+    looks |= link->unfinished;
     link->looks = 0;
+    link->unfinished = 0;
     link->looked = g_get_monotonic_time();
     look_at_parts(link, looks, &error);
-    note_problem(link, error);
+    note_problem(link, looks, error);
     if (looks & HOST_LOOK_ADDRESSES) /* which seen addresses count depends on the prefixes */
         links->visit(parent_index, links->user_data);
     if (find_link(links, parent_index) == link) /* it had a port that has access no longer */
@@ -388,6 +397,18 @@ host_links_new(Kernel *kernel, OwnedDevices *devices, HostFilter *filter, HostLi
     return g_steal_pointer(&links);
 }
 
+/* Whether an event of the parent calls for a look. */
+static gboolean
+is_news(const HostLink *link, const LinkInfo *parent)
+{
+    const LinkInfo *known = &link->parent;
+
+    return link->unfinished || known->mtu != parent->mtu || known->flags != parent->flags ||
+           known->carrier != parent->carrier || known->master_index != parent->master_index ||
+           !g_str_equal(known->master_kind, parent->master_kind) ||
+           !g_str_equal(known->name, parent->name) || !mac_address_equal(&known->mac, &parent->mac);
+}
+
 void
 host_links_on_link(HostLinks *links, LinkEventType type, const LinkInfo *link)
 {
@@ -402,7 +423,7 @@ host_links_on_link(HostLinks *links, LinkEventType type, const LinkInfo *link)
     of_device = find_device(links, link->index);
     if (of_device && type == LINK_EVENT_REMOVED)
         host_link_look_later(of_device, HOST_LOOK_ALL);
-    else if (of_device || (of_parent && type == LINK_EVENT_CHANGED))
+    else if (of_device || (of_parent && type == LINK_EVENT_CHANGED && is_news(of_parent, link)))
         host_link_look_later(of_device ? of_device : of_parent, HOST_LOOK_DEVICE);
 }
 
@@ -430,6 +451,7 @@ host_link_new(HostLinks *links, const LinkInfo *parent, const Network *network)
 static HostLink *
 ensure_link(HostLinks *links, int parent_index, const Network *network)
 {
+    const guint looks = HOST_LOOK_ADDRESSES | HOST_LOOK_GATEWAYS;
     HostLink *link = find_link(links, parent_index);
     g_autoptr(GError) error = NULL;
     LinkInfo parent;
@@ -438,9 +460,9 @@ ensure_link(HostLinks *links, int parent_index, const Network *network)
         return link;
     link = host_link_new(links, &parent, network);
     if (watch(links, &error))
-        look_at_parts(link, HOST_LOOK_ADDRESSES | HOST_LOOK_GATEWAYS, &error);
+        look_at_parts(link, looks, &error);
     link->looked = g_get_monotonic_time();
-    note_problem(link, error);
+    note_problem(link, looks, error);
     return link;
 }
 

@@ -265,6 +265,93 @@ the_hosts_addresses_are_followed(void **state)
     }
 }
 
+/* Twice the pace of looks. */
+#define SILENCE 200 /* ms */
+
+static gboolean
+on_silence(gpointer is_over)
+{
+    *(gboolean *)is_over = TRUE;
+    return G_SOURCE_REMOVE;
+}
+
+/* Any look that is due is over. */
+static void
+wait_for_silence(void)
+{
+    gboolean is_over = FALSE;
+
+    g_timeout_add(SILENCE, on_silence, &is_over);
+    while (!is_over)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+/* How many of the operations of a look are called by those that are due. */
+static guint
+count_looks(TestBroker *test)
+{
+    static const char *const operations[] = {"address_list", "gateway_list", "path_list",
+                                             "filters_are_attached"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(operations); i++)
+        kernel_fake_fail(test->kernel, operations[i], 1, EIO);
+    wait_for_silence();
+    return G_N_ELEMENTS(operations) - kernel_fake_heal(test->kernel);
+}
+
+static void
+set_mtu(TestBroker *test, const char *name, guint32 mtu)
+{
+    LinkInfo link = link_named(test, name);
+
+    link.mtu = mtu;
+    kernel_fake_change_link(test->kernel, &link);
+}
+
+/* With the event by which Linux tells of the parent when a device comes onto it
+ * (NETDEV_CHANGEUPPER), which the fake does not send. */
+static void
+arrive(TestBroker *test, const char *name)
+{
+    LinkInfo parent = link_named(test, "eth0");
+
+    test_broker_create(test, 0, "lan", name);
+    kernel_fake_change_link(test->kernel, &parent);
+}
+
+/* It takes time in proportion to the ports. */
+static void
+an_arrival_leads_to_no_look(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, "lan", "a");
+    wait_for_silence();
+    arrive(test, "b");
+    assert_int_equal(count_looks(test), 0);
+    set_mtu(test, "eth0", 1400);
+    assert_int_equal(count_looks(test), 1);
+}
+
+static void
+an_arrival_after_a_failure_leads_to_one(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, "lan", "a");
+    kernel_fake_fail(test->kernel, "path_add", 1, ENOBUFS);
+    see(test, "a", "10.0.0.9");
+    expect_routes(test, "");
+    arrive(test, "b");
+    while (g_main_context_iteration(NULL, TRUE)) { /* looks are paced */
+        g_autofree char *got = routes(test);
+
+        if (g_str_equal(got, "10.0.0.9 from 10.0.0.1"))
+            break;
+    }
+    assert_int_equal(count_said("host link mvh-eth0: "), 1);
+}
+
 static void
 a_link_that_cannot_be_made_is_told(void **state)
 {
@@ -282,8 +369,7 @@ a_link_that_cannot_be_made_is_told(void **state)
     delete_port(test, "a");
 }
 
-#define HOST_TEST(function)                                                                        \
-    cmocka_unit_test_setup_teardown(function, set_up, broker_tear_down_said)
+#define HOST_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, broker_tear_down_said)
 
 int
 main(void)
@@ -298,6 +384,8 @@ main(void)
         HOST_TEST(two_guests_have_none_until_one_is_gone),
         HOST_TEST(a_guest_that_claims_too_many_has_none),
         HOST_TEST(the_hosts_addresses_are_followed),
+        HOST_TEST(an_arrival_leads_to_no_look),
+        HOST_TEST(an_arrival_after_a_failure_leads_to_one),
         HOST_TEST(a_link_that_cannot_be_made_is_told),
     };
 
