@@ -9,6 +9,7 @@ import pytest
 from doctor import examine
 from documents import block, commands
 from frames import PacketSocket, mac_bytes
+from tracing import Trace
 from varlink import VarlinkError
 
 LAN = "[Network]\nParent=eth0\nMode=bridge\n[Port]\nVhost=off\n[Addresses]\n{addresses}[Access]\nAllowUsers=nobody\n{access}"
@@ -260,3 +261,14 @@ def test_the_hosts_own_address_is_not_given(made, host):
         assert refusal(made, "--address=192.168.1.33") == "address 192.168.1.33 is the host's own"
     finally:
         host.run("ip", "address", "del", "192.168.1.33/24", "dev", "eth0")
+
+
+def test_the_hosts_addresses_are_not_listed_for_each_port(made, tmp_path):
+    """The kernel visits all links for that. It may take place once more, as an address of the host settles meanwhile."""
+    create(made)
+    with Trace(made.process.pid, tmp_path / "trace") as trace:
+        for _ in range(4):
+            create(made)
+    requests = [rest for name, rest in trace.calls() if name == "sendmsg"]
+    assert sum(bool(re.search(r"nlmsg_type=(RTM_NEWLINK|0x10\b)", rest)) for rest in requests) == 4
+    assert sum(bool(re.search(r"nlmsg_type=(RTM_GETADDR|0x16\b)", rest)) for rest in requests) <= 1
