@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Shared by host-link.c, host-claim.c and host-device.c, and private to them. */
+/* Shared by host-link.c, host-link-look.c, host-claim.c and host-device.c, and private to them. */
 #pragma once
 
 #include "host-link-map.h"
@@ -95,5 +95,15 @@ gboolean host_device_set_addresses(HostLink *link, GError **error);
 gboolean host_device_attach(HostLinks *links, int index, GError **error);
 gboolean host_device_has_filters(HostLink *link);
 
-/* host-link.c: marks what is due, for a look from the main loop. */
+/* host-link.c. The link of this parent, or with this device; NULL: none. */
+HostLink *host_links_find(const HostLinks *links, int parent_index);
+HostLink *host_links_find_device(const HostLinks *links, int index);
+
+/* host-link-look.c: compares a link with the kernel and repairs it: a new one, which has no port
+ * yet; now; or from the main loop. */
+void host_link_look_first(HostLink *link);
+void host_link_look(HostLink *link, guint looks);
 void host_link_look_later(HostLink *link, guint looks);
+
+/* Listens for what happens to the filters of all links, and for what they hear. */
+gboolean host_links_watch_filters(HostLinks *links, GError **error);
