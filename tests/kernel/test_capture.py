@@ -152,7 +152,6 @@ def test_sent_and_received_from_the_guests_view(lans):
         assert capture.lost == 0
 
 
-@pytest.mark.lab
 def test_each_row_of_the_guards_table_with_its_reason(lans):
     lan = lans()
     wrong = []

@@ -80,7 +80,6 @@ def test_an_accomplice_behind_a_guard_teaches_nothing(lan):
     assert lan.dropped(NEIGHBOUR) == {"dhcp-server": 1, "router-advertisement": 1}
 
 
-@pytest.mark.lab
 def test_autoconfiguration(lan):
     tell_guest(lan, RECEIVED["router advertisement for autoconfiguration"])
     tell_guest(lan, RECEIVED["router advertisement without autoconfiguration"])

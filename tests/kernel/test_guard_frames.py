@@ -123,7 +123,6 @@ def test_a_checksum_forges_a_sender_without_a_guard(lans, name):
     assert socket.inet_aton(GATEWAY) in came
 
 
-@pytest.mark.lab
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_checksum_forges_no_sender_with_one(lans, name):
     lan = lans(GUARDED)

@@ -245,7 +245,6 @@ def test_the_filters_come_back(site):
         assert deadline.left()
 
 
-@pytest.mark.lab
 def test_the_daemon_dies_and_another_comes(site):
     guest = site.guest(MACS[0], f"{GUEST}/24", f"{GUEST6}/64")
     meet(site, guest)

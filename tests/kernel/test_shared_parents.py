@@ -71,7 +71,6 @@ def check_frames(tap, mac, station, wire="eth0"):
         tap.expect(b"to the guest")
 
 
-@pytest.mark.lab
 def test_macvlan_of_a_container(inside, container, station):
     port, tap = create(inside, "lan")
     assert (port["parent"], port["state"], port["carrier"], port["mtu"]) == ("eth0", "active", True, 1500)

@@ -50,7 +50,7 @@ def wait_change(watcher, **wanted):
             return event["port"]
 
 
-@pytest.mark.parametrize("kind", ["bond", "vlan-on-bond"])
+@pytest.mark.parametrize("kind", [pytest.param("bond", marks=pytest.mark.long), "vlan-on-bond"])
 def test_failover_and_carrier(site, create, watcher):
     port, tap = create()
     assert watcher.reply() == {"event": "created", "port": port}

@@ -8,7 +8,7 @@ from frames import BROADCAST, Tap, frame
 from parent_kinds import KINDS
 
 MODES = ("bridge", "vepa", "private", "source", "passthru")
-WHOLE_ROW = "vlan-on-bond"
+SAMPLE = ("nic", "vlan-on-bond", "qinq", "own-vlan")  # to make a parent takes longer than what is done with it
 FORMS = ("unicast", "broadcast")
 
 
@@ -64,10 +64,10 @@ def check_devices(site, port):
 
 
 def cells():
-    """All of them; only a sample has no mark: passthru on each kind, one other mode by turns, and one row as a whole."""
+    """All of them; only a sample has no mark: of some kinds passthru, and one other mode by turns."""
     for row, kind in enumerate(KINDS):
         for column, mode in enumerate(MODES):
-            sampled = mode == "passthru" or kind == WHOLE_ROW or column == row % (len(MODES) - 1)
+            sampled = kind in SAMPLE and (mode == "passthru" or column == row % (len(MODES) - 1))
             yield pytest.param(kind, mode, marks=[] if sampled else pytest.mark.long)
 
 

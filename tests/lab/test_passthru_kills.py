@@ -14,7 +14,7 @@ from programs import program
 
 PARENTS = ("nic", "bond", "own-vlan")
 POLICIES = ("inherit", "assign")
-SAMPLE = [("nic", "inherit"), ("bond", "assign"), ("own-vlan", "assign")]
+SAMPLE = [("nic", "inherit"), ("bond", "assign")]
 GUESTS_OWN = "52:54:00:00:77:01"
 
 

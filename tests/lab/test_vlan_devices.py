@@ -88,9 +88,10 @@ def test_renamed_device_stays_under_its_ports(running, host, station):
 
 
 @pytest.mark.parametrize("lower,link,left", [
-    ("eth0.200", ["name", "adm7", "type", "vlan", "id", "7"], ["adm7", "eth0.200"]),
-    ("eth0.200.100", ["name", "own", "type", "macvlan", "mode", "bridge"], ["eth0.200", "eth0.200.100", "own"]),
-], ids=["vlan-on-the-outer", "macvlan-on-the-inner"])
+    pytest.param("eth0.200", ["name", "adm7", "type", "vlan", "id", "7"], ["adm7", "eth0.200"], id="vlan-on-the-outer"),
+    pytest.param("eth0.200.100", ["name", "own", "type", "macvlan", "mode", "bridge"], ["eth0.200", "eth0.200.100", "own"],
+                 id="macvlan-on-the-inner", marks=pytest.mark.long),
+])
 def test_device_that_others_use_stays(running, host, station, lower, link, left):
     """It is not macvtapd's alone any more: it goes when it is free, which is looked at when the next port goes."""
     create(running, "vm", "200.100")
@@ -108,6 +109,7 @@ def test_device_that_others_use_stays(running, host, station, lower, link, left)
     assert sorted(host.links()) == ["eth0", "lo"]
 
 
+@pytest.mark.long
 def test_device_in_a_bridge_stays(running, host, station):
     create(running, "vm")
     (port,) = running.ports()

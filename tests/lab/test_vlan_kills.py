@@ -5,7 +5,7 @@ import pytest
 from fault_injection import KillMatrix
 from operations import VLAN_OPERATIONS
 
-SAMPLE_EVERY = 60
+SAMPLE_EVERY = 120
 
 
 @pytest.fixture

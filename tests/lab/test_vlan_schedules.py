@@ -16,7 +16,7 @@ from clock import Deadline
 from namespaces import RTM_DELLINK, Host, LinkMonitor, die_with_parent
 from daemon import Daemon
 
-SCHEDULES, SAMPLE, STEPS = 200, 4, 10
+SCHEDULES, SAMPLE, STEPS = 200, 2, 10
 SEED = int(os.environ.get("MACVTAPD_SEED", "20261120"))
 TAGS = {"100": ["eth0.100"], "200.100": ["eth0.200", "eth0.200.100"]}
 STEP_KINDS = ("create", "create", "create", "delete", "kill holder", "kill daemon", "both")
