@@ -30,7 +30,7 @@ BY_NAME_ONLY = ["long", "memcheck", "coverage"]
 TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", "libvirt", "lab", "systemd",
          "sanitize"]
 PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt", "systemd"}
-# Tiers whose files run in two processes, because a test waits as long as it works. Not those that kill and count.
+# Tiers whose files run in two processes, because a test waits as long as it works.
 IN_PAIRS = {"kernel", "e2e", "libvirt"}
 LAB_ONLY = "lab"  # both the tier that starts the lab and, inside it, the tests of tests/lab
 FUZZ_SAMPLE, FUZZ_LONG = 2, 60  # seconds of each target under libFuzzer
@@ -214,8 +214,8 @@ class Runner:
 
         self.run_beside(lane, rest)
 
-    def sanitize(self, sample=4):
-        """The kernel tier takes twice as long there: each fourth test of a file stands for its neighbours."""
+    def sanitize(self, sample=6):
+        """The kernel tier takes twice as long there: each sixth test of a file stands for its neighbours."""
         folder = self.folder.with_name(self.folder.name + "-sanitize")
         options = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbuildtype=debug"]
         os.environ["ASAN_OPTIONS"] = "abort_on_error=1:detect_leaks=1"
