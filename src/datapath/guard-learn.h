@@ -272,13 +272,15 @@ guard_recheck_slot(Frame *frame, const struct guard_settings *settings, __u32 nu
     return guard_unset_learner(frame, settings, &address);
 }
 
+/* Before a learned address counts: gives up those that the daemon has withheld meanwhile. It is not
+ * part of guard_check_learned(), from which it would take more stack than BPF has. */
 GUARD_PART int
 guard_recheck(Frame *frame, const struct guard_settings *settings)
 {
     struct guard_state *state = frame_state(frame);
     __u32 recheck;
 
-    if (!state || !settings)
+    if (!state || !settings || settings->recheck == state->checked)
         return 0;
     recheck = settings->recheck;
     for (__u32 i = 0; i < GUARD_LEARNED; i++)
@@ -287,8 +289,8 @@ guard_recheck(Frame *frame, const struct guard_settings *settings)
     return 0;
 }
 
-/* Checks whether the guest may use this address. GUARD_PASS, GUARD_TOO_MANY_ADDRESSES or `reason`.
- * */
+/* Checks whether the guest may use this address; guard_recheck() comes first. GUARD_PASS,
+ * GUARD_TOO_MANY_ADDRESSES or `reason`. */
 GUARD_PART int
 guard_check_learned(Frame *frame, const struct guard_settings *settings,
                     const struct guard_address *address, int reason)
@@ -299,8 +301,6 @@ guard_check_learned(Frame *frame, const struct guard_settings *settings,
 
     if (!state || !settings || !address)
         return reason;
-    if (state->checked != settings->recheck)
-        guard_recheck(frame, settings);
     state_lock(state);
     slot = guard_learned_slot(state, address, now);
     if (!slot) {

@@ -67,8 +67,10 @@ guard_is_plain_source(Frame *frame, const struct guard_settings *settings,
     guard_address_ipv4(&source, (const __u8 *)head->from);
     if (guard_is_listed(settings, &source, 96))
         return 1;
-    return settings->addresses == GUARD_ADDRESSES_DHCP &&
-           guard_check_learned(frame, settings, &source, GUARD_IPV4_ADDRESS) == GUARD_PASS;
+    if (settings->addresses != GUARD_ADDRESSES_DHCP)
+        return 0;
+    guard_recheck(frame, settings);
+    return guard_check_learned(frame, settings, &source, GUARD_IPV4_ADDRESS) == GUARD_PASS;
 }
 
 /* Whether the checksum that a frame asks for is its own; it also may not ask for any. */

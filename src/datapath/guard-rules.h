@@ -103,8 +103,11 @@ GUARD_INLINE int
 guard_judge(Frame *frame, const struct guard_settings *settings, struct guard_claim *claim,
             int *ret_tell)
 {
-    int why = guard_classify(frame, settings, claim);
+    int why;
 
+    if (settings->addresses == GUARD_ADDRESSES_DHCP)
+        guard_recheck(frame, settings);
+    why = guard_classify(frame, settings, claim);
     if (!guard_is_on(settings))
         why = GUARD_PASS;
     *ret_tell = why == GUARD_PASS ? guard_note(frame, settings, claim) : 0;
