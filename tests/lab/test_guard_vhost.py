@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The guard's frame table by a real guest whose frames go through vhost-net, with no VMM in between: sent from inside the
-guest, looked for on the wire and at a neighbour."""
+guest, looked for on the wire and at a neighbour. The guest takes two minutes to start in the lab: there is no sample."""
 import collections
 import os
 import subprocess
@@ -15,7 +15,6 @@ from programs import BUILD
 
 GUARDED = f"Senders=own\nAddresses=listed\nAllowAddresses={OWN}/32 fd00::5/128\n"
 AT_ONCE = 20  # so that no queue fills up
-SAMPLE = slice(3, None, 8)  # of what passes and what does not, one with a checksum
 
 Shot = collections.namedtuple("Shot", "row frame at")  # at: the endpoints that must or must not get it
 
@@ -106,10 +105,6 @@ def check_table(lan, guests, tmp_path, rows):
     del counted[""]
     assert not wrong
     assert lan.dropped() == counted
-
-
-def test_sample_of_the_frame_table(lan, guests, tmp_path):
-    check_table(lan, guests, tmp_path, list(read_rows())[SAMPLE])
 
 
 @pytest.mark.long
