@@ -94,7 +94,8 @@ linux_set_port(HostFilter *base, int index, const MacAddress *mac, const IpAddre
     const struct host_port_key key = port_key(index, mac);
     struct host_port port = {.n = (guint32)MIN(n, HOST_PORT_ADDRESSES)};
 
-    memcpy(port.addresses, addresses, port.n * sizeof *addresses);
+    if (port.n > 0) /* likewise */
+        memcpy(port.addresses, addresses, port.n * sizeof *addresses);
     return put(base, HOST_MAP_PORTS, &key, &port, "the ports", error);
 }
 
