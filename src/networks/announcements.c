@@ -18,9 +18,10 @@
  * A schedule is of one parent: the bond itself and each VLAN device on it have their own. A round
  * takes turns of the main loop, so that a call waits for few frames: BATCH of them, and more only
  * if other work leaves so few turns that the round would take longer than ROUND_TIME. Then its
- * share of the time stays the same. Whether a port is to be announced is decided when its turn
- * comes. A guest that is on another host (Port.incoming) must not be announced: it would be cut
- * off.
+ * share of the time stays the same. The first turn of all takes up to FIRST_TURN, as the event
+ * itself causes the work that the next one waits for. Whether a port is to be announced is decided
+ * when its turn comes. A guest that is on another host (Port.incoming) must not be announced: it
+ * would be cut off.
  */
 #include "networks-private.h"
 
@@ -35,6 +36,7 @@ static const guint announce_times[] = {0, 50, 200, 450, 800};
 
 #define BATCH 8          /* frames, of about 5 microseconds each with a plain NIC */
 #define ROUND_TIME 50000 /* in microseconds: then the second is due */
+#define FIRST_TURN 25000 /* likewise: with a plain NIC enough for thousands */
 G_STATIC_ASSERT(BATCH <= ANNOUNCEMENTS_MAX);
 
 /* What matters of a link's state. */
@@ -160,13 +162,15 @@ has_sent_all(const Schedule *schedule)
     return schedule->n_sent >= schedule->waiting->len;
 }
 
-/* Whether a round is behind one that spreads its frames evenly over ROUND_TIME. */
+/* Whether a round is behind one that spreads its frames evenly over ROUND_TIME, or the first has
+ * just begun. */
 static gboolean
 is_late(const Schedule *schedule)
 {
     gint64 elapsed = MIN(g_get_monotonic_time() - schedule->began, (gint64)ROUND_TIME);
 
-    return schedule->n_sent < schedule->waiting->len * (guint64)elapsed / ROUND_TIME;
+    return schedule->n_sent < schedule->waiting->len * (guint64)elapsed / ROUND_TIME ||
+           (schedule->round == 0 && elapsed < FIRST_TURN && !has_sent_all(schedule));
 }
 
 static void
