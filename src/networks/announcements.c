@@ -162,15 +162,23 @@ has_sent_all(const Schedule *schedule)
     return schedule->n_sent >= schedule->waiting->len;
 }
 
-/* Whether a round is behind one that spreads its frames evenly over ROUND_TIME, or the first has
- * just begun. */
+/* Whether a round is behind one that spreads its frames evenly over ROUND_TIME. */
 static gboolean
-is_late(const Schedule *schedule)
+is_late(const Schedule *schedule, gint64 elapsed)
 {
-    gint64 elapsed = MIN(g_get_monotonic_time() - schedule->began, (gint64)ROUND_TIME);
+    return schedule->n_sent <
+           schedule->waiting->len * (guint64)MIN(elapsed, (gint64)ROUND_TIME) / ROUND_TIME;
+}
 
-    return schedule->n_sent < schedule->waiting->len * (guint64)elapsed / ROUND_TIME ||
-           (schedule->round == 0 && elapsed < FIRST_TURN && !has_sent_all(schedule));
+/* Whether this turn sends another batch. */
+static gboolean
+turn_goes_on(const Schedule *schedule)
+{
+    gint64 elapsed = g_get_monotonic_time() - schedule->began;
+
+    if (has_sent_all(schedule))
+        return FALSE;
+    return is_late(schedule, elapsed) || (schedule->round == 0 && elapsed < FIRST_TURN);
 }
 
 static void
@@ -178,7 +186,7 @@ send_turn(Schedule *schedule)
 {
     do
         send_batch(schedule);
-    while (is_late(schedule));
+    while (turn_goes_on(schedule));
 }
 
 /* ---- a schedule ---- */
