@@ -27,9 +27,10 @@
 /* Pins are named by path: before Linux 6.5, bpf(2) does not accept a folder's descriptor. */
 const Privileges datapath_privileges = {
     .part = "datapath",
-    .system_calls = SYSTEM_CALLS({"bpf", 1, BPF_MAP_LOOKUP_ELEM}, {"bpf", 1, BPF_MAP_UPDATE_ELEM},
-                                 {"bpf", 1, BPF_MAP_UPDATE_BATCH}, {"bpf", 1, BPF_MAP_DELETE_ELEM},
-                                 {"bpf", 1, BPF_OBJ_PIN}, {"unlinkat"}),
+    .system_calls =
+        SYSTEM_CALLS({"bpf", 1, BPF_MAP_LOOKUP_ELEM}, {"bpf", 1, BPF_MAP_UPDATE_ELEM},
+                     {"bpf", 1, BPF_MAP_UPDATE_BATCH}, {"bpf", 1, BPF_MAP_DELETE_ELEM},
+                     {"bpf", 1, BPF_MAP_GET_NEXT_KEY}, {"bpf", 1, BPF_OBJ_PIN}, {"unlinkat"}),
 };
 
 /* CAP_PERFMON: the programs read an skb's checksum request, which is kernel memory. */

@@ -7,10 +7,14 @@ import subprocess
 
 import pytest
 
-from privileges import declared_calls, declared_capabilities, is_sanitized
+import link_events
+from privileges import declared_bpf_commands, declared_calls, declared_capabilities, is_sanitized
 from tracing import Trace
 from varlink import VarlinkError
 
+# enum bpf_cmd of linux/bpf.h
+BPF_COMMANDS = {1: "BPF_MAP_LOOKUP_ELEM", 2: "BPF_MAP_UPDATE_ELEM", 3: "BPF_MAP_DELETE_ELEM", 4: "BPF_MAP_GET_NEXT_KEY",
+                6: "BPF_OBJ_PIN", 26: "BPF_MAP_UPDATE_BATCH"}
 CAPABILITY_NUMBERS = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_MKNOD": 27}
 
 # Declared, and not seen when everything is done once here: why it is declared.
@@ -89,6 +93,11 @@ def everything(daemons, host, station):
         port = connection.ports("CreatePort", network="through", macAddress="52:54:00:00:00:07",
                                 holder={"type": "none"})["port"]
         delete(port)
+        link_events.set_buffer(daemon, 1)
+        with link_events.unread(daemon):
+            for mtu in ("1400", "1500"):
+                host.ip("link", "set", "eth0", "mtu", mtu)
+        connection.ports("ListPorts")  # answered after the full look
         daemon.reload()
         assert daemon.settle() == []
 
@@ -107,6 +116,8 @@ def test_no_more_calls_than_declared_and_no_fewer(everything, tmp_path):
     assert declared_calls() - seen - set(UNSEEN) == set()
     assert set(UNSEEN) - declared_calls() == set()
     assert [call for call in calls if "EPERM" in call[1]] == []
+    assert {command for name, text in calls if name == "bpf" for command in re.findall(r"^\w+", text)} <= \
+        {BPF_COMMANDS[number] for number in declared_bpf_commands()}
 
 
 @pytest.mark.parametrize("missing, words", [

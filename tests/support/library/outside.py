@@ -4,18 +4,14 @@
 Theory of operation: nobody calls, so nobody is told what failed. Instead the ports must be as they should be in the end,
 whatever was missed: that is what each of these operations wants. What the administrator did to the host, he takes back
 when the ports have gone (undo); it may not have come so far, and then there is nothing to take back."""
-import os
 import signal
-import socket
 
+import link_events
 import varlink
 from frames import PacketSocket, announcement
 from operations import Operation, create, create_for_domain, create_held
-from tracing import take_descriptor
 
 _NEW_MAC, _OTHER_SOURCE = "52:54:00:00:77:02", "52:54:00:00:00:02"
-_LINK_GROUP = 1  # RTMGRP_LINK
-_SO_RCVBUFFORCE = 33
 
 
 # -- guests --------------------------------------------------------------------------------------------------
@@ -137,46 +133,25 @@ def _delete_port(world):
 # -- lost events ---------------------------------------------------------------------------------------------
 
 
-def _monitor_of(world):
-    """The socket on which the daemon hears of links; closing it closes a copy."""
-    pid = world.daemon.process.pid
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        if not os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:"):
-            continue
-        taken = socket.socket(fileno=take_descriptor(pid, int(name)))
-        if taken.family == socket.AF_NETLINK and taken.getsockname()[1] & _LINK_GROUP:
-            return taken
-        taken.close()
-    raise AssertionError("the daemon listens to no link events")
-
-
-def _set_buffer(world, size):
-    with _monitor_of(world) as monitor:
-        monitor.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
-
-
 def _with_small_buffer(world):
     """Of two events the second is lost."""
     _two_kinds_on_lan(world)
-    _set_buffer(world, 1)
+    link_events.set_buffer(world.daemon, 1)
 
 
 def _miss_events(*commands):
     """The daemon does not look while all this happens, and hears of nothing but something else before."""
     def act(world):
-        world.daemon.process.send_signal(signal.SIGSTOP)
-        try:
+        with link_events.unread(world.daemon):
             for command in ("link set eth1 mtu 1400", "link set eth1 mtu 1500", *commands):
                 world.host.ip(*command.format(name=world.port["interfaceName"]).split())
-        finally:
-            world.daemon.process.send_signal(signal.SIGCONT)
         world.hear()
     return act
 
 
 def _regain_buffer(*commands):
     def undo(world):
-        _set_buffer(world, 8 * 1024 * 1024)
+        link_events.set_buffer(world.daemon, link_events.BUFFER)
         _undo(*commands)(world)
     return undo
 

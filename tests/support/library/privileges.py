@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the daemon under test declares to need of the kernel (`macvtapd --privileges`)."""
+import re
 import subprocess
 
 from programs import built
@@ -30,6 +31,12 @@ def start_capabilities():
 
 def declared_calls():
     return set.union(*(calls for _, calls in declared().values()))
+
+
+def declared_bpf_commands():
+    """The numbers of enum bpf_cmd (linux/bpf.h)."""
+    text = subprocess.run([built("macvtapd"), "--privileges"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return {int(number) for number in re.findall(r"\bbpf\(1=(\d+)\)", text)}
 
 
 def is_sanitized():
