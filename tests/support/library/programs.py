@@ -9,7 +9,7 @@ import memcheck
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("MACVTAPD_BUILD", SOURCE / "build")).resolve()
-_ROOMS = {"macvtapd": "src/daemon", "macvtapctl": "src/tools", "macvtap-run": "src/tools", "macvtap-agent": "src/tools",
+_FOLDERS = {"macvtapd": "src/daemon", "macvtapctl": "src/tools", "macvtap-run": "src/tools", "macvtap-agent": "src/tools",
           "qemu-macvtap-helper": "src/tools", "macvtapd-cni": "src/cni", "macvtapd-docker": "src/docker", "hook": "hooks"}
 _FILES = {"hook": "macvtapd"}
 
@@ -24,7 +24,7 @@ INSIDE_IMAGES = "/run/images"
 
 def built(name):
     """The path of a program of ours in the build folder; FileNotFoundError if it is not built."""
-    path = BUILD / _ROOMS[name] / _FILES.get(name, name)
+    path = BUILD / _FOLDERS[name] / _FILES.get(name, name)
     if not path.exists():
         raise FileNotFoundError(f"{path} is not built (MACVTAPD_BUILD names the build folder)")
     return str(path)
@@ -39,13 +39,13 @@ def program(name):
 
 
 def _inside(name):
-    return f"{INSIDE_BUILD}/{_ROOMS[name]}/{_FILES.get(name, name)}"
+    return f"{INSIDE_BUILD}/{_FOLDERS[name]}/{_FILES.get(name, name)}"
 
 
 def run_under_memcheck():
     """From now on, program() is what runs the program under valgrind."""
     os.environ["MACVTAPD_MEMCHECK"] = "1"
-    memcheck.prepare(BUILD, INSIDE_BUILD, {name: _inside(name) for name in _ROOMS})
+    memcheck.prepare(BUILD, INSIDE_BUILD, {name: _inside(name) for name in _FOLDERS})
 
 
 @functools.cache

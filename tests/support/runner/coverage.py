@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Which lines of the product the tiers run, and why the others are not run.
+"""Which lines of the product the tiers run.
 
 Theory of operation: programs built with b_coverage write what they ran when they end or become another program. They
 write it below GCOV_PREFIX, a folder that every user may write to and every Host shows, for the build folder is neither.
@@ -18,7 +18,6 @@ import tempfile
 import figures
 
 FOLDERS = ("src/", "vhost/", "hooks/")
-REASONS = pathlib.Path(__file__).with_name("coverage-reasons")
 ARCHIVE = "coverage.tar"
 GOAL = 90.0
 
@@ -96,16 +95,6 @@ def _read(source, build):
     return files
 
 
-def read_reasons(text):
-    """{(file, function): reason} of lines `FILE FUNCTION REASON…`."""
-    reasons = {}
-    for line in text.splitlines():
-        if line and not line.startswith("#"):
-            file, function, reason = line.split(maxsplit=2)
-            reasons[file, function] = reason
-    return reasons
-
-
 def ranges(numbers):
     """1, 2, 3, 5 as "1–3, 5"."""
     found = []
@@ -118,32 +107,36 @@ def ranges(numbers):
 
 
 class Report:
-    """The lines of all files held against the reasons."""
+    """percent: how many lines of all ran."""
 
-    def __init__(self, files, reasons):
-        self.modules = collections.defaultdict(lambda: [0, 0])
-        self.rest = []
-        self.without = []
+    def __init__(self, files):
+        self._modules = collections.defaultdict(lambda: [0, 0])
+        self._missed = []  # (file, function, numbers of lines, whether nothing of the function ran)
         for file, lines in sorted(files.items()):
-            missed = collections.defaultdict(list)
+            module = self._modules[os.path.dirname(file)]
+            functions = collections.defaultdict(lambda: ([], []))
             for number, (function, ran) in sorted(lines.items()):
-                self.modules[os.path.dirname(file)][0] += ran
-                self.modules[os.path.dirname(file)][1] += 1
-                if not ran:
-                    missed[function].append(number)
-            for function, numbers in missed.items():
-                reason = reasons.get((file, function)) or reasons.get((file, "*"))
-                if not reason:
-                    self.without.append(f"{file}: {function}(): {ranges(numbers)}")
-                self.rest.append((file, f"`{function}`", ranges(numbers), reason or "**none given**"))
-        self.run, self.lines = (sum(column) for column in zip(*self.modules.values()))
+                functions[function][ran].append(number)
+            for function, (missed, run) in functions.items():
+                module[0] += len(run)
+                module[1] += len(missed) + len(run)
+                if missed:
+                    self._missed.append((file, function, missed, not run))
+        self._run, self._lines = (sum(column) for column in zip(*self._modules.values()))
 
     @property
     def percent(self):
-        return 100 * self.run / self.lines
+        return 100 * self._run / self._lines
+
+    def details(self):
+        """A line for each function with lines that did not run."""
+        return "".join(f"{file}: {function}(): {ranges(numbers)}{' (never called)' if is_whole else ''}\n"
+                       for file, function, numbers, is_whole in self._missed)
 
     def text(self):
-        modules = [(module, run, lines, f"{100 * run / lines:.1f} %") for module, (run, lines) in sorted(self.modules.items())]
-        modules.append(("all", self.run, self.lines, f"{self.percent:.1f} %"))
-        return (figures.table(("folder", "lines run", "lines", ""), rows=modules) + "\n\nNot run, and why:\n\n" +
-                figures.table(("file", "function", "lines", "why"), self.rest))
+        """The percentages, and the functions that were never called."""
+        modules = [(module, run, lines, f"{100 * run / lines:.1f} %") for module, (run, lines) in sorted(self._modules.items())]
+        modules.append(("all", self._run, self._lines, f"{self.percent:.1f} %"))
+        never = [(file, f"`{function}`") for file, function, _, is_whole in self._missed if is_whole]
+        return (figures.table(("folder", "lines run", "lines", ""), rows=modules) + "\n\nFunctions that are never called:\n\n" +
+                figures.table(("file", "function"), never))

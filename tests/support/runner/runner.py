@@ -29,9 +29,13 @@ SOURCE = pathlib.Path(__file__).resolve().parents[3]
 BY_NAME_ONLY = ["long", "memcheck", "coverage"]
 TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", "libvirt", "lab", "systemd",
          "sanitize"]
+# `tests/run long PART...`, in this order; those of LONG_LANE run beside the others.
+LONG = ["idle", "kernel", "reliability", "e2e", "libvirt", "fuzz", "sanitize", "systemd", "lab", "memcheck", "coverage"]
+LONG_LANE = ["systemd", "lab"]
 PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt", "systemd"}
-# Tiers whose files run in two processes, because a test waits as long as it works.
-IN_PAIRS = {"kernel", "e2e", "libvirt"}
+# Tiers whose files run in two processes, because a test waits as long as it works. The long tests of e2e have 20 guests at once.
+IN_PAIRS = {"kernel", "e2e", "libvirt", "long-kernel", "long-libvirt", "long-reliability",
+            "sanitize-kernel", "memcheck-kernel"}
 LAB_ONLY = "lab"  # both the tier that starts the lab and, inside it, the tests of tests/lab
 FUZZ_SAMPLE, FUZZ_LONG = 2, 60  # seconds of each target under libFuzzer
 IN_LAB = os.environ.get("MACVTAPD_LAB") == "1"
@@ -80,12 +84,10 @@ def build(folder, *options, targets=(), **environment):
 
 
 class Runner:
-    def __init__(self, folder, output, pairs):
-        """pairs: two tests at a time in the tiers that allow it."""
+    def __init__(self, folder, output):
         self.folder = folder
         self.output = output
         self.rows = []
-        self.pairs = pairs
 
     # -- kinds of tiers --------------------------------------------------------------------------------------
 
@@ -105,12 +107,13 @@ class Runner:
     def pytest(self, tier, folder=None, marker=None, name=None, output=None, sample=1):
         if not list((SOURCE / "tests" / tier).glob("test_*.py")):
             return Counts()
-        path = self.output / f"{name or tier}.xml"
+        name = name or tier
+        path = self.output / f"{name}.xml"
         path.unlink(missing_ok=True)
         marker = marker or self._marker(tier)
-        pair = ["-n", "2"] if self.pairs and tier in IN_PAIRS else []
+        pair = ["-n", "2"] if name in IN_PAIRS and not IN_LAB else []
         status = Step.run("/usr/bin/python3", "-m", "pytest", f"tests/{tier}", "-m", marker, f"--sample={sample}", *pair,
-                          f"--junitxml={path}", "-o", f"junit_suite_name={name or tier}", "--durations=5", output=output,
+                          f"--junitxml={path}", "-o", f"junit_suite_name={name}", "--durations=5", output=output,
                           MACVTAPD_BUILD=str(folder or self.folder), MACVTAPD_REQUIRE="1", PYTHONUNBUFFERED="1")
         if status == 5:  # pytest's word for "nothing was selected"
             return Counts()
@@ -153,6 +156,8 @@ class Runner:
             self.fuzz(FUZZ_SAMPLE)
         elif name == LAB_ONLY and not IN_LAB:
             self.tier("lab", self.lab)
+        elif name == "long":
+            self.long(LONG)
         elif name in BY_NAME_ONLY:
             getattr(self, name)()
         elif name == "interop":
@@ -171,13 +176,13 @@ class Runner:
         return Step(SOURCE / "tests/lab/run", "/usr/bin/python3", "-u", __file__, *names, output=output,
                     LAB_RESULTS=str(inside), MACVTAPD_BUILD=str(self.folder))
 
-    def finish_lab(self, step, folder="lab"):
+    def finish_lab(self, step, folder):
         status = step.wait()
         files = sorted((self.output / folder).glob("*.xml"))
         return self._checked(sum(map(results.junit, files), Counts()), status)
 
-    def lab(self, folder="lab"):
-        return self.finish_lab(self.start_lab(folder=folder), folder)
+    def lab(self, folder="lab", output=None):
+        return self.finish_lab(self.start_lab(folder=folder, output=output), folder)
 
     def run_beside(self, lane, rest):
         """The machines (the lab's, the systemd tier's) keep one processor busy for minutes: the lane {tier: what(log)} runs
@@ -189,6 +194,8 @@ class Runner:
                 with open(self.output / f"{name}.log", "wb") as log:
                     found[name] = what(log)
 
+        if not lane:
+            return rest()
         print(f"beside: {', '.join(lane)}; their output is in {self.output} and follows at the end", flush=True)
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
@@ -203,7 +210,7 @@ class Runner:
             self.tier(name, lambda name=name: finish(name))
 
     def run_all(self, names):
-        machines = {LAB_ONLY: lambda log: self.finish_lab(self.start_lab(output=log)),
+        machines = {LAB_ONLY: lambda log: self.lab(output=log),
                     "systemd": lambda log: self.pytest("systemd", output=log)}
         lane = {name: machines[name] for name in names if name in machines}
 
@@ -235,7 +242,7 @@ class Runner:
         fuzzing.forget(folder)
         self.tier("libfuzzer", lambda: fuzzing.run(folder, seconds))
 
-    def long(self):
+    def long(self, parts):
         if IN_LAB:
             self.tier("long kernel", lambda: self.pytest("kernel", marker="not long and not lab", name="long-kernel"))
             self.tier("long e2e", lambda: self.pytest("e2e", marker="stock", name="long-e2e"))
@@ -243,22 +250,25 @@ class Runner:
             return
         self._keep_figures()
         os.environ.setdefault("LAB_TIMEOUT", "7200")
-        self.tier("long idle", lambda: self.pytest("reliability", marker="long and idle", name="long-idle"))
 
         def long(name, output=None):
             return self.pytest(name, marker="long and not idle and not stock", name=f"long-{name}", output=output)
 
-        def rest():
-            for name in sorted(PYTEST - {"systemd"}):
-                self.tier(f"long {name}", lambda name=name: long(name), may_be_empty=True)
-            self.fuzz(FUZZ_LONG)
-            self.sanitize(sample=1)
+        machines = {"systemd": lambda log: long("systemd", log),
+                    "lab": lambda log: self.finish_lab(self.start_lab("long", folder="long-lab", output=log), "long-lab")}
+        others = {"fuzz": lambda: self.fuzz(FUZZ_LONG), "sanitize": lambda: self.sanitize(sample=1)}
 
-        self.run_beside({"long systemd": lambda log: long("systemd", log),
-                         "long lab": lambda log: self.finish_lab(self.start_lab("long", folder="long-lab", output=log),
-                                                                 "long-lab")}, rest)
-        self.memcheck()
-        self.coverage()
+        def rest():
+            for part in LONG[1:LONG.index(LONG_LANE[0])]:
+                if part in parts:
+                    others.get(part, lambda part=part: self.tier(f"long {part}", lambda: long(part)))()
+
+        if "idle" in parts:
+            self.tier("long idle", lambda: self.pytest("reliability", marker="long and idle", name="long-idle"))
+        self.run_beside({f"long {part}": machines[part] for part in LONG_LANE if part in parts}, rest)
+        for part in "memcheck", "coverage":
+            if part in parts:
+                getattr(self, part)()
 
     @staticmethod
     def _keep_figures():
@@ -290,11 +300,14 @@ class Runner:
         ordinary, self.folder = self.folder, folder
         umask, environment = os.umask(0), dict(os.environ)
         written = coverage.prepare(folder)
-        try:
+
+        def rest():
             self.tier("coverage fuzz", lambda: self.meson("fuzz"))
             for name in tiers:
                 self.run(name)
-            self.tier("coverage lab", lambda: self.lab(folder="coverage-lab"))
+
+        try:
+            self.run_beside({"coverage lab": lambda log: self.lab("coverage-lab", log)}, rest)
             files = coverage.collect(SOURCE, folder, written, self.output / "coverage-lab")
         finally:
             shutil.rmtree(written)
@@ -302,10 +315,10 @@ class Runner:
             os.environ.clear()
             os.environ.update(environment)
             self.folder = ordinary
-        report = coverage.Report(files, coverage.read_reasons(coverage.REASONS.read_text(encoding="utf-8")))
-        good = report.percent >= coverage.GOAL and not report.without
-        for line in report.without:
-            print(f"not run, and no reason is given in tests/support/runner/coverage-reasons: {line}")
+        report = coverage.Report(files)
+        (self.output / "coverage.txt").write_text(report.details(), encoding="utf-8")
+        print(f"lines that no tier runs: {self.output / 'coverage.txt'}")
+        good = report.percent >= coverage.GOAL
         self.tier("coverage", lambda: Counts(passed=int(good), failed=int(not good)))
         figures.write("coverage", report.text())
 
@@ -318,11 +331,18 @@ class Runner:
         return 0 if total.failed == 0 and total.passed > 0 else 1
 
 
+def find_unknown(names):
+    """The first word that tests/run does not know, and those that it knows there, or None."""
+    known = LONG if names[:1] == ["long"] else [*TIERS, *BY_NAME_ONLY]
+    unknown = [name for name in names[known is LONG:] if name not in known]
+    return (unknown[0], known) if unknown else None
+
+
 def main(arguments):
     names = arguments or TIERS
-    unknown = [name for name in names if name not in [*TIERS, *BY_NAME_ONLY]]
+    unknown = find_unknown(names)
     if unknown:
-        print(f"tests/run: unknown tier {unknown[0]}; there are: {' '.join(TIERS + BY_NAME_ONLY)}", file=sys.stderr)
+        print(f"tests/run: {unknown[0]} is unknown here; there are: {' '.join(unknown[1])}", file=sys.stderr)
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, Step.interrupted)
@@ -335,8 +355,10 @@ def main(arguments):
     measured = os.environ.get("MACVTAPD_COVERAGE")
     if IN_LAB and measured:
         coverage.use(pathlib.Path(measured), folder)
-    runner = Runner(folder, output, pairs=not IN_LAB and not set(names) & set(BY_NAME_ONLY))
-    if LAB_ONLY in names and len(names) > 1 and not IN_LAB:
+    runner = Runner(folder, output)
+    if names[0] == "long" and names[1:]:
+        runner.long(names[1:])
+    elif LAB_ONLY in names and len(names) > 1 and not IN_LAB:
         runner.run_all(names)
     else:
         for name in names:
