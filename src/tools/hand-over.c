@@ -134,8 +134,7 @@ ip_parameter(const HandOver *hand_over, GError **error)
     GString *text;
 
     if (!lease) {
-        arguments_refuse(error, "{ip=}: port %s has no IPv4 address, and the kernel's ip= no other",
-                         hand_over->port);
+        arguments_refuse(error, "port %s has no IPv4 address, which {ip=} needs", hand_over->port);
         return NULL;
     }
     address = without_prefix(lease);

@@ -306,7 +306,7 @@ report_no_gateway(Report *report)
     ProbeFinding *finding;
 
     if (report->fault != FAULT_NONE) {
-        add(report, "gateway", PROBE_UNTOLD, "none is known, which the fault above explains");
+        add(report, "gateway", PROBE_UNTOLD, "none is known; the fault above explains why");
         return;
     }
     if (facts->n_offers > 0) {
