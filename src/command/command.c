@@ -56,6 +56,48 @@ ctl_connect(const Ctl *ctl, GError **error)
     return ask_connect(ctl->socket, error);
 }
 
+#define COLUMNS 79
+
+/* The length of the word that text begins with: up to a space that is in no brackets. */
+static gsize
+word_length(const char *text)
+{
+    guint depth = 0;
+    gsize i;
+
+    for (i = 0; text[i] && (text[i] != ' ' || depth > 0); i++) {
+        if (text[i] == '[')
+            depth++;
+        else if (text[i] == ']' && depth > 0)
+            depth--;
+    }
+    return i;
+}
+
+/* Appends a command's usage, indented by 2, and what does not fit in a line by 10. */
+static void
+append_usage(GString *text, const char *usage)
+{
+    gsize column = 0;
+
+    for (gsize length; *usage; usage += length) {
+        usage += strspn(usage, " ");
+        length = word_length(usage);
+        if (length == 0)
+            break;
+        if (column == 0 || column + 1 + length > COLUMNS) {
+            g_string_append_printf(text, "%s%*s", column > 0 ? "\n" : "", column > 0 ? 10 : 2, "");
+            column = column > 0 ? 10 : 2;
+        } else {
+            g_string_append_c(text, ' ');
+            column++;
+        }
+        g_string_append_len(text, usage, (gssize)length);
+        column += length;
+    }
+    g_string_append_c(text, '\n');
+}
+
 /* The words that begin with this one; NULL: all. Free with g_free(). */
 static char *
 describe_commands(const CommandProgram *program, const char *first)
@@ -64,11 +106,14 @@ describe_commands(const CommandProgram *program, const char *first)
 
     for (const Command *command = program->commands; command->first; command++) {
         g_autofree char *options = command->options ? field_options_usage(command->options) : NULL;
+        g_autofree char *usage = NULL;
 
-        if (!first || g_str_equal(command->first, first))
-            g_string_append_printf(text, "  %s%s%s %s%s\n      %s\n", command->first,
-                                   command->second ? " " : "", command->second ?: "",
-                                   command->arguments, options ?: "", command->help);
+        if (first && !g_str_equal(command->first, first))
+            continue;
+        usage = g_strdup_printf("%s %s %s%s", command->first, command->second ?: "",
+                                command->arguments, options ?: "");
+        append_usage(text, usage);
+        g_string_append_printf(text, "      %s\n", command->help);
     }
     g_string_append_printf(text, "\n%s%sExit status: 0 done, 1 refused or failed, 2 wrong usage.",
                            program->note ?: "", program->note ? "\n" : "");
@@ -129,21 +174,56 @@ find_near_word(const CommandProgram *program, const char *word)
     return suggestion_is_near(word, least) ? best : NULL;
 }
 
+/* "'network list', 'port list' or 'vm list'": the commands whose second word this is, or NULL. Free
+ * with g_free(). */
+static char *
+list_commands_with(const CommandProgram *program, const char *second)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    gsize last = 0;
+
+    for (const Command *command = program->commands; command->first; command++) {
+        if (!command->second || !g_str_equal(command->second, second))
+            continue;
+        last = text->len;
+        g_string_append_printf(text, "%s'%s %s'", text->len > 0 ? ", " : "", command->first,
+                               second);
+    }
+    if (text->len == 0)
+        return NULL;
+    if (last > 0) {
+        g_string_erase(text, (gssize)last, 1);
+        g_string_insert(text, (gssize)last, " or");
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* A first word that no command begins with. */
+static gboolean
+refuse_first_word(const CommandProgram *program, const char *word, GError **error)
+{
+    g_autofree char *commands = list_commands_with(program, word);
+    const char *near = find_near_word(program, word);
+
+    if (commands)
+        return arguments_refuse(error, "unknown command '%s'; did you mean %s?", word, commands);
+    if (near)
+        return arguments_refuse(error, "unknown command '%s'; did you mean '%s'?", word, near);
+    return arguments_refuse(error, "unknown command '%s' (see macvtapctl --help)", word);
+}
+
 static gboolean
 refuse_command(const CommandProgram *program, int argc, char **argv, GError **error)
 {
     const char *first = argc > 1 ? argv[1] : NULL;
-    const char *near = first ? find_near_word(program, first) : NULL;
     g_autofree char *words = list_second_words(program, program->group ? NULL : first);
 
     if (program->group)
         return refuse_in_group(program->group, words, first, error);
     if (!first)
         return arguments_refuse(error, "no command given (see macvtapctl --help)");
-    if (!words && near)
-        return arguments_refuse(error, "unknown command '%s'; did you mean '%s'?", first, near);
     if (!words)
-        return arguments_refuse(error, "unknown command '%s' (see macvtapctl --help)", first);
+        return refuse_first_word(program, first, error);
     return refuse_in_group(first, words, argc > 2 ? argv[2] : NULL, error);
 }
 

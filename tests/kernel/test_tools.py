@@ -272,6 +272,8 @@ def test_list_of_a_network_that_is_not_there(daemon):
     (["network"], ["network needs a command", "list, show"]),
     (["port", "lst"], ["unknown command 'port lst'", "list, show, create, set, delete"]),
     (["prot", "list"], ["unknown command 'prot'; did you mean 'port'?"]),
+    (["list"], ["unknown command 'list'; did you mean 'network list', 'port list' or 'vm list'?"]),
+    (["create"], ["unknown command 'create'; did you mean 'port create'?"]),
     (["frobnicate"], ["unknown command 'frobnicate' (see macvtapctl --help)"]),
     (["port", "create", "lan"], ["unexpected argument 'lan'; usage: macvtapctl port create --network NET"]),
 ])
@@ -331,7 +333,7 @@ def test_help_of_a_command(daemon, words):
     shown = daemon.ctl(*words.split(), "--help").stdout
     assert re.search(r"\n\n([A-Z][^\n;.]+)[;.]", shown).group(1) in daemon.ctl("--help").stdout
     assert f"macvtapctl {words} [OPTION" in shown
-    (line,) = re.findall(rf"^  {words}\b.*$", daemon.ctl("--help").stdout, re.M)
+    (line,) = re.findall(rf"^  {words}\b(?:.*\n {{10}})*.*$", daemon.ctl("--help").stdout, re.M)
     common = {"--socket", "--json", "--version", "--help"}
     assert set(re.findall(r"^ +(?:-[a-z], )?(--[a-z]+)", shown, re.M)) == set(re.findall(r"--[a-z]+", line)) | common
     assert daemon.ctl("help", *words.split()).stdout == shown
@@ -349,6 +351,7 @@ def test_help_of_a_group(daemon, group):
 
 def test_help_of_everything(daemon):
     shown = daemon.ctl("--help").stdout
+    assert [line for line in shown.splitlines() if re.match(r"  [a-z]| {10}", line) and len(line) > 79] == []
     for words in (["help"], ["help", "help"], ["help", "--help"]):
         assert daemon.ctl(*words).stdout == shown
     check_refused(daemon.ctl("help", "prot", check=False), USAGE, "unknown command 'prot'")
