@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 /*
@@ -18,7 +19,8 @@ const Privileges config_privileges = {
         {"getdents64"}, {"readlinkat"}, {"access"}, {"mmap"}, {"mprotect"}, {"munmap"}, {"futex"},
         {"socket", 1, AF_UNIX}, {"connect"}, {"getsockopt"}, {"setsockopt"}, {"sendto"},
         {"recvfrom"}, {"sendmsg"}, {"recvmsg"}, {"poll"}, {"ppoll"}, {"fcntl"}, {"rt_sigprocmask"},
-        {"gettid"}, {"getpid"}, {"getuid"}, {"geteuid"}, {"getegid"}),
+        {"gettid"}, {"getpid"}, {"getuid"}, {"geteuid"}, {"getegid"},
+        {"prctl", 1, PR_CAPBSET_READ}), /* libcap, which some modules bring */
 };
 
 /* No entry of a sane system's database is larger (a group's members are in it). */

@@ -14,6 +14,7 @@ from frames import BROADCAST, Tap, frame
 from guard_lan import on_one_cpu
 from programs import BUILD, SOURCE, program
 from refusal import USAGE, check_refused
+from tracing import Trace
 from varlink import Connection
 
 pytestmark = pytest.mark.shared
@@ -180,6 +181,14 @@ def test_who_sees_what(daemon):
     daemon.host.run("umount", "/etc/group")
     daemon.reload()
     assert seen(65534, READER) == ([], False)
+
+
+def test_modules_that_load_late_are_refused_no_call(daemon, tmp_path):
+    """Until then every name was in a file, so the filter on system calls is older than what a module loads."""
+    daemon.host.run("umount", "/etc/group")
+    with Trace(daemon.process.pid, tmp_path / "trace") as trace:
+        daemon.reload()
+    assert [call for call in trace.calls() if "EPERM" in call[1]] == []
 
 
 def test_classic(daemon):

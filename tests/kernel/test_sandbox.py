@@ -24,7 +24,7 @@ UNSEEN = {
     "brk": "memory", "mmap": "memory", "munmap": "memory", "mremap": "memory", "madvise": "memory", "mprotect": "a module",
     "futex": "only with a second thread, or to wake one", "getrandom": "from glibc 2.41 on without a call",
     "clock_gettime": "a clock without vDSO", "gettimeofday": "a clock without vDSO",
-    "readlinkat": "a module", "access": "a module", "pread64": "a module", "lseek": "a module", "connect": "a module", "fcntl": "a module",
+    "readlinkat": "a module", "prctl": "a module", "access": "a module", "pread64": "a module", "lseek": "a module", "connect": "a module", "fcntl": "a module",
     "recvfrom": "a frame or a module", "getpid": "a module or abort()", "gettid": "a module or abort()", "getuid": "a module", "getegid": "a module",
     "rt_sigprocmask": "a module or abort()", "rt_sigaction": "abort()", "tgkill": "abort()", "rt_sigreturn": "a signal",
     "setitimer": "a connection that is refused, or in which descriptors may lie: kernels before 6.16",
