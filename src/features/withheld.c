@@ -97,8 +97,8 @@ add_ports(FeatureHost *host, GArray *places, int link)
     }
 }
 
-/* The parent by which the host has this link's addresses on a LAN: the link itself, or the one
- * below a macvlan of the host's. */
+/* The parent that connects this link's addresses to a LAN: the link itself, or the one below if the
+ * link is a macvlan of the host. */
 static int
 find_parent(FeatureHost *host, int index)
 {

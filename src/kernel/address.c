@@ -2,13 +2,13 @@
 /*
  * Theory of operation
  *
- * Who watches gets all addresses at the start, and again whenever events overflowed the socket; the
+ * A watcher gets all addresses at the start, and again whenever events overflowed the socket; the
  * answers arrive like events, on the same socket.
  *
- * A list of the host's addresses stays good until the next event: the kernel sends one after each
- * change, before it answers who made the change. So the list is known as long as no event was read
- * since, and none is waiting. The kernel takes long to list them: it visits all links, also the
- * guests', which have none.
+ * A list of the host's addresses stays good until the next event: the kernel sends one for each
+ * change, before it acknowledges the change. So the list is good as long as no event has been read
+ * since, and none is waiting. Listing them takes the kernel long: it visits all links, including
+ * the guests', which have none.
  */
 #include "linux-private.h"
 

@@ -64,10 +64,11 @@ find_nic(const Detach *detach, const GPtrArray *nics)
 static gboolean
 fail_no_port(const DomainXml *domain, const char *where, const char *wanted, GError **error)
 {
-    return ctl_fail(error, "%s has no port %s of macvtapd%s", where, wanted,
-                    domain_xml_has_interface(domain, wanted)
-                        ? ", but an interface that its metadata does not name: that one is virsh's"
-                        : "");
+    return ctl_fail(
+        error, "%s has no port %s of macvtapd%s", where, wanted,
+        domain_xml_has_interface(domain, wanted)
+            ? ", only an interface of libvirt's own: detach it with virsh detach-interface"
+            : "");
 }
 
 /* FALSE if libvirt does not answer. */

@@ -13,7 +13,7 @@
 static const char summary[] =
     "Look after the ports of a running QEMU: macvtap-run --agent starts it.";
 
-/* Who started it waits for the end of its standard error, and the guest's user may have no
+/* Whoever started it waits for the end of its standard error, and the guest's user may have no
  * terminal: what there is to say from now on goes to the journal. */
 static void
 on_ready(void)

@@ -239,7 +239,7 @@ def test_interface_that_is_no_port(site):
     site.libvirt.define(domain_xml("idle", [tap], meta=""))
     assert "the domain already has an interface vm-tap" in \
         refused(site, 1, "attach", "idle", "--network=lan", "--target=vm-tap")
-    assert "but an interface that its metadata does not name" in refused(site, 1, "detach", "idle", "vm-tap")
+    assert "only an interface of libvirt's own" in refused(site, 1, "detach", "idle", "vm-tap")
     assert "vm-tap" in site.libvirt.virsh("dumpxml", "idle").stdout
     site.libvirt.define(domain_xml("twice", [tap, Port("vm-tap")], meta=metadata([tap])))
     assert "interface vm-tap cannot have a port" in refused(site, 1, "detach", "twice", "vm-tap")
