@@ -4,7 +4,8 @@
  *
  * The filter (seccomp(2), by libseccomp) passes the calls that the parts declare. An unknown call
  * fails with EPERM and is reported in the kernel's log, as an updated library may try a new call
- * and manage without it. A call that starts a program, traces a process, loads code into the kernel
+ * and manage without it; in a build with the option strict_filter it ends the program instead, so
+ * that tests notice. A call that starts a program, traces a process, loads code into the kernel
  * or changes our identity is an attack and ends the process: ports stay, and the service manager
  * starts a new daemon. The filter is installed after start-up, so calls that only start-up needs
  * are not in it. It is for the thread that installs it, which must be the only one.
@@ -76,6 +77,12 @@ static const SystemCall extra[] = {
     {"close"},
 #endif
     {NULL}};
+
+#ifdef SANDBOX_WITH_STRICT_FILTER
+#define OTHERWISE SCMP_ACT_TRAP
+#else
+#define OTHERWISE SCMP_ACT_ERRNO(EPERM)
+#endif
 
 gboolean
 privileges_has_argument(GPtrArray *parts, const char *system_call, guint argument, guint64 value)
@@ -179,7 +186,7 @@ call_filter_install(GPtrArray *parts, GError **error)
 #endif
     if (RUNNING_ON_VALGRIND)
         return TRUE;
-    filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    filter = seccomp_init(OTHERWISE);
     if (!filter)
         return error_set_errno(error, ENOMEM, "cannot limit system calls");
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0); /* it is already installed */

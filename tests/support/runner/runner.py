@@ -30,12 +30,12 @@ BY_NAME_ONLY = ["long", "memcheck", "coverage"]
 TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", "libvirt", "lab", "systemd",
          "sanitize"]
 # `tests/run long PART...`, in this order; those of LONG_LANE run beside the others.
-LONG = ["idle", "kernel", "reliability", "e2e", "libvirt", "fuzz", "sanitize", "systemd", "lab", "memcheck", "coverage"]
+LONG = ["idle", "kernel", "reliability", "e2e", "libvirt", "fuzz", "sanitize", "filter", "systemd", "lab", "memcheck", "coverage"]
 LONG_LANE = ["systemd", "lab"]
 PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt", "systemd"}
 # Tiers whose files run in two processes, because a test waits as long as it works. The long tests of e2e have 20 guests at once.
 IN_PAIRS = {"kernel", "e2e", "libvirt", "long-kernel", "long-libvirt", "long-reliability",
-            "sanitize-kernel", "memcheck-kernel"}
+            "sanitize-kernel", "filter-kernel", "memcheck-kernel"}
 LAB_ONLY = "lab"  # both the tier that starts the lab and, inside it, the tests of tests/lab
 FUZZ_SAMPLE, FUZZ_LONG = 2, 60  # seconds of each target under libFuzzer
 IN_LAB = os.environ.get("MACVTAPD_LAB") == "1"
@@ -234,6 +234,14 @@ class Runner:
             self.tier(f"sanitize {suite}", lambda suite=suite: self.meson(suite, folder, 3))
         self.tier("sanitize kernel", lambda: self.pytest("kernel", folder, name="sanitize-kernel", sample=sample))
 
+    def strict_filter(self):
+        """The kernel tier in a build where a system call that no part declares ends the program, instead of failing."""
+        folder = self.folder.with_name(self.folder.name + "-filter")
+        if not build(folder, "-Dstrict_filter=true"):
+            self.rows.append(("filter build", 0.0, Counts(failed=1)))
+            return
+        self.tier("filter kernel", lambda: self.pytest("kernel", folder, name="filter-kernel"))
+
     def fuzz(self, seconds):
         folder = self.folder.with_name(self.folder.name + "-fuzz")
         if not build(folder, *fuzzing.OPTIONS, targets=fuzzing.programs(), CC="clang"):
@@ -256,7 +264,7 @@ class Runner:
 
         machines = {"systemd": lambda log: long("systemd", log),
                     "lab": lambda log: self.finish_lab(self.start_lab("long", folder="long-lab", output=log), "long-lab")}
-        others = {"fuzz": lambda: self.fuzz(FUZZ_LONG), "sanitize": lambda: self.sanitize(sample=1)}
+        others = {"fuzz": lambda: self.fuzz(FUZZ_LONG), "sanitize": lambda: self.sanitize(sample=1), "filter": self.strict_filter}
 
         def rest():
             for part in LONG[1:LONG.index(LONG_LANE[0])]:
