@@ -87,6 +87,14 @@ read_claim(const guint8 *frame, gsize length, IpAddress *ret_address)
     return TRUE;
 }
 
+/* A frame with the tag of a VLAN that has no device here comes without its tag, as one for another
+ * host (__netif_receive_skb_core()). */
+static gboolean
+is_of_segment(const struct sockaddr_ll *from)
+{
+    return from->sll_pkttype != PACKET_OUTGOING && from->sll_pkttype != PACKET_OTHERHOST;
+}
+
 static gboolean
 read_one(const Claims *claims, int fd)
 {
@@ -100,7 +108,7 @@ read_one(const Claims *claims, int fd)
 
     if (length < 0)
         return errno == ENETDOWN; /* one of the links; the others go on */
-    if (from.sll_pkttype == PACKET_OUTGOING || !read_claim(frame, (gsize)length, &address))
+    if (!is_of_segment(&from) || !read_claim(frame, (gsize)length, &address))
         return TRUE;
     memcpy(mac.octets, frame + ETH_ALEN, sizeof mac.octets);
     claims->handler(from.sll_ifindex, &address, &mac, claims->user_data);

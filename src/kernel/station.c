@@ -229,7 +229,11 @@ on_frame(gint fd, GIOCondition condition, gpointer user_data)
 static int
 open_socket(int index, GError **error)
 {
+    /* Frames of all VLANs come here, each without its tag, which the kernel keeps beside it. */
     struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (guint32)(SKF_AD_OFF + SKF_AD_VLAN_TAG)),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xfff),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 8),
         BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_ARP, 5, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 5),

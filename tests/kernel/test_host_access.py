@@ -331,6 +331,17 @@ def test_a_station_that_turns_up_takes_the_route(site):
         assert f"uses {GUEST}, but the station {wire.mac} has it too" in site.daemon.messages()
 
 
+def test_a_station_of_another_vlan_takes_no_route(site):
+    guest = site.guest(MACS[0])
+    with PacketSocket(site.station, "eth0", promiscuous=True) as wire:
+        claim(guest, GUEST)
+        while wire.receive(ethertype=0x0806)[38:42] != socket.inet_aton(GUEST):
+            pass  # until the host asks for stations with this address
+        answer = arp(wire.mac, GUEST, "10.0.0.123")
+        wire.send(answer[:12] + bytes.fromhex("81000064") + answer[12:])
+        site.wait_routes({GUEST: HOST})
+
+
 def test_what_lies_behind_a_forwarding_host_is_not_reached(site, hosts):
     behind = hosts("behind")
     site.host.connect("eth1", behind, "eth0")

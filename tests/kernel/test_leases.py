@@ -223,11 +223,11 @@ def test_the_document(made):
     assert made.ctl_json("port", "show", "db")["guard"]["allowAddresses"] == ["192.168.1.51", "fd00:1::51"]
 
 
-def claim(wire, address):
+def claim(wire, address, tag=b""):
     """A station says by ARP that it uses the address."""
     ip = socket.inet_aton(address)
     mac = mac_bytes(wire.mac)
-    wire.send((b"\xff" * 6 + mac + bytes.fromhex("08060001080006040001") + mac + ip + bytes(6) + ip).ljust(60, b"\0"))
+    wire.send((b"\xff" * 6 + mac + tag + bytes.fromhex("08060001080006040001") + mac + ip + bytes(6) + ip).ljust(64, b"\0"))
 
 
 def advertise(wire, address):
@@ -253,6 +253,17 @@ def test_what_a_station_uses_is_passed_over(made, station):
     for code, subject, port in (("address-heard", "network lan", unnamed), ("address-conflict", "port web", named)):
         said = " ".join(one["message"] for one in found if (one["code"], one["subject"]) == (code, subject))
         assert all(address.split("/")[0] in said for address in port["addresses"]), found
+
+
+def test_a_station_of_another_vlan_uses_nothing_of_the_network(made, station):
+    """The kernel shows its frames to whoever listens to the parent, without their tag."""
+    port = create(made, "--name=web")
+    before = len(made.messages())
+    with PacketSocket(station, "eth0") as wire:
+        claim(wire, port["addresses"][0].split("/")[0], tag=bytes.fromhex("81000064"))
+    made.ports()  # answered when what came before has been read
+    assert "uses" not in made.messages()[before:]
+    assert [one for one in examine(made) if one["code"].startswith("address-")] == []
 
 
 def test_the_hosts_own_address_is_not_given(made, host):
