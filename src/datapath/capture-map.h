@@ -66,3 +66,9 @@ struct capture_frame {
     __u16 tag;
     __u16 unused;
 };
+
+#define CAPTURE_RING_HEADER 8 /* bytes that the kernel puts before each record */
+
+/* The bytes of the largest record in the ring. */
+#define CAPTURE_RECORD_MAX                                                                         \
+    (CAPTURE_RING_HEADER + sizeof(struct capture_frame) + (__u64)CAPTURE_BYTES)

@@ -105,7 +105,7 @@ capture_into(struct __sk_buff *frame, struct capture_table *table, __u32 number,
 
     copied = frame->len < slot->most ? frame->len : slot->most;
     room = capture_room(copied);
-    size = (__u32)sizeof(head) + room + 8; /* with the ring's own header */
+    size = CAPTURE_RING_HEADER + (__u32)sizeof(head) + room;
     if (slot->is_paused || slot->produced - slot->consumed + size > slot->credit) {
         __sync_fetch_and_add(&slot->lost, 1);
         return 0;

@@ -80,15 +80,16 @@ find_slot(DatapathCaptures *captures, int index)
     return NULL;
 }
 
-/* All ports get the same part of the ring, but for a record of each other slot. */
+/* All ports get the same part of the ring, and at least the largest record, without which no large
+ * frame would ever be copied. */
 static void
 share_ring(DatapathCaptures *captures)
 {
-    guint n = MAX(captures->table->active, 1);
+    guint64 part = CAPTURE_RING / MAX(captures->table->active, 1);
+    guint64 credit = MAX(part, CAPTURE_RECORD_MAX);
 
     for (guint i = 0; i < CAPTURE_SLOTS; i++)
-        __atomic_store_n(&captures->table->slots[i].credit, (guint64)CAPTURE_RING / n,
-                         __ATOMIC_RELAXED);
+        __atomic_store_n(&captures->table->slots[i].credit, credit, __ATOMIC_RELAXED);
 }
 
 static void

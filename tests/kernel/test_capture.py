@@ -199,6 +199,20 @@ def test_frames_of_each_size(lans, host, station):
             assert short.record() == (SENT, None, sent[:64], length)
 
 
+def test_a_large_frame_while_as_many_ports_as_possible_are_captured(lans, host, station):
+    for machine in (host, station):
+        machine.ip("link", "set", "eth0", "mtu", "65535")
+    lan = lans("Senders=any\n")
+    with lan.daemon.connect() as connection, captured(lan) as capture, contextlib.ExitStack() as others:
+        for number in range(15):
+            make_port(lan.daemon, 0, f"p{number}")
+            others.enter_context(Capture(connection, f"p{number}"))
+        sent = (mac_bytes(BROADCAST) + mac_bytes(GUEST) + b"\x88\xb5").ljust(60000, b"x")
+        lan.send(sent)
+        assert capture.record() == (SENT, None, sent, 60000)
+    lan.daemon.ctl("port", "delete", *(f"p{number}" for number in range(15)))
+
+
 def test_the_tag_of_a_received_frame(lans):
     """The kernel keeps it beside the frame."""
     lan = lans()
