@@ -43,6 +43,7 @@ struct Broker {
         *removed; /* set of the ifindexes that we removed, until the kernel's event arrives */
     GArray *watches;
     guint last_watch;
+    gboolean is_reconciled; /* the table has all ports, so what none of them needs may go */
 };
 
 /* watch.c */

@@ -285,6 +285,7 @@ broker_reconcile(Broker *broker, GPtrArray **ret_messages, GError **error)
     if (!remove_all(&run, unfinished, ended, error))
         return FALSE;
     networks_follow_all(broker->networks);
+    broker->is_reconciled = TRUE;
     if (!broker_sweep_devices(broker, error))
         return FALSE;
     features_loaded(&broker->host);

@@ -108,7 +108,8 @@ broker_reload_networks(Broker *broker, GHashTable *networks)
         look_begin_anew(broker);
         networks_follow_all(broker->networks);
     }
-    features_sweep(&broker->host);
+    if (broker->is_reconciled)
+        features_sweep(&broker->host);
     for (guint i = 0; i < ports->len; i++) {
         Port *port = ports->pdata[i];
 

@@ -12,6 +12,10 @@
 #define READS_PER_WAKE 128         /* then other sources get their turn, */
 #define MICROSECONDS_PER_WAKE 2000 /* and after so long, for some news takes much work */
 
+/* Bytes. Dumps use at most 32 KiB; but an attribute may have 64 KiB, as the sources of a macvlan do,
+ * and the others of a link take less. */
+#define EVENT_SIZE (128 * 1024)
+
 static void
 watch_free(gpointer data)
 {
@@ -83,7 +87,7 @@ netlink_has_unread(int fd)
 int
 netlink_read_groups(int fd, NetlinkTake take, gpointer user_data)
 {
-    char buffer[32 * 1024] __attribute__((aligned(NLMSG_ALIGNTO))); /* what dumps use at most */
+    char buffer[EVENT_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
     struct sockaddr_nl sender = {0};
     struct iovec vector = {buffer, sizeof buffer};
     struct msghdr header = {

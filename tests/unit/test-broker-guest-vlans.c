@@ -54,6 +54,14 @@ list_tags(TestBroker *test, const char *parent)
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
+static int
+filter_index(TestBroker *test, const char *parent)
+{
+    g_autofree char *name = g_strdup_printf("mg%x", (guint)parent_index(test, parent));
+
+    return link_named(test, name).index;
+}
+
 #define expect_tags(test, parent, expected)                                                        \
     do {                                                                                           \
         g_autofree char *tags_ = list_tags(test, parent);                                          \
@@ -127,11 +135,14 @@ static void
 test_a_restart_keeps_what_is_needed(void **state)
 {
     TestBroker *test = *state;
+    int before;
 
     set_tags(test, "lan", "100 200");
     test_broker_create(test, 0, "lan", "a");
+    before = filter_index(test, "eth0");
     restart_and_settle(test);
     expect_tags(test, "eth0", "100 200");
+    assert_int_equal(filter_index(test, "eth0"), before); /* it is the same: no frame was lost */
     test_broker_kill(test);
     set_tags(test, "lan", "200 300");
     test_broker_start(test);
