@@ -125,15 +125,32 @@ batch_begin_one(Batch *batch, Broker *broker, const Caller *caller, const char *
     on_one_removed(0, error, port);
 }
 
+/* A port may have been named twice, as by its name and its interface. */
+static void
+batch_begin_named(Batch *batch, Broker *broker, const Caller *caller, char **names)
+{
+    g_autoptr(GHashTable) ports = g_hash_table_new(NULL, NULL);
+    g_autoptr(GPtrArray) chosen = g_ptr_array_new();
+
+    for (; *names; names++) {
+        const Port *port = broker_get_port(broker, caller, *names, NULL);
+
+        if (!port || g_hash_table_add(ports, (gpointer)port))
+            g_ptr_array_add(chosen, *names);
+    }
+    for (guint i = 0; i < chosen->len; i++)
+        batch_begin_one(batch, broker, caller, chosen->pdata[i], chosen->pdata[i]);
+}
+
 static void
 batch_begin(Batch *batch, Broker *broker, const Caller *caller, const SimpleRequest *request)
 {
     g_autoptr(GPtrArray) ports = NULL;
 
-    for (char **name = request->ports; name && *name; name++)
-        batch_begin_one(batch, broker, caller, *name, *name);
-    if (request->ports)
+    if (request->ports) {
+        batch_begin_named(batch, broker, caller, request->ports);
         return;
+    }
     ports = broker_list_ports(broker, caller, request->network);
     for (guint j = 0; j < ports->len; j++) {
         const Port *port = ports->pdata[j];

@@ -116,18 +116,19 @@ expect_events(Broker *broker, const GArray *indexes)
         g_hash_table_add(broker->removed, GINT_TO_POINTER(g_array_index(indexes, int, i)));
 }
 
-static void
-sweep_after_removal(Broker *broker, PortRemoval *removals, guint n)
+/* The ports are gone, whatever comes of the devices that they needed: a failure is logged. */
+static gboolean
+sweep_after_removal(Broker *broker)
 {
     g_autoptr(GError) error = NULL;
 
     if (broker_sweep_devices(broker, &error))
-        return;
-    for (guint i = 0; i < n; i++) {
-        if (!removals[i].error)
-            removals[i].error = g_error_copy(error);
-    }
+        return TRUE;
+    g_warning("%s", error->message);
+    return FALSE;
 }
+
+static void schedule_removals(Broker *broker, gboolean any_failed);
 
 static gboolean
 on_removal_due(gpointer user_data)
@@ -136,11 +137,13 @@ on_removal_due(gpointer user_data)
 
     g_clear_pointer(&broker->removal_timer, g_source_unref);
     removals_retry(broker->removals);
+    if (!sweep_after_removal(broker))
+        schedule_removals(broker, TRUE);
     return G_SOURCE_REMOVE;
 }
 
-/* Failed removals that no caller repeats are retried on the schedule of repairs; after its end, at
- * the next creation or end of a holder. */
+/* Failed removals that no caller repeats, of ports and of devices that they needed, are retried on
+ * the schedule of repairs; after its end, at the next creation or end of a holder. */
 static void
 schedule_removals(Broker *broker, gboolean any_failed)
 {
@@ -159,6 +162,7 @@ broker_remove_ports(PortRemoval *removals, guint n, gboolean is_last, gpointer u
     g_autoptr(GArray) indexes = g_array_new(FALSE, FALSE, sizeof(int)), elsewhere = NULL;
     g_autoptr(GError) failure = NULL;
     gboolean on_vlan = FALSE, any_failed = FALSE;
+    gboolean is_swept = TRUE;
 
     for (guint i = 0; i < n; i++) {
         begin_removal(broker, &removals[i], indexes, &elsewhere);
@@ -171,12 +175,12 @@ broker_remove_ports(PortRemoval *removals, guint n, gboolean is_last, gpointer u
         end_removal(broker, &removals[i], failure);
     for (guint i = 0; i < n; i++)
         any_failed |= !removals[i].gone;
-    schedule_removals(broker, any_failed);
     look_at_blocked(broker, 0);
     if (on_vlan || is_last || networks_have_idle_devices(broker->networks))
-        sweep_after_removal(broker, removals, n);
+        is_swept = sweep_after_removal(broker);
     else
         features_sweep(&broker->host); /* a passthru port may be waiting for the parent */
+    schedule_removals(broker, any_failed || !is_swept);
 }
 
 gboolean

@@ -50,6 +50,17 @@ test_delete_several(void **state)
     assert_string_equal(records, "");
 }
 
+static void
+test_a_port_that_is_named_twice_counts_once(void **state)
+{
+    ApiFixture *fixture = *state;
+    const Port *port = test_broker_create(fixture->test, getuid(), "lan", "a");
+    g_autofree char *parameters =
+        g_strdup_printf("{'ports':['a','%s','%s','a']}", port->id, port->interface_name);
+
+    expect_deleted(fixture, parameters, 1, NULL);
+}
+
 /* Root's are everybody's, a user's his own. */
 static void
 test_delete_by_network(void **state)
@@ -144,6 +155,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(test_delete_several),
+        API_TEST(test_a_port_that_is_named_twice_counts_once),
         API_TEST(test_delete_by_network),
         API_TEST(test_several_go_together),
         API_TEST(test_delete_when_the_daemon_stops),
