@@ -248,6 +248,7 @@ broker_on_link_event(LinkEventType type, const LinkInfo *link, gpointer user_dat
         g_hash_table_remove_all(broker->removed);
         features_on_removed(&broker->host, NULL);
         look_at_all(broker);
+        look_at_blocked(broker, 0);
         return;
     }
     if (is_of_removal(broker, type, link->index))

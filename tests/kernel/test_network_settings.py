@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from frames import BROADCAST, PacketSocket, Tap, frame, mac_bytes, payload_of
+from tracing import Trace
 
 FIRST, SECOND, THIRD = "52:54:00:00:aa:01", "52:54:00:00:aa:02", "52:54:00:00:aa:03"
 ETH_P_IPV6, ETH_P_ARP = 0x86DD, 0x0806
@@ -99,6 +100,19 @@ def heard(wire, tap, port, marker_source):
     wire.send(frame(port["macAddress"], marker_source, f"{serial}marker".encode()))
     payloads = [payload.decode() for payload in tap.receive_until(f"{serial}marker".encode())]
     return [payload.removeprefix(serial) for payload in payloads if payload.startswith(serial)]
+
+
+def test_events_with_many_sources_are_read(made, ports, tmp_path):
+    """A link's event has all of them, and is longer than a part of a dump."""
+    macs = " ".join(f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}" for number in range(3000))
+    made.network("wall", text=network("source", Sources=macs))
+    made.start()
+    with Trace(made.process.pid, tmp_path / "trace") as trace:
+        ports("wall")
+        made.ports()
+    received = [rest for name, rest in trace.calls() if name == "recvmsg"]
+    assert any("nlmsg_len=3" in rest for rest in received), received
+    assert [rest for rest in received if "msg_flags=MSG_TRUNC" in rest] == []
 
 
 def test_sources_change_with_the_file(made, ports, wire):

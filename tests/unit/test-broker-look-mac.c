@@ -198,6 +198,35 @@ test_blocked_mac(void **state)
     assert_memory_equal(&now, &port->mac, sizeof(now));
 }
 
+/* The same, and the event that the other one has gone is lost. */
+static void
+test_blocked_mac_after_lost_events(void **state)
+{
+    TestBroker *test = *state;
+    LinkInfo thief = {.name = "thief", .kind = "macvlan", .is_macvlan = TRUE, .flags = IFF_UP};
+    const Port *port;
+    MacAddress now;
+    int index;
+
+    restart_without_events(test);
+    port = test_broker_create(test, 0, "lan", "web");
+    test_settle();
+    kernel_fake_fail(test->kernel, "link_set_mac", 1, EIO);
+    thief.mac = port->mac;
+    thief.lower_index = port->parent_index;
+    index = kernel_fake_add_link(test->kernel, &thief);
+    set_link_mac(test, port->interface_index, 1);
+    lose_events();
+    test_settle();
+    assert_non_null(strstr(port->problem, "could not be restored, it is 02:ad:00:00:00:01"));
+    kernel_fake_remove_link(test->kernel, index);
+    lose_events();
+    test_settle();
+    assert_null(port->problem);
+    now = link_at(test, port->interface_index).mac;
+    assert_memory_equal(&now, &port->mac, sizeof(now));
+}
+
 int
 main(void)
 {
@@ -209,6 +238,7 @@ main(void)
         BROKER_TEST_SAID(test_repair_that_others_undo),
         BROKER_TEST_SAID(test_repair_undone_before_it_is_seen),
         BROKER_TEST_SAID(test_blocked_mac),
+        BROKER_TEST_SAID(test_blocked_mac_after_lost_events),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
