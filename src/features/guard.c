@@ -385,22 +385,40 @@ guard_check_change(FeatureHost *host, const Caller *caller, const Port *port,
            resolve(host, network, port, &change->guard, &settings, error);
 }
 
+/* What write_settings() has written of a change that failed is undone by a look. */
+static void
+restore(FeatureHost *host, Port *port, GuardOwn *own, GuardSettings *settings, gboolean has_guard)
+{
+    take_own(port, own);
+    take_settings(port, settings);
+    port->has_guard = has_guard;
+    host->ops->look_later(host, port);
+}
+
 /* Enforce it first: if the record falls behind, the next start corrects it. */
 static gboolean
 guard_change(FeatureHost *host, const Caller *caller, Port *port, const PortChange *change,
              GError **error)
 {
     const Network *network = host->ops->network(host, port);
-    g_auto(GuardSettings) settings = {0};
+    g_auto(GuardSettings) settings = {0}, before = {0}, own_settings = {0};
+    GuardOwn own_before = port->own_guard;
+    const gboolean had_guard = port->has_guard;
+    g_autoptr(GError) cause = NULL;
 
     if (!change->guard.is_given)
         return TRUE;
     if (!resolve(host, network, port, &change->guard, &settings, error))
         return FALSE;
+    guard_settings_copy(&port->guard, &before);
+    guard_settings_copy(&port->own_guard.settings, &own_settings);
+    own_before.settings = own_settings;
     take_own(port, &change->guard);
     take_settings(port, &settings);
-    if (port->state == PORT_STATE_ACTIVE && !write_settings(host, port, FALSE, error))
-        return FALSE;
+    if (port->state == PORT_STATE_ACTIVE && !write_settings(host, port, FALSE, &cause)) {
+        restore(host, port, &own_before, &before, had_guard);
+        return port_error_set(error, PORT_ERROR_SYSTEM, "port %s: %s", port->name, cause->message);
+    }
     host->ops->save(host, port);
     return TRUE;
 }

@@ -14,6 +14,9 @@
  *
  * An administrator can remove the queue (`tc qdisc del`): an event reports that, and it is set
  * again at once. A failure is left to a look (look.c).
+ *
+ * An earlier daemon may have been killed between the record of a change and the change. So a
+ * device that is adopted gets its queue set or removed, whatever it has.
  */
 #include "feature.h"
 
@@ -22,20 +25,21 @@
 
 #include <errno.h>
 
-/* The state: ifindex -> the LinkPace of a device on which it is as required. */
+/* The state: ifindex -> the LinkPace that a device has; of others it is unknown. */
 static GHashTable *
-good_of(FeatureHost *host)
+paces_of(FeatureHost *host)
 {
     return feature_state(host, &feature_limits);
 }
 
+/* NULL: unknown. */
 static void
-note_good(FeatureHost *host, int index, const LinkPace *pace)
+note_pace(FeatureHost *host, int index, const LinkPace *pace)
 {
     if (pace)
-        g_hash_table_insert(good_of(host), GINT_TO_POINTER(index), g_memdup2(pace, sizeof *pace));
+        g_hash_table_insert(paces_of(host), GINT_TO_POINTER(index), g_memdup2(pace, sizeof *pace));
     else
-        g_hash_table_remove(good_of(host), GINT_TO_POINTER(index));
+        g_hash_table_remove(paces_of(host), GINT_TO_POINTER(index));
 }
 
 #define FRAME_EXTRA 64        /* bytes that a frame may have besides its MTU: tags, headers */
@@ -63,22 +67,29 @@ pace_equal(const LinkPace *a, const LinkPace *b)
     return a->rate == b->rate && a->burst == b->burst && a->queue == b->queue;
 }
 
+static gboolean
+is_in_force(FeatureHost *host, const Port *port)
+{
+    const LinkPace *present =
+        g_hash_table_lookup(paces_of(host), GINT_TO_POINTER(port->interface_index));
+    const LinkPace pace = pace_of(port);
+
+    return present && pace_equal(present, &pace);
+}
+
 /* Does nothing if it is in force already. is_lost: it may no longer be there. */
 static gboolean
 put_in_force(FeatureHost *host, const Port *port, gboolean is_lost, GError **error)
 {
-    const LinkPace *before =
-        g_hash_table_lookup(good_of(host), GINT_TO_POINTER(port->interface_index));
     const LinkPace pace = pace_of(port);
     Kernel *kernel = host->kernel;
 
-    if (!is_lost && (before ? pace_equal(before, &pace) : pace.rate == 0))
+    if (!is_lost && is_in_force(host, port))
         return TRUE;
-    note_good(host, port->interface_index, NULL);
+    note_pace(host, port->interface_index, NULL);
     if (!kernel->ops->link_set_pace(kernel, port->interface_index, &pace, error))
         return FALSE;
-    if (pace.rate > 0)
-        note_good(host, port->interface_index, &pace);
+    note_pace(host, port->interface_index, &pace);
     return TRUE;
 }
 
@@ -143,8 +154,10 @@ limits_prepare(FeatureHost *host, NewPort *new, GError **error)
 static gboolean
 limits_before_up(FeatureHost *host, const NewPort *new, int index, GError **error)
 {
+    const LinkPace none = {0};
     g_autoptr(GError) cause = NULL;
 
+    note_pace(host, index, &none);
     if (put_in_force(host, new->port, FALSE, &cause))
         return TRUE;
     g_set_error(error, ERRNO_ERROR, EPROTO, "cannot limit what the guest sends: %s%s",
@@ -158,24 +171,20 @@ limits_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError **err
 {
     g_autoptr(GError) cause = NULL;
 
-    /* A device that was removed and has come back has none. */
-    return put_in_force(host, port, pace_of(port).rate > 0, &cause) ||
+    return put_in_force(host, port, TRUE, &cause) ||
            port_error_set(error, PORT_ERROR_SYSTEM, "port %s: %s", port->name, cause->message);
 }
 
 static void
 limits_want(FeatureHost *host, const Port *port, const Network *network, DeviceState *state)
 {
-    if (pace_of(port).rate > 0)
-        state->fields |= DEVICE_PACE;
+    state->fields |= DEVICE_PACE;
 }
 
 static guint
 limits_compare(FeatureHost *host, const Port *port)
 {
-    return g_hash_table_contains(good_of(host), GINT_TO_POINTER(port->interface_index))
-               ? 0
-               : DEVICE_PACE;
+    return is_in_force(host, port) ? 0 : DEVICE_PACE;
 }
 
 static gboolean
@@ -283,11 +292,15 @@ apply(FeatureHost *host, Port *port, GError **error)
     return port_error_set(error, PORT_ERROR_SYSTEM, "port %s: %s", port->name, cause->message);
 }
 
+/* Enforce it first: what fails is not in the record either, and a look restores what was before. */
 static gboolean
 limits_change(FeatureHost *host, const Caller *caller, Port *port, const PortChange *change,
               GError **error)
 {
     const Network *network = host->ops->network(host, port);
+    const LimitsOwn own_before = port->own_limits;
+    const gboolean had_limits = port->has_limits;
+    const Limits before = port->limits;
     Limits limits;
 
     if (!change->limits.is_given)
@@ -295,8 +308,14 @@ limits_change(FeatureHost *host, const Caller *caller, Port *port, const PortCha
     limits = limits_resolve(&network->limits, &change->limits);
     port->own_limits = change->limits;
     take_limits(port, &limits);
+    if (!apply(host, port, error)) {
+        port->own_limits = own_before;
+        port->limits = before;
+        port->has_limits = had_limits;
+        return FALSE;
+    }
     host->ops->save(host, port);
-    return apply(host, port, error);
+    return TRUE;
 }
 
 /* ---- events ---- */
@@ -367,7 +386,7 @@ limits_stop(gpointer state)
 static void
 limits_detach(FeatureHost *host, const Port *port)
 {
-    note_good(host, port->interface_index, NULL);
+    note_pace(host, port->interface_index, NULL);
 }
 
 const PortFeature feature_limits = {

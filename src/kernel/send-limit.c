@@ -56,7 +56,7 @@ set_request(int index, const LinkPace *pace)
     return message;
 }
 
-/* No qdisc of this kind: nothing to remove. */
+/* No qdisc of this kind, or no qdiscs at all in this kernel: nothing to remove. */
 static gboolean
 remove_pace(LinuxKernel *kernel, int index, const char *what, GError **error)
 {
@@ -67,7 +67,7 @@ remove_pace(LinuxKernel *kernel, int index, const char *what, GError **error)
     if (!netlink_talk(kernel->netlink, messages, 1, NULL, NULL, &result, error))
         return FALSE;
     return result.errnum == 0 || result.errnum == ENOENT || result.errnum == EINVAL ||
-           netlink_result_error(&result, what, error);
+           result.errnum == EOPNOTSUPP || netlink_result_error(&result, what, error);
 }
 
 gboolean

@@ -12,6 +12,7 @@ import pytest
 from clock import PATIENCE, Deadline
 from frames import BROADCAST, ETHERTYPE, PacketSocket, Tap, frame
 from programs import program
+from tracing import Trace, injection, points, read_calls
 from varlink import VarlinkError
 
 _SO_TIMESTAMPNS = 35
@@ -191,6 +192,38 @@ def test_root_removes_it_and_the_daemon_is_killed(daemon, host, guest):
     daemon.reload()
     assert qdisc(host, port)["kind"] != "tbf"
     assert "limits" not in show(daemon, port)
+
+
+@pytest.mark.parametrize("befalls", ["error=ENOBUFS", "signal=SIGKILL"])
+def test_a_queue_that_cannot_be_removed_at_first(daemon, host, guest, tmp_path, befalls):
+    """What is said of the port is what there is, and the next attempt succeeds."""
+    port, _ = guest(limits={"send": "10M"}, holder={"type": "none"})
+
+    def remove(*options):
+        with Trace(daemon.process.pid, tmp_path / "trace", *options):
+            return daemon.ctl("port", "set", port["id"], "--limits", "send=none", check=False)
+
+    assert remove().returncode == 0
+    (point,) = [point for point in points(read_calls(tmp_path / "trace"))
+                if point.name == "sendmsg" and re.search(r"nlmsg_type=(RTM_DELQDISC|0x25\b)", point.text)]
+    daemon.ctl("port", "set", port["id"], "--limits", "send=10M")
+    assert remove(*injection(point, befalls)).returncode == 1
+    if not daemon.running:
+        daemon.start()
+    assert "limits" in show(daemon, port) and qdisc(host, port)["kind"] == "tbf"
+    assert remove().returncode == 0
+    assert "limits" not in show(daemon, port) and qdisc(host, port)["kind"] != "tbf"
+    daemon.ctl("port", "delete", port["id"])
+
+
+def test_a_queue_that_no_record_has_goes_at_a_start(daemon, host, guest):
+    """The daemon was killed between a change and its record."""
+    port, _ = guest()
+    daemon.kill()
+    host.run("tc", "qdisc", "add", "dev", port["interfaceName"], "root", "handle", "4d56:", "tbf", "rate", "1mbit",
+             "burst", "32k", "limit", "64k")
+    daemon.start()
+    assert qdisc(host, port)["kind"] != "tbf"
 
 
 def test_only_root_and_only_rates(daemon, guest):

@@ -283,6 +283,28 @@ root_may_give_a_port_its_own(void **state)
     assert_int_equal(senders(test, port), GUARD_SENDERS_OWN);
 }
 
+/* It is refused, so it must not take effect later. */
+static void
+a_change_that_fails_changes_nothing(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortChange change = {
+        .port = (char *)"web",
+        .guard = {.is_given = TRUE, .has_senders = TRUE, .settings.senders = GUARD_SENDERS_ANY}};
+    const Port *port = make(test, "web");
+    g_autoptr(GError) error = NULL;
+
+    test_settle();
+    fake_datapath_fail_set(test->datapath, 1, ENOMEM);
+    assert_null(broker_change_port(test->broker, &root, &change, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_SYSTEM, "port web: ");
+    test_settle();
+    assert_int_equal(port->guard.senders, GUARD_SENDERS_OWN);
+    assert_false(port->own_guard.is_given);
+    assert_int_equal(senders(test, port), GUARD_SENDERS_OWN);
+}
+
 /* Its network's file changes for the others. */
 static void
 its_own_stays_over_a_reload(void **state)
@@ -361,6 +383,7 @@ main(void)
         BROKER_TEST(without_a_datapath_ports_are_as_before),
         BROKER_TEST(what_was_unguarded_stays_so),
         BROKER_TEST(root_may_give_a_port_its_own),
+        BROKER_TEST(a_change_that_fails_changes_nothing),
         BROKER_TEST(its_own_stays_over_a_reload),
         BROKER_TEST(tells_what_it_drops),
     };
