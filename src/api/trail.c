@@ -418,8 +418,9 @@ tell_loss(const Port *port)
     g_auto(Line) line = {0};
 
     line_begin(&line, LINE_LOST);
-    reason = g_strdup_printf("its %s %s was removed by another program", what,
-                             what[0] == 'p' ? parent : port->interface_name);
+    reason = g_strdup_printf("its %s %s was %s by another program", what,
+                             what[0] == 'p' ? parent : port->interface_name,
+                             port->is_moved ? "moved into another network namespace" : "removed");
     line_add_port(&line, port);
     line_add(&line, "MACVTAPD_REASON", reason);
     line_say(&line, "port %s lost: %s", port->name, reason);

@@ -171,9 +171,10 @@ look_note_moved(Port *port)
 
     if (port->is_moved)
         problem = g_strdup_printf("its device was moved into another network namespace (%d of 'ip"
-                                  " netns list-id') and has the port's MAC there: move it back, or"
-                                  " delete the port, which removes it",
-                                  port->moved_netns);
+                                  " netns list-id') and has the port's MAC there: move it back and"
+                                  " set it up (ip link set %s up), or delete the port, which"
+                                  " removes it",
+                                  port->moved_netns, port->interface_name);
     return port_set_problem(port, problem);
 }
 

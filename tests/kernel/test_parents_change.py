@@ -93,6 +93,8 @@ def test_device_moved_into_another_namespace(daemon, host, station, watcher):
             pass
         (moved,) = daemon.ports()
         assert "moved into another network namespace" in moved["problem"]
+        assert f"set it up (ip link set {port['interfaceName']} up)" in moved["problem"]
+        assert "was moved into another network namespace by another program" in daemon.messages()
         assert station.link(port["interfaceName"])["ifalias"] == f"macvtapd:{port['id']}"
         if restart:
             daemon.kill()
