@@ -10,7 +10,7 @@
  *
  * Every failure of the connection ends in client_lose(), the only way from connected to not
  * connected, so every request gets a result; `untold` makes macvtap_client_dispatch() report it
- * once.
+ * once, unless the result of macvtap_client_call() was that loss.
  */
 #include "client-private.h"
 
@@ -106,6 +106,16 @@ client_complete(MacvtapClient *client, MacvtapRequest *request)
     g_queue_push_tail(request->completed ? &client->to_call : &client->completed, request);
 }
 
+/* The result of macvtap_client_call() reports the loss. message is taken. */
+static void
+client_complete_lost(MacvtapClient *client, MacvtapRequest *request, int errnum, char *message)
+{
+    if (request->is_called)
+        client->untold = 0;
+    client_answer_fail(&request->answer, errnum, message);
+    client_complete(client, request);
+}
+
 /* The connection is lost; message says why. */
 static int
 client_lose(MacvtapClient *client, int errnum, const char *message)
@@ -119,15 +129,11 @@ client_lose(MacvtapClient *client, int errnum, const char *message)
     client->untold = -errnum;
     g_free(client->lost);
     client->lost = g_strdup(message);
-    if (request) {
-        client_answer_fail(&request->answer, errnum, g_strdup(message));
-        client_complete(client, request);
-    }
-    while ((request = g_queue_pop_head(&client->waiting))) {
-        client_answer_fail(&request->answer, ENOTCONN,
-                           g_strdup_printf("the request was not sent: %s", message));
-        client_complete(client, request);
-    }
+    if (request)
+        client_complete_lost(client, request, errnum, g_strdup(message));
+    while ((request = g_queue_pop_head(&client->waiting)))
+        client_complete_lost(client, request, ENOTCONN,
+                             g_strdup_printf("the request was not sent: %s", message));
     return client_fail(client, errnum, message);
 }
 
@@ -414,7 +420,6 @@ macvtap_client_call(MacvtapClient *client, MacvtapRequest *request)
         r = r < 0 && r != -EINTR ? client_lose(client, -r, "cannot wait for macvtapd")
                                  : client_step(client);
     }
-    client->untold = 0;
     client_update_poll(client);
     return client_result(client, request->answer.result, request->answer.refusal,
                          request->answer.message);

@@ -254,16 +254,17 @@ int macvtap_client_call(MacvtapClient *client, MacvtapRequest *request);
  *
  * macvtap_client_get_fd() is one descriptor for the client's whole life, for poll(), select() or
  * epoll; it belongs to the client, or is a negative errno if none can be created. Poll it for
- * reading; do nothing else with it. It is readable exactly while there is
- * something to do: input, output, or a time limit for macvtap_client_dispatch(), a completed
- * request that macvtap_client_next_completed() would return, or an event that
+ * reading; do nothing else with it. It is readable exactly while there is something to do: input,
+ * output, a time limit or an unreported loss of the connection for macvtap_client_dispatch(), a
+ * completed request that macvtap_client_next_completed() would return, or an event that
  * macvtap_client_next_event() would. So a loop that calls dispatch once after each poll(), and then
  * takes as many or as few as it likes, misses nothing. (With EPOLLET take all.)
  *
  * macvtap_client_dispatch() never waits. It calls the callbacks of requests that have completed; a
  * callback may call anything but macvtap_client_free(), macvtap_client_dispatch() and
  * macvtap_client_wait(), and may free its request. It reports a lost connection once, with a
- * negative result: all pending requests have then completed. -ENOTCONN: there is no connection.
+ * negative result: all pending requests have then completed. A loss that macvtap_client_call() has
+ * returned is not reported again. -ENOTCONN: there is no connection.
  */
 typedef void MacvtapCompleted(MacvtapRequest *request, void *user_data);
 int macvtap_client_submit(MacvtapClient *client, MacvtapRequest *request,

@@ -325,6 +325,23 @@ test_restart_of_the_daemon(void **state)
     macvtap_event_free(event);
 }
 
+/* The daemon restarts just after it has answered: the call is good, and its loss is told. */
+static void
+test_connection_lost_behind_an_answer(void **state)
+{
+    ClientFixture *fixture = *state;
+
+    assert_false(is_readable(fixture));
+    answer(fixture, READY);
+    shutdown(fixture->service, SHUT_WR);
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_WATCH_PORTS, NULL, NULL), 0);
+    assert_true(is_readable(fixture));
+    expect_failure(fixture, macvtap_client_dispatch(fixture->client), ECONNRESET,
+                   "macvtapd closed the connection");
+    assert_false(is_readable(fixture));
+    assert_int_equal(macvtap_client_dispatch(fixture->client), -ENOTCONN);
+}
+
 /* All that is pending has a result, and the loss is told once. */
 static void
 test_lost_connection(void **state)
@@ -505,6 +522,7 @@ main(void)
         CLIENT_TEST(test_time_limit_of_a_watch),
         CLIENT_TEST(test_wrong_events),
         CLIENT_TEST(test_restart_of_the_daemon),
+        CLIENT_TEST(test_connection_lost_behind_an_answer),
         CLIENT_TEST(test_lost_connection),
         CLIENT_TEST(test_connection_lost_while_sending),
         CLIENT_TEST(test_time_limit),
