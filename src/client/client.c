@@ -279,7 +279,7 @@ client_send(MacvtapClient *client)
 static int
 client_send_next(MacvtapClient *client)
 {
-    if (client->in_flight || client->watching)
+    if (client->in_flight)
         return 0;
     client->in_flight = g_queue_pop_head(&client->waiting);
     if (!client->in_flight)
@@ -368,6 +368,15 @@ client_await(MacvtapClient *client, int milliseconds)
     return poll(&item, 1, milliseconds) < 0 ? -errno : 0;
 }
 
+/* A watch is the last request of its connection. */
+static gboolean
+client_is_watcher(MacvtapClient *client)
+{
+    const MacvtapRequest *last = g_queue_peek_tail(&client->waiting) ?: client->in_flight;
+
+    return client->watching || (last && last->method == MACVTAP_METHOD_WATCH_PORTS);
+}
+
 /* Checks whether a request can be accepted; forgets its previous answer. */
 static int
 client_check_request(MacvtapClient *client, MacvtapRequest *request)
@@ -376,9 +385,10 @@ client_check_request(MacvtapClient *client, MacvtapRequest *request)
         return client_fail(client, EBUSY, "the request is already pending");
     if (!client->varlink)
         return client_fail(client, ENOTCONN, "the client is not connected");
-    if (client->watching)
+    if (client_is_watcher(client))
         return client_fail(client, EBUSY,
-                           "the client is watching ports and accepts no other request");
+                           "this client watches ports and accepts no other request: use a second "
+                           "client");
     if (!client_method_name(request->method))
         return client_fail(client, EINVAL, "there is no such method");
     client_answer_clear(&request->answer);

@@ -168,8 +168,8 @@ typedef enum MacvtapMethod {
     MACVTAP_METHOD_END_DOMAIN,
     /* Root only: macvtapd reads its files again. Returns the count of networks. */
     MACVTAP_METHOD_RELOAD,
-    /* Once this has completed, the client only receives events: none is missed, and other requests
-     * fail with EBUSY. */
+    /* Once this has completed, the client only receives events, and none is missed. From its
+     * submission on, unless it fails, the client accepts no other request: EBUSY. */
     MACVTAP_METHOD_WATCH_PORTS,
     /* port, frames, snap_length. Returns the port, a descriptor to read copies of its frames from,
      * and the reasons why frames are dropped. */
@@ -249,8 +249,8 @@ int macvtap_client_call(MacvtapClient *client, MacvtapRequest *request);
  *
  * macvtap_client_submit() queues a request, which must stay until it has completed: freeing it
  * cancels it. Any number may be pending; they are sent one after the other. 0 means that it is
- * queued: its outcome is its result. -EBUSY: it is pending already, or the client watches;
- * -ENOTCONN: there is no connection.
+ * queued: its outcome is its result. -EBUSY: it is pending already, or the client watches or a
+ * watch is pending; -ENOTCONN: there is no connection.
  *
  * macvtap_client_get_fd() is one descriptor for the client's whole life, for poll(), select() or
  * epoll; it belongs to the client, or is a negative errno if none can be created. Poll it for

@@ -238,7 +238,7 @@ test_watch(void **state)
     assert_false(is_readable(fixture));
     assert_null(macvtap_client_next_event(fixture->client));
     expect_failure(fixture, ask(fixture, MACVTAP_METHOD_DELETE_PORT, "port", "web"), EBUSY,
-                   "is watching");
+                   "watches ports");
     answer(fixture, EVENT("deleted"));
     answer(fixture, EVENT("retired"));
     assert_int_equal(macvtap_client_wait(fixture->client, -1), 1);
@@ -254,6 +254,62 @@ test_watch(void **state)
     assert_int_equal(macvtap_event_get_type(event), MACVTAP_EVENT_UNKNOWN);
     assert_string_equal(macvtap_event_get_name(event), "retired");
     macvtap_event_free(event);
+}
+
+static void
+expect_busy(ClientFixture *fixture)
+{
+    MacvtapRequest *request = new_request(MACVTAP_METHOD_LIST_PORTS, NULL, NULL);
+
+    expect_failure(fixture, macvtap_client_submit(fixture->client, request, NULL, NULL), EBUSY,
+                   "use a second client");
+    expect_failure(fixture, macvtap_client_call(fixture->client, request), EBUSY,
+                   "use a second client");
+    assert_int_equal(macvtap_request_get_result(request), -EINPROGRESS);
+    macvtap_request_free(request);
+}
+
+/* Whatever came behind a watch would wait for its end, which does not come. */
+static void
+test_request_behind_a_watch(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapRequest *first = submit_delete(fixture, NULL, NULL);
+    MacvtapRequest *watch = new_request(MACVTAP_METHOD_WATCH_PORTS, NULL, NULL);
+
+    assert_int_equal(macvtap_client_submit(fixture->client, watch, NULL, NULL), 0);
+    expect_busy(fixture); /* it waits */
+    answer(fixture, "{}");
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    assert_ptr_equal(macvtap_client_next_completed(fixture->client), first);
+    expect_busy(fixture); /* it was sent */
+    answer(fixture, READY);
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    assert_ptr_equal(macvtap_client_next_completed(fixture->client), watch);
+    expect_busy(fixture); /* it was answered */
+    assert_true(macvtap_client_is_connected(fixture->client));
+    macvtap_request_free(first);
+    macvtap_request_free(watch);
+}
+
+/* It takes other requests again. */
+static void
+test_watch_that_fails(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapRequest *first = submit_delete(fixture, NULL, NULL);
+    MacvtapRequest *watch = new_request(MACVTAP_METHOD_WATCH_PORTS, NULL, NULL);
+
+    assert_int_equal(macvtap_client_submit(fixture->client, watch, NULL, NULL), 0);
+    macvtap_request_free(watch);
+    answer(fixture, "{}");
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    assert_ptr_equal(macvtap_client_next_completed(fixture->client), first);
+    answer(fixture, REFUSAL("LimitReached", "too many watches"));
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_WATCH_PORTS, NULL, NULL), -EDQUOT);
+    answer(fixture, "{'parameters':{'ports':[]}}");
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_LIST_PORTS, NULL, NULL), 0);
+    macvtap_request_free(first);
 }
 
 /* A watch has no end: the time limit is for its first answer. */
@@ -519,6 +575,8 @@ main(void)
         CLIENT_TEST(test_burst_of_events),
         CLIENT_TEST(test_events_that_nobody_takes),
         CLIENT_TEST(test_watch),
+        CLIENT_TEST(test_request_behind_a_watch),
+        CLIENT_TEST(test_watch_that_fails),
         CLIENT_TEST(test_time_limit_of_a_watch),
         CLIENT_TEST(test_wrong_events),
         CLIENT_TEST(test_restart_of_the_daemon),
