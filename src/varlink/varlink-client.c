@@ -22,10 +22,11 @@
 enum { REPLY_BYTES_MAX = 16 * 1024 * 1024 };
 
 struct VarlinkClient {
-    VarlinkTransport transport; /* its fd is -1 once the connection is given up */
+    VarlinkTransport transport;
     int timeout;
     gboolean in_flight; /* a reply is due… */
     gboolean more;      /* …and may be followed by others */
+    gboolean is_given_up;
 };
 
 void
@@ -138,7 +139,7 @@ varlink_client_set_timeout(VarlinkClient *client, int milliseconds)
 static gboolean
 client_give_up(VarlinkClient *client)
 {
-    varlink_transport_clear(&client->transport);
+    client->is_given_up = TRUE;
     client->in_flight = FALSE;
     return FALSE;
 }
@@ -217,7 +218,7 @@ client_read(VarlinkClient *client, GError **error)
 static gboolean
 client_check_idle(VarlinkClient *client, GError **error)
 {
-    if (client->transport.fd < 0) {
+    if (client->is_given_up) {
         g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_CLOSED, "the connection is closed");
         return FALSE;
     }
@@ -307,10 +308,10 @@ client_parse(VarlinkClient *client, const VarlinkFrameMessage *text, DescriptorA
 gboolean
 varlink_client_receive(VarlinkClient *client, VarlinkReply *ret_reply, GError **error)
 {
-    if (client->transport.fd < 0 || !client->in_flight) {
+    if (client->is_given_up || !client->in_flight) {
         g_set_error(error, VARLINK_ERROR,
-                    client->transport.fd < 0 ? VARLINK_ERROR_CLOSED : VARLINK_ERROR_PROTOCOL,
-                    client->transport.fd < 0 ? "the connection is closed" : "no call is in flight");
+                    client->is_given_up ? VARLINK_ERROR_CLOSED : VARLINK_ERROR_PROTOCOL,
+                    client->is_given_up ? "the connection is closed" : "no call is in flight");
         return FALSE;
     }
     for (;;) {
@@ -370,7 +371,7 @@ varlink_client_step(VarlinkClient *client, VarlinkReply *ret_reply, GError **err
     DescriptorArray *descriptors;
     VarlinkProgress progress;
 
-    if (client->transport.fd < 0) {
+    if (client->is_given_up) {
         g_set_error(error, VARLINK_ERROR, VARLINK_ERROR_CLOSED, "the connection is closed");
         return VARLINK_PROGRESS_FAILED;
     }

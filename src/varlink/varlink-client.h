@@ -36,12 +36,13 @@ VarlinkClient *varlink_client_new_from_fd(int fd);
 void varlink_client_free(VarlinkClient *client);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkClient, varlink_client_free)
 
-/* The connection, for poll(); still the client's. -1 once the connection is given up. One read may
- * bring several replies, so it need not be readable while there is one. */
+/* The connection, for poll(); still the client's. One read may bring several replies, so it need
+ * not be readable while there is one. A connection that is given up stays open until
+ * varlink_client_free(), so that it can be removed from an epoll instance first. */
 int varlink_client_get_fd(const VarlinkClient *client);
 
 /* How long a single wait for the server may take in milliseconds; -1 (the default): no limit. After
- * that the call fails with VARLINK_ERROR_TIMED_OUT and the connection is closed. */
+ * that the call fails with VARLINK_ERROR_TIMED_OUT and the connection is given up. */
 void varlink_client_set_timeout(VarlinkClient *client, int milliseconds);
 
 typedef enum VarlinkCallFlags {

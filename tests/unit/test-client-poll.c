@@ -3,6 +3,9 @@
 #include "client-fixture.h"
 
 #include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 static void
 count_call(MacvtapRequest *request, void *user_data)
@@ -381,6 +384,49 @@ test_restart_of_the_daemon(void **state)
     macvtap_event_free(event);
 }
 
+/* A process that has a copy of the client's end of the connection, but not of the daemon's. */
+static pid_t
+fork_with_connection(ClientFixture *fixture)
+{
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(fixture->service);
+        for (;;)
+            pause();
+    }
+    return child;
+}
+
+/* What macvtapd has closed wakes no loop again, though another process keeps it open. */
+static void
+test_lost_connection_with_a_copy(void **state)
+{
+    static const char *const last[] = {"", "{'parameters':{'event':'odd'},'continues':true}", "["};
+    ClientFixture *fixture = *state;
+
+    assert_false(is_readable(fixture));
+    for (guint i = 0; i < G_N_ELEMENTS(last); i++) {
+        pid_t child;
+        gboolean stays;
+
+        start_watch(fixture);
+        child = fork_with_connection(fixture);
+        if (*last[i])
+            answer(fixture, last[i]);
+        descriptor_clear(&fixture->service);
+        expect_failure(fixture, macvtap_client_wait(fixture->client, -1),
+                       *last[i] ? EPROTO : ECONNRESET, "macvtapd");
+        stays = is_readable(fixture);
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        assert_false(stays);
+        client_connect_again(fixture);
+    }
+}
+
 /* The daemon restarts just after it has answered: the call is good, and its loss is told. */
 static void
 test_connection_lost_behind_an_answer(void **state)
@@ -580,6 +626,7 @@ main(void)
         CLIENT_TEST(test_time_limit_of_a_watch),
         CLIENT_TEST(test_wrong_events),
         CLIENT_TEST(test_restart_of_the_daemon),
+        CLIENT_TEST(test_lost_connection_with_a_copy),
         CLIENT_TEST(test_connection_lost_behind_an_answer),
         CLIENT_TEST(test_lost_connection),
         CLIENT_TEST(test_connection_lost_while_sending),
