@@ -23,7 +23,8 @@
 
 #define DEFAULT_SOCKET "/run/macvtapd/socket"
 
-/* The most events to read ahead; the others wait in the socket. */
+/* The most events to read ahead; the others wait in the socket, but for a few that a read brought
+ * with the last: so reading goes on as soon as all are taken. */
 enum { EVENTS_MAX = 1024 };
 
 struct MacvtapClient {
@@ -36,6 +37,7 @@ struct MacvtapClient {
     GQueue completed; /* for macvtap_client_next_completed() */
     GQueue events;    /* of MacvtapEvent */
     gboolean watching;
+    gboolean is_held; /* client_step() stopped at EVENTS_MAX: there may be replies already read */
     int untold; /* the negative errno of a lost connection that was not reported yet; 0: none */
     char *lost; /* and why */
     ClientPoll poll;
@@ -124,7 +126,7 @@ client_lose(MacvtapClient *client, int errnum, const char *message)
 
     client_poll_forget(&client->poll);
     g_clear_pointer(&client->varlink, varlink_client_free);
-    client->watching = FALSE;
+    client->watching = client->is_held = FALSE;
     client->limit = -1;
     client->untold = -errnum;
     g_free(client->lost);
@@ -336,17 +338,25 @@ client_take_reply(MacvtapClient *client)
     }
 }
 
+/* Events of an earlier connection do not count against one that brings none. */
+static gboolean
+client_is_full(const MacvtapClient *client)
+{
+    return client->watching && client->events.length >= EVENTS_MAX;
+}
+
 /* Does what can be done without waiting; a negative errno if that lost the connection. */
 static int
 client_step(MacvtapClient *client)
 {
     int r = 1;
 
-    while (r > 0 && g_queue_get_length(&client->events) < EVENTS_MAX) {
+    while (r > 0 && !client_is_full(client)) {
         r = client_send_next(client);
         if (r == 0)
             r = client_take_reply(client);
     }
+    client->is_held = r > 0;
     if (r >= 0 && client->limit >= 0 && client->limit <= g_get_monotonic_time())
         r = client_lose(client, ETIMEDOUT, "macvtapd does not answer");
     return MIN(r, 0);
@@ -489,6 +499,8 @@ macvtap_client_next_event(MacvtapClient *client)
 {
     MacvtapEvent *event = g_queue_pop_head(&client->events);
 
+    if (client->is_held && client->events.length == 0)
+        client_step(client);
     client_update_poll(client);
     return event;
 }

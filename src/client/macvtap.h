@@ -275,8 +275,9 @@ int macvtap_client_dispatch(MacvtapClient *client);
 /* The next completed request that was submitted without a callback, or NULL. */
 MacvtapRequest *macvtap_client_next_completed(MacvtapClient *client);
 
-/* The next event, which the caller frees, or NULL. Events that arrived before a connection was lost
- * can still be taken. */
+/* The next event, which the caller frees, or NULL: all that have arrived were taken. It may read
+ * further ones, but never waits. Events that arrived before a connection was lost can still be
+ * taken. */
 MacvtapEvent *macvtap_client_next_event(MacvtapClient *client);
 
 /* Waits until the descriptor is readable, at most this many milliseconds (negative: no limit), and

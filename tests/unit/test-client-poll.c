@@ -230,6 +230,93 @@ test_events_that_nobody_takes(void **state)
     assert_int_equal(n, sent);
 }
 
+/* As many events have left the daemon; those that lie in the socket are read together. */
+static void
+pass_events(ClientFixture *fixture, guint *sent, guint wanted)
+{
+    while (*sent < wanted) {
+        send_events(fixture, sent, wanted);
+        assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    }
+}
+
+static guint
+take_events(ClientFixture *fixture)
+{
+    MacvtapEvent *event;
+    guint n = 0;
+
+    while ((event = macvtap_client_next_event(fixture->client))) {
+        macvtap_event_free(event);
+        n++;
+    }
+    return n;
+}
+
+/* Where the client stops, some events may have been read already, whose arrival wakes nobody. How
+ * many depends on where the reads began. */
+static void
+test_events_beyond_those_read_ahead(void **state)
+{
+    ClientFixture *fixture = *state;
+
+    for (guint first = 1; first <= 12; first++) {
+        guint sent = 0;
+
+        start_watch(fixture);
+        pass_events(fixture, &sent, first);
+        pass_events(fixture, &sent, 1027);
+        assert_int_equal(take_events(fixture), 1027);
+        assert_false(is_readable(fixture));
+        client_connect_again(fixture);
+    }
+}
+
+/* The same when the daemon has gone. */
+static void
+test_loss_behind_too_many_events(void **state)
+{
+    ClientFixture *fixture = *state;
+    guint sent = 0;
+
+    start_watch(fixture);
+    pass_events(fixture, &sent, 1030);
+    descriptor_clear(&fixture->service);
+    assert_int_equal(take_events(fixture), 1030);
+    assert_true(is_readable(fixture));
+    expect_failure(fixture, macvtap_client_dispatch(fixture->client), ECONNRESET,
+                   "macvtapd closed the connection");
+    assert_false(is_readable(fixture));
+}
+
+/* Events that nobody took do not keep another connection from being read. */
+static void
+test_requests_beside_too_many_events(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapEvent *event;
+    guint sent = 0;
+
+    start_watch(fixture);
+    pass_events(fixture, &sent, 1024);
+    client_connect_again(fixture);
+    macvtap_client_set_timeout(fixture->client, 0);
+    answer(fixture, "{'parameters':{'ports':[]}}");
+    assert_int_equal(ask(fixture, MACVTAP_METHOD_LIST_PORTS, NULL, NULL), 0);
+    expect_call(fixture, "ListPorts", "");
+    start_watch(fixture);
+    answer(fixture, EVENT("changed"));
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    for (guint i = 0; i < 1024; i++) {
+        event = macvtap_client_next_event(fixture->client);
+        assert_int_equal(macvtap_event_get_type(event), MACVTAP_EVENT_CREATED);
+        macvtap_event_free(event);
+    }
+    event = macvtap_client_next_event(fixture->client);
+    assert_int_equal(macvtap_event_get_type(event), MACVTAP_EVENT_CHANGED);
+    macvtap_event_free(event);
+}
+
 static void
 test_watch(void **state)
 {
@@ -620,6 +707,9 @@ main(void)
         CLIENT_TEST(test_request_in_pieces),
         CLIENT_TEST(test_burst_of_events),
         CLIENT_TEST(test_events_that_nobody_takes),
+        CLIENT_TEST(test_events_beyond_those_read_ahead),
+        CLIENT_TEST(test_loss_behind_too_many_events),
+        CLIENT_TEST(test_requests_beside_too_many_events),
         CLIENT_TEST(test_watch),
         CLIENT_TEST(test_request_behind_a_watch),
         CLIENT_TEST(test_watch_that_fails),
