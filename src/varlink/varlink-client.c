@@ -74,6 +74,23 @@ limit_connect(int fd, int milliseconds)
     return milliseconds < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0;
 }
 
+/* A signal does not restart the time limit. */
+static gboolean
+connect_within(int fd, const struct sockaddr_un *address, socklen_t length, int milliseconds)
+{
+    gint64 end = g_get_monotonic_time() + milliseconds * G_GINT64_CONSTANT(1000);
+
+    while (limit_connect(fd, milliseconds)) {
+        if (connect(fd, (const struct sockaddr *)address, length) == 0)
+            return TRUE;
+        if (errno != EINTR)
+            return FALSE;
+        if (milliseconds > 0)
+            milliseconds = (int)MAX((end - g_get_monotonic_time() + 999) / 1000, 0);
+    }
+    return FALSE;
+}
+
 VarlinkClient *
 varlink_client_connect(const char *path, GError **error)
 {
@@ -93,8 +110,7 @@ varlink_client_connect_within(const char *path, int milliseconds, GError **error
         return NULL;
     }
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || !limit_connect(fd, milliseconds) ||
-        RETRY_EINTR(connect(fd, (const struct sockaddr *)&address, length)) < 0) {
+    if (fd < 0 || !connect_within(fd, &address, length, milliseconds)) {
         int errnum = errno;
 
         descriptor_clear(&fd);

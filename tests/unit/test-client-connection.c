@@ -2,6 +2,8 @@
 /* How libmacvtap's connection begins and ends, and what its time limit does. */
 #include "client-fixture.h"
 
+#include <signal.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 static void
@@ -58,6 +60,33 @@ test_full_queue(void **state)
     expect_failure(fixture, macvtap_client_connect(fixture->client, fixture->path), EAGAIN,
                    "cannot reach macvtapd");
     assert_int_equal(count_descriptors(), descriptors);
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+        macvtap_client_free(others[i]);
+}
+
+static void
+ignore_signal(int number)
+{
+}
+
+/* Signals do not prolong the time that a connection may take. */
+static void
+test_full_queue_and_signals(void **state)
+{
+    const struct itimerval often = {{0, 1000}, {0, 1000}}, off = {0};
+    struct sigaction action = {.sa_handler = ignore_signal}, before;
+    ClientFixture *fixture = *state;
+    MacvtapClient *others[2] = {macvtap_client_new(), macvtap_client_new()};
+
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+        assert_int_equal(macvtap_client_try_connect(others[i], fixture->path), 0);
+    macvtap_client_set_timeout(fixture->client, 100);
+    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    expect_failure(fixture, macvtap_client_connect(fixture->client, fixture->path), ETIMEDOUT,
+                   "cannot reach macvtapd");
+    assert_int_equal(setitimer(ITIMER_REAL, &off, NULL), 0);
+    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
     for (guint i = 0; i < G_N_ELEMENTS(others); i++)
         macvtap_client_free(others[i]);
 }
@@ -198,6 +227,7 @@ main(void)
         cmocka_unit_test(test_version),
         CLIENT_TEST(test_unreachable),
         CLIENT_TEST(test_full_queue),
+        CLIENT_TEST(test_full_queue_and_signals),
         CLIENT_TEST(test_socket_of_the_environment),
         CLIENT_TEST(test_peer),
         cmocka_unit_test(test_not_connected),
