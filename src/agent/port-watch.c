@@ -114,9 +114,11 @@ on_input(int fd, GIOCondition condition, gpointer user_data)
 {
     PortWatch *watch = user_data;
     int result = macvtap_client_dispatch(watch->client);
+    const char *message = macvtap_client_get_message(watch->client);
 
     if (result >= 0 && macvtap_client_next_completed(watch->client)) {
         result = macvtap_request_get_result(watch->request);
+        message = macvtap_request_get_message(watch->request);
         if (result >= 0) {
             watch->n_listing++;
             daemon_call(watch->socket, macvtap_request_new(MACVTAP_METHOD_LIST_PORTS), on_list,
@@ -125,7 +127,7 @@ on_input(int fd, GIOCondition condition, gpointer user_data)
     }
     take_events(watch);
     if (result < 0)
-        start_again(watch, macvtap_client_get_message(watch->client));
+        start_again(watch, message);
     return G_SOURCE_CONTINUE;
 }
 
