@@ -274,7 +274,8 @@ read_answer(const MacvtapRequest *request, ClientAnswer *answer, const VarlinkRe
     case MACVTAP_METHOD_CAPTURE_PORT:
         return read_capture(answer, reply, ret_wrong);
     case MACVTAP_METHOD_WATCH_PORTS:
-        return TRUE;
+        *ret_wrong = "no events follow";
+        return reply->continues;
     }
     return TRUE;
 }

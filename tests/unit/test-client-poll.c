@@ -433,6 +433,9 @@ test_wrong_events(void **state)
         expect_failure(fixture, macvtap_client_dispatch(fixture->client), EPROTO, "not an event");
         client_connect_again(fixture);
     }
+    answer(fixture, "{'parameters':{'event':'ready'}}");
+    expect_failure(fixture, ask(fixture, MACVTAP_METHOD_WATCH_PORTS, NULL, NULL), EPROTO,
+                   "no events follow");
     answer(fixture, "{'error':'org.varlink.service.MethodNotFound'}");
     expect_failure(fixture, ask(fixture, MACVTAP_METHOD_WATCH_PORTS, NULL, NULL), ENOSYS,
                    "MethodNotFound");
