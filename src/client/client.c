@@ -39,7 +39,7 @@ struct MacvtapClient {
     gboolean watching;
     gboolean is_held; /* client_step() stopped at EVENTS_MAX: there may be replies already read */
     int untold; /* the negative errno of a lost connection that was not reported yet; 0: none */
-    char *lost; /* and why */
+    char *lost; /* why it was lost */
     ClientPoll poll;
     char *message;
     MacvtapRefusal refusal;
@@ -470,6 +470,7 @@ client_call_back(MacvtapClient *client)
 int
 macvtap_client_dispatch(MacvtapClient *client)
 {
+    g_autofree char *lost = NULL; /* a callback may lose the next connection */
     int r;
 
     if (client->varlink)
@@ -478,9 +479,10 @@ macvtap_client_dispatch(MacvtapClient *client)
         client_lose(client, ENOTCONN, "the client is not connected");
     r = client->untold;
     client->untold = 0;
+    lost = g_steal_pointer(&client->lost);
     client_call_back(client);
     client_update_poll(client);
-    return client_result(client, r, MACVTAP_REFUSAL_NONE, r < 0 ? client->lost : NULL);
+    return client_result(client, r, MACVTAP_REFUSAL_NONE, r < 0 ? lost : NULL);
 }
 
 MacvtapRequest *

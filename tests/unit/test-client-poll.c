@@ -574,6 +574,31 @@ test_connection_lost_while_sending(void **state)
     macvtap_request_free(request);
 }
 
+static void
+connect_twice(MacvtapRequest *request, void *user_data)
+{
+    ClientFixture *fixture = user_data;
+
+    for (guint i = 0; i < 2; i++)
+        assert_int_equal(macvtap_client_connect(fixture->client, fixture->path), 0);
+}
+
+/* What dispatch says is about the loss that it reports, whatever a callback does meanwhile. */
+static void
+test_callback_connects_again(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapRequest *request = submit_delete(fixture, connect_twice, fixture);
+
+    assert_int_equal(listen(fixture->listening, 4), 0);
+    descriptor_clear(&fixture->service);
+    expect_failure(fixture, macvtap_client_dispatch(fixture->client), ECONNRESET,
+                   "macvtapd closed the connection");
+    assert_true(macvtap_client_is_connected(fixture->client));
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    macvtap_request_free(request);
+}
+
 /* Without blocking, the descriptor tells that the time has passed. */
 static void
 test_time_limit(void **state)
@@ -723,6 +748,7 @@ main(void)
         CLIENT_TEST(test_connection_lost_behind_an_answer),
         CLIENT_TEST(test_lost_connection),
         CLIENT_TEST(test_connection_lost_while_sending),
+        CLIENT_TEST(test_callback_connects_again),
         CLIENT_TEST(test_time_limit),
         CLIENT_TEST(test_time_limit_that_is_over),
         CLIENT_TEST(test_request_taken_back),
