@@ -44,6 +44,7 @@ typedef struct Agent {
     GMainLoop *loop;
     const char *socket, *guest_name;
     char *folder, *name; /* where it listens */
+    char *path;          /* its socket; NULL: it is not there */
     int qmp_fd;          /* qmp's */
     int signal_fd;
     GSource *signals;

@@ -341,6 +341,7 @@ serve(Agent *agent, GError **error)
 
     if (fd < 0)
         return FALSE;
+    agent->path = g_build_filename(agent->folder, agent->name, NULL);
     agent->server = varlink_server_new(&info, NULL, error);
     if (!agent->server)
         return FALSE;
@@ -359,6 +360,16 @@ on_ready(Qmp *qmp, gpointer user_data)
     start_next(agent);
 }
 
+/* Nobody finds the agent any longer, and the next VM may have the name. */
+static void
+remove_socket(Agent *agent)
+{
+    if (agent->path)
+        unlink(agent->path);
+    g_clear_pointer(&agent->path, g_free);
+}
+
+/* What was under way has failed. macvtapd may still have to remove a port for it. */
 static void
 on_closed(Qmp *qmp, const GError *error, gpointer user_data)
 {
@@ -366,6 +377,7 @@ on_closed(Qmp *qmp, const GError *error, gpointer user_data)
 
     g_message("%s", error->message);
     agent->is_closed = TRUE;
+    remove_socket(agent);
     if (agent->operations.length == 0 || !agent->is_ready)
         start_next(agent);
 }
@@ -377,14 +389,10 @@ on_signal(int fd, GIOCondition condition, gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
-/* The socket is removed first, so that nobody finds an agent that does not answer. */
 static void
 agent_clear(Agent *agent)
 {
-    g_autofree char *path = agent->name ? g_build_filename(agent->folder, agent->name, NULL) : NULL;
-
-    if (path)
-        unlink(path);
+    remove_socket(agent);
     source_clear(&agent->signals);
     descriptor_clear(&agent->signal_fd);
     varlink_server_free(agent->server);

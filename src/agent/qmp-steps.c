@@ -164,7 +164,11 @@ on_event(const char *name, json_t *data, gpointer user_data)
     const char *path = json_string_value(json_object_get(data, "path"));
     g_autoptr(GError) error = NULL;
 
-    if (!steps->current || !steps->current->path || g_strcmp0(path, steps->current->path) != 0)
+    /* A command that is under way fails by itself; a device that is to go gives no sign. */
+    if (!name && steps->timer)
+        conclude(steps, qmp_get_failure(steps->qmp));
+    if (!name || !steps->current || !steps->current->path ||
+        g_strcmp0(path, steps->current->path) != 0)
         return;
     if (g_str_equal(name, "DEVICE_DELETED")) {
         steps->is_gone = TRUE;

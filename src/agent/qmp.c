@@ -121,6 +121,19 @@ finish_command(Qmp *qmp, json_t *value, const GError *error)
     command_free(command);
 }
 
+/* For an event, or without a message for the end of the connection. */
+static void
+tell_listeners(Qmp *qmp, const QmpMessage *message)
+{
+    g_autofree Listener *listeners =
+        g_memdup2(qmp->listeners->data, qmp->listeners->len * sizeof(Listener));
+    guint n = qmp->listeners->len;
+
+    for (guint i = 0; i < n && !qmp->freed && (qmp->fd >= 0 || !message); i++)
+        listeners[i].event(message ? message->name : NULL, message ? message->value : NULL,
+                           listeners[i].user_data);
+}
+
 static void
 close_with(Qmp *qmp, GError *failure)
 {
@@ -129,6 +142,7 @@ close_with(Qmp *qmp, GError *failure)
     stop_sources(qmp);
     descriptor_clear(&qmp->fd);
     error_keep_first(&qmp->failure, failure);
+    tell_listeners(qmp, NULL);
     while (!qmp->freed && qmp->commands.length > 0)
         finish_command(qmp, NULL, qmp->failure);
     if (!qmp->freed)
@@ -283,17 +297,6 @@ take_greeting(Qmp *qmp)
 }
 
 static void
-take_event(Qmp *qmp, const QmpMessage *message)
-{
-    g_autofree Listener *listeners =
-        g_memdup2(qmp->listeners->data, qmp->listeners->len * sizeof(Listener));
-    guint n = qmp->listeners->len;
-
-    for (guint i = 0; i < n && qmp->fd >= 0; i++)
-        listeners[i].event(message->name, message->value, listeners[i].user_data);
-}
-
-static void
 take_answer(Qmp *qmp, const QmpMessage *message)
 {
     g_autoptr(GError) error = NULL;
@@ -311,7 +314,7 @@ take_message(Qmp *qmp, const QmpMessage *message)
     if (message->type == QMP_MESSAGE_GREETING)
         take_greeting(qmp);
     else if (message->type == QMP_MESSAGE_EVENT)
-        take_event(qmp, message);
+        tell_listeners(qmp, message);
     else
         take_answer(qmp, message);
     if (qmp->fd >= 0)
@@ -442,6 +445,12 @@ pid_t
 qmp_get_peer_pid(const Qmp *qmp)
 {
     return qmp->peer_pid;
+}
+
+const GError *
+qmp_get_failure(const Qmp *qmp)
+{
+    return qmp->failure;
 }
 
 static gboolean

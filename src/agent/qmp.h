@@ -41,6 +41,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qmp, qmp_free)
  * 0: not visible in this PID namespace. */
 pid_t qmp_get_peer_pid(const Qmp *qmp);
 
+/* Why the connection has ended (QMP_ERROR, borrowed); NULL: it has not. */
+const GError *qmp_get_failure(const Qmp *qmp);
+
 /* How many milliseconds QEMU may take for a command, unless another time is given. */
 #define QMP_DEADLINE 30000
 
@@ -53,7 +56,8 @@ pid_t qmp_get_peer_pid(const Qmp *qmp);
 void qmp_call(Qmp *qmp, const char *command, json_t *arguments, int fd, guint deadline,
               QmpDone done, gpointer user_data);
 
-/* Calls event for each of QEMU's events from now on. data is an object, borrowed. */
+/* Calls event for each of QEMU's events from now on. data is an object, borrowed. When the
+ * connection ends, before anything else is told of that: name and data are NULL. */
 typedef void (*QmpEvent)(const char *name, json_t *data, gpointer user_data);
 void qmp_listen(Qmp *qmp, QmpEvent event, gpointer user_data);
 

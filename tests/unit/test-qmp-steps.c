@@ -16,6 +16,7 @@ typedef struct Fixture {
     Qmp *qmp;
     int qemu;
     const char *refused; /* the command that QEMU refuses */
+    guint patience;      /* milliseconds for the guest to release the device of an undone step */
     GString *heard;      /* "COMMAND(first argument) " for each */
     gboolean done;
     char *failure;
@@ -89,6 +90,7 @@ setup(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     fixture->qemu = pair[1];
     fixture->heard = g_string_new(NULL);
+    fixture->patience = 20;
     fixture->qmp = qmp_new(pair[0], 0, &handlers, fixture);
     say(fixture, "{\"QMP\": {}}\n");
     *state = fixture;
@@ -135,7 +137,7 @@ attach(Fixture *fixture)
     qmp_steps_add(steps, "netdev_add", argument("net"), -1);
     qmp_steps_undo(steps, "netdev_del", argument("net"));
     qmp_steps_add(steps, "device_add", argument("nic"), -1);
-    qmp_steps_undo_by_unplug(steps, "/nic", 20);
+    qmp_steps_undo_by_unplug(steps, "/nic", fixture->patience);
     qmp_steps_run(steps, on_done, fixture);
     settle(fixture);
 }
@@ -235,13 +237,41 @@ test_the_guest_refuses(void **state)
     expect(fixture, "device_del(/nic) ", "the guest refuses to release the device");
 }
 
+static void
+test_qemu_ends_while_the_guest_is_asked(void **state)
+{
+    Fixture *fixture = *state;
+
+    unplug(fixture);
+    descriptor_clear(&fixture->qemu);
+    while (g_main_context_iteration(NULL, FALSE))
+        continue;
+    expect(fixture, "device_del(/nic) ", "QEMU has ended or closed its monitor");
+}
+
+/* What undoes the rest fails at once, too. */
+static void
+test_qemu_ends_while_an_undo_waits(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->refused = "device_add";
+    fixture->patience = 60000;
+    attach(fixture);
+    assert_false(fixture->done);
+    descriptor_clear(&fixture->qemu);
+    while (g_main_context_iteration(NULL, FALSE))
+        continue;
+    expect(fixture, "getfd(tap) netdev_add(net) device_add(nic) device_del(/nic) ", "no");
+}
+
 /* ---- where a device goes ---- */
 
 #define Q35 "{'id':{'vendor':32902,'device':10688}}"
 #define PORT(name, devices)                                                                        \
     "{'id':{'vendor':6966,'device':12},'qdev_id':'" name "','pci_bridge':{'devices':[" devices "]" \
-                                                                                               "}" \
-                                                                                               "}"
+    "}"                                                                                            \
+    "}"
 
 static void
 expect_place(const char *architecture, const char *devices, const char *driver, const char *bus)
@@ -293,6 +323,8 @@ main(void)
         TEST(test_a_device_that_the_guest_keeps),
         TEST(test_unplugged),
         TEST(test_the_guest_refuses),
+        TEST(test_qemu_ends_while_the_guest_is_asked),
+        TEST(test_qemu_ends_while_an_undo_waits),
         cmocka_unit_test(test_places),
     };
 

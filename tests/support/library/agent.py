@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 import guest
-from clock import Deadline
+from clock import PATIENCE, Deadline
 from programs import INSIDE_BUILD, program
 
 
@@ -160,3 +160,110 @@ class Proxy:
     def close(self):
         self._listener.close()
         self._thread.join()
+
+
+class PlayedQemu:
+    """The test plays QEMU, for an agent that it starts: it does what is asked of its monitor, one command after the other, when it
+    is told to. A device goes when the test says so."""
+
+    def __init__(self, daemon, *ports, name="web", user=None, **variables):
+        self._socket, other = socket.socketpair()
+        self._socket.settimeout(PATIENCE)
+        with other:
+            self.agent = daemon.host.start(
+                program("macvtap-agent"), f"--qmp-fd={other.fileno()}", f"--name={name}", "--", *ports, user=user,
+                pass_fds=[other.fileno()], env=environment(daemon, **variables))
+        self.heard = []
+        self._rest = b""
+        self._passed, self._named, self._backends = [], {}, {}  # descriptors
+        self._devices = {}
+        self._say({"QMP": {"version": {}, "capabilities": []}})
+        self.serve("qmp_capabilities")
+
+    def _say(self, message):
+        self._socket.sendall(json.dumps(message).encode() + b"\r\n")
+
+    def _hear(self):
+        while b"\n" not in self._rest:
+            data, fds, _, _ = socket.recv_fds(self._socket, 65536, 4)
+            assert data, "the agent has ended"
+            self._rest += data
+            self._passed += fds
+        line, self._rest = self._rest.split(b"\n", 1)
+        command = json.loads(line)
+        self.heard.append(command["execute"])
+        return command
+
+    def next(self, name):
+        """Do what is asked until this command comes; return it, unanswered and not done."""
+        while (command := self._hear())["execute"] != name:
+            self.answer(command)
+        return command
+
+    def serve(self, name):
+        """Do what is asked up to this command."""
+        self.answer(self.next(name))
+
+    def answer(self, command):
+        value = self.do(command)
+        self._say({"return": value, "id": command["id"]})
+
+    def refuse(self, command, text="refused by the test"):
+        self._say({"error": {"class": "GenericError", "desc": text}, "id": command["id"]})
+
+    def do(self, command):
+        """Do it, without an answer; return what belongs into that."""
+        name, arguments = command["execute"].replace("-", "_"), command.get("arguments", {})
+        return getattr(self, f"_do_{name}", lambda **_: {})(**arguments)
+
+    @staticmethod
+    def _do_query_target():
+        return {"arch": "x86_64"}
+
+    @staticmethod
+    def _do_query_pci():
+        return [{"bus": 0, "devices": [{"id": {"vendor": 0x8086, "device": 0x1237}}]}]
+
+    def _do_getfd(self, fdname):
+        self._named[fdname] = self._passed.pop(0)
+        return {}
+
+    def _do_closefd(self, fdname):
+        os.close(self._named.pop(fdname))
+        return {}
+
+    def _do_netdev_add(self, id, **arguments):  # pylint: disable=redefined-builtin
+        names = [name for key in ("fd", "fds", "vhostfd", "vhostfds") for name in arguments.get(key, "").split(":") if name]
+        self._backends[id] = [self._named.pop(name) for name in names]
+        return {}
+
+    def _do_netdev_del(self, id):  # pylint: disable=redefined-builtin
+        for fd in self._backends.pop(id):
+            os.close(fd)
+        return {}
+
+    def _do_device_add(self, id, netdev, mac, **_):  # pylint: disable=redefined-builtin
+        self.add_device(id, netdev, mac)
+        return {}
+
+    def add_device(self, name, netdev, mac):
+        self._devices[f"/machine/peripheral/{name}"] = {"netdev": netdev, "mac": mac}
+
+    def _do_qom_list(self, path):
+        return [{"name": os.path.basename(device), "type": "child<virtio-net-pci>"} for device in self._devices
+                if os.path.dirname(device) == path]
+
+    def _do_qom_get(self, path, property):  # pylint: disable=redefined-builtin
+        return self._devices[path][property]
+
+    def release(self, path):
+        """The guest releases the device."""
+        del self._devices[path]
+        self._say({"event": "DEVICE_DELETED", "data": {"device": os.path.basename(path), "path": path}})
+
+    def close(self):
+        """QEMU ends."""
+        self._socket.close()
+        for fd in [*self._passed, *self._named.values(), *sum(self._backends.values(), [])]:
+            os.close(fd)
+        self._passed, self._named, self._backends = [], {}, {}
