@@ -4,9 +4,11 @@
 
 #include "api-request.h"
 
-/* The limit for each user but root. Every watcher adds work to each change, at the expense of
- * others. */
+/* The limit for each user but root, to which each of his ports adds one: the agent beside a VM
+ * watches all the time. Every watcher adds work to each change, at the expense of others; so there
+ * is a limit to that, too. */
 #define STREAMS_PER_USER 32
+#define STREAMS_PER_USER_MAX 256
 
 /* A WatchPorts call that is streaming. */
 typedef struct Stream {
@@ -56,7 +58,7 @@ stream_on_port_event(PortEvent event, const Port *port, const PortEnd *end, gpoi
                     port);
 }
 
-/* Returns the user's new number of watches; zero is not stored. */
+/* Adds change to the user's number of watches, and returns it; zero is not stored. */
 static guint
 count_streams(Api *api, const Caller *caller, int change)
 {
@@ -68,6 +70,19 @@ count_streams(Api *api, const Caller *caller, int change)
     else
         g_hash_table_remove(api->streams, user);
     return n;
+}
+
+static gboolean
+check_limit(Api *api, const Caller *caller, GError **error)
+{
+    guint n = count_streams(api, caller, 0);
+    guint most = STREAMS_PER_USER + broker_count_own_ports(api->broker, caller);
+
+    return caller_is_root(caller) || n < MIN(most, STREAMS_PER_USER_MAX) ||
+           port_error_set(error, PORT_ERROR_LIMIT_REACHED,
+                          "you already have %u watches: a user may have %d, one more for each of "
+                          "the user's ports, and %d in all",
+                          n, STREAMS_PER_USER, STREAMS_PER_USER_MAX);
 }
 
 static void
@@ -88,21 +103,18 @@ api_on_watch_ports(VarlinkCall *call, gpointer user_data)
     Api *api = user_data;
     Caller caller = api_caller(call);
     const char *field = NULL;
+    g_autoptr(GError) error = NULL;
     Stream *stream;
 
     if (!api_request_nothing(varlink_call_parameters(call), &field)) {
         api_refuse(call, field, NULL);
         return;
     }
-    if (count_streams(api, &caller, 1) > STREAMS_PER_USER && !caller_is_root(&caller)) {
-        g_autoptr(GError) error = NULL;
-
-        count_streams(api, &caller, -1);
-        port_error_set(&error, PORT_ERROR_LIMIT_REACHED, "you already have %u watches",
-                       STREAMS_PER_USER);
+    if (!check_limit(api, &caller, &error)) {
         api_error_send(call, error);
         return;
     }
+    count_streams(api, &caller, 1);
     stream = g_new0(Stream, 1);
     stream->api = api;
     stream->call = varlink_call_ref(call);

@@ -401,6 +401,12 @@ broker_count_ports(Broker *broker, const char *network)
     return count.n_ports;
 }
 
+guint
+broker_count_own_ports(Broker *broker, const Caller *caller)
+{
+    return port_table_count_account(broker->ports, caller_account(caller));
+}
+
 gboolean
 broker_refuse_network(Broker *broker, const Caller *caller, const char *name, GError **error)
 {

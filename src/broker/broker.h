@@ -212,6 +212,9 @@ GPtrArray *broker_list_host_links(Broker *broker, const Network *network);
 /* The number of the network's ports, or of all ports (NULL). */
 guint broker_count_ports(Broker *broker, const char *network);
 
+/* The number of ports that count against the caller's limits. */
+guint broker_count_own_ports(Broker *broker, const Caller *caller);
+
 typedef enum PortEvent {
     PORT_EVENT_CREATED,
     PORT_EVENT_CHANGED,

@@ -250,18 +250,23 @@ def test_connections_of_more_users_than_there_are_connections(daemons, host, sta
 
 
 def test_watchers_of_one_user(served):
-    """Each is told of each change; so a user has so many, and root as many as it likes."""
+    """Each is told of each change; so a user has so many, as many more as ports, and root as many as it likes."""
     def watch(connection):
         connection.send({"method": f"{PORTS}.WatchPorts", "more": True})
         answer = connection.receive()
         return answer.get("error") or answer["parameters"]["event"]
 
-    with many(served, 33) as watchers, many(served, 33, 0) as roots:
-        assert list(map(watch, watchers)) == ["ready"] * 32 + [f"{PORTS}.LimitReached"]
+    with many(served, 35) as watchers, many(served, 33, 0) as roots:
+        assert list(map(watch, watchers[:33])) == ["ready"] * 32 + [f"{PORTS}.LimitReached"]
         assert set(map(watch, roots)) == {"ready"}
         watchers[0].close()
         serve_one(served)
         assert watch(watchers[32]) == "ready"
+        assert watch(watchers[33]) == f"{PORTS}.LimitReached"
+        with connect(served) as user:
+            user.ports("CreatePort", network="lan", holder={"type": "none"}, openDescriptors=False, name="own")
+            assert [watch(watchers[33]), watch(watchers[34])] == ["ready", f"{PORTS}.LimitReached"]
+            user.ports("DeletePort", port="own")
 
 
 def test_comers_and_goers(served):

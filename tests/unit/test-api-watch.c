@@ -111,6 +111,57 @@ test_watchers_see_their_own(void **state)
     varlink_client_free(watcher);
 }
 
+/* How many of n watches a user gets. */
+static guint
+count_allowed(ApiFixture *fixture, uid_t uid, guint n)
+{
+    g_autoptr(GPtrArray) watchers =
+        g_ptr_array_new_with_free_func((GDestroyNotify)varlink_client_free);
+    guint allowed = 0;
+
+    for (guint i = 0; i < n; i++) {
+        g_auto(VarlinkReply) reply = {0};
+        VarlinkClient *watcher;
+
+        assert_int_equal(seteuid(uid), 0);
+        watcher = api_connect(fixture);
+        assert_int_equal(seteuid(0), 0);
+        g_ptr_array_add(watchers, watcher);
+        api_send(watcher, "WatchPorts", "{}", VARLINK_CALL_MORE);
+        api_receive(watcher, &reply);
+        allowed += !reply.error;
+        if (reply.error)
+            assert_string_equal(reply.error, API_INTERFACE "LimitReached");
+    }
+    g_ptr_array_set_size(watchers, 0);
+    test_settle();
+    return allowed;
+}
+
+static void
+test_a_port_more_is_a_watch_more(void **state)
+{
+    ApiFixture *fixture = *state;
+    uid_t uid = 12345;
+
+    if (getuid() != 0) {
+        print_message("# not root: other users' credentials cannot be had\n");
+        skip();
+    }
+    g_array_append_val(test_broker_network(fixture->test, "lan")->allow_uids, uid);
+    test_broker_create(fixture->test, 0, "lan", "roots");
+    assert_int_equal(count_allowed(fixture, uid, 40), 32);
+    for (guint i = 0; i < 230; i++) {
+        g_autofree char *name = g_strdup_printf("own%u", i);
+
+        test_broker_create(fixture->test, uid, "lan", name);
+        if (i == 2)
+            assert_int_equal(count_allowed(fixture, uid, 40), 35);
+    }
+    assert_int_equal(count_allowed(fixture, uid, 260), 256);
+    assert_int_equal(count_allowed(fixture, 0, 260), 260);
+}
+
 /* The end of the server ends the watches before the broker goes. */
 static void
 test_server_ends_under_a_watch(void **state)
@@ -148,6 +199,7 @@ main(void)
         API_TEST(test_watch),
         API_TEST(test_a_dropped_frame),
         API_TEST(test_watchers_see_their_own),
+        API_TEST(test_a_port_more_is_a_watch_more),
         API_TEST(test_server_ends_under_a_watch),
         API_TEST(test_watcher_that_does_not_read),
     };
