@@ -7,7 +7,8 @@
  * not.
  *
  * A macvtapd that is gone is tried again after FIRST_DELAY milliseconds, twice as many, and so on
- * up to LAST_DELAY; then only when port_watch_try() is called.
+ * up to LAST_DELAY; then only when port_watch_try() is called. One that is there, but refuses the
+ * watch, because the user has too many, is tried again and again; the ports are listed each time.
  */
 #include "agent-private.h"
 
@@ -17,6 +18,7 @@
 
 #define FIRST_DELAY 50
 #define LAST_DELAY (FIRST_DELAY << 12) /* 3.4 minutes; 7 in all */
+#define FIRST_DELAY_IF_REFUSED (FIRST_DELAY << 6)
 
 struct PortWatch {
     char *socket;
@@ -25,9 +27,11 @@ struct PortWatch {
     MacvtapClient *client;
     MacvtapRequest *request;
     GSource *source, *timer;
-    guint delay;     /* the last; 0: none since it was connected */
-    guint n_listing; /* lists that were asked for and have not come */
-    gboolean is_listed;
+    guint delay;         /* the last; 0: none since it was connected */
+    guint n_listing;     /* lists that were asked for and have not come */
+    gboolean is_ready;   /* macvtapd has accepted the watch */
+    gboolean is_listed;  /* since then */
+    gboolean is_refused; /* the last try was */
 };
 
 static void start(PortWatch *watch);
@@ -51,13 +55,22 @@ disconnect(PortWatch *watch)
 }
 
 static void
+try_later(PortWatch *watch, guint first_delay)
+{
+    watch->delay = watch->delay ? MIN(watch->delay * 2, LAST_DELAY) : first_delay;
+    watch->timer = source_add_timeout(watch->delay, on_delay, watch, "macvtapd again");
+}
+
+static void
 start_again(PortWatch *watch, const char *why)
 {
+    if (watch->is_refused)
+        watch->delay = 0;
+    watch->is_refused = FALSE;
     if (watch->delay == 0)
         g_message("lost macvtapd: %s", why);
-    watch->delay = watch->delay ? watch->delay * 2 : FIRST_DELAY;
-    if (watch->delay <= LAST_DELAY)
-        watch->timer = source_add_timeout(watch->delay, on_delay, watch, "macvtapd again");
+    if (watch->delay < LAST_DELAY)
+        try_later(watch, FIRST_DELAY);
     else
         g_warning("macvtapd has not come back: the guest's links do not follow their parents now");
     disconnect(watch);
@@ -94,19 +107,59 @@ on_list(MacvtapRequest *request, const GError *error, gpointer user_data)
     PortWatch *watch = user_data;
     g_autoptr(GPtrArray) ports = NULL;
 
-    if (--watch->n_listing > 0 || !watch->client)
+    if (--watch->n_listing > 0 || (!watch->client && !watch->is_refused))
         return;
     if (error) {
-        start_again(watch, error->message);
+        if (watch->is_ready)
+            start_again(watch, error->message);
         return;
     }
     ports = g_ptr_array_new_with_free_func((GDestroyNotify)macvtap_port_free);
     for (gsize i = 0; i < macvtap_request_get_n_ports(request); i++)
         g_ptr_array_add(ports, macvtap_request_take_port(request, i));
-    watch->delay = 0;
-    watch->is_listed = TRUE;
+    if (watch->is_ready)
+        watch->delay = 0;
+    watch->is_listed = watch->is_ready;
     watch->handlers.listed(ports, watch->user_data);
     take_events(watch);
+}
+
+static void
+list(PortWatch *watch)
+{
+    watch->n_listing++;
+    daemon_call(watch->socket, macvtap_request_new(MACVTAP_METHOD_LIST_PORTS), on_list, watch);
+}
+
+static void
+go_without(PortWatch *watch)
+{
+    if (!watch->is_refused) {
+        watch->delay = 0;
+        g_warning("the guest's links follow their parents only every few minutes, as macvtapd "
+                  "refuses to report changes: %s",
+                  macvtap_request_get_message(watch->request));
+    }
+    watch->is_refused = TRUE;
+    list(watch);
+    try_later(watch, FIRST_DELAY_IF_REFUSED);
+    disconnect(watch);
+}
+
+static void
+on_answer(PortWatch *watch)
+{
+    if (macvtap_request_get_result(watch->request) >= 0) {
+        watch->is_ready = TRUE;
+        if (watch->is_refused)
+            g_message("macvtapd reports changes of the ports again");
+        watch->is_refused = FALSE;
+        list(watch);
+    } else if (macvtap_request_get_refusal(watch->request) != MACVTAP_REFUSAL_NONE) {
+        go_without(watch);
+    } else {
+        start_again(watch, macvtap_request_get_message(watch->request));
+    }
 }
 
 static gboolean
@@ -114,20 +167,12 @@ on_input(int fd, GIOCondition condition, gpointer user_data)
 {
     PortWatch *watch = user_data;
     int result = macvtap_client_dispatch(watch->client);
-    const char *message = macvtap_client_get_message(watch->client);
 
-    if (result >= 0 && macvtap_client_next_completed(watch->client)) {
-        result = macvtap_request_get_result(watch->request);
-        message = macvtap_request_get_message(watch->request);
-        if (result >= 0) {
-            watch->n_listing++;
-            daemon_call(watch->socket, macvtap_request_new(MACVTAP_METHOD_LIST_PORTS), on_list,
-                        watch);
-        }
-    }
+    if (macvtap_client_next_completed(watch->client))
+        on_answer(watch);
     take_events(watch);
-    if (result < 0)
-        start_again(watch, message);
+    if (result < 0 && watch->client)
+        start_again(watch, macvtap_client_get_message(watch->client));
     return G_SOURCE_CONTINUE;
 }
 
@@ -136,6 +181,7 @@ start(PortWatch *watch)
 {
     watch->client = macvtap_client_new();
     watch->request = macvtap_request_new(MACVTAP_METHOD_WATCH_PORTS);
+    watch->is_ready = FALSE;
     watch->is_listed = FALSE;
     if (macvtap_client_connect(watch->client, watch->socket) < 0 ||
         macvtap_client_submit(watch->client, watch->request, NULL, NULL) < 0) {

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An agent whose QEMU the test plays: it ends, answers late or refuses in the middle of what the agent does."""
+import contextlib
+import os
 import subprocess
 
 import pytest
 
 import agent
 from programs import program
+from varlink import Connection
 
 
 @pytest.fixture
@@ -24,8 +27,8 @@ def played(daemon):
     assert daemon.settle() == []
 
 
-def start_ctl(daemon, *words):
-    return daemon.host.start(program("macvtapctl"), "vm", *words, env=agent.environment(daemon), stdout=subprocess.PIPE,
+def start_ctl(daemon, *words, **variables):
+    return daemon.host.start(program("macvtapctl"), "vm", *words, env=agent.environment(daemon, **variables), stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True)
 
 
@@ -85,3 +88,70 @@ def test_qemu_ends_during_an_attach(daemon, played, command):
     outcome(waiting)
     assert qemu.agent.wait() == 0
     assert agent.vms(daemon) == []
+
+
+# -- what macvtapd does not tell -------------------------------------------------------------------------------------
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def nobodys(daemon, played):
+    """nobodys(…) is a PlayedQemu of the user nobody."""
+    folder = daemon.folder / "agents"
+    folder.mkdir()
+    os.chown(folder, NOBODY, NOBODY)
+    return lambda *ports: played(*ports, user="nobody", MACVTAP_AGENT_DIR=str(folder))
+
+
+@pytest.fixture
+def journal(host):
+    with contextlib.closing(agent.Journal(host)) as made:
+        yield made
+
+
+def connect_as_nobody(daemon):
+    os.seteuid(NOBODY)
+    try:
+        return Connection(daemon.socket)
+    finally:
+        os.seteuid(0)
+
+
+def nobodys_vms(daemon):
+    return agent.vms(daemon, MACVTAP_AGENT_DIR=str(daemon.folder / "agents"))
+
+
+def take_all_watches(daemon, stack):
+    watchers = []
+    while True:
+        watchers.append(stack.enter_context(connect_as_nobody(daemon)))
+        watchers[-1].send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
+        if "error" in watchers[-1].receive():
+            return watchers
+
+
+def test_an_agent_without_a_watch(daemon, nobodys, journal, station):
+    """It knows its ports all the same, says why it hears of no changes, and does when it can."""
+    daemon.network("lan", text="[Network]\nParent=eth0\nMode=bridge\n[Guest]\nFollowCarrier=yes\n[Access]\nAllowUsers=nobody\n")
+    daemon.reload()
+    with contextlib.ExitStack() as stack, connect_as_nobody(daemon) as connection:
+        first, second = [connection.ports("CreatePort", network="lan", name=name, queues=1)["port"] for name in ("first", "second")]
+        watchers = take_all_watches(daemon, stack)
+        qemu = nobodys(first["id"], second["id"])
+        fds = connection.take_descriptors()
+        device = qemu.start_with(first, fds[:len(fds) // 2])
+        qemu.start_with(second, fds[len(fds) // 2:])
+        assert "refuses to report changes: you already have 34 watches" in journal.wait("parents")
+        detaching = start_ctl(daemon, "detach", "web", "first", MACVTAP_AGENT_DIR=str(daemon.folder / "agents"))
+        qemu.serve("device_del")
+        qemu.release(device)
+        qemu.serve("netdev_del")
+        assert outcome(detaching) == ""
+        assert [port["name"] for port in nobodys_vms(daemon)[0]["ports"]] == ["second"]
+        for watcher in watchers:
+            watcher.close()
+        journal.wait("reports changes of the ports again")
+        station.ip("link", "set", "eth0", "down")
+        assert qemu.next("set_link")["arguments"] == {"name": "of-second", "up": False}
+        station.ip("link", "set", "eth0", "up")

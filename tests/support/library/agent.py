@@ -23,8 +23,8 @@ def vm(daemon, *arguments, check=True, user=None, **variables):
                            env=environment(daemon, **variables))
 
 
-def vms(daemon, *arguments, **options):
-    done = daemon.host.run(program("macvtapctl"), "--json", "vm", "list", *arguments, env=environment(daemon), **options)
+def vms(daemon, *arguments, **variables):
+    done = daemon.host.run(program("macvtapctl"), "--json", "vm", "list", *arguments, env=environment(daemon, **variables))
     return json.loads(done.stdout)["vms"]
 
 
@@ -162,21 +162,66 @@ class Proxy:
         self._thread.join()
 
 
+class Journal:
+    """The journal of a host in which no journald runs."""
+
+    def __init__(self, host):
+        folder = host.path("/run/systemd/journal")
+        os.makedirs(folder, exist_ok=True)
+        self._path = os.path.join(folder, "socket")
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(self._path)
+        os.chmod(self._path, 0o666)
+        self._socket.setblocking(False)
+
+    def message(self, deadline):
+        """The next one."""
+        deadline.wait_readable(self._socket)
+        text = self._socket.recv(65536).decode()
+        return re.search("^MESSAGE=(.*)$", text, re.M).group(1)
+
+    def wait(self, pattern):
+        """The first message in which the pattern is found."""
+        deadline = Deadline()
+        while not re.search(pattern, found := self.message(deadline)):
+            pass
+        return found
+
+    def messages(self):
+        """Those that are there."""
+        found = []
+        try:
+            while True:
+                found.append(self.message(Deadline(0)))
+        except TimeoutError:
+            return found
+
+    def close(self):
+        self._socket.close()
+        os.unlink(self._path)
+
+
 class PlayedQemu:
     """The test plays QEMU, for an agent that it starts: it does what is asked of its monitor, one command after the other, when it
     is told to. A device goes when the test says so."""
 
-    def __init__(self, daemon, *ports, name="web", user=None, **variables):
+    def __init__(self, daemon, *ports, name="web", user=None, greets=True, **variables):
         self._socket, other = socket.socketpair()
         self._socket.settimeout(PATIENCE)
         with other:
             self.agent = daemon.host.start(
                 program("macvtap-agent"), f"--qmp-fd={other.fileno()}", f"--name={name}", "--", *ports, user=user,
-                pass_fds=[other.fileno()], env=environment(daemon, **variables))
+                pass_fds=[other.fileno()], stderr=subprocess.PIPE, env=environment(daemon, **variables))
+        with self.agent.stderr as problems:
+            assert problems.read() == b""  # it ends when the agent is ready
         self.heard = []
         self._rest = b""
         self._passed, self._named, self._backends = [], {}, {}  # descriptors
         self._devices = {}
+        if greets:
+            self.greet()
+
+    def greet(self):
         self._say({"QMP": {"version": {}, "capabilities": []}})
         self.serve("qmp_capabilities")
 
@@ -247,7 +292,14 @@ class PlayedQemu:
         return {}
 
     def add_device(self, name, netdev, mac):
+        """Returns its path."""
         self._devices[f"/machine/peripheral/{name}"] = {"netdev": netdev, "mac": mac}
+        return f"/machine/peripheral/{name}"
+
+    def start_with(self, port, descriptors):
+        """As if the command line had this port, whose descriptors are taken; returns its device's path."""
+        self._backends[f"of-{port['name']}"] = descriptors
+        return self.add_device(port["name"], f"of-{port['name']}", port["macAddress"])
 
     def _do_qom_list(self, path):
         return [{"name": os.path.basename(device), "type": "child<virtio-net-pci>"} for device in self._devices
