@@ -38,6 +38,7 @@ typedef struct AgentPort {
     gboolean is_down;    /* the guest was told so last */
     gboolean is_moved;   /* after a failover, until it was decided whether the guest is announced */
     gboolean is_leaving; /* it is being detached */
+    gboolean is_untold;  /* macvtapd does not tell this user of it */
 } AgentPort;
 
 typedef struct Agent {
@@ -62,7 +63,8 @@ AgentPort *agent_find_port(Agent *agent, const char *id);
 /* Follows the ports in macvtapd from now on. QEMU is ready. */
 void guest_links_start(Agent *agent);
 
-/* Asks macvtapd how the port is now: news of it from before it was one of the VM's went unheard. */
+/* Asks macvtapd how the port is now. One that has ended is forgotten, unless the VM was started
+ * with it and macvtapd has never told of it: in a container it may be another user's. */
 void guest_links_ask(Agent *agent, const AgentPort *port);
 
 /* The port is as macvtapd says here (taken); tells the guest what that changes for it. */

@@ -40,7 +40,7 @@ typedef struct Operation {
     Agent *agent;
     VarlinkCall *call;
     void (*start)(struct Operation *operation);
-    char *port_id; /* of a port to detach */
+    char *port; /* to detach: its name, then its ID */
 } Operation;
 
 static void
@@ -133,12 +133,12 @@ start_next(Agent *agent)
 }
 
 static void
-queue_operation(Agent *agent, VarlinkCall *call, const char *port_id,
+queue_operation(Agent *agent, VarlinkCall *call, const char *port,
                 void (*start)(Operation *operation))
 {
     Operation *operation = g_new(Operation, 1);
 
-    *operation = (Operation){agent, varlink_call_ref(call), start, g_strdup(port_id)};
+    *operation = (Operation){agent, varlink_call_ref(call), start, g_strdup(port)};
     g_queue_push_tail(&agent->operations, operation);
     if (agent->operations.length == 1)
         start_next(agent);
@@ -150,11 +150,15 @@ finish_operation(Operation *operation, json_t *port, const GError *error)
     Agent *agent = operation->agent;
 
     if (error)
-        fail_call(operation->call, "Failed", error->message);
+        fail_call(operation->call,
+                  g_error_matches(error, DAEMON_CALL_ERROR, MACVTAP_REFUSAL_PORT_NOT_FOUND)
+                      ? "PortNotFound"
+                      : "Failed",
+                  error->message);
     else
         varlink_call_reply(operation->call, json_pack("{s:o}", "port", port), NULL);
     varlink_call_unref(operation->call);
-    g_free(operation->port_id);
+    g_free(operation->port);
     g_free(operation);
     g_queue_pop_head(&agent->operations);
     start_next(agent);
@@ -236,36 +240,94 @@ on_detached(const GError *error, gpointer user_data)
 {
     Operation *operation = user_data;
     Agent *agent = operation->agent;
-    AgentPort *port = agent_find_port(agent, operation->port_id);
+    AgentPort *port = agent_find_port(agent, operation->port);
     json_t *json = port && port->port ? port_json(port->port) : json_object();
 
     if (port)
         port->is_leaving = FALSE;
     if (!error && port) {
-        g_message("detached port %s", operation->port_id);
+        g_message("detached port %s", operation->port);
         g_ptr_array_remove(agent->ports, port);
+    } else if (port) {
+        guest_links_ask(agent, port); /* its end may have gone unheard, or a change of its link */
     }
     finish_operation(operation, json, error);
     if (error)
         json_decref(json);
 }
 
-/* An earlier operation may have detached it. */
+static void
+detach(Operation *operation, AgentPort *port)
+{
+    Agent *agent = operation->agent;
+
+    g_free(operation->port);
+    operation->port = g_strdup(port->id);
+    port->is_leaving = TRUE; /* it also ends by itself, before it is deleted */
+    detach_port(agent->qmp, agent->socket, port->port, port->netdev, on_detached, operation);
+}
+
+static void
+fail_not_found(Operation *operation)
+{
+    Agent *agent = operation->agent;
+    const char *format = agent_find_port(agent, operation->port)
+                             ? "VM %s has a port %s, but macvtapd does not tell this user of it"
+                             : "VM %s has no port %s";
+    g_autofree char *message = g_strdup_printf(format, agent->name, operation->port);
+    g_autoptr(GError) error =
+        g_error_new_literal(DAEMON_CALL_ERROR, MACVTAP_REFUSAL_PORT_NOT_FOUND, message);
+
+    finish_operation(operation, NULL, error);
+}
+
+static void
+on_looked(MacvtapRequest *request, const GError *error, gpointer user_data)
+{
+    Operation *operation = user_data;
+    Agent *agent = operation->agent;
+    MacvtapPort *found = error ? NULL : macvtap_request_take_port(request, 0);
+    AgentPort *port = found ? agent_find_port(agent, macvtap_port_get_id(found)) : NULL;
+
+    if (port) {
+        guest_links_take(agent, port, found);
+        detach(operation, port);
+        return;
+    }
+    macvtap_port_free(found);
+    if (error && error->code != MACVTAP_REFUSAL_PORT_NOT_FOUND)
+        finish_operation(operation, NULL, error);
+    else
+        fail_not_found(operation);
+}
+
+static gboolean
+lacks_news(const Agent *agent)
+{
+    for (guint i = 0; i < agent->ports->len; i++) {
+        if (!((const AgentPort *)agent->ports->pdata[i])->port)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* The agent may not have heard yet what the names of its ports are. */
 static void
 start_detach(Operation *operation)
 {
     Agent *agent = operation->agent;
-    AgentPort *port = agent_find_port(agent, operation->port_id);
-    g_autoptr(GError) error = NULL;
+    AgentPort *port = find_named(agent, operation->port);
+    MacvtapRequest *look;
 
     if (port && port->port) {
-        port->is_leaving = TRUE; /* it also ends by itself, before it is deleted */
-        detach_port(agent->qmp, agent->socket, port->port, port->netdev, on_detached, operation);
-        return;
+        detach(operation, port);
+    } else if (lacks_news(agent)) {
+        look = macvtap_request_new(MACVTAP_METHOD_GET_PORT);
+        macvtap_request_set_port(look, operation->port);
+        daemon_call(agent->socket, look, on_looked, operation);
+    } else {
+        fail_not_found(operation);
     }
-    error =
-        g_error_new(QMP_ERROR, QMP_ERROR_REFUSED, "port %s is no longer there", operation->port_id);
-    finish_operation(operation, NULL, error);
 }
 
 static void
@@ -274,19 +336,13 @@ handle_detach(VarlinkCall *call, gpointer user_data)
     Agent *agent = user_data;
     json_t *parameters = varlink_call_parameters(call);
     const char *name = json_string_value(json_object_get(parameters, "port"));
-    const AgentPort *port = name ? find_named(agent, name) : NULL;
-    g_autofree char *message = NULL;
 
     if (!admit(call))
         return;
-    if (!name) {
+    if (name)
+        queue_operation(agent, call, name, start_detach);
+    else
         varlink_call_invalid_parameter(call, "port");
-    } else if (!port) {
-        message = g_strdup_printf("VM %s has no port %s", agent->name, name);
-        fail_call(call, "PortNotFound", message);
-    } else {
-        queue_operation(agent, call, port->id, start_detach);
-    }
 }
 
 /* macvtap-run's, which has made the socket pair, as long as QEMU has not written to it. */
@@ -316,6 +372,8 @@ handle_describe(VarlinkCall *call, gpointer user_data)
 
         if (port->port)
             json_array_append_new(ports, port_json(port->port));
+        else if (port->is_untold)
+            json_array_append_new(ports, json_pack("{s:s}", "id", port->id));
     }
     varlink_call_reply(
         call,

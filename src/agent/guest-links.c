@@ -27,6 +27,11 @@ typedef struct LinkChange {
     gboolean down;
 } LinkChange;
 
+typedef struct Question {
+    Agent *agent;
+    char *port_id;
+} Question;
+
 static gboolean
 should_be_down(const MacvtapPort *port)
 {
@@ -150,28 +155,8 @@ guest_links_take(Agent *agent, AgentPort *port, MacvtapPort *as)
     }
     macvtap_port_free(port->port);
     port->port = as;
+    port->is_untold = FALSE;
     tell_guest(agent, port);
-}
-
-static void
-on_asked(MacvtapRequest *request, const GError *error, gpointer user_data)
-{
-    MacvtapPort *port = error ? NULL : macvtap_request_take_port(request, 0);
-    AgentPort *known = port ? agent_find_port(user_data, macvtap_port_get_id(port)) : NULL;
-
-    if (known)
-        guest_links_take(user_data, known, port);
-    else
-        macvtap_port_free(port);
-}
-
-void
-guest_links_ask(Agent *agent, const AgentPort *port)
-{
-    MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_GET_PORT);
-
-    macvtap_request_set_port(request, port->id);
-    daemon_call(agent->socket, request, on_asked, agent);
 }
 
 /* Those that QEMU was started with have names of the user's choice there. */
@@ -205,6 +190,61 @@ lacks_netdev(const Agent *agent)
     return FALSE;
 }
 
+/* The port is taken. */
+static void
+take_news(Agent *agent, MacvtapPort *port)
+{
+    AgentPort *known = agent_find_port(agent, macvtap_port_get_id(port));
+    gboolean is_first = known && !known->port;
+
+    if (known)
+        guest_links_take(agent, known, port);
+    else
+        macvtap_port_free(port);
+    if (is_first && lacks_netdev(agent))
+        guest_nics_list(agent->qmp, on_nics, agent);
+}
+
+static void
+on_not_found(Agent *agent, AgentPort *port)
+{
+    if (port->is_leaving || port->is_untold)
+        return;
+    if (port->port) {
+        g_ptr_array_remove(agent->ports, port);
+        return;
+    }
+    port->is_untold = TRUE;
+    g_warning("macvtapd does not tell this user of port %s: the guest's link does not follow its "
+              "parent",
+              port->id);
+}
+
+static void
+on_asked(MacvtapRequest *request, const GError *error, gpointer user_data)
+{
+    Question *question = user_data;
+    AgentPort *port = agent_find_port(question->agent, question->port_id);
+
+    if (!error)
+        take_news(question->agent, macvtap_request_take_port(request, 0));
+    else if (port && error->code == MACVTAP_REFUSAL_PORT_NOT_FOUND)
+        on_not_found(question->agent, port);
+    g_free(question->port_id);
+    g_free(question);
+}
+
+void
+guest_links_ask(Agent *agent, const AgentPort *port)
+{
+    MacvtapRequest *request = macvtap_request_new(MACVTAP_METHOD_GET_PORT);
+    Question *question = g_new(Question, 1);
+
+    *question = (Question){agent, g_strdup(port->id)};
+    macvtap_request_set_port(request, port->id);
+    daemon_call(agent->socket, request, on_asked, question);
+}
+
 static MacvtapPort *
 take_listed(GPtrArray *ports, const char *id)
 {
@@ -215,19 +255,20 @@ take_listed(GPtrArray *ports, const char *id)
     return NULL;
 }
 
+/* Who may not list a port may still be told of it. */
 static void
 on_listed(GPtrArray *ports, gpointer user_data)
 {
     Agent *agent = user_data;
 
-    for (guint i = agent->ports->len; i > 0; i--) {
-        AgentPort *port = agent->ports->pdata[i - 1];
+    for (guint i = 0; i < agent->ports->len; i++) {
+        AgentPort *port = agent->ports->pdata[i];
         MacvtapPort *as = take_listed(ports, port->id);
 
         if (as)
             guest_links_take(agent, port, as);
-        else if (!port->is_leaving)
-            g_ptr_array_remove_index(agent->ports, i - 1);
+        else
+            guest_links_ask(agent, port);
     }
     if (lacks_netdev(agent))
         guest_nics_list(agent->qmp, on_nics, agent);
@@ -236,12 +277,7 @@ on_listed(GPtrArray *ports, gpointer user_data)
 static void
 on_changed(MacvtapPort *port, gpointer user_data)
 {
-    AgentPort *known = agent_find_port(user_data, macvtap_port_get_id(port));
-
-    if (known)
-        guest_links_take(user_data, known, port);
-    else
-        macvtap_port_free(port);
+    take_news(user_data, port);
 }
 
 static void

@@ -92,14 +92,15 @@ connect_to_vm(const char *name, GError **error)
     return place ? varlink_client_connect(place->path, error) : NULL;
 }
 
-/* "web, mail" or "-"; free with g_free(). */
+/* "web, mail" or "-"; free with g_free(). Of some ports the agent knows the ID only. */
 static char *
 list_ports(json_t *ports)
 {
     g_autoptr(GString) names = g_string_new(NULL);
 
     for (gsize i = 0; i < json_array_size(ports); i++) {
-        const json_t *name = json_object_get(json_array_get(ports, i), "name");
+        const json_t *port = json_array_get(ports, i);
+        const json_t *name = json_object_get(port, "name") ?: json_object_get(port, "id");
 
         g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "",
                                json_string_value(name) ?: "?");

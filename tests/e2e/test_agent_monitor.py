@@ -90,6 +90,23 @@ def test_qemu_ends_during_an_attach(daemon, played, command):
     assert agent.vms(daemon) == []
 
 
+def test_a_detach_before_qemu_is_ready(daemon, played):
+    """The agent has not yet asked macvtapd what the names of its ports are."""
+    with daemon.connect() as connection:
+        port = connection.ports("CreatePort", network="lan", name="first", queues=1)["port"]
+        qemu = played(port["id"], greets=False)
+        device = qemu.start_with(port, connection.take_descriptors())
+    with Connection(daemon.host.path("/run/macvtap-agent/web")) as asker:
+        asker.send({"method": "org.macvtapd.Agent.Detach", "parameters": {"port": "first"}})
+        assert agent.only_vm(daemon)["ports"] == []
+        qemu.greet()
+        qemu.serve("device_del")
+        qemu.release(device)
+        qemu.serve("netdev_del")
+        assert asker.reply()["port"]["id"] == port["id"]
+    assert daemon.ports() == []
+
+
 # -- what macvtapd does not tell -------------------------------------------------------------------------------------
 
 NOBODY = 65534
@@ -155,3 +172,20 @@ def test_an_agent_without_a_watch(daemon, nobodys, journal, station):
         station.ip("link", "set", "eth0", "down")
         assert qemu.next("set_link")["arguments"] == {"name": "of-second", "up": False}
         station.ip("link", "set", "eth0", "up")
+
+
+def test_a_port_of_another_user(daemon, nobodys, journal):
+    """As in a container, whose port is the host's root's: the agent keeps it, and says once what it cannot do."""
+    port = daemon.ctl_json("port", "create", "--network=lan", "--name=roots")
+    nobodys(port["id"])
+    why = f"macvtapd does not tell this user of port {port['id']}: the guest's link does not follow its parent"
+    assert journal.wait("not tell") == why
+    assert nobodys_vms(daemon)[0]["ports"] == [{"id": port["id"]}]
+    daemon.restart()
+    journal.wait("lost macvtapd")
+    shown = agent.vm(daemon, "list", MACVTAP_AGENT_DIR=str(daemon.folder / "agents")).stdout
+    assert port["id"] in shown
+    done = agent.vm(daemon, "detach", "web", port["id"], check=False, MACVTAP_AGENT_DIR=str(daemon.folder / "agents"))
+    assert done.stderr == f"macvtapctl: VM web has a port {port['id']}, but macvtapd does not tell this user of it\n"
+    assert why not in journal.messages()
+    daemon.ctl("port", "delete", "roots")
