@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qmp-message.h"
 
+#include "printable.h"
 #include "varlink-message.h"
 
 #include <string.h>
@@ -61,7 +62,7 @@ take_error(const json_t *object, QmpMessage *message, GError **error)
     if (!name || !text)
         return refuse(error, "has an error without class or description");
     message->name = g_strdup(name);
-    message->text = g_strdup(text);
+    message->text = printable(text);
     return TRUE;
 }
 

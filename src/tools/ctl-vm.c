@@ -7,11 +7,17 @@
 
 #include "output.h"
 
+#include "printable.h"
 #include "varlink-client.h"
 
+#include <poll.h>
 #include <string.h>
 
 #define AGENT "org.macvtapd.Agent."
+
+/* For all agents together to say what they are. */
+#define PATIENCE (5 * G_USEC_PER_SEC)
+#define MILLISECOND (G_USEC_PER_SEC / 1000)
 
 /* The options that each of these commands adds to the common ones. */
 #define MONITOR_ENTRY(variable)                                                                    \
@@ -41,23 +47,16 @@ static json_t *
 call_agent(VarlinkClient *client, const char *method, json_t *parameters, GError **error)
 {
     g_auto(VarlinkReply) reply = {0};
-    const char *message;
+    g_autofree char *message = NULL;
 
     if (!varlink_client_call(client, method, parameters, &reply, error))
         return NULL;
     if (!reply.error)
         return json_incref(reply.parameters);
-    message = json_string_value(json_object_get(reply.parameters, "message"));
-    ctl_fail(error, "%s", message ?: reply.error);
+    message =
+        printable(json_string_value(json_object_get(reply.parameters, "message")) ?: reply.error);
+    ctl_fail(error, "%s", message);
     return NULL;
-}
-
-static json_t *
-describe(const AgentPlace *place, GError **error)
-{
-    g_autoptr(VarlinkClient) client = varlink_client_connect(place->path, error);
-
-    return client ? call_agent(client, AGENT "Describe", NULL, error) : NULL;
 }
 
 /* Root sees the VMs of all users, which choose their names. */
@@ -101,9 +100,9 @@ list_ports(json_t *ports)
     for (gsize i = 0; i < json_array_size(ports); i++) {
         const json_t *port = json_array_get(ports, i);
         const json_t *name = json_object_get(port, "name") ?: json_object_get(port, "id");
+        g_autofree char *shown = printable(json_string_value(name) ?: "?");
 
-        g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "",
-                               json_string_value(name) ?: "?");
+        g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", shown);
     }
     return names->len > 0 ? g_string_free(g_steal_pointer(&names), FALSE) : g_strdup("-");
 }
@@ -123,7 +122,7 @@ print_vms(const Ctl *ctl, json_t *vms)
     for (gsize i = 0; i < json_array_size(vms); i++) {
         const json_t *vm = json_array_get(vms, i);
 
-        table_add(table, g_strdup(json_string_value(json_object_get(vm, "name")) ?: "?"),
+        table_add(table, printable(json_string_value(json_object_get(vm, "name")) ?: "?"),
                   g_strdup_printf("%" JSON_INTEGER_FORMAT,
                                   json_integer_value(json_object_get(vm, "pid"))),
                   list_ports(json_object_get(vm, "ports")));
@@ -132,15 +131,56 @@ print_vms(const Ctl *ctl, json_t *vms)
     json_decref(vms);
 }
 
-/* A VM may have ended since its agent was found. */
+/* A VM may have ended since its agent was found: then NULL. */
+static VarlinkClient *
+ask_agent(const AgentPlace *place)
+{
+    g_autoptr(VarlinkClient) client = varlink_client_connect_within(place->path, 0, NULL);
+
+    if (client && varlink_client_start(client, AGENT "Describe", NULL, VARLINK_CALL_PLAIN, NULL))
+        return g_steal_pointer(&client);
+    return NULL;
+}
+
+/* What the agent has said by the end (of g_get_monotonic_time()). */
+static json_t *
+read_answer(VarlinkClient *client, const AgentPlace *place, gint64 end)
+{
+    g_auto(VarlinkReply) reply = {0};
+    g_autofree char *path = printable(place->path);
+    VarlinkProgress progress;
+
+    while ((progress = varlink_client_step(client, &reply, NULL)) == VARLINK_PROGRESS_WAIT) {
+        gint64 left = end - g_get_monotonic_time();
+        struct pollfd item = {varlink_client_get_fd(client), POLLIN, 0};
+
+        if (left <= 0) {
+            g_printerr("macvtapctl: the agent at %s does not answer\n", path);
+            return NULL;
+        }
+        if (varlink_client_has_unsent(client))
+            item.events |= POLLOUT;
+        poll(&item, 1, (int)(left / MILLISECOND + 1));
+    }
+    return progress == VARLINK_PROGRESS_DONE && !reply.error ? json_incref(reply.parameters) : NULL;
+}
+
+/* All are asked before one is waited for: one that is stopped, or another user's program at such a
+ * socket, must not keep the others from view. */
 static json_t *
 describe_all(GError **error)
 {
     g_autoptr(GPtrArray) places = agent_folder_list(error);
+    g_autoptr(GPtrArray) clients =
+        g_ptr_array_new_with_free_func((GDestroyNotify)varlink_client_free);
+    gint64 end = g_get_monotonic_time() + PATIENCE;
     json_t *vms = places ? json_array() : NULL;
 
-    for (guint i = 0; places && i < places->len; i++) {
-        json_t *vm = describe(places->pdata[i], NULL);
+    for (guint i = 0; places && i < places->len; i++)
+        g_ptr_array_add(clients, ask_agent(places->pdata[i]));
+    for (guint i = 0; i < clients->len; i++) {
+        json_t *vm =
+            clients->pdata[i] ? read_answer(clients->pdata[i], places->pdata[i], end) : NULL;
 
         if (vm)
             json_array_append_new(vms, vm);

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An agent whose QEMU the test plays: it ends, answers late or refuses in the middle of what the agent does."""
 import contextlib
+import json
 import os
+import socket
 import subprocess
+import threading
 
 import pytest
 
 import agent
+from clock import PATIENCE
 from programs import program
 from varlink import Connection
 
@@ -189,3 +193,46 @@ def test_a_port_of_another_user(daemon, nobodys, journal):
     assert done.stderr == f"macvtapctl: VM web has a port {port['id']}, but macvtapd does not tell this user of it\n"
     assert why not in journal.messages()
     daemon.ctl("port", "delete", "roots")
+
+
+# -- what another user has at a socket like an agent's ---------------------------------------------------------------
+
+
+@pytest.fixture
+def forged(daemon):
+    """What listens as the agent of a VM "forged" of the user nobody."""
+    folder = daemon.host.path(f"/run/user/{NOBODY}/macvtap-agent")
+    os.makedirs(folder, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{folder}/forged")
+        listener.listen()
+        listener.settimeout(PATIENCE)
+        yield listener
+    os.unlink(f"{folder}/forged")
+
+
+def answer(listener, parameters):
+    """Answer one call; who only looks whether somebody listens asks nothing."""
+    asked = b""
+    while not asked:
+        connection, _ = listener.accept()
+        asked = connection.recv(4096)
+    with connection:
+        connection.sendall(json.dumps({"parameters": parameters}).encode() + b"\0")
+        connection.recv(4096)
+
+
+def test_an_agent_that_does_not_answer(daemon, played, forged):  # pylint: disable=unused-argument
+    """It keeps no other from root's view."""
+    played()
+    done = agent.vm(daemon, "list")
+    assert done.stderr == f"macvtapctl: the agent at /run/user/{NOBODY}/macvtap-agent/forged does not answer\n"
+    assert "web " in done.stdout
+
+
+def test_an_agent_that_would_write_to_the_terminal(daemon, forged):
+    thread = threading.Thread(target=answer, args=(forged, {"name": "a\x1b[2J\nroot", "pid": 5, "ports": [{"name": "\x9bx"}]}))
+    thread.start()
+    shown = agent.vm(daemon, "list").stdout
+    thread.join()
+    assert shown.splitlines()[1].split() == ["a?[2J?root", "5", "?x"]

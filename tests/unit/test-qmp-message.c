@@ -30,6 +30,7 @@ test_messages(void **state)
     g_auto(QmpMessage) refusal = {0};
     g_auto(QmpMessage) event = {0};
     g_auto(QmpMessage) bare = {0};
+    g_auto(QmpMessage) forged = {0};
 
     parse("{\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}", &greeting);
     assert_int_equal(greeting.type, QMP_MESSAGE_GREETING);
@@ -49,6 +50,8 @@ test_messages(void **state)
     assert_true(json_is_object(event.value));
     parse("{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse error\"}}", &bare);
     assert_false(bare.has_id);
+    parse("{\"error\": {\"class\": \"x\", \"desc\": \"no\\nyes \\u001b[2J\"}}", &forged);
+    assert_string_equal(forged.text, "no?yes ?[2J");
 }
 
 static void
