@@ -98,6 +98,22 @@ connect_from_container(Plugin *plugin, GError **error)
     return good && keep_capabilities(FALSE, error);
 }
 
+/* The port of an attachment, by its name. *ret_port is NULL if there is none, or if another port
+ * has that name, or that name for its device: somebody has chosen it. */
+static gboolean
+find_port(Plugin *plugin, const char *name, MacvtapPort **ret_port, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(MacvtapPort) port = ask_port(plugin->client, name, FALSE, &cause);
+
+    if (!port && macvtap_client_get_refusal(plugin->client) != MACVTAP_REFUSAL_PORT_NOT_FOUND)
+        return refuse_as_macvtapd(plugin, cause, error);
+    if (port && g_str_equal(macvtap_port_get_name(port), name) &&
+        macvtap_port_get_holder(port) == MACVTAP_HOLDER_NAMESPACE)
+        *ret_port = g_steal_pointer(&port);
+    return TRUE;
+}
+
 static void
 add_ips(MacvtapRequest *create, json_t *ipam)
 {
@@ -250,14 +266,17 @@ take_addresses(Plugin *plugin, json_t **ret_ipam, GError **error)
            cni_refuse(error, CNI_DECODE, "%s gave no result that can be read", request->ipam);
 }
 
-/* Whether there is certainly no port of the container's: not after a second ADD, nor when macvtapd
- * was lost before it answered. DEL or GC then give the addresses back, with the port. */
+/* Whether there is certainly no port of the attachment's, whatever has gone wrong: a second ADD
+ * finds that of the first, and when macvtapd was lost before it answered there may be one. DEL or
+ * GC then give the addresses back, with the port. */
 static gboolean
-has_no_port(const Plugin *plugin)
+has_no_port(Plugin *plugin)
 {
-    MacvtapRefusal refusal = macvtap_client_get_refusal(plugin->client);
+    const CniRequest *request = &plugin->request;
+    g_autofree char *name = cni_port_name(request->container, request->interface);
+    g_autoptr(MacvtapPort) port = NULL;
 
-    return refusal != MACVTAP_REFUSAL_NONE && refusal != MACVTAP_REFUSAL_NAME_TAKEN;
+    return find_port(plugin, name, &port, NULL) && !port;
 }
 
 static gboolean
@@ -279,14 +298,23 @@ run_add(Plugin *plugin, json_t **ret_result, GError **error)
     return TRUE;
 }
 
+/* By its ID: meanwhile another port can have got the name. */
 static gboolean
-delete_port(Plugin *plugin, const char *name, GError **error)
+delete_found(Plugin *plugin, const MacvtapPort *port, GError **error)
 {
     g_autoptr(GError) cause = NULL;
 
-    return ask_delete(plugin->client, name, &cause) ||
+    return ask_delete(plugin->client, macvtap_port_get_id(port), &cause) ||
            macvtap_client_get_refusal(plugin->client) == MACVTAP_REFUSAL_PORT_NOT_FOUND ||
            refuse_as_macvtapd(plugin, cause, error);
+}
+
+static gboolean
+delete_port(Plugin *plugin, const char *name, GError **error)
+{
+    g_autoptr(MacvtapPort) port = NULL;
+
+    return find_port(plugin, name, &port, error) && (!port || delete_found(plugin, port, error));
 }
 
 static gboolean
@@ -324,13 +352,12 @@ run_check(Plugin *plugin, GError **error)
     g_autofree char *name = cni_port_name(request->container, request->interface);
     const char *mac = told_mac(request);
     g_autoptr(MacvtapPort) port = NULL;
-    g_autoptr(GError) cause = NULL;
 
-    if (!connect_to_macvtapd(plugin, error))
+    if (!connect_to_macvtapd(plugin, error) || !find_port(plugin, name, &port, error))
         return FALSE;
-    port = ask_port(plugin->client, name, FALSE, &cause);
     if (!port)
-        return refuse_as_macvtapd(plugin, cause, error);
+        return cni_refuse(error, CNI_REFUSED + MACVTAP_REFUSAL_PORT_NOT_FOUND,
+                          "there is no port '%s'", name);
     if (macvtap_port_get_state(port) != MACVTAP_PORT_STATE_ACTIVE)
         return cni_refuse(error, CNI_REFUSED, "port %s is %s", name,
                           macvtap_port_state_name(macvtap_port_get_state(port)));
@@ -406,7 +433,7 @@ collect_ports(Plugin *plugin, GError **error)
         if (macvtap_port_get_holder(port) == MACVTAP_HOLDER_NAMESPACE &&
             g_strcmp0(macvtap_port_get_description(port), description) == 0 &&
             !is_valid(request, macvtap_port_get_name(port)))
-            good = delete_port(plugin, macvtap_port_get_name(port), good ? error : NULL) && good;
+            good = delete_found(plugin, port, good ? error : NULL) && good;
     }
     return good;
 }

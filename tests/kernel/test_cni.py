@@ -116,14 +116,33 @@ def test_delegated_addresses(daemon, runtime):
     assert asked(runtime)[5:] == ["VERSION"]
 
 
-def test_second_add_leaves_the_first_alone(daemon, runtime):
-    """An IPAM plugin may give the same address again: it is that of the port which is there."""
+@pytest.mark.parametrize("wrong, words", [({}, "already"), ({"network": "one"}, "MaxPorts="), ({"network": "nosuch"}, "nosuch"),
+                                          ({"runtimeConfig": {"mac": "01:00:00:00:00:00"}}, "MAC")])
+def test_second_add_leaves_the_first_alone(daemon, runtime, wrong, words):
+    """An IPAM plugin may give the same address again: it is that of the port which is there, whatever the second is refused for."""
     ipam = {"type": "ipam"}
-    runtime.call("ADD", ipam=ipam)
+    daemon.network("one", text="[Network]\nParent=eth0\nMode=bridge\n[Access]\nMaxPorts=1\n")
+    daemon.reload()
+    runtime.call("ADD", ipam=ipam, network=wrong.get("network", "lan").replace("nosuch", "lan"))
     (runtime.folder / "given").unlink()
-    again = runtime.call("ADD", ipam=ipam)
-    assert again["code"] > 100 and "already" in again["msg"]
+    again = runtime.call("ADD", ipam=ipam, **wrong)
+    assert again["code"] > 100 and words in again["msg"], again
     assert asked(runtime) == ["ADD", "ADD"] and runtime.call("CHECK", ipam=ipam) is None
+    assert runtime.call("DEL", ipam=ipam) is None and not (runtime.folder / "given").exists()
+
+
+@pytest.mark.parametrize("named", ["name", "ifname"])
+def test_a_port_of_somebody_elses(daemon, runtime, named):
+    """Who made it chose a name, or an interface's name, that the container's port would have."""
+    ipam = {"type": "ipam"}
+    other = {"name": "other", "ifname": "vmother", named: "vm1-eth0"}
+    daemon.ctl("port", "create", "--network", "lan", "--name", other["name"], "--interface", other["ifname"])
+    if named == "name":
+        assert "already" in runtime.call("ADD", container="vm1", ipam=ipam)["msg"]
+        assert not (runtime.folder / "given").exists()
+    assert runtime.call("CHECK", container="vm1", ipam=ipam)["code"] > 100
+    assert runtime.call("DEL", container="vm1", ipam=ipam) is None
+    assert [port["name"] for port in daemon.ports()] == [other["name"]]
 
 
 def test_address_stays_while_there_may_be_a_port(daemon, runtime):
