@@ -104,7 +104,7 @@ run_plugin(const CniRequest *request, const Call *call, json_t *config, json_t *
         return cni_refuse(error, CNI_IO, "%s: %s", request->ipam, cause->message);
     text = read_output(output);
     RETRY_EINTR(waitpid(pid, &status, 0));
-    answer = json_loads(text->str, JSON_REJECT_DUPLICATES, NULL);
+    answer = json_loadb(text->str, text->len, JSON_REJECT_DUPLICATES, NULL);
     if (status == 0 && ret_answer)
         *ret_answer = json_incref(answer);
     if (status != 0)
@@ -156,6 +156,37 @@ cni_ipam_call(const CniRequest *request, const char *path, const char *command, 
               GError **error)
 {
     return call_plugin(request, path, (Call){.command = command}, ret_answer, error);
+}
+
+static gboolean
+is_array_of_objects(json_t *value, const char *text)
+{
+    json_t *item;
+    gsize i;
+
+    json_array_foreach (value, i, item) {
+        if (!json_is_string(json_object_get(item, text)))
+            return FALSE;
+    }
+    return !value || json_is_null(value) || json_is_array(value);
+}
+
+gboolean
+cni_ipam_check(const CniRequest *request, json_t *answer, GError **error)
+{
+    json_t *dns = json_object_get(answer, "dns");
+    const char *wrong = NULL;
+
+    if (!json_is_object(answer))
+        return cni_refuse(error, CNI_DECODE, "%s gave no result that can be read", request->ipam);
+    if (!is_array_of_objects(json_object_get(answer, "ips"), "address"))
+        wrong = "ips";
+    else if (!is_array_of_objects(json_object_get(answer, "routes"), "dst"))
+        wrong = "routes";
+    else if (dns && !json_is_null(dns) && !json_is_object(dns))
+        wrong = "dns";
+    return !wrong || cni_refuse(error, CNI_DECODE, "%s gave a result whose '%s' cannot be read",
+                                request->ipam, wrong);
 }
 
 gboolean

@@ -91,6 +91,9 @@ json_t *cni_versions(void);
 gboolean cni_ipam_call(const CniRequest *request, const char *path, const char *command,
                        json_t **ret_answer, GError **error);
 
+/* Whether the plugin's answer to ADD is a result, with addresses or without. CNI_DECODE. */
+gboolean cni_ipam_check(const CniRequest *request, json_t *answer, GError **error);
+
 /* DEL of another attachment than the request's. */
 gboolean cni_ipam_release(const CniRequest *request, const char *path, const char *container,
                           const char *interface, GError **error);

@@ -120,12 +120,8 @@ add_ips(MacvtapRequest *create, json_t *ipam)
     json_t *ips = json_object_get(ipam, "ips"), *ip;
     gsize i;
 
-    json_array_foreach (ips, i, ip) {
-        const char *address = json_string_value(json_object_get(ip, "address"));
-
-        if (address)
-            macvtap_request_add_address(create, address);
-    }
+    json_array_foreach (ips, i, ip)
+        macvtap_request_add_address(create, json_string_value(json_object_get(ip, "address")));
 }
 
 static MacvtapPort *
@@ -170,41 +166,60 @@ gateway_for(const MacvtapNetwork *network, const char *address)
     return NULL;
 }
 
-static void
-put_leases(Plugin *plugin, const MacvtapPort *port, json_t *result)
+static gboolean
+have_family_of(json_t *ips, gsize n, const char *address)
 {
-    g_autoptr(MacvtapNetwork) network = ask_network(plugin->client, plugin->request.network, NULL);
-    json_t *ips = json_array();
+    for (gsize i = 0; i < n; i++) {
+        json_t *other = json_object_get(json_array_get(ips, i), "address");
+
+        if (!strchr(json_string_value(other), ':') == !strchr(address, ':'))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* What the network gave the port: an address of each of its families that has not been handed in.
+ */
+static void
+put_leases(Plugin *plugin, const MacvtapPort *port, json_t *ips)
+{
+    g_autoptr(MacvtapNetwork) network = NULL;
+    gsize n_given = json_array_size(ips);
 
     for (size_t i = 0; i < macvtap_port_get_n_addresses(port); i++) {
         const char *address = macvtap_port_get_address(port, i);
-        json_t *ip = json_pack("{s:s, s:i}", "address", address, "interface", 0);
-        json_t *gateway = gateway_for(network, address);
+        json_t *ip, *gateway;
 
+        if (have_family_of(ips, n_given, address))
+            continue;
+        if (!network)
+            network = ask_network(plugin->client, plugin->request.network, NULL);
+        ip = json_pack("{s:s, s:i}", "address", address, "interface", 0);
+        gateway = gateway_for(network, address);
         if (gateway)
             json_object_set_new(ip, "gateway", gateway);
         json_array_append_new(ips, ip);
     }
-    json_object_set_new(result, "ips", ips);
 }
 
 /* What the IPAM plugin has said, for the container's interface. */
 static void
-put_ipam(json_t *ipam, json_t *result)
+put_ipam(json_t *ipam, json_t *ips, json_t *result)
 {
-    static const char *const passed[] = {"ips", "routes", "dns"};
-    json_t *ips, *ip;
+    static const char *const passed[] = {"routes", "dns"};
+    json_t *given = json_object_get(ipam, "ips"), *ip;
     gsize i;
 
     for (guint j = 0; j < G_N_ELEMENTS(passed); j++) {
         json_t *value = json_object_get(ipam, passed[j]);
 
-        if (value)
+        if (value && !json_is_null(value))
             json_object_set(result, passed[j], value);
     }
-    ips = json_object_get(result, "ips");
-    json_array_foreach (ips, i, ip)
+    json_array_foreach (given, i, ip) {
         json_object_set_new(ip, "interface", json_integer(0));
+        json_array_append(ips, ip);
+    }
 }
 
 /* Before 1.0.0 each address says its family. */
@@ -230,15 +245,14 @@ make_result(Plugin *plugin, const MacvtapPort *port, json_t *ipam)
     const CniRequest *request = &plugin->request;
     json_t *interface = json_pack("{s:s, s:s, s:s}", "name", request->interface, "mac",
                                   macvtap_port_get_mac_address(port), "sandbox", request->netns);
-    json_t *result =
-        json_pack("{s:s, s:[o]}", "cniVersion", request->version, "interfaces", interface);
+    json_t *ips = json_array();
+    json_t *result = json_pack("{s:s, s:[o], s:o}", "cniVersion", request->version, "interfaces",
+                               interface, "ips", ips);
 
     if (g_str_equal(request->version, CNI_VERSION))
         json_object_set_new(interface, "mtu", json_integer(macvtap_port_get_mtu(port)));
-    if (ipam)
-        put_ipam(ipam, result);
-    else
-        put_leases(plugin, port, result);
+    put_ipam(ipam, ips, result);
+    put_leases(plugin, port, ips);
     put_families(request->version, result);
     return result;
 }
@@ -252,18 +266,23 @@ give_back(Plugin *plugin, const char *container, const char *interface, GError *
            cni_note_remove(request, container, interface, error);
 }
 
+/* An IPAM plugin that gives none means that there is none: the network must not, either. */
 static gboolean
-take_addresses(Plugin *plugin, json_t **ret_ipam, GError **error)
+check_addresses(Plugin *plugin, json_t *ipam, GError **error)
 {
     const CniRequest *request = &plugin->request;
+    g_autoptr(MacvtapNetwork) network = NULL;
 
-    if (!request->ipam)
-        return TRUE;
-    if (!cni_note_add(request, error) ||
-        !cni_ipam_call(request, plugin->path, "ADD", ret_ipam, error))
+    if (!cni_ipam_check(request, ipam, error))
         return FALSE;
-    return json_is_object(*ret_ipam) ||
-           cni_refuse(error, CNI_DECODE, "%s gave no result that can be read", request->ipam);
+    if (json_array_size(json_object_get(ipam, "ips")) > 0)
+        return TRUE;
+    network = ask_network(plugin->client, request->network, NULL); /* or CreatePort says why not */
+    return !network || network_text(network, "subnets")[0] == '\0' ||
+           cni_refuse(error, CNI_INVALID_CONFIG,
+                      "%s: %s gave no address, and network %s gives its ports addresses of its own"
+                      " ([Addresses]): leave out 'ipam', or name another network",
+                      request->name, request->ipam, request->network);
 }
 
 /* Whether there is certainly no port of the attachment's, whatever has gone wrong: a second ADD
@@ -279,23 +298,37 @@ has_no_port(Plugin *plugin)
     return find_port(plugin, name, &port, NULL) && !port;
 }
 
+/* ipam: what the IPAM plugin has answered. */
+static gboolean
+add_port(Plugin *plugin, json_t *ipam, json_t **ret_result, GError **error)
+{
+    g_autoptr(MacvtapPort) port = NULL;
+
+    if (plugin->request.ipam && !check_addresses(plugin, ipam, error))
+        return FALSE;
+    port = create_port(plugin, ipam, error);
+    if (!port)
+        return FALSE;
+    *ret_result = make_result(plugin, port, ipam);
+    return TRUE;
+}
+
 static gboolean
 run_add(Plugin *plugin, json_t **ret_result, GError **error)
 {
     const CniRequest *request = &plugin->request;
     g_autoptr(json_t) ipam = NULL;
-    g_autoptr(MacvtapPort) port = NULL;
 
-    if (!connect_from_container(plugin, error) || !take_addresses(plugin, &ipam, error))
+    if (!connect_from_container(plugin, error))
         return FALSE;
-    port = create_port(plugin, ipam, error);
-    if (!port) {
-        if (request->ipam && has_no_port(plugin))
-            give_back(plugin, request->container, request->interface, NULL);
+    if (request->ipam && (!cni_note_add(request, error) ||
+                          !cni_ipam_call(request, plugin->path, "ADD", &ipam, error)))
         return FALSE;
-    }
-    *ret_result = make_result(plugin, port, ipam);
-    return TRUE;
+    if (add_port(plugin, ipam, ret_result, error))
+        return TRUE;
+    if (request->ipam && has_no_port(plugin))
+        give_back(plugin, request->container, request->interface, NULL);
+    return FALSE;
 }
 
 /* By its ID: meanwhile another port can have got the name. */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """macvtapd-cni, called as a container runtime calls it: parameters in the environment, a configuration on stdin."""
+import json
 import socket
 import threading
 
@@ -175,6 +176,50 @@ def test_address_is_given_back_by_gc(daemon, box, runtime):
     daemon.start()
     assert runtime.call("GC", netns="/", **gc) is None
     assert not (runtime.folder / "given").exists() and not list((runtime.folder / "notes/pods").iterdir())
+
+
+def answer_with(runtime, answer):
+    """The IPAM plugin gives this for ADD, and takes anything back."""
+    (runtime.folder / "ipam").write_text(f"#!/bin/sh\ncat >/dev/null\necho $CNI_COMMAND >>{runtime.folder}/asked\n"
+                                         f"[ $CNI_COMMAND != ADD ] || echo '{json.dumps(answer)}'\n", encoding="ascii")
+    return {"type": "ipam"}
+
+
+FOUR = {"address": "10.0.0.41/24"}
+
+
+@pytest.mark.parametrize("answer, words", [
+    ([], "no result"), ({"ips": 5}, "'ips'"), ({"ips": ["10.0.0.41/24"]}, "'ips'"), ({"ips": [{"address": 5}]}, "'ips'"), ({"ips": [FOUR, {}]}, "'ips'"),
+    ({"ips": [FOUR], "routes": 7}, "'routes'"), ({"ips": [FOUR], "routes": ["0.0.0.0/0"]}, "'routes'"), ({"ips": [FOUR], "dns": 5}, "'dns'"),
+    ({"ips": [{"address": "10.0.0.400/24"}]}, "10.0.0.400"),
+])
+def test_ipam_answer_that_cannot_be_used(daemon, runtime, answer, words):
+    """The plugin may have noted an address: it gets it back."""
+    error = runtime.call("ADD", ipam=answer_with(runtime, answer))
+    assert words in error["msg"] and (error["code"] == 6 or error["code"] > 100), error
+    assert daemon.ports() == [] and asked(runtime) == ["ADD", "DEL"] and not list((runtime.folder / "notes/pods").iterdir())
+
+
+@pytest.mark.parametrize("answer", [{}, {"ips": []}, {"ips": None}])
+def test_ipam_without_addresses(daemon, runtime, answer):
+    """The network's own would come in without a word: an error there. A network without [Addresses] gives none either."""
+    error = runtime.call("ADD", network="leased", ipam=answer_with(runtime, answer))
+    assert error["code"] == 7 and "ipam gave no address" in error["msg"] and "[Addresses]" in error["msg"]
+    assert daemon.ports() == [] and asked(runtime) == ["ADD", "DEL"]
+    assert "nosuch" in runtime.call("ADD", network="nosuch", ipam={"type": "ipam"})["msg"]
+    assert not runtime.call("ADD", ipam={"type": "ipam"})["ips"]
+    (port,) = daemon.ports()
+    assert "addresses" not in port
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_result_has_every_address(daemon, runtime, version):
+    """The IPAM plugin gives one family, and the network the other."""
+    result = runtime.call("ADD", cniVersion=version, network="leased", ipam=answer_with(runtime, {"ips": [{"address": "10.0.0.34/24"}]}))
+    (port,) = daemon.ports()
+    assert [ip["address"] for ip in result["ips"]] == port["addresses"] and len(result["ips"]) == 2
+    assert [ip["interface"] for ip in result["ips"]] == [0, 0]
+    assert [ip.get("version") for ip in result["ips"]] == (["4", "6"] if version.startswith("0") else [None, None])
 
 
 @pytest.mark.parametrize("answer, words", [('{"cniVersion":"1.0.0","ips":[]}', None), ("here you are", "no result"), ("", "no result")])
