@@ -18,7 +18,8 @@ find_plugin(const char *path, const char *name)
     for (char **folder = folders; *folder; folder++) {
         g_autofree char *file = g_build_filename(*folder, name, NULL);
 
-        if ((*folder)[0] != '\0' && g_file_test(file, G_FILE_TEST_IS_EXECUTABLE))
+        if ((*folder)[0] != '\0' && g_file_test(file, G_FILE_TEST_IS_REGULAR) &&
+            g_file_test(file, G_FILE_TEST_IS_EXECUTABLE))
             return g_steal_pointer(&file);
     }
     return NULL;

@@ -57,7 +57,7 @@ cni_note_remove(const CniRequest *request, const char *container, const char *in
 {
     g_autofree char *file = file_of(request, container, interface);
 
-    return unlink(file) == 0 || errno == ENOENT ||
+    return unlink(file) == 0 || errno == ENOENT || errno == ENAMETOOLONG ||
            cni_refuse(error, CNI_IO, "cannot remove %s: %s", file, g_strerror(errno));
 }
 

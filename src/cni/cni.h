@@ -15,6 +15,9 @@
 #define CNI_VERSION_BEFORE "1.0.0"
 #define CNI_VERSION_WHEN_UNSAID "0.2.0"
 
+/* For GC: an array of objects with containerID and ifname. */
+#define CNI_VALID_ATTACHMENTS "cni.dev/valid-attachments"
+
 /* The specification's codes; macvtapd's refusals are CNI_REFUSED + their number. */
 typedef enum CniCode {
     CNI_INCOMPATIBLE_VERSION = 1,
@@ -57,8 +60,10 @@ typedef struct CniRequest {
     const char *name, *network, *socket;       /* in config; socket NULL: the default */
     const char *ipam;                          /* the plugin that gives addresses; NULL: none */
     const char *notes;                         /* the folder of cni-notes.c; NULL: the default */
-    char *mac;                                 /* asked for, or NULL */
-    GStrv addresses;                           /* likewise, "ADDRESS/BITS"; may be empty */
+    /* For ADD: */
+    char *mac;       /* asked for, or NULL */
+    GStrv addresses; /* likewise, "ADDRESS/BITS"; may be empty */
+    guint queues;    /* likewise; 0: the network's */
 } CniRequest;
 
 void cni_request_clear(CniRequest *request);

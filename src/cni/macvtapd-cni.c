@@ -82,7 +82,7 @@ static gboolean
 connect_from_container(Plugin *plugin, GError **error)
 {
     AUTO_FD int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    AUTO_FD int there = open(plugin->request.netns, O_RDONLY | O_CLOEXEC);
+    AUTO_FD int there = open(plugin->request.netns, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     gboolean good;
 
     if (there < 0)
@@ -140,8 +140,7 @@ create_port(Plugin *plugin, json_t *ipam, GError **error)
     macvtap_request_set_holder_namespace(create, request->interface);
     macvtap_request_set_open_descriptors(create, false);
     macvtap_request_set_mac_address(create, request->mac);
-    macvtap_request_set_queues(
-        create, (unsigned)json_integer_value(json_object_get(request->config, "queues")));
+    macvtap_request_set_queues(create, request->queues);
     if (ipam)
         add_ips(create, ipam);
     for (char **address = request->addresses; !ipam && *address; address++)
@@ -249,6 +248,8 @@ make_result(Plugin *plugin, const MacvtapPort *port, json_t *ipam)
     json_t *result = json_pack("{s:s, s:[o], s:o}", "cniVersion", request->version, "interfaces",
                                interface, "ips", ips);
 
+    if (!result)
+        return NULL;
     if (g_str_equal(request->version, CNI_VERSION))
         json_object_set_new(interface, "mtu", json_integer(macvtap_port_get_mtu(port)));
     put_ipam(ipam, ips, result);
@@ -310,7 +311,7 @@ add_port(Plugin *plugin, json_t *ipam, json_t **ret_result, GError **error)
     if (!port)
         return FALSE;
     *ret_result = make_result(plugin, port, ipam);
-    return TRUE;
+    return *ret_result || cni_refuse(error, CNI_IO, "the result cannot be put into JSON");
 }
 
 static gboolean
@@ -433,14 +434,14 @@ run_status(Plugin *plugin, GError **error)
 static gboolean
 is_valid(const CniRequest *request, const char *port)
 {
-    json_t *attachments = json_object_get(request->config, "cni.dev/valid-attachments");
+    json_t *attachments = json_object_get(request->config, CNI_VALID_ATTACHMENTS);
     json_t *attachment;
     gsize i;
 
     json_array_foreach (attachments, i, attachment) {
         const char *container = json_string_value(json_object_get(attachment, "containerID"));
         const char *interface = json_string_value(json_object_get(attachment, "ifname"));
-        g_autofree char *name = cni_port_name(container ?: "", interface ?: "");
+        g_autofree char *name = cni_port_name(container, interface);
 
         if (g_str_equal(name, port))
             return TRUE;
@@ -547,13 +548,25 @@ read_input(char **ret_text, gsize *ret_length, GError **error)
     return TRUE;
 }
 
-static void
+/* Takes object. What cannot be printed, the runtime has not got. */
+static gboolean
 print_json(json_t *object)
 {
     g_autofree char *text = json_dumps(object, JSON_COMPACT);
+    gboolean good = text && printf("%s\n", text) >= 0 && fflush(stdout) == 0;
 
-    printf("%s\n", text);
     json_decref(object);
+    return good;
+}
+
+/* What others have said may have any bytes. */
+static void
+print_error(const CniRequest *request, const GError *error)
+{
+    g_autofree char *message = g_utf8_make_valid(error->message, -1);
+
+    print_json(json_pack("{s:s, s:i, s:s}", "cniVersion", request->version ?: CNI_VERSION, "code",
+                         error->code, "msg", message));
 }
 
 static gboolean
@@ -583,10 +596,9 @@ main(int argc, char **argv)
         return 1;
     good = serve(&plugin, &result, &error);
     if (result)
-        print_json(result);
-    if (!good)
-        print_json(json_pack("{s:s, s:i, s:s}", "cniVersion", plugin.request.version ?: CNI_VERSION,
-                             "code", error->code, "msg", error->message));
+        good = print_json(result);
+    else if (!good)
+        print_error(&plugin.request, error);
     g_clear_pointer(&plugin.client, macvtap_client_free);
     cni_request_clear(&plugin.request);
     return good ? 0 : 1;

@@ -34,6 +34,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     check(request.version != NULL);
     check(request.command == CNI_VERSION_QUERY || (request.network && request.name));
-    check(request.command == CNI_VERSION_QUERY || (request.mac && request.addresses));
+    check(request.command != CNI_ADD || (request.mac && request.addresses));
+    check(request.queues <= 256);
     return 0;
 }

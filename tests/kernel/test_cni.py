@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """macvtapd-cni, called as a container runtime calls it: parameters in the environment, a configuration on stdin."""
 import json
+import os
 import socket
 import threading
 
@@ -282,6 +283,11 @@ def test_status_knows_the_parent(daemon, host, runtime):
     ({"network": None}, 7, "network"), ({"name": ""}, 7, "name"), ({"ipam": {"type": "dhcp"}}, 2, "DHCP itself"),
     ({"ipam": {"type": "../x"}}, 7, "path"), ({"prevResult": {}}, 7, "chained"), ({"network": "nosuch"}, None, "nosuch"),
     ({"ipam": {"type": "nosuch"}}, 7, "CNI_PATH"), ({"runtimeConfig": {"mac": "x"}}, None, "MAC"),
+    ({"queues": "4"}, 7, "'queues'"), ({"queues": 3.5}, 7, "'queues'"), ({"queues": 4294967297}, 7, "'queues'"), ({"queues": 0}, 7, "'queues'"),
+    ({"runtimeConfig": {"mac": 5}}, 7, "'runtimeConfig.mac'"), ({"runtimeConfig": {"ips": "10.0.0.3/24"}}, 7, "'runtimeConfig.ips'"),
+    ({"args": {"cni": {"ips": [5]}}}, 7, "'args.cni.ips'"), ({"ipam": {"type": 5}}, 7, "'ipam.type'"), ({"ipam": "host-local"}, 7, "'ipam'"),
+    ({"socket": "x" * 200}, 7, "'socket'"), ({"dataDir": "notes", "ipam": {"type": "ipam"}}, 7, "'dataDir'"), ({"cniVersion": 1.0}, 7, "'cniVersion'"),
+    ({"name": "x" * 300, "ipam": {"type": "ipam"}}, 5, "too long"), ({"name": "a b"}, 7, "letters"),
 ])
 def test_refused_in_one_sentence(daemon, runtime, config, code, words):
     error = runtime.call("ADD", **config)
@@ -290,7 +296,46 @@ def test_refused_in_one_sentence(daemon, runtime, config, code, words):
     assert daemon.ports() == []
 
 
-@pytest.mark.parametrize("wrong", [{"container": "a/b"}, {"container": ""}, {"interface": "a/b"}, {"interface": "x" * 16}])
+@pytest.mark.parametrize("wrong", [{"container": "a/b"}, {"container": ""}, {"interface": "a/b"}, {"interface": "x" * 16},
+                                   {"netns": "/nosuch/\udcff"}, {"arguments": "MAC=\udcff"}, {"arguments": "IP=\udcff"}])
 def test_bad_parameters(daemon, runtime, wrong):
     assert runtime.call("ADD", **wrong)["code"] == 4
-    assert daemon.ports() == []
+    assert daemon.ports() == [] and runtime.call("DEL", **{"container": "c", "interface": "eth0", "netns": wrong.get("netns")}) is None
+
+
+def test_paths_of_any_bytes(daemon, host, box, runtime):
+    """Only the container's namespace must be UTF-8: the result names it."""
+    host.run("mkdir", "-p", "/run/netns")
+    path = "/run/netns/\udcff"
+    host.run("touch", path)
+    host.run("mount", "--bind", f"/proc/{box.pid}/ns/net", path)
+    assert runtime.call("ADD", netns=path)["code"] == 4 and daemon.ports() == []
+    runtime.path = "/nosuch/\udcff"
+    assert "CNI_PATH" in runtime.call("ADD", ipam={"type": "ipam"})["msg"]
+    assert runtime.call("DEL", netns=path) is None
+    host.run("umount", path)
+
+
+def test_namespace_that_is_a_pipe(daemon, runtime, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    assert "cannot enter" in runtime.call("ADD", netns=str(tmp_path / "fifo"))["msg"]
+
+
+def test_long_container_id(daemon, runtime):
+    """Its note's name would be too long."""
+    long = {"container": "c" * 300, "ipam": {"type": "ipam"}}
+    assert runtime.call("ADD", **long)["code"] == 5
+    assert runtime.call("DEL", **long) is None and daemon.ports() == []
+
+
+def test_result_that_nobody_gets(daemon, runtime):
+    assert runtime.run("ADD", wrapper=["sh", "-c", 'exec "$@" >/dev/full', "sh"]).returncode == 1
+    assert runtime.call("DEL") is None and daemon.ports() == []
+
+
+@pytest.mark.parametrize("valid", [{}, {VALID: {}}, {VALID: [{"containerID": CONTAINER}]}])
+def test_gc_that_does_not_say_what_is_valid(daemon, runtime, valid):
+    """It removes nothing: all containers' ports could be what is not named."""
+    runtime.call("ADD")
+    assert runtime.call("GC", cniVersion="1.1.0", **valid)["code"] == 7 and len(daemon.ports()) == 1
+    assert runtime.call("GC", cniVersion="1.1.0", **{VALID: None}) is None and daemon.ports() == []
