@@ -78,16 +78,26 @@ settle(DockerDriver *driver, DockerEndpoint *endpoint, GError **error)
 }
 
 static void
-look_at_all(DockerDriver *driver)
+settle_those(DockerDriver *driver, GList *endpoints, gboolean have_joined)
 {
-    g_autoptr(GList) endpoints = g_hash_table_get_values(driver->endpoints);
-
     for (GList *item = endpoints; item; item = item->next) {
         DockerEndpoint *endpoint = item->data;
 
-        if (!endpoint->is_settled)
+        if (!endpoint->is_settled && (endpoint->sandbox != NULL) == have_joined)
             settle(driver, endpoint, NULL);
     }
+}
+
+/* Ports go before others come, which may need their addresses and their room. */
+static void
+look_at_all(DockerDriver *driver)
+{
+    g_autoptr(GList) leaving = g_hash_table_get_values(driver->endpoints);
+    g_autoptr(GList) joined = NULL;
+
+    settle_those(driver, leaving, FALSE);
+    joined = g_hash_table_get_values(driver->endpoints);
+    settle_those(driver, joined, TRUE);
 }
 
 /* Something has been mounted: perhaps a container's network namespace. */
@@ -174,7 +184,8 @@ make_endpoint(const DockerRequest *request, const DockerNetwork *network)
     return endpoint;
 }
 
-/* dockerd wants a MAC from the driver only if its user has not chosen one. */
+/* dockerd wants a MAC from the driver only if its user has not chosen one. A port that is still to
+ * be deleted may have the address that dockerd gives out again. */
 static gboolean
 create_endpoint(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError **error)
 {
@@ -183,6 +194,7 @@ create_endpoint(DockerDriver *driver, const DockerRequest *request, json_t *answ
     g_autoptr(DockerEndpoint) endpoint = network ? make_endpoint(request, network) : NULL;
     g_autofree char *mac = NULL;
 
+    look_at_all(driver);
     if (!endpoint || !docker_port_check(driver->socket, endpoint, &mac, error))
         return FALSE;
     if (!endpoint->mac) {
@@ -236,25 +248,34 @@ choose_port(DockerDriver *driver, const char *sandbox)
 }
 
 static gboolean
-join(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError **error)
+enter_sandbox(DockerDriver *driver, DockerEndpoint *endpoint, const char *sandbox, GError **error)
 {
-    DockerEndpoint *endpoint = find_endpoint(driver, request, error);
-
-    if (!endpoint)
-        return FALSE;
     if (!endpoint->port)
-        endpoint->port = choose_port(driver, request->sandbox);
-    else if (is_used(driver, request->sandbox, endpoint->port))
+        endpoint->port = choose_port(driver, sandbox);
+    else if (is_used(driver, sandbox, endpoint->port))
         return docker_refuse(error, "the container already has a port %s", endpoint->port);
     g_free(endpoint->sandbox);
-    endpoint->sandbox = g_strdup(request->sandbox);
+    endpoint->sandbox = g_strdup(sandbox);
     endpoint->is_settled = FALSE;
-    if (!docker_state_put_endpoint(driver->state, endpoint, error) ||
-        !settle(driver, endpoint, error)) {
-        g_clear_pointer(&endpoint->sandbox, g_free);
-        docker_state_put_endpoint(driver->state, endpoint, NULL);
+    if (docker_state_put_endpoint(driver->state, endpoint, error) &&
+        settle(driver, endpoint, error))
+        return TRUE;
+    g_clear_pointer(&endpoint->sandbox, g_free);
+    docker_state_put_endpoint(driver->state, endpoint, NULL);
+    return FALSE;
+}
+
+/* Joining the same container again is no error: dockerd may not have heard the answer. */
+static gboolean
+join(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError **error)
+{
+    DockerEndpoint *endpoint;
+
+    look_at_all(driver);
+    endpoint = find_endpoint(driver, request, error);
+    if (!endpoint || (g_strcmp0(endpoint->sandbox, request->sandbox) != 0 &&
+                      !enter_sandbox(driver, endpoint, request->sandbox, error)))
         return FALSE;
-    }
     /* The container gets no interface, nor a gateway of Docker's own. */
     json_object_set_new(answer, "InterfaceName",
                         json_pack("{s:s, s:s}", "SrcName", "", "DstPrefix", ""));

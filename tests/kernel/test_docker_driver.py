@@ -261,6 +261,56 @@ def test_macvtapd_is_away(daemon, driver, sandbox):
     assert driver.messages().count("cannot reach macvtapd") <= 4
 
 
+def test_an_address_is_free_when_its_container_has_left(daemon, driver, sandbox):
+    """macvtapd was away meanwhile, and the port of the first is not deleted yet."""
+    create_network(driver)
+    create_endpoint(driver)
+    join(driver, sandbox)
+    sandbox.mount()
+    wait_port(daemon, driver)
+    daemon.stop()
+    leave(driver)
+    daemon.start()
+    assert create_endpoint(driver, "b" * 64)["Interface"]["MacAddress"]
+    assert daemon.ports() == []
+
+
+@pytest.mark.parametrize("first, second", [(ENDPOINT, "b" * 64), ("b" * 64, ENDPOINT)])
+def test_ports_go_before_others_come(daemon, driver, hosts, host, sandbox, first, second):
+    """One container ends and another starts while macvtapd is away, and there is room for one."""
+    daemon.network("one", text="[Network]\nParent=eth0\nMode=bridge\n[Access]\nMaxPorts=1\n")
+    daemon.reload()
+    for network, name in ((NETWORK, "eth0"), ("c" * 64, "vm0")):
+        options = {"com.docker.network.generic": {"network": "one", "port": name}}
+        assert driver.call("CreateNetwork", NetworkID=network, Options=options, IPv4Data=[], IPv6Data=[]) == {}
+    other = Sandbox(host, hosts("other"), f"{sandbox.key}0")
+    create_endpoint(driver, first)
+    create_endpoint(driver, second, "c" * 64, Address="10.0.0.34/24", AddressIPv6="")
+    join(driver, sandbox, first)
+    sandbox.mount()
+    wait_port(daemon, driver)
+    driver.call("Join", NetworkID="c" * 64, EndpointID=second, SandboxKey=other.key, Options=None)
+    daemon.stop()
+    other.mount()
+    leave(driver, first)
+    daemon.start()
+    wait_port(daemon, driver, "vm0")
+    assert len(daemon.ports()) == 1 and "MaxPorts" not in driver.messages()
+    leave(driver, second)
+
+
+def test_joining_twice(daemon, driver, sandbox):
+    """dockerd has not heard the first answer."""
+    create_network(driver)
+    create_endpoint(driver)
+    assert join(driver, sandbox) == join(driver, sandbox) and "Err" not in join(driver, sandbox)
+    sandbox.mount()
+    wait_port(daemon, driver)
+    assert "Err" not in join(driver, sandbox) and len(daemon.ports()) == 1
+    leave(driver)
+    assert daemon.settle() == []
+
+
 def test_macvtapd_restarts_under_a_container(daemon, driver, sandbox):
     create_network(driver)
     create_endpoint(driver)
