@@ -283,18 +283,39 @@ join(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError 
     return TRUE;
 }
 
-/* The port goes now, or as soon as macvtapd can be reached: dockerd would not ask again. */
+/* The port goes now, or as soon as macvtapd can be reached: dockerd would not ask again. What is
+ * done now need not be noted. */
 static gboolean
 end_endpoint(DockerDriver *driver, DockerEndpoint *endpoint, gboolean is_deleted, GError **error)
 {
+    g_autoptr(GError) cause = NULL;
+    gboolean is_noted;
+
     if (endpoint->sandbox)
         endpoint->is_settled = FALSE;
     g_clear_pointer(&endpoint->sandbox, g_free);
     endpoint->is_deleted = endpoint->is_deleted || is_deleted;
-    if (!docker_state_put_endpoint(driver->state, endpoint, error))
-        return FALSE;
-    settle(driver, endpoint, NULL);
-    return TRUE;
+    is_noted = docker_state_put_endpoint(driver->state, endpoint, &cause);
+    if (settle(driver, endpoint, NULL) || is_noted)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+}
+
+/* Its file is gone or was damaged, and it may have a port, whose name follows from its ID. */
+static DockerEndpoint *
+add_forgotten(DockerDriver *driver, const DockerRequest *request)
+{
+    DockerEndpoint *endpoint = g_new(DockerEndpoint, 1);
+
+    *endpoint = (DockerEndpoint){
+        .id = g_strdup(request->endpoint_id),
+        .network_id = g_strdup(request->network_id),
+        .network = g_strdup(""),
+        .is_deleted = TRUE,
+    };
+    g_hash_table_insert(driver->endpoints, endpoint->id, endpoint);
+    return endpoint;
 }
 
 static gboolean
@@ -302,7 +323,7 @@ leave(DockerDriver *driver, const DockerRequest *request, gboolean is_deleted, G
 {
     DockerEndpoint *endpoint = g_hash_table_lookup(driver->endpoints, request->endpoint_id);
 
-    return !endpoint || end_endpoint(driver, endpoint, is_deleted, error);
+    return end_endpoint(driver, endpoint ?: add_forgotten(driver, request), is_deleted, error);
 }
 
 /* Also its endpoints: a dockerd that crashed has not deleted them. */

@@ -133,6 +133,8 @@ read_interface(DockerRequest *request, GError **error)
     json_t *interface = json_object_get(request->arguments, "Interface");
     const char *ipv4, *ipv6;
 
+    if (interface && !json_is_null(interface) && !json_is_object(interface))
+        return docker_refuse(error, "Interface must be an object");
     if (!read_text(interface, "MacAddress", ADDRESS_MAX, &request->mac, error) ||
         !read_text(interface, "Address", ADDRESS_MAX, &ipv4, error) ||
         !read_text(interface, "AddressIPv6", ADDRESS_MAX, &ipv6, error))

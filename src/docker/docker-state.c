@@ -65,8 +65,24 @@ docker_state_free(DockerState *state)
     g_free(state);
 }
 
+/* Members are strings or absent, but for "deleted". */
+static gboolean
+is_whole(json_t *object, const char *const *needed)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach (object, name, value) {
+        if (!json_is_string(value) && !json_is_boolean(value))
+            return FALSE;
+    }
+    while (*needed && json_is_string(json_object_get(object, *needed)))
+        needed++;
+    return json_is_object(object) && !*needed;
+}
+
 static json_t *
-read_object(int folder_fd, const char *id, GError **error)
+read_object(int folder_fd, const char *id, const char *const *needed, GError **error)
 {
     g_autofree char *text = NULL;
     gsize length;
@@ -75,7 +91,7 @@ read_object(int folder_fd, const char *id, GError **error)
     if (!file_read_at(folder_fd, id, FILE_MAX, &text, &length, error))
         return NULL;
     object = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
-    if (json_is_object(object))
+    if (is_whole(object, needed))
         return object;
     json_decref(object);
     docker_refuse(error, "the file is damaged");
@@ -111,7 +127,8 @@ DockerNetwork *
 docker_state_get_network(DockerState *state, const char *id, GError **error)
 {
     g_autoptr(GError) cause = NULL;
-    json_t *object = read_object(state->networks_fd, id, &cause);
+    const char *const needed[] = {"network", NULL};
+    json_t *object = read_object(state->networks_fd, id, needed, &cause);
     DockerNetwork *network;
 
     if (!object) {
@@ -145,7 +162,8 @@ docker_state_remove_network(DockerState *state, const char *id, GError **error)
 static DockerEndpoint *
 read_endpoint(DockerState *state, const char *id, GError **error)
 {
-    json_t *object = read_object(state->endpoints_fd, id, error);
+    const char *const needed[] = {"networkId", "network", NULL};
+    json_t *object = read_object(state->endpoints_fd, id, needed, error);
     DockerEndpoint *endpoint;
 
     if (!object)

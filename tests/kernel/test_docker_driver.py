@@ -311,6 +311,51 @@ def test_joining_twice(daemon, driver, sandbox):
     assert daemon.settle() == []
 
 
+@pytest.mark.parametrize("text", [None, "{", "{}", '{"networkId":5,"network":"lan","sandbox":"/x","port":"eth0"}'])
+def test_an_endpoint_that_was_forgotten(daemon, driver, sandbox, text):
+    """Its file is gone or damaged: it has a port all the same, which ends when it leaves."""
+    create_network(driver)
+    create_endpoint(driver)
+    join(driver, sandbox)
+    sandbox.mount()
+    wait_port(daemon, driver)
+    driver.stop()
+    file = driver.endpoints / ENDPOINT
+    file.unlink()
+    if text is not None:
+        file.write_text(text, encoding="ascii")
+    driver.start()
+    daemon.stop()
+    leave(driver)
+    daemon.start()
+    leave(driver)
+    assert daemon.ports() == [] and list(driver.endpoints.iterdir()) == []
+    assert driver.messages().count("damaged") == (text is not None)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"network":5}', '{"network":"lan","port":[]}'])
+def test_a_network_whose_file_is_damaged(driver, text):
+    create_network(driver)
+    (driver.networks / NETWORK).write_text(text, encoding="ascii")
+    refusal = driver.refusal("CreateEndpoint", NetworkID=NETWORK, EndpointID=ENDPOINT, Interface=FIXED)
+    assert "damaged" in refusal and "create it again" in refusal
+
+
+def test_no_space_to_note_that_a_container_has_left(daemon, driver, host, sandbox):
+    driver.stop()
+    host.run("mount", "-t", "tmpfs", "-o", "nr_inodes=3", "full", driver.endpoints)
+    driver.start()
+    create_network(driver)
+    create_endpoint(driver)
+    join(driver, sandbox)
+    sandbox.mount()
+    wait_port(daemon, driver)
+    host.run("touch", driver.endpoints / "full")
+    assert "space" in driver.refusal("CreateEndpoint", NetworkID=NETWORK, EndpointID="b" * 64, Interface={})
+    leave(driver)
+    assert daemon.ports() == [] and host.run("ls", driver.endpoints).stdout.split() == ["full"]
+
+
 def test_macvtapd_restarts_under_a_container(daemon, driver, sandbox):
     create_network(driver)
     create_endpoint(driver)

@@ -89,6 +89,7 @@ test_endpoint_of_one_family_or_none(void **state)
     assert_null(none.addresses[0]);
     assert_null(none.mac);
     refused("CreateEndpoint", "{" IDS ",\"Interface\":{\"MacAddress\":7}}", "MacAddress");
+    refused("CreateEndpoint", "{" IDS ",\"Interface\":\"10.0.0.3/24\"}", "Interface");
 }
 
 static void
