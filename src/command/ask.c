@@ -136,9 +136,15 @@ MacvtapNetwork *
 ask_network(MacvtapClient *client, const char *name, GError **error)
 {
     g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_LIST_NETWORKS);
+    MacvtapNetwork *network;
 
     macvtap_request_set_network(request, name);
-    return ask(client, request, error) ? macvtap_request_take_network(request, 0) : NULL;
+    if (!ask(client, request, error))
+        return NULL;
+    network = macvtap_request_take_network(request, 0);
+    if (!network)
+        g_set_error(error, ASK_ERROR, 0, "macvtapd sent a malformed answer: no network %s", name);
+    return network;
 }
 
 gboolean

@@ -106,10 +106,15 @@ make_from(MacvtapClient *client, const DockerEndpoint *endpoint, GError **error)
 {
     g_autoptr(MacvtapRequest) create = request_for(endpoint);
     g_autofree char *name = docker_port_name(endpoint);
-    g_autoptr(MacvtapPort) port = ask_port(client, name, FALSE, NULL);
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(MacvtapPort) port = ask_port(client, name, FALSE, &cause);
 
     if (port)
         return DOCKER_PORT_DONE;
+    if (!macvtap_client_get_refusal(client)) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return DOCKER_PORT_LATER;
+    }
     macvtap_request_set_holder_namespace(create, endpoint->port);
     port = ask_take_port(client, create, error);
     return port ? DOCKER_PORT_DONE : result_of(client);

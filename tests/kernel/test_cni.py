@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from cni import CONTAINER, VALID, Runtime
+from fake_macvtapd import ODD_ANSWERS, FakeMacvtapd
 from programs import program
 
 pytestmark = pytest.mark.shared
@@ -239,6 +240,23 @@ def test_plugin_and_ipam_have_no_capabilities(daemon, runtime):
         assert runtime.call(command, ipam={"type": "ipam"}) is None or command == "ADD"
         held = [line.split() for line in (runtime.folder / "seen").read_text(encoding="ascii").splitlines()]
         assert len(held) == 10 and all(int(value, 16) == 0 for name, value in held if name != "CapBnd:"), command
+
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS.values(), ids=list(ODD_ANSWERS))
+def test_macvtapd_that_is_none(daemon, runtime, answer):
+    """One clear error for each command, and the address is kept: there may be a port."""
+    fake = FakeMacvtapd(runtime.folder / "fake", answer)
+    config = {"cniVersion": "1.1.0", "socket": str(fake.socket), "ipam": {"type": "ipam"}, VALID: []}
+    try:
+        for command in ("ADD", "CHECK", "STATUS"):
+            error = runtime.call(command, **config)
+            assert error["code"] >= 11 and "macvtapd" in error["msg"] and "\n" not in error["msg"]
+        assert (runtime.folder / "given").exists()
+        for command in ("GC", "DEL"):
+            answer = runtime.call(command, **config)
+            assert answer is None or "macvtapd" in answer["msg"]
+    finally:
+        fake.close()
 
 
 def test_namespace_gone_without_del(daemon, box, runtime):

@@ -12,6 +12,7 @@ import pytest
 
 from clock import PATIENCE, Deadline
 from docker_driver import Driver
+from fake_macvtapd import ODD_ANSWERS, FakeMacvtapd
 from privileges import is_sanitized
 from programs import BUILD, SOURCE, program
 
@@ -354,6 +355,27 @@ def test_no_space_to_note_that_a_container_has_left(daemon, driver, host, sandbo
     assert "space" in driver.refusal("CreateEndpoint", NetworkID=NETWORK, EndpointID="b" * 64, Interface={})
     leave(driver)
     assert daemon.ports() == [] and host.run("ls", driver.endpoints).stdout.split() == ["full"]
+
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS.values(), ids=list(ODD_ANSWERS))
+def test_macvtapd_that_is_none(daemon, driver, sandbox, answer):
+    create_network(driver)
+    create_endpoint(driver)
+    daemon.stop()
+    fake = FakeMacvtapd(daemon.socket, answer)
+    try:
+        sandbox.mount()
+        for method in ("CreateNetwork", "Join", "CreateEndpoint"):
+            refusal = driver.refusal(method, NetworkID=NETWORK, EndpointID=ENDPOINT, SandboxKey=sandbox.key, Interface=FIXED,
+                                     Options={"com.docker.network.generic": {"network": "lan"}})
+            assert "macvtapd" in refusal, (method, refusal)
+        assert driver.process.poll() is None, driver.messages()
+    finally:
+        fake.close()
+    os.unlink(daemon.socket)
+    daemon.start()
+    leave(driver)
+    assert daemon.ports() == []
 
 
 def test_macvtapd_restarts_under_a_container(daemon, driver, sandbox):
