@@ -11,17 +11,19 @@
 #include <unistd.h>
 
 static char *
-find_plugin(const char *path, const char *name)
+find_plugin(const CniRequest *request, const char *path, GError **error)
 {
     g_auto(GStrv) folders = g_strsplit(path ?: "", ":", -1);
 
     for (char **folder = folders; *folder; folder++) {
-        g_autofree char *file = g_build_filename(*folder, name, NULL);
+        g_autofree char *file = g_build_filename(*folder, request->ipam, NULL);
 
         if ((*folder)[0] != '\0' && g_file_test(file, G_FILE_TEST_IS_REGULAR) &&
             g_file_test(file, G_FILE_TEST_IS_EXECUTABLE))
             return g_steal_pointer(&file);
     }
+    cni_refuse(error, CNI_INVALID_CONFIG, "%s: there is no plugin %s in CNI_PATH", request->name,
+               request->ipam);
     return NULL;
 }
 
@@ -131,14 +133,13 @@ static gboolean
 call_plugin(const CniRequest *request, const char *path, Call call, json_t **ret_answer,
             GError **error)
 {
-    g_autofree char *file = find_plugin(path, request->ipam);
+    g_autofree char *file = find_plugin(request, path, error);
     g_autoptr(GError) cause = NULL;
     json_t *older;
     gboolean good;
 
     if (!file)
-        return cni_refuse(error, CNI_INVALID_CONFIG, "%s: there is no plugin %s in CNI_PATH",
-                          request->name, request->ipam);
+        return FALSE;
     call.file = file;
     if (run_plugin(request, &call, request->config, ret_answer, &cause))
         return TRUE;
@@ -150,6 +151,14 @@ call_plugin(const CniRequest *request, const char *path, Call call, json_t **ret
     good = run_plugin(request, &call, older, ret_answer, error);
     json_decref(older);
     return good;
+}
+
+gboolean
+cni_ipam_is_there(const CniRequest *request, const char *path, GError **error)
+{
+    g_autofree char *file = find_plugin(request, path, error);
+
+    return file != NULL;
 }
 
 gboolean

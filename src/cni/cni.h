@@ -89,6 +89,9 @@ json_t *cni_versions(void);
  * gets the environment and the configuration that this one has got.
  */
 
+/* Whether the plugin is in path: CNI_PATH. CNI_INVALID_CONFIG. */
+gboolean cni_ipam_is_there(const CniRequest *request, const char *path, GError **error);
+
 /* Runs the plugin for command ("ADD", …) with the configuration on its standard input. path:
  * CNI_PATH. Returns what it printed, a JSON object (for ADD and VERSION; else NULL is success, too:
  * look at *error). Its own error is passed on with its code. A plugin that does not know CNI 1.1.0

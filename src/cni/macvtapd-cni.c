@@ -99,17 +99,21 @@ connect_from_container(Plugin *plugin, GError **error)
 }
 
 /* The port of an attachment, by its name. *ret_port is NULL if there is none, or if another port
- * has that name, or that name for its device: somebody has chosen it. */
+ * has that name, or that name for its device: somebody has chosen it, or the ends of a container's
+ * ID and an interface's name make it. */
 static gboolean
-find_port(Plugin *plugin, const char *name, MacvtapPort **ret_port, GError **error)
+find_port(Plugin *plugin, const char *container, const char *interface, MacvtapPort **ret_port,
+          GError **error)
 {
+    g_autofree char *name = cni_port_name(container, interface);
     g_autoptr(GError) cause = NULL;
     g_autoptr(MacvtapPort) port = ask_port(plugin->client, name, FALSE, &cause);
 
     if (!port && macvtap_client_get_refusal(plugin->client) != MACVTAP_REFUSAL_PORT_NOT_FOUND)
         return refuse_as_macvtapd(plugin, cause, error);
     if (port && g_str_equal(macvtap_port_get_name(port), name) &&
-        macvtap_port_get_holder(port) == MACVTAP_HOLDER_NAMESPACE)
+        macvtap_port_get_holder(port) == MACVTAP_HOLDER_NAMESPACE &&
+        g_strcmp0(macvtap_port_get_holder_interface(port), interface) == 0)
         *ret_port = g_steal_pointer(&port);
     return TRUE;
 }
@@ -293,10 +297,9 @@ static gboolean
 has_no_port(Plugin *plugin)
 {
     const CniRequest *request = &plugin->request;
-    g_autofree char *name = cni_port_name(request->container, request->interface);
     g_autoptr(MacvtapPort) port = NULL;
 
-    return find_port(plugin, name, &port, NULL) && !port;
+    return find_port(plugin, request->container, request->interface, &port, NULL) && !port;
 }
 
 /* ipam: what the IPAM plugin has answered. */
@@ -344,20 +347,21 @@ delete_found(Plugin *plugin, const MacvtapPort *port, GError **error)
 }
 
 static gboolean
-delete_port(Plugin *plugin, const char *name, GError **error)
+delete_port(Plugin *plugin, const char *container, const char *interface, GError **error)
 {
     g_autoptr(MacvtapPort) port = NULL;
 
-    return find_port(plugin, name, &port, error) && (!port || delete_found(plugin, port, error));
+    return find_port(plugin, container, interface, &port, error) &&
+           (!port || delete_found(plugin, port, error));
 }
 
 static gboolean
 run_del(Plugin *plugin, GError **error)
 {
     const CniRequest *request = &plugin->request;
-    g_autofree char *name = cni_port_name(request->container, request->interface);
 
-    return connect_to_macvtapd(plugin, error) && delete_port(plugin, name, error) &&
+    return connect_to_macvtapd(plugin, error) &&
+           delete_port(plugin, request->container, request->interface, error) &&
            (!request->ipam || give_back(plugin, request->container, request->interface, error));
 }
 
@@ -387,7 +391,8 @@ run_check(Plugin *plugin, GError **error)
     const char *mac = told_mac(request);
     g_autoptr(MacvtapPort) port = NULL;
 
-    if (!connect_to_macvtapd(plugin, error) || !find_port(plugin, name, &port, error))
+    if (!connect_to_macvtapd(plugin, error) ||
+        !find_port(plugin, request->container, request->interface, &port, error))
         return FALSE;
     if (!port)
         return cni_refuse(error, CNI_REFUSED + MACVTAP_REFUSAL_PORT_NOT_FOUND,
@@ -425,6 +430,8 @@ run_status(Plugin *plugin, GError **error)
     g_autoptr(GError) cause = NULL;
 
     if (!connect_to_macvtapd(plugin, &cause))
+        return cni_refuse(error, CNI_NOT_AVAILABLE, "%s", cause->message);
+    if (request->ipam && !cni_ipam_is_there(request, plugin->path, &cause))
         return cni_refuse(error, CNI_NOT_AVAILABLE, "%s", cause->message);
     return check_network(plugin, error) &&
            (!request->ipam || !cni_ipam_knows_all(request, plugin->path) ||
@@ -479,8 +486,8 @@ give_back_unless_valid(const char *container, const char *interface, gpointer da
     Plugin *plugin = data;
     g_autofree char *name = cni_port_name(container, interface);
 
-    return is_valid(&plugin->request, name) ||
-           (delete_port(plugin, name, error) && give_back(plugin, container, interface, error));
+    return is_valid(&plugin->request, name) || (delete_port(plugin, container, interface, error) &&
+                                                give_back(plugin, container, interface, error));
 }
 
 static gboolean

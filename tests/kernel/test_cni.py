@@ -148,6 +148,17 @@ def test_a_port_of_somebody_elses(daemon, runtime, named):
     assert [port["name"] for port in daemon.ports()] == [other["name"]]
 
 
+def test_attachments_whose_names_meet(daemon, runtime):
+    """Container a-b's c and container a's b-c."""
+    ipam = {"type": "ipam"}
+    runtime.call("ADD", container="a-b", interface="c", ipam=ipam)
+    (runtime.folder / "given").unlink()
+    other = {"container": "a", "interface": "b-c", "ipam": ipam}
+    assert "already" in runtime.call("ADD", **other)["msg"] and not (runtime.folder / "given").exists()
+    assert runtime.call("CHECK", **other)["code"] > 100 and runtime.call("DEL", **other) is None
+    assert len(daemon.ports()) == 1 and runtime.call("CHECK", container="a-b", interface="c", ipam=ipam) is None
+
+
 def test_address_stays_while_there_may_be_a_port(daemon, runtime):
     """macvtapd is lost before it has answered: DEL or GC find out what there is."""
     ipam = {"type": "ipam"}
@@ -295,6 +306,12 @@ def test_status_knows_the_parent(daemon, host, runtime):
     host.ip("link", "delete", "eth0")
     assert runtime.call("STATUS", cniVersion="1.1.0")["code"] == 50
     assert runtime.call("STATUS", cniVersion="1.1.0", network="nosuch")["code"] == 50
+
+
+def test_status_knows_the_ipam_plugin(daemon, runtime):
+    """Without it no ADD can succeed."""
+    error = runtime.call("STATUS", cniVersion="1.1.0", ipam={"type": "nosuch"})
+    assert error["code"] == 50 and "no plugin nosuch" in error["msg"]
 
 
 @pytest.mark.parametrize("config, code, words", [
