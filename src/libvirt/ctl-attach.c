@@ -11,6 +11,7 @@
  */
 #include "ctl-domain.h"
 #include "descriptor.h"
+#include "domain-nic.h"
 #include "domain-port.h"
 #include "hook.h"
 #include "interface-name.h"
@@ -209,8 +210,7 @@ write_metadata(Attach *attach, DomainXml *domain, guint flags, GError **error)
     if (!domain)
         return TRUE;
     port = g_new0(DomainPort, 1);
-    port->target = g_strdup(attach->options.target);
-    port->network = g_strdup(attach->options.network);
+    domain_nic_describe(port, &attach->options);
     g_ptr_array_add(domain->ports, port);
     if (ctl_write_ports(attach->domain, domain->ports, flags, error))
         return TRUE;

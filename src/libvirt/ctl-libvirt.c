@@ -118,29 +118,10 @@ ctl_collect_owners(Ctl *ctl, GHashTable **ret_devices, GHashTable **ret_macs, GE
     return TRUE;
 }
 
-static char *
-format_ports(const GPtrArray *ports)
-{
-    GString *text = g_string_new("<ports>");
-
-    for (guint i = 0; i < ports->len; i++) {
-        const DomainPort *port = ports->pdata[i];
-        g_autofree char *limits =
-            port->limits ? g_markup_printf_escaped(" limits='%s'", port->limits) : g_strdup("");
-        g_autofree char *start =
-            g_markup_printf_escaped("<port target='%s' network='%s'", port->target, port->network);
-        g_autofree char *line = g_strconcat(start, limits, "/>", NULL);
-
-        g_string_append(text, line);
-    }
-    g_string_append(text, "</ports>");
-    return g_string_free(text, FALSE);
-}
-
 gboolean
 ctl_write_ports(virDomain *domain, const GPtrArray *ports, guint flags, GError **error)
 {
-    g_autofree char *text = ports->len > 0 ? format_ports(ports) : NULL;
+    g_autofree char *text = ports->len > 0 ? domain_xml_format_ports(ports) : NULL;
 
     return virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, text, "macvtapd",
                                 DOMAIN_XML_NAMESPACE, flags) == 0 ||

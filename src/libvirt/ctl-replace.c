@@ -145,17 +145,6 @@ choose_nics(const Replace *replace, GError **error)
     return NULL;
 }
 
-static void
-options_copy(const PortOptions *from, PortOptions *to)
-{
-    to->network = g_strdup(from->network);
-    to->mac = g_strdup(from->mac);
-    to->target = g_strdup(from->target);
-    to->model = g_strdup(from->model);
-    to->queues = g_strdup(from->queues);
-    to->mtu = g_strdup(from->mtu);
-}
-
 static const MacvtapPort *
 find_held(const Replace *replace, const DomainNic *nic)
 {
@@ -183,6 +172,25 @@ decide_network(const Replace *replace, const DomainNic *nic, PortOptions *option
         ctl_fail(error, "which network should interface %s be on? Give --network NET",
                  domain_nic_name(nic));
     return options->network != NULL;
+}
+
+/* In the form of the metadata; NULL: it has its network's. */
+static char *
+read_own_limits(const MacvtapPort *port)
+{
+    static const char *const names[] = {"send", "receive", "broadcasts"};
+    GString *text = g_string_new(NULL);
+    gboolean none;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *field = g_strconcat("ownLimits.", names[i], NULL);
+        const char *value = macvtap_port_get_text(port, field);
+
+        if (value)
+            g_string_append_printf(text, "%s%s=%s", text->len > 0 ? "," : "", names[i], value);
+    }
+    none = text->len == 0;
+    return g_string_free(text, none);
 }
 
 /* FALSE if an earlier interface has the same device. */
@@ -232,7 +240,7 @@ may_keep_mac(const Replace *replace, const DomainNic *nic, const char *network)
 static gboolean
 decide_options(const Replace *replace, const DomainNic *nic, PortOptions *options, GError **error)
 {
-    options_copy(replace->options, options);
+    port_options_copy(replace->options, options);
     if (!decide_network(replace, nic, options, error))
         return FALSE;
     if (!options->target && may_keep_target(replace, nic))
@@ -245,6 +253,8 @@ decide_options(const Replace *replace, const DomainNic *nic, PortOptions *option
     if (!options->mac && may_keep_mac(replace, nic, options->network))
         options->mac = g_strdup(nic->mac);
     domain_nic_read_options(nic, options);
+    if (!options->limits && !nic->port && find_held(replace, nic))
+        options->limits = read_own_limits(find_held(replace, nic));
     return options->target && interface_name_check_chosen(options->target, error);
 }
 
@@ -331,7 +341,8 @@ is_right(const Replace *replace, const DomainNic *nic, const PortOptions *option
     g_autoptr(GPtrArray) one = g_ptr_array_new();
     g_autoptr(GPtrArray) looks = NULL;
 
-    if (!held || !nic->interface || !g_str_equal(options->target, nic->target) ||
+    if (!held || !nic->interface || (nic->port && nic->port->problem) ||
+        !g_str_equal(options->target, nic->target) ||
         !domain_port_same_mac(options->mac, nic->mac) || options->model || replace->options->queues)
         return FALSE;
     wanted.kind = DOMAIN_NIC_PORT;
@@ -353,11 +364,9 @@ write_network(Replace *replace, const DomainNic *nic, const PortOptions *options
     port = domain_xml_find_port(now, nic->target);
     if (!port) {
         port = g_new0(DomainPort, 1);
-        port->target = g_strdup(nic->target);
         g_ptr_array_add(now->ports, port);
     }
-    g_free(port->network);
-    port->network = g_strdup(options->network);
+    domain_nic_describe(port, options);
     return ctl_write_ports(replace->domain, now->ports, VIR_DOMAIN_AFFECT_LIVE, error);
 }
 

@@ -51,6 +51,35 @@ read_direction(const xmlNode *node, Rate *ret_rate)
     return NULL;
 }
 
+static gboolean
+has_limit(char *const *limits, const char *one)
+{
+    gsize length = strcspn(one, "=") + 1;
+
+    while (*limits && strncmp(*limits, one, length) != 0)
+        limits++;
+    return *limits != NULL;
+}
+
+char *
+domain_limits_complete(const char *limits, const char *other)
+{
+    g_auto(GStrv) given = g_strsplit(limits ? limits : "", ",", -1);
+    g_auto(GStrv) others = g_strsplit(other ? other : "", ",", -1);
+    GString *text = g_string_new(limits);
+
+    if (!limits || !other) {
+        g_string_free(text, TRUE);
+        return g_strdup(limits ? limits : other);
+    }
+    for (char **one = others; *one; one++) {
+        /* "network" has no value and says nothing here. */
+        if (strchr(*one, '=') && !has_limit(given, *one))
+            g_string_append_printf(text, ",%s", *one);
+    }
+    return g_string_free(text, FALSE);
+}
+
 /* inbound is what the guest receives. */
 char *
 domain_bandwidth_limits(const xmlNode *bandwidth, const char **ret_reason)

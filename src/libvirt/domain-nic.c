@@ -174,6 +174,16 @@ domain_nic_name(const DomainNic *nic)
     return nic->mac ? nic->mac : "without a MAC";
 }
 
+static char *
+read_limits(const DomainNic *nic)
+{
+    const xmlNode *bandwidth = find_child(nic->interface, "bandwidth");
+    const char *reason;
+    g_autofree char *limits = bandwidth ? domain_bandwidth_limits(bandwidth, &reason) : NULL;
+
+    return domain_limits_complete(limits, nic->port ? nic->port->limits : NULL);
+}
+
 void
 domain_nic_read_options(const DomainNic *nic, PortOptions *options)
 {
@@ -181,6 +191,25 @@ domain_nic_read_options(const DomainNic *nic, PortOptions *options)
         options->queues = get_attribute(find_child(nic->interface, "driver"), "queues");
     if (!options->mtu)
         options->mtu = get_attribute(find_child(nic->interface, "mtu"), "size");
+    if (!options->limits)
+        options->limits = read_limits(nic);
+}
+
+static void
+set_text(char **text, const char *value)
+{
+    if (!value)
+        return;
+    g_free(*text);
+    *text = g_strdup(value);
+}
+
+void
+domain_nic_describe(DomainPort *port, const PortOptions *options)
+{
+    set_text(&port->target, options->target);
+    set_text(&port->network, options->network);
+    set_text(&port->limits, options->limits);
 }
 
 gboolean
@@ -255,6 +284,17 @@ forget_port(DomainXml *domain, DomainNic *nic)
     nic->port = NULL;
 }
 
+static DomainPort *
+add_port(DomainXml *domain)
+{
+    DomainPort *port = g_new0(DomainPort, 1);
+
+    port->port = xmlNewChild(ensure_ports(domain), NULL, BAD_CAST "port", NULL);
+    xmlSetNs(port->port, port->port->parent->ns);
+    g_ptr_array_add(domain->ports, port);
+    return port;
+}
+
 static void
 set_number(xmlNode *interface, const char *element, const char *name, const char *value)
 {
@@ -265,10 +305,7 @@ set_number(xmlNode *interface, const char *element, const char *name, const char
 void
 domain_nic_make_port(DomainXml *domain, DomainNic *nic, const PortOptions *options)
 {
-    xmlNode *interface = nic->interface, *target = ensure_child(interface, "target"), *port;
-    const xmlNode *bandwidth = find_child(interface, "bandwidth");
-    const char *reason;
-    g_autofree char *limits = bandwidth ? domain_bandwidth_limits(bandwidth, &reason) : NULL;
+    xmlNode *interface = nic->interface, *target = ensure_child(interface, "target");
 
     remove_source(interface);
     set_attribute(interface, "type", "ethernet");
@@ -278,13 +315,10 @@ domain_nic_make_port(DomainXml *domain, DomainNic *nic, const PortOptions *optio
     set_number(interface, "model", "type", options->model);
     set_number(interface, "driver", "queues", options->queues);
     set_number(interface, "mtu", "size", options->mtu);
-    forget_port(domain, nic);
-    port = xmlNewChild(ensure_ports(domain), NULL, BAD_CAST "port", NULL);
-    xmlSetNs(port, port->parent->ns);
-    set_attribute(port, "target", options->target);
-    set_attribute(port, "network", options->network);
-    if (limits)
-        set_attribute(port, "limits", limits);
+    if (!nic->port)
+        nic->port = add_port(domain);
+    domain_nic_describe(nic->port, options);
+    domain_xml_write_port(nic->port);
 }
 
 void

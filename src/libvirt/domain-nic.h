@@ -39,12 +39,17 @@ DomainNic *domain_nic_find(const GPtrArray *nics, const char *wanted);
 /* A name for the user: its target, else its MAC. It belongs to the nic. */
 const char *domain_nic_name(const DomainNic *nic);
 
-/* What the interface asks for, in the texts of PortOptions: its queues and MTU. */
+/* What the interface asks for, in the texts of PortOptions: its queues and MTU, and the limits of
+ * its <bandwidth>; those that this does not name are as the metadata has them. */
 void domain_nic_read_options(const DomainNic *nic, PortOptions *options);
 
 /* The source of a type='direct' interface; FALSE if it is of another type. Free both with g_free().
  * */
 gboolean domain_nic_get_source(const DomainNic *nic, char **ret_parent, char **ret_mode);
+
+/* Writes the options into what the metadata says of the port. What they do not say stays as it is.
+ */
+void domain_nic_describe(DomainPort *port, const PortOptions *options);
 
 /* Makes it a port with these options, which must include network, target and mac, in the interface
  * and in the metadata. The rest of the interface stays: its model, PCI address, boot order. */

@@ -54,6 +54,26 @@ show(const char *text)
     return g_strescape(start, NULL);
 }
 
+/* What the metadata says of a port, all of which a change of the domain must keep. */
+static const struct {
+    const char *name;
+    gsize offset; /* of the text in DomainPort */
+} attributes[] = {
+    {"target", offsetof(DomainPort, target)},
+    {"network", offsetof(DomainPort, network)},
+    {"limits", offsetof(DomainPort, limits)},
+};
+
+static gboolean
+is_attribute(const char *name)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(attributes); i++) {
+        if (g_str_equal(name, attributes[i].name))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static void
 free_port(gpointer data)
 {
@@ -156,8 +176,7 @@ check_port_attributes(DomainXml *domain, const xmlNode *node)
         const char *name = (const char *)one->name;
         g_autofree char *shown = show(name);
 
-        if (one->ns || (!g_str_equal(name, "target") && !g_str_equal(name, "network") &&
-                        !g_str_equal(name, "limits")))
+        if (one->ns || !is_attribute(name))
             return problem(
                 domain, "metadata: a port has the attributes target, network and limits, not '%s'",
                 shown);
@@ -193,9 +212,8 @@ read_port(DomainXml *domain, xmlNode *node)
 
     port->port = node;
     port->queues = 1;
-    port->target = attribute(node, "target");
-    port->network = attribute(node, "network");
-    port->limits = attribute(node, "limits");
+    for (gsize i = 0; i < G_N_ELEMENTS(attributes); i++)
+        G_STRUCT_MEMBER(char *, port, attributes[i].offset) = attribute(node, attributes[i].name);
     if (check_port_attributes(domain, node) && check_port_texts(domain, port)) {
         g_ptr_array_add(domain->ports, port);
         return TRUE;
@@ -561,6 +579,44 @@ domain_xml_rename_target(DomainPort *port, const char *target)
     xmlSetProp(port->port, BAD_CAST "target", BAD_CAST target);
     if (element)
         xmlSetProp(element, BAD_CAST "dev", BAD_CAST target);
+}
+
+void
+domain_xml_write_port(const DomainPort *port)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(attributes); i++) {
+        const char *text = G_STRUCT_MEMBER(const char *, port, attributes[i].offset);
+
+        if (text)
+            xmlSetProp(port->port, BAD_CAST attributes[i].name, BAD_CAST text);
+        else
+            xmlUnsetProp(port->port, BAD_CAST attributes[i].name);
+    }
+}
+
+static void
+format_port(GString *text, const DomainPort *port)
+{
+    g_string_append(text, "<port");
+    for (gsize i = 0; i < G_N_ELEMENTS(attributes); i++) {
+        const char *value = G_STRUCT_MEMBER(const char *, port, attributes[i].offset);
+        g_autofree char *escaped = value ? g_markup_escape_text(value, -1) : NULL;
+
+        if (escaped)
+            g_string_append_printf(text, " %s='%s'", attributes[i].name, escaped);
+    }
+    g_string_append(text, "/>");
+}
+
+char *
+domain_xml_format_ports(const GPtrArray *ports)
+{
+    GString *text = g_string_new("<ports>");
+
+    for (guint i = 0; i < ports->len; i++)
+        format_port(text, ports->pdata[i]);
+    g_string_append(text, "</ports>");
+    return g_string_free(text, FALSE);
 }
 
 char *

@@ -72,6 +72,12 @@ DomainPort *domain_xml_find_port(const DomainXml *domain, const char *target);
 /* Whose the devices or MACs are: char * to a GPtrArray with the names of the domains. Unref it. */
 GHashTable *domain_xml_owners_new(void);
 
+/* Writes all that the metadata says of the port into its element. */
+void domain_xml_write_port(const DomainPort *port);
+
+/* The metadata's element for ports (of DomainPort); free with g_free(). */
+char *domain_xml_format_ports(const GPtrArray *ports);
+
 /* Adds the domain as an owner of the device of each of its interfaces. */
 void domain_xml_add_devices(const DomainXml *domain, GHashTable *owners);
 
@@ -104,6 +110,9 @@ char *domain_xml_format(const DomainXml *domain);
 /* The limits that mean the same as the element, in the form of macvtapctl port create --limits;
  * free with g_free(). NULL with *ret_reason (borrowed) if they cannot. */
 char *domain_bandwidth_limits(const xmlNode *bandwidth, const char **ret_reason);
+
+/* The limits with those of other (both may be NULL) that they do not name; free with g_free(). */
+char *domain_limits_complete(const char *limits, const char *other);
 
 /* Whether text is what macvtapctl port create --limits takes; PORT_ERROR_INVALID_REQUEST. */
 gboolean domain_limits_check(const char *text, GError **error);

@@ -8,16 +8,26 @@
 #include <string.h>
 #include <unistd.h>
 
+/* PortOptions consists of texts only, so that none of them can be forgotten here. */
+#define N_TEXTS (sizeof(PortOptions) / sizeof(char *))
+
 void
 port_options_clear(PortOptions *options)
 {
-    g_free(options->network);
-    g_free(options->mac);
-    g_free(options->target);
-    g_free(options->model);
-    g_free(options->queues);
-    g_free(options->mtu);
-    memset(options, 0, sizeof(*options));
+    char **texts = (char **)options;
+
+    for (gsize i = 0; i < N_TEXTS; i++)
+        g_clear_pointer(&texts[i], g_free);
+}
+
+void
+port_options_copy(const PortOptions *from, PortOptions *to)
+{
+    char *const *texts = (char *const *)from;
+    char **copies = (char **)to;
+
+    for (gsize i = 0; i < N_TEXTS; i++)
+        copies[i] = g_strdup(texts[i]);
 }
 
 /* The number is written back, so that "007" does not come into a domain. */
@@ -70,6 +80,7 @@ port_options_request(const PortOptions *options)
     macvtap_request_set_mac_address(request, options->mac);
     macvtap_request_set_mtu(request, number_of(options->mtu));
     macvtap_request_set_queues(request, number_of(options->queues));
+    macvtap_request_set_text(request, "limits", options->limits);
     macvtap_request_set_open_descriptors(request, false);
     macvtap_request_set_device_node(request, geteuid(), getegid());
     return request;

@@ -9,10 +9,14 @@
 /* The texts are its own; NULL: not given. */
 typedef struct PortOptions {
     char *network, *mac, *target, *model, *queues, *mtu;
+    char *limits; /* of the port alone, as the metadata has them */
 } PortOptions;
 
 void port_options_clear(PortOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PortOptions, port_options_clear)
+
+/* to must be empty. */
+void port_options_copy(const PortOptions *from, PortOptions *to);
 
 /* Whether each can be: a network's name or description, a MAC, a number of queues, an MTU. *error
  * is of G_OPTION_ERROR. */

@@ -147,11 +147,11 @@ def test_running_guest_pings_again(site):
     well(site, "guest")
     guest.reach(STATION)
     site.libvirt.virsh("metadata", "guest", NAMESPACE, "--key", "m", "--live", "--set",
-                       "<ports><port target='guest-net0' network='dmz'/></ports>")
+                       "<ports><port target='guest-net0' network='dmz' limits='receive=8M'/></ports>")
     name = replug(site, guest)
     well(site, "guest")
     (made,) = site.daemon.ports()
-    assert (made["network"], made["macAddress"]) == ("dmz", port.mac)
+    assert (made["network"], made["macAddress"], made["ownLimits"]) == ("dmz", port.mac, {"receive": "8M"})
     guest.tell(f"configure {name} 10.0.1.1/24")
     guest.reach(DMZ_STATION)
 
@@ -169,7 +169,12 @@ def test_running_guest_pings_again(site):
     told(site, "guest", f"the guest has MAC {other.mac}, but its port has {port.mac}", "mismatch")
     name = replug(site, guest)
     well(site, "guest")
-    assert [one["macAddress"] for one in site.daemon.ports()] == [other.mac]
+    assert [(one["macAddress"], one["ownLimits"]) for one in site.daemon.ports()] == [(other.mac, {"receive": "8M"})]
+    assert limits_of(site, "guest") == ["receive=8M"]
+    # The port knows what the metadata no longer says.
+    site.libvirt.virsh("metadata", "guest", NAMESPACE, "--live", "--remove")
+    site.daemon.domain("attach", "guest", "--replace")
+    assert limits_of(site, "guest") == ["receive=8M"]
     guest.tell(f"configure {name} 10.0.1.1/24")
     guest.reach(DMZ_STATION)
 
@@ -388,6 +393,25 @@ def test_link_that_is_down(site):
 
 def with_rule(rule):
     return domain_xml("idle", [Port("idle-net0")]).replace("<rom ", f"{rule}<rom ")
+
+
+def limits_of(site, name, *words):
+    return re.findall("<[^<]*port [^>]*limits=['\"](.*?)['\"]", xml_of(site, name, *words))
+
+
+def test_limits_stay(site):
+    """What a port may send and receive is not forgotten when its interface becomes another port."""
+    site.libvirt.define(domain_xml("first", [Port("first-net0")]))
+    site.libvirt.virsh("metadata", "first", NAMESPACE, "--key", "m", "--config", "--set",
+                       "<ports><port target='first-net0' network='lan' limits='receive=8M'/></ports>")
+    like_a_clone(site, "first", "second")
+    site.daemon.domain("attach", "second", "--replace")
+    site.daemon.domain("attach", "first", "first-net0", "--replace", "--queues", "2")
+    for name in ("first", "second"):
+        assert limits_of(site, name) == ["receive=8M"]
+        site.libvirt.virsh("start", name)
+        well(site, name)
+    assert [port["ownLimits"] for port in site.daemon.ports()] == [{"receive": "8M"}] * 2
 
 
 def test_bandwidth_of_libvirts(site):

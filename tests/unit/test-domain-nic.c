@@ -12,6 +12,7 @@
     "<domain><name>vm1</name><uuid>" UUID "</uuid>" metadata "<devices>" interfaces                \
     "</devices></domain>"
 #define PORT(target, network) "<m:port target='" target "' network='" network "'/>"
+#define LIMITED(target, limits) "<m:port target='" target "' network='lan' limits='" limits "'/>"
 #define ETHERNET(mac, target, more)                                                                \
     "<interface type='ethernet'><mac address='52:54:00:00:00:" mac "'/><target " target            \
     " managed='no'/>" more "</interface>"
@@ -114,8 +115,11 @@ make_port(const char *text, const PortOptions *options, char **ret_text)
 {
     g_autoptr(DomainXml) domain = parse(text);
     g_autoptr(GPtrArray) nics = domain_nic_list(domain, index_of_tap);
+    g_auto(PortOptions) all = {0};
 
-    domain_nic_make_port(domain, nics->pdata[0], options);
+    port_options_copy(options, &all);
+    domain_nic_read_options(nics->pdata[0], &all);
+    domain_nic_make_port(domain, nics->pdata[0], &all);
     *ret_text = domain_xml_format(domain);
     return parse(*ret_text);
 }
@@ -164,6 +168,47 @@ test_port_of_a_clone(void **state)
     assert_string_equal(((const DomainPort *)domain->ports->pdata[0])->network, "dmz");
     assert_non_null(strstr(text, "urn:x"));
     assert_non_null(strstr(text, "<model type=\"e1000\"/>"));
+}
+
+/* Of a port that becomes another one, whatever the command line does not say. */
+static void
+test_limits_stay(void **state)
+{
+    static const struct {
+        const char *metadata, *interface, *limits;
+    } rows[] = {
+        {PORTS(LIMITED("old", "receive=8M")), ETHERNET("01", "", ""), "receive=8M"},
+        {PORTS(LIMITED("vm1-net0", "send=9M,broadcasts=50")), ETHERNET("01", "dev='vm1-net0'", ""),
+         "send=9M,broadcasts=50"},
+        {PORTS(PORT("old", "lan")), ETHERNET("01", "", ""), NULL},
+        {PORTS(LIMITED("old", "network")), ETHERNET("01", "", ""), "network"},
+        {PORTS(LIMITED("old", "receive=9M,send=9M")),
+         ETHERNET("01", "", "<bandwidth><inbound average='1000'/></bandwidth>"),
+         "receive=8M,send=9M"},
+        {PORTS(LIMITED("old", "network")),
+         ETHERNET("01", "", "<bandwidth><outbound average='1000'/></bandwidth>"), "send=8M"},
+        /* which no port's limits can say */
+        {PORTS(LIMITED("old", "receive=9M")),
+         ETHERNET("01", "", "<bandwidth><inbound average='1000' peak='2000'/></bandwidth>"),
+         "receive=9M"},
+    };
+    const PortOptions options = {
+        .network = (char *)"dmz", .target = (char *)"vm1-net0", .mac = (char *)"52:54:00:00:00:01"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *before =
+            g_strdup_printf(DOMAIN("%s", "%s"), rows[i].metadata, rows[i].interface);
+        g_autofree char *text = NULL, *live = NULL;
+        g_autoptr(DomainXml) domain = make_port(before, &options, &text);
+        const DomainPort *port = domain->ports->pdata[0];
+
+        assert_null(domain->problem);
+        assert_int_equal(domain->ports->len, 1);
+        assert_string_equal(port->network, "dmz");
+        assert_int_equal(g_strcmp0(port->limits, rows[i].limits), 0);
+        live = domain_xml_format_ports(domain->ports);
+        assert_int_equal(rows[i].limits && !strstr(live, rows[i].limits), FALSE);
+    }
 }
 
 static void
@@ -229,6 +274,7 @@ main(void)
         cmocka_unit_test(test_found_by_its_names),
         cmocka_unit_test(test_port_of_a_direct_interface),
         cmocka_unit_test(test_port_of_a_clone),
+        cmocka_unit_test(test_limits_stay),
         cmocka_unit_test(test_direct_interface_of_a_port),
         cmocka_unit_test(test_source),
         cmocka_unit_test(test_removed),
