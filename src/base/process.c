@@ -85,6 +85,15 @@ process_has_ended(int pidfd)
     return RETRY_EINTR(poll(&item, 1, 0)) != 0;
 }
 
+/* For a process that lives. */
+static const char *
+hint_for(int errnum)
+{
+    return errnum == ENOENT || errnum == EPERM || errnum == EACCES
+               ? " (/proc hides it: mounted with hidepid=?)"
+               : "";
+}
+
 /* Whether the data read from the process is valid; if reading it failed, errno says why. */
 static gboolean
 check_alive(int pidfd, pid_t pid, gboolean read, GError **error)
@@ -97,7 +106,8 @@ check_alive(int pidfd, pid_t pid, gboolean read, GError **error)
         return error_set_errno(error, errno, "cannot tell whether process %d is alive", (int)pid);
     if (n > 0)
         return error_set_errno(error, ESRCH, "process %d", (int)pid);
-    return read || error_set_errno(error, saved, "cannot read /proc/%d", (int)pid);
+    return read ||
+           error_set_errno(error, saved, "cannot read /proc/%d%s", (int)pid, hint_for(saved));
 }
 
 static gboolean
@@ -141,6 +151,19 @@ count_pid_namespaces(pid_t pid)
     return count;
 }
 
+/* Whether a process whose file in /proc could not be read (errnum; 0: it could) is there all the
+ * same. One without a folder has ended, or is hidden. */
+static gboolean
+is_unreadable(pid_t pid, int errnum)
+{
+    AUTO_FD int pidfd = -1;
+
+    if (errnum != ENOENT)
+        return errnum != 0 && errnum != ESRCH;
+    pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return pidfd >= 0 && !process_has_ended(pidfd);
+}
+
 /* /proc/PID/ns would also tell, but needs CAP_SYS_PTRACE. A visible process is in our namespace or
  * one below it. */
 gboolean
@@ -148,12 +171,15 @@ process_shares_pids(pid_t pid, gboolean *ret_shares, GError **error)
 {
     const pid_t pids[] = {pid, getpid()};
     guint counts[G_N_ELEMENTS(pids)];
+    int saved;
 
     for (guint i = 0; i < G_N_ELEMENTS(pids); i++) {
         errno = 0;
         counts[i] = count_pid_namespaces(pids[i]);
-        if (counts[i] == 0 && errno != 0 && errno != ENOENT && errno != ESRCH)
-            return error_set_errno(error, errno, "cannot read /proc/%d/status", (int)pids[i]);
+        saved = errno;
+        if (counts[i] == 0 && is_unreadable(pids[i], saved))
+            return error_set_errno(error, saved, "cannot read /proc/%d/status%s", (int)pids[i],
+                                   hint_for(saved));
     }
     *ret_shares = counts[1] == 0 || counts[0] == counts[1];
     return TRUE;

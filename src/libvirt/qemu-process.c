@@ -9,6 +9,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* The maximum length read of a command line: -uuid is near the beginning, so it need not be read
  * completely. */
@@ -63,23 +66,44 @@ pid_file_name(const char *name)
     return g_string_free(file, FALSE);
 }
 
+/* /proc with hidepid= hides or locks what belongs to other users, also from root without
+ * CAP_SYS_PTRACE. If the process lives, the pid file is believed then, provided that this user
+ * wrote it: nobody but libvirt does, which wrote it when it started QEMU. */
+static gboolean
+is_hidden(const char *run_folder, const char *file, guint64 pid, const GError *cause)
+{
+    g_autofree char *path = g_build_filename(run_folder, file, NULL);
+    AUTO_FD int pidfd = -1;
+    struct stat status;
+
+    if (!error_is_errno(cause, ENOENT) && !error_is_errno(cause, EPERM) &&
+        !error_is_errno(cause, EACCES))
+        return FALSE;
+    pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+    return pidfd >= 0 && lstat(path, &status) == 0 && status.st_uid == geteuid();
+}
+
 /* Finds it by the pid file in one of the folders. */
 static gboolean
 find_in(const char *run_folder, const char *proc_folder, const char *file, const char *uuid,
         pid_t *ret_pid, GError **error)
 {
     g_autofree char *text = NULL, *folder = NULL, *words = NULL;
+    g_autoptr(GError) cause = NULL;
     guint64 pid;
-    gsize length;
+    gsize length = 0;
 
     if (!read_small(run_folder, file, 64, &text, NULL, error))
         return FALSE;
     if (!g_ascii_string_to_unsigned(g_strstrip(text), 10, 1, G_MAXINT, &pid, NULL))
         return error_set_errno(error, EPROTO, "%s/%s is no process ID", run_folder, file);
     folder = g_strdup_printf("%s/%" G_GUINT64_FORMAT, proc_folder, pid);
-    if (!read_small(folder, "cmdline", COMMAND_LINE_MAX, &words, &length, error))
+    if (!read_small(folder, "cmdline", COMMAND_LINE_MAX, &words, &length, &cause) &&
+        !is_hidden(run_folder, file, pid, cause)) {
+        g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;
-    if (!has_uuid(words, length, uuid))
+    }
+    if (words && !has_uuid(words, length, uuid))
         return error_set_errno(error, ESRCH,
                                "process %" G_GUINT64_FORMAT " of %s/%s is not domain %s's QEMU",
                                pid, run_folder, file, uuid);

@@ -3,12 +3,14 @@
 
 That libvirt does not wait for a macvtapd that hangs is seen by the order of things: virsh has ended while macvtapd
 still hangs. How long it took is a figure in the report (record_property); the long test holds it against 3 seconds."""
+import os
 import signal
 import time
 
 import pytest
 
 from domain import Port, domain_xml
+from libvirt import HOOKS
 
 ROUNDS = [pytest.param(1, id="once"), pytest.param(20, id="rounds", marks=pytest.mark.long)]
 
@@ -133,6 +135,49 @@ def test_restarting(site, idle, end, rounds):
             assert "macvtapd: " in said
         assert site.libvirt.domains() == []
         assert site.left() == []
+
+
+@pytest.fixture
+def unprivileged(site):
+    """QEMU runs as another user than libvirt and the hook."""
+    path = site.machine.path("/etc/libvirt/qemu.conf")
+    with open(path, encoding="utf-8") as stream:
+        before = stream.read()
+
+    def restart(text):
+        site.libvirt.stop()
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        site.libvirt.start()
+
+    restart(before + '\nuser = "nobody"\ngroup = "nogroup"\n')
+    yield
+    restart(before)
+
+
+def test_proc_that_hides_processes(site, idle, unprivileged):
+    """The hook does without what /proc would say; a macvtapd that needs it names the cause."""
+    hook = f"{HOOKS}/macvtapd"
+    path, target = site.machine.path(hook), site.machine.run("readlink", hook).stdout.strip()
+    os.unlink(path)
+    with open(path, "w", encoding="ascii") as stream:
+        stream.write("#!/bin/sh\nexec unshare --mount sh -c 'mount -t proc -o hidepid=2,gid=4 proc /proc && exec"
+                     f" {target} \"$@\"' hook \"$@\"\n")
+    os.chmod(path, 0o755)
+    try:
+        site.libvirt.virsh("start", "idle", "--paused")
+        qemu = int(site.machine.run("cat", "/run/libvirt/qemu/idle.pid").stdout)
+        assert {port["holder"]["pid"] for port in site.daemon.ports()} == {qemu}
+        site.libvirt.virsh("destroy", "idle")
+    finally:
+        os.unlink(path)
+        os.symlink(target, path)
+    site.machine.run("mount", "-o", "remount,hidepid=2,gid=4", "/proc")
+    try:
+        done = site.libvirt.virsh("start", "idle", "--paused", check=False)
+        assert done.returncode == 1 and "hidepid" in hook_line(done), done.stderr
+    finally:
+        site.machine.run("mount", "-o", "remount,hidepid=0", "/proc")
 
 
 def test_no_hook_no_macvtapd_for_others(site, plain, hung, record_property):

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define UUID "5c1ab1ff-1d4f-4b4b-8f0e-2f1d1f0a7c11"
 
@@ -161,10 +162,30 @@ test_no_process(void **state)
         assert_false(find(fixture, "vm1", &pid, &error));
         assert_error_cleared(&error, ERRNO_ERROR, EPROTO, "is no process ID");
     }
-    write_file(fixture->pid_file, "4712", -1);
+    write_file(fixture->pid_file, "2147483647", -1);
     assert_false(find(fixture, "vm1", &pid, &error));
-    assert_error_cleared(&error, ERRNO_ERROR, ENOENT, "4712");
+    assert_error_cleared(&error, ERRNO_ERROR, ENOENT, "2147483647");
     assert_int_equal(pid, -7);
+}
+
+/* /proc does not show another user's process, depending on how it is mounted. */
+static void
+test_hidden_process(void **state)
+{
+    const Fixture *fixture = *state;
+    g_autofree char *text = g_strdup_printf("%d\n", (int)getpid());
+    g_autoptr(GError) error = NULL;
+    pid_t pid = 0;
+
+    write_file(fixture->pid_file, text, -1);
+    find(fixture, "vm1", &pid, &error);
+    assert_no_error(error);
+    assert_int_equal(pid, getpid());
+    /* A file of another user's proves nothing. */
+    if (geteuid() == 0 && chown(fixture->pid_file, 65534, 65534) == 0) {
+        assert_false(find(fixture, "vm1", &pid, &error));
+        assert_error_cleared(&error, ERRNO_ERROR, ENOENT, "cannot open folder");
+    }
 }
 
 static void
@@ -211,6 +232,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_name_with_xml_in_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_process, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hidden_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_second_folder, set_up, tear_down),
         cmocka_unit_test(test_folders),
     };
