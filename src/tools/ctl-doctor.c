@@ -6,6 +6,7 @@
 #include "linux.h"
 #include "output.h"
 
+#include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -65,21 +66,32 @@ open_kernel(void)
                : kernel_linux_new(g_steal_fd(&sysfs_fd), g_steal_fd(&dev_fd), NULL);
 }
 
-/* NULL: there is no nft, or we may not use it. */
+/* The message for people of a nft(8) that failed. Free with g_free(). */
 static char *
-list_rules(void)
+describe_failure(const char *output, const GError *cause)
+{
+    g_autofree char *line = g_strndup(output, strcspn(output, "\n"));
+
+    return line[0] ? g_strdup_printf("%s (%s)", line, cause->message) : g_strdup(cause->message);
+}
+
+/* The firewall's rules, for root; without nft(8), neither they nor a reason why not. */
+static void
+list_rules(Doctor *doctor)
 {
     const char *const command[] = {"nft", "list", "ruleset", NULL};
-    const GSpawnFlags flags = G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL;
-    g_autofree char *text = NULL;
+    g_autofree char *text = NULL, *output = NULL;
+    g_autoptr(GError) error = NULL;
     int status;
 
-    if (geteuid() != 0 ||
-        !g_spawn_sync(NULL, (char **)command, NULL, flags, NULL, NULL, &text, NULL, &status,
-                      NULL) ||
-        status != 0)
-        return NULL;
-    return g_steal_pointer(&text);
+    if (!doctor->is_root)
+        return;
+    if (g_spawn_sync(NULL, (char **)command, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &text, &output,
+                     &status, &error) &&
+        g_spawn_check_wait_status(status, &error))
+        doctor->ruleset = g_steal_pointer(&text);
+    else if (!g_error_matches(error, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT))
+        doctor->ruleset_problem = describe_failure(output ? output : "", error);
 }
 
 static void
@@ -93,7 +105,6 @@ look_at_machine(Doctor *doctor)
     if (doctor->kernel)
         doctor->links = doctor->kernel->ops->link_list(doctor->kernel, NULL);
     doctor->addresses = host_list_addresses();
-    doctor->ruleset = list_rules();
     doctor->processes = host_list_processes(doctor->root);
 }
 
@@ -129,6 +140,10 @@ ctl_doctor(Ctl *ctl, int argc, char **argv, GError **error)
 
     if (!ctl_parse(ctl, NULL, &argc, &argv, 0, 0, "", error))
         return 2;
+    list_rules(doctor);
+    /* Only nft needs the right to change the network. */
+    if (!capabilities_keep(CTL_LOOK_AT_PROCESSES, error))
+        return 1;
     look_around(doctor, ctl);
     doctor_run(doctor, checks, G_N_ELEMENTS(checks));
     text = doctor_to_text(doctor);

@@ -61,11 +61,24 @@ check_rules(Doctor *doctor, const char *name, const char *parent)
                 n_rules > RULES_MAX ? "; …" : "");
 }
 
+static void
+note_unread_rules(Doctor *doctor, const char *name, const char *parent)
+{
+    doctor_note(doctor, "host link", name,
+                "run nft list ruleset as root, and add rules that name the parent for the host "
+                "link, too (see docs/host-access.md)",
+                "cannot read the ruleset, so it is not known whether firewall rules for %s miss "
+                "it: nft list ruleset: %s",
+                parent, doctor->ruleset_problem);
+}
+
 void
 doctor_check_host_rules(Doctor *doctor)
 {
     if (doctor->ruleset)
         each_host_link(doctor, check_rules);
+    else if (doctor->ruleset_problem)
+        each_host_link(doctor, note_unread_rules);
 }
 
 static void

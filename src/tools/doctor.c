@@ -33,6 +33,7 @@ doctor_free(Doctor *doctor)
         return;
     g_free(doctor->release);
     g_free(doctor->ruleset);
+    g_free(doctor->ruleset_problem);
     g_clear_pointer(&doctor->links, g_array_unref);
     g_clear_pointer(&doctor->kernel, kernel_free);
     g_clear_pointer(&doctor->addresses, g_array_unref);

@@ -42,11 +42,12 @@ typedef struct Doctor {
     const char *root; /* a prefix of /proc, /dev etc.; "": the machine's own */
     char *release;    /* the kernel's, as uname(2) has it */
     gboolean is_root;
-    GArray *links;     /* of LinkInfo, those of our network namespace, */
-    Kernel *kernel;    /* and what knows their alternative names; owned */
-    GArray *addresses; /* of HostAddress, likewise */
-    GArray *processes; /* of HostProcess */
-    char *ruleset;     /* what 'nft list ruleset' prints */
+    GArray *links;         /* of LinkInfo, those of our network namespace, */
+    Kernel *kernel;        /* and what knows their alternative names; owned */
+    GArray *addresses;     /* of HostAddress, likewise */
+    GArray *processes;     /* of HostProcess */
+    char *ruleset;         /* what 'nft list ruleset' prints, */
+    char *ruleset_problem; /* or why it prints nothing; both NULL: there is no nft */
 
     char *unreachable;      /* why macvtapd cannot be reached; NULL: it can, and then: */
     gboolean is_here;       /* it is in our network namespace */

@@ -1,28 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "macvtapctl.h"
 
-#include "privileges.h"
-
-#include <linux/capability.h>
-
-/* To see which processes have a descriptor: reads other processes' /proc/PID/fd. */
-#define LOOK_AT_PROCESSES (CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH))
-
 /* For root: the agents, and monitors, of other users. */
 #define REACH_AGENTS CAPABILITY(CAP_DAC_OVERRIDE)
 /* To write where root may, in folders of other users. */
 #define WRITE_FILE CAPABILITY(CAP_DAC_OVERRIDE)
+/* For nft(8), which lists the firewall's rules to nobody else. */
+#define LIST_RULES CAPABILITY(CAP_NET_ADMIN)
 
 static const Command commands[] = {
     {"network", "list", ctl_network_list, "", "List the networks you may use"},
     {"network", "show", ctl_network_show, "NET", "Show one network and its ports"},
     {"network", "probe", ctl_network_probe, "NET",
      "Create a port for a moment and check whether a guest would work on it",
-     .capabilities = LOOK_AT_PROCESSES | CAPABILITY(CAP_NET_RAW)},
+     .capabilities = CTL_LOOK_AT_PROCESSES | CAPABILITY(CAP_NET_RAW)},
     {"port", "list", ctl_port_list, "[--network NET]", "List your ports (root: everybody's)"},
     {"port", "show", ctl_port_show, "PORT", "Show one port, by id, name or interface",
-     .capabilities = LOOK_AT_PROCESSES},
-    {"port", "create", ctl_port_create, "", "Make a port", .capabilities = LOOK_AT_PROCESSES,
+     .capabilities = CTL_LOOK_AT_PROCESSES},
+    {"port", "create", ctl_port_create, "", "Make a port", .capabilities = CTL_LOOK_AT_PROCESSES,
      .options = FIELD_USE_REQUEST},
     {"port", "set", ctl_port_set, "PORT ", "Change a port", .options = FIELD_USE_CHANGE},
     {"port", "delete", ctl_port_delete, "PORT... | --network NET | --all",
@@ -47,7 +42,7 @@ static const Command commands[] = {
     {"metrics", NULL, ctl_metrics, "", "Print numbers for Prometheus: traffic, drops, ports"},
     {"reload", NULL, ctl_reload, "", "Make macvtapd read its files again, and print the result"},
     {"doctor", NULL, ctl_doctor, "", "Look for problems that would keep a VM from its network",
-     .capabilities = LOOK_AT_PROCESSES},
+     .capabilities = CTL_LOOK_AT_PROCESSES | LIST_RULES},
     {NULL},
 };
 

@@ -6,7 +6,13 @@
 
 #include "ask.h"
 #include "command.h"
+#include "privileges.h"
 #include "table.h"
+
+#include <linux/capability.h>
+
+/* To see which processes have a descriptor: reads other processes' /proc/PID/fd. */
+#define CTL_LOOK_AT_PROCESSES (CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH))
 
 /* The commands, as Command has them. */
 int ctl_network_list(Ctl *ctl, int argc, char **argv, GError **error);

@@ -166,6 +166,50 @@ def test_passthru_port_of_an_adhoc_network(daemon, host):
     daemon.ctl("port", "delete", "vm7")
 
 
+# -- host links --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def host_link(daemon, host):
+    """A port of a network whose host link, mvh-eth0, is there."""
+    host.address("eth0", "10.9.0.1/24")
+    daemon.network("lan", text="[Network]\nParent=eth0\nMode=bridge\n[Guard]\nSenders=own\n[Host]\nAccess=yes\n")
+    daemon.reload()
+    create(daemon)
+    assert daemon.host_links() == ["mvh-eth0"]
+    yield
+    daemon.ctl("port", "delete", "vm7")
+
+
+def found_rules(daemon, **options):
+    return [(one["severity"], one["message"]) for one in examine(daemon, **options) if one["code"] == "host-link-firewall"]
+
+
+def test_firewall_rules_that_miss_the_host_link(daemon, host, host_link):
+    """The kernel lists the rules to nobody without CAP_NET_ADMIN, which doctor gives up before all else."""
+    assert found_rules(daemon) == []
+    host.run("nft", "add table inet filter; add chain inet filter input { type filter hook input priority 0; }; "
+                    'add rule inet filter input iifname "eth0" tcp dport 22 accept')
+    ((severity, message),) = found_rules(daemon)
+    assert severity == "note" and message.startswith("1 firewall rule for eth0 does not apply"), message
+    assert message.endswith('through mvh-eth0: iifname "eth0" tcp dport 22 accept')
+    assert found_rules(daemon, user="nobody") == []
+    host.run("nft", "flush", "ruleset")
+    assert found_rules(daemon) == []
+
+
+def test_firewall_rules_that_cannot_be_read(daemon, host, host_link, tmp_path, monkeypatch):
+    """Without nft nothing is said; an nft that fails is no proof that there is no rule."""
+    environment = {**daemon.environment(), "PATH": str(tmp_path)}
+    monkeypatch.setattr(daemon, "environment", lambda: environment)
+    assert found_rules(daemon) == []
+    nft = tmp_path / "nft"
+    nft.write_text("#!/bin/sh\necho no rights >&2\nexit 1\n", encoding="utf-8")
+    nft.chmod(0o755)
+    ((severity, message),) = found_rules(daemon)
+    assert severity == "note" and "cannot read the ruleset" in message and "no rights" in message, message
+
+
 # -- ports -------------------------------------------------------------------------------------------------------
 
 

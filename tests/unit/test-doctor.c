@@ -490,6 +490,11 @@ test_host_links(void **state)
                         "'interfaceName':'mvh-eth0','parent':'eth0','addresses':[],'routes':0}]");
     expect(doctor, doctor_check_host_rules, NULL);
     expect(doctor, doctor_check_host_arp, NULL);
+    doctor->ruleset_problem = g_strdup("Operation not permitted");
+    expect(doctor, doctor_check_host_rules,
+           "note host link mvh-eth0: cannot read the ruleset, so it is not known whether firewall "
+           "rules for eth0 miss it: nft list ruleset: Operation not permitted | run nft",
+           NULL);
     doctor->ruleset = g_strdup("iifname \"eth0\" tcp dport 22 accept\n"
                                "iifname { \"eth0\", \"mvh-eth0\" } accept\n"
                                "iifname \"eth0.7\" drop\n");
