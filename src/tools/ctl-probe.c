@@ -12,7 +12,6 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -126,40 +125,28 @@ open_parent(const ProbeFacts *facts, ProbeSockets *sockets)
         sockets->host_fd = g_steal_fd(&fd);
 }
 
-/* Sets whether the host knows the gateway's MAC, from the kernel's neighbour table. */
+/* Without a packet socket, the kernel may know that the gateway answers the host. */
 static void
 look_up_neighbour(const ProbeFacts *facts, ProbeGateway *gateway)
 {
-    char wanted[IP_ADDRESS_TEXT_SIZE];
-    g_autofree char *table = NULL;
-    g_auto(GStrv) lines = NULL;
+    char name[INTERFACE_NAME_MAX + 1];
 
-    if (gateway->host != PROBE_UNKNOWN || !probe_has_address(&gateway->address) ||
-        !g_file_get_contents("/proc/net/arp", &table, NULL, NULL))
-        return;
-    ip_address_format(&gateway->address, wanted);
-    lines = g_strsplit(table, "\n", -1);
-    for (guint i = 0; lines[i]; i++) {
-        char address[46], mac[18], device[16];
-        unsigned int flags;
-
-        if (sscanf(lines[i], "%45s 0x%*x 0x%x %17s %*s %15s", address, &flags, mac, device) == 4 &&
-            g_str_equal(address, wanted) && g_str_equal(device, facts->parent) && flags & 2)
-            gateway->host = PROBE_YES; /* 2: ATF_COM, complete */
-    }
+    if (gateway->host == PROBE_UNKNOWN && probe_has_address(&gateway->address) &&
+        interface_name_parse(facts->parent, name) &&
+        host_neighbour_answers(name, &gateway->address))
+        gateway->host = PROBE_YES;
 }
 
-/* What comes from these MACs has not come over the wire. */
+/* What comes from these MACs has not come over the wire: those of the links here, among which are
+ * other users' ports, if macvtapd is here; the caller's own ports, wherever macvtapd is. */
 static GArray *
-list_own_macs(MacvtapClient *client, const ProbeFacts *facts, const ProbeSockets *sockets)
+list_own_macs(MacvtapClient *client, const ProbeFacts *facts, gboolean is_here)
 {
-    GArray *macs = g_array_new(FALSE, FALSE, sizeof(MacAddress));
+    GArray *macs = is_here ? host_list_macs() : g_array_new(FALSE, FALSE, sizeof(MacAddress));
     g_autoptr(GPtrArray) ports = ask_ports(client, NULL, FALSE, NULL);
     MacAddress mac;
 
     g_array_append_val(macs, facts->mac);
-    if (!facts->is_passthru)
-        g_array_append_val(macs, sockets->host);
     for (guint i = 0; ports && i < ports->len; i++) {
         if (mac_address_parse(macvtap_port_get_mac_address(ports->pdata[i]), &mac))
             g_array_append_val(macs, mac);
@@ -173,17 +160,20 @@ probe_network(MacvtapClient *client, MacvtapPort *port, ProbeFacts *facts)
     AUTO_FD int tap_fd = macvtap_port_take_tap(port, 0);
     AUTO_FD int host_fd = -1;
     ProbeSockets sockets = {.tap_fd = tap_fd, .host_fd = -1};
+    gboolean is_here;
 
     if (!facts->has_carrier)
         return;
-    if (host_has_daemon(macvtap_client_get_peer_pid(client)))
+    is_here = host_has_daemon(macvtap_client_get_peer_pid(client));
+    if (is_here)
         open_parent(facts, &sockets);
     host_fd = sockets.host_fd;
     for_each_address(port_text(port, "addresses"), take_own_address, &sockets);
-    sockets.own_macs = list_own_macs(client, facts, &sockets);
+    sockets.own_macs = list_own_macs(client, facts, is_here);
     probe_ask(&sockets, facts);
     g_array_unref(sockets.own_macs);
-    look_up_neighbour(facts, &facts->gateways[PROBE_IPV4]);
+    for (guint i = 0; is_here && i < PROBE_FAMILIES; i++)
+        look_up_neighbour(facts, &facts->gateways[i]);
 }
 
 static void

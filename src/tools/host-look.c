@@ -3,11 +3,17 @@
 
 #include "descriptor.h"
 #include "error.h"
+#include "mac-address.h"
+#include "netlink.h"
 
 #include <arpa/inet.h>
 #include <glib.h>
 #include <ifaddrs.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <net/route.h>
 #include <netinet/in.h>
 #include <stddef.h>
@@ -294,6 +300,50 @@ host_list_addresses(void)
     }
     freeifaddrs(all);
     return addresses;
+}
+
+GArray *
+host_list_macs(void)
+{
+    GArray *macs = g_array_new(FALSE, FALSE, sizeof(MacAddress));
+    struct ifaddrs *all = NULL;
+
+    if (getifaddrs(&all) < 0)
+        return macs;
+    for (const struct ifaddrs *a = all; a; a = a->ifa_next) {
+        const struct sockaddr_ll *link = (const void *)a->ifa_addr;
+
+        if (link && link->sll_family == AF_PACKET && link->sll_halen == sizeof(MacAddress))
+            g_array_append_vals(macs, link->sll_addr, 1);
+    }
+    freeifaddrs(all);
+    return macs;
+}
+
+/* NetlinkReply */
+static void
+take_neighbour(guint number, struct nlmsghdr *message, gpointer user_data)
+{
+    const struct ndmsg *header = nlmsg_data(message);
+    gboolean *answers = user_data;
+
+    if (message->nlmsg_type == RTM_NEWNEIGH && nlmsg_valid_hdr(message, sizeof *header))
+        *answers = (header->ndm_state & NUD_REACHABLE) != 0;
+}
+
+gboolean
+host_neighbour_answers(const char *interface, const IpAddress *address)
+{
+    gboolean is_ipv4 = ip_address_is_ipv4(address), answers = FALSE;
+    const struct ndmsg header = {.ndm_family = is_ipv4 ? AF_INET : AF_INET6,
+                                 .ndm_ifindex = (int)if_nametoindex(interface)};
+    g_autoptr(NetlinkMessage) request = nlmsg_alloc_simple(RTM_GETNEIGH, NLM_F_REQUEST);
+    g_autoptr(Netlink) netlink = netlink_new(NULL);
+
+    nlmsg_append(request, (void *)&header, sizeof header, NLMSG_ALIGNTO);
+    nla_put(request, NDA_DST, is_ipv4 ? 4 : 16, address->bytes + (is_ipv4 ? 12 : 0));
+    return header.ndm_ifindex > 0 && netlink &&
+           netlink_ask(netlink, request, take_neighbour, &answers, "", NULL) && answers;
 }
 
 /* A line of fib_route_seq_show() (net/ipv4/fib_trie.c). */

@@ -3,6 +3,8 @@
  * */
 #pragma once
 
+#include "ip-address.h"
+
 #include <glib.h>
 #include <sys/types.h>
 
@@ -43,6 +45,14 @@ typedef struct HostAddress {
 
 /* The IP addresses of our network namespace, of HostAddress; g_array_unref() it. */
 GArray *host_list_addresses(void);
+
+/* The MACs of all links of our network namespace, of MacAddress, also those of other users' ports;
+ * g_array_unref() it. */
+GArray *host_list_macs(void);
+
+/* Whether the kernel has lately seen the neighbour with this address answer on the interface
+ * (NUD_REACHABLE). A neighbour that is only known does not count: it may have died since. */
+gboolean host_neighbour_answers(const char *interface, const IpAddress *address);
 
 /* Whether an IPv4 or IPv6 default route goes out through this interface. */
 gboolean host_has_default_route(const char *root, const char *interface);

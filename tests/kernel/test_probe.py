@@ -12,6 +12,7 @@ import pytest
 from frames import PacketSocket, mac_bytes
 from guard_lan import read_rows
 from programs import program
+from stack_guest import StackGuest
 
 ROUTER, ROUTER6 = "10.9.0.254", "fd12::1"
 HEARD = {row.name: row.frame for row in read_rows("received")}
@@ -253,3 +254,63 @@ def test_user_sees_the_host_reach_its_gateway(daemon, router, host):
     host.run("busybox", "ping", "-c", "1", ROUTER)
     found, messages = probe(daemon, user="nobody")
     assert [check for check, result in found.items() if result == "problem"] == ["mac"], messages
+
+
+def test_user_with_a_gateway_that_died(daemon, router, host):
+    """That the host still has the MAC in its ARP table is no answer: nothing between here and there drops a second MAC."""
+    daemon.network("lan", text=f"[Network]\nParent=eth0\nMode=bridge\n{LEASES}[Access]\nAllowUsers=nobody\n")
+    daemon.reload()
+    host.address("eth0", "10.9.0.2/24")
+    host.run("busybox", "ping", "-c", "1", ROUTER)
+    router.run("ip", "addr", "flush", "dev", "eth0")
+    router.quiet("eth0")
+    for state in "stale", "permanent":
+        host.ip("neigh", "change", ROUTER, "lladdr", router.mac("eth0"), "dev", "eth0", "nud", state)
+        found, messages = probe(daemon, user="nobody")
+        assert (found["mac"], found["gateway"]) == ("unknown", "problem"), messages
+
+
+ON_HOST = f"[Network]\nParent=eth0\nMode=bridge\n{LEASES.replace(ROUTER, '10.9.0.1')}[Access]\nAllowUsers=nobody\n"
+
+
+def check_only_the_host_answers(daemon, user):
+    found, messages = probe(daemon, user=user)
+    assert (found["mac"], found["gateway"]) == ("unknown", "ok"), messages
+    assert "only machines on this host answered" in messages["mac", "unknown"]
+
+
+@pytest.mark.parametrize("user", [None, pytest.param("nobody", marks=pytest.mark.long)])
+def test_only_the_host_link_answers(daemon, station, host, user):
+    """The gateway's address is the host's own, behind the host link: nothing has come over the wire."""
+    station.quiet("eth0")
+    host.address("eth0", "10.9.0.1/24")
+    daemon.network("lan", text=f"{ON_HOST}[Host]\nAccess=yes\n")
+    daemon.reload()
+    check_only_the_host_answers(daemon, user)
+
+
+@pytest.mark.long
+def test_only_a_macvlan_of_the_host_answers(daemon, station, host):
+    station.quiet("eth0")
+    host.ip("link", "add", "hostlan", "link", "eth0", "type", "macvlan", "mode", "bridge")
+    host.address("hostlan", "10.9.0.1/24")
+    host.ip("link", "set", "hostlan", "up")
+    daemon.network("lan", text=ON_HOST)
+    daemon.reload()
+    check_only_the_host_answers(daemon, None)
+
+
+def test_only_a_guest_of_another_user_answers(daemon, station):
+    """A router in a guest of root's, whose port the user does not see."""
+    station.quiet("eth0")
+    daemon.network("lan", text=ON_HOST)
+    daemon.reload()
+    with daemon.connect() as connection:
+        port = connection.ports("CreatePort", network="lan", vhost="off")["port"]
+        (fd,) = connection.take_descriptors()
+    guest = StackGuest(fd, port["macAddress"])
+    try:
+        guest.address("10.9.0.1/24")
+        check_only_the_host_answers(daemon, "nobody")
+    finally:
+        guest.close()
