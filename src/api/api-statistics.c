@@ -97,6 +97,9 @@ port_numbers(Api *api, const Port *port)
     broker_observe_frames(api->broker, port);
     whole = api_json_port(port);
     copy_members(whole, numbers, members);
+    /* Others open its queues by path, and macvtapd does not see how many. */
+    if (port->has_node)
+        json_object_del(numbers, "openQueues");
     addresses = json_object_get(whole, "addresses");
     if (addresses)
         json_object_set_new(numbers, "leases",

@@ -102,6 +102,20 @@ def test_the_guests_view(daemon, station):
     assert value(after, "macvtapd_network_usable", network="broken") == 0
 
 
+def test_open_queues_of_a_domain_are_unknown(daemon):
+    """libvirt opens its port's queues by path, unseen by macvtapd: 0 would mean that no VMM has the port."""
+    with daemon.connect() as connection:
+        port = make_port(connection, "domain", openDescriptors=False, deviceNode={"owner": 0, "group": 0})
+        make_port(connection, "unused", openDescriptors=False)
+        descriptor = os.open(port["deviceNode"], os.O_RDWR)
+        try:
+            found = metrics(daemon)
+        finally:
+            os.close(descriptor)
+    assert value(found, "macvtapd_port_link_up", name="domain") == 1
+    assert [dict(labels)["name"] for name, labels in found if name == "macvtapd_port_open_queues"] == ["unused"]
+
+
 def test_leases(daemon):
     daemon.network("given", text="[Network]\nParent=eth0\nMode=bridge\n[Addresses]\nSubnet=10.9.0.0/24\nRange=10.9.0.32/28\n")
     daemon.reload()
