@@ -211,12 +211,14 @@ find_address(const Doctor *doctor, const char *interface)
     return NULL;
 }
 
-/* A device on a VLAN does not affect the host's untagged frames on the trunk. */
+/* A device on a VLAN does not affect the host's untagged frames on the trunk. parent NULL: there is
+ * none. */
 static void
-check_host_on(Doctor *doctor, const char *kind, const char *name, const char *parent)
+check_host_on(Doctor *doctor, const char *kind, const char *name, const LinkInfo *parent)
 {
-    const char *address = find_address(doctor, parent);
-    gboolean route = host_has_default_route(doctor->root, parent);
+    const char *address = parent ? find_address(doctor, parent->name) : NULL;
+    gboolean route = parent && host_has_default_route(doctor->root, parent->name);
+    char parent_name[INTERFACE_NAME_TEXT_SIZE];
     g_autofree char *what =
         address ? g_strdup_printf("address %s%s", address, route ? " and default route are" : " is")
                 : g_strdup("default route is");
@@ -226,7 +228,7 @@ check_host_on(Doctor *doctor, const char *kind, const char *name, const char *pa
                        "choose a parent that the host does not use, or a mode other than passthru",
                        "its guest gets every frame that %s receives, and the host's %s on it: the"
                        " host is cut off while the guest runs",
-                       parent, what);
+                       interface_name_format(parent->name, parent_name), what);
 }
 
 void
@@ -241,7 +243,8 @@ doctor_check_passthru(Doctor *doctor)
         if (macvtap_network_get_mode(network) != MACVTAP_PORT_MODE_PASSTHRU || vlan[0])
             continue;
         for (char **parent = names; *parent; parent++)
-            check_host_on(doctor, "network", macvtap_network_get_name(network), *parent);
+            check_host_on(doctor, "network", macvtap_network_get_name(network),
+                          doctor_find_parent(doctor, *parent));
     }
     for (guint i = 0; i < doctor->ports->len; i++) {
         const MacvtapPort *port = doctor->ports->pdata[i];
@@ -250,7 +253,7 @@ doctor_check_passthru(Doctor *doctor)
         if (macvtap_port_get_mode(port) == MACVTAP_PORT_MODE_PASSTHRU &&
             strchr(macvtap_port_get_network(port), '='))
             check_host_on(doctor, "port", macvtap_port_get_name(port),
-                          macvtap_port_get_parent(port));
+                          doctor_find_link(doctor, macvtap_port_get_parent(port)));
     }
 }
 

@@ -184,19 +184,28 @@ find_alternative_name(const Doctor *doctor, const char *name)
                : 0;
 }
 
-const LinkInfo *
-doctor_find_parent(const Doctor *doctor, const char *name)
+static const LinkInfo *
+find_index(const Doctor *doctor, int index)
 {
-    const LinkInfo *found = doctor_find_link(doctor, name);
-    int index = found || !doctor->links ? 0 : find_alternative_name(doctor, name);
-
     for (guint i = 0; index != 0 && i < doctor->links->len; i++) {
         const LinkInfo *link = &g_array_index(doctor->links, LinkInfo, i);
 
         if (link->index == index)
             return link;
     }
-    return found;
+    return NULL;
+}
+
+const LinkInfo *
+doctor_find_parent(const Doctor *doctor, const char *name)
+{
+    const LinkInfo *link = doctor_find_link(doctor, name), *below;
+
+    if (!link && doctor->links)
+        link = find_index(doctor, find_alternative_name(doctor, name));
+    below =
+        link && g_str_equal(link->kind, "macvlan") ? find_index(doctor, link->lower_index) : NULL;
+    return below ? below : link;
 }
 
 const LinkInfo *

@@ -93,7 +93,8 @@ char *doctor_to_text(const Doctor *doctor);
  * the doctor. */
 const LinkInfo *doctor_find_link(const Doctor *doctor, const char *name);
 
-/* The same by a name in a network's file, which may be an alternative one. */
+/* The parent by a name in a network's file, which may be an alternative one, or that of a macvlan,
+ * which means the link below it. */
 const LinkInfo *doctor_find_parent(const Doctor *doctor, const char *name);
 const LinkInfo *doctor_find_device(const Doctor *doctor, const MacvtapPort *port);
 

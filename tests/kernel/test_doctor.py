@@ -158,6 +158,18 @@ def test_passthru_on_what_the_host_needs(daemon, host, has, words):
     assert not words or "a mode other than passthru" in found[0]
 
 
+def test_passthru_by_another_name_of_what_the_host_needs(daemon, host):
+    """A link may have alternative names; and a macvlan as Parent= means the link below it."""
+    host.ip("addr", "add", "10.0.0.7/24", "dev", "eth0")
+    host.ip("link", "property", "add", "dev", "eth0", "altname", "a-name-longer-than-fifteen-bytes")
+    host.ip("link", "add", "hostlan", "link", "eth0", "type", "macvlan", "mode", "bridge")
+    for name in "a-name-longer-than-fifteen-bytes", "hostlan":
+        daemon.network("lan", name, mode="passthru")
+        daemon.reload()
+        (line,) = problems(daemon, "passthru-of-host")
+        assert line.startswith("network lan: its guest gets every frame that eth0 receives, and the host's address 10.0.0.7"), line
+
+
 def test_passthru_port_of_an_adhoc_network(daemon, host):
     host.ip("addr", "add", "10.0.0.7/24", "dev", "eth0")
     daemon.ctl("port", "create", "--network=parent=eth0,mode=passthru", "--name=vm7")

@@ -230,7 +230,11 @@ test_passthru(void **state)
 {
     Doctor *doctor = *state;
     HostAddress address = {"eth0", "192.0.2.1", FALSE}, local = {"eth1", "fe80::1", TRUE};
+    LinkInfo *macvlan;
 
+    add_link(doctor, "eth0", 2);
+    add_link(doctor, "eth1", 3);
+    add_link(doctor, "eth2", 4);
     g_array_append_val(doctor->addresses, address);
     g_array_append_val(doctor->addresses, local);
     add_network(doctor, "'name':'tagged','mode':'passthru','parents':['eth0'],'vlan':'5'");
@@ -262,6 +266,13 @@ test_passthru(void **state)
     expect(doctor, doctor_check_passthru, "network pool",
            "eth2 receives, and the host's default route is on it", NULL);
     assert_int_equal(doctor_count_problems(doctor), 2);
+    macvlan = add_link(doctor, "hostlan", 5);
+    g_strlcpy(macvlan->kind, "macvlan", sizeof macvlan->kind);
+    macvlan->lower_index = 2;
+    g_ptr_array_set_size(doctor->networks, 0);
+    add_network(doctor, "'name':'above','mode':'passthru','parents':['hostlan']");
+    expect(doctor, doctor_check_passthru,
+           "problem network above: its guest gets every frame that eth0 receives", NULL);
 }
 
 static void
