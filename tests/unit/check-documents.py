@@ -23,6 +23,10 @@ CALL = r"(?:^|(?<! -d)[ /(=])(macvtapctl|macvtap-run|qemu-macvtap-helper|macvtap
 HEADINGS = r"^#+ (.*)$"
 
 
+def read(path):
+    return (pathlib.Path(root) / path).read_text(encoding="utf-8")
+
+
 @functools.cache
 def help_of(*command):
     return subprocess.run([*command, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
@@ -133,8 +137,43 @@ def check_packages():
     return wrong + [f"tests/packages lacks {name}, which README.md installs" for name in sorted(installs - set.union(*lists.values()))]
 
 
+def check_changes():
+    """Both lists of what a reload changes for living ports have every key of the network file."""
+    keys = re.findall(r'KEY\("\w+", "(\w+)"\)', read("src/model/network-fields.c"))
+    parts = {"docs/networks.md": ("## Changes", "`{}=`"), "docs/man/macvtapd.network.5.scd": ("# CHANGES", "*{}=*")}
+    wrong = []
+    for document, (heading, form) in parts.items():
+        part = read(document).split(f"\n{heading}\n")[1].split("\n#")[0]
+        wrong += [f"{document}: '{heading}' has no {key}=" for key in keys if form.format(key) not in part]
+    return wrong if len(keys) > 30 else [f"only {len(keys)} keys found: is this still looking at the right places?"]
+
+
+def kept_capabilities():
+    """{command of macvtapctl: what it keeps}, from the table of commands."""
+    source = read("src/tools/macvtapctl.h") + read("src/tools/macvtapctl.c")
+    macros = dict(re.findall(r"^#define (\w+) (.+)$", source, re.M))
+    kept = {}
+    for first, second, rest in re.findall(r'^    \{"(\w+)", (?:"([\w-]+)"|NULL), (.*?)\},$', source, re.M | re.S):
+        words = re.search(r"\.capabilities = ([^,}]*)", rest)
+        text = " ".join(macros.get(word, word) for word in re.findall(r"\w+", words[1])) if words else ""
+        names = {"all"} if ".starts_programs = TRUE" in rest else set(re.findall(r"CAP_\w+", f"{words and words[1]} {text}"))
+        if names:
+            kept[f"{first} {second}".strip()] = names
+    return kept
+
+
+def check_capabilities():
+    """docs/threat-model.md tells which commands keep which capabilities."""
+    rows = re.findall(r"^\| (`[^|]*) \| ([^|]*) \|", read("docs/threat-model.md").split("| command of `macvtapctl` |")[-1].split("\n\n")[0], re.M)
+    told = {command: set(re.findall(r"CAP_\w+|all", names)) for commands, names in rows for command in re.findall(r"`([^`]+)`", commands)}
+    kept = kept_capabilities()
+    return [f"{command} keeps {sorted(kept.get(command, []))}, and docs/threat-model.md says {sorted(told.get(command, []))}"
+            for command in sorted(told.keys() | kept) if told.get(command) != kept.get(command)]
+
+
 checks = [("every code block is run by a test, or has a reason", check_blocks), ("commands and options", check_commands),
-          ("links", check_links), ("paths", check_paths), ("packages", check_packages)]
+          ("links", check_links), ("paths", check_paths), ("packages", check_packages), ("keys that reach living ports", check_changes),
+          ("capabilities of commands", check_capabilities)]
 print(f"1..{len(checks)}")
 for number, (title, check) in enumerate(checks, 1):
     problems = check()
