@@ -71,14 +71,33 @@ read_gateways(HostLink *link, GError **error)
 
 /* ---- looks ---- */
 
+/* Removes what fill_filter() and host_device_set_addresses() have entered for the device. */
+static void
+empty_filter(const HostLink *link)
+{
+    HostFilter *filter = link->links->filter;
+    GHashTableIter iter;
+    gpointer value;
+
+    filter->ops->forget_link(filter, link->index);
+    g_hash_table_iter_init(&iter, link->ports);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        filter->ops->forget_port(filter, link->index, &((HostPort *)value)->mac);
+    g_hash_table_iter_init(&iter, link->claims);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        filter->ops->forget_claim(filter, link->index, &((HostClaim *)value)->address);
+}
+
 static void
 forget_device(HostLink *link)
 {
     GHashTableIter iter;
     gpointer value;
 
-    if (link->index)
+    if (link->index) {
+        empty_filter(link);
         owned_forget(link->links->devices, link->index);
+    }
     link->index = 0;
     g_hash_table_iter_init(&iter, link->claims);
     while (g_hash_table_iter_next(&iter, NULL, &value))
@@ -107,6 +126,7 @@ look_at_device(HostLink *link, GError **error)
 {
     Kernel *kernel = link->links->kernel;
     g_autoptr(GError) cause = NULL;
+    gboolean is_whole;
 
     if (!kernel->ops->link_by_index(kernel, link->parent.index, &link->parent, error))
         return FALSE;
@@ -117,10 +137,10 @@ look_at_device(HostLink *link, GError **error)
         return FALSE;
     }
     forget_device(link);
-    if (!host_device_ensure(link, error))
-        return FALSE;
-    fill_filter(link);
-    return TRUE;
+    is_whole = host_device_ensure(link, error);
+    if (link->index) /* it exists even if it is not whole, and a later look only repairs it */
+        fill_filter(link);
+    return is_whole;
 }
 
 /* Reads the paths back from the kernel. */

@@ -352,6 +352,57 @@ an_arrival_after_a_failure_leads_to_one(void **state)
     assert_int_equal(count_said("host link mvh-eth0: "), 1);
 }
 
+/* As root or a network manager does; there is another at once. */
+static void
+remove_device(TestBroker *test)
+{
+    int index = host_link(test).index;
+
+    kernel_fake_remove_link(test->kernel, index);
+    while (!has_link(test, "mvh-eth0"))
+        g_main_context_iteration(NULL, TRUE); /* looks are paced */
+    assert_int_not_equal(host_link(test).index, index);
+}
+
+/* The filter has no room for those of devices that are gone. */
+static void
+a_removed_device_leaves_no_entries(void **state)
+{
+    TestBroker *test = *state;
+    HostFilter *filter = test->datapath->host_filter;
+    guint n_entries;
+
+    test_broker_create(test, 0, "lan", "a");
+    test_broker_create(test, 0, "lan", "b");
+    see(test, "a", "10.0.0.9");
+    see(test, "b", "fd00::9");
+    n_entries = fake_host_filter_count(filter);
+    for (guint i = 0; i < 3; i++) {
+        remove_device(test);
+        assert_int_equal(fake_host_filter_count(filter), n_entries);
+        expect_routes(test, "10.0.0.9 from 10.0.0.1, fd00::9 from fd00::1");
+    }
+}
+
+/* Also if the addresses of the new one cannot be entered at first. */
+static void
+a_new_device_has_all_entries(void **state)
+{
+    TestBroker *test = *state;
+    HostFilter *filter = test->datapath->host_filter;
+    const IpAddress address = ip("10.0.0.9");
+
+    test_broker_create(test, 0, "lan", "a");
+    see(test, "a", "10.0.0.9");
+    wait_for_silence();
+    kernel_fake_fail(test->kernel, "host_link_set_proxies", 1, ENOMEM);
+    remove_device(test);
+    assert_int_equal(count_said("the host does not reach the guests on eth0: "), 1);
+    expect_routes(test, "10.0.0.9 from 10.0.0.1");
+    fake_host_filter_hear(filter, host_link(test).index, &address, &station);
+    expect_routes(test, "");
+}
+
 static void
 a_link_that_cannot_be_made_is_told(void **state)
 {
@@ -386,6 +437,8 @@ main(void)
         HOST_TEST(the_hosts_addresses_are_followed),
         HOST_TEST(an_arrival_leads_to_no_look),
         HOST_TEST(an_arrival_after_a_failure_leads_to_one),
+        HOST_TEST(a_removed_device_leaves_no_entries),
+        HOST_TEST(a_new_device_has_all_entries),
         HOST_TEST(a_link_that_cannot_be_made_is_told),
     };
 
