@@ -173,8 +173,10 @@ look_at_neighbours(HostLink *link, HostClaim *claim)
                                                          &claim->address, &mac, NULL);
     if (!claim->is_known)
         link->unfinished |= HOST_LOOK_PATHS;
-    if (claim->is_known && !mac_address_is_zero(&mac) && !mac_address_equal(&mac, &port->mac))
-        claim->station = mac;
+    if (!claim->is_known || mac_address_is_zero(&mac) || mac_address_equal(&mac, &port->mac))
+        return;
+    claim->station = mac;
+    claim->is_asked = FALSE;
 }
 
 static char *
@@ -505,12 +507,22 @@ host_claims_on_heard(HostLink *link, const IpAddress *address, const MacAddress 
         note_station(link, claim, mac);
 }
 
+/* The next decision asks the stations again. */
+static void
+forget_station(HostLink *link, HostClaim *claim)
+{
+    HostFilter *filter = link->links->filter;
+
+    claim->station = (MacAddress){{0}};
+    if (link->index)
+        filter->ops->set_claim(filter, link->index, &claim->address, NULL);
+}
+
 /* The host has come to know the neighbour on the parent, or to know it no longer: then the stations
  * are asked again. */
 void
 host_claims_on_neighbour(HostLink *link, const RoutingChange *change)
 {
-    HostFilter *filter = link->links->filter;
     HostClaim *claim = g_hash_table_lookup(link->claims, &change->address);
 
     if (!claim)
@@ -518,8 +530,25 @@ host_claims_on_neighbour(HostLink *link, const RoutingChange *change)
     if (!mac_address_is_zero(&change->mac)) {
         note_station(link, claim, &change->mac);
     } else if (!mac_address_is_zero(&claim->station)) {
-        claim->station = (MacAddress){{0}};
-        filter->ops->set_claim(filter, link->index, &claim->address, NULL);
+        forget_station(link, claim);
         apply(link, claim);
+    }
+}
+
+/* A route stays meanwhile: no station has answered a probe, and the filter tells of any that is
+ * heard. */
+void
+host_claims_on_loss(HostLink *link)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, link->claims);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        HostClaim *claim = value;
+
+        claim->is_known = FALSE;
+        if (!mac_address_is_zero(&claim->station))
+            forget_station(link, claim);
     }
 }

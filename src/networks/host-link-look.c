@@ -251,6 +251,18 @@ look_at_all_later(HostLinks *links, guint looks)
 
 /* ---- events ---- */
 
+static void
+on_routing_lost(HostLinks *links)
+{
+    GHashTableIter iter;
+    gpointer link;
+
+    g_hash_table_iter_init(&iter, links->table);
+    while (g_hash_table_iter_next(&iter, NULL, &link))
+        host_claims_on_loss(link);
+    look_at_all_later(links, HOST_LOOK_ALL);
+}
+
 /* RoutingHandler */
 static void
 on_routing(const RoutingChange *change, gpointer user_data)
@@ -276,7 +288,7 @@ on_routing(const RoutingChange *change, gpointer user_data)
             host_claims_on_neighbour(of_parent, change);
         return;
     case ROUTING_LOST:
-        look_at_all_later(links, HOST_LOOK_ALL);
+        on_routing_lost(links);
         return;
     }
 }

@@ -84,6 +84,9 @@ void host_claims_on_neighbour(HostLink *link, const RoutingChange *change);
 void host_claims_on_heard(HostLink *link, const IpAddress *address, const MacAddress *mac);
 void host_claim_free(gpointer claim);
 
+/* Events of neighbours may have been lost: the next review looks at all of them again. */
+void host_claims_on_loss(HostLink *link);
+
 /* The prefix of a parent's address that has this one; NULL: none. The address must be one that a
  * station can have. */
 const LinkAddress *host_link_find_prefix(const HostLink *link, const IpAddress *address);

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+import link_events
 from clock import Deadline
 from frames import BROADCAST, PacketSocket, Tap, mac_bytes
 from stack_guest import StackGuest, talks
@@ -340,6 +341,37 @@ def test_a_station_of_another_vlan_takes_no_route(site):
         answer = arp(wire.mac, GUEST, "10.0.0.123")
         wire.send(answer[:12] + bytes.fromhex("81000064") + answer[12:])
         site.wait_routes({GUEST: HOST})
+
+
+def lose_neighbours(site, *changes):
+    """Of the changes' events only the first ones are not lost."""
+    others = [["replace", f"10.0.0.{last}", "lladdr", "02:00:00:00:00:aa"] for last in range(50, 55)]
+    link_events.set_buffer(site.daemon, 1, link_events.ROUTING)
+    with link_events.unread(site.daemon):
+        for change in [*changes[:-1], *others, changes[-1]]:
+            site.host.ip("neighbour", *change, "dev", "eth0")
+
+
+STATION = [GUEST, "lladdr", "02:00:00:00:00:bb"]
+
+
+def test_a_station_turns_up_while_events_are_lost(site):
+    claim(site.guest(MACS[0]), GUEST)
+    site.wait_routes({GUEST: HOST})
+    lose_neighbours(site, ["replace", *STATION])
+    site.wait_routes({})
+    assert f"uses {GUEST}, but the station {STATION[-1]} has it too" in site.daemon.messages()
+
+
+def test_a_station_is_gone_while_events_are_lost(site):
+    guest = site.guest(MACS[0])
+    claim(guest, GUEST)
+    site.wait_routes({GUEST: HOST})
+    site.host.ip("neighbour", "replace", *STATION, "dev", "eth0")
+    site.wait_routes({})
+    lose_neighbours(site, ["change", *STATION, "nud", "stale"], ["delete", GUEST])
+    site.wait_routes({GUEST: HOST})
+    assert talks(guest.host, site.host, HOST, GUEST)
 
 
 def test_what_lies_behind_a_forwarding_host_is_not_reached(site, hosts):

@@ -66,6 +66,27 @@ host_link(TestBroker *test)
     return link_named(test, "mvh-eth0");
 }
 
+/* Twice the pace of looks. */
+#define SILENCE 200 /* ms */
+
+static gboolean
+on_silence(gpointer is_over)
+{
+    *(gboolean *)is_over = TRUE;
+    return G_SOURCE_REMOVE;
+}
+
+/* Any look that is due is over. */
+static void
+wait_for_silence(void)
+{
+    gboolean is_over = FALSE;
+
+    g_timeout_add(SILENCE, on_silence, &is_over);
+    while (!is_over)
+        g_main_context_iteration(NULL, TRUE);
+}
+
 static int
 compare_words(const void *a, const void *b)
 {
@@ -219,6 +240,45 @@ a_station_that_answers_or_is_heard_has_it(void **state)
 }
 
 static void
+a_neighbour_whose_event_is_lost_counts(void **state)
+{
+    TestBroker *test = *state;
+    int parent = link_named(test, "eth0").index;
+    const MacAddress nobody = {{0}};
+
+    test_broker_create(test, 0, "lan", "a");
+    see(test, "a", "10.0.0.9");
+    see(test, "a", "10.0.0.10");
+    kernel_fake_lose_neighbour(test->kernel, parent, "10.0.0.9", &station);
+    expect_routes(test, "10.0.0.10 from 10.0.0.1, 10.0.0.9 from 10.0.0.1");
+    wait_for_silence();
+    expect_routes(test, "10.0.0.10 from 10.0.0.1");
+    kernel_fake_lose_neighbour(test->kernel, parent, "10.0.0.9", &nobody);
+    wait_for_silence();
+    expect_routes(test, "10.0.0.10 from 10.0.0.1, 10.0.0.9 from 10.0.0.1");
+}
+
+/* It may be there without being known as a neighbour. */
+static void
+a_station_that_is_known_no_longer_is_asked(void **state)
+{
+    TestBroker *test = *state;
+    int parent = link_named(test, "eth0").index;
+    const MacAddress nobody = {{0}};
+
+    test_broker_create(test, 0, "lan", "a");
+    see(test, "a", "10.0.0.9");
+    kernel_fake_lose_neighbour(test->kernel, parent, "10.0.0.9", &station);
+    wait_for_silence();
+    expect_routes(test, "");
+    kernel_fake_fail(test->kernel, "station_probe", 1, EIO);
+    kernel_fake_set_neighbour(test->kernel, parent, "10.0.0.9", &nobody);
+    test_settle();
+    assert_int_equal(kernel_fake_heal(test->kernel), 0);
+    expect_routes(test, "");
+}
+
+static void
 two_guests_have_none_until_one_is_gone(void **state)
 {
     TestBroker *test = *state;
@@ -263,27 +323,6 @@ the_hosts_addresses_are_followed(void **state)
         if (g_str_equal(got, "10.0.0.9 from 10.0.0.2"))
             break;
     }
-}
-
-/* Twice the pace of looks. */
-#define SILENCE 200 /* ms */
-
-static gboolean
-on_silence(gpointer is_over)
-{
-    *(gboolean *)is_over = TRUE;
-    return G_SOURCE_REMOVE;
-}
-
-/* Any look that is due is over. */
-static void
-wait_for_silence(void)
-{
-    gboolean is_over = FALSE;
-
-    g_timeout_add(SILENCE, on_silence, &is_over);
-    while (!is_over)
-        g_main_context_iteration(NULL, TRUE);
 }
 
 /* How many of the operations of a look are called by those that are due. */
@@ -432,6 +471,8 @@ main(void)
         HOST_TEST(a_seen_address_has_a_route_and_may_speak),
         HOST_TEST(others_addresses_have_none),
         HOST_TEST(a_station_that_answers_or_is_heard_has_it),
+        HOST_TEST(a_neighbour_whose_event_is_lost_counts),
+        HOST_TEST(a_station_that_is_known_no_longer_is_asked),
         HOST_TEST(two_guests_have_none_until_one_is_gone),
         HOST_TEST(a_guest_that_claims_too_many_has_none),
         HOST_TEST(the_hosts_addresses_are_followed),

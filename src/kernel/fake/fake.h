@@ -92,6 +92,10 @@ void kernel_fake_add_gateway(Kernel *kernel, int index, const char *address);
 void kernel_fake_set_neighbour(Kernel *kernel, int index, const char *address,
                                const MacAddress *mac);
 
+/* The same, but the event is lost, which is told. */
+void kernel_fake_lose_neighbour(Kernel *kernel, int index, const char *address,
+                                const MacAddress *mac);
+
 /* A frame of a station on the link says that it uses the address: told at once. */
 void kernel_fake_claim(Kernel *kernel, int index, const char *address, const MacAddress *mac);
 

@@ -314,20 +314,37 @@ fake_neighbour_look(Kernel *base, int index, const IpAddress *address, MacAddres
     return TRUE;
 }
 
-void
-kernel_fake_set_neighbour(Kernel *base, int index, const char *text, const MacAddress *mac)
+static RoutingChange
+put_neighbour(FakeKernel *kernel, int index, const char *text, const MacAddress *mac)
 {
-    FakeKernel *kernel = fake_kernel(base);
     RoutingChange change = {.type = ROUTING_NEIGHBOUR, .index = index, .mac = *mac};
     RoutingChange *present;
 
-    g_return_if_fail(ip_address_parse(text, &change.address));
+    if (!ip_address_parse(text, &change.address))
+        g_error("'%s' is no address", text);
     present = find_neighbour(kernel, index, &change.address);
     if (present)
         *present = change;
     else
         g_array_append_val(kernel->neighbours, change);
-    fake_tell_routing(kernel, &change);
+    return change;
+}
+
+void
+kernel_fake_set_neighbour(Kernel *base, int index, const char *text, const MacAddress *mac)
+{
+    const RoutingChange change = put_neighbour(fake_kernel(base), index, text, mac);
+
+    fake_tell_routing(fake_kernel(base), &change);
+}
+
+void
+kernel_fake_lose_neighbour(Kernel *base, int index, const char *text, const MacAddress *mac)
+{
+    const RoutingChange lost = {.type = ROUTING_LOST};
+
+    put_neighbour(fake_kernel(base), index, text, mac);
+    fake_tell_routing(fake_kernel(base), &lost);
 }
 
 /* ---- stations ---- */
