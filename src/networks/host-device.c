@@ -23,7 +23,8 @@ host_link_choose_name(Kernel *kernel, const LinkInfo *lower, gconstpointer what,
 
     n = link->asked_name ? snprintf(name, size, "%s", link->asked_name)
                          : snprintf(name, size, "mvh-%s", lower->name);
-    if (attempt == 1 && n < (int)size && !kernel->ops->link_by_name(kernel, name, &other, NULL))
+    if (attempt == 1 && n < (int)size && interface_name_check(name, NULL) &&
+        !kernel->ops->link_by_name(kernel, name, &other, NULL))
         return;
     if (attempt <= 2)
         snprintf(name, size, "mvh%x", (guint)lower->index);

@@ -123,9 +123,11 @@ static gboolean
 write_record(OwnedDevices *devices, const OwnedDevice *device, GError **error)
 {
     const OwnedKind *kind = device->kind;
-    g_autoptr(json_t) object = json_pack("{s:i, s:s, s:i, s:s, s:i}", "version", 1, "name",
-                                         device->name, "index", device->index, kind->lower_name,
-                                         device->lower, kind->lower_index, device->lower_index);
+    char lower[INTERFACE_NAME_TEXT_SIZE]; /* it may have any name */
+    g_autoptr(json_t) object =
+        json_pack("{s:i, s:s, s:i, s:s, s:i}", "version", 1, "name", device->name, "index",
+                  device->index, kind->lower_name, interface_name_format(device->lower, lower),
+                  kind->lower_index, device->lower_index);
     char text[RECORD_MAX];
     gsize length = json_dumpb(object, text, sizeof(text), JSON_COMPACT);
 
@@ -145,17 +147,18 @@ static OwnedDevice *
 parse_record(const OwnedKind *kind, const char *file, const char *text, gsize length)
 {
     g_autoptr(json_t) object = NULL;
-    const char *name, *lower;
+    const char *name, *lower_text;
+    char lower[INTERFACE_NAME_MAX + 1];
     int version, index, lower_index;
     OwnedDevice *device;
 
     object = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
     if (!object ||
         json_unpack(object, "{s:i, s:s, s:i, s:s, s:i}", "version", &version, "name", &name,
-                    "index", &index, kind->lower_name, &lower, kind->lower_index,
+                    "index", &index, kind->lower_name, &lower_text, kind->lower_index,
                     &lower_index) < 0 ||
         version != 1 || !interface_name_check(name, NULL) || !is_file_of(file, name, index) ||
-        !interface_name_check(lower, NULL) || index <= 0 || lower_index <= 0)
+        !interface_name_parse(lower_text, lower) || index <= 0 || lower_index <= 0)
         return NULL;
     device = g_new0(OwnedDevice, 1);
     device->kind = kind;

@@ -15,9 +15,9 @@ typedef struct Tag {
 } Tag;
 
 /*
- * "eth0.100", the usual name, if that fits and is free; else "mv" with the trunk's ifindex in hex,
- * which fits into 15 characters and is unique to the trunk. 'a' distinguishes 802.1ad from 802.1Q
- * on the same trunk.
+ * "eth0.100", the usual name, if that may be a name and is free; else "mv" with the trunk's ifindex
+ * in hex, which fits into 15 characters and is unique to the trunk. 'a' distinguishes 802.1ad from
+ * 802.1Q on the same trunk.
  */
 static gboolean
 name_device(const LinkInfo *trunk, const Tag *tag, guint attempt, char *name, gsize size)
@@ -26,7 +26,7 @@ name_device(const LinkInfo *trunk, const Tag *tag, guint attempt, char *name, gs
                          : snprintf(name, size, "m%s%x.%u", tag->is_outer ? "a" : "v",
                                     (guint)trunk->index, tag->id);
 
-    return n < (int)size;
+    return n < (int)size && interface_name_check(name, NULL);
 }
 
 static void

@@ -145,6 +145,29 @@ there_is_one_while_there_are_ports(void **state)
     assert_int_equal(fake_host_filter_count(test->datapath->host_filter), 0);
 }
 
+/* A name that the host link's own may not contain; the network names the parent by another. */
+static void
+there_is_one_on_a_parent_with_an_odd_name(void **state)
+{
+    TestBroker *test = *state;
+    LinkInfo parent = link_named(test, "eth0");
+    g_autofree char *name = g_strdup_printf("mvh%x", (guint)parent.index);
+    Network *lan = test_broker_network(test, "lan");
+
+    kernel_fake_add_altname(test->kernel, parent.index, "uplink");
+    g_strlcpy(parent.name, "et\xff", sizeof(parent.name));
+    kernel_fake_change_link(test->kernel, &parent);
+    g_free(lan->parents[0]);
+    lan->parents[0] = g_strdup("uplink");
+    test_broker_create(test, 0, "lan", "a");
+    assert_true(has_link(test, name));
+    test_broker_kill(test);
+    test_broker_start(test);
+    assert_true(has_link(test, name));
+    delete_port(test, "a");
+    assert_false(has_link(test, name));
+}
+
 static void
 a_restart_keeps_it(void **state)
 {
@@ -466,6 +489,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         HOST_TEST(there_is_one_while_there_are_ports),
+        HOST_TEST(there_is_one_on_a_parent_with_an_odd_name),
         HOST_TEST(a_restart_keeps_it),
         HOST_TEST(a_restart_removes_one_without_ports),
         HOST_TEST(a_seen_address_has_a_route_and_may_speak),

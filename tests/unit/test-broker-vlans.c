@@ -107,6 +107,25 @@ test_known_device_is_asked_for_by_name(void **state)
     expect_port(test, "p3", PORT_STATE_ACTIVE, "eth0.200.100");
 }
 
+/* Its name consists of bytes that no device of macvtapd's may have in its own; found by an
+ * alternative one. */
+static void
+test_trunk_with_an_odd_name(void **state)
+{
+    TestBroker *test = *state;
+    int trunk = link_named(test, "eth0").index;
+    g_autofree char *name = g_strdup_printf("mv%x.100", (guint)trunk);
+
+    kernel_fake_add_altname(test->kernel, trunk, "uplink");
+    rename_link(test, "eth0", "et\xff");
+    test_broker_create(test, 0, "parent=uplink,mode=bridge,vlan=100", "p1");
+    assert_string_equal(find_port(test, "p1")->parent, name);
+    restart_and_settle(test);
+    assert_int_equal(count_vlan_records(test), 1);
+    delete_port(test, "p1");
+    expect_no_vlans(test);
+}
+
 static void
 test_renamed_device_stays_with_its_ports(void **state)
 {
@@ -440,6 +459,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         BROKER_TEST_SAID(test_comes_and_goes),
         BROKER_TEST_SAID(test_known_device_is_asked_for_by_name),
+        BROKER_TEST_SAID(test_trunk_with_an_odd_name),
         BROKER_TEST_SAID(test_renamed_device_stays_with_its_ports),
         BROKER_TEST_SAID(test_restart_after_a_rename),
         BROKER_TEST_SAID(test_old_records),
