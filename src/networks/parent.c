@@ -208,8 +208,11 @@ gboolean
 parent_find_child(Networks *networks, const LinkInfo *parent, int but, const MacAddress *mac,
                   LinkInfo *ret_child)
 {
-    g_autoptr(GArray) links = networks->kernel->ops->link_list(networks->kernel, NULL);
+    g_autoptr(GArray) links = NULL;
 
+    if (parent->index == 0) /* a VLAN device to be; a lower_index of 0: in another namespace */
+        return FALSE;
+    links = networks->kernel->ops->link_list(networks->kernel, NULL);
     for (guint i = 0; links && i < links->len; i++) {
         const LinkInfo *link = &g_array_index(links, LinkInfo, i);
 

@@ -235,6 +235,33 @@ test_check_only_sees_what_others_have(void **state)
                      "interface name theirs is taken");
 }
 
+/* It has ifindex 0, and so has what is below a macvlan if that is in another network namespace. */
+static void
+test_check_only_of_a_vlan_without_device(void **state)
+{
+    static const char *const rows[] = {
+        ",'network':'tagged','macAddress':'52:54:00:00:00:09'",
+        ",'network':'whole'",
+    };
+    ApiFixture *fixture = *state;
+    LinkInfo macvlan = {.name = "mac0", .kind = "macvlan", .is_macvlan = TRUE};
+    Network *networks[] = {
+        test_broker_add_network(fixture->test, "tagged", "eth0", MACVTAP_MODE_BRIDGE),
+        test_broker_add_network(fixture->test, "whole", "eth0", MACVTAP_MODE_PASSTHRU),
+    };
+
+    assert_true(mac_address_parse("52:54:00:00:00:09", &macvlan.mac));
+    kernel_fake_add_link(fixture->test->kernel, &macvlan);
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(VarlinkReply) reply = {0};
+        uid_t uid = getuid();
+
+        networks[i]->vlan = g_strdup("100");
+        g_array_append_val(networks[i]->allow_uids, uid);
+        check_only(fixture, rows[i], &reply);
+    }
+}
+
 static void
 test_forms_of_a_port(void **state)
 {
@@ -696,6 +723,7 @@ main(void)
         API_TEST(test_faults),
         API_TEST(test_check_only),
         API_TEST(test_check_only_sees_what_others_have),
+        API_TEST(test_check_only_of_a_vlan_without_device),
         API_TEST(test_forms_of_a_port),
         API_TEST(test_grant_that_nobody_gets),
         API_TEST(test_networks),
