@@ -21,7 +21,7 @@ struct Networks {
     GHashTable *parents; /* name of a network -> GArray of NetworkParent, filled on demand */
 };
 
-/* The link of a name in Parent=, at the first query after the networks were read. */
+/* The link of a name in Parent=, at the first query since a link has changed. */
 typedef struct NetworkParent {
     int index;      /* 0: there was none */
     int vlan_lower; /* of a VLAN device: the link below it, */

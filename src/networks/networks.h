@@ -59,8 +59,7 @@ GHashTable *networks_table(const Networks *networks);
 /* Whether the port's network has been removed; an ad-hoc one never is. */
 gboolean networks_have_removed(const Networks *networks, const Port *port);
 
-/* Adds the keys of the port's network whose values the port has not taken. The network's parents
- * are those at the time it was read. */
+/* Adds the keys of the port's network whose values the port has not taken. */
 void networks_list_outdated(Networks *networks, const Port *port, GStrvBuilder *ret_keys);
 
 /* The frames that VLAN devices of other networks take away from this one's guests, a line for each;

@@ -117,6 +117,39 @@ test_parent_by_another_name(void **state)
     expect_outdated(test, "p1", "");
 }
 
+/* A repair looks at all of a port. */
+static void
+repair_port(TestBroker *test, const char *name)
+{
+    LinkInfo device = link_named(test, find_port(test, name)->interface_name);
+
+    device.mac.octets[5] ^= 1;
+    kernel_fake_change_link(test->kernel, &device);
+    test_settle();
+}
+
+/* Its name stays the same, its ifindex does not. */
+static void
+test_parent_that_is_made_again(void **state)
+{
+    TestBroker *test = *state;
+    Network *network = define_network("lan", MACVTAP_MODE_BRIDGE);
+
+    g_free(network->parents[0]);
+    network->parents[0] = g_strdup("uplink");
+    kernel_fake_add_altname(test->kernel, link_named(test, "eth0").index, "uplink");
+    reload_network(test, network);
+    test_broker_create(test, 0, "lan", "p1");
+    repair_port(test, "p1");
+    expect_outdated(test, "p1", "");
+    kernel_fake_remove_link(test->kernel, link_named(test, "eth0").index);
+    test_broker_add_parent(test, "eth0");
+    kernel_fake_add_altname(test->kernel, link_named(test, "eth0").index, "uplink");
+    test_broker_create(test, 0, "lan", "p2");
+    repair_port(test, "p2");
+    expect_outdated(test, "p2", "");
+}
+
 static void
 expect_taken(TestBroker *test, const char *name, const char *text)
 {
@@ -168,6 +201,13 @@ test_frames_that_another_network_takes(void **state)
     g_ptr_array_unref(reload_networks(test, define_network("lan", MACVTAP_MODE_BRIDGE), office));
     expect_taken(test, "lan", "VLAN 7 on eth0: eth0.7, a parent of network office");
     expect_taken(test, "office", NULL);
+    /* It need not have been there when the networks were read. */
+    kernel_fake_remove_link(test->kernel, link_named(test, "eth0.7").index);
+    test_settle();
+    expect_taken(test, "lan", NULL);
+    kernel_fake_add_link(test->kernel, &vlan);
+    test_settle();
+    expect_taken(test, "lan", "VLAN 7 on eth0: eth0.7, a parent of network office");
     /* So is the parent by another name. */
     office = define_network("office", MACVTAP_MODE_BRIDGE);
     office->vlan = g_strdup("100");
@@ -186,6 +226,7 @@ main(void)
         BROKER_TEST(test_removed_network),
         BROKER_TEST(test_parent_and_vlan_are_for_new_ports),
         BROKER_TEST(test_parent_by_another_name),
+        BROKER_TEST(test_parent_that_is_made_again),
         BROKER_TEST(test_frames_that_another_network_takes),
     };
 
