@@ -146,3 +146,16 @@ datapath_fill_dhcp(const DatapathPort *port, struct dhcp_port *ret_port, GError 
     ret_port->udp_sum = sum_of(bytes + IP + 12, 4) + 17 + DHCP_FRAME - UDP;
     return TRUE;
 }
+
+/* No sum covers the MAC. */
+void
+datapath_change_dhcp_mac(struct dhcp_port *port, const MacAddress *mac)
+{
+    memcpy(port->mac, mac->octets, sizeof port->mac);
+    for (guint i = 0; i < DHCP_TEMPLATES; i++) {
+        guint8 *bytes = port->frames[i].bytes;
+
+        memcpy(bytes, port->mac, sizeof port->mac);
+        memcpy(bytes + CLIENT_MAC, port->mac, sizeof port->mac);
+    }
+}

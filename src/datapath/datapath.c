@@ -223,6 +223,24 @@ make_dhcp(const DatapathPort *port, struct dhcp_port **ret_dhcp, GError **error)
     return TRUE;
 }
 
+/* Returns what to write so that the port's answers, which it keeps, go to its present MAC; NULL:
+ * nothing. Free it with g_free(). entry: as last written, or NULL. */
+static struct dhcp_port *
+keep_dhcp(LinuxDatapath *datapath, const DatapathPort *port, const Entry *entry)
+{
+    int map = datapath->object.maps[DATAPATH_DHCP];
+    g_autofree struct dhcp_port *dhcp = NULL;
+
+    if (entry && memcmp(entry->settings.mac, port->mac.octets, sizeof entry->settings.mac) == 0)
+        return NULL;
+    dhcp = g_new0(struct dhcp_port, 1);
+    if (bpf_map_lookup_elem(map, &port->index, dhcp) < 0 ||
+        memcmp(dhcp->mac, port->mac.octets, sizeof dhcp->mac) == 0)
+        return NULL;
+    datapath_change_dhcp_mac(dhcp, &port->mac);
+    return g_steal_pointer(&dhcp);
+}
+
 static gboolean
 has_same_dhcp(const Entry *entry, const struct dhcp_port *dhcp)
 {
@@ -282,17 +300,21 @@ linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **er
     gboolean is_clear = !entry; /* no map has anything of this index */
     g_autofree struct dhcp_port *dhcp = NULL;
     struct guard_settings settings;
+    gboolean writes_dhcp;
 
     datapath_fill_settings(port, &settings);
     settings.recheck = next_recheck(entry, &settings);
     if (!make_dhcp(port, &dhcp, error))
         return FALSE;
+    if (port->keeps_dhcp)
+        dhcp = keep_dhcp(datapath, port, is_there ? entry : NULL);
+    writes_dhcp = !port->keeps_dhcp || dhcp;
     if (is_there && memcmp(&settings, &entry->settings, sizeof settings) == 0 &&
         (port->keeps_dhcp || has_same_dhcp(entry, dhcp)))
         return set_limits(datapath, entry, port, is_new, FALSE, error);
     if (!datapath->is_pinned || datapath->has_old_pins)
         pin_maps(datapath);
-    if ((!port->keeps_dhcp && !(is_clear && !dhcp) && !write_dhcp(datapath, port->index, dhcp)) ||
+    if ((writes_dhcp && !(is_clear && !dhcp) && !write_dhcp(datapath, port->index, dhcp)) ||
         !write_entry(datapath, port->index, &settings, is_new, is_there)) {
         error_set_errno(error, errno, "cannot write the guard settings of link %d", port->index);
         if (!entry)
@@ -307,7 +329,7 @@ linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **er
         return FALSE;
     entry->has_settings = TRUE;
     entry->settings = settings;
-    if (!port->keeps_dhcp) {
+    if (writes_dhcp) {
         g_free(entry->dhcp);
         entry->dhcp = g_steal_pointer(&dhcp);
     }

@@ -45,7 +45,7 @@ typedef struct DatapathPort {
     MacAddress mac;
     const GuardSettings *guard; /* as resolved: senders is not AUTO */
     const DhcpAnswer *dhcp;     /* what it answers to its guest's DHCP client; NULL: nothing */
-    gboolean keeps_dhcp;        /* dhcp is unknown: keep the answers in force */
+    gboolean keeps_dhcp;        /* dhcp is unknown: keep the answers in force, but to mac */
     const Limits *limits;       /* NULL: none; what the guest sends is limited elsewhere */
 } DatapathPort;
 
@@ -185,6 +185,9 @@ void datapath_fill_settings(const DatapathPort *port, struct guard_settings *ret
 
 /* The same for what it answers: port->dhcp, which is not NULL. ERRNO_ERROR EINVAL. */
 gboolean datapath_fill_dhcp(const DatapathPort *port, struct dhcp_port *ret_port, GError **error);
+
+/* The guest has another MAC: answers that one. */
+void datapath_change_dhcp_mac(struct dhcp_port *port, const MacAddress *mac);
 
 /* The same for its limits; FALSE if it has none. */
 gboolean datapath_fill_limits(const DatapathPort *port, struct limit_settings *ret_settings);

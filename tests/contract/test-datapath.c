@@ -188,21 +188,35 @@ given_by(int index)
 
     if (!datapath_world_dhcp(datapath, index, &port))
         return 0;
-    assert_memory_equal(port.mac, "\x52\x54\0\0\0\x07", 6);
     memcpy(address, &port.address, sizeof address);
     return address[3];
 }
 
-/* host: the last byte of the address; 0: nothing. */
+/* The last byte of the MAC to which it is given, in all that the answers consist of. */
+static guint
+given_to(int index)
+{
+    struct dhcp_port port;
+
+    assert_true(datapath_world_dhcp(datapath, index, &port));
+    assert_memory_equal(port.mac, "\x52\x54\0\0\0", 5);
+    for (guint i = 0; i < DHCP_TEMPLATES; i++) {
+        assert_memory_equal(port.frames[i].bytes, port.mac, sizeof port.mac);
+        assert_memory_equal(port.frames[i].bytes + DHCP_BOOTP + 28, port.mac, sizeof port.mac);
+    }
+    return port.mac[5];
+}
+
+/* mac: the last byte of the guest's; host: that of the address; 0: nothing. */
 static void
-put_dhcp(guint8 host, gboolean is_kept, gboolean is_new)
+put_dhcp_to(guint8 mac, guint8 host, gboolean is_kept, gboolean is_new)
 {
     const guint8 bytes[] = {10, 0, 0, host};
     const DhcpAnswer answer = {.address = ip_address_from_ipv4(bytes), .bits = 24};
     const GuardSettings guard = {.senders = GUARD_SENDERS_OWN};
     const DatapathPort port = {.index = 7,
                                .port_id = "p1",
-                               .mac = {{0x52, 0x54, 0, 0, 0, 7}},
+                               .mac = {{0x52, 0x54, 0, 0, 0, mac}},
                                .guard = &guard,
                                .dhcp = host ? &answer : NULL,
                                .keeps_dhcp = is_kept};
@@ -213,17 +227,43 @@ put_dhcp(guint8 host, gboolean is_kept, gboolean is_new)
 }
 
 static void
+put_dhcp(guint8 host, gboolean is_kept, gboolean is_new)
+{
+    put_dhcp_to(7, host, is_kept, is_new);
+}
+
+static void
 answers_follow_what_is_set(void **state)
 {
     put(8, "p2", GUARD_SENDERS_OWN, TRUE);
     put_dhcp(33, FALSE, TRUE);
     assert_int_equal(given_by(7), 33);
+    assert_int_equal(given_to(7), 7);
     assert_int_equal(given_by(8), 0);
     put_dhcp(34, FALSE, FALSE);
     assert_int_equal(given_by(7), 34);
     put_dhcp(0, TRUE, FALSE);
     assert_int_equal(given_by(7), 34);
     put_dhcp(0, FALSE, FALSE);
+    assert_int_equal(given_by(7), 0);
+}
+
+/* Whatever the port's network has become. */
+static void
+answers_that_are_kept_follow_the_mac(void **state)
+{
+    put_dhcp(33, FALSE, TRUE);
+    put_dhcp_to(8, 0, TRUE, FALSE);
+    assert_int_equal(given_by(7), 33);
+    assert_int_equal(given_to(7), 8);
+    datapath_world_end(datapath);
+    datapath = datapath_world_open();
+    put_dhcp_to(9, 0, TRUE, FALSE);
+    assert_int_equal(given_to(7), 9);
+    put_dhcp_to(9, 33, FALSE, FALSE);
+    assert_int_equal(given_to(7), 9);
+    put_dhcp_to(9, 0, FALSE, FALSE);
+    put_dhcp_to(10, 0, TRUE, FALSE);
     assert_int_equal(given_by(7), 0);
 }
 
@@ -362,6 +402,7 @@ main(void)
         DATAPATH_TEST(an_upgrade_takes_over_what_ports_had),
         DATAPATH_TEST(what_no_port_takes_over_goes_after_an_upgrade),
         DATAPATH_TEST(answers_follow_what_is_set),
+        DATAPATH_TEST(answers_that_are_kept_follow_the_mac),
         DATAPATH_TEST(answers_end_with_their_port),
         DATAPATH_TEST(answers_stay_for_the_next_daemon),
         DATAPATH_TEST(answers_of_a_torn_entry_end),

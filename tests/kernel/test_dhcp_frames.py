@@ -15,7 +15,7 @@ import pytest
 
 from dhcp_lan import (ACK, ADDRESSES, DISCOVER, GATEWAY, LEASE, MODES, NAK, NOBODY, OFFER, REQUEST, Answer, Site, bootp,
                       ethernet, ipv4, network_text, question, receive_answer, requested, server, udp)
-from frames import PacketSocket, Tap, frame, mac_bytes
+from frames import PacketSocket, Tap, frame, mac_bytes, set_mac
 from guard_lan import NEEDS_CSUM, NEIGHBOUR, on_one_cpu
 from programs import BUILD
 from sample import sampled
@@ -245,6 +245,27 @@ def test_answers_stay_without_the_networks_file(sites):
     site.daemon.start()
     assert answer_to(site, question(GUEST, DISCOVER)).options[3] == socket.inet_aton(GATEWAY)
     assert site.dhcp_on_the_wire(site.tap.send) == []
+
+
+@pytest.mark.parametrize("text", [None, "Typo=1"])
+def test_without_the_networks_file_the_guest_may_change_its_mac(sites, text):
+    """The answers go to the new MAC. text: what the file has become."""
+    site = sites(addresses=f"{ADDRESSES}[Port]\nMac=any\n")
+    file = site.daemon.config / "networks.d" / "lan.network"
+    if text:
+        file.write_text(text, encoding="utf-8")
+    else:
+        file.unlink()
+    site.daemon.reload()
+    set_mac(site.tap.fileno(), NEIGHBOUR)
+    while site.daemon.ports()[0]["macAddress"] != NEIGHBOUR:
+        pass
+    for _ in range(2):
+        assert answer_to(site, question(NEIGHBOUR, DISCOVER)).destination_mac == NEIGHBOUR
+        options = requested(LEASE) + server(GATEWAY)
+        assert answer_to(site, question(NEIGHBOUR, REQUEST, options)).kind == ACK
+        site.daemon.kill()
+        site.daemon.start()
 
 
 def test_the_mtu_is_the_ports(sites, host):
