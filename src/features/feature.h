@@ -97,5 +97,10 @@ gboolean withheld_follow_port(FeatureHost *host, const Port *port, GError **erro
 /* An address of this link came or went. */
 void withheld_on_address(FeatureHost *host, int index);
 
+/* The port's network, which a change needs. thing: of the port, what the change is about ("its
+ * guard has"). NULL with a PORT_ERROR: it was removed, or cannot be used. */
+const Network *feature_network(FeatureHost *host, const Port *port, const char *thing,
+                               GError **error);
+
 /* The state that the feature's start() returned. */
 gpointer feature_state(FeatureHost *host, const PortFeature *feature);

@@ -367,7 +367,7 @@ static gboolean
 guard_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                    const PortChange *change, GError **error)
 {
-    const Network *network = host->ops->network(host, port);
+    const Network *network;
     g_autofree char *who = g_strdup_printf("port %s", port->name);
     g_auto(GuardSettings) settings = {0};
 
@@ -375,10 +375,9 @@ guard_check_change(FeatureHost *host, const Caller *caller, const Port *port,
         return TRUE;
     if (!check_own(caller, &change->guard, error))
         return FALSE;
+    network = feature_network(host, port, "its guard has", error);
     if (!network)
-        return port_error_set(
-            error, PORT_ERROR_NETWORK_NOT_FOUND,
-            "port %s: its network was removed, so its guard has nothing to follow", port->name);
+        return FALSE;
     if (!host->datapath)
         return say_unguarded(host, who, error);
     return guard_check_own(&network->guard, &change->guard, error) &&

@@ -264,17 +264,16 @@ static gboolean
 limits_check_change(FeatureHost *host, const Caller *caller, const Port *port,
                     const PortChange *change, GError **error)
 {
-    const Network *network = host->ops->network(host, port);
+    const Network *network;
     Limits limits;
 
     if (!change->limits.is_given)
         return TRUE;
     if (!check_own(caller, &change->limits, error))
         return FALSE;
+    network = feature_network(host, port, "its limits have", error);
     if (!network)
-        return port_error_set(
-            error, PORT_ERROR_NETWORK_NOT_FOUND,
-            "port %s: its network was removed, so its limits have nothing to follow", port->name);
+        return FALSE;
     limits = limits_resolve(&network->limits, &change->limits);
     return check_possible(host, &limits, error);
 }

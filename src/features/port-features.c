@@ -51,6 +51,23 @@ new_port_clear(NewPort *new)
     descriptor_clear(&new->holder.pidfd);
 }
 
+const Network *
+feature_network(FeatureHost *host, const Port *port, const char *thing, GError **error)
+{
+    const Network *network = host->ops->network(host, port);
+
+    if (!network && port->network_removed)
+        port_error_set(error, PORT_ERROR_NETWORK_NOT_FOUND,
+                       "port %s: its network was removed, so %s nothing to follow", port->name,
+                       thing);
+    else if (!network)
+        port_error_set(error, PORT_ERROR_NETWORK_INVALID,
+                       "port %s: its network %s cannot be used, so %s nothing to follow "
+                       "('macvtapctl network show %s' says why)",
+                       port->name, port->network, thing, port->network);
+    return network;
+}
+
 gpointer
 feature_state(FeatureHost *host, const PortFeature *feature)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What changes while a port lives: its link, its sources; and who may change it. */
 #include "broker-fixture.h"
+#include "reload-fixture.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -252,6 +253,27 @@ test_sources(void **state)
     expect_events(test, "created web\nchanged web\nchanged web\n");
 }
 
+/* What a port's own values would be merged with is missing; the message says why. */
+static void
+test_without_its_network(void **state)
+{
+    TestBroker *test = *state;
+    const PortChange guard = {.port = (char *)"web", .guard.is_given = TRUE};
+    const PortChange limits = {.port = (char *)"web", .limits.is_given = TRUE};
+
+    create(test, "web", FALSE);
+    reload_network(test, network_new_broken("lan", "line 3: unknown key"));
+    expect_refusal(test, 0, &guard, PORT_ERROR_NETWORK_INVALID,
+                   "network lan cannot be used, so its guard");
+    expect_refusal(test, 0, &limits, PORT_ERROR_NETWORK_INVALID,
+                   "network lan cannot be used, so its limits");
+    g_ptr_array_unref(reload_networks(test, NULL, NULL));
+    expect_refusal(test, 0, &guard, PORT_ERROR_NETWORK_NOT_FOUND,
+                   "network was removed, so its guard");
+    expect_refusal(test, 0, &limits, PORT_ERROR_NETWORK_NOT_FOUND,
+                   "network was removed, so its limits");
+}
+
 int
 main(void)
 {
@@ -265,6 +287,7 @@ main(void)
         BROKER_TEST(test_mac_taken_meanwhile),
         BROKER_TEST(test_refusals),
         BROKER_TEST(test_sources),
+        BROKER_TEST(test_without_its_network),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
