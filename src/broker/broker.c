@@ -197,6 +197,8 @@ broker_new(const BrokerSetup *setup, GError **error)
         .datapath = setup->datapath,
         .ports = broker->ports,
         .unguarded = setup->unguarded,
+        .repair_delays = broker->repair_delays,
+        .n_repair_delays = REPAIR_ATTEMPTS,
     };
     if (!networks_use_host_filter(broker->networks,
                                   setup->datapath ? setup->datapath->host_filter : NULL,

@@ -68,6 +68,8 @@ struct FeatureHost {
     Datapath *datapath; /* NULL: no port can have a guard, and unguarded says why */
     PortTable *ports;
     const char *unguarded;
+    const guint *repair_delays; /* milliseconds before each attempt at what has failed */
+    guint n_repair_delays;
     gpointer *states; /* the state of each row of the table */
 };
 

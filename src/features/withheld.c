@@ -14,6 +14,11 @@
  * the whole list and releases the rest. It follows, when the loop has nothing else to do, whatever
  * may have taken an address away; until then too many are withheld.
  *
+ * A review that cannot read something releases nothing, as it cannot tell what has gone, and is
+ * repeated on the schedule of repairs. The gateways of a network whose file is removed or becomes
+ * invalid are remembered, as its ports live on. After a restart they are unknown, and nothing is
+ * released until the network is back: they are among what the earlier daemon withheld.
+ *
  * Addresses in Reserve= are not withheld: the LAN's DHCP server may well give them. Neither are
  * listed prefixes of more than one address.
  */
@@ -23,15 +28,48 @@
 
 #include "error.h"
 
+#include <errno.h>
+
 /* The most next hops on all links. */
 #define HOPS_MAX 256
 
 /* The state. */
 typedef struct Withholding {
-    GHashTable *links; /* ifindexes of the links with a port that learns */
-    GArray *hops;      /* of DatapathAddress: next hops that the host had on these links */
-    GSource *source;   /* a review is due */
+    GHashTable *links;    /* ifindexes of the links with a port that learns */
+    GArray *hops;         /* of DatapathAddress: next hops that the host had on these links */
+    GHashTable *gateways; /* network -> GArray of IpAddress: when it could last be used */
+    GSource *source;      /* a review is due */
+    GSource *retry;       /* one failed, as did n_failed in a row */
+    guint n_failed;
 } Withholding;
+
+/* What to withhold, as far as it is known. */
+typedef struct Places {
+    GArray *list;      /* of DatapathAddress */
+    gboolean is_short; /* of the gateways of a network */
+    GError *error;     /* why there is less than there should be: the first failure; NULL: none */
+} Places;
+
+static void
+places_init(Places *places)
+{
+    *places = (Places){.list = g_array_new(FALSE, FALSE, sizeof(DatapathAddress))};
+}
+
+static void
+places_clear(Places *places)
+{
+    g_array_unref(places->list);
+    g_clear_error(&places->error);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Places, places_clear)
+
+/* Where a failure goes. */
+static GError **
+error_of(Places *places)
+{
+    return places->error ? NULL : &places->error;
+}
 
 static gboolean
 learns(const Port *port)
@@ -67,18 +105,34 @@ add_port(GArray *places, int link, const Port *port)
 }
 
 static void
-add_gateways(FeatureHost *host, GArray *places, int link, const Port *port)
+note_gateways(FeatureHost *host, const Port *port)
 {
+    const Withholding *withholding = feature_state(host, &feature_withheld);
     const Network *network = host->ops->network(host, port);
 
-    for (guint i = 0;
-         network && network->addresses.gateways && i < network->addresses.gateways->len; i++)
-        add(places, link, &g_array_index(network->addresses.gateways, IpAddress, i));
+    if (network)
+        g_hash_table_insert(withholding->gateways, g_strdup(port->network),
+                            network->addresses.gateways
+                                ? g_array_copy(network->addresses.gateways)
+                                : g_array_new(FALSE, FALSE, sizeof(IpAddress)));
+}
+
+static void
+add_gateways(FeatureHost *host, Places *places, int link, const Port *port)
+{
+    const Withholding *withholding = feature_state(host, &feature_withheld);
+    const GArray *gateways;
+
+    note_gateways(host, port);
+    gateways = g_hash_table_lookup(withholding->gateways, port->network);
+    places->is_short |= gateways == NULL;
+    for (guint i = 0; gateways && i < gateways->len; i++)
+        add(places->list, link, &g_array_index(gateways, IpAddress, i));
 }
 
 /* An address of a network is one port's, whatever the parent of a pool. */
 static void
-add_ports(FeatureHost *host, GArray *places, int link)
+add_ports(FeatureHost *host, Places *places, int link)
 {
     g_autoptr(GPtrArray) ports = port_table_list(host->ports);
     g_autoptr(GHashTable) networks = g_hash_table_new(g_str_hash, g_str_equal);
@@ -93,37 +147,47 @@ add_ports(FeatureHost *host, GArray *places, int link)
         const Port *port = ports->pdata[i];
 
         if (port->parent_index == link || g_hash_table_contains(networks, port->network))
-            add_port(places, link, port);
+            add_port(places->list, link, port);
     }
 }
 
 /* The parent that connects this link's addresses to a LAN: the link itself, or the one below if the
- * link is a macvlan of the host. */
-static int
-find_parent(FeatureHost *host, int index)
+ * link is a macvlan of the host. A link that is gone has no addresses. */
+static gboolean
+find_parent(FeatureHost *host, int index, int *ret_parent, GError **error)
 {
     const Withholding *withholding = feature_state(host, &feature_withheld);
     Kernel *kernel = host->kernel;
+    g_autoptr(GError) cause = NULL;
     LinkInfo link;
 
-    if (g_hash_table_contains(withholding->links, GINT_TO_POINTER(index)) ||
-        !kernel->ops->link_by_index(kernel, index, &link, NULL) || !link.is_macvlan)
-        return index;
-    return link.lower_index;
+    *ret_parent = index;
+    if (g_hash_table_contains(withholding->links, GINT_TO_POINTER(index)))
+        return TRUE;
+    if (kernel->ops->link_by_index(kernel, index, &link, &cause)) {
+        if (link.is_macvlan)
+            *ret_parent = link.lower_index;
+    } else if (!error_is_errno(cause, ENODEV)) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    return TRUE;
 }
 
-/* What the host has on the links; own: its addresses, or NULL. */
+/* What the host has on the links. */
 static void
-add_own(FeatureHost *host, GArray *places, const GArray *own)
+add_own(FeatureHost *host, Places *places)
 {
     const Withholding *withholding = feature_state(host, &feature_withheld);
+    g_autoptr(GArray) own = host->kernel->ops->address_list(host->kernel, error_of(places));
 
     for (guint i = 0; own && i < own->len; i++) {
         const LinkAddress *each = &g_array_index(own, LinkAddress, i);
-        int link = find_parent(host, each->index);
+        int link;
 
-        if (g_hash_table_contains(withholding->links, GINT_TO_POINTER(link)))
-            add(places, link, &each->address);
+        if (find_parent(host, each->index, &link, error_of(places)) &&
+            g_hash_table_contains(withholding->links, GINT_TO_POINTER(link)))
+            add(places->list, link, &each->address);
     }
 }
 
@@ -141,10 +205,11 @@ has_hop(const Withholding *withholding, int link, const IpAddress *address)
 
 /* A next hop stays withheld when its route goes: that may come back, and nothing tells us. */
 static void
-add_next_hops(FeatureHost *host, GArray *places, int link)
+add_next_hops(FeatureHost *host, Places *places, int link)
 {
     const Withholding *withholding = feature_state(host, &feature_withheld);
-    g_autoptr(GArray) hops = host->kernel->ops->gateway_list(host->kernel, link, NULL);
+    Kernel *kernel = host->kernel;
+    g_autoptr(GArray) hops = kernel->ops->gateway_list(kernel, link, error_of(places));
 
     for (guint i = 0; hops && i < hops->len; i++) {
         const IpAddress *hop = &g_array_index(hops, IpAddress, i);
@@ -156,7 +221,7 @@ add_next_hops(FeatureHost *host, GArray *places, int link)
         const DatapathAddress *hop = &g_array_index(withholding->hops, DatapathAddress, i);
 
         if (hop->link == link)
-            add(places, link, &hop->address);
+            add(places->list, link, &hop->address);
     }
 }
 
@@ -169,25 +234,73 @@ note_link(Port *port, gpointer withholding)
         g_hash_table_add(((Withholding *)withholding)->links, GINT_TO_POINTER(port->parent_index));
 }
 
-static gboolean
-withhold_all(FeatureHost *host, gboolean is_all, GError **error)
+static void
+add_all(FeatureHost *host, Places *places)
 {
     const Withholding *withholding = feature_state(host, &feature_withheld);
-    Datapath *datapath = host->datapath;
-    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(DatapathAddress)), own = NULL;
     GHashTableIter iter;
     gpointer link;
 
     if (g_hash_table_size(withholding->links) > 0)
-        own = host->kernel->ops->address_list(host->kernel, NULL);
-    add_own(host, places, own);
+        add_own(host, places);
     g_hash_table_iter_init(&iter, withholding->links);
     while (g_hash_table_iter_next(&iter, &link, NULL)) {
         add_next_hops(host, places, GPOINTER_TO_INT(link));
         add_ports(host, places, GPOINTER_TO_INT(link));
     }
-    return datapath->ops->withhold(datapath, (const DatapathAddress *)places->data, places->len,
-                                   is_all, error);
+}
+
+static gboolean
+withhold(FeatureHost *host, const Places *places, gboolean is_all, GError **error)
+{
+    return host->datapath->ops->withhold(host->datapath,
+                                         (const DatapathAddress *)places->list->data,
+                                         places->list->len, is_all, error);
+}
+
+/* releases: and releases what no longer needs to be withheld, if all is known that does. On failure
+ * what is known is withheld. */
+static gboolean
+withhold_all(FeatureHost *host, gboolean releases, GError **error)
+{
+    g_auto(Places) places;
+
+    places_init(&places);
+    add_all(host, &places);
+    if (!withhold(host, &places, releases && !places.is_short && !places.error, error))
+        return FALSE;
+    if (!places.error)
+        return TRUE;
+    g_propagate_prefixed_error(error, g_steal_pointer(&places.error),
+                               "cannot find out which addresses to withhold from guests: ");
+    return FALSE;
+}
+
+static void review(FeatureHost *host);
+
+static gboolean
+on_due(gpointer user_data)
+{
+    review(user_data);
+    return G_SOURCE_REMOVE;
+}
+
+/* Until then nothing is released, and what is new of the host's may not be withheld. */
+static void
+review_again(FeatureHost *host, const GError *cause)
+{
+    Withholding *withholding = feature_state(host, &feature_withheld);
+
+    if (++withholding->n_failed >= host->n_repair_delays) {
+        g_warning("%s (tried %u times; reload macvtapd to try again)", cause->message,
+                  withholding->n_failed);
+        withholding->n_failed = 0;
+        return;
+    }
+    if (withholding->n_failed == 1)
+        g_warning("%s", cause->message);
+    withholding->retry = source_add_timeout(host->repair_delays[withholding->n_failed], on_due,
+                                            host, "withheld addresses again");
 }
 
 static void
@@ -196,23 +309,16 @@ review(FeatureHost *host)
     Withholding *withholding = feature_state(host, &feature_withheld);
     g_autoptr(GError) error = NULL;
 
+    source_clear(&withholding->source);
+    source_clear(&withholding->retry);
     g_hash_table_remove_all(withholding->links);
     port_table_foreach(host->ports, note_link, withholding);
     if (g_hash_table_size(withholding->links) == 0)
         g_array_set_size(withholding->hops, 0);
-    if (!withhold_all(host, TRUE, &error))
-        g_warning("%s", error->message);
-}
-
-static gboolean
-on_idle(gpointer user_data)
-{
-    FeatureHost *host = user_data;
-    Withholding *withholding = feature_state(host, &feature_withheld);
-
-    source_clear(&withholding->source);
-    review(host);
-    return G_SOURCE_REMOVE;
+    if (withhold_all(host, TRUE, &error))
+        withholding->n_failed = 0;
+    else
+        review_again(host, error);
 }
 
 static void
@@ -221,7 +327,7 @@ review_later(FeatureHost *host)
     Withholding *withholding = feature_state(host, &feature_withheld);
 
     if (host->datapath && !withholding->source && g_hash_table_size(withholding->links) > 0)
-        withholding->source = source_add_idle(on_idle, host, "withheld addresses");
+        withholding->source = source_add_idle(on_due, host, "withheld addresses");
 }
 
 /* ---- one port ---- */
@@ -230,30 +336,33 @@ gboolean
 withheld_follow_port(FeatureHost *host, const Port *port, GError **error)
 {
     const Withholding *withholding = feature_state(host, &feature_withheld);
-    Datapath *datapath = host->datapath;
-    g_autoptr(GArray) places = NULL;
+    gpointer link = GINT_TO_POINTER(port->parent_index);
+    g_auto(Places) places;
 
-    if (learns(port) && g_hash_table_add(withholding->links, GINT_TO_POINTER(port->parent_index)) &&
+    places_init(&places);
+    if (learns(port) && g_hash_table_add(withholding->links, link) &&
         !withhold_all(host, FALSE, error)) {
-        g_hash_table_remove(withholding->links, GINT_TO_POINTER(port->parent_index));
+        g_hash_table_remove(withholding->links, link);
         return FALSE;
     }
-    if (!g_hash_table_contains(withholding->links, GINT_TO_POINTER(port->parent_index)))
+    if (!g_hash_table_contains(withholding->links, link)) {
+        note_gateways(host, port); /* for when another port of the link learns */
         return TRUE;
-    places = g_array_new(FALSE, FALSE, sizeof(DatapathAddress));
-    add_port(places, port->parent_index, port);
-    add_gateways(host, places, port->parent_index, port);
-    return datapath->ops->withhold(datapath, (const DatapathAddress *)places->data, places->len,
-                                   FALSE, error);
+    }
+    add_gateways(host, &places, port->parent_index, port);
+    add_port(places.list, port->parent_index, port);
+    return withhold(host, &places, FALSE, error);
 }
 
 void
 withheld_on_address(FeatureHost *host, int index)
 {
     const Withholding *withholding = feature_state(host, &feature_withheld);
+    int parent;
 
     if (g_hash_table_size(withholding->links) > 0 &&
-        g_hash_table_contains(withholding->links, GINT_TO_POINTER(find_parent(host, index))))
+        (!find_parent(host, index, &parent, NULL) ||
+         g_hash_table_contains(withholding->links, GINT_TO_POINTER(parent))))
         review_later(host);
 }
 
@@ -305,6 +414,8 @@ withheld_start(FeatureHost *host, gpointer *ret_state, GError **error)
 
     withholding->links = g_hash_table_new(NULL, NULL);
     withholding->hops = g_array_new(FALSE, FALSE, sizeof(DatapathAddress));
+    withholding->gateways =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
     *ret_state = withholding;
     return TRUE;
 }
@@ -317,6 +428,8 @@ withheld_stop(gpointer state)
     if (!withholding)
         return;
     source_clear(&withholding->source);
+    source_clear(&withholding->retry);
+    g_hash_table_unref(withholding->gateways);
     g_hash_table_unref(withholding->links);
     g_array_unref(withholding->hops);
     g_free(withholding);

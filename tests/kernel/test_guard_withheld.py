@@ -128,6 +128,28 @@ def test_not_while_the_daemon_is_dead_either(others):
     assert is_taught(others, FREE6)
 
 
+@pytest.mark.parametrize("text", [None, "Typo=1"])
+def test_a_gateway_outlives_its_networks_file(others, text):
+    """As do the ports of the network. text: what the file has become."""
+    file = others.daemon.config / "networks.d" / "given.network"
+    if text:
+        file.write_text(text, encoding="utf-8")
+    else:
+        file.unlink()
+    others.daemon.reload()
+    others.daemon.ctl("port", "delete", "listed")  # which may have taken an address away
+    assert not is_taught(others, GATEWAY) and not is_taught(others, GATEWAY6)
+    assert is_taught(others, LISTED)
+    others.daemon.kill()
+    others.daemon.start()
+    others.daemon.reload()
+    assert not is_taught(others, GATEWAY) and not is_taught(others, GATEWAY6)
+    others.daemon.network("given", "eth0")
+    others.daemon.reload()
+    while not is_taught(others, GATEWAY):
+        pass
+
+
 def test_an_arp_probe_teaches_nothing(others):
     """Address conflict detection passes, whatever it asks for; its silence gives nothing."""
     for address in (LEASED, HOST, FREE):

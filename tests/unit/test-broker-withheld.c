@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which addresses the broker withholds from guests with Addresses=dhcp, and how long. */
 #include "broker-fixture.h"
+#include "reload-fixture.h"
 
 #include <errno.h>
 
@@ -176,13 +177,131 @@ a_next_hop_stays_as_long_as_ports_learn(void **state)
     add_learning(test, "wild", "eth0");
     kernel_fake_add_gateway(test->kernel, parent(test), "10.0.0.253");
     test_broker_create(test, 0, "wild", "pony");
-    kernel_fake_fail(test->kernel, "gateway_list", 1, EIO); /* its route is gone */
+    kernel_fake_remove_gateway(test->kernel, parent(test), "10.0.0.253");
     kernel_fake_add_address(test->kernel, parent(test), "10.0.0.9/24");
     test_settle();
     assert_true(is_withheld(test, "10.0.0.253"));
     delete_port(test, "pony");
     test_settle();
     assert_int_equal(fake_datapath_count_withheld(test->datapath), 0);
+}
+
+/* Something that may have taken an address away. */
+static void
+have_reviewed(TestBroker *test)
+{
+    test_broker_create(test, 0, "wild", "passing");
+    delete_port(test, "passing");
+    test_settle();
+}
+
+/* lan becomes this, which may be NULL; the port pony of wild learns. */
+static void
+redefine(TestBroker *test, Network *lan)
+{
+    Network *wild = define_network("wild", MACVTAP_MODE_BRIDGE);
+
+    wild->guard.addresses = GUARD_ADDRESSES_DHCP;
+    g_ptr_array_unref(reload_networks(test, lan, wild));
+}
+
+static Network *
+lan_with_gateway(const char *gateway)
+{
+    Network *lan = define_network("lan", MACVTAP_MODE_BRIDGE);
+
+    give_addresses(lan, "10.0.0.0/24", gateway);
+    return lan;
+}
+
+/* Whose ports live on: removed, or invalid. */
+static void
+a_networks_gateway_outlives_its_file(void **state)
+{
+    TestBroker *test = *state;
+
+    redefine(test, lan_with_gateway("10.0.0.254"));
+    test_broker_create(test, 0, "wild", "pony");
+    test_broker_create(test, 0, "lan", "web");
+    for (guint i = 0; i < 2; i++) {
+        redefine(test, i == 0 ? NULL : network_new_broken("lan", "line 3: unknown key"));
+        kernel_fake_add_address(test->kernel, parent(test), "10.0.0.9/24");
+        test_settle();
+        have_reviewed(test);
+        assert_true(is_withheld(test, "10.0.0.254") && is_withheld(test, "10.0.0.9"));
+        kernel_fake_remove_address(test->kernel, parent(test), "10.0.0.9/24");
+        test_settle();
+        assert_true(is_withheld(test, "10.0.0.254"));
+        assert_false(is_withheld(test, "10.0.0.9"));
+    }
+    redefine(test, lan_with_gateway("10.0.0.253"));
+    assert_true(is_withheld(test, "10.0.0.253"));
+    assert_false(is_withheld(test, "10.0.0.254"));
+}
+
+/* Also if it was not withheld yet when the file went. */
+static void
+a_port_that_learns_later_does_not_learn_it(void **state)
+{
+    TestBroker *test = *state;
+
+    redefine(test, lan_with_gateway("10.0.0.254"));
+    test_broker_create(test, 0, "lan", "web");
+    redefine(test, NULL);
+    assert_int_equal(fake_datapath_count_withheld(test->datapath), 0);
+    test_broker_create(test, 0, "wild", "pony");
+    assert_true(is_withheld(test, "10.0.0.254"));
+}
+
+/* Which only the datapath remembers then. */
+static void
+a_networks_gateway_outlives_its_file_and_the_daemon(void **state)
+{
+    TestBroker *test = *state;
+
+    redefine(test, lan_with_gateway("10.0.0.254"));
+    test_broker_create(test, 0, "lan", "web");
+    test_broker_create(test, 0, "wild", "pony");
+    redefine(test, NULL);
+    test_broker_kill(test);
+    test_broker_start(test);
+    have_reviewed(test);
+    assert_true(is_withheld(test, "10.0.0.254"));
+    redefine(test, lan_with_gateway("10.0.0.253"));
+    assert_true(is_withheld(test, "10.0.0.253"));
+    assert_false(is_withheld(test, "10.0.0.254"));
+}
+
+/* What is there is not known then, let alone what has gone. */
+static void
+nothing_is_released_after_a_failure(void **state)
+{
+    static const char *const operations[] = {"address_list", "link_by_index", "gateway_list"};
+    TestBroker *test = *state;
+    int other = test_broker_add_parent(test, "eth1");
+
+    add_learning(test, "wild", "eth0");
+    kernel_fake_add_address(test->kernel, other, "10.7.0.1/24");
+    kernel_fake_add_address(test->kernel, parent(test), "10.0.0.9/24");
+    test_broker_create(test, 0, "wild", "pony");
+    for (guint i = 0; i < G_N_ELEMENTS(operations); i++) {
+        test->repair_delays[1] = 3600 * 1000;
+        kernel_fake_remove_address(test->kernel, parent(test), "10.0.0.9/24");
+        kernel_fake_fail(test->kernel, operations[i], 1, ENOBUFS);
+        test_settle();
+        assert_true(is_withheld(test, "10.0.0.9"));
+        kernel_fake_add_address(test->kernel, parent(test), "10.0.0.8/24");
+        test_settle();
+        assert_true(is_withheld(test, "10.0.0.8"));
+        assert_false(is_withheld(test, "10.0.0.9"));
+        test->repair_delays[1] = 0;
+        kernel_fake_remove_address(test->kernel, parent(test), "10.0.0.8/24");
+        kernel_fake_fail(test->kernel, operations[i], 1, ENOBUFS);
+        test_settle();
+        assert_false(is_withheld(test, "10.0.0.8"));
+        kernel_fake_add_address(test->kernel, parent(test), "10.0.0.9/24");
+        test_settle();
+    }
 }
 
 static void
@@ -223,6 +342,24 @@ a_failure_keeps_a_port_that_learns_from_being_made(void **state)
     assert_true(is_withheld(test, "10.0.0.253"));
 }
 
+/* It would learn what could not be read. */
+static void
+a_failure_to_read_does_so_too(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {
+        .network = (char *)"wild", .name = (char *)"pony", .holder = {.type = HOLDER_NONE}};
+
+    add_learning(test, "wild", "eth0");
+    kernel_fake_add_address(test->kernel, parent(test), "10.0.0.9/24");
+    kernel_fake_fail(test->kernel, "address_list", 1, ENOBUFS);
+    test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM,
+                       "cannot find out which addresses to withhold from guests");
+    test_broker_create(test, 0, "wild", "pony");
+    assert_true(is_withheld(test, "10.0.0.9"));
+}
+
 int
 main(void)
 {
@@ -234,8 +371,13 @@ main(void)
         BROKER_TEST(a_pools_addresses_are_withheld_on_each_parent),
         BROKER_TEST(the_hosts_addresses_are_followed),
         BROKER_TEST(a_next_hop_stays_as_long_as_ports_learn),
+        BROKER_TEST(a_networks_gateway_outlives_its_file),
+        BROKER_TEST(a_port_that_learns_later_does_not_learn_it),
+        BROKER_TEST(a_networks_gateway_outlives_its_file_and_the_daemon),
+        BROKER_TEST(nothing_is_released_after_a_failure),
         BROKER_TEST(the_next_daemon_withholds_the_same),
         BROKER_TEST(a_failure_keeps_a_port_that_learns_from_being_made),
+        BROKER_TEST(a_failure_to_read_does_so_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,10 +85,11 @@ void kernel_fake_remove_address(Kernel *kernel, int index, const char *address);
 /* The addresses that the host answers for on a host link, of IpAddress; valid until they change. */
 const GArray *kernel_fake_proxies(Kernel *kernel, int index);
 
-/* As if an administrator removed the route to this address over the link, added one over a next hop
- * there, or the host had come to know a neighbour (zero MAC: to no longer know it). */
+/* As if an administrator removed the route to this address over the link, added or removed one over
+ * a next hop there, or the host had come to know a neighbour (zero MAC: to no longer know it). */
 void kernel_fake_remove_route(Kernel *kernel, int index, const char *address);
 void kernel_fake_add_gateway(Kernel *kernel, int index, const char *address);
+void kernel_fake_remove_gateway(Kernel *kernel, int index, const char *address);
 void kernel_fake_set_neighbour(Kernel *kernel, int index, const char *address,
                                const MacAddress *mac);
 

@@ -289,6 +289,23 @@ kernel_fake_add_gateway(Kernel *base, int index, const char *text)
     fake_tell_routing(fake_kernel(base), &change);
 }
 
+/* Without an event. */
+void
+kernel_fake_remove_gateway(Kernel *base, int index, const char *text)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    IpAddress address;
+
+    g_return_if_fail(ip_address_parse(text, &address));
+    for (guint i = kernel->neighbours->len; i-- > 0;) {
+        const RoutingChange *each = &g_array_index(kernel->neighbours, RoutingChange, i);
+
+        if (each->type == ROUTING_GATEWAY && each->index == index &&
+            ip_address_equal(&each->address, &address))
+            g_array_remove_index(kernel->neighbours, i);
+    }
+}
+
 static RoutingChange *
 find_neighbour(FakeKernel *kernel, int index, const IpAddress *address)
 {
