@@ -34,15 +34,18 @@ truth_from_text(const Field *field, const char *text, GError **error)
 
 /* NULL: not UTF-8. */
 static json_t *
-list_from_text(const char *text, const char *separator)
+list_from_text(const FieldPlace *place, const char *text, const char *separator)
 {
-    g_auto(GStrv) words = text[0] ? g_strsplit(text, separator, -1) : g_new0(char *, 1);
+    g_auto(GStrv) words = g_strsplit(text, separator, -1);
     json_t *array = json_array();
 
     for (char **word = words; *word; word++) {
         if (json_array_append_new(array, json_string(*word)) < 0)
             g_clear_pointer(&array, json_decref);
     }
+    /* An empty text clears a list of settings, but it is no address. */
+    if (!text[0] && place->type == FIELD_PORT_ADDRESSES)
+        json_array_append_new(array, json_string(text));
     return array;
 }
 
@@ -64,7 +67,7 @@ value_from_text(const Field *field, const FieldPlace *place, const char *text,
     case FIELD_BITS:
     case FIELD_PREFIXES:
     case FIELD_PORT_ADDRESSES:
-        json = list_from_text(text, separator);
+        json = list_from_text(place, text, separator);
         break;
     default:
         json = json_string(text);

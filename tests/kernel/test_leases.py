@@ -104,8 +104,10 @@ def test_wrong_family_and_twice(made):
     assert refusal(made, "--address=fd00::5") == "network lan has no IPv6 subnet, so no port can have fd00::5"
     assert refusal(made, "--address=192.168.1.33", "--address=192.168.1.34", status=2) == \
         "a port of network lan has one IPv4 address, not both 192.168.1.33 and 192.168.1.34"
-    done = made.ctl("port", "create", "--network=lan", "--address=web", check=False)
-    assert (done.returncode, done.stderr) == (2, "macvtapctl: 'web' is neither ADDRESS nor ADDRESS/BITS\n")
+    for words, wrong in ((["--address=web"], "web"), (["--address="], ""), (["--address=192.168.1.33", "--address="], "")):
+        done = made.ctl("port", "create", "--network=lan", *words, check=False)
+        assert (done.returncode, done.stderr) == (2, f"macvtapctl: '{wrong}' is neither ADDRESS nor ADDRESS/BITS\n")
+    assert not made.ports()
 
 
 def test_a_range_ends(made):

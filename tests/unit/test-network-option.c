@@ -104,6 +104,8 @@ test_refusals(void **state)
         {"lan,mtu=65536", "not '65536'"},
         {"lan,incoming=1", "incoming must be yes or no, not '1'"},
         {"lan,address=web", "'web' is neither ADDRESS nor ADDRESS/BITS"},
+        {"lan,address=", "'' is neither ADDRESS nor ADDRESS/BITS"},
+        {"lan,address=10.0.0.5,address=", "'' is neither ADDRESS nor ADDRESS/BITS"},
         {"lan,check-mac=", "check-mac must be yes or no, not ''"},
         {"lan,incoming=no,incoming=yes", "'incoming' is given twice"},
         {"lan,check-mac=yes,check-mac=yes", "'check-mac' is given twice"},
