@@ -46,6 +46,8 @@ ctl_port_cloud_init(Ctl *ctl, int argc, char **argv, GError **error)
         if (!lease)
             return 1;
         g_ptr_array_add(leases, lease);
+        if (!hand_over_is_known(lease, "network-config", error))
+            return 1;
     }
     config = hand_over_network_config((const HandOver *const *)leases->pdata, leases->len);
     yaml = hand_over_to_yaml(config);

@@ -70,7 +70,8 @@ start(Ctl *ctl, VmmStart *vmm, GError **error)
     if (!port)
         return 1;
     g_ptr_array_add(vmm->ports, port);
-    networks = vmm_start_look_up(client, vmm->ports);
+    if (!vmm_start_look_up(client, vmm->ports, &networks, error))
+        return 1;
     vmm->networks = networks;
     g_clear_pointer(&client, macvtap_client_free);
     return vmm_start_become(vmm, program, 1, error);

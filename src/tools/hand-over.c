@@ -4,6 +4,7 @@
 #include "arguments.h"
 
 #include "ip-address.h"
+#include "network.h"
 
 #include <string.h>
 
@@ -29,6 +30,25 @@ split_field(const MacvtapNetwork *network, const char *field)
     return split_words(network ? network_text(network, field) : "");
 }
 
+/* NULL: what it has of gateways and DNS servers is known. Free with g_free(). */
+static char *
+explain_unknown(const MacvtapPort *port, const MacvtapNetwork *network)
+{
+    const char *name = macvtap_port_get_network(port);
+
+    if (network)
+        return network_text(network, "problem")[0]
+                   ? g_strdup_printf("the file of network %s has an error", name)
+                   : NULL;
+    if (network_spec_is_adhoc(name) || !port_text(port, "addresses")[0])
+        return NULL;
+    if (port_text(port, "networkRemoved")[0])
+        return g_strdup_printf("network %s has been removed", name);
+    return g_strdup_printf("macvtapd does not show network %s to this user, whom its AllowUsers= "
+                           "and AllowGroups= do not name",
+                           name);
+}
+
 HandOver *
 hand_over_new(const MacvtapPort *port, const MacvtapNetwork *network)
 {
@@ -43,6 +63,7 @@ hand_over_new(const MacvtapPort *port, const MacvtapNetwork *network)
         .gateways = split_field(network, "gateways"),
         .dns = split_field(network, "dns"),
         .search = split_field(network, "search"),
+        .unknown = explain_unknown(port, network),
     };
     return hand_over;
 }
@@ -59,6 +80,7 @@ hand_over_free(HandOver *hand_over)
     g_strfreev(hand_over->gateways);
     g_strfreev(hand_over->dns);
     g_strfreev(hand_over->search);
+    g_free(hand_over->unknown);
     g_free(hand_over);
 }
 
@@ -125,6 +147,17 @@ host_name(const HandOver *hand_over)
                : "";
 }
 
+gboolean
+hand_over_is_known(const HandOver *hand_over, const char *use, GError **error)
+{
+    if (!hand_over->unknown || !hand_over->addresses[0])
+        return TRUE;
+    g_set_error(error, ASK_ERROR, 0,
+                "%s: the gateway and DNS servers of port %s are not known, as %s", use,
+                hand_over->port, hand_over->unknown);
+    return FALSE;
+}
+
 static char *
 ip_parameter(const HandOver *hand_over, GError **error)
 {
@@ -137,6 +170,8 @@ ip_parameter(const HandOver *hand_over, GError **error)
         arguments_refuse(error, "port %s has no IPv4 address, which {ip=} needs", hand_over->port);
         return NULL;
     }
+    if (!hand_over_is_known(hand_over, "{ip=}", error))
+        return NULL;
     address = without_prefix(lease);
     mask = netmask(prefix_bits(lease));
     text = g_string_new(NULL);
@@ -155,8 +190,12 @@ static char *
 refuse_missing(const HandOver *hand_over, const char *what, const char *key, gboolean ipv4,
                GError **error)
 {
-    arguments_refuse(error, "network %s has no %s %s for port %s; its file has none in %s=",
-                     hand_over->network, ipv4 ? "IPv4" : "IPv6", what, hand_over->port, key);
+    if (network_spec_is_adhoc(hand_over->network))
+        arguments_refuse(error, "there is no %s %s for port %s: an ad-hoc network has none",
+                         ipv4 ? "IPv4" : "IPv6", what, hand_over->port);
+    else
+        arguments_refuse(error, "network %s has no %s %s for port %s; its file has none in %s=",
+                         hand_over->network, ipv4 ? "IPv4" : "IPv6", what, hand_over->port, key);
     return NULL;
 }
 
@@ -178,10 +217,14 @@ hand_over_text(const HandOver *hand_over, HandOverValue value, GError **error)
     case HAND_OVER_PREFIX:
         return g_strdup_printf("%u", prefix_bits(lease));
     case HAND_OVER_GATEWAY:
+        if (!hand_over_is_known(hand_over, "{gateway}", error))
+            return NULL;
         found = find_of_family(hand_over->gateways, is_ipv4(lease));
         return found ? g_strdup(found)
                      : refuse_missing(hand_over, "gateway", "Gateway", is_ipv4(lease), error);
     case HAND_OVER_DNS:
+        if (!hand_over_is_known(hand_over, "{dns}", error))
+            return NULL;
         found = find_of_family(hand_over->dns, is_ipv4(lease));
         found = found ? found : hand_over->dns[0];
         return found ? g_strdup(found)

@@ -14,9 +14,10 @@ typedef struct HandOver {
     guint mtu;       /* bytes */
     GStrv addresses; /* "192.168.1.33/24" */
     GStrv gateways, dns, search;
+    char *unknown; /* why these three of a lease are not known; NULL: they are */
 } HandOver;
 
-/* network NULL: nothing is known of it. */
+/* network NULL: macvtapd does not list it for this user. */
 HandOver *hand_over_new(const MacvtapPort *port, const MacvtapNetwork *network);
 void hand_over_free(HandOver *hand_over);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HandOver, hand_over_free)
@@ -29,8 +30,13 @@ typedef enum HandOverValue {
     HAND_OVER_IP,      /* ip=, the kernel's parameter (Documentation/admin-guide/nfs/nfsroot.rst) */
 } HandOverValue;
 
-/* The value; free with g_free(). Fails with G_OPTION_ERROR if there is none. */
+/* The value; free with g_free(). Fails with G_OPTION_ERROR if there is none, and with ASK_ERROR if
+ * that is not known. */
 char *hand_over_text(const HandOver *hand_over, HandOverValue value, GError **error);
+
+/* Whether gateways and DNS servers of the port are known, if there are any. FALSE: *error
+ * (ASK_ERROR) says why not; use is what needs them. */
+gboolean hand_over_is_known(const HandOver *hand_over, const char *use, GError **error);
 
 /* cloud-init's network-config, version 2, for n ports, each matched by its MAC; one without a lease
  * asks DHCP. A new reference. */
@@ -51,6 +57,9 @@ char *hand_over_to_yaml(const json_t *network_config);
  */
 gboolean seed_write(const char *folder, const char *name, const char *network_config,
                     gboolean *ret_kept, GError **error);
+
+/* Whether the folder has such a network-config, which seed_write() would keep. */
+gboolean seed_has_own_config(const char *folder);
 
 /*
  * QEMU's arguments for the folder as a disk, read-only, with the label CIDATA, which cloud-init

@@ -311,8 +311,7 @@ make_ports(Run *run, GError **error)
         if (guest_name && !option->port && !option->name)
             note_namesake(run, client, port, guest_name);
     }
-    run->networks = vmm_start_look_up(client, run->ports);
-    return TRUE;
+    return vmm_start_look_up(client, run->ports, &run->networks, error);
 }
 
 static gboolean

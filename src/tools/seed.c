@@ -26,9 +26,8 @@ write_if_missing(const char *folder, const char *name, const char *text, GError 
     return g_file_test(path, G_FILE_TEST_EXISTS) || write_file(folder, name, text, error);
 }
 
-/* Whether the folder has a network-config of the user's own. */
-static gboolean
-has_own_config(const char *folder)
+gboolean
+seed_has_own_config(const char *folder)
 {
     g_autofree char *path = g_build_filename(folder, "network-config", NULL);
     g_autofree char *text = NULL;
@@ -51,7 +50,7 @@ seed_write(const char *folder, const char *name, const char *network_config, gbo
                     folder, g_strerror(errno));
         return FALSE;
     }
-    kept = has_own_config(folder);
+    kept = seed_has_own_config(folder);
     if ((!kept && !write_file(folder, "network-config", config, error)) ||
         !write_if_missing(folder, "meta-data", meta, error) ||
         !write_if_missing(folder, "user-data", "#cloud-config\n", error))

@@ -148,14 +148,19 @@ pass_on(int fd, GArray *numbers, GError **error)
     return FALSE;
 }
 
-GPtrArray *
-vmm_start_look_up(MacvtapClient *client, const GPtrArray *ports)
+gboolean
+vmm_start_look_up(MacvtapClient *client, const GPtrArray *ports, GPtrArray **ret_networks,
+                  GError **error)
 {
-    for (guint i = 0; i < ports->len; i++) {
-        if (port_text(ports->pdata[i], "addresses")[0])
-            return ask_networks(client, NULL);
-    }
-    return NULL;
+    GPtrArray *networks = NULL;
+    gboolean any = FALSE;
+
+    for (guint i = 0; i < ports->len; i++)
+        any |= port_text(ports->pdata[i], "addresses")[0] != '\0';
+    if (any && !(networks = ask_networks(client, error)))
+        return FALSE;
+    *ret_networks = networks;
+    return TRUE;
 }
 
 static const MacvtapNetwork *
@@ -183,8 +188,12 @@ write_seed(const VmmStart *start, const GArray *ports, GError **error)
         return FALSE;
     if (!folder)
         return TRUE;
-    for (guint i = 0; i < ports->len; i++)
+    for (guint i = 0; i < ports->len; i++) {
         leases[i] = g_array_index(ports, VmmPort, i).hand_over;
+        if (!seed_has_own_config(folder) &&
+            !hand_over_is_known(leases[i], "network-config for seed=", error))
+            return FALSE;
+    }
     config = hand_over_network_config(leases, ports->len);
     yaml = hand_over_to_yaml(config);
     json_decref(config);

@@ -18,9 +18,10 @@ typedef struct VmmStart {
     gboolean verbose;          /* print the ports and the executed command on stderr */
 } VmmStart;
 
-/* What macvtapd says of the networks, for the leases of these ports; NULL: no port has a lease, or
- * it does not answer, in which case what only the network knows is missing. */
-GPtrArray *vmm_start_look_up(MacvtapClient *client, const GPtrArray *ports);
+/* What macvtapd says of the networks, in *ret_networks, for the leases of these ports; NULL: no port
+ * has a lease. FALSE: it does not answer. */
+gboolean vmm_start_look_up(MacvtapClient *client, const GPtrArray *ports, GPtrArray **ret_networks,
+                           GError **error);
 
 /* The path of the program that command names, in *ret_program (g_free() it). Otherwise 126 or 127,
  * and *error says what is wrong. */

@@ -110,6 +110,30 @@ def test_wrong_family_and_twice(made):
     assert not made.ports()
 
 
+def test_a_gateway_that_is_not_known_is_not_left_out(made, tmp_path):
+    """A guest that is started without its default route looks healthy."""
+    def told(*command, port="web"):
+        return made.tool("macvtap-run", "--port", port, "--", *command, user="nobody", check=False)
+
+    create(made, "--name=web", "--address=192.168.1.50", user="nobody")
+    assert "ip=192.168.1.50::192.168.1.1:255.255.255.0:web::off:192.168.1.45" in told("echo", "{mac}", "{ip=}", "{fds}").stdout
+    made.network("lan", text=text().replace("AllowUsers=nobody\n", ""))
+    made.reload()
+    shown = made.ctl("port", "cloud-init", "web", user="nobody", check=False)
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert "does not show network lan to this user, whom its AllowUsers= and AllowGroups= do not name" in shown.stderr
+    made.network("lan", text=text()).unlink()
+    made.reload()
+    for token in ("{gateway}", "{dns}", "{ip=}"):
+        done = told("echo", "{mac}", token, "{fds}")
+        assert (done.returncode, done.stdout, done.stderr) == (
+            125, "", f"macvtap-run: {token}: the gateway and DNS servers of port web are not known, as network lan has been"
+                     " removed\n")
+    assert told("echo", "{mac}", "{address}/{prefix}", "{fds}").stdout.split()[1] == "192.168.1.50/24"
+    done = told("qemu-system-x86_64", "-M", "q35", port=f"web,seed={tmp_path}/seed")
+    assert done.returncode == 125 and "network-config for seed=" in done.stderr and not (tmp_path / "seed").exists()
+
+
 def test_a_range_ends(made):
     made.network("lan", text=text(Subnet="192.168.1.0/24", Range="192.168.1.50-192.168.1.51", Reserve=None, Gateway=None))
     made.reload()

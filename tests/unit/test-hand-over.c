@@ -54,6 +54,36 @@ test_values(void **state)
            "network lan has no IPv4 DNS server for port web.1; its file has none in DNS=");
 }
 
+/* A guest must not start without its default route because macvtapd tells its user nothing. */
+static void
+test_unknown_network(void **state)
+{
+    static const struct {
+        HandOverValue value;
+        const char *token;
+    } rows[] = {
+        {HAND_OVER_GATEWAY, "{gateway}"}, {HAND_OVER_DNS, "{dns}"}, {HAND_OVER_IP, "{ip=}"}};
+    HandOver lease = full;
+
+    lease.gateways = lease.dns = none;
+    lease.unknown = (char *)"network lan has been removed";
+    expect(&lease, HAND_OVER_ADDRESS, "192.168.1.33");
+    expect(&lease, HAND_OVER_PREFIX, "26");
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *message =
+            g_strconcat(rows[i].token,
+                        ": the gateway and DNS servers of port web are not known, as network lan"
+                        " has been removed",
+                        NULL);
+
+        assert_null(hand_over_text(&lease, rows[i].value, &error));
+        assert_error_cleared(&error, ASK_ERROR, 0, message);
+    }
+    lease.addresses = none;
+    assert_true(hand_over_is_known(&lease, "network-config", NULL));
+}
+
 static void
 test_ipv6_alone(void **state)
 {
@@ -220,9 +250,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),         cmocka_unit_test(test_ipv6_alone),
-        cmocka_unit_test(test_network_config), cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_seed),           cmocka_unit_test(test_seed_disk),
+        cmocka_unit_test(test_values),          cmocka_unit_test(test_ipv6_alone),
+        cmocka_unit_test(test_unknown_network), cmocka_unit_test(test_network_config),
+        cmocka_unit_test(test_tokens),          cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_seed_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
