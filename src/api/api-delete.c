@@ -155,7 +155,8 @@ batch_begin(Batch *batch, Broker *broker, const Caller *caller, const SimpleRequ
     for (guint j = 0; j < ports->len; j++) {
         const Port *port = ports->pdata[j];
 
-        batch_begin_one(batch, broker, caller, port->id, port->name);
+        if (broker_may_change(caller, port))
+            batch_begin_one(batch, broker, caller, port->id, port->name);
     }
 }
 

@@ -37,22 +37,13 @@ stream_send(Stream *stream, const char *event, const char *reason, const Port *p
     return varlink_call_reply_more(stream->call, parameters);
 }
 
-/* A port that the caller's network namespace holds is not the caller's, but may be what it waits
- * for. */
-static gboolean
-may_see(const Caller *caller, PortEvent event, const Port *port)
-{
-    return broker_may_see(caller, port) ||
-           (event == PORT_EVENT_CREATED && caller_is_beside(caller, port, port->holder.interface));
-}
-
 static void
 stream_on_port_event(PortEvent event, const Port *port, const PortEnd *end, gpointer user_data)
 {
     Stream *stream = user_data;
     Caller caller = api_caller(stream->call);
 
-    if (may_see(&caller, event, port))
+    if (broker_may_see(&caller, port))
         stream_send(stream, event_names[event],
                     event == PORT_EVENT_DROPPED ? guard_reason_name(port->drop_reason) : NULL,
                     port);

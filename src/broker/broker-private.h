@@ -94,9 +94,12 @@ gboolean broker_note_network(Broker *broker, Port *port);
 /* look.c: rewrites the port's record. A failure is logged and retried. */
 void broker_save(Broker *broker, Port *port);
 
-/* broker.c: the port with this ID, name or interface name, if the caller may see it and it is not
- * ending; PORT_NOT_FOUND. */
+/* broker.c: the port with this ID, name or interface name, if the caller may change it and it is
+ * not ending; PORT_NOT_FOUND. */
 Port *broker_find_port(Broker *broker, const Caller *caller, const char *text, GError **error);
+
+/* broker.c: a port that the caller's network namespace holds, by its name there; or NULL. */
+Port *broker_find_beside(Broker *broker, const Caller *caller, const char *interface);
 
 /* device.c: the required state of a port's device, and how it is restored. */
 

@@ -242,21 +242,47 @@ broker_set_mac_seed(Broker *broker, const char *seed)
     broker->mac_seed = g_strdup(seed);
 }
 
+static Port *
+refuse_port(const char *text, GError **error)
+{
+    port_error_set(error, PORT_ERROR_PORT_NOT_FOUND, "there is no port '%s'", text);
+    return NULL;
+}
+
 Port *
 broker_find_port(Broker *broker, const Caller *caller, const char *text, GError **error)
 {
     Port *port = port_table_find(broker->ports, text);
 
-    if (port && !port->is_ending && broker_may_see(caller, port))
-        return port;
-    port_error_set(error, PORT_ERROR_PORT_NOT_FOUND, "there is no port '%s'", text);
+    return port && !port->is_ending && broker_may_change(caller, port) ? port
+                                                                       : refuse_port(text, error);
+}
+
+Port *
+broker_find_beside(Broker *broker, const Caller *caller, const char *interface)
+{
+    g_autoptr(GPtrArray) ports = NULL;
+
+    if (caller->namespace_cookie == 0)
+        return NULL;
+    ports = port_table_list(broker->ports);
+    for (guint i = 0; i < ports->len; i++) {
+        Port *port = ports->pdata[i];
+
+        if (!port->is_ending && caller_is_beside(caller, port, interface))
+            return port;
+    }
     return NULL;
 }
 
 const Port *
 broker_get_port(Broker *broker, const Caller *caller, const char *text, GError **error)
 {
-    return broker_find_port(broker, caller, text, error);
+    const Port *port = broker_find_beside(broker, caller, text);
+
+    port = port ? port : port_table_find(broker->ports, text);
+    return port && !port->is_ending && broker_may_see(caller, port) ? port
+                                                                    : refuse_port(text, error);
 }
 
 GPtrArray *
@@ -305,16 +331,34 @@ compare_networks(gconstpointer a, gconstpointer b)
     return strcmp((*(const Network *const *)a)->name, (*(const Network *const *)b)->name);
 }
 
+typedef struct NetworkView {
+    const Caller *caller;
+    GHashTable *beside; /* set of the networks' names, borrowed */
+} NetworkView;
+
+static void
+note_beside(Port *port, gpointer user_data)
+{
+    const NetworkView *view = user_data;
+
+    if (!port->is_ending && caller_is_beside(view->caller, port, NULL))
+        g_hash_table_add(view->beside, port->network);
+}
+
 GPtrArray *
 broker_list_networks(Broker *broker, const Caller *caller)
 {
+    g_autoptr(GHashTable) beside = g_hash_table_new(g_str_hash, g_str_equal);
+    NetworkView view = {caller, beside};
     GPtrArray *networks = g_ptr_array_new();
     GHashTableIter iter;
-    gpointer value;
+    gpointer key, value;
 
+    if (caller->namespace_cookie != 0)
+        port_table_foreach(broker->ports, note_beside, &view);
     g_hash_table_iter_init(&iter, networks_table(broker->networks));
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        if (policy_may_use(value, caller))
+    while (g_hash_table_iter_next(&iter, &key, &value)) {
+        if (policy_may_use(value, caller) || g_hash_table_contains(beside, key))
             g_ptr_array_add(networks, value);
     }
     g_ptr_array_sort(networks, compare_networks);

@@ -152,12 +152,12 @@ void broker_observe_frames(Broker *broker, const Port *port);
 /* Why no port can have a guard; NULL: ports can. Borrowed. */
 const char *broker_unguarded(const Broker *broker);
 
-/* The ports that the caller may see (its own; root: all), of one network or all (NULL), as a
- * GPtrArray of borrowed const Port. */
+/* The ports that the caller may see, of one network or all (NULL), as a GPtrArray of borrowed const
+ * Port. */
 GPtrArray *broker_list_ports(Broker *broker, const Caller *caller, const char *network);
 
-/* The port, borrowed, that text names by id, name or interface name, if the caller may see it;
- * PORT_NOT_FOUND. */
+/* The port, borrowed, that text names by id, name or interface name, or by its name in the caller's
+ * network namespace, if that holds it; PORT_NOT_FOUND if the caller may not see it. */
 const Port *broker_get_port(Broker *broker, const Caller *caller, const char *text, GError **error);
 
 /* Whether a network has this name, or a port of a removed network; NETWORK_NOT_FOUND.
@@ -169,8 +169,8 @@ gboolean broker_check_network(Broker *broker, const Caller *caller, const char *
 gboolean broker_refuse_network(Broker *broker, const Caller *caller, const char *name,
                                GError **error);
 
-/* The networks that the caller may use, sorted by name, as a GPtrArray of borrowed const Network.
- */
+/* The networks that the caller may use, and those of ports that its network namespace holds, sorted
+ * by name, as a GPtrArray of borrowed const Network. */
 GPtrArray *broker_list_networks(Broker *broker, const Caller *caller);
 
 /* The changes in the networks' files since they were read, a line for each, for root; NULL: none.
@@ -243,5 +243,8 @@ typedef void (*BrokerWatcher)(PortEvent event, const Port *port, const PortEnd *
 guint broker_watch(Broker *broker, BrokerWatcher watcher, gpointer user_data);
 void broker_unwatch(Broker *broker, guint number);
 
-/* Whether the caller may see the port. */
+/* Whether the caller may change and delete the port: root, and its owner. */
+gboolean broker_may_change(const Caller *caller, const Port *port);
+
+/* Whether the caller may see it: besides, everybody in the network namespace that holds it. */
 gboolean broker_may_see(const Caller *caller, const Port *port);

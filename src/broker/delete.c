@@ -190,7 +190,7 @@ broker_delete_port(Broker *broker, const Caller *caller, const char *text, const
     g_autoptr(GPtrArray) ports = g_ptr_array_new();
     Port *port = port_table_find(broker->ports, text);
 
-    if (!port || !broker_may_see(caller, port))
+    if (!port || !broker_may_change(caller, port))
         return port_error_set(error, PORT_ERROR_PORT_NOT_FOUND, "there is no port '%s'", text);
     g_ptr_array_add(ports, port);
     removals_begin(broker->removals, ports, ender, done, user_data);

@@ -58,25 +58,6 @@ broker_check_grant(guint n_queues, const DescriptorArray *vhosts, GError **error
         GRANT_DESCRIPTORS_MAX);
 }
 
-/* A port that the caller's network namespace holds, by its name there: it is open to everybody in
- * the namespace, as an interface in it would be, but only while nobody uses it. */
-static Port *
-find_beside(Broker *broker, const Caller *caller, const char *interface)
-{
-    g_autoptr(GPtrArray) ports = NULL;
-
-    if (caller->namespace_cookie == 0)
-        return NULL;
-    ports = port_table_list(broker->ports);
-    for (guint i = 0; i < ports->len; i++) {
-        Port *port = ports->pdata[i];
-
-        if (!port->is_ending && caller_is_beside(caller, port, interface))
-            return port;
-    }
-    return NULL;
-}
-
 static gboolean
 check_unused(Broker *broker, const Port *port, GError **error)
 {
@@ -89,11 +70,13 @@ check_unused(Broker *broker, const Port *port, GError **error)
                           port->holder.interface);
 }
 
+/* A port that the caller's network namespace holds is open to everybody there, as an interface in
+ * it would be, but only while nobody uses it. */
 static Port *
 find_to_open(Broker *broker, const Caller *caller, const char *text, gboolean *ret_beside,
              GError **error)
 {
-    Port *port = find_beside(broker, caller, text);
+    Port *port = broker_find_beside(broker, caller, text);
 
     *ret_beside = port != NULL;
     if (!port)

@@ -57,7 +57,13 @@ broker_emit_end(Broker *broker, const Port *port, const PortEnd *end)
 }
 
 gboolean
-broker_may_see(const Caller *caller, const Port *port)
+broker_may_change(const Caller *caller, const Port *port)
 {
     return caller_is_root(caller) || caller_owns(caller, port);
+}
+
+gboolean
+broker_may_see(const Caller *caller, const Port *port)
+{
+    return broker_may_change(caller, port) || caller_is_beside(caller, port, NULL);
 }

@@ -44,15 +44,15 @@ caller_account(const Caller *caller)
 }
 
 /* Whether the port is held by the network namespace that the caller's connection comes from, and
- * has this name there. No port is held by the daemon's own. */
+ * has this name there (NULL: any). No port is held by the daemon's own. */
 static inline gboolean
 caller_is_beside(const Caller *caller, const Port *port, const char *interface)
 {
     const Holder *holder = &port->holder;
 
-    return holder->type == HOLDER_NAMESPACE &&
+    return holder->type == HOLDER_NAMESPACE && caller->namespace_cookie != 0 &&
            holder->namespace_cookie == caller->namespace_cookie &&
-           g_str_equal(holder->interface, interface);
+           (!interface || g_str_equal(holder->interface, interface));
 }
 
 /* Whether the port is the caller's own. A port made over the container socket is visible there and

@@ -69,6 +69,15 @@ def test_a_pod_gets_a_port_and_opens_it(daemon, host, box, runtime):
     assert daemon.settle() == []
 
 
+def test_a_guest_is_told_its_gateway(daemon, host, box, runtime):
+    """Its VMM runs as a user that AllowUsers= does not name."""
+    address = runtime.call("ADD", network="leased")["ips"][0]["address"].split("/")[0]
+    done = host.run("nsenter", f"--net=/proc/{box.pid}/ns/net", "--", "setpriv", "--reuid=65534", "--regid=65534",
+                    "--clear-groups", "--bounding-set=-all", program("macvtap-run"), "--socket", daemon.container_socket,
+                    "--port", "eth0", "--", "echo", "{gateway}", "{ip=}", "{mac}", "{fds}")
+    assert done.stdout.split()[:2] == ["10.0.0.254", f"ip={address}::10.0.0.254:255.255.255.0:::off"]
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_versions(daemon, runtime, version):
     result = runtime.call("ADD", cniVersion=version, network="leased")

@@ -110,6 +110,36 @@ def test_run_needs_no_id(daemon, host, box):
     assert done.stdout.split()[0] == made["macAddress"]
 
 
+def test_what_is_seen_there(daemon, host, box):
+    """The port and its network, as by somebody who may use it, and nothing else; and nothing there can be changed."""
+    with connect(daemon, box) as root:
+        made = make(root)
+        root.ports("CreatePort", network="lan", name="other", openDescriptors=False, holder={"type": "none"})
+    with connect(daemon, box, NOBODY, container=True) as inside, daemon.connect_from_container() as outside, \
+            connect(daemon, box, NOBODY, container=True) as watch:
+        for name in ("eth0", "web", made["id"]):
+            assert inside.ports("GetPort", port=name)["port"]["id"] == made["id"]
+            refused(outside, "PortNotFound", "GetPort", port=name)
+        refused(inside, "PortNotFound", "GetPort", port="other")
+        assert [port["name"] for port in inside.ports("ListPorts")["ports"]] == ["web"]
+        (network,) = inside.ports("ListNetworks")["networks"]
+        assert network["name"] == "lan" and "members" not in network
+        (network,) = inside.ports("ListNetworks", network="lan")["networks"]
+        assert [port["name"] for port in network["members"]] == ["web"]
+        assert not outside.ports("ListPorts")["ports"] and not outside.ports("ListNetworks")["networks"]
+        assert "may not use network lan" in refused(inside, "AccessDenied", "CreatePort", network="lan")
+        for method, more in (("DeletePort", {}), ("SetPort", {"linkUp": False}), ("CapturePort", {})):
+            for name in ("eth0", "web"):
+                refused(inside, "PortNotFound", method, port=name, **more)
+        # "all" are those that he may delete.
+        assert inside.ports("DeletePort", all=True) == {"deleted": 0, "failures": []}
+        watch.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
+        assert watch.receive()["parameters"]["event"] == "ready"
+        daemon.ctl("port", "set", "web", "--link=down")
+        assert watch.receive()["parameters"]["port"]["linkUp"] is False
+    assert {port["name"] for port in daemon.ports()} == {"web", "other"}
+
+
 def test_two_namespaces_use_the_same_name(daemon, host, box):
     other = Host("other")
     try:

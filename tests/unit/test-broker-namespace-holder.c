@@ -142,6 +142,61 @@ test_everybody_there_may_open_it_once(void **state)
     close(other.socket_fd);
 }
 
+static gboolean
+sees_network(TestBroker *test, const Caller *caller, const char *name)
+{
+    g_autoptr(GPtrArray) networks = broker_list_networks(test->broker, caller);
+    gboolean found = FALSE;
+
+    for (guint i = 0; i < networks->len; i++)
+        found |= g_str_equal(((const Network *)networks->pdata[i])->name, name);
+    return found;
+}
+
+static guint
+count_seen(TestBroker *test, const Caller *caller)
+{
+    g_autoptr(GPtrArray) ports = broker_list_ports(test->broker, caller, NULL);
+
+    return ports->len;
+}
+
+/* It sees the port by all of its names, and its network; it may change neither. */
+static void
+test_everybody_there_sees_it(void **state)
+{
+    TestBroker *test = *state;
+    const Caller one = caller_elsewhere(0, COOKIE), user = caller_elsewhere(7, COOKIE);
+    const Caller other = caller_elsewhere(7, COOKIE + 1), unknown = caller_elsewhere(7, 0);
+    const Port *port = create_held(test, &one, "one", "eth0");
+    const char *const names[] = {"eth0", "one", port->id, port->interface_name};
+    const PortRequest request = {.network = (char *)"lan"};
+    g_autoptr(GError) error = NULL;
+
+    test_broker_create(test, 0, "lan", "roots");
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        assert_ptr_equal(broker_get_port(test->broker, &user, names[i], NULL), port);
+        assert_null(broker_get_port(test->broker, &other, names[i], NULL));
+        assert_null(broker_get_port(test->broker, &unknown, names[i], NULL));
+    }
+    assert_null(broker_get_port(test->broker, &user, "roots", NULL));
+    assert_true(broker_may_see(&user, port));
+    assert_false(broker_may_change(&user, port));
+    assert_int_equal(count_seen(test, &user), 1);
+    assert_int_equal(count_seen(test, &other), 0);
+    assert_int_equal(count_seen(test, &unknown), 0);
+    assert_true(sees_network(test, &user, "lan"));
+    assert_false(sees_network(test, &other, "lan"));
+    assert_false(sees_network(test, &unknown, "lan"));
+    assert_false(broker_delete_port(test->broker, &user, "one", NULL, NULL, NULL, &error));
+    assert_error_cleared(&error, PORT_ERROR, PORT_ERROR_PORT_NOT_FOUND, "there is no port 'one'");
+    expect_refused_as(test, &user, &request, PORT_ERROR_ACCESS_DENIED, "may not use network lan");
+    close(one.socket_fd);
+    close(user.socket_fd);
+    close(other.socket_fd);
+    close(unknown.socket_fd);
+}
+
 static void
 test_refusals(void **state)
 {
@@ -169,6 +224,7 @@ main(void)
         BROKER_TEST(test_stays_over_a_restart),
         BROKER_TEST(test_number_is_used_again),
         BROKER_TEST(test_everybody_there_may_open_it_once),
+        BROKER_TEST(test_everybody_there_sees_it),
         BROKER_TEST(test_refusals),
     };
 
