@@ -73,7 +73,10 @@ api_request_create(json_t *parameters, PortRequest *request, const char **ret_fi
     request->holder.type = HOLDER_DESCRIPTORS;
     return fields_from_json(port_fields, FIELD_USE_REQUEST, parameters, request, ret_field,
                             error) &&
-           check_holder(&request->holder, error);
+           check_holder(&request->holder, error) &&
+           (!request->replaces || request->check_only ||
+            port_error_set(error, PORT_ERROR_INVALID_REQUEST,
+                           "'replaces' goes with checkOnly: CreatePort deletes no port"));
 }
 
 gboolean

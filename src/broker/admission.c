@@ -121,7 +121,7 @@ check_network_limits(Creation *creation, GError **error)
 }
 
 static gboolean
-check_limits(Creation *creation, GError **error)
+check_all_limits(Creation *creation, GError **error)
 {
     const PortTable *ports = creation->broker->ports;
     const Caller *caller = creation->caller;
@@ -135,6 +135,17 @@ check_limits(Creation *creation, GError **error)
                               "user %u already has the maximum of %d ports", (guint)caller->uid,
                               PORTS_PER_USER_MAX);
     return check_network_limits(creation, error);
+}
+
+static gboolean
+check_limits(Creation *creation, GError **error)
+{
+    gboolean good;
+
+    creation_set_aside(creation);
+    good = check_all_limits(creation, error);
+    port_table_restore(creation->broker->ports);
+    return good;
 }
 
 /* Whether the port counts against the limit that the caller has reached. */

@@ -91,7 +91,8 @@ gboolean broker_create_port(Broker *broker, const Caller *caller, const PortRequ
                             PortGrant *ret_grant, GError **error);
 
 /* A dry run of broker_create_port(): fails with the same errors, creates nothing, and returns the
- * future port as far as it is decided; free it with port_free(). */
+ * future port as far as it is decided; free it with port_free(). The ports that it replaces, as far
+ * as the caller may delete them, count as deleted. */
 Port *broker_check_port(Broker *broker, const Caller *caller, const PortRequest *request,
                         GError **error);
 

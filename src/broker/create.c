@@ -78,11 +78,44 @@ open_vhosts(Creation *creation, GError **error)
     return broker_open_vhosts(creation->broker, port->vhost, 1, trial, error);
 }
 
+void
+creation_set_aside(Creation *creation)
+{
+    PortTable *ports = creation->broker->ports;
+
+    for (char **text = creation->request->replaces; text && *text; text++) {
+        Port *port = port_table_find(ports, *text);
+
+        if (port && !port->is_ending && broker_may_change(creation->caller, port))
+            port_table_set_aside(ports, port);
+    }
+}
+
+/* A passthru port may have given the parent a MAC, which goes with it; the parent's own is not
+ * known. */
+static void
+forget_given_mac(Creation *creation)
+{
+    const GSList *aside = port_table_aside(creation->broker->ports);
+
+    for (; aside; aside = aside->next) {
+        const Port *port = aside->data;
+
+        if (port->mode == MACVTAP_MODE_PASSTHRU && port->mac_policy != MAC_POLICY_INHERIT &&
+            port->parent_index == creation->parent.index)
+            creation->parent.mac = (MacAddress){{0}};
+    }
+}
+
 static gboolean
 choose_parent(Creation *creation, GError **error)
 {
-    return (creation->check_only ? parent_choose_only : parent_choose)(
-        creation->broker->networks, creation->network, &creation->parent, &creation->trunk, error);
+    if (!(creation->check_only ? parent_choose_only
+                               : parent_choose)(creation->broker->networks, creation->network,
+                                                &creation->parent, &creation->trunk, error))
+        return FALSE;
+    forget_given_mac(creation);
+    return TRUE;
 }
 
 static void
@@ -116,6 +149,7 @@ decide(Creation *creation, GError **error)
                               &port->vhost, error) ||
         !creation_make_room(creation, error))
         return FALSE;
+    creation_set_aside(creation);
     note_network(creation);
     if (!features_prepare(&creation->broker->host, &creation->new, error) ||
         !creation_choose_names(creation, error) || !choose_parent(creation, error) ||
@@ -358,10 +392,13 @@ Port *
 broker_check_port(Broker *broker, const Caller *caller, const PortRequest *request, GError **error)
 {
     g_auto(Creation) creation = creation_begin(broker, caller, request);
+    gboolean good;
 
     creation.check_only = TRUE;
     removals_retry(broker->removals);
-    if (!decide(&creation, error) || !foresee(&creation, error))
+    good = decide(&creation, error) && foresee(&creation, error);
+    port_table_restore(broker->ports);
+    if (!good)
         return NULL;
     forget_what_was_drawn(&creation);
     creation.port->link_up = !request->link_down;

@@ -27,6 +27,9 @@ typedef struct Creation {
 /* admission.c: finds the requested network, if the caller may use it. PORT_ERROR. */
 gboolean creation_find_network(Creation *creation, GError **error);
 
+/* create.c: sets the ports aside that the request replaces, until port_table_restore(). */
+void creation_set_aside(Creation *creation);
+
 /* admission.c: removes conflicting ports that are ending at once, and checks the limits.
  * PORT_ERROR_LIMIT_REACHED. */
 gboolean creation_make_room(Creation *creation, GError **error);

@@ -67,6 +67,7 @@ value_from_text(const Field *field, const FieldPlace *place, const char *text,
     case FIELD_BITS:
     case FIELD_PREFIXES:
     case FIELD_PORT_ADDRESSES:
+    case FIELD_STRINGS:
         json = list_from_text(place, text, separator);
         break;
     default:

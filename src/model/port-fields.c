@@ -272,6 +272,7 @@ const Field port_fields[] = {
     {"openQueues", FIELD_REPLY, IN_PORT(UINT, open_queues), .label = "open"},
     {"openDescriptors", 0, IN_REQUEST(NEGATED, no_descriptors)},
     {"checkOnly", 0, IN_REQUEST(BOOLEAN, check_only)},
+    {"replaces", 0, IN_REQUEST(STRINGS, replaces)},
     {"state", FIELD_REPLY, IN_PORT(ENUM, state), FIELD_WORDS(port_state_name, PORT_STATE_COUNT),
      .label = "state", .column = "STATE"},
     {"problem", FIELD_REPLY | FIELD_OPTIONAL, IN_PORT(TEXT, problem), .label = "problem"},

@@ -13,6 +13,8 @@ struct PortTable {
     GHashTable *by_address; /* a copy of an IP address -> GSList of Port */
     guint n_addresses;
     GHashTable *accounts; /* port_account() -> number of ports */
+    GSList *aside;        /* of Port: those set aside, the last first, */
+    GSList *followers;    /* and the link in ports before which each was, or NULL */
 };
 
 static guint
@@ -148,15 +150,16 @@ remove_addresses(PortTable *table, Port *port)
     }
 }
 
-void
-port_table_add(PortTable *table, Port *port)
+/* follower NULL: at the end. */
+static void
+insert_before(PortTable *table, GList *follower, Port *port)
 {
-    GList *link;
     gpointer account = GUINT_TO_POINTER(port_account(port));
     guint owned = GPOINTER_TO_UINT(g_hash_table_lookup(table->accounts, account));
+    GList *link = g_list_alloc();
 
-    g_queue_push_tail(table->ports, port);
-    link = g_queue_peek_tail_link(table->ports);
+    link->data = port;
+    g_queue_insert_before_link(table->ports, follower, link);
     g_hash_table_insert(table->by_id, port->id, link);
     g_hash_table_insert(table->by_name, port->name, link);
     g_hash_table_insert(table->by_interface, port->interface_name, link);
@@ -166,10 +169,11 @@ port_table_add(PortTable *table, Port *port)
     g_hash_table_insert(table->accounts, account, GUINT_TO_POINTER(owned + 1));
 }
 
-void
-port_table_remove(PortTable *table, Port *port)
+/* Returns the link that followed it, or NULL. */
+static GList *
+take_out(PortTable *table, Port *port)
 {
-    GList *link = g_hash_table_lookup(table->by_id, port->id);
+    GList *link = g_hash_table_lookup(table->by_id, port->id), *follower = link->next;
     gpointer account = GUINT_TO_POINTER(port_account(port));
     guint owned = GPOINTER_TO_UINT(g_hash_table_lookup(table->accounts, account));
 
@@ -184,7 +188,44 @@ port_table_remove(PortTable *table, Port *port)
     else
         g_hash_table_remove(table->accounts, account);
     g_queue_delete_link(table->ports, link);
+    return follower;
+}
+
+void
+port_table_add(PortTable *table, Port *port)
+{
+    insert_before(table, NULL, port);
+}
+
+void
+port_table_remove(PortTable *table, Port *port)
+{
+    take_out(table, port);
     port_free(port);
+}
+
+void
+port_table_set_aside(PortTable *table, Port *port)
+{
+    table->followers = g_slist_prepend(table->followers, take_out(table, port));
+    table->aside = g_slist_prepend(table->aside, port);
+}
+
+/* The last first, so that each follower is there again. */
+void
+port_table_restore(PortTable *table)
+{
+    while (table->aside) {
+        insert_before(table, table->followers->data, table->aside->data);
+        table->followers = g_slist_delete_link(table->followers, table->followers);
+        table->aside = g_slist_delete_link(table->aside, table->aside);
+    }
+}
+
+const GSList *
+port_table_aside(const PortTable *table)
+{
+    return table->aside;
 }
 
 Port *

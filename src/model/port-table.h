@@ -19,6 +19,16 @@ gboolean port_table_has_namesake(const PortTable *table, const Port *port);
  * afterwards; its MAC and interface name change only through the functions below. */
 void port_table_add(PortTable *table, Port *port);
 
+/*
+ * Takes the port out of the table, which keeps it, until port_table_restore() puts all such ports
+ * back in their places: what would be if it did not exist. Meanwhile the table must not change.
+ */
+void port_table_set_aside(PortTable *table, Port *port);
+void port_table_restore(PortTable *table);
+
+/* The ports that are set aside: a list of borrowed Port, owned by the table. */
+const GSList *port_table_aside(const PortTable *table);
+
 /* Frees the port. */
 void port_table_remove(PortTable *table, Port *port);
 

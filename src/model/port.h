@@ -181,7 +181,8 @@ typedef struct PortRequest {
     gid_t node_group;
     GuardOwn guard;
     LimitsOwn limits;
-    gboolean check_only; /* create nothing: see broker_check_port() */
+    gboolean check_only; /* create nothing: see broker_check_port(), */
+    GStrv replaces;      /* as if these ports (each by ID, name or interface name) did not exist */
 } PortRequest;
 
 void port_request_clear(PortRequest *request);

@@ -38,8 +38,11 @@ gboolean networks_has_parent(Networks *networks, const Network *network, int ind
 /* Whether any of them exists. */
 gboolean networks_has_any_parent(Networks *networks, const Network *network);
 
-/* parent.c: the first macvlan or macvtap on the parent other than the one with this index; mac
- * (unless NULL) must match. */
+/* parent.c: whether the link is the device of a port that is set aside (port-table.h). */
+gboolean parent_is_aside(Networks *networks, const LinkInfo *link);
+
+/* parent.c: the first macvlan or macvtap on the parent other than the one with this index, and
+ * those of ports that are set aside; mac (unless NULL) must match. */
 gboolean parent_find_child(Networks *networks, const LinkInfo *parent, int but,
                            const MacAddress *mac, LinkInfo *ret_child);
 

@@ -84,7 +84,8 @@ parent_foresee(Networks *networks, const LinkInfo *parent, const Port *port)
     LinkInfo other;
 
     if (port->interface_name[0] &&
-        networks->kernel->ops->link_by_name(networks->kernel, port->interface_name, &other, NULL))
+        networks->kernel->ops->link_by_name(networks->kernel, port->interface_name, &other, NULL) &&
+        !parent_is_aside(networks, &other))
         return EEXIST;
     if (parent_find_child(networks, parent, 0, NULL, &other) &&
         !parent_check_child(parent, &other, port->mode, NULL))

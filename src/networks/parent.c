@@ -205,6 +205,16 @@ count_port(Port *port, gpointer user_data)
 }
 
 gboolean
+parent_is_aside(Networks *networks, const LinkInfo *link)
+{
+    const GSList *aside = port_table_aside(networks->ports);
+
+    while (aside && ((const Port *)aside->data)->interface_index != link->index)
+        aside = aside->next;
+    return aside != NULL;
+}
+
+gboolean
 parent_find_child(Networks *networks, const LinkInfo *parent, int but, const MacAddress *mac,
                   LinkInfo *ret_child)
 {
@@ -217,7 +227,7 @@ parent_find_child(Networks *networks, const LinkInfo *parent, int but, const Mac
         const LinkInfo *link = &g_array_index(links, LinkInfo, i);
 
         if (link->is_macvlan && link->lower_index == parent->index && link->index != but &&
-            (!mac || mac_address_equal(&link->mac, mac))) {
+            !parent_is_aside(networks, link) && (!mac || mac_address_equal(&link->mac, mac))) {
             *ret_child = *link;
             return TRUE;
         }

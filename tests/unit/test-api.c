@@ -233,6 +233,8 @@ test_check_only_sees_what_others_have(void **state)
     api_expect_error(fixture, "CreatePort",
                      "{'checkOnly':true,'network':'lan','interfaceName':'theirs'}", "NameTaken",
                      "interface name theirs is taken");
+    api_expect_error(fixture, "CreatePort", "{'network':'lan','replaces':['web']}",
+                     "InvalidRequest", "'replaces' goes with checkOnly");
 }
 
 /* It has ifindex 0, and so has what is below a macvlan if that is in another network namespace. */
