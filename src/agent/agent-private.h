@@ -55,6 +55,7 @@ typedef struct Agent {
     GPtrArray *ports;             /* of AgentPort */
     GQueue operations;            /* the first is under way */
     gboolean is_ready, is_closed; /* QEMU's monitor */
+    gboolean is_ending;           /* once the first operation is over */
     gboolean is_announcing;       /* the networks are being listed for it */
 } Agent;
 

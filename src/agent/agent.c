@@ -3,7 +3,8 @@
  * Theory of operation
  *
  * QEMU's monitor is the agent's life: when the connection ends, so does the agent, as soon as an
- * operation that is under way has undone what it has begun. It listens before QEMU is started, so
+ * operation that is under way has undone what it has begun. By SIGTERM it ends when that operation
+ * has come to its end; a second one does not wait for that. It listens before QEMU is started, so
  * that nobody comes too early; what it is asked then waits for QEMU's greeting.
  *
  * Operations that change the guest come one after the other: two that look for a free slot at the
@@ -121,14 +122,27 @@ admit(VarlinkCall *call)
     return FALSE;
 }
 
+static void finish_operation(Operation *operation, json_t *port, const GError *error);
+
+static void
+refuse_at_end(Operation *operation)
+{
+    g_autoptr(GError) error =
+        g_error_new_literal(QMP_ERROR, QMP_ERROR_CLOSED, "the VM's agent was told to end");
+
+    finish_operation(operation, NULL, error);
+}
+
 static void
 start_next(Agent *agent)
 {
     Operation *operation = g_queue_peek_head(&agent->operations);
 
-    if (operation && (agent->is_ready || agent->is_closed))
+    if (operation && agent->is_ending)
+        refuse_at_end(operation);
+    else if (operation && (agent->is_ready || agent->is_closed))
         operation->start(operation);
-    else if (agent->is_closed)
+    else if (agent->is_closed || agent->is_ending)
         g_main_loop_quit(agent->loop);
 }
 
@@ -443,8 +457,19 @@ on_closed(Qmp *qmp, const GError *error, gpointer user_data)
 static gboolean
 on_signal(int fd, GIOCondition condition, gpointer user_data)
 {
-    g_main_loop_quit(user_data);
-    return G_SOURCE_REMOVE;
+    Agent *agent = user_data;
+    struct signalfd_siginfo information;
+    gboolean is_again = agent->is_ending;
+
+    if (read(fd, &information, sizeof(information)) < 0)
+        return G_SOURCE_CONTINUE;
+    agent->is_ending = TRUE;
+    remove_socket(agent);
+    if (is_again)
+        g_main_loop_quit(agent->loop);
+    else if (agent->operations.length == 0 || !agent->is_ready)
+        start_next(agent);
+    return G_SOURCE_CONTINUE;
 }
 
 static void
@@ -495,10 +520,10 @@ watch_signals(Agent *agent, GError **error)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    agent->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+    agent->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (agent->signal_fd < 0)
         return error_set_errno(error, errno, "cannot wait for signals");
-    agent->signals = source_add_fd(agent->signal_fd, G_IO_IN, on_signal, agent->loop, "signals");
+    agent->signals = source_add_fd(agent->signal_fd, G_IO_IN, on_signal, agent, "signals");
     return TRUE;
 }
 

@@ -10,9 +10,9 @@ import threading
 import pytest
 
 import agent
-from clock import PATIENCE
+from clock import PATIENCE, Deadline
 from programs import program
-from varlink import Connection
+from varlink import Connection, VarlinkError
 
 
 @pytest.fixture
@@ -109,6 +109,43 @@ def test_a_detach_before_qemu_is_ready(daemon, played):
         qemu.serve("netdev_del")
         assert asker.reply()["port"]["id"] == port["id"]
     assert daemon.ports() == []
+
+
+@pytest.mark.parametrize("command", ["getfd", "device_add"])
+def test_terminated_during_an_attach(daemon, played, command):
+    """The attach comes to its end; what waits for it does not begin."""
+    qemu = played()
+    attaching = start_ctl(daemon, "attach", "web", "--network=lan")
+    under_way = qemu.next(command)
+    with Connection(daemon.host.path("/run/macvtap-agent/web")) as asker:
+        asker.send({"method": "org.macvtapd.Agent.Detach", "parameters": {"port": "other"}})
+        agent.only_vm(daemon)
+        qemu.agent.terminate()
+        deadline = Deadline()
+        while agent.vms(daemon):
+            assert deadline.left() > 0
+        qemu.refuse(under_way)
+        with pytest.raises(AssertionError, match="the agent has ended"):
+            qemu.next("nothing more")
+        assert outcome(attaching) == "refused by the test"
+        with pytest.raises(VarlinkError, match="the VM's agent was told to end"):
+            asker.reply()
+    assert qemu.agent.wait() == 0
+    assert daemon.ports() == []
+
+
+def test_terminated_twice(daemon, played):
+    qemu = played()
+    attach(daemon, qemu)
+    detaching = start_ctl(daemon, "detach", "web", "extra")
+    qemu.serve("device_del")
+    qemu.agent.terminate()
+    deadline = Deadline()
+    while agent.vms(daemon):
+        assert deadline.left() > 0
+    qemu.agent.terminate()
+    assert qemu.agent.wait() == 0
+    assert outcome(detaching) == "the service closed the connection"
 
 
 # -- what macvtapd does not tell -------------------------------------------------------------------------------------

@@ -250,14 +250,18 @@ class PlayedQemu:
         self.answer(self.next(name))
 
     def answer(self, command):
-        value = self.do(command)
-        self._say({"return": value, "id": command["id"]})
+        try:
+            value = self.do(command)
+        except KeyError as missing:
+            self.refuse(command, f"there is no {missing}")
+        else:
+            self._say({"return": value, "id": command["id"]})
 
     def refuse(self, command, text="refused by the test"):
         self._say({"error": {"class": "GenericError", "desc": text}, "id": command["id"]})
 
     def do(self, command):
-        """Do it, without an answer; return what belongs into that."""
+        """Do it, without an answer; return what belongs into that. KeyError: there is no such thing."""
         name, arguments = command["execute"].replace("-", "_"), command.get("arguments", {})
         return getattr(self, f"_do_{name}", lambda **_: {})(**arguments)
 
@@ -300,6 +304,10 @@ class PlayedQemu:
         """As if the command line had this port, whose descriptors are taken; returns its device's path."""
         self._backends[f"of-{port['name']}"] = descriptors
         return self.add_device(port["name"], f"of-{port['name']}", port["macAddress"])
+
+    def _do_device_del(self, id):  # pylint: disable=redefined-builtin
+        assert self._devices[id]
+        return {}
 
     def _do_qom_list(self, path):
         return [{"name": os.path.basename(device), "type": "child<virtio-net-pci>"} for device in self._devices
