@@ -145,7 +145,7 @@ typedef enum MacvtapEventType {
 typedef enum MacvtapMethod {
     /* network, and any of name, description, guest_name, interface_name, mac_address, addresses,
      * mtu, queues, vhost, holder, open_descriptors, link_up, device_node, incoming, check_only; by
-     * set_text: guard, limits (root only). Returns the port, with its descriptors. */
+     * set_text: guard, limits (root only), replaces (with check_only). Returns the port, with its descriptors. */
     MACVTAP_METHOD_CREATE_PORT = 1,
     /* port, queues. Returns the port, with descriptors for this many of its queues (default: all).
      * A client that connected from the network namespace that holds a port opens it by its name

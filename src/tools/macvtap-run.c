@@ -8,6 +8,13 @@
  * MAC is not the port's is as good as unplugged: so the command is checked before a port is
  * created, and again when the port's MAC is known. Unlike our other programs it gives up no
  * privileges, as the VMM must have those of the user.
+ *
+ * --replace: a port cannot be made beside the one with its name, and the old VM must not lose its
+ * network for a new one that does not start. So everything that can fail comes before the first
+ * deletion: the ports that replace none are made; macvtapd says what the others would be if the old
+ * ones did not exist (CreatePort with checkOnly and replaces); and the command and the seed are
+ * checked with all of them. If something fails nevertheless, the message says which ports have
+ * ended.
  */
 #include "agent-start.h"
 #include "ask.h"
@@ -29,7 +36,9 @@ typedef struct Run {
     char *socket;
     GStrv command;
     GArray *options;     /* of NetworkOption */
-    GPtrArray *ports;    /* of MacvtapPort */
+    GPtrArray *ports;    /* of MacvtapPort: one for each option, NULL until it is made */
+    GPtrArray *old;      /* of MacvtapPort: likewise those that --replace deletes, or NULL */
+    GString *ended;      /* the names of those that it has deleted */
     GPtrArray *networks; /* of MacvtapNetwork: vmm_start_look_up() of the ports */
     gboolean replace, agent, dry_run, verbose, version;
 } Run;
@@ -41,6 +50,8 @@ run_clear(Run *run)
     g_strfreev(run->command);
     g_clear_pointer(&run->options, g_array_unref);
     g_ptr_array_unref(run->ports);
+    g_ptr_array_unref(run->old);
+    g_string_free(run->ended, TRUE);
     g_clear_pointer(&run->networks, g_ptr_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
@@ -128,6 +139,33 @@ parse_options(Run *run, int argc, char **argv, GError **error)
     return arguments_parse(&syntax, &argc, &argv, error);
 }
 
+/* macvtapd sees such a conflict only when the second port is made. */
+static gboolean
+check_pair(const NetworkOption *one, const NetworkOption *other, GError **error)
+{
+    if (one->name && g_strcmp0(one->name, other->name) == 0)
+        return arguments_refuse(error, "two ports cannot both have name=%s", one->name);
+    if (one->interface_name && g_strcmp0(one->interface_name, other->interface_name) == 0)
+        return arguments_refuse(error, "two ports cannot both have ifname=%s", one->interface_name);
+    return !one->mac || !other->mac || g_ascii_strcasecmp(one->mac, other->mac) != 0 ||
+           g_strcmp0(one->network, other->network) != 0 ||
+           arguments_refuse(error, "two ports on network %s cannot both have mac=%s", one->network,
+                            one->mac);
+}
+
+static gboolean
+check_pairs(const Run *run, GError **error)
+{
+    for (guint i = 0; i < run->options->len; i++) {
+        for (guint j = 0; j < i; j++) {
+            if (!check_pair(&g_array_index(run->options, NetworkOption, j),
+                            &g_array_index(run->options, NetworkOption, i), error))
+                return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 static gboolean
 check_options(const Run *run, GError **error)
 {
@@ -139,38 +177,9 @@ check_options(const Run *run, GError **error)
         return arguments_refuse(error, "no network given; add --network=NET or --port=PORT");
     for (guint i = 0; i < run->options->len; i++)
         named |= g_array_index(run->options, NetworkOption, i).name != NULL;
-    return !run->replace || named ||
-           arguments_refuse(error, "--replace needs a port's name: --network=NET,name=NAME");
-}
-
-/* The port may have ended on its own meanwhile. */
-static gboolean
-delete_port(MacvtapClient *client, const char *id, GError **error)
-{
-    g_autoptr(GError) cause = NULL;
-
-    if (ask_delete(client, id, &cause) ||
-        macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_PORT_NOT_FOUND)
-        return TRUE;
-    g_propagate_error(error, g_steal_pointer(&cause));
-    return FALSE;
-}
-
-/* Root sees all users' ports: another user's port is left alone, and the name is refused later. */
-static gboolean
-delete_namesake(MacvtapClient *client, const char *name, GError **error)
-{
-    g_autoptr(GError) cause = NULL;
-    g_autoptr(MacvtapPort) port = ask_port(client, name, FALSE, &cause);
-
-    if (port)
-        return !g_str_equal(macvtap_port_get_name(port), name) ||
-               macvtap_port_get_owner(port) != geteuid() ||
-               delete_port(client, macvtap_port_get_id(port), error);
-    if (macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_PORT_NOT_FOUND)
-        return TRUE;
-    g_propagate_error(error, g_steal_pointer(&cause));
-    return FALSE;
+    if (run->replace && !named)
+        return arguments_refuse(error, "--replace needs a port's name: --network=NET,name=NAME");
+    return check_pairs(run, error);
 }
 
 static MacvtapRequest *
@@ -192,42 +201,6 @@ new_request(const NetworkOption *option, const char *guest_name, GError **error)
                : NULL;
 }
 
-static gboolean
-is_of_old_port(MacvtapRefusal refusal)
-{
-    return refusal == MACVTAP_REFUSAL_MAC_CONFLICT || refusal == MACVTAP_REFUSAL_NAME_TAKEN ||
-           refusal == MACVTAP_REFUSAL_PARENT_BUSY || refusal == MACVTAP_REFUSAL_LIMIT_REACHED;
-}
-
-/* If the request would be refused anyway, the old port's VM must not lose its network: so try it
- * first, ignoring conflicts with the old port. */
-static gboolean
-check_replacement(MacvtapClient *client, const NetworkOption *option, const char *guest_name,
-                  GError **error)
-{
-    g_autoptr(MacvtapRequest) probe = new_request(option, guest_name, error);
-    g_autoptr(GError) cause = NULL;
-
-    if (!probe)
-        return FALSE;
-    macvtap_request_set_name(probe, NULL);
-    macvtap_request_set_check_only(probe, true);
-    if (ask(client, probe, &cause))
-        return TRUE;
-    if (!is_of_old_port(macvtap_client_get_refusal(client))) {
-        g_propagate_error(error, g_steal_pointer(&cause));
-        return FALSE;
-    }
-    if (macvtap_client_get_refusal(client) != MACVTAP_REFUSAL_LIMIT_REACHED)
-        return TRUE;
-    macvtap_request_set_queues(probe, 1);
-    ask(client, probe, NULL);
-    if (macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_LIMIT_REACHED)
-        return TRUE;
-    g_propagate_error(error, g_steal_pointer(&cause)); /* one queue is not too many */
-    return FALSE;
-}
-
 static MacvtapPort *
 make_port(const Run *run, MacvtapClient *client, const NetworkOption *option,
           const char *guest_name, GError **error)
@@ -240,10 +213,6 @@ make_port(const Run *run, MacvtapClient *client, const NetworkOption *option,
     request = new_request(option, guest_name, error);
     if (!request)
         return NULL;
-    if (run->replace && option->name &&
-        (!check_replacement(client, option, guest_name, error) ||
-         !delete_namesake(client, option->name, error)))
-        return NULL;
     port = ask_take_port(client, request, error);
     if (!port)
         queue_users_explain(client, option->name, option->mac, error);
@@ -254,7 +223,7 @@ static gboolean
 is_own_port(const Run *run, const char *id)
 {
     for (guint i = 0; i < run->ports->len; i++) {
-        if (g_str_equal(macvtap_port_get_id(run->ports->pdata[i]), id))
+        if (run->ports->pdata[i] && g_str_equal(macvtap_port_get_id(run->ports->pdata[i]), id))
             return TRUE;
     }
     return FALSE;
@@ -293,25 +262,198 @@ find_guest_name(const char *const *command)
     return qemu >= 0 ? qemu_options_guest_name(command + qemu) : NULL;
 }
 
+/* Makes those that there are not yet; those whose name an old port has come later. */
 static gboolean
-make_ports(Run *run, GError **error)
+make_missing(Run *run, MacvtapClient *client, const char *guest_name, GError **error)
+{
+    gboolean is_later = run->ended->len == 0;
+
+    for (guint i = 0; i < run->options->len; i++) {
+        const NetworkOption *option = &g_array_index(run->options, NetworkOption, i);
+
+        if (run->ports->pdata[i] || (is_later && run->old->pdata[i]))
+            continue;
+        run->ports->pdata[i] = make_port(run, client, option, guest_name, error);
+        if (!run->ports->pdata[i])
+            return FALSE;
+        if (guest_name && !option->port && !option->name)
+            note_namesake(run, client, run->ports->pdata[i], guest_name);
+    }
+    return TRUE;
+}
+
+/* Root sees all users' ports: another user's port is left alone, and the name is refused later. */
+static gboolean
+find_old_port(MacvtapClient *client, const char *name, MacvtapPort **ret_port, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(MacvtapPort) port = ask_port(client, name, FALSE, &cause);
+
+    if (!port && macvtap_client_get_refusal(client) != MACVTAP_REFUSAL_PORT_NOT_FOUND) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    if (port && g_str_equal(macvtap_port_get_name(port), name) &&
+        macvtap_port_get_owner(port) == geteuid())
+        *ret_port = g_steal_pointer(&port);
+    return TRUE;
+}
+
+static gboolean
+find_old_ports(Run *run, MacvtapClient *client, GError **error)
+{
+    for (guint i = 0; run->replace && i < run->options->len; i++) {
+        const char *name = g_array_index(run->options, NetworkOption, i).name;
+
+        if (name && !find_old_port(client, name, (MacvtapPort **)&run->old->pdata[i], error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* "ID,ID" of the old ports; free with g_free(). */
+static char *
+list_old_ports(const Run *run)
+{
+    g_autoptr(GString) list = g_string_new(NULL);
+
+    for (guint i = 0; i < run->old->len; i++) {
+        if (run->old->pdata[i])
+            g_string_append_printf(list, "%s%s", list->len > 0 ? "," : "",
+                                   macvtap_port_get_id(run->old->pdata[i]));
+    }
+    return g_string_free(g_steal_pointer(&list), FALSE);
+}
+
+static MacvtapPort *
+ask_what_if(const Run *run, MacvtapClient *client, const NetworkOption *option,
+            const char *guest_name, const char *vhost, GError **error)
+{
+    g_autoptr(MacvtapRequest) request = new_request(option, guest_name, error);
+    g_autofree char *old = list_old_ports(run);
+
+    if (!request || !ask_set_text(request, "replaces", old, error) ||
+        !ask_set_text(request, "vhost", vhost, error))
+        return NULL;
+    macvtap_request_set_check_only(request, true);
+    return ask_take_port(client, request, error);
+}
+
+/* Whether the host has vhost-net shows when it is required. */
+static MacvtapPort *
+foresee_port(const Run *run, MacvtapClient *client, const NetworkOption *option,
+             const char *guest_name, GError **error)
+{
+    gboolean is_auto = !option->vhost || g_str_equal(option->vhost, "auto");
+    g_autoptr(GError) cause = NULL;
+    MacvtapPort *port =
+        ask_what_if(run, client, option, guest_name, is_auto ? "require" : option->vhost, &cause);
+
+    if (!port && is_auto && macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_VHOST_UNAVAILABLE)
+        return ask_what_if(run, client, option, guest_name, option->vhost, error);
+    if (!port)
+        g_propagate_error(error, g_steal_pointer(&cause));
+    return port;
+}
+
+/* vmm with the ports as they will be. */
+static gboolean
+check_replacement(Run *run, MacvtapClient *client, const VmmStart *vmm, const char *guest_name,
+                  GError **error)
+{
+    g_autoptr(GPtrArray) foreseen = g_ptr_array_new_with_free_func(free_port);
+    g_autoptr(GPtrArray) ports = g_ptr_array_new();
+    g_autoptr(GPtrArray) networks = NULL;
+    VmmStart checked = *vmm;
+
+    for (guint i = 0; i < run->options->len; i++) {
+        MacvtapPort *port = run->ports->pdata[i];
+
+        if (run->old->pdata[i]) {
+            port = foresee_port(run, client, &g_array_index(run->options, NetworkOption, i),
+                                guest_name, error);
+            if (!port)
+                return FALSE;
+            g_ptr_array_add(foreseen, port);
+        }
+        g_ptr_array_add(ports, port);
+    }
+    if (!vmm_start_look_up(client, ports, &networks, error))
+        return FALSE;
+    checked.ports = ports;
+    checked.networks = networks;
+    return vmm_start_check(&checked, error);
+}
+
+/* A port that this command makes or opens must not be one that it then deletes. */
+static gboolean
+check_old_ports(const Run *run, GError **error)
+{
+    for (guint i = 0; i < run->old->len; i++) {
+        const MacvtapPort *old = run->old->pdata[i];
+
+        if (old && is_own_port(run, macvtap_port_get_id(old)))
+            return arguments_refuse(error, "port %s cannot be both replaced and used with --port",
+                                    macvtap_port_get_name(old));
+    }
+    return TRUE;
+}
+
+/* The port may have ended on its own meanwhile. */
+static gboolean
+delete_port(MacvtapClient *client, const char *id, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (ask_delete(client, id, &cause) ||
+        macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_PORT_NOT_FOUND)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+}
+
+static gboolean
+delete_old_ports(Run *run, MacvtapClient *client, GError **error)
+{
+    for (guint i = 0; i < run->old->len; i++) {
+        const MacvtapPort *old = run->old->pdata[i];
+
+        if (!old)
+            continue;
+        if (!delete_port(client, macvtap_port_get_id(old), error))
+            return FALSE;
+        g_string_append_printf(run->ended, "%s%s", run->ended->len > 0 ? ", " : "",
+                               macvtap_port_get_name(old));
+    }
+    return TRUE;
+}
+
+static gboolean
+replace_ports(Run *run, MacvtapClient *client, const VmmStart *vmm, const char *guest_name,
+              GError **error)
+{
+    g_autofree char *old = list_old_ports(run);
+
+    if (!old[0])
+        return TRUE;
+    if (!check_old_ports(run, error) || !check_replacement(run, client, vmm, guest_name, error) ||
+        !delete_old_ports(run, client, error))
+        return FALSE;
+    return make_missing(run, client, guest_name, error);
+}
+
+static gboolean
+make_ports(Run *run, const VmmStart *vmm, GError **error)
 {
     g_autofree char *guest_name = find_guest_name((const char *const *)run->command);
     g_autoptr(MacvtapClient) client = ask_connect(run->socket, error);
 
-    if (!client)
-        return FALSE;
-    for (guint i = 0; i < run->options->len; i++) {
-        const NetworkOption *option = &g_array_index(run->options, NetworkOption, i);
-        MacvtapPort *port = make_port(run, client, option, guest_name, error);
-
-        if (!port)
-            return FALSE;
-        g_ptr_array_add(run->ports, port);
-        if (guest_name && !option->port && !option->name)
-            note_namesake(run, client, port, guest_name);
-    }
-    return vmm_start_look_up(client, run->ports, &run->networks, error);
+    g_ptr_array_set_size(run->old, (gint)run->options->len);
+    g_ptr_array_set_size(run->ports, (gint)run->options->len);
+    return client && find_old_ports(run, client, error) &&
+           make_missing(run, client, guest_name, error) &&
+           replace_ports(run, client, vmm, guest_name, error) &&
+           vmm_start_look_up(client, run->ports, &run->networks, error);
 }
 
 static gboolean
@@ -398,7 +540,7 @@ start(Run *run, GError **error)
         return EXIT_OURS;
     if (run->dry_run)
         return print_plan(planned, error) ? 0 : EXIT_OURS;
-    if (!make_ports(run, error))
+    if (!make_ports(run, &vmm, error))
         return EXIT_OURS;
     if (with_agent) {
         g_strfreev(command);
@@ -409,6 +551,19 @@ start(Run *run, GError **error)
     }
     vmm.networks = run->networks;
     return vmm_start_become(&vmm, program, EXIT_OURS, error);
+}
+
+/* The user must know that the old VM has lost its network, though no new one starts. */
+static void
+add_ended_ports(const Run *run, GError **error)
+{
+    GError *cause = *error;
+
+    if (!cause || run->ended->len == 0)
+        return;
+    *error = g_error_new(cause->domain, cause->code, "%s; --replace has already ended port %s",
+                         cause->message, run->ended->str);
+    g_error_free(cause);
 }
 
 static int
@@ -422,6 +577,8 @@ int
 main(int argc, char **argv)
 {
     g_auto(Run) run = {.ports = g_ptr_array_new_with_free_func(free_port),
+                       .old = g_ptr_array_new_with_free_func(free_port),
+                       .ended = g_string_new(NULL),
                        .options = g_array_new(FALSE, TRUE, sizeof(NetworkOption))};
     g_autoptr(GError) error = NULL;
     int status;
@@ -435,5 +592,6 @@ main(int argc, char **argv)
         status = show_version(&error);
     else
         status = check_options(&run, &error) ? start(&run, &error) : EXIT_OURS;
+    add_ended_ports(&run, &error);
     return error ? fail(error, status) : status;
 }

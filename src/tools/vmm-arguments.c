@@ -71,11 +71,12 @@ static void
 append_number(GString *text, const VmmPort *port, gboolean vhost, guint queue)
 {
     const GArray *numbers = vhost ? port->vhosts : port->taps;
+    int number = queue < numbers->len ? g_array_index(numbers, int, queue) : -1;
 
-    if (port->is_plan)
+    if (number < 0)
         g_string_append_printf(text, "%s%u", vhost ? "VHOSTFD" : "FD", queue);
     else
-        g_string_append_printf(text, "%d", g_array_index(numbers, int, queue));
+        g_string_append_printf(text, "%d", number);
 }
 
 static void

@@ -10,7 +10,7 @@ typedef struct HandOver HandOver; /* hand-over.h */
 typedef struct VmmPort {
     const char *label;          /* its name in --network or --port, for {token:LABEL} */
     gboolean is_port;           /* it is a --port */
-    gboolean is_plan;           /* not created yet: unknown values are written in capitals */
+    gboolean is_plan;           /* not created yet: it may have any number of descriptors */
     const char *mac;            /* NULL: not known yet */
     const char *interface_name; /* NULL: not known yet */
     const char *model;          /* the model for QEMU's -device; NULL: one that suits the machine */
@@ -18,7 +18,8 @@ typedef struct VmmPort {
     guint mtu;                  /* bytes; 0: not known yet */
     gboolean other_mac;         /* the command need not have its MAC */
     const HandOver *hand_over;  /* its leases; NULL: not known yet */
-    GArray *taps;               /* of int: descriptor numbers in the VMM; at least one */
+    GArray *taps;               /* of int: descriptor numbers in the VMM (-1: not known yet, and
+                                 * written in capitals); at least one */
     GArray *vhosts;             /* of int: as many, or none */
 } VmmPort;
 

@@ -49,16 +49,22 @@ describe_options(const VmmStart *start)
 }
 
 static void
-plan_port(const NetworkOption *option, VmmPort *port)
+append_unknown(GArray *numbers, gsize n)
 {
     const int unknown = -1;
 
+    for (gsize i = 0; i < n; i++)
+        g_array_append_val(numbers, unknown);
+}
+
+static void
+plan_port(const NetworkOption *option, VmmPort *port)
+{
+    guint n = MAX(option->queues, 1);
+
     port->is_plan = TRUE;
-    for (guint i = 0; i < MAX(option->queues, 1); i++) {
-        g_array_append_val(port->taps, unknown);
-        if (g_strcmp0(option->vhost, "require") == 0)
-            g_array_append_val(port->vhosts, unknown);
-    }
+    append_unknown(port->taps, n);
+    append_unknown(port->vhosts, g_strcmp0(option->vhost, "require") == 0 ? n : 0);
 }
 
 /* The folder of the one seed=, or NULL; FALSE if there are several. */
@@ -175,8 +181,9 @@ find_network(const VmmStart *start, const MacvtapPort *port)
     return NULL;
 }
 
+/* *ret_kept: the folder of a network-config that is the user's own; NULL: there is none. */
 static gboolean
-write_seed(const VmmStart *start, const GArray *ports, GError **error)
+write_seed(const VmmStart *start, const GArray *ports, const char **ret_kept, GError **error)
 {
     g_autofree const HandOver **leases = g_new(const HandOver *, ports->len);
     const char *folder;
@@ -184,6 +191,7 @@ write_seed(const VmmStart *start, const GArray *ports, GError **error)
     json_t *config;
     gboolean kept;
 
+    *ret_kept = NULL;
     if (!find_seed(start, &folder, error))
         return FALSE;
     if (!folder)
@@ -199,18 +207,56 @@ write_seed(const VmmStart *start, const GArray *ports, GError **error)
     json_decref(config);
     if (!seed_write(folder, leases[0]->port, yaml, &kept, error))
         return FALSE;
-    if (kept)
-        g_printerr("%s: note: %s/network-config is your own, and stays as it is\n", g_get_prgname(),
-                   folder);
+    *ret_kept = kept ? folder : NULL;
     return TRUE;
+}
+
+static void
+describe_port(const VmmStart *start, const MacvtapPort *port, VmmPort *vmm_port)
+{
+    const char *interface_name = macvtap_port_get_interface_name(port);
+
+    vmm_port->mac = macvtap_port_get_mac_address(port);
+    vmm_port->interface_name = interface_name[0] ? interface_name : NULL;
+    vmm_port->mtu = macvtap_port_get_mtu(port);
+    vmm_port->hand_over = hand_over_new(port, find_network(start, port));
+}
+
+/* Its descriptors stay its own. */
+static void
+foresee_port(const MacvtapPort *port, VmmPort *vmm_port)
+{
+    gsize n_taps = macvtap_port_get_n_taps(port), n_vhosts = macvtap_port_get_n_vhosts(port);
+
+    if (n_taps == 0) {
+        n_taps = macvtap_port_get_queues(port);
+        n_vhosts = macvtap_port_get_vhost(port) == MACVTAP_VHOST_REQUIRE ? n_taps : 0;
+    }
+    append_unknown(vmm_port->taps, n_taps);
+    append_unknown(vmm_port->vhosts, n_vhosts);
+}
+
+gboolean
+vmm_start_check(const VmmStart *start, GError **error)
+{
+    g_autoptr(GArray) ports = describe_options(start);
+    g_autofree VmmUse *uses = g_new0(VmmUse, ports->len);
+    g_auto(GStrv) arguments = NULL;
+    const char *kept;
+
+    for (guint i = 0; i < ports->len; i++) {
+        VmmPort *vmm_port = &g_array_index(ports, VmmPort, i);
+
+        describe_port(start, start->ports->pdata[i], vmm_port);
+        foresee_port(start->ports->pdata[i], vmm_port);
+    }
+    arguments = expand_and_check(start, ports, uses, error);
+    return arguments && write_seed(start, ports, &kept, error);
 }
 
 static gboolean
 take_port(MacvtapPort *port, VmmPort *vmm_port, GError **error)
 {
-    vmm_port->mac = macvtap_port_get_mac_address(port);
-    vmm_port->interface_name = macvtap_port_get_interface_name(port);
-    vmm_port->mtu = macvtap_port_get_mtu(port);
     for (guint i = 0; i < macvtap_port_get_n_taps(port); i++) {
         if (!pass_on(macvtap_port_take_tap(port, i), vmm_port->taps, error))
             return FALSE;
@@ -274,19 +320,22 @@ vmm_start_become(const VmmStart *start, const char *program, int failure, GError
     g_autoptr(GArray) ports = describe_options(start);
     g_autofree VmmUse *uses = g_new0(VmmUse, ports->len);
     g_auto(GStrv) arguments = NULL;
+    const char *kept;
     int status;
 
     for (guint i = 0; i < ports->len; i++) {
-        MacvtapPort *port = start->ports->pdata[i];
         VmmPort *vmm_port = &g_array_index(ports, VmmPort, i);
 
-        if (!take_port(port, vmm_port, error))
+        describe_port(start, start->ports->pdata[i], vmm_port);
+        if (!take_port(start->ports->pdata[i], vmm_port, error))
             return failure;
-        vmm_port->hand_over = hand_over_new(port, find_network(start, port));
     }
     arguments = expand_and_check(start, ports, uses, error);
-    if (!arguments || !write_seed(start, ports, error))
+    if (!arguments || !write_seed(start, ports, &kept, error))
         return failure;
+    if (kept)
+        g_printerr("%s: note: %s/network-config is your own, and stays as it is\n", g_get_prgname(),
+                   kept);
     for (guint i = 0; i < ports->len; i++)
         warn_of_mtu(&g_array_index(ports, VmmPort, i), &uses[i], arguments);
     if (start->verbose)

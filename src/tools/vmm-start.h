@@ -18,8 +18,8 @@ typedef struct VmmStart {
     gboolean verbose;          /* print the ports and the executed command on stderr */
 } VmmStart;
 
-/* What macvtapd says of the networks, in *ret_networks, for the leases of these ports; NULL: no port
- * has a lease. FALSE: it does not answer. */
+/* What macvtapd says of the networks, in *ret_networks, for the leases of these ports; NULL: no
+ * port has a lease. FALSE: it does not answer. */
 gboolean vmm_start_look_up(MacvtapClient *client, const GPtrArray *ports, GPtrArray **ret_networks,
                            GError **error);
 
@@ -32,6 +32,13 @@ int vmm_start_find_program(const char *command, char **ret_program, GError **err
  * NULL with *error (G_OPTION_ERROR): it would not work with any port. Free with g_strfreev().
  */
 GStrv vmm_start_plan(const VmmStart *start, GError **error);
+
+/*
+ * Whether the command will work with these ports, some of which have no descriptors, as they are
+ * only what CreatePort with checkOnly says (with vhost-net if their policy is "require"); writes
+ * the seed. FALSE: *error is what vmm_start_become() would say.
+ */
+gboolean vmm_start_check(const VmmStart *start, GError **error);
 
 /* Executes program with the ports' descriptors. Returns only when that fails: with failure, 126 or
  * 127, and *error says why. */

@@ -383,6 +383,8 @@ test_plan(void **state)
     port.mac = port.interface_name = NULL;
     port.mtu = 0;
     port.is_plan = TRUE;
+    for (guint i = 0; i < 2; i++)
+        g_array_index(port.taps, int, i) = -1;
     {
         g_autofree char *text = expand_command(&port, 1,
                                                "vmm {fds} {fd:7} {vhostfd:1} {mac} {mtu} "
@@ -392,6 +394,8 @@ test_plan(void **state)
                                   " tap,id=macvtap0,fds=FD0:FD1"
                                   " virtio-net-pci,netdev=macvtap0,mac=MAC,mq=on,vectors=6");
     }
+    port.is_plan = FALSE;
+    expect_refusal(&port, 1, "{fd:7}", "{fd:7}: the port on network lan has 2 queues");
     clear_ports(&port, 1);
 }
 
