@@ -258,21 +258,28 @@ broker_find_port(Broker *broker, const Caller *caller, const char *text, GError 
                                                                        : refuse_port(text, error);
 }
 
+typedef struct BesideSearch {
+    const Caller *caller;
+    const char *interface;
+    Port *found;
+} BesideSearch;
+
+static void
+look_beside(Port *port, gpointer user_data)
+{
+    BesideSearch *search = user_data;
+
+    if (!port->is_ending && caller_is_beside(search->caller, port, search->interface))
+        search->found = port;
+}
+
 Port *
 broker_find_beside(Broker *broker, const Caller *caller, const char *interface)
 {
-    g_autoptr(GPtrArray) ports = NULL;
+    BesideSearch search = {caller, interface, NULL};
 
-    if (caller->namespace_cookie == 0)
-        return NULL;
-    ports = port_table_list(broker->ports);
-    for (guint i = 0; i < ports->len; i++) {
-        Port *port = ports->pdata[i];
-
-        if (!port->is_ending && caller_is_beside(caller, port, interface))
-            return port;
-    }
-    return NULL;
+    port_table_foreach(broker->ports, look_beside, &search);
+    return search.found;
 }
 
 const Port *

@@ -145,7 +145,8 @@ typedef enum MacvtapEventType {
 typedef enum MacvtapMethod {
     /* network, and any of name, description, guest_name, interface_name, mac_address, addresses,
      * mtu, queues, vhost, holder, open_descriptors, link_up, device_node, incoming, check_only; by
-     * set_text: guard, limits (root only), replaces (with check_only). Returns the port, with its descriptors. */
+     * set_text: guard, limits (root only), replaces (with check_only). Returns the port, with its
+     * descriptors. */
     MACVTAP_METHOD_CREATE_PORT = 1,
     /* port, queues. Returns the port, with descriptors for this many of its queues (default: all).
      * A client that connected from the network namespace that holds a port opens it by its name
@@ -159,10 +160,12 @@ typedef enum MacvtapMethod {
     MACVTAP_METHOD_DELETE_PORT,
     /* port, statistics. Returns the port. */
     MACVTAP_METHOD_GET_PORT,
-    /* network, statistics. Returns the caller's ports; for root, everybody's. */
+    /* network, statistics. Returns the caller's ports and those that its network namespace holds;
+     * for root, everybody's. */
     MACVTAP_METHOD_LIST_PORTS,
-    /* network: only this one, with its members and its parents' state. Returns the networks; for
-     * root also file changes and faults. */
+    /* network: only this one, with its members and its parents' state. Returns the networks
+     * that the caller may use, and those of ports that its network namespace holds; for root also
+     * file changes and faults. */
     MACVTAP_METHOD_LIST_NETWORKS,
     /* domain. Deletes the ports that it holds; returns their count. */
     MACVTAP_METHOD_END_DOMAIN,

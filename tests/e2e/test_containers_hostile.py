@@ -108,10 +108,13 @@ def attack(engine, victim, options, where, requests, made=None):
 
 
 def check(found, victim, daemon, requests, beside=False):
-    """beside: its socket is of the namespace that holds the VM's port, which is found there, and in use."""
+    """beside: its socket is of the namespace that holds the VM's port, which is seen there, and in use."""
     asked = found["asked"]
     assert asked["OpenPort eth0"] == ("AccessDenied" if beside else "PortNotFound")
-    assert asked.pop("listed") == [] and asked.pop("networks") == ["lan"]
+    assert asked.pop("listed") == (["pod1"] if beside else []) and asked.pop("networks") == ["lan"]
+    for name in victim.names():
+        if beside and name != "hosts":
+            assert asked.pop(f"GetPort {name}") == "done"
     # To delete all is to delete all of its own.
     assert asked.pop("delete all") in REFUSED | {"done"}
     assert {what: word for what, word in asked.items() if word not in REFUSED} == {}
