@@ -330,11 +330,9 @@ load_config(CniRequest *request, const char *text, gsize length, GError **error)
     json_error_t where;
 
     request->config = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
-    if (!request->config) {
-        g_strdelimit(where.text, "\n\r", ' ');
+    if (!request->config)
         return cni_refuse(error, CNI_DECODE,
                           "the configuration on standard input cannot be read: %s", where.text);
-    }
     return json_is_object(request->config) ||
            cni_refuse(error, CNI_DECODE,
                       "the configuration on standard input is not a JSON object");

@@ -10,10 +10,11 @@
  * For ADD the plugin enters the container's network namespace before it connects: macvtapd reads
  * from the connection which namespace that is. Then it gives up every capability, for itself and
  * for the IPAM plugin. Addresses come from the IPAM plugin of the configuration, or from the
- * network itself. What macvtapd refuses after the addresses were given takes them back. DEL
- * succeeds however often it comes, and whatever is gone already, but not while macvtapd cannot be
- * asked: the port would stay. GC removes the ports of this configuration's name, and gives back the
- * addresses (cni-notes.c), that are not among the attachments that the runtime still knows.
+ * network itself. What goes wrong after the addresses were given gives them back, unless the
+ * attachment has or may have a port. DEL succeeds however often it comes, and whatever is gone
+ * already, but not while macvtapd cannot be asked: the port would stay. GC removes the ports of
+ * this configuration's name, and gives back the addresses (cni-notes.c), that are not among the
+ * attachments that the runtime still knows.
  *
  * Nothing but CNI's own parameters is taken from the environment: a runtime calls DEL from
  * processes that have none of it.
