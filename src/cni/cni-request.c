@@ -201,6 +201,8 @@ check_previous(const CniRequest *request, GError **error)
 {
     json_t *previous;
 
+    if (request->command != CNI_ADD && request->command != CNI_CHECK)
+        return TRUE;
     if (!read_object(request->config, "prevResult", &previous, error))
         return FALSE;
     return request->command != CNI_ADD || !previous ||

@@ -100,6 +100,8 @@ test_wrong_types(void **state)
     refused_config(CONFIG(",\"ipam\":\"host-local\""), "'ipam' must be an object");
     refused_config(CONFIG(",\"ipam\":{\"type\":5}"), "'ipam.type' must be a string");
     refused_config(CONFIG(",\"prevResult\":5"), "'prevResult' must be an object");
+    refused("CHECK", CONFIG(",\"prevResult\":5"), NULL, CNI_INVALID_CONFIG, "'prevResult' must");
+    refused_config(CONFIG(",\"prevResult\":{}"), "cannot be chained");
     refused_config(CONFIG(",\"runtimeConfig\":[]"), "'runtimeConfig' must be an object");
     refused_config(CONFIG(",\"runtimeConfig\":{\"mac\":5}"), "'runtimeConfig.mac' must be a");
     refused_config(CONFIG(",\"args\":\"x\""), "'args' must be an object");
@@ -124,12 +126,21 @@ test_queues(void **state)
 
     for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
         g_autofree char *config = g_strdup_printf(CONFIG(",\"queues\":%s"), wrong[i]);
-        g_auto(CniRequest) request = {0};
 
         refused_config(config, "'queues' must be a whole number from 1 to 256");
-        /* A configuration that was made wrong since ADD keeps nobody from DEL. */
-        assert_true(read_request("DEL", config, NULL, &request, NULL));
     }
+}
+
+/* A configuration that was made wrong since ADD keeps nobody from DEL. */
+static void
+test_del_reads_what_it_needs(void **state)
+{
+    g_auto(CniRequest) request = {0};
+
+    assert_true(read_request("DEL",
+                             CONFIG(",\"queues\":\"4\",\"prevResult\":5,\"runtimeConfig\":[],"
+                                    "\"args\":5"),
+                             "MAC=\xff", &request, NULL));
 }
 
 static void
@@ -195,10 +206,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything),  cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_wrong_types), cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_queues),      cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_environment), cmocka_unit_test(test_valid_attachments),
+        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_wrong_types),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_queues),
+        cmocka_unit_test(test_del_reads_what_it_needs),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_valid_attachments),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
