@@ -2,8 +2,9 @@
 /*
  * Theory of operation: libvirt looks for hooks when it starts or is told to reload, not when it
  * calls one (virHookInitialize), so a hook that is the first of its kind is ignored until then. The
- * hook leaves a stamp whenever it is called. A stamp that is newer than the program shows that
- * libvirt knows it; without one the daemon's start is compared with the program's installation.
+ * hook leaves a stamp whenever it is called. A stamp that is newer than libvirt's process shows
+ * that this process knows it, also if the program has been installed again since; without one the
+ * process's start is compared with the program's installation. A reload leaves no trace.
  * Only root can see the stamp of the system's libvirt. A user's session has all of this in the
  * user's folders.
  */
@@ -136,8 +137,9 @@ report_unknown(gboolean session, const Libvirt *libvirt)
 
     return output_finding(FALSE,
                           "libvirt (process %" G_GINT64_FORMAT
-                          ") was started before macvtapd's hook was"
-                          " installed and has not called it since: reload it (%s), unless you have",
+                          ") was started before macvtapd's hook was installed and has not called"
+                          " it since: reload it (%s), unless you have; whether it knows the hook"
+                          " then shows at the next start of a domain",
                           libvirt->pid, reload);
 }
 
@@ -158,7 +160,7 @@ ctl_report_hook(gboolean session)
     if (libvirt.started >= to_microseconds(hook.st_ctim))
         return output_finding(TRUE, "libvirt knows macvtapd's hook");
     problem = read_stamp(session, &called);
-    if (problem == 0 && called >= to_microseconds(hook.st_ctim))
+    if (problem == 0 && called >= libvirt.started)
         return output_finding(TRUE, "libvirt knows macvtapd's hook");
     if (problem == EACCES)
         return output_finding(TRUE,

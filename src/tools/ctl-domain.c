@@ -49,7 +49,8 @@ take_line(Doctor *doctor, const char *line)
         doctor_problem(doctor, "libvirt", NULL,
                        strstr(line, "not installed")
                            ? "install macvtapd with its libvirt part, then reload libvirt"
-                           : "macvtapctl domain hook looks again",
+                           : "macvtapctl domain hook looks again, once a domain was started after"
+                             " the reload",
                        "%s", line + 8 + strspn(line + 8, " "));
 }
 

@@ -114,4 +114,16 @@ def test_hook_that_libvirt_does_not_know(site):
     assert "ok       only root can see whether libvirt has called macvtapd's hook" in done.stdout
     site.libvirt.create(domain_xml("idle", [Port("vm-net")]))
     assert "libvirt knows macvtapd's hook" in site.daemon.ctl("doctor", check=False).stdout
+    # An upgrade installs another program, which libvirt will call as it has called this one.
+    site.machine.run("sh", "-c", f"cp {HOOKS}/macvtapd {HOOKS}/.new && mv {HOOKS}/.new {HOOKS}/macvtapd")
+    assert "libvirt knows macvtapd's hook" in site.daemon.domain("hook").stdout
+    site.libvirt.virsh("destroy", "idle")
+    # Another process of libvirt's may have been the one that called it.
+    site.libvirt.stop()
+    site.libvirt.start()
+    site.machine.run("sh", "-c", f"cp {HOOKS}/macvtapd {HOOKS}/.new && mv {HOOKS}/.new {HOOKS}/macvtapd")
+    done = site.daemon.domain("hook", check=False)
+    assert done.returncode == 1 and "then shows at the next start of a domain" in done.stdout
+    site.libvirt.create(domain_xml("idle"))
+    assert "libvirt knows macvtapd's hook" in site.daemon.domain("hook").stdout
     site.libvirt.virsh("destroy", "idle")
