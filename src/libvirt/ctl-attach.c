@@ -141,6 +141,7 @@ ctl_ask_macvtapd(Ctl *ctl, MacvtapClient *client, PortOptions *options, const Do
 {
     g_autoptr(GHashTable) taken = ctl_collect(ctl, domain_xml_add_macs, error);
     g_autoptr(GError) cause = NULL;
+    gboolean users;
     char *mac;
 
     if (!taken)
@@ -153,14 +154,17 @@ ctl_ask_macvtapd(Ctl *ctl, MacvtapClient *client, PortOptions *options, const Do
         options->mac = mac;
         return TRUE;
     }
-    if (!ctl_refusal_may_pass(client, options, cause)) {
+    users = ctl_refusal_is_users(ctl, client);
+    if (!users && !ctl_refusal_may_pass(client, options, cause)) {
         g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;
     }
     if (!options->mac)
         return ctl_fail(error, "%s (to attach it for a later start, choose a MAC with --mac MAC)",
                         cause->message);
-    ctl_note("as it is now, the domain would not start: %s", cause->message);
+    ctl_note(users ? "only root can check whether the domain would start: %s"
+                   : "as it is now, the domain would not start: %s",
+             cause->message);
     return TRUE;
 }
 

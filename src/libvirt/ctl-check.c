@@ -73,21 +73,34 @@ is_news(const char *note, char **told)
     return TRUE;
 }
 
+/* The start's hook is root's, and what this user may not says nothing of it. */
+static void
+report_users(const GPtrArray *users)
+{
+    for (guint i = 0; i < users->len; i++)
+        output_finding(TRUE,
+                       "only root can check whether this port can be made (run it as root): %s",
+                       (const char *)users->pdata[i]);
+}
+
 /* told: the prefixes of the lines about interfaces with a problem. */
 static guint
-check_stopped(MacvtapClient *client, DomainXml *domain, const GPtrArray *there, char **told)
+check_stopped(const CtlLookWith *with, DomainXml *domain, char **told)
 {
     g_auto(Hook) hook = {.state_folder = -1};
+    g_autoptr(GPtrArray) users = g_ptr_array_new_with_free_func(g_free);
     guint problems, old;
 
     hook_init(&hook, domain, -1);
-    old = report_old(domain, there);
-    problems = hook_try(&hook, client, there);
+    old = report_old(domain, with->there);
+    problems =
+        hook_try(&hook, with->client, with->there, ctl_hook_is_users(with->ctl) ? NULL : users);
+    report_users(users);
     for (guint i = 0; i < hook.notes->len; i++) {
         if (is_news(hook.notes->pdata[i], told))
             output_finding(FALSE, "%s", (const char *)hook.notes->pdata[i]);
     }
-    if (problems == 0 && old < domain->ports->len)
+    if (problems == 0 && old + users->len < domain->ports->len)
         output_finding(TRUE, "its ports can be made");
     return problems;
 }
@@ -148,7 +161,7 @@ check_ports(CtlLookWith *with, DomainXml *xml, GError **error)
     g_clear_pointer(&looks, g_ptr_array_unref);
     g_clear_pointer(&nics, g_ptr_array_unref);
     if (!with->running && !domain->problem && domain->ports->len > 0)
-        problems += check_stopped(with->client, g_steal_pointer(&domain), with->there, told);
+        problems += check_stopped(with, g_steal_pointer(&domain), told);
     return problems;
 }
 

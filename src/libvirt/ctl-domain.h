@@ -34,6 +34,10 @@ virConnect *ctl_connect_libvirt(Ctl *ctl, GError **error);
  * none by the URI that was asked for. */
 gboolean ctl_is_session(const Ctl *ctl);
 
+/* Whether its hook runs as this user; else as root, so that macvtapd may create for it what it
+ * refuses to this user. */
+gboolean ctl_hook_is_users(const Ctl *ctl);
+
 /* By name or UUID; free with virDomainFree(). */
 virDomain *ctl_find_domain(Ctl *ctl, const char *name, GError **error);
 
@@ -129,6 +133,10 @@ const char *ctl_libvirt_mode(const char *mode);
 /* The network whose ports are like libvirt's own interface with this source; free it with g_free().
  * NULL with an error unless there is exactly one. */
 char *ctl_find_network_like(Ctl *ctl, const char *parent, const char *mode, GError **error);
+
+/* Whether the last refusal is this user's alone, and says nothing of the domain's start, for which
+ * root's hook asks. */
+gboolean ctl_refusal_is_users(const Ctl *ctl, MacvtapClient *client);
 
 /* Whether the last refusal is due to the present state of the parent and other ports and need
  * not apply to a later start of the domain. */

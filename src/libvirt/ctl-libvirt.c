@@ -148,12 +148,18 @@ ctl_lock(GError **error)
     return change_lock_take((const char *const *)folders, error);
 }
 
+gboolean
+ctl_hook_is_users(const Ctl *ctl)
+{
+    return geteuid() == 0 || ctl_is_session(ctl);
+}
+
 /* The ports of running domains in the system's libvirt belong to root, even if other users may
  * control it. */
 static gboolean
 check_live(const Ctl *ctl, virDomain *domain, GError **error)
 {
-    return geteuid() == 0 || ctl_is_session(ctl) ||
+    return ctl_hook_is_users(ctl) ||
            ctl_fail(error,
                     "the ports of %s belong to root, as it runs in the system's libvirt: only root "
                     "may change them live",

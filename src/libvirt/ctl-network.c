@@ -91,6 +91,13 @@ ctl_ask_mac(MacvtapClient *client, const PortOptions *options, GHashTable *taken
 }
 
 gboolean
+ctl_refusal_is_users(const Ctl *ctl, MacvtapClient *client)
+{
+    return !ctl_hook_is_users(ctl) &&
+           macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_ACCESS_DENIED;
+}
+
+gboolean
 ctl_refusal_may_pass(MacvtapClient *client, const PortOptions *options, const GError *refusal)
 {
     g_autoptr(MacvtapPort) port = NULL;

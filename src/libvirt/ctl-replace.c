@@ -276,7 +276,8 @@ ask_for_port(const Replace *replace, gboolean running, PortOptions *options, GEr
     if (!running)
         return ctl_ask_macvtapd(replace->with.ctl, replace->client, options, replace->xml, error);
     mac = ctl_ask_mac(replace->client, options, replace->macs, &cause);
-    if (!mac && !(options->mac && ctl_refusal_may_pass(replace->client, options, cause))) {
+    if (!mac && !(options->mac && (ctl_refusal_is_users(replace->with.ctl, replace->client) ||
+                                   ctl_refusal_may_pass(replace->client, options, cause)))) {
         g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;
     }

@@ -157,7 +157,7 @@ hook_prepare(Hook *hook, GError **error)
 }
 
 guint
-hook_try(Hook *hook, MacvtapClient *client, const GPtrArray *there)
+hook_try(Hook *hook, MacvtapClient *client, const GPtrArray *there, GPtrArray *users)
 {
     const GPtrArray *ports = hook->domain->ports;
     guint problems = 0;
@@ -166,15 +166,20 @@ hook_try(Hook *hook, MacvtapClient *client, const GPtrArray *there)
         const DomainPort *wanted = ports->pdata[i];
         g_autoptr(MacvtapPort) port = NULL;
         g_autoptr(GError) cause = NULL;
+        char *note;
 
         if (domain_port_find_old(there, hook->domain->uuid, wanted))
             continue;
         port = make_port(hook, client, wanted, FALSE, TRUE, &cause);
         if (port && check_values(wanted, port, &cause))
             continue;
+        note = g_strdup_printf("interface %s: %s", wanted->target, cause->message);
+        if (users && !port && macvtap_client_get_refusal(client) == MACVTAP_REFUSAL_ACCESS_DENIED) {
+            g_ptr_array_add(users, note);
+            continue;
+        }
+        g_ptr_array_add(hook->notes, note);
         problems++;
-        g_ptr_array_add(hook->notes,
-                        g_strdup_printf("interface %s: %s", wanted->target, cause->message));
     }
     return problems;
 }

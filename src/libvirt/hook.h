@@ -47,8 +47,9 @@ const char *hook_port_name(const char *target);
 
 /* Asks macvtapd for each of the ports like 'prepare', but as a dry run. Adds a note for each
  * refusal; returns their number. Skips conflicts with ports (there) that the domain itself has from
- * an earlier run, as 'prepare' ends those first. */
-guint hook_try(Hook *hook, MacvtapClient *client, const GPtrArray *there);
+ * an earlier run, as 'prepare' ends those first. users (NULL: the hook runs as this user): gets the
+ * notes for what macvtapd refuses to this user, and perhaps not to root; they do not count. */
+guint hook_try(Hook *hook, MacvtapClient *client, const GPtrArray *there, GPtrArray *users);
 
 /* hook-running.c */
 gboolean hook_started(Hook *hook, GError **error);

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from clock import Deadline
-from domain import NAMESPACE, Port, domain_xml, metadata
+from domain import NAMESPACE, Port, domain_xml, metadata, new_mac
 from programs import program
 
 
@@ -343,6 +343,32 @@ def test_live_commands_are_roots(site):
                                 env=site.daemon.environment(), check=False)
         assert done.returncode == 1 and "the ports of idle belong to root" in done.stderr, done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_a_user_cannot_check(site):
+    """A start is root's hook's, so what macvtapd refuses to the user says nothing of it."""
+    site.libvirt.define(domain_xml("idle", [Port("vm-net"), Port("bridged", "parent=eth0,mode=bridge")]))
+    site.machine.run("sh", "-c", "chmod 777 /run/libvirt /run/libvirt/libvirt-sock; install -d -o nobody /run/user/65534")
+    try:
+        done = site.daemon.domain("check", "idle", user="nobody")
+        assert "PROBLEM" not in done.stdout and "its ports can be made" not in done.stdout
+        for line in ("interface vm-net: user 65534 may not use network lan", "interface bridged: only root may"):
+            assert f"ok       only root can check whether this port can be made (run it as root): {line}" in done.stdout
+        assert "ok       its ports can be made" in site.daemon.domain("check", "idle").stdout
+        words = "attach", "idle", "--network", "lan", "--config"
+        done = site.daemon.domain(*words, user="nobody", check=False)
+        assert done.returncode == 1 and "choose a MAC with --mac" in done.stderr
+        mac = new_mac()
+        done = site.daemon.domain(*words, "--mac", mac, user="nobody")
+        assert "only root can check whether the domain would start: user 65534 may not" in done.stderr
+        site.daemon.domain("attach", "idle", mac, "--replace", user="nobody")
+        site.libvirt.virsh("start", "idle", "--paused")
+        assert mac in [port["macAddress"] for port in site.daemon.ports()]
+        # What root is refused, too, is a problem for everybody.
+        site.libvirt.define(domain_xml("lost", [Port("vm-lost", "nowhere")]))
+        assert site.daemon.domain("check", "lost", user="nobody", check=False).returncode == 1
+    finally:
+        site.machine.run("rm", "-rf", "/run/user/65534")
 
 
 def test_macvtapd_is_away(site):

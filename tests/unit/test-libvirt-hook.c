@@ -208,6 +208,41 @@ test_prepare_names_the_other_domain(void **state)
     }
 }
 
+/* The result of hook_try() for the two ports of a domain. */
+static guint
+try_two(Fixture *fixture, const char *const *answers, GPtrArray *users)
+{
+    g_autoptr(GPtrArray) there = g_ptr_array_new();
+    g_autoptr(MacvtapClient) client = NULL;
+    guint problems;
+
+    make_hook(fixture, TWO);
+    fixture->answers = answers;
+    fixture->thread = g_thread_new("macvtapd", serve, fixture);
+    client = ask_connect(fixture->socket, NULL);
+    assert_non_null(client);
+    problems = hook_try(&fixture->hook, client, there, users);
+    g_clear_pointer(&client, macvtap_client_free);
+    g_thread_join(fixture->thread);
+    return problems;
+}
+
+/* The system's libvirt asks as root what this user may not. */
+static void
+test_try_as_another_user(void **state)
+{
+    static const char *const answers[] = {REFUSED("AccessDenied", "user 7 may not"),
+                                          REFUSED("ParentBusy", "eth1 is taken"), NULL};
+    Fixture *fixture = *state;
+    g_autoptr(GPtrArray) users = g_ptr_array_new_with_free_func(g_free);
+
+    assert_int_equal(try_two(fixture, answers, users), 1);
+    assert_int_equal(users->len, 1);
+    assert_string_equal(users->pdata[0], "interface null: user 7 may not");
+    assert_int_equal(fixture->hook.notes->len, 1);
+    assert_string_equal(fixture->hook.notes->pdata[0], "interface zero: eth1 is taken");
+}
+
 /* Each port is asked for, and none is made: so none is to be taken away. */
 static void
 test_try_makes_nothing(void **state)
@@ -215,17 +250,8 @@ test_try_makes_nothing(void **state)
     static const char *const answers[] = {PORT("null", "0", "52:54:00:00:00:0c"),
                                           REFUSED("ParentBusy", "eth1 is taken"), NULL};
     Fixture *fixture = *state;
-    g_autoptr(GPtrArray) there = g_ptr_array_new();
-    g_autoptr(MacvtapClient) client = NULL;
 
-    make_hook(fixture, TWO);
-    fixture->answers = answers;
-    fixture->thread = g_thread_new("macvtapd", serve, fixture);
-    client = ask_connect(fixture->socket, NULL);
-    assert_non_null(client);
-    assert_int_equal(hook_try(&fixture->hook, client, there), 2);
-    g_clear_pointer(&client, macvtap_client_free);
-    g_thread_join(fixture->thread);
+    assert_int_equal(try_two(fixture, answers, NULL), 2);
     assert_int_equal(fixture->calls->len, 2);
     for (guint i = 0; i < 2; i++)
         assert_call(fixture, i, "CreatePort", "'checkOnly':true");
@@ -294,6 +320,7 @@ main(void)
         HOOK_TEST(test_prepare_asks_nobody_about_a_problem),
         HOOK_TEST(test_prepare_names_the_other_domain),
         HOOK_TEST(test_try_makes_nothing),
+        HOOK_TEST(test_try_as_another_user),
         HOOK_TEST(test_slow),
         cmocka_unit_test(test_port_names),
         cmocka_unit_test(test_operations),
