@@ -4,6 +4,8 @@
 #include "template.h"
 
 #include "interface-name.h"
+#include "mode.h"
+#include "network.h"
 
 #include <net/if.h>
 #include <string.h>
@@ -12,8 +14,8 @@
 typedef struct XmlOptions {
     PortOptions port;
     char *template, *domain;
-    char *mode, *vlan; /* of the network, from macvtapd */
-    GStrv parents;
+    char *mode, *vlan; /* of the network; mode NULL: libvirt does not have it */
+    GStrv parents;     /* NULL: what the network is like is unknown */
     gboolean list, unchecked;
 } XmlOptions;
 
@@ -77,6 +79,19 @@ take_network(XmlOptions *options, const MacvtapNetwork *network)
     options->mode = g_strdup(ctl_libvirt_mode(network_text(network, "mode")));
 }
 
+/* A network described in place says it all itself. */
+static void
+take_adhoc(XmlOptions *options)
+{
+    g_autoptr(Network) network = network_parse_adhoc(options->port.network, NULL);
+
+    if (!network)
+        return;
+    options->parents = g_strdupv(network->parents);
+    options->vlan = g_strdup(network->vlan ? network->vlan : "");
+    options->mode = g_strdup(ctl_libvirt_mode(macvtap_mode_name(network->mode)));
+}
+
 /* Without macvtapd, lines that need its answer are omitted: libvirt makes up a MAC. XML that
  * macvtapd would refuse at each start is not printed unless requested. */
 static gboolean
@@ -86,6 +101,8 @@ ask_macvtapd(const Ctl *ctl, XmlOptions *options, GHashTable *macs, GError **err
     g_autoptr(MacvtapClient) client = ctl_connect(ctl, &cause);
     g_autoptr(MacvtapNetwork) network = NULL;
 
+    if (network_spec_is_adhoc(options->port.network))
+        take_adhoc(options);
     if (client && ctl_find_network(client, options->port.network, &network, &cause) && network)
         take_network(options, network);
     if (client && !cause && !options->port.mac)
@@ -115,6 +132,11 @@ print_template(const char *name, const TemplateValue *values, GError **error)
 static gboolean
 check_libvirt_network(const XmlOptions *options, GError **error)
 {
+    if (!options->parents)
+        return ctl_fail(error,
+                        "the parent and mode of network %s are unknown, and the template"
+                        " libvirt-network needs them",
+                        options->port.network);
     if (!options->mode)
         return ctl_fail(error, "libvirt has no network type like %s", options->port.network);
     for (char **parent = options->parents; parent && *parent; parent++) {

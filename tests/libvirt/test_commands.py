@@ -401,6 +401,16 @@ def test_xml_for_a_network_that_is_not_there(site):
         assert "nowhere" in done.stdout and done.stderr.startswith("macvtapctl: note: there is no network 'nowhere'")
     done = site.daemon.domain("xml", "--network", "lna", check=False)
     assert done.stderr == "macvtapctl: there is no network 'lna'; did you mean lan?\n"
+    # Whether libvirt has such a network is unknown then.
+    libvirts = ["--template", "libvirt-network"]
+    for words in (["xml", "--network", "nowhere", "--unchecked"], ["--socket", "/nonexistent", "xml", "--network", "lan"]):
+        done = site.daemon.domain(*words, *libvirts, check=False)
+        assert done.returncode == 1 and "libvirt has no" not in done.stderr
+        assert done.stderr.endswith("are unknown, and the template libvirt-network needs them\n")
+    text = site.daemon.domain("xml", "--network", "parent=eth0,mode=bridge", *libvirts).stdout
+    assert "<forward mode='bridge'>" in text and "<interface dev='eth0'/>" in text
+    done = site.daemon.domain("xml", "--network", "parent=eth0,mode=bridge,vlan=7", *libvirts, check=False)
+    assert done.returncode == 1 and "cannot tag, and parent=eth0,mode=bridge,vlan=7 has VLAN 7" in done.stderr
     done = site.daemon.domain("--socket", "/nonexistent", "xml", "--network", "nowhere")
     assert "nowhere" in done.stdout and done.stderr.startswith("macvtapctl: note: cannot reach macvtapd")
 
