@@ -38,33 +38,40 @@ keep_to_oneself(enum libbpf_print_level level, const char *format, va_list argum
     return 0;
 }
 
-/* Whether the pinned map has the definition of the object's map, but for the size of its values. */
-static gboolean
-fits(int fd, const struct bpf_map *map, guint32 *ret_value_size)
+typedef enum Fit {
+    FIT_NOT,
+    FIT_COPIED, /* its values are shorter, or there is room for fewer */
+    FIT_AS_IT_IS,
+} Fit;
+
+/* Whether the object can use the pinned map for its own, or take over its entries. */
+static Fit
+find_fit(int fd, const struct bpf_map *map)
 {
     struct bpf_map_info info = {0};
-    guint32 size = sizeof info;
+    guint32 size = sizeof info, value_size = bpf_map__value_size(map);
+    guint32 max_entries = bpf_map__max_entries(map);
 
-    if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0 || info.type != bpf_map__type(map) ||
-        info.key_size != bpf_map__key_size(map) || info.max_entries != bpf_map__max_entries(map) ||
-        info.map_flags != bpf_map__map_flags(map))
-        return FALSE;
-    *ret_value_size = info.value_size;
-    return TRUE;
+    if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) < 0 || info.type != bpf_map__type(map) ||
+        info.key_size != bpf_map__key_size(map) || info.map_flags != bpf_map__map_flags(map) ||
+        info.value_size > value_size || info.max_entries > max_entries)
+        return FIT_NOT;
+    return info.value_size == value_size && info.max_entries == max_entries ? FIT_AS_IT_IS
+                                                                            : FIT_COPIED;
 }
 
-/* Each member that a value has gained is 0. The key is an ifindex. */
+/* Each member that a value has gained is 0. */
 static void
-copy_entries(int from, int to, gsize size)
+copy_entries(int from, const struct bpf_map *to)
 {
-    g_autofree char *value = g_malloc0(size);
-    const int *previous = NULL;
-    int index;
+    g_autofree char *value = g_malloc0(bpf_map__value_size(to));
+    g_autofree char *key = g_malloc(bpf_map__key_size(to));
+    const char *previous = NULL;
 
-    for (; bpf_map_get_next_key(from, previous, &index) == 0; previous = &index) {
-        if (bpf_map_lookup_elem(from, &index, value) < 0 ||
-            bpf_map_update_elem(to, &index, value, BPF_NOEXIST) < 0)
-            g_warning("cannot take over the guard's entry of link %d: %s", index,
+    for (; bpf_map_get_next_key(from, previous, key) == 0; previous = key) {
+        if (bpf_map_lookup_elem(from, key, value) < 0 ||
+            bpf_map_update_elem(bpf_map__fd(to), key, value, BPF_NOEXIST) < 0)
+            g_warning("cannot take over an entry of the guard's map %s: %s", bpf_map__name(to),
                       g_strerror(errno));
     }
 }
@@ -89,21 +96,18 @@ find_map(const char *folder, DatapathObject *object, DatapathMap map, int *ret_e
     struct bpf_map *made = bpf_object__find_map_by_name(object->object, map_names[map]);
     g_autofree char *path = datapath_pin_path(folder, map);
     AUTO_FD int fd = -1;
-    guint32 size;
+    Fit fit;
 
     if (!made)
         return error_set_errno(error, ENOENT, "macvtapd's BPF object lacks the map %s",
                                map_names[map]);
     fd = bpf_obj_get(path);
-    if (fd < 0 || !fits(fd, made, &size) || size > bpf_map__value_size(made)) {
-        object->is_pinned = FALSE;
-    } else if (size < bpf_map__value_size(made)) {
-        g_assert(bpf_map__key_size(made) == sizeof(int));
-        object->is_pinned = FALSE;
+    fit = find_fit(fd, made);
+    object->is_pinned &= fit == FIT_AS_IT_IS;
+    if (fit == FIT_COPIED)
         *ret_earlier = g_steal_fd(&fd);
-    } else if (bpf_map__reuse_fd(made, fd) < 0) {
+    else if (fit == FIT_AS_IT_IS && bpf_map__reuse_fd(made, fd) < 0)
         return error_set_errno(error, errno, "cannot use the map %s", path);
-    }
     return TRUE;
 }
 
@@ -115,7 +119,7 @@ take_maps(DatapathObject *object, const EarlierMaps *earlier)
 
         object->maps[map] = bpf_map__fd(made);
         if (earlier->fds[map] >= 0)
-            copy_entries(earlier->fds[map], object->maps[map], bpf_map__value_size(made));
+            copy_entries(earlier->fds[map], made);
     }
 }
 

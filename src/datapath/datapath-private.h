@@ -35,7 +35,8 @@ typedef struct DatapathObject {
 char *datapath_pin_path(const char *folder, DatapathMap map);
 
 /* Loads the object. Reuses the maps pinned in the folder if they fit, and creates the others; one
- * whose pinned values only lack members at the end gets copies of them. */
+ * whose pinned values only lack members at the end, or that only had room for fewer, gets copies of
+ * them. */
 gboolean datapath_load(const char *folder, DatapathObject *ret_object, GError **error);
 
 void datapath_unload(DatapathObject *object);

@@ -2,12 +2,15 @@
 /* The parts of the datapath that do not need BPF. */
 #include "datapath.h"
 
+#include "addresses.h"
+
 #include <string.h>
 
 #define DEFAULT_STATE "/run/macvtapd"
 #define NAME "macvtapd"
 
 G_STATIC_ASSERT(GUARD_PREFIXES == GUARD_PREFIXES_MAX);
+G_STATIC_ASSERT(GUARD_WITHHELD >= GUARD_PORTS * PORT_ADDRESSES_MAX);
 G_STATIC_ASSERT(sizeof(struct guard_address) == sizeof(IpAddress));
 
 char *

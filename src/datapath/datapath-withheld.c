@@ -109,42 +109,77 @@ release_others(Withheld *withheld, GHashTable *wanted)
 }
 
 static gboolean
-write_places(Withheld *withheld, const GArray *places, GError **error)
+say_unwritten(int errnum, GError **error)
+{
+    if (errnum != E2BIG)
+        return error_set_errno(error, errnum, "cannot withhold addresses from guests");
+    g_set_error(error, ERRNO_ERROR, errnum,
+                "no more than %d can be withheld from guests on all links", GUARD_WITHHELD);
+    return FALSE;
+}
+
+/* On failure *ret_n, the first of them, are written. */
+static gboolean
+write_places(Withheld *withheld, const GArray *places, guint *ret_n, GError **error)
 {
     g_autofree guint32 *values = g_new0(guint32, places->len);
     guint32 n = places->len;
+    gboolean written = n == 0 || bpf_map_update_batch(withheld->maps[DATAPATH_WITHHELD],
+                                                      places->data, values, &n, NULL) == 0;
 
-    if (n > 0 &&
-        bpf_map_update_batch(withheld->maps[DATAPATH_WITHHELD], places->data, values, &n, NULL) < 0)
-        return error_set_errno(error, errno, "cannot withhold addresses from guests");
-    for (guint i = 0; i < places->len; i++)
+    if (!written) {
+        say_unwritten(errno, error);
+        if (n == places->len) /* the kernel did not come to change it */
+            n = 0;
+    }
+    for (guint i = 0; i < n; i++)
         places_add(withheld->places, &g_array_index(places, struct guard_place, i));
-    return TRUE;
+    *ret_n = n;
+    return written;
+}
+
+/* Returns what to write, as a GArray of struct guard_place; adds to wanted what not to release. If
+ * these are all and too many, the first get the room, and the last one to write is one too many. */
+static GArray *
+choose_places(const Withheld *withheld, const DatapathAddress *addresses, guint n, gboolean is_all,
+              GHashTable *wanted)
+{
+    GArray *added = g_array_new(FALSE, FALSE, sizeof(struct guard_place));
+
+    for (guint i = 0; i < n; i++) {
+        const struct guard_place place = place_of(&addresses[i]);
+        gboolean fits = !is_all || g_hash_table_size(wanted) < GUARD_WITHHELD;
+
+        if (g_hash_table_contains(wanted, &place))
+            continue;
+        if (fits)
+            places_add(wanted, &place);
+        if (!fits || !g_hash_table_contains(withheld->places, &place))
+            g_array_append_val(added, place);
+        if (!fits)
+            break;
+    }
+    return added;
 }
 
 gboolean
 withheld_set(Withheld *withheld, const DatapathAddress *addresses, guint n, gboolean is_all,
              DatapathRecheck recheck, gpointer user_data, GError **error)
 {
-    g_autoptr(GArray) added = g_array_new(FALSE, FALSE, sizeof(struct guard_place));
     g_autoptr(GHashTable) wanted = places_new();
+    g_autoptr(GArray) added = choose_places(withheld, addresses, n, is_all, wanted);
+    gboolean written;
+    guint n_written;
     int learner;
 
-    for (guint i = 0; i < n; i++) {
-        const struct guard_place place = place_of(&addresses[i]);
-
-        if (places_add(wanted, &place) && !g_hash_table_contains(withheld->places, &place))
-            g_array_append_val(added, place);
-    }
     if (is_all)
         release_others(withheld, wanted);
-    if (!write_places(withheld, added, error))
-        return FALSE;
-    for (guint i = 0; i < added->len; i++) {
+    written = write_places(withheld, added, &n_written, error);
+    for (guint i = 0; i < n_written; i++) {
         if (find_learner(withheld, &g_array_index(added, struct guard_place, i), &learner))
             recheck(learner, user_data);
     }
-    return TRUE;
+    return written;
 }
 
 void

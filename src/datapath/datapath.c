@@ -371,26 +371,6 @@ remove_other_pins(LinuxDatapath *datapath)
     }
 }
 
-static void
-linux_sweep(Datapath *base, DatapathIsWanted is_wanted, gpointer user_data)
-{
-    LinuxDatapath *datapath = linux_datapath(base);
-    g_autoptr(GList) indexes = g_hash_table_get_keys(datapath->entries);
-
-    for (GList *link = indexes; link; link = link->next) {
-        int index = GPOINTER_TO_INT(link->data);
-
-        if (!is_wanted(index, user_data))
-            delete_entry(datapath, index);
-    }
-    withheld_sweep(datapath->withheld);
-    remove_other_pins(datapath);
-    unpin_if_empty(datapath);
-    datapath->is_swept = TRUE;
-}
-
-/* ---- withheld addresses ---- */
-
 /* DatapathRecheck */
 static void
 recheck(int index, gpointer user_data)
@@ -406,6 +386,41 @@ recheck(int index, gpointer user_data)
     if (bpf_map_update_elem(map, &index, &settings, BPF_EXIST) < 0)
         g_warning("cannot have the addresses of link %d checked: %s", index, g_strerror(errno));
 }
+
+/* When all ports have the programs of this daemon, and it began with other maps: the earlier
+ * programs may have done a recheck by theirs. */
+static void
+recheck_all(LinuxDatapath *datapath)
+{
+    GHashTableIter iter;
+    gpointer index;
+
+    g_hash_table_iter_init(&iter, datapath->entries);
+    while (g_hash_table_iter_next(&iter, &index, NULL))
+        recheck(GPOINTER_TO_INT(index), datapath);
+}
+
+static void
+linux_sweep(Datapath *base, DatapathIsWanted is_wanted, gpointer user_data)
+{
+    LinuxDatapath *datapath = linux_datapath(base);
+    g_autoptr(GList) indexes = g_hash_table_get_keys(datapath->entries);
+
+    for (GList *link = indexes; link; link = link->next) {
+        int index = GPOINTER_TO_INT(link->data);
+
+        if (!is_wanted(index, user_data))
+            delete_entry(datapath, index);
+    }
+    withheld_sweep(datapath->withheld);
+    remove_other_pins(datapath);
+    unpin_if_empty(datapath);
+    if (!datapath->is_swept && !datapath->object.is_pinned)
+        recheck_all(datapath);
+    datapath->is_swept = TRUE;
+}
+
+/* ---- withheld addresses ---- */
 
 static gboolean
 linux_withhold(Datapath *base, const DatapathAddress *addresses, guint n, gboolean is_all,

@@ -122,7 +122,8 @@ typedef struct DatapathOps {
 
     /* Withholds these addresses, in addition to those that are: no port of the link may learn one
      * (Addresses=dhcp), and one that has learned it may no longer use it. is_all: releases all
-     * others. This holds, as the settings do, until a next daemon changes it. ERRNO_ERROR. */
+     * others. This holds, as the settings do, until a next daemon changes it. ERRNO_ERROR, E2BIG:
+     * there is only room for the first of them; with is_all they get it from the others. */
     gboolean (*withhold)(Datapath *datapath, const DatapathAddress *addresses, guint n,
                          gboolean is_all, GError **error);
 

@@ -4,8 +4,8 @@
  * but `events` is keyed by the device's ifindex (__u32). Integers are in host byte order, addresses
  * in network byte order, times in ns of CLOCK_BOOTTIME. Maps are pinned under a name with
  * GUARD_MAP_VERSION. Members may be added at the end of a struct, where 0 must mean what was
- * before: a pinned map with shorter values is copied into the new one. Raise the version with any
- * other change.
+ * before, and a map may get more entries: a pinned map with shorter values or fewer entries is
+ * copied into the new one. Raise the version with any other change.
  *
  *   settings   written by user space only, read by the programs          struct guard_settings
  *   counters   written by the programs, read by user space               struct guard_counters
@@ -42,7 +42,8 @@ enum {
     GUARD_ANNOUNCED = 4, /* prefixes from router advertisements */
     GUARD_ROUTERS = 4,
     GUARD_ASKED = 4,           /* DHCP transactions */
-    GUARD_WITHHELD = 16384,    /* entries in `withheld`, and in `learners`; allocated on demand */
+    GUARD_WITHHELD = 131072,   /* entries in `withheld`: 16 for each port; allocated on demand */
+    GUARD_LEARNERS = 16384,    /* and in `learners` */
     GUARD_REASONS = 63,        /* array size; the first GUARD_REASON_COUNT are in use */
     GUARD_EXAMPLE = 96,        /* bytes of a dropped frame in an event */
     GUARD_EVENTS = 256 * 1024, /* size of the ring buffer in bytes */

@@ -84,7 +84,7 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, GUARD_WITHHELD);
+    __uint(max_entries, GUARD_LEARNERS);
     __type(key, struct guard_place);
     __type(value, __u32);
 } learners SEC(".maps");

@@ -43,9 +43,10 @@ typedef struct Withholding {
     guint n_failed;
 } Withholding;
 
-/* What to withhold, as far as it is known. */
+/* What to withhold, as far as it is known: the host's and gateways' before those of ports. */
 typedef struct Places {
     GArray *list;      /* of DatapathAddress */
+    GArray *of_ports;  /* likewise: yet to be appended */
     gboolean is_short; /* of the gateways of a network */
     GError *error;     /* why there is less than there should be: the first failure; NULL: none */
 } Places;
@@ -53,13 +54,17 @@ typedef struct Places {
 static void
 places_init(Places *places)
 {
-    *places = (Places){.list = g_array_new(FALSE, FALSE, sizeof(DatapathAddress))};
+    *places = (Places){
+        .list = g_array_new(FALSE, FALSE, sizeof(DatapathAddress)),
+        .of_ports = g_array_new(FALSE, FALSE, sizeof(DatapathAddress)),
+    };
 }
 
 static void
 places_clear(Places *places)
 {
     g_array_unref(places->list);
+    g_array_unref(places->of_ports);
     g_clear_error(&places->error);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Places, places_clear)
@@ -147,7 +152,7 @@ add_ports(FeatureHost *host, Places *places, int link)
         const Port *port = ports->pdata[i];
 
         if (port->parent_index == link || g_hash_table_contains(networks, port->network))
-            add_port(places->list, link, port);
+            add_port(places->of_ports, link, port);
     }
 }
 
@@ -251,8 +256,10 @@ add_all(FeatureHost *host, Places *places)
 }
 
 static gboolean
-withhold(FeatureHost *host, const Places *places, gboolean is_all, GError **error)
+withhold(FeatureHost *host, Places *places, gboolean is_all, GError **error)
 {
+    g_array_append_vals(places->list, places->of_ports->data, places->of_ports->len);
+    g_array_set_size(places->of_ports, 0);
     return host->datapath->ops->withhold(host->datapath,
                                          (const DatapathAddress *)places->list->data,
                                          places->list->len, is_all, error);
@@ -332,8 +339,8 @@ review_later(FeatureHost *host)
 
 /* ---- one port ---- */
 
-gboolean
-withheld_follow_port(FeatureHost *host, const Port *port, GError **error)
+static gboolean
+follow_port(FeatureHost *host, const Port *port, GError **error)
 {
     const Withholding *withholding = feature_state(host, &feature_withheld);
     gpointer link = GINT_TO_POINTER(port->parent_index);
@@ -350,8 +357,21 @@ withheld_follow_port(FeatureHost *host, const Port *port, GError **error)
         return TRUE;
     }
     add_gateways(host, &places, port->parent_index, port);
-    add_port(places.list, port->parent_index, port);
+    add_port(places.of_ports, port->parent_index, port);
     return withhold(host, &places, FALSE, error);
+}
+
+gboolean
+withheld_follow_port(FeatureHost *host, const Port *port, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (follow_port(host, port, &cause))
+        return TRUE;
+    if (error_is_errno(cause, E2BIG))
+        g_prefix_error(&cause, "too many addresses on %s: ", port->parent);
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
 }
 
 void

@@ -58,6 +58,15 @@ datapath_world_withholds(Datapath *datapath, int link, const IpAddress *address)
     return fake_datapath_withholds(datapath, link, ip_address_format(address, text));
 }
 
+/* It has no programs: at each call, one more. */
+guint
+datapath_world_rechecks(Datapath *datapath, int index)
+{
+    static guint n;
+
+    return n++;
+}
+
 void
 datapath_world_age(void)
 {

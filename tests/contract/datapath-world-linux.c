@@ -113,31 +113,47 @@ replace_pin(const char *name, int map)
     assert_true(map < 0 || bpf_obj_pin(map, path) == 0);
 }
 
+/* lost: bytes at the end of each value. */
 static void
-shorten_map(const char *name, gsize size)
+shrink_map(const char *name, guint32 lost, guint32 max_entries)
 {
     LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
-    int map = open_map(name), index;
-    int made = bpf_map_create(BPF_MAP_TYPE_HASH, name, sizeof index, (guint32)size - 8, GUARD_PORTS,
-                              &options);
-    g_autofree char *value = g_malloc(size);
+    struct bpf_map_info info = {0};
+    guint32 size = sizeof info;
+    int map = open_map(name), made;
+    g_autofree char *value = NULL, *key = NULL;
 
-    assert_true(map >= 0 && made >= 0);
-    for (int *key = NULL; bpf_map_get_next_key(map, key, &index) == 0; key = &index) {
-        assert_int_equal(bpf_map_lookup_elem(map, &index, value), 0);
-        assert_int_equal(bpf_map_update_elem(made, &index, value, BPF_NOEXIST), 0);
+    assert_int_equal(bpf_obj_get_info_by_fd(map, &info, &size), 0);
+    made = bpf_map_create(BPF_MAP_TYPE_HASH, name, info.key_size, info.value_size - lost,
+                          max_entries, &options);
+    assert_true(made >= 0);
+    value = g_malloc(info.value_size);
+    key = g_malloc(info.key_size);
+    for (char *last = NULL; bpf_map_get_next_key(map, last, key) == 0; last = key) {
+        assert_int_equal(bpf_map_lookup_elem(map, key, value), 0);
+        assert_int_equal(bpf_map_update_elem(made, key, value, BPF_NOEXIST), 0);
     }
     replace_pin(name, made);
     close(map);
     close(made);
 }
 
+guint
+datapath_world_rechecks(Datapath *datapath, int index)
+{
+    struct guard_settings settings;
+
+    assert_true(read_entry("settings", index, &settings));
+    return settings.recheck;
+}
+
 void
 datapath_world_age(void)
 {
-    shorten_map("settings", sizeof(struct guard_settings));
-    shorten_map("state", sizeof(struct guard_state));
-    replace_pin("withheld", -1);
+    shrink_map("settings", 8, GUARD_PORTS);
+    shrink_map("state", 8, GUARD_PORTS);
+    shrink_map("withheld", 0, GUARD_WITHHELD / 8);
+    replace_pin("learners", -1);
 }
 
 void

@@ -28,8 +28,11 @@ gboolean datapath_world_dhcp(Datapath *datapath, int index, struct dhcp_port *re
 /* Whether the programs find the address withheld on this link. */
 gboolean datapath_world_withholds(Datapath *datapath, int link, const IpAddress *address);
 
-/* As if an earlier version had left the maps: without the last members of settings and state, and
- * without what is withheld. Between two daemons. */
+/* How often the programs were told to check what the port has learned. */
+guint datapath_world_rechecks(Datapath *datapath, int index);
+
+/* As if an earlier version had left the maps: without the last members of settings and state, with
+ * less room for what is withheld, and without learners. Between two daemons. */
 void datapath_world_age(void);
 
 /* As if the port's guest had been seen at that time, and when that was. */

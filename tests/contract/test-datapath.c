@@ -134,6 +134,26 @@ stays_for_the_next_daemon(void **state)
     assert_int_equal(senders_of(7), GUARD_SENDERS_ANY);
 }
 
+static DatapathAddress
+place(int link, guint8 host)
+{
+    return (DatapathAddress){link, ip_address_from_ipv4((const guint8[4]){10, 0, 0, host})};
+}
+
+static void
+withhold(const DatapathAddress *places, guint n, gboolean is_all)
+{
+    assert_true(datapath->ops->withhold(datapath, places, n, is_all, NULL));
+}
+
+static gboolean
+is_withheld(int link, guint8 host)
+{
+    const DatapathAddress wanted = place(link, host);
+
+    return datapath_world_withholds(datapath, link, &wanted.address);
+}
+
 static guint64
 last_seen(int index)
 {
@@ -146,10 +166,13 @@ last_seen(int index)
 static void
 an_upgrade_takes_over_what_ports_had(void **state)
 {
+    const DatapathAddress one = place(3, 1), other = place(3, 2);
     int kept = 7, n_pins;
+    guint rechecks;
 
     put(7, "p1", GUARD_SENDERS_OWN, TRUE);
     put(8, "p2", GUARD_SENDERS_OWN, TRUE);
+    withhold(&one, 1, FALSE);
     datapath_world_drop(datapath, 7, GUARD_OTHER_MAC);
     datapath_world_see(datapath, 7, 4711);
     n_pins = datapath_world_pins();
@@ -161,7 +184,13 @@ an_upgrade_takes_over_what_ports_had(void **state)
     assert_int_equal(last_seen(7), 4711);
     assert_int_equal(dropped(7), 1);
     assert_int_equal(senders_of(7), GUARD_SENDERS_ANY);
+    assert_true(is_withheld(3, 1));
+    rechecks = datapath_world_rechecks(datapath, 7);
     datapath->ops->sweep(datapath, is_kept, &kept);
+    assert_int_not_equal(datapath_world_rechecks(datapath, 7), rechecks);
+    withhold(&other, 1, TRUE);
+    assert_true(is_withheld(3, 2) && !is_withheld(3, 1));
+    withhold(NULL, 0, TRUE);
     assert_false(datapath->ops->read(datapath, 8, NULL, NULL, NULL));
     assert_int_equal(datapath_world_pins(), n_pins);
 }
@@ -324,26 +353,6 @@ an_answer_that_cannot_be_made_is_an_error(void **state)
 
 /* ---- withheld addresses ---- */
 
-static DatapathAddress
-place(int link, guint8 host)
-{
-    return (DatapathAddress){link, ip_address_from_ipv4((const guint8[4]){10, 0, 0, host})};
-}
-
-static void
-withhold(const DatapathAddress *places, guint n, gboolean is_all)
-{
-    assert_true(datapath->ops->withhold(datapath, places, n, is_all, NULL));
-}
-
-static gboolean
-is_withheld(int link, guint8 host)
-{
-    const DatapathAddress wanted = place(link, host);
-
-    return datapath_world_withholds(datapath, link, &wanted.address);
-}
-
 static void
 addresses_are_withheld_until_others_are(void **state)
 {
@@ -379,6 +388,33 @@ addresses_are_withheld_for_the_next_daemon(void **state)
     withhold(NULL, 0, TRUE);
 }
 
+/* The first that fit are withheld, and released like others; the first of all get the room. */
+static void
+more_addresses_than_there_is_room_for_are_an_error(void **state)
+{
+    const guint n = GUARD_WITHHELD + 1;
+    g_autofree DatapathAddress *many = g_new(DatapathAddress, n);
+    const DatapathAddress one = place(3, 1), last = place(4 + (int)(GUARD_WITHHELD >> 8), 0);
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < n; i++)
+        many[i] = place(4 + (int)(i >> 8), (guint8)i);
+    put(7, "p1", GUARD_SENDERS_OWN, TRUE);
+    assert_false(datapath->ops->withhold(datapath, many, n, FALSE, &error));
+    assert_true(error_is_errno(error, E2BIG));
+    assert_true(is_withheld(4, 0) && is_withheld(last.link - 1, 255));
+    assert_false(is_withheld(last.link, 0));
+    memmove(many + 1, many, (n - 1) * sizeof *many);
+    many[0] = last;
+    assert_false(datapath->ops->withhold(datapath, many, n, TRUE, NULL));
+    assert_true(is_withheld(last.link, 0) && is_withheld(4, 0) && is_withheld(last.link - 1, 254));
+    assert_false(is_withheld(last.link - 1, 255));
+    withhold(&one, 1, TRUE);
+    assert_true(is_withheld(3, 1));
+    assert_false(is_withheld(last.link, 0) || is_withheld(4, 0));
+    withhold(NULL, 0, TRUE);
+}
+
 static void
 has_programs(void **state)
 {
@@ -409,6 +445,7 @@ main(void)
         DATAPATH_TEST(an_answer_that_cannot_be_made_is_an_error),
         DATAPATH_TEST(addresses_are_withheld_until_others_are),
         DATAPATH_TEST(addresses_are_withheld_for_the_next_daemon),
+        DATAPATH_TEST(more_addresses_than_there_is_room_for_are_an_error),
         DATAPATH_TEST(has_programs),
     };
     const char *missing = datapath_world_begin();

@@ -342,6 +342,53 @@ a_failure_keeps_a_port_that_learns_from_being_made(void **state)
     assert_true(is_withheld(test, "10.0.0.253"));
 }
 
+/* The host's address and the gateways are withheld as well as they can be. */
+static void
+too_many_addresses_are_an_error(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const PortRequest request = {
+        .network = (char *)"wild", .name = (char *)"pony", .holder = {.type = HOLDER_NONE}};
+
+    give_addresses(test_broker_network(test, "lan"), "10.0.0.0/24", "10.0.0.254");
+    add_learning(test, "wild", "eth0");
+    test_broker_create(test, 0, "lan", "web");
+    test_broker_create(test, 0, "lan", "db");
+    kernel_fake_add_address(test->kernel, parent(test), "10.0.0.1/24");
+    kernel_fake_add_gateway(test->kernel, parent(test), "10.0.0.253");
+    fake_datapath_limit_withheld(test->datapath, 3);
+    test_broker_refuse(test, &root, &request, PORT_ERROR_SYSTEM, "too many addresses on eth0");
+    assert_true(is_withheld(test, "10.0.0.1") && is_withheld(test, "10.0.0.253"));
+    assert_true(is_withheld(test, "10.0.0.254"));
+    fake_datapath_limit_withheld(test->datapath, 5);
+    test_broker_create(test, 0, "wild", "pony");
+    assert_int_equal(fake_datapath_count_withheld(test->datapath), 5);
+}
+
+/* Those of the host and gateways, of whatever link, before those of ports. */
+static void
+the_room_is_for_the_most_important(void **state)
+{
+    TestBroker *test = *state;
+    int other = test_broker_add_parent(test, "eth1");
+    const char *const names[] = {"a", "b", "c", "d"};
+
+    give_addresses(add_learning(test, "lan0", "eth0"), "10.0.0.0/24", "10.0.0.254");
+    give_addresses(add_learning(test, "lan1", "eth1"), "10.1.0.0/24", "10.1.0.254");
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        test_broker_create(test, 0, i % 2 ? "lan1" : "lan0", names[i]);
+    test_settle();
+    assert_int_equal(fake_datapath_count_withheld(test->datapath), 6);
+    fake_datapath_limit_withheld(test->datapath, 3);
+    kernel_fake_add_address(test->kernel, other, "10.1.0.1/24");
+    test_settle();
+    assert_int_equal(fake_datapath_count_withheld(test->datapath), 3);
+    assert_true(is_withheld(test, "10.0.0.254"));
+    assert_true(fake_datapath_withholds(test->datapath, other, "10.1.0.254"));
+    assert_true(fake_datapath_withholds(test->datapath, other, "10.1.0.1"));
+}
+
 /* It would learn what could not be read. */
 static void
 a_failure_to_read_does_so_too(void **state)
@@ -377,6 +424,8 @@ main(void)
         BROKER_TEST(nothing_is_released_after_a_failure),
         BROKER_TEST(the_next_daemon_withholds_the_same),
         BROKER_TEST(a_failure_keeps_a_port_that_learns_from_being_made),
+        BROKER_TEST(too_many_addresses_are_an_error),
+        BROKER_TEST(the_room_is_for_the_most_important),
         BROKER_TEST(a_failure_to_read_does_so_too),
     };
 
