@@ -8,6 +8,8 @@ import pytest
 
 from frames import mac_bytes
 from guard_lan import GUEST, NEIGHBOUR, OWN, Lan, on_one_cpu, read_rows
+from previous import previous_daemon
+from programs import program
 
 GUARD = f"Senders=own\nAddresses=dhcp\nAllowAddresses={OWN}/32 fd00::5/128\n"
 SENT = {row.name: row.frame for row in read_rows()}
@@ -90,7 +92,7 @@ def lan(daemons, host, station):
 
 
 @pytest.fixture
-def others(daemons, host, station):
+def others(request, daemons, host, station):
     """A LAN on which all others have an address of each family."""
     host.run("sysctl", "-q", "-w", "net/ipv6/conf/eth0/disable_ipv6=0", "net/ipv6/conf/eth0/accept_dad=0")
     for address in f"{HOST}/24", f"{HOST6}/64":
@@ -100,6 +102,7 @@ def others(daemons, host, station):
     host.ip("link", "add", "mv0", "link", "eth0", "type", "macvlan", "mode", "bridge")
     host.address("mv0", f"{ON_MACVLAN}/24")
     daemon = daemons(host)
+    daemon.program = getattr(request, "param", program)("macvtapd")
     addresses = f"Subnet=10.9.0.0/24 fd11::/64\nRange=10.9.0.77 fd11::77\nGateway={GATEWAY} {GATEWAY6}\n"
     daemon.network("given", text=f"[Network]\nParent=eth0\nMode=bridge\n[Addresses]\n{addresses}")
     daemon.network("listed", text="[Network]\nParent=eth0\nMode=bridge\n[Guard]\nAddresses=listed\n"
@@ -148,6 +151,28 @@ def test_a_gateway_outlives_its_networks_file(others, text):
     others.daemon.reload()
     while not is_taught(others, GATEWAY):
         pass
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("others", [lambda _: previous_daemon(knows="GUARD_WITHHELD")], ids=["before"], indirect=True)
+def test_an_upgrade_and_the_way_back(others, host):
+    """While no daemon runs, the host gets an address that the guest has learned, and a network's file goes."""
+    daemon, before = others.daemon, others.daemon.program
+    assert is_taught(others, LEASE) and is_taught(others, FREE6)
+    daemon.kill()
+    file = daemon.config / "networks.d" / "given.network"
+    text = file.read_text(encoding="utf-8")
+    file.unlink()
+    host.address("eth0", f"{LEASE}/24")
+    for build in program("macvtapd"), before, program("macvtapd"):
+        daemon.program = build
+        daemon.start()
+        assert not passes(others, sent_from(LEASE))
+        assert {address for address in OTHERS | OTHERS6 | {LEASE} if is_taught(others, address)} == set()
+        assert passes(others, sent_from(FREE6))
+        file.write_text(text, encoding="utf-8")  # the build before may need it
+        daemon.kill()
+    daemon.start()
 
 
 def test_an_arp_probe_teaches_nothing(others):
