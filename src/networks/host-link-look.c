@@ -169,10 +169,23 @@ look_at_paths(HostLink *link, GError **error)
     return TRUE;
 }
 
+static void on_routing(const RoutingChange *change, gpointer user_data);
+
+/* What is read before it is watched may have changed meanwhile. */
+static gboolean
+watch_routing(HostLinks *links, GError **error)
+{
+    if (!links->is_watching)
+        links->is_watching =
+            links->kernel->ops->watch_routing(links->kernel, on_routing, links, error);
+    return links->is_watching;
+}
+
 static gboolean
 look_at_parts(HostLink *link, guint looks, GError **error)
 {
-    if (looks & HOST_LOOK_ADDRESSES && !read_own(link->links, error))
+    if (!watch_routing(link->links, error) ||
+        (looks & HOST_LOOK_ADDRESSES && !read_own(link->links, error)))
         return FALSE;
     pick_addresses(link);
     if (((looks & HOST_LOOK_DEVICE) || !link->index) && !look_at_device(link, error))
@@ -318,23 +331,13 @@ on_heard(int index, const IpAddress *address, const MacAddress *mac, gpointer us
         host_claims_on_heard(link, address, mac);
 }
 
-static gboolean
-watch_routing(HostLinks *links, GError **error)
-{
-    if (links->is_watching)
-        return TRUE;
-    links->is_watching = links->kernel->ops->watch_routing(links->kernel, on_routing, links, error);
-    return links->is_watching;
-}
-
 void
 host_link_look_first(HostLink *link)
 {
     const guint looks = HOST_LOOK_ADDRESSES | HOST_LOOK_GATEWAYS;
     g_autoptr(GError) error = NULL;
 
-    if (watch_routing(link->links, &error))
-        look_at_parts(link, looks, &error);
+    look_at_parts(link, looks, &error);
     link->looked = g_get_monotonic_time();
     note_problem(link, looks, error);
 }

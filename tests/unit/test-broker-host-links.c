@@ -331,13 +331,10 @@ a_guest_that_claims_too_many_has_none(void **state)
 }
 
 static void
-the_hosts_addresses_are_followed(void **state)
+change_hosts_address(TestBroker *test)
 {
-    TestBroker *test = *state;
     int parent = link_named(test, "eth0").index;
 
-    test_broker_create(test, 0, "lan", "a");
-    see(test, "a", "10.0.0.9");
     kernel_fake_add_address(test->kernel, parent, "10.0.0.2/24");
     kernel_fake_remove_address(test->kernel, parent, "10.0.0.1/24");
     while (g_main_context_iteration(NULL, TRUE)) { /* looks are paced */
@@ -346,6 +343,16 @@ the_hosts_addresses_are_followed(void **state)
         if (g_str_equal(got, "10.0.0.9 from 10.0.0.2"))
             break;
     }
+}
+
+static void
+the_hosts_addresses_are_followed(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, "lan", "a");
+    see(test, "a", "10.0.0.9");
+    change_hosts_address(test);
 }
 
 /* How many of the operations of a look are called by those that are due. */
@@ -466,6 +473,22 @@ a_new_device_has_all_entries(void **state)
 }
 
 static void
+a_failure_to_follow_the_host_is_made_up_for(void **state)
+{
+    TestBroker *test = *state;
+
+    kernel_fake_fail(test->kernel, "watch_routing", 1, ENOMEM);
+    test_broker_create(test, 0, "lan", "a");
+    assert_false(has_link(test, "mvh-eth0"));
+    assert_int_equal(count_said("the host does not reach the guests on eth0: "), 1);
+    arrive(test, "b");
+    wait_for_silence();
+    see(test, "a", "10.0.0.9");
+    expect_routes(test, "10.0.0.9 from 10.0.0.1");
+    change_hosts_address(test);
+}
+
+static void
 a_link_that_cannot_be_made_is_told(void **state)
 {
     TestBroker *test = *state;
@@ -504,6 +527,7 @@ main(void)
         HOST_TEST(an_arrival_after_a_failure_leads_to_one),
         HOST_TEST(a_removed_device_leaves_no_entries),
         HOST_TEST(a_new_device_has_all_entries),
+        HOST_TEST(a_failure_to_follow_the_host_is_made_up_for),
         HOST_TEST(a_link_that_cannot_be_made_is_told),
     };
 
