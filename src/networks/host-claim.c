@@ -212,7 +212,7 @@ is_undisputed(HostLink *link, HostClaim *claim, char **ret_conflict)
         return FALSE;
     }
     ask_stations(link, claim);
-    return claim->is_asked;
+    return claim->is_known && claim->is_asked;
 }
 
 /* The only one of these that the claim's ports are, given or not; NULL: none, or several. */

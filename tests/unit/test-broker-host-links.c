@@ -488,6 +488,23 @@ a_failure_to_follow_the_host_is_made_up_for(void **state)
     change_hosts_address(test);
 }
 
+/* One of them may have the address. */
+static void
+an_address_has_no_route_while_neighbours_are_unknown(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, "lan", "a");
+    for (guint nth = 1; nth <= 2; nth++) /* before the stations are asked, and after */
+        kernel_fake_fail(test->kernel, "neighbour_look", nth, ENOBUFS);
+    see(test, "a", "10.0.0.9");
+    expect_routes(test, "");
+    assert_int_equal(kernel_fake_heal(test->kernel), 0);
+    arrive(test, "b");
+    wait_for_silence();
+    expect_routes(test, "10.0.0.9 from 10.0.0.1");
+}
+
 static void
 a_link_that_cannot_be_made_is_told(void **state)
 {
@@ -528,6 +545,7 @@ main(void)
         HOST_TEST(a_removed_device_leaves_no_entries),
         HOST_TEST(a_new_device_has_all_entries),
         HOST_TEST(a_failure_to_follow_the_host_is_made_up_for),
+        HOST_TEST(an_address_has_no_route_while_neighbours_are_unknown),
         HOST_TEST(a_link_that_cannot_be_made_is_told),
     };
 
