@@ -470,14 +470,16 @@ is_of_a_port(const HostLink *link, const MacAddress *mac)
     return FALSE;
 }
 
-static void
+/* FALSE: it is the guest of a port. */
+static gboolean
 note_station(HostLink *link, HostClaim *claim, const MacAddress *mac)
 {
     if (is_of_a_port(link, mac))
-        return;
+        return FALSE;
     claim->station = *mac;
     claim->is_asked = FALSE;
     apply(link, claim);
+    return TRUE;
 }
 
 /* StationHandler */
@@ -492,10 +494,18 @@ on_station(int index, const IpAddress *address, const MacAddress *mac, gpointer 
         return;
     claim->is_asking = FALSE;
     claim->is_asked = TRUE;
-    if (mac)
-        note_station(link, claim, mac);
-    else
+    if (!mac || !note_station(link, claim, mac))
         apply(link, claim);
+}
+
+/* Has the filter tell of the next station that has the address. */
+static void
+listen_again(const HostLink *link, const HostClaim *claim)
+{
+    HostFilter *filter = link->links->filter;
+
+    if (link->index)
+        filter->ops->set_claim(filter, link->index, &claim->address, NULL);
 }
 
 void
@@ -503,19 +513,16 @@ host_claims_on_heard(HostLink *link, const IpAddress *address, const MacAddress 
 {
     HostClaim *claim = g_hash_table_lookup(link->claims, address);
 
-    if (claim)
-        note_station(link, claim, mac);
+    if (claim && !note_station(link, claim, mac))
+        listen_again(link, claim);
 }
 
 /* The next decision asks the stations again. */
 static void
 forget_station(HostLink *link, HostClaim *claim)
 {
-    HostFilter *filter = link->links->filter;
-
     claim->station = (MacAddress){{0}};
-    if (link->index)
-        filter->ops->set_claim(filter, link->index, &claim->address, NULL);
+    listen_again(link, claim);
 }
 
 /* The host has come to know the neighbour on the parent, or to know it no longer: then the stations

@@ -262,6 +262,37 @@ a_station_that_answers_or_is_heard_has_it(void **state)
     assert_int_equal(count_said("but the station 02:00:00:00:00:77 has it too"), 2);
 }
 
+/* By way of a switch that sends frames back to where they came from. */
+static void
+the_guest_itself_answers(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = test_broker_create(test, 0, "lan", "a");
+
+    see_only(test, "a", "10.0.0.9");
+    kernel_fake_answer(test->kernel, link_named(test, "eth0").index, "10.0.0.9", &port->mac);
+    test_settle();
+    expect_routes(test, "10.0.0.9 from 10.0.0.1");
+}
+
+/* As when its port came between the frame and the event. */
+static void
+a_station_is_heard_after_a_port(void **state)
+{
+    TestBroker *test = *state;
+    HostFilter *filter = test->datapath->host_filter;
+    const IpAddress address = ip("10.0.0.9");
+    const Port *other;
+
+    test_broker_create(test, 0, "lan", "a");
+    see(test, "a", "10.0.0.9");
+    other = test_broker_create(test, 0, "lan", "b");
+    fake_host_filter_hear(filter, host_link(test).index, &address, &other->mac);
+    expect_routes(test, "10.0.0.9 from 10.0.0.1");
+    fake_host_filter_hear(filter, host_link(test).index, &address, &station);
+    expect_routes(test, "");
+}
+
 static void
 a_neighbour_whose_event_is_lost_counts(void **state)
 {
@@ -535,6 +566,8 @@ main(void)
         HOST_TEST(a_seen_address_has_a_route_and_may_speak),
         HOST_TEST(others_addresses_have_none),
         HOST_TEST(a_station_that_answers_or_is_heard_has_it),
+        HOST_TEST(the_guest_itself_answers),
+        HOST_TEST(a_station_is_heard_after_a_port),
         HOST_TEST(a_neighbour_whose_event_is_lost_counts),
         HOST_TEST(a_station_that_is_known_no_longer_is_asked),
         HOST_TEST(two_guests_have_none_until_one_is_gone),
