@@ -125,4 +125,6 @@ void client_poll_update(ClientPoll *poll, const ClientPollState *state);
 /* Before the connection is closed: a copy of it in a forked process would keep it in the epoll
  * instance. */
 void client_poll_forget(ClientPoll *poll);
+
+/* Closes everything; the epoll instance, which a forked process may share, stays as it is. */
 void client_poll_clear(ClientPoll *poll);

@@ -183,7 +183,6 @@ macvtap_client_free(MacvtapClient *client)
     g_queue_clear_full(&client->to_call, (GDestroyNotify)client_abandon);
     g_queue_clear_full(&client->completed, (GDestroyNotify)client_abandon);
     g_queue_clear_full(&client->events, (GDestroyNotify)macvtap_event_free);
-    client_poll_forget(&client->poll);
     client_poll_clear(&client->poll);
     varlink_client_free(client->varlink);
     g_free(client->lost);

@@ -517,6 +517,31 @@ test_lost_connection_with_a_copy(void **state)
     }
 }
 
+/* A forked process may free the client that it inherited: the descriptor still works here. */
+static void
+test_freed_in_a_forked_process(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapRequest *request = submit_delete(fixture, NULL, NULL);
+    pid_t child;
+
+    assert_false(is_readable(fixture));
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        macvtap_client_free(fixture->client);
+        macvtap_request_free(request);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_false(is_readable(fixture));
+    answer(fixture, "{}");
+    assert_true(is_readable(fixture));
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    assert_ptr_equal(macvtap_client_next_completed(fixture->client), request);
+    macvtap_request_free(request);
+}
+
 /* The daemon restarts just after it has answered: the call is good, and its loss is told. */
 static void
 test_connection_lost_behind_an_answer(void **state)
@@ -745,6 +770,7 @@ main(void)
         CLIENT_TEST(test_wrong_events),
         CLIENT_TEST(test_restart_of_the_daemon),
         CLIENT_TEST(test_lost_connection_with_a_copy),
+        CLIENT_TEST(test_freed_in_a_forked_process),
         CLIENT_TEST(test_connection_lost_behind_an_answer),
         CLIENT_TEST(test_lost_connection),
         CLIENT_TEST(test_connection_lost_while_sending),
