@@ -9,6 +9,7 @@
 #include "varlink-server.h"
 
 #include <glib-unix.h>
+#include <signal.h>
 
 /* port-watch.c: follows the user's ports in macvtapd, across its restarts. */
 typedef struct PortWatch PortWatch;
@@ -48,6 +49,7 @@ typedef struct Agent {
     char *path;          /* its socket; NULL: it is not there */
     int qmp_fd;          /* qmp's */
     int signal_fd;
+    sigset_t signal_set;
     GSource *signals;
     Qmp *qmp;
     VarlinkServer *server;

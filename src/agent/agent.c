@@ -4,8 +4,10 @@
  *
  * QEMU's monitor is the agent's life: when the connection ends, so does the agent, as soon as an
  * operation that is under way has undone what it has begun. By SIGTERM it ends when that operation
- * has come to its end; a second one does not wait for that. It listens before QEMU is started, so
- * that nobody comes too early; what it is asked then waits for QEMU's greeting.
+ * has come to its end; a second one kills it.
+ *
+ * It listens before QEMU is started, so that nobody comes too early; what it is asked then waits
+ * for QEMU's greeting.
  *
  * Operations that change the guest come one after the other: two that look for a free slot at the
  * same time would find the same one.
@@ -23,7 +25,6 @@
 #include "source.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -459,17 +460,16 @@ on_signal(int fd, GIOCondition condition, gpointer user_data)
 {
     Agent *agent = user_data;
     struct signalfd_siginfo information;
-    gboolean is_again = agent->is_ending;
 
     if (read(fd, &information, sizeof(information)) < 0)
         return G_SOURCE_CONTINUE;
-    agent->is_ending = TRUE;
     remove_socket(agent);
-    if (is_again)
-        g_main_loop_quit(agent->loop);
-    else if (agent->operations.length == 0 || !agent->is_ready)
+    agent->is_ending = TRUE;
+    if (agent->operations.length == 0 || !agent->is_ready)
         start_next(agent);
-    return G_SOURCE_CONTINUE;
+    source_clear(&agent->signals);
+    sigprocmask(SIG_UNBLOCK, &agent->signal_set, NULL); /* the next one kills it */
+    return G_SOURCE_REMOVE;
 }
 
 static void
@@ -514,13 +514,11 @@ confine(GError **error)
 static gboolean
 watch_signals(Agent *agent, GError **error)
 {
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    agent->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    sigemptyset(&agent->signal_set);
+    sigaddset(&agent->signal_set, SIGTERM);
+    sigaddset(&agent->signal_set, SIGINT);
+    sigprocmask(SIG_BLOCK, &agent->signal_set, NULL);
+    agent->signal_fd = signalfd(-1, &agent->signal_set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (agent->signal_fd < 0)
         return error_set_errno(error, errno, "cannot wait for signals");
     agent->signals = source_add_fd(agent->signal_fd, G_IO_IN, on_signal, agent, "signals");
