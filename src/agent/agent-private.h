@@ -37,6 +37,7 @@ typedef struct AgentPort {
     char *slave;         /* the last active one of the bond below it; NULL: none yet */
     char *netdev;        /* its backend in QEMU; NULL: not known yet, or QEMU has none of it */
     gboolean is_down;    /* the guest was told so last */
+    gboolean is_unsure;  /* whether QEMU has told it, or will */
     gboolean is_moved;   /* after a failover, until it was decided whether the guest is announced */
     gboolean is_leaving; /* it is being detached */
     gboolean is_untold;  /* macvtapd does not tell this user of it */

@@ -39,7 +39,8 @@ should_be_down(const MacvtapPort *port)
            !(macvtap_port_get_link_up(port) && macvtap_port_get_carrier(port));
 }
 
-/* Unless QEMU has done it, the next news of the port tries again. */
+/* Unless QEMU has done it, the next news of the port tries again. What QEMU has not answered in
+ * time it may still do. */
 static void
 on_link_set(json_t *value, const GError *error, gpointer user_data)
 {
@@ -49,7 +50,9 @@ on_link_set(json_t *value, const GError *error, gpointer user_data)
     if (error && error->code != QMP_ERROR_CLOSED)
         g_warning("cannot set the guest's link of port %s %s: %s", change->port_id,
                   change->down ? "down" : "up", error->message);
-    if (error && port)
+    if (error && port && error->code == QMP_ERROR_TIMED_OUT)
+        port->is_unsure = TRUE;
+    else if (error && port)
         port->is_down = !change->down;
     g_free(change->port_id);
     g_free(change);
@@ -61,9 +64,11 @@ tell_guest(Agent *agent, AgentPort *port)
     gboolean down = port->port && should_be_down(port->port);
     LinkChange *change;
 
-    if (!port->netdev || !port->port || down == port->is_down || port->is_leaving)
+    if (!port->netdev || !port->port || port->is_leaving ||
+        (down == port->is_down && !port->is_unsure))
         return;
     port->is_down = down;
+    port->is_unsure = FALSE;
     change = g_new(LinkChange, 1);
     *change = (LinkChange){agent, g_strdup(port->id), down};
     qmp_call(agent->qmp, "set_link", json_pack("{s:s, s:b}", "name", port->netdev, "up", !down), -1,

@@ -216,6 +216,22 @@ def test_an_agent_without_a_watch(daemon, nobodys, journal, station):
         station.ip("link", "set", "eth0", "up")
 
 
+@pytest.mark.long
+def test_qemu_sets_the_link_too_late(daemon, played, journal, station):
+    """It stood still for so long that the agent gave up: later the guest's link must not stay down."""
+    daemon.network("lan", text="[Network]\nParent=eth0\nMode=bridge\n[Guest]\nFollowCarrier=yes\n")
+    daemon.reload()
+    qemu = played()
+    attach(daemon, qemu)
+    station.ip("link", "set", "eth0", "down")
+    late = qemu.next("set_link")
+    assert late["arguments"]["up"] is False
+    assert "QEMU has not answered set_link in time" in journal.wait("cannot set the guest's link", 60)
+    qemu.answer(late)
+    station.ip("link", "set", "eth0", "up")
+    assert qemu.next("set_link")["arguments"]["up"] is True
+
+
 def test_a_port_of_another_user(daemon, nobodys, journal):
     """As in a container, whose port is the host's root's: the agent keeps it, and says once what it cannot do."""
     port = daemon.ctl_json("port", "create", "--network=lan", "--name=roots")

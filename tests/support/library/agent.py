@@ -180,9 +180,9 @@ class Journal:
         text = self._socket.recv(65536).decode()
         return re.search("^MESSAGE=(.*)$", text, re.M).group(1)
 
-    def wait(self, pattern):
+    def wait(self, pattern, seconds=None):
         """The first message in which the pattern is found."""
-        deadline = Deadline()
+        deadline = Deadline(seconds)
         while not re.search(pattern, found := self.message(deadline)):
             pass
         return found
