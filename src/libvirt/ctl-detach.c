@@ -156,22 +156,33 @@ forget_port(Detach *detach, DomainXml *domain, const char *target, guint flags, 
     return !port || ctl_write_ports(detach->domain, domain->ports, flags, error);
 }
 
+/* Turns the interface, which must have a port in the metadata, into libvirt's own. */
+static gboolean
+make_direct(Ctl *ctl, DomainXml *domain, DomainNic *nic, GError **error)
+{
+    g_autofree char *parent = NULL, *mode = NULL;
+
+    if (!ctl_find_source(ctl, nic->port->network, &parent, &mode, error))
+        return FALSE;
+    if (nic->port->limits)
+        ctl_note("interface %s no longer has its port's limits (%s): virsh domiftune sets some",
+                 domain_nic_name(nic), nic->port->limits);
+    domain_nic_make_direct(domain, nic, parent, mode);
+    return TRUE;
+}
+
 /* For an interface that libvirt cannot identify, or that changes: defines the whole domain again.
  */
 static gboolean
 redefine(Ctl *ctl, Detach *detach, DomainXml *domain, DomainNic *nic, GError **error)
 {
-    g_autofree char *parent = NULL, *mode = NULL;
-
     if (!detach->direct)
         domain_nic_remove(domain, nic);
     else if (!nic->interface || !nic->port)
         return ctl_fail(error, "interface %s has no port to move from: omit --direct",
                         domain_nic_name(nic));
-    else if (!ctl_find_source(ctl, nic->port->network, &parent, &mode, error))
+    else if (!make_direct(ctl, domain, nic, error))
         return FALSE;
-    else
-        domain_nic_make_direct(domain, nic, parent, mode);
     return ctl_define(ctl, domain, error);
 }
 
@@ -241,13 +252,10 @@ static gboolean
 describe_direct(Ctl *ctl, const Detach *detach, DomainXml *domain, DomainNic *nic, char **ret_text,
                 GError **error)
 {
-    g_autofree char *parent = NULL, *mode = NULL;
-
     if (!detach->direct || !nic->interface || !nic->port)
         return TRUE;
-    if (!ctl_find_source(ctl, nic->port->network, &parent, &mode, error))
+    if (!make_direct(ctl, domain, nic, error))
         return FALSE;
-    domain_nic_make_direct(domain, nic, parent, mode);
     *ret_text = domain_nic_format(nic);
     return TRUE;
 }

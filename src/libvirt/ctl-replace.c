@@ -258,6 +258,16 @@ decide_options(const Replace *replace, const DomainNic *nic, PortOptions *option
     return options->target && interface_name_check_chosen(options->target, error);
 }
 
+/* Libvirt's limits that a port cannot have go. */
+static void
+note_bandwidth(const DomainNic *nic)
+{
+    const char *problem = domain_nic_bandwidth_problem(nic);
+
+    if (problem)
+        ctl_note("interface %s no longer has its <bandwidth>: %s", domain_nic_name(nic), problem);
+}
+
 /* Collected, and printed once all interfaces are done. */
 static void
 tell_port(GString *text, const PortOptions *options)
@@ -303,6 +313,7 @@ replace_nic_config(Replace *replace, DomainNic *nic, gboolean running, GString *
         g_prefix_error(error, "interface %s: ", domain_nic_name(nic));
         return FALSE;
     }
+    note_bandwidth(nic);
     domain_nic_make_port(replace->xml, nic, &options);
     tell_port(done, &options);
     return TRUE;
@@ -378,6 +389,7 @@ plug_again(Replace *replace, DomainNic *nic, PortOptions *options, GError **erro
 
     if (!ask_for_port(replace, TRUE, options, error))
         return FALSE;
+    note_bandwidth(nic);
     domain_nic_make_port(replace->xml, nic, options);
     text = domain_nic_format(nic);
     if (!ctl_unplug(replace->with.ctl, replace->domain, target, CTL_UNPLUG_SECONDS, error))

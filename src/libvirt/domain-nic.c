@@ -174,12 +174,30 @@ domain_nic_name(const DomainNic *nic)
     return nic->mac ? nic->mac : "without a MAC";
 }
 
+/* NULL with *ret_reason, which is NULL if it has no <bandwidth>. */
+static char *
+read_bandwidth(const DomainNic *nic, const char **ret_reason)
+{
+    const xmlNode *bandwidth = find_child(nic->interface, "bandwidth");
+
+    *ret_reason = NULL;
+    return bandwidth ? domain_bandwidth_limits(bandwidth, ret_reason) : NULL;
+}
+
+const char *
+domain_nic_bandwidth_problem(const DomainNic *nic)
+{
+    const char *reason;
+
+    g_free(read_bandwidth(nic, &reason));
+    return reason;
+}
+
 static char *
 read_limits(const DomainNic *nic)
 {
-    const xmlNode *bandwidth = find_child(nic->interface, "bandwidth");
     const char *reason;
-    g_autofree char *limits = bandwidth ? domain_bandwidth_limits(bandwidth, &reason) : NULL;
+    g_autofree char *limits = read_bandwidth(nic, &reason);
 
     return domain_limits_complete(limits, nic->port ? nic->port->limits : NULL);
 }

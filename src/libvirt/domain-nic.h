@@ -47,6 +47,10 @@ void domain_nic_read_options(const DomainNic *nic, PortOptions *options);
  * */
 gboolean domain_nic_get_source(const DomainNic *nic, char **ret_parent, char **ret_mode);
 
+/* Why the limits of a port cannot say what the interface's <bandwidth> does; NULL: they can, or it
+ * has none. Borrowed. */
+const char *domain_nic_bandwidth_problem(const DomainNic *nic);
+
 /* Writes the options into what the metadata says of the port. What they do not say stays as it is.
  */
 void domain_nic_describe(DomainPort *port, const PortOptions *options);

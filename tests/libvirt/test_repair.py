@@ -412,6 +412,13 @@ def test_limits_stay(site):
         site.libvirt.virsh("start", name)
         well(site, name)
     assert [port["ownLimits"] for port in site.daemon.ports()] == [{"receive": "8M"}] * 2
+    # What would be lost on the way to libvirt's own interface and back is told.
+    done = site.daemon.domain("detach", "first", "first-net0", "--direct", "--config")
+    assert "no longer has its port's limits (receive=8M)" in done.stderr
+    bandwidth = "<bandwidth><inbound average='1000' peak='2000'/></bandwidth>"
+    site.libvirt.define(domain_xml("idle", devices=direct(new_mac(), more=bandwidth)))
+    done = site.daemon.domain("attach", "idle", "--replace")
+    assert "no longer has its <bandwidth>: a port has one rate" in done.stderr and not limits_of(site, "idle")
 
 
 def test_bandwidth_of_libvirts(site):
