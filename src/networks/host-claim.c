@@ -294,7 +294,7 @@ equals_path(const HostPath *a, const HostPath *b)
 
 /* Writes the port's entry: it may speak from the addresses to which there is a path. */
 static void
-permit_port(HostLink *link, const HostPort *port)
+permit_port(HostLink *link, HostPort *port)
 {
     HostFilter *filter = link->links->filter;
     IpAddress addresses[HOST_PORT_ADDRESSES];
@@ -309,7 +309,8 @@ permit_port(HostLink *link, const HostPort *port)
             addresses[n++] = *address;
     }
     if (link->index &&
-        !filter->ops->set_port(filter, link->index, &port->mac, addresses, n, &error))
+        !filter->ops->set_port(filter, link->index, &port->mac, addresses, n, &error) &&
+        port->n_told++ < HOST_MESSAGES_MAX)
         g_warning("port %s: %s", port->name, error->message);
 }
 
@@ -374,7 +375,7 @@ take_found(HostLink *link, HostClaim *claim, const HostPort *port)
 }
 
 static HostClaim *
-ensure_claim(HostLink *link, const IpAddress *address, const HostPort *port)
+ensure_claim(HostLink *link, const IpAddress *address, HostPort *port)
 {
     HostFilter *filter = link->links->filter;
     HostClaim *claim = g_hash_table_lookup(link->claims, address);
@@ -387,7 +388,8 @@ ensure_claim(HostLink *link, const IpAddress *address, const HostPort *port)
     claim->ports = g_ptr_array_new();
     g_hash_table_insert(link->claims, &claim->address, claim);
     take_found(link, claim, port);
-    if (link->index && !filter->ops->set_claim(filter, link->index, address, &error))
+    if (link->index && !filter->ops->set_claim(filter, link->index, address, &error) &&
+        port->n_told++ < HOST_MESSAGES_MAX)
         g_warning("host link %s: %s", link->name, error->message);
     return claim;
 }

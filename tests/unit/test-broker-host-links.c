@@ -503,6 +503,22 @@ a_new_device_has_all_entries(void **state)
     expect_routes(test, "");
 }
 
+/* A guest causes more of them whenever it uses another address. */
+static void
+few_failures_of_one_port_are_told(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, "lan", "a");
+    fake_host_filter_fill(test->datapath->host_filter);
+    for (guint i = 1; i <= 20; i++) {
+        g_autofree char *text = g_strdup_printf("10.0.0.%u", 100 + i % 4);
+
+        see(test, "a", text);
+    }
+    assert_int_equal(count_said("the filter is full"), 8);
+}
+
 static void
 a_failure_to_follow_the_host_is_made_up_for(void **state)
 {
@@ -577,6 +593,7 @@ main(void)
         HOST_TEST(an_arrival_after_a_failure_leads_to_one),
         HOST_TEST(a_removed_device_leaves_no_entries),
         HOST_TEST(a_new_device_has_all_entries),
+        HOST_TEST(few_failures_of_one_port_are_told),
         HOST_TEST(a_failure_to_follow_the_host_is_made_up_for),
         HOST_TEST(an_address_has_no_route_while_neighbours_are_unknown),
         HOST_TEST(a_link_that_cannot_be_made_is_told),
