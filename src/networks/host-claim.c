@@ -150,7 +150,7 @@ ask_stations(HostLink *link, HostClaim *claim)
     HostLinks *links = link->links;
     g_autoptr(GError) error = NULL;
 
-    if (claim->is_asking || claim->is_asked)
+    if (claim->is_asking)
         return;
     claim->is_asking = links->kernel->ops->station_probe(
         links->kernel, &link->parent, &claim->address, on_station, links, &error);
@@ -211,7 +211,8 @@ is_undisputed(HostLink *link, HostClaim *claim, char **ret_conflict)
         *ret_conflict = say_station(claim);
         return FALSE;
     }
-    ask_stations(link, claim);
+    if (!claim->is_asked)
+        ask_stations(link, claim);
     return claim->is_known && claim->is_asked;
 }
 
@@ -457,6 +458,20 @@ host_claims_review(HostLink *link)
 }
 
 /* ---- stations ---- */
+
+/* Meanwhile no station could answer or be heard. A route stays until one answers. */
+void
+host_claims_ask_again(HostLink *link)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, link->claims);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (((HostClaim *)value)->is_asked)
+            ask_stations(link, value);
+    }
+}
 
 static gboolean
 is_of_a_port(const HostLink *link, const MacAddress *mac)

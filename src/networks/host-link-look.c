@@ -18,6 +18,7 @@
 #include "source.h"
 
 #include <errno.h>
+#include <net/if.h>
 
 #define PACE 100 /* ms between two looks at a link */
 
@@ -120,15 +121,33 @@ fill_filter(HostLink *link)
         filter->ops->set_claim(filter, link->index, &((HostClaim *)value)->address, NULL);
 }
 
+static gboolean
+reaches_lan(const LinkInfo *parent)
+{
+    return parent->carrier && parent->flags & IFF_UP;
+}
+
+static gboolean
+look_at_parent(HostLink *link, GError **error)
+{
+    Kernel *kernel = link->links->kernel;
+    gboolean reached_lan = reaches_lan(&link->parent);
+
+    if (!kernel->ops->link_by_index(kernel, link->parent.index, &link->parent, error))
+        return FALSE;
+    if (!reached_lan && reaches_lan(&link->parent))
+        host_claims_ask_again(link);
+    return TRUE;
+}
+
 /* The device may have been removed by root. */
 static gboolean
 look_at_device(HostLink *link, GError **error)
 {
-    Kernel *kernel = link->links->kernel;
     g_autoptr(GError) cause = NULL;
     gboolean is_whole;
 
-    if (!kernel->ops->link_by_index(kernel, link->parent.index, &link->parent, error))
+    if (!look_at_parent(link, error))
         return FALSE;
     if (link->index && host_device_repair(link, &cause))
         return TRUE;

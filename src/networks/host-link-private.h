@@ -87,6 +87,9 @@ void host_claim_free(gpointer claim);
 /* Events of neighbours may have been lost: the next review looks at all of them again. */
 void host_claims_on_loss(HostLink *link);
 
+/* The parent is up and has its carrier again. */
+void host_claims_ask_again(HostLink *link);
+
 /* The prefix of a parent's address that has this one; NULL: none. The address must be one that a
  * station can have. */
 const LinkAddress *host_link_find_prefix(const HostLink *link, const IpAddress *address);

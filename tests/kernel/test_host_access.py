@@ -343,6 +343,17 @@ def test_a_station_of_another_vlan_takes_no_route(site):
         site.wait_routes({GUEST: HOST})
 
 
+def test_a_station_that_could_not_answer_is_asked_again(site):
+    site.station.address("eth0", f"{SILENT}/24")
+    site.station.ip("link", "set", "eth0", "down")
+    guest = site.guest(MACS[0])
+    claim(guest, SILENT)
+    site.wait_routes({SILENT: HOST})  # there is nobody on the LAN
+    site.station.ip("link", "set", "eth0", "up")
+    site.wait_routes({})
+    assert talks(site.host, site.station, SILENT)
+
+
 def lose_neighbours(site, *changes):
     """Of the changes' events only the first ones are not lost."""
     others = [["replace", f"10.0.0.{last}", "lladdr", "02:00:00:00:00:aa"] for last in range(50, 55)]

@@ -294,6 +294,32 @@ a_station_is_heard_after_a_port(void **state)
 }
 
 static void
+set_carrier(TestBroker *test, gboolean carrier)
+{
+    LinkInfo parent = link_named(test, "eth0");
+
+    parent.carrier = carrier;
+    kernel_fake_change_link(test->kernel, &parent);
+    wait_for_silence();
+}
+
+/* The route stays until one has answered. */
+static void
+stations_are_asked_again_when_the_carrier_returns(void **state)
+{
+    TestBroker *test = *state;
+
+    set_carrier(test, FALSE);
+    test_broker_create(test, 0, "lan", "a");
+    see(test, "a", "10.0.0.9");
+    expect_routes(test, "10.0.0.9 from 10.0.0.1");
+    kernel_fake_fail(test->kernel, "station_probe", 1, EIO);
+    set_carrier(test, TRUE);
+    assert_int_equal(kernel_fake_heal(test->kernel), 0);
+    expect_routes(test, "10.0.0.9 from 10.0.0.1");
+}
+
+static void
 a_neighbour_whose_event_is_lost_counts(void **state)
 {
     TestBroker *test = *state;
@@ -584,6 +610,7 @@ main(void)
         HOST_TEST(a_station_that_answers_or_is_heard_has_it),
         HOST_TEST(the_guest_itself_answers),
         HOST_TEST(a_station_is_heard_after_a_port),
+        HOST_TEST(stations_are_asked_again_when_the_carrier_returns),
         HOST_TEST(a_neighbour_whose_event_is_lost_counts),
         HOST_TEST(a_station_that_is_known_no_longer_is_asked),
         HOST_TEST(two_guests_have_none_until_one_is_gone),
