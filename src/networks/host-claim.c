@@ -510,7 +510,7 @@ on_station(int index, const IpAddress *address, const MacAddress *mac, gpointer 
     if (!claim)
         return;
     claim->is_asking = FALSE;
-    claim->is_asked = TRUE;
+    claim->is_asked = mac_address_is_zero(&claim->station); /* one may have been heard meanwhile */
     if (!mac || !note_station(link, claim, mac))
         apply(link, claim);
 }

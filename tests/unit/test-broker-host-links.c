@@ -262,6 +262,27 @@ a_station_that_answers_or_is_heard_has_it(void **state)
     assert_int_equal(count_said("but the station 02:00:00:00:00:77 has it too"), 2);
 }
 
+/* The probe, which nobody answers, says nothing against it. */
+static void
+a_station_is_heard_while_it_is_asked(void **state)
+{
+    TestBroker *test = *state;
+    int parent = link_named(test, "eth0").index;
+    const IpAddress address = ip("10.0.0.9");
+    const MacAddress nobody = {{0}};
+
+    test_broker_create(test, 0, "lan", "a");
+    see_only(test, "a", "10.0.0.9");
+    fake_host_filter_hear(test->datapath->host_filter, host_link(test).index, &address, &station);
+    test_settle();
+    expect_routes(test, "");
+    kernel_fake_fail(test->kernel, "station_probe", 1, EIO);
+    kernel_fake_set_neighbour(test->kernel, parent, "10.0.0.9", &nobody);
+    test_settle();
+    assert_int_equal(kernel_fake_heal(test->kernel), 0);
+    expect_routes(test, "");
+}
+
 /* By way of a switch that sends frames back to where they came from. */
 static void
 the_guest_itself_answers(void **state)
@@ -608,6 +629,7 @@ main(void)
         HOST_TEST(a_seen_address_has_a_route_and_may_speak),
         HOST_TEST(others_addresses_have_none),
         HOST_TEST(a_station_that_answers_or_is_heard_has_it),
+        HOST_TEST(a_station_is_heard_while_it_is_asked),
         HOST_TEST(the_guest_itself_answers),
         HOST_TEST(a_station_is_heard_after_a_port),
         HOST_TEST(stations_are_asked_again_when_the_carrier_returns),
