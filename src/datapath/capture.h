@@ -111,7 +111,9 @@ capture_into(struct __sk_buff *frame, struct capture_table *table, __u32 number,
         return 0;
     }
     head.slot = number;
-    head.generation = slot->generation;
+    head.generation = *(volatile __u32 *)&slot->generation;
+    if (*(volatile __u32 *)&slot->ifindex != frame->ifindex)
+        return 0; /* the slot has just passed to another port */
     head.kind = kind;
     head.reason = reason;
     head.time = bpf_ktime_get_boot_ns();

@@ -97,7 +97,8 @@ end_slot(DatapathCaptures *captures, struct capture_slot *slot)
 {
     __atomic_store_n(&slot->kinds, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&slot->ifindex, 0, __ATOMIC_RELEASE);
-    slot->generation++;
+    /* After that: a program which sees the next generation does not see the old port. */
+    __atomic_store_n(&slot->generation, slot->generation + 1, __ATOMIC_RELEASE);
     captures->table->active--;
     share_ring(captures);
 }
