@@ -67,6 +67,9 @@ gboolean netlink_has_unread(int fd);
 typedef void (*NetlinkTake)(struct nlmsghdr *message, gpointer user_data);
 int netlink_read_groups(int fd, NetlinkTake take, gpointer user_data);
 
+/* After a loss, which is reported before what is still queued. */
+void netlink_drop_unread(int fd);
+
 /* link-parse.c. Reads an RTM_NEWLINK or RTM_DELLINK of AF_UNSPEC; FALSE for anything else. */
 gboolean link_parse(struct nlmsghdr *message, LinkInfo *ret_link);
 

@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 #define SOCKET_BUFFER (8 * 1024 * 1024) /* bytes; thousands of links that go down at once */
-#define QUEUE_MAX 16384                 /* events; more than the buffer holds at once */
 
 const Privileges monitor_privileges = {
     .part = "link events",
@@ -29,24 +28,6 @@ tell(const Monitor *monitor, LinkEventType type, const LinkInfo *link)
     if (monitor->watch.fd == monitor->kernel->events_fd)
         link_recall_update(monitor->kernel, type, link);
     monitor->handler(type, link, monitor->user_data);
-}
-
-static void
-drop_message(struct nlmsghdr *message, gpointer user_data)
-{
-}
-
-/* The events still queued are older than the full look that follows, and would otherwise be taken
- * for news. (ENOBUFS is reported before them.) */
-static void
-empty_queue(const Monitor *monitor)
-{
-    for (guint i = 0; i < QUEUE_MAX; i++) {
-        int errnum = netlink_read_groups(monitor->watch.fd, drop_message, NULL);
-
-        if (errnum != 0 && errnum != ENOBUFS && errnum != EMSGSIZE)
-            return;
-    }
 }
 
 /* NetlinkTake */
@@ -84,7 +65,9 @@ read_events(gpointer watch)
 
     if (errnum == 0 || errnum == EAGAIN)
         return errnum == 0;
-    empty_queue(monitor);
+    /* The events still queued are older than the full look that follows, and would otherwise be
+     * taken for news. */
+    netlink_drop_unread(monitor->watch.fd);
     tell(monitor, LINK_EVENT_LOST, &nothing);
     return errnum == EMSGSIZE || errnum == ENOBUFS;
 }

@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 
 #define SOCKET_BUFFER (4 * 1024 * 1024) /* bytes */
-#define QUEUE_MAX 16384                 /* messages; more than the buffer holds at once */
 
 #define NUD_ANSWERS (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
 
@@ -208,24 +207,6 @@ take_change(struct nlmsghdr *message, gpointer user_data)
     }
 }
 
-static void
-drop_message(struct nlmsghdr *message, gpointer user_data)
-{
-}
-
-/* The changes still queued are older than what is lost, and than what is read after it is told; a
- * neighbour among them may be gone again. (ENOBUFS is reported before them.) */
-static void
-empty_queue(const RoutingWatch *watch)
-{
-    for (guint i = 0; i < QUEUE_MAX; i++) {
-        int errnum = netlink_read_groups(watch->watch.fd, drop_message, NULL);
-
-        if (errnum != 0 && errnum != ENOBUFS && errnum != EMSGSIZE)
-            return;
-    }
-}
-
 /* SocketWatch.read */
 static gboolean
 read_changes(gpointer data)
@@ -235,7 +216,9 @@ read_changes(gpointer data)
 
     if (errnum != ENOBUFS && errnum != EMSGSIZE)
         return errnum == 0;
-    empty_queue(watch);
+    /* The changes still queued are older than what is lost, and than what is read after it is told;
+     * a neighbour among them may be gone again. */
+    netlink_drop_unread(watch->watch.fd);
     tell(watch, &(RoutingChange){.type = ROUTING_LOST});
     return TRUE;
 }

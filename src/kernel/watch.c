@@ -12,9 +12,11 @@
 #define READS_PER_WAKE 128         /* then other sources get their turn, */
 #define MICROSECONDS_PER_WAKE 2000 /* and after so long, for some news takes much work */
 
-/* Bytes. Dumps use at most 32 KiB; but an attribute may have 64 KiB, as the sources of a macvlan do,
- * and the others of a link take less. */
+/* Bytes. Dumps use at most 32 KiB; but an attribute may have 64 KiB, as the sources of a macvlan
+ * do, and the others of a link take less. */
 #define EVENT_SIZE (128 * 1024)
+
+#define UNREAD_MAX 16384 /* events; more than the buffer of a socket of ours holds */
 
 static void
 watch_free(gpointer data)
@@ -104,4 +106,20 @@ netlink_read_groups(int fd, NetlinkTake take, gpointer user_data)
     for (; nlmsg_ok(message, length); message = nlmsg_next(message, &length))
         take(message, user_data);
     return 0;
+}
+
+static void
+drop_message(struct nlmsghdr *message, gpointer user_data)
+{
+}
+
+void
+netlink_drop_unread(int fd)
+{
+    for (guint i = 0; i < UNREAD_MAX; i++) {
+        int errnum = netlink_read_groups(fd, drop_message, NULL);
+
+        if (errnum != 0 && errnum != ENOBUFS && errnum != EMSGSIZE)
+            return;
+    }
 }
