@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 
 #define RECEIVE_SIZE (64 * 1024)    /* bytes; the kernel's dumps use 32 KiB at most */
+#define ANSWERS_MAX 4096            /* more than the parts of any dump */
 #define SOCKET_BUFFER (1024 * 1024) /* bytes; a batch's acknowledgements fit many times */
 
 /* Creating, changing and removing links takes CAP_NET_ADMIN (rtnetlink_rcv_msg()). */
@@ -199,6 +200,21 @@ receive_some(Netlink *netlink, Conversation *conversation, GError **error)
     return TRUE;
 }
 
+/* Reads what is left of the answers: while a dump is not read to its end, the kernel begins no
+ * other one on this socket (EBUSY). */
+static void
+drop_answers(Netlink *netlink)
+{
+    Conversation nothing = {0};
+
+    for (guint i = 0; i < ANSWERS_MAX; i++) {
+        g_autoptr(GError) error = NULL;
+
+        if (!receive_some(netlink, &nothing, &error) && error_is_errno(error, EPROTO))
+            return;
+    }
+}
+
 gboolean
 netlink_talk(Netlink *netlink, NetlinkMessage *const *messages, gsize n_messages,
              NetlinkReply reply, gpointer user_data, NetlinkResult *results, GError **error)
@@ -223,8 +239,10 @@ netlink_talk(Netlink *netlink, NetlinkMessage *const *messages, gsize n_messages
     if (RETRY_EINTR(sendmsg(nl_socket_get_fd(netlink->socket), &header, 0)) < 0)
         return error_set_errno(error, errno, "cannot send to the kernel over netlink");
     while (conversation.n_pending > 0) {
-        if (!receive_some(netlink, &conversation, error))
+        if (!receive_some(netlink, &conversation, error)) {
+            drop_answers(netlink);
             return FALSE;
+        }
     }
     return TRUE;
 }
