@@ -2,6 +2,7 @@
 """The host leaves the devices of ports alone; when a program of it does not, the log and doctor tell."""
 import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -25,6 +26,12 @@ def port(daemon):
     made = daemon.ctl_json("port", "create", "--network=lan", "--name=vm7")
     yield made
     daemon.ctl("port", "delete", "vm7")
+
+
+def address_events():
+    events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    events.bind((0, 0x100))  # RTMGRP_IPV6_IFADDR
+    return events
 
 
 def wait_said(daemon, words):
@@ -82,7 +89,9 @@ def test_ipv6_address(daemon, host, port):
     ipv6 = f"net/ipv6/conf/{port['interfaceName']}/disable_ipv6"
     daemon.process.send_signal(signal.SIGSTOP)  # it turns IPv6 off again as soon as it reads of it
     host.run("sysctl", "-q", "-w", f"{ipv6}=0")
-    host.ip("addr", "add", "2001:db8::7/64", "dev", port["interfaceName"], "nodad")
+    with host.call(address_events) as told:
+        host.ip("addr", "add", "2001:db8::7/64", "dev", port["interfaceName"], "nodad")
+        Deadline().wait_readable(told)  # a worker of the kernel's tells it, unless IPv6 is off again by then
     daemon.process.send_signal(signal.SIGCONT)
     wait_said(daemon, "port vm7: the host has the address 2001:db8::7/64")
     wait_ipv6_off(host, ipv6)
