@@ -272,7 +272,7 @@ give_back(Plugin *plugin, const char *container, const char *interface, GError *
            cni_note_remove(request, container, interface, error);
 }
 
-/* An IPAM plugin that gives none means that there is none: the network must not, either. */
+/* If the IPAM plugin gives the container no address, the network must not lease it one. */
 static gboolean
 check_addresses(Plugin *plugin, json_t *ipam, GError **error)
 {

@@ -16,7 +16,7 @@
  * do, and the others of a link take less. */
 #define EVENT_SIZE (128 * 1024)
 
-#define UNREAD_MAX 16384 /* events; more than the buffer of a socket of ours holds */
+#define UNREAD_MAX 16384 /* events; more than the buffer of any of our sockets holds */
 
 static void
 watch_free(gpointer data)

@@ -13,8 +13,8 @@
 static const char summary[] =
     "Look after the ports of a running QEMU: macvtap-run --agent starts it.";
 
-/* Whoever started it waits for the end of its standard error, and the guest's user may have no
- * terminal: what there is to say from now on goes to the journal. */
+/* The program that started it waits for the end of its standard error, and the guest's user may
+ * have no terminal: what there is to say from now on goes to the journal. */
 static void
 on_ready(void)
 {

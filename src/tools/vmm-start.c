@@ -181,7 +181,7 @@ find_network(const VmmStart *start, const MacvtapPort *port)
     return NULL;
 }
 
-/* *ret_kept: the folder of a network-config that is the user's own; NULL: there is none. */
+/* *ret_kept: the folder whose network-config the user wrote, which stays; NULL otherwise. */
 static gboolean
 write_seed(const VmmStart *start, const GArray *ports, const char **ret_kept, GError **error)
 {
