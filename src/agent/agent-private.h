@@ -40,7 +40,7 @@ typedef struct AgentPort {
     gboolean is_unsure;  /* whether QEMU has told it, or will */
     gboolean is_moved;   /* after a failover, until it was decided whether the guest is announced */
     gboolean is_leaving; /* it is being detached */
-    gboolean is_untold;  /* macvtapd does not tell this user of it */
+    gboolean is_untold;  /* macvtapd does not show it to this user */
 } AgentPort;
 
 typedef struct Agent {

@@ -287,7 +287,7 @@ fail_not_found(Operation *operation)
 {
     Agent *agent = operation->agent;
     const char *format = agent_find_port(agent, operation->port)
-                             ? "VM %s has a port %s, but macvtapd does not tell this user of it"
+                             ? "VM %s has a port %s, but macvtapd does not show it to this user"
                              : "VM %s has no port %s";
     g_autofree char *message = g_strdup_printf(format, agent->name, operation->port);
     g_autoptr(GError) error =

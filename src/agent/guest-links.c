@@ -220,7 +220,7 @@ on_not_found(Agent *agent, AgentPort *port)
         return;
     }
     port->is_untold = TRUE;
-    g_warning("macvtapd does not tell this user of port %s: the guest's link does not follow its "
+    g_warning("macvtapd does not show port %s to this user: the guest's link does not follow its "
               "parent",
               port->id);
 }

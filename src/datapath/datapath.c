@@ -384,7 +384,8 @@ recheck(int index, gpointer user_data)
         return;
     entry->settings.recheck = ++settings.recheck;
     if (bpf_map_update_elem(map, &index, &settings, BPF_EXIST) < 0)
-        g_warning("cannot have the addresses of link %d checked: %s", index, g_strerror(errno));
+        g_warning("cannot recheck the addresses that link %d has learned: %s", index,
+                  g_strerror(errno));
 }
 
 /* When all ports have the programs of this daemon, and it began with other maps: the earlier

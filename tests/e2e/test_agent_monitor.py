@@ -236,15 +236,15 @@ def test_a_port_of_another_user(daemon, nobodys, journal):
     """As in a container, whose port is the host's root's: the agent keeps it, and says once what it cannot do."""
     port = daemon.ctl_json("port", "create", "--network=lan", "--name=roots")
     nobodys(port["id"])
-    why = f"macvtapd does not tell this user of port {port['id']}: the guest's link does not follow its parent"
-    assert journal.wait("not tell") == why
+    why = f"macvtapd does not show port {port['id']} to this user: the guest's link does not follow its parent"
+    assert journal.wait("not show") == why
     assert nobodys_vms(daemon)[0]["ports"] == [{"id": port["id"]}]
     daemon.restart()
     journal.wait("lost macvtapd")
     shown = agent.vm(daemon, "list", MACVTAP_AGENT_DIR=str(daemon.folder / "agents")).stdout
     assert port["id"] in shown
     done = agent.vm(daemon, "detach", "web", port["id"], check=False, MACVTAP_AGENT_DIR=str(daemon.folder / "agents"))
-    assert done.stderr == f"macvtapctl: VM web has a port {port['id']}, but macvtapd does not tell this user of it\n"
+    assert done.stderr == f"macvtapctl: VM web has a port {port['id']}, but macvtapd does not show it to this user\n"
     assert why not in journal.messages()
     daemon.ctl("port", "delete", "roots")
 
