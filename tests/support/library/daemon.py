@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 
 import varlink
-from clock import PATIENCE, Deadline, FolderWatch
+from clock import Deadline, FolderWatch
 from namespaces import LinkMonitor
 from programs import program
 
@@ -178,12 +178,18 @@ class Daemon:
         return self._wait_ended()
 
     def _wait_ended(self):
+        if self.process.poll() is not None:
+            return self.process.returncode
+        ended = os.pidfd_open(self.process.pid)  # Popen.wait() with a limit sleeps for up to 50 ms at a time
         try:
-            return self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
+            Deadline().wait_readable(ended)
+        except TimeoutError:
             self.process.kill()
-            self.process.wait()
             raise AssertionError(f"macvtapd did not end:\n{self.messages()}") from None
+        finally:
+            os.close(ended)
+            self.process.wait()
+        return self.process.returncode
 
     def restart(self):
         self.stop()
