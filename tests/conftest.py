@@ -41,7 +41,7 @@ def _sample(items, step):
 
 
 def _largest_first(items):
-    """So that of two processes which take a file at a time none has a long one left at the end."""
+    """So that of the processes which take a file at a time none has a long one left at the end."""
     counts = collections.Counter(item.path for item in items)
     return sorted(items, key=lambda item: -counts[item.path])
 
@@ -59,13 +59,16 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """A file at a time; all files of containers are one, for the images and the engines' hosts that they share."""
+    """A file at a time, but of the long matrices an operation at a time; all files of containers are one, for the images
+    and the engines' hosts that they share."""
     # pylint: disable=import-outside-toplevel
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
+            if "_matrix.py::test_every_system_call[" in nodeid:
+                return nodeid
             return "containers" if "/test_containers" in file else file
 
     return Scheduling(config, log)

@@ -23,5 +23,4 @@ def test_sample(matrix, operation):
 @pytest.mark.long
 @pytest.mark.parametrize("operation", VLAN_OPERATIONS, ids=lambda operation: operation.name)
 def test_every_system_call(matrix, operation):
-    matrix.run(operation)
-    print(matrix.rows)
+    print(matrix.run(operation))

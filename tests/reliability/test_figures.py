@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The page of figures has the sections that the tests write."""
+import json
 import pathlib
 
 import pytest
 
 import figures
+from fault_injection import ALL, FaultMatrix, KillMatrix
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 SECTIONS = ["kill-matrix", "cni-kills", "fault-matrix", "descriptor-restarts", "storm", "soak", "hostile", "bad-input", "fuzz", "memory", "coverage"]
@@ -28,3 +30,16 @@ def test_each_section_is_there_once():
 def test_unknown_section():
     with pytest.raises(ValueError, match="no section of figures named weather"):
         figures.replace_section(PAGE.read_text(encoding="utf-8"), "weather", "")
+
+
+@pytest.mark.parametrize("matrix", [KillMatrix, FaultMatrix])
+def test_matrix_is_written_when_all_operations_are_there(matrix, monkeypatch):
+    written = {}
+    monkeypatch.setattr(figures, "write", written.__setitem__)
+    rows = [json.dumps([operation.name, 3, 2, 1]) for operation in ALL]
+    matrix.write({matrix.FIGURES: rows[1:]}.get)
+    assert not written
+    matrix.write({matrix.FIGURES: rows}.get)
+    text = written[matrix.FIGURES]
+    assert f"| all | {3 * len(ALL)} | {2 * len(ALL)} | {len(ALL)} |" in text
+    assert text.startswith(matrix.TEXT)

@@ -63,7 +63,7 @@ CNI_OPERATIONS = [_row(kind, command) for kind in _CONFIGS for command in ("ADD"
 
 
 class PluginKillMatrix(Matrix):
-    """The plugin is killed, not macvtapd. rows: operation, system calls, those that were reached, rounds with ports that stayed."""
+    """The plugin is killed, not macvtapd."""
 
     def _act(self, world, operation, *options):
         """Whether it was killed."""
@@ -90,5 +90,6 @@ class PluginKillMatrix(Matrix):
 
     def run(self, operation, every=1, phase=0):
         chosen = sample(self._learn(operation), every, phase)
-        self.count(operation, [self._kill(operation, point) for point in chosen])
-        assert self.rows[-1][2] > 0, "the plugin was never killed"
+        row = self.row(operation, [self._kill(operation, point) for point in chosen])
+        assert row[2] > 0, "the plugin was never killed"
+        return row

@@ -9,13 +9,15 @@ the cause; who only finds the connection closed has lost it to a call on this ve
 the next call. Once everybody has let go, nothing is left, no descriptor either."""
 import contextlib
 import errno
+import json
 import os
 import re
 
 import figures
 import varlink
 from clock import Deadline
-from operations import World, differences, operation as _operation
+from operations import OPERATIONS, World, differences, operation as _operation
+from outside import OUTSIDE_OPERATIONS
 from programs import SOURCE
 from tracing import Trace, injection, points, read_calls, sample, start_points, traced_start
 
@@ -98,6 +100,8 @@ _WORDS = {"EAGAIN": "netlink answer is missing", "ENODEV": "has just been remove
 _HIDES_ERRNO = ("cannot limit system calls|cannot make the state folder|another daemon listens"
                 "|another macvtapd uses this state folder")
 
+# The start first: it takes longest by far, and others run beside it.
+ALL = sorted([*OPERATIONS, *OUTSIDE_OPERATIONS], key=lambda operation: not operation.is_start)
 _START = _operation("start")
 
 
@@ -129,7 +133,6 @@ class Matrix:
     def __init__(self, folder):
         self._worlds = {}
         self.trace = folder / "trace"
-        self.rows = []
 
     def world(self, operation):
         if operation.own_dev not in self._worlds:
@@ -166,20 +169,40 @@ class Matrix:
             self._worlds.pop(operation.own_dev).close()
         return problems
 
-    def count(self, operation, outcomes):
-        """outcomes: of each round whether the point was reached, whether what the table counts was so, and what is wrong."""
-        self.rows.append((operation.name, len(outcomes), sum(reached for reached, _, _ in outcomes),
-                          sum(so for reached, so, _ in outcomes if reached)))
+    @staticmethod
+    def row(operation, outcomes):
+        """The operation's row of the table. outcomes: of each round whether the point was reached, whether what the table
+        counts was so, and what is wrong."""
         problems = [problem for _, _, problems in outcomes for problem in problems]
         assert not problems, "\n".join(problems)
+        return (operation.name, len(outcomes), sum(reached for reached, _, _ in outcomes),
+                sum(so for reached, so, _ in outcomes if reached))
 
     def close(self):
         for world in self._worlds.values():
             world.close()
 
+    @classmethod
+    def write(cls, results):
+        """The figures, of the rows that the tests of all operations have left in results (see results.properties()).
+        Several processes share the operations."""
+        rows = [json.loads(row) for row in results(cls.FIGURES)]
+        if sorted(row[0] for row in rows) != sorted(operation.name for operation in ALL):
+            return
+        total = [sum(row[i] for row in rows) for i in (1, 2, 3)]
+        figures.write(cls.FIGURES, cls.TEXT + figures.table(cls.HEAD, [*rows, ("all", *total)]))
+
 
 class KillMatrix(Matrix):
-    """rows: operation, system calls, those that were reached, rounds with ports that stayed."""
+    FIGURES = "kill-matrix"
+    HEAD = ["operation", "system calls", "killed at", "ports taken over"]
+    TEXT = ("macvtapd is killed as it enters each system call of an operation, and started again. What the API says of"
+            " the ports is compared with the kernel's devices (name, parent, mode, MAC, MTU, up or down, alias, no IPv6"
+            " and no ARP of the host's, the guard), and what was done from outside must have had its effect. Then everybody lets"
+            " go of their ports, and every link (`ip -d`: MACs, flags, promiscuity and the rest), the state folder,"
+            " /dev and the pins of the guard's maps are compared with what was before. Devices in another state than the API says: 0. Left behind:"
+            " 0. MACs not restored: 0. A call that came again in no second round (an event that was told earlier or"
+            " later) counts as not killed at.\n\n")
 
     @staticmethod
     def _answers(daemon):
@@ -207,24 +230,21 @@ class KillMatrix(Matrix):
 
     def run(self, operation, every=1, phase=0):
         chosen = sample(self.learn(operation), every, phase)
-        self.count(operation, [self._kill(operation, point) for point in chosen])
-        assert self.rows[-1][2] > 0, "the daemon was never killed"
-
-    def write(self):
-        total = [sum(row[i] for row in self.rows) for i in (1, 2, 3)]
-        head = ["operation", "system calls", "killed at", "ports taken over"]
-        text = ("macvtapd is killed as it enters each system call of an operation, and started again. What the API says of"
-                " the ports is compared with the kernel's devices (name, parent, mode, MAC, MTU, up or down, alias, no IPv6"
-                " and no ARP of the host's, the guard), and what was done from outside must have had its effect. Then everybody lets"
-                " go of their ports, and every link (`ip -d`: MACs, flags, promiscuity and the rest), the state folder,"
-                " /dev and the pins of the guard's maps are compared with what was before. Devices in another state than the API says: 0. Left behind:"
-                " 0. MACs not restored: 0. A call that came again in no second round (an event that was told earlier or"
-                " later) counts as not killed at.\n\n")
-        figures.write("kill-matrix", text + figures.table(head, [*self.rows, ("all", *total)]))
+        row = self.row(operation, [self._kill(operation, point) for point in chosen])
+        assert row[2] > 0, "the daemon was never killed"
+        return row
 
 
 class FaultMatrix(Matrix):
-    """rows: operation, pairs, those that were reached, those after which the operation was done all the same."""
+    FIGURES = "fault-matrix"
+    HEAD = ["operation", "(call, errno) pairs", "that came about", "done all the same"]
+    TEXT = ("Each system call of an operation fails with each errno that it may have. Who asked gets what was asked"
+            " for or an error of the interface that names the cause, or loses the connection when the call was on that"
+            " very connection; what came from outside has its effect in the end, and the kernel's devices are what the"
+            " API says; the daemon serves the next call; once everybody has let go, every link, the state"
+            " folder, /dev, the pins of the guard's maps and the daemon's descriptors are what they were. Crashes: 0. Hangs: 0. Left behind: 0. A"
+            " call that did not come again in the second round (an event that was told earlier or later) did not come"
+            " about.\n\n")
 
     def _attempt(self, world, operation):
         """None: done. Else what the caller was told: (name, message), or "closed"."""
@@ -327,16 +347,4 @@ class FaultMatrix(Matrix):
 
     def run(self, operation, every=1, phase=0):
         chosen = sample(pairs(self.learn(operation)), every, phase)
-        self.count(operation, [self._fail(operation, point, name) for point, name in chosen])
-
-    def write(self):
-        total = [sum(row[i] for row in self.rows) for i in (1, 2, 3)]
-        head = ["operation", "(call, errno) pairs", "that came about", "done all the same"]
-        text = ("Each system call of an operation fails with each errno that it may have. Who asked gets what was asked"
-                " for or an error of the interface that names the cause, or loses the connection when the call was on that"
-                " very connection; what came from outside has its effect in the end, and the kernel's devices are what the"
-                " API says; the daemon serves the next call; once everybody has let go, every link, the state"
-                " folder, /dev, the pins of the guard's maps and the daemon's descriptors are what they were. Crashes: 0. Hangs: 0. Left behind: 0. A"
-                " call that did not come again in the second round (an event that was told earlier or later) did not come"
-                " about.\n\n")
-        figures.write("fault-matrix", text + figures.table(head, [*self.rows, ("all", *total)]))
+        return self.row(operation, [self._fail(operation, point, name) for point, name in chosen])

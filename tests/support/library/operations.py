@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import pathlib
 import subprocess
 import typing
 
@@ -77,7 +78,7 @@ class World:
         self._shell, self._beyond = _Shell(self.host), _Shell(self.station)
         self.daemon = Daemon(self.host)
         self.define_networks()
-        self._holders, self._indexes, self._held = [], set(), []
+        self._holders, self._nodes_seen, self._held = [], set(), []
         self._operation = None
         self.connection = None
         self.port = None  # what the operation is about, as the API tells it
@@ -168,6 +169,7 @@ class World:
     def begin(self, operation):
         """Up to the operation's act."""
         self._operation = operation
+        self._nodes_seen = set()
         if not self.daemon.running:
             self.daemon.start()
         self.connection = self.daemon.connect()
@@ -244,7 +246,7 @@ class World:
 
     def state(self):
         links = self.links()
-        self._indexes |= {link["ifindex"] for name, link in links.items() if name not in ("lo", "eth0", "eth1")}
+        self._nodes_seen |= {found for name, link in links.items() if (found := self._node_of(name, link["ifindex"]))}
         return {"links": links, "moved": list(self.moved()), "files": self._files(), "nodes": self._nodes(),
                 "pins": self.host.pins()}
 
@@ -252,13 +254,25 @@ class World:
         root = self.daemon.state
         return {str(path.relative_to(root)): path.is_file() and path.read_bytes() for path in root.rglob("*")}
 
+    def _node_of(self, name, index):
+        """(its node's name in /dev, the number of its character device) for a macvtap."""
+        number = pathlib.Path(self.host.path(f"/sys/class/net/{name}/macvtap/tap{index}/dev"))
+        return (f"tap{index}", number.read_text(encoding="ascii").strip()) if number.exists() else None
+
+    @staticmethod
+    def _is_there(node, number):
+        """Whether /dev has it. The node of that name may be another world's: interfaces have the same indexes there."""
+        try:
+            found = os.stat(f"/dev/{node}").st_rdev
+        except FileNotFoundError:
+            return False
+        return number == f"{os.major(found)}:{os.minor(found)}"
+
     def _nodes(self):
-        """Of a /dev that others use as well: only what has an index of this world's."""
-        names = os.listdir(self.host.path("/dev"))
+        """Of a /dev that others use as well: only what belongs, or belonged, to a device of this world."""
         if self.own_dev:
-            return sorted(names) + self.host.queue_nodes()
-        ours = {f"tap{index}" for index in self._indexes}
-        return sorted(ours & set(names)) + self.host.queue_nodes()
+            return sorted(os.listdir(self.host.path("/dev"))) + self.host.queue_nodes()
+        return sorted(node for node, number in self._nodes_seen if self._is_there(node, number)) + self.host.queue_nodes()
 
     def descriptors(self):
         """What the daemon has open while this one is its only caller."""

@@ -48,6 +48,12 @@ def junit(path):
     return counts
 
 
+def properties(path, name):
+    """What the tests of one JUnit file have left by this name (record_property)."""
+    found = xml.etree.ElementTree.parse(path).getroot().iter("property") if path.exists() else []
+    return [one.get("value") for one in found if one.get("name") == name]
+
+
 def skips(path):
     """Why the tests of one JUnit file were skipped: {reason: number}."""
     reasons = {}

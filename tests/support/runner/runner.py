@@ -6,6 +6,7 @@ machines' at their end, because other tiers run beside them); INT and TERM end t
 from the files that the test programs write, never from their output. A tier fails when a test fails, when its command
 fails, and when nothing ran.
 """
+import functools
 import os
 import pathlib
 import shutil
@@ -18,6 +19,7 @@ import time
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "library"))
 # pylint: disable=wrong-import-position
 import coverage
+import fault_injection
 import figures
 import fuzzing
 import memcheck
@@ -33,9 +35,9 @@ TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", 
 LONG = ["idle", "kernel", "reliability", "e2e", "libvirt", "fuzz", "sanitize", "filter", "systemd", "lab", "memcheck", "coverage"]
 LONG_LANE = ["systemd", "lab"]
 PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt", "systemd"}
-# Tiers whose files run in two processes, because a test waits as long as it works. The long tests of e2e have 20 guests at once.
-IN_PAIRS = {"kernel", "e2e", "libvirt", "long-kernel", "long-libvirt", "long-reliability",
-            "sanitize-kernel", "filter-kernel", "memcheck-kernel"}
+# Tiers whose files run in several processes, because a test waits as long as it works. The long tests of e2e have 20 guests at once.
+PROCESSES = {"kernel": 2, "e2e": 2, "libvirt": 2, "long-kernel": 2, "long-libvirt": 2, "long-reliability": 4,
+             "sanitize-kernel": 2, "filter-kernel": 2, "memcheck-kernel": 2}
 LAB_ONLY = "lab"  # both the tier that starts the lab and, inside it, the tests of tests/lab
 FUZZ_SAMPLE, FUZZ_LONG = 2, 60  # seconds of each target under libFuzzer
 IN_LAB = os.environ.get("MACVTAPD_LAB") == "1"
@@ -111,8 +113,8 @@ class Runner:
         path = self.output / f"{name}.xml"
         path.unlink(missing_ok=True)
         marker = marker or self._marker(tier)
-        pair = ["-n", "2"] if name in IN_PAIRS and not IN_LAB else []
-        status = Step.run("/usr/bin/python3", "-m", "pytest", f"tests/{tier}", "-m", marker, f"--sample={sample}", *pair,
+        several = ["-n", str(PROCESSES[name])] if name in PROCESSES and not IN_LAB else []
+        status = Step.run("/usr/bin/python3", "-m", "pytest", f"tests/{tier}", "-m", marker, f"--sample={sample}", *several,
                           f"--junitxml={path}", "-o", f"junit_suite_name={name}", "--durations=5", output=output,
                           MACVTAPD_BUILD=str(folder or self.folder), MACVTAPD_REQUIRE="1", PYTHONUNBUFFERED="1")
         if status == 5:  # pytest's word for "nothing was selected"
@@ -250,6 +252,14 @@ class Runner:
         fuzzing.forget(folder)
         self.tier("libfuzzer", lambda: fuzzing.run(folder, seconds))
 
+    def pytest_long(self, name, output=None):
+        return self.pytest(name, marker="long and not idle and not stock", name=f"long-{name}", output=output)
+
+    def long_reliability(self):
+        self.tier("long reliability", lambda: self.pytest_long("reliability"))
+        for matrix in fault_injection.KillMatrix, fault_injection.FaultMatrix:
+            matrix.write(functools.partial(results.properties, self.output / "long-reliability.xml"))
+
     def long(self, parts):
         if IN_LAB:
             self.tier("long kernel", lambda: self.pytest("kernel", marker="not long and not lab", name="long-kernel"))
@@ -259,17 +269,15 @@ class Runner:
         self._keep_figures()
         os.environ.setdefault("LAB_TIMEOUT", "7200")
 
-        def long(name, output=None):
-            return self.pytest(name, marker="long and not idle and not stock", name=f"long-{name}", output=output)
-
-        machines = {"systemd": lambda log: long("systemd", log),
+        machines = {"systemd": lambda log: self.pytest_long("systemd", log),
                     "lab": lambda log: self.finish_lab(self.start_lab("long", folder="long-lab", output=log), "long-lab")}
-        others = {"fuzz": lambda: self.fuzz(FUZZ_LONG), "sanitize": lambda: self.sanitize(sample=1), "filter": self.strict_filter}
+        others = {"reliability": self.long_reliability, "fuzz": lambda: self.fuzz(FUZZ_LONG),
+                  "sanitize": lambda: self.sanitize(sample=1), "filter": self.strict_filter}
 
         def rest():
             for part in LONG[1:LONG.index(LONG_LANE[0])]:
                 if part in parts:
-                    others.get(part, lambda part=part: self.tier(f"long {part}", lambda: long(part)))()
+                    others.get(part, lambda part=part: self.tier(f"long {part}", lambda: self.pytest_long(part)))()
 
         if "idle" in parts:
             self.tier("long idle", lambda: self.pytest("reliability", marker="long and idle", name="long-idle"))
