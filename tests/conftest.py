@@ -89,7 +89,7 @@ def _excuse(item, report):
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
-    if memcheck.enabled() and report.when == "call" and report.failed:
+    if memcheck.enabled() and report.when in ("setup", "call") and report.failed:
         _excuse(item, report)
     _refuse_skip(report)
     if report.when == "call" and not report.passed:

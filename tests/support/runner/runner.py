@@ -39,7 +39,9 @@ PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt", "systemd"}
 PROCESSES = {"kernel": 2, "e2e": 2, "libvirt": 2, "long-kernel": 2, "long-libvirt": 2, "long-reliability": 4,
              "sanitize-kernel": 2, "filter-kernel": 2, "memcheck-kernel": 2}
 LAB_ONLY = "lab"  # both the tier that starts the lab and, inside it, the tests of tests/lab
-FUZZ_SAMPLE, FUZZ_LONG = 2, 60  # seconds of each target under libFuzzer
+FUZZ_SAMPLE, FUZZ_LONG = 2, 30  # seconds of each target under libFuzzer
+# Of the kernel tier, where it is slow: each Nth test of a file stands for its neighbours.
+LAB_SAMPLE, MEMCHECK_SAMPLE = 4, 6
 IN_LAB = os.environ.get("MACVTAPD_LAB") == "1"
 
 
@@ -262,7 +264,7 @@ class Runner:
 
     def long(self, parts):
         if IN_LAB:
-            self.tier("long kernel", lambda: self.pytest("kernel", marker="not long and not lab", name="long-kernel"))
+            self.tier("long kernel", lambda: self.pytest("kernel", marker="not long and not lab", name="long-kernel", sample=LAB_SAMPLE))
             self.tier("long e2e", lambda: self.pytest("e2e", marker="stock", name="long-e2e"))
             self.tier("long lab", lambda: self.pytest(LAB_ONLY, marker="long", name="long-lab"))
             return
@@ -295,7 +297,7 @@ class Runner:
         name = "memcheck-kernel"
         programs.run_under_memcheck()
         try:
-            self.tier("memcheck kernel", lambda: self.pytest("kernel", name=name))
+            self.tier("memcheck kernel", lambda: self.pytest("kernel", name=name, sample=MEMCHECK_SAMPLE))
         finally:
             del os.environ["MACVTAPD_MEMCHECK"]
         found = memcheck.Findings(self.folder / memcheck.FOLDER / "logs")
