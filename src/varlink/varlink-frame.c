@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-enum { FIRST_CAPACITY = 4096 };
+/* Holds most messages. From 1 KiB on, malloc tidies up after all small blocks freed before. */
+enum { FIRST_CAPACITY = 1000 };
 
 void
 varlink_frame_init(VarlinkFrame *frame, gsize message_bytes)
