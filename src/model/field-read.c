@@ -382,6 +382,7 @@ gboolean
 fields_from_json(const Field *fields, FieldUse use, json_t *object, gpointer structure,
                  const char **ret_field, GError **error)
 {
+    gsize n_left = json_object_size(object);
     GError *cause = NULL;
 
     /* A record may be from a newer daemon, with unknown fields. */
@@ -389,9 +390,14 @@ fields_from_json(const Field *fields, FieldUse use, json_t *object, gpointer str
         return FALSE;
     for (; fields->name; fields++) {
         Reading reading = {fields, field_place(fields, use), use, structure};
+        json_t *value;
 
-        if (!reading.place || reading.place->type == FIELD_DERIVED ||
-            read_field(&reading, json_object_get(object, fields->name), error ? &cause : NULL))
+        if (!reading.place || reading.place->type == FIELD_DERIVED)
+            continue;
+        /* Most objects have few of the fields. */
+        value = n_left > 0 ? json_object_get(object, fields->name) : NULL;
+        n_left -= value != NULL;
+        if (read_field(&reading, value, error ? &cause : NULL))
             continue;
         if (cause)
             g_propagate_error(error, cause);
