@@ -79,35 +79,41 @@ hash_candidate(const MacOrigin *origin, const char *network, guint counter)
     return number;
 }
 
-/* What identifies the candidates of an origin; free with g_free(). */
-static char *
-origin_key(const MacOrigin *origin, const char *network)
-{
-    const char *name = origin->name ?: origin->guest_name ?: "";
-
-    /* Each text is preceded by its length, so that no two origins give the same key. */
-    return g_strdup_printf("%c%u %zu %s %zu %s %zu %s", origin->name ? 'n' : 'u',
-                           origin->name ? 0 : (guint)origin->uid, strlen(origin->seed),
-                           origin->seed, strlen(network), network, strlen(name), name);
-}
-
 /* The candidates of one origin generated so far. */
 typedef struct Candidates {
-    char *key;
+    char *seed, *network, *name, *guest_name;
+    uid_t uid;
     guint64 numbers[HASHED_CANDIDATES];
     guint n;
 } Candidates;
+
+static gboolean
+are_of(const Candidates *candidates, const MacOrigin *origin, const char *network)
+{
+    return candidates->uid == origin->uid && g_strcmp0(candidates->seed, origin->seed) == 0 &&
+           g_strcmp0(candidates->network, network) == 0 &&
+           g_strcmp0(candidates->name, origin->name) == 0 &&
+           g_strcmp0(candidates->guest_name, origin->guest_name) == 0;
+}
 
 static Candidates *
 candidates_of(const MacOrigin *origin, const char *network)
 {
     static Candidates last;
-    g_autofree char *key = origin_key(origin, network);
 
-    if (g_strcmp0(key, last.key) != 0) {
-        g_free(last.key);
-        last = (Candidates){.key = g_steal_pointer(&key)};
-    }
+    if (are_of(&last, origin, network))
+        return &last;
+    g_free(last.seed);
+    g_free(last.network);
+    g_free(last.name);
+    g_free(last.guest_name);
+    last = (Candidates){
+        .seed = g_strdup(origin->seed),
+        .network = g_strdup(network),
+        .name = g_strdup(origin->name),
+        .guest_name = g_strdup(origin->guest_name),
+        .uid = origin->uid,
+    };
     return &last;
 }
 

@@ -354,15 +354,30 @@ is_taken(const MacAddress *address, gpointer user_data)
 static const MacOrigin web = {.seed = "seed", .name = "web"};
 
 static MacAddress
-generate(const Network *network, const char *seed, const char *name, Taken *taken)
+generate_of(const Network *network, const MacOrigin *origin, Taken *taken)
 {
-    const MacOrigin origin = {.seed = seed, .name = name};
     MacAddress result;
     g_autoptr(GError) error = NULL;
 
-    assert_true(policy_generate_mac(network, &origin, is_taken, taken, &result, &error));
+    assert_true(policy_generate_mac(network, origin, is_taken, taken, &result, &error));
     assert_no_error(error);
     return result;
+}
+
+static MacAddress
+generate(const Network *network, const char *seed, const char *name, Taken *taken)
+{
+    const MacOrigin origin = {.seed = seed, .name = name};
+
+    return generate_of(network, &origin, taken);
+}
+
+static MacAddress
+generate_unnamed(const Network *network, uid_t uid, const char *guest_name, Taken *taken)
+{
+    const MacOrigin origin = {.seed = "seed", .uid = uid, .guest_name = guest_name};
+
+    return generate_of(network, &origin, taken);
 }
 
 static void
@@ -386,9 +401,11 @@ test_generate_depends_on_all_parts(void **state)
     g_autoptr(Network) other = network_new("land");
     Taken none = {0};
     MacAddress macs[] = {
-        generate(*state, "seed", "web", &none), generate(*state, "seee", "web", &none),
-        generate(*state, "seed", "wec", &none), generate(other, "seed", "web", &none),
-        generate(other, "seed", "eb", &none),   generate(*state, "seed", "dweb", &none),
+        generate(*state, "seed", "web", &none),   generate(*state, "seee", "web", &none),
+        generate(*state, "seed", "wec", &none),   generate(other, "seed", "web", &none),
+        generate(other, "seed", "eb", &none),     generate(*state, "seed", "dweb", &none),
+        generate_unnamed(other, 1, NULL, &none),  generate_unnamed(other, 2, NULL, &none),
+        generate_unnamed(other, 2, "web", &none),
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(macs); i++) {
