@@ -10,6 +10,9 @@
 /* The maximum length of a text in bytes: a caller may send up to 64 KiB. */
 #define TEXT_MAX 500
 
+/* Most lines have no more. */
+#define LINE_FIELDS 16
+
 struct Trail {
     Broker *broker; /* NULL: closed */
     guint watch;
@@ -134,8 +137,8 @@ static void
 line_begin(Line *line, LineKind kind)
 {
     *line = (Line){.kind = kind,
-                   .fields = g_array_new(FALSE, FALSE, sizeof(GLogField)),
-                   .texts = g_ptr_array_new_with_free_func(g_free)};
+                   .fields = g_array_sized_new(FALSE, FALSE, sizeof(GLogField), LINE_FIELDS),
+                   .texts = g_ptr_array_new_full(LINE_FIELDS, g_free)};
     line_add(line, "MESSAGE_ID", kinds[kind].message_id);
     line_add(line, "PRIORITY", kinds[kind].priority);
 }
@@ -224,7 +227,7 @@ name_asker(const TrailAsker *asker)
     g_string_printf(text, "uid %u%s", (guint)asker->uid,
                     asker->from_container ? " of a container" : "");
     if (asker->command[0]) {
-        g_string_append_printf(text, "%s%s", separator, asker->command);
+        g_string_append(g_string_append(text, separator), asker->command);
         separator = ", ";
     }
     if (asker->pid != 0) {
@@ -232,7 +235,7 @@ name_asker(const TrailAsker *asker)
         separator = ", ";
     }
     if (asker->unit[0]) {
-        g_string_append_printf(text, "%s%s", separator, asker->unit);
+        g_string_append(g_string_append(text, separator), asker->unit);
         separator = ", ";
     }
     g_string_append(text, separator[0] == ',' ? ")" : "");
