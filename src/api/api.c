@@ -114,12 +114,13 @@ reply_grant(VarlinkCall *call, PortGrant *grant, Broker *broker)
 {
     DescriptorArray *descriptors = g_steal_pointer(&grant->taps);
     guint n_taps = descriptors->len, n_vhosts = grant->vhosts->len;
-    json_t *reply;
+    json_t *reply = json_object();
 
     for (guint i = 0; i < n_vhosts; i++)
         descriptor_array_take(descriptors, descriptor_array_steal(grant->vhosts, i));
-    reply = json_pack("{s:o, s:o, s:o}", "port", api_json_port(grant->port), "tapFileDescriptors",
-                      indexes(0, n_taps), "vhostFileDescriptors", indexes(n_taps, n_vhosts));
+    json_object_set_new(reply, "port", api_json_port(grant->port));
+    json_object_set_new(reply, "tapFileDescriptors", indexes(0, n_taps));
+    json_object_set_new(reply, "vhostFileDescriptors", indexes(n_taps, n_vhosts));
     if (broker)
         varlink_call_reply_or(call, reply, descriptors, grant_lost,
                               grant_new(broker, grant->port->id), grant_free);
