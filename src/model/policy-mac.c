@@ -24,11 +24,10 @@
 static guint64
 mac_to_number(const MacAddress *mac)
 {
-    guint64 number = 0;
+    guint64 bytes = 0;
 
-    for (guint i = 0; i < 6; i++)
-        number = number << 8 | mac->octets[i];
-    return number;
+    memcpy(&bytes, mac->octets, sizeof mac->octets);
+    return GUINT64_FROM_BE(bytes) >> 16;
 }
 
 /* The address in range with these free bits. */
@@ -38,9 +37,8 @@ mac_in_range(const MacRange *range, guint64 number)
     guint64 mask = (G_GUINT64_CONSTANT(1) << (48 - range->prefix_bits)) - 1;
     MacAddress mac;
 
-    number = mac_to_number(&range->base) | (number & mask);
-    for (guint i = 0; i < 6; i++)
-        mac.octets[i] = (guint8)(number >> (40 - 8 * i));
+    number = GUINT64_TO_BE((mac_to_number(&range->base) | (number & mask)) << 16);
+    memcpy(mac.octets, &number, sizeof mac.octets);
     /* Avoid vendors' addresses and group addresses if the range leaves these bits free. */
     if (range->prefix_bits < 7)
         mac.octets[0] |= LOCALLY_ADMINISTERED;
