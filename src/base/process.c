@@ -164,24 +164,37 @@ is_unreadable(pid_t pid, int errnum)
     return pidfd >= 0 && !process_has_ended(pidfd);
 }
 
+/* Which never changes for us. */
+static guint
+count_own_pid_namespaces(void)
+{
+    static guint count;
+
+    if (count == 0)
+        count = count_pid_namespaces(getpid());
+    return count;
+}
+
 /* /proc/PID/ns would also tell, but needs CAP_SYS_PTRACE. A visible process is in our namespace or
  * one below it. */
 gboolean
 process_shares_pids(pid_t pid, gboolean *ret_shares, GError **error)
 {
-    const pid_t pids[] = {pid, getpid()};
-    guint counts[G_N_ELEMENTS(pids)];
+    guint count, own;
     int saved;
 
-    for (guint i = 0; i < G_N_ELEMENTS(pids); i++) {
-        errno = 0;
-        counts[i] = count_pid_namespaces(pids[i]);
-        saved = errno;
-        if (counts[i] == 0 && is_unreadable(pids[i], saved))
-            return error_set_errno(error, saved, "cannot read /proc/%d/status%s", (int)pids[i],
-                                   hint_for(saved));
-    }
-    *ret_shares = counts[1] == 0 || counts[0] == counts[1];
+    errno = 0;
+    count = count_pid_namespaces(pid);
+    saved = errno;
+    if (count == 0 && is_unreadable(pid, saved))
+        return error_set_errno(error, saved, "cannot read /proc/%d/status%s", (int)pid,
+                               hint_for(saved));
+    errno = 0;
+    own = count_own_pid_namespaces();
+    saved = errno;
+    if (own == 0 && is_unreadable(getpid(), saved))
+        return error_set_errno(error, saved, "cannot read /proc/self/status%s", hint_for(saved));
+    *ret_shares = own == 0 || count == own;
     return TRUE;
 }
 
