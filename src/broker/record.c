@@ -44,7 +44,7 @@ record_format(const Port *port, gsize *ret_length, GError **error)
 {
     g_autoptr(json_t) object = fields_to_json(port_fields, FIELD_USE_RECORD, port);
     g_autoptr(Port) read = port_from_record(object, error);
-    g_autofree char *text = g_malloc(RECORD_SIZE_MAX);
+    char text[RECORD_SIZE_MAX];
     gsize length;
 
     if (!read)
@@ -61,7 +61,7 @@ record_format(const Port *port, gsize *ret_length, GError **error)
     text[length] = '\n';
     text[length + 1] = '\0';
     *ret_length = length + 1;
-    return g_steal_pointer(&text);
+    return g_memdup2(text, length + 2);
 }
 
 static gboolean
