@@ -20,7 +20,7 @@ poll_add(int epoll, int fd)
 }
 
 int
-client_poll_open(ClientPoll *poll)
+client_poll_open(ClientPoll *poll, const ClientPollState *state)
 {
     int errnum;
 
@@ -29,7 +29,8 @@ client_poll_open(ClientPoll *poll)
     poll->epoll = epoll_create1(EPOLL_CLOEXEC);
     poll->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     poll->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (poll->epoll >= 0 && poll_add(poll->epoll, poll->wake) && poll_add(poll->epoll, poll->timer))
+    if (poll->epoll >= 0 && poll_add(poll->epoll, poll->wake) &&
+        poll_add(poll->epoll, poll->timer) && client_poll_update(poll, state))
         return poll->epoll;
     errnum = errno;
     client_poll_clear(poll);
@@ -54,7 +55,7 @@ client_poll_clear(ClientPoll *poll)
     *poll = (ClientPoll)CLIENT_POLL_INIT;
 }
 
-static void
+static gboolean
 watch_connection(ClientPoll *poll, int connection, gboolean has_unsent)
 {
     struct epoll_event event = {.events = EPOLLIN | (has_unsent ? EPOLLOUT : 0),
@@ -62,11 +63,12 @@ watch_connection(ClientPoll *poll, int connection, gboolean has_unsent)
     gboolean is_new = poll->watched < 0;
 
     if (connection < 0 || (!is_new && event.events == poll->watched_events))
-        return;
+        return TRUE;
     if (epoll_ctl(poll->epoll, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, connection, &event) < 0)
-        return;
+        return FALSE;
     poll->watched = connection;
     poll->watched_events = event.events;
+    return TRUE;
 }
 
 static void
@@ -97,12 +99,12 @@ set_limit(ClientPoll *poll, gint64 limit)
         poll->limit = limit;
 }
 
-void
+gboolean
 client_poll_update(ClientPoll *poll, const ClientPollState *state)
 {
     if (poll->epoll < 0)
-        return;
-    watch_connection(poll, state->connection, state->has_unsent);
+        return TRUE;
     set_awake(poll, state->has_something);
     set_limit(poll, state->limit);
+    return watch_connection(poll, state->connection, state->has_unsent);
 }

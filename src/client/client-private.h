@@ -118,9 +118,12 @@ typedef struct ClientPollState {
     gint64 limit;           /* deadline on g_get_monotonic_time()'s clock; -1: none */
 } ClientPollState;
 
-/* Creates the descriptor; -1 and errno on failure. */
-int client_poll_open(ClientPoll *poll);
-void client_poll_update(ClientPoll *poll, const ClientPollState *state);
+/* Creates the descriptor, which then signals this state; -1 and errno on failure. */
+int client_poll_open(ClientPoll *poll, const ClientPollState *state);
+
+/* FALSE and errno: the kernel does not watch the connection, of which the descriptor would never
+ * tell. Cannot fail without a connection. */
+gboolean client_poll_update(ClientPoll *poll, const ClientPollState *state);
 
 /* Before the connection is closed: a copy of it in a forked process would keep it in the epoll
  * instance. */

@@ -63,17 +63,15 @@ client_has_something(const MacvtapClient *client)
            client->events.length > 0;
 }
 
-static void
-client_update_poll(MacvtapClient *client)
+static ClientPollState
+client_poll_state(const MacvtapClient *client)
 {
-    const ClientPollState state = {
+    return (ClientPollState){
         .connection = client->varlink ? varlink_client_get_fd(client->varlink) : -1,
         .has_unsent = client->varlink && varlink_client_has_unsent(client->varlink),
         .has_something = client_has_something(client),
         .limit = client->limit,
     };
-
-    client_poll_update(&client->poll, &state);
 }
 
 /* Sets what the client's getters say about the call that ends; message is copied. */
@@ -152,6 +150,28 @@ client_lose_by(MacvtapClient *client, const GError *cause)
     return client_lose(client, cause->domain == VARLINK_ERROR ? EPROTO : EIO, message);
 }
 
+/* Makes the polled descriptor signal the client's state: 0, or a negative errno if that lost the
+ * connection, because nothing would tell the caller of its input. */
+static int
+client_update_poll(MacvtapClient *client)
+{
+    ClientPollState state = client_poll_state(client);
+    g_autofree char *message = NULL;
+    int errnum;
+
+    if (client_poll_update(&client->poll, &state))
+        return 0;
+    errnum = errno;
+    message = g_strdup_printf("cannot poll the connection to macvtapd: %s",
+                              errnum == ENOSPC ? "your user's limit on epoll watches is reached "
+                                                 "(fs.epoll.max_user_watches)"
+                                               : g_strerror(errnum));
+    client_lose(client, errnum, message);
+    state = client_poll_state(client);
+    client_poll_update(&client->poll, &state);
+    return -errnum;
+}
+
 void
 client_forget_request(MacvtapClient *client, MacvtapRequest *request)
 {
@@ -201,7 +221,7 @@ client_connect(MacvtapClient *client, const char *path, int timeout)
 {
     g_autoptr(GError) cause = NULL;
     g_autofree char *message = NULL;
-    int errnum;
+    int r, errnum;
 
     if (client->varlink)
         client_lose(client, ENOTCONN, "the client is reconnecting");
@@ -211,7 +231,12 @@ client_connect(MacvtapClient *client, const char *path, int timeout)
     client->varlink =
         varlink_client_connect_within(path && path[0] ? path : DEFAULT_SOCKET, timeout, &cause);
     errnum = errno;
-    client_update_poll(client);
+    r = client_update_poll(client);
+    if (r < 0) {
+        client->untold = 0; /* this call reports it */
+        client_update_poll(client);
+        return r;
+    }
     if (client->varlink)
         return client_succeed(client);
     message = g_strdup_printf("cannot reach macvtapd (is it running?): %s", cause->message);
@@ -447,7 +472,8 @@ macvtap_client_call(MacvtapClient *client, MacvtapRequest *request)
 int
 macvtap_client_get_fd(MacvtapClient *client)
 {
-    int fd = client_poll_open(&client->poll);
+    const ClientPollState state = client_poll_state(client);
+    int fd = client_poll_open(&client->poll, &state);
 
     if (fd < 0)
         return client_fail(client, errno, "cannot create a descriptor to poll");

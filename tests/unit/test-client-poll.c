@@ -2,10 +2,28 @@
 /* libmacvtap in somebody else's loop: when its descriptor is readable, and what comes of it. */
 #include "client-fixture.h"
 
+#include <dlfcn.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+
+/* The errno with which the kernel watches no further descriptor; 0: it does. */
+static int watch_errnum;
+
+/* The library's, too. The kernel's limit is the whole machine's: a test must not lower it. */
+int
+epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    int (*real)(int, int, int, struct epoll_event *) = NULL;
+
+    *(void **)&real = dlsym(RTLD_NEXT, "epoll_ctl");
+    if (operation != EPOLL_CTL_ADD || watch_errnum == 0)
+        return real(epoll, operation, fd, event);
+    errno = watch_errnum;
+    return -1;
+}
 
 static void
 count_call(MacvtapRequest *request, void *user_data)
@@ -20,6 +38,21 @@ submit_delete(ClientFixture *fixture, MacvtapCompleted *completed, void *user_da
 
     assert_int_equal(macvtap_client_submit(fixture->client, request, completed, user_data), 0);
     return request;
+}
+
+/* The descriptor tells of an answer. */
+static void
+submit_and_answer(ClientFixture *fixture)
+{
+    MacvtapRequest *request = submit_delete(fixture, NULL, NULL);
+
+    expect_call(fixture, "DeletePort", "{'port':'web'}");
+    assert_false(is_readable(fixture));
+    answer(fixture, "{}");
+    assert_true(is_readable(fixture));
+    assert_int_equal(macvtap_client_dispatch(fixture->client), 0);
+    assert_ptr_equal(macvtap_client_next_completed(fixture->client), request);
+    macvtap_request_free(request);
 }
 
 static void
@@ -608,6 +641,41 @@ connect_twice(MacvtapRequest *request, void *user_data)
         assert_int_equal(macvtap_client_connect(fixture->client, fixture->path), 0);
 }
 
+/* A descriptor that would never tell of the connection is worse than no connection. */
+static void
+test_connection_not_watched(void **state)
+{
+    ClientFixture *fixture = *state;
+
+    assert_false(is_readable(fixture));
+    watch_errnum = ENOSPC;
+    expect_failure(fixture, macvtap_client_connect(fixture->client, fixture->path), ENOSPC,
+                   "fs.epoll.max_user_watches");
+    watch_errnum = 0;
+    assert_false(macvtap_client_is_connected(fixture->client));
+    assert_false(is_readable(fixture)); /* connect has reported it */
+    expect_closed(fixture->service);
+    expect_failure(fixture, macvtap_client_dispatch(fixture->client), ENOTCONN, "not connected");
+    descriptor_clear(&fixture->service);
+    fixture->service = accept4(fixture->listening, NULL, NULL, SOCK_CLOEXEC);
+    expect_closed(fixture->service);
+    client_connect_again(fixture);
+    submit_and_answer(fixture);
+}
+
+/* The connection stays, for calls that block. */
+static void
+test_no_descriptor_to_poll(void **state)
+{
+    ClientFixture *fixture = *state;
+
+    watch_errnum = ENOMEM;
+    expect_failure(fixture, macvtap_client_get_fd(fixture->client), ENOMEM, "cannot create");
+    watch_errnum = 0;
+    assert_true(macvtap_client_is_connected(fixture->client));
+    submit_and_answer(fixture);
+}
+
 /* What dispatch says is about the loss that it reports, whatever a callback does meanwhile. */
 static void
 test_callback_connects_again(void **state)
@@ -775,6 +843,8 @@ main(void)
         CLIENT_TEST(test_lost_connection),
         CLIENT_TEST(test_connection_lost_while_sending),
         CLIENT_TEST(test_callback_connects_again),
+        CLIENT_TEST(test_connection_not_watched),
+        CLIENT_TEST(test_no_descriptor_to_poll),
         CLIENT_TEST(test_time_limit),
         CLIENT_TEST(test_time_limit_that_is_over),
         CLIENT_TEST(test_request_taken_back),
