@@ -39,6 +39,8 @@ struct Broker {
     Removals *removals;
     GSource *removal_timer;  /* for the next attempt at failed removals, or NULL */
     guint n_removals_failed; /* in a row */
+    GSource *sweep_timer;    /* for the next attempt at a failed sweep, or NULL */
+    guint n_sweeps_failed;   /* in a row */
     GHashTable
         *removed; /* set of the ifindexes that we removed, until the kernel's event arrives */
     GArray *watches;
@@ -140,6 +142,10 @@ gboolean broker_remove_moved(Broker *broker, const Port *port, GError **error);
 /* delete.c: removes our devices that no port needs: those of networks, and those that features
  * share between ports. PORT_ERROR_SYSTEM. */
 gboolean broker_sweep_devices(Broker *broker, GError **error);
+
+/* delete.c: the same, for no caller: a failure is logged, and tried again on the schedule of
+ * repairs; after its end, with the next port that is removed. Of type NetworksSweep. */
+void broker_sweep_leftovers(gpointer broker);
 
 /* events.c: fills in the visible state of the port's device and its parent. */
 void broker_observe(Broker *broker, Port *port, const LinkInfo *device, const LinkInfo *parent);

@@ -202,7 +202,7 @@ broker_new(const BrokerSetup *setup, GError **error)
     };
     if (!networks_use_host_filter(broker->networks,
                                   setup->datapath ? setup->datapath->host_filter : NULL,
-                                  observe_frames, broker, error))
+                                  observe_frames, broker_sweep_leftovers, broker, error))
         return NULL;
     broker_watch(broker, follow_networks, broker);
     if (!features_start(&broker->host, error) ||
@@ -223,6 +223,7 @@ broker_free(Broker *broker)
     if (!broker)
         return;
     source_clear(&broker->removal_timer);
+    source_clear(&broker->sweep_timer);
     source_clear(&broker->all_timer);
     removals_free(broker->removals);
     features_stop(&broker->host);

@@ -349,16 +349,12 @@ hand_over(Creation *creation)
 static void
 clean_up_after_failure(Creation *creation)
 {
-    g_autoptr(GError) error = NULL;
-
     if (creation->is_stuck)
         hand_over(creation);
-    if (creation->network && creation->network->vlan) {
-        if (!broker_sweep_devices(creation->broker, &error))
-            g_warning("%s", error->message);
-    } else {
+    if (creation->network && creation->network->vlan)
+        broker_sweep_leftovers(creation->broker);
+    else
         features_sweep(&creation->broker->host);
-    }
 }
 
 gboolean

@@ -116,19 +116,40 @@ expect_events(Broker *broker, const GArray *indexes)
         g_hash_table_add(broker->removed, GINT_TO_POINTER(g_array_index(indexes, int, i)));
 }
 
-/* The ports are gone, whatever comes of the devices that they needed: a failure is logged. */
 static gboolean
-sweep_after_removal(Broker *broker)
+on_sweep_due(gpointer user_data)
 {
-    g_autoptr(GError) error = NULL;
+    Broker *broker = user_data;
 
-    if (broker_sweep_devices(broker, &error))
-        return TRUE;
-    g_warning("%s", error->message);
-    return FALSE;
+    g_clear_pointer(&broker->sweep_timer, g_source_unref);
+    broker_sweep_leftovers(broker);
+    return G_SOURCE_REMOVE;
 }
 
-static void schedule_removals(Broker *broker, gboolean any_failed);
+void
+broker_sweep_leftovers(gpointer user_data)
+{
+    Broker *broker = user_data;
+    g_autoptr(GError) error = NULL;
+
+    if (broker_sweep_devices(broker, &error)) {
+        source_clear(&broker->sweep_timer);
+        broker->n_sweeps_failed = 0;
+        return;
+    }
+    if (broker->sweep_timer) /* another event in between: the schedule goes on */
+        return;
+    if (++broker->n_sweeps_failed == REPAIR_ATTEMPTS) {
+        broker->n_sweeps_failed = 0;
+        g_warning("%s (tried %d times; will retry when a port is removed)", error->message,
+                  REPAIR_ATTEMPTS);
+        return;
+    }
+    if (broker->n_sweeps_failed == 1)
+        g_warning("%s", error->message);
+    broker->sweep_timer = source_add_timeout(broker->repair_delays[broker->n_sweeps_failed],
+                                             on_sweep_due, broker, "sweep again");
+}
 
 static gboolean
 on_removal_due(gpointer user_data)
@@ -137,13 +158,11 @@ on_removal_due(gpointer user_data)
 
     g_clear_pointer(&broker->removal_timer, g_source_unref);
     removals_retry(broker->removals);
-    if (!sweep_after_removal(broker))
-        schedule_removals(broker, TRUE);
     return G_SOURCE_REMOVE;
 }
 
-/* Failed removals that no caller repeats, of ports and of devices that they needed, are retried on
- * the schedule of repairs; after its end, at the next creation or end of a holder. */
+/* Failed removals that no caller repeats are retried on the schedule of repairs; after its end, at
+ * the next creation or end of a holder. */
 static void
 schedule_removals(Broker *broker, gboolean any_failed)
 {
@@ -162,7 +181,6 @@ broker_remove_ports(PortRemoval *removals, guint n, gboolean is_last, gpointer u
     g_autoptr(GArray) indexes = g_array_new(FALSE, FALSE, sizeof(int)), elsewhere = NULL;
     g_autoptr(GError) failure = NULL;
     gboolean on_vlan = FALSE, any_failed = FALSE;
-    gboolean is_swept = TRUE;
 
     for (guint i = 0; i < n; i++) {
         begin_removal(broker, &removals[i], indexes, &elsewhere);
@@ -177,10 +195,10 @@ broker_remove_ports(PortRemoval *removals, guint n, gboolean is_last, gpointer u
         any_failed |= !removals[i].gone;
     look_at_blocked(broker, 0);
     if (on_vlan || is_last || networks_have_idle_devices(broker->networks))
-        is_swept = sweep_after_removal(broker);
+        broker_sweep_leftovers(broker);
     else
         features_sweep(&broker->host); /* a passthru port may be waiting for the parent */
-    schedule_removals(broker, any_failed || !is_swept);
+    schedule_removals(broker, any_failed);
 }
 
 gboolean

@@ -16,7 +16,8 @@ struct Networks {
     Announcements *announcements;
     HostLinks *host_links;
     NetworksObserve observe;
-    gpointer observe_data;
+    NetworksSweep sweep;
+    gpointer user_data;  /* of both */
     GHashTable *table;   /* name -> Network */
     GHashTable *parents; /* name of a network -> GArray of NetworkParent, filled on demand */
 };

@@ -183,10 +183,9 @@ networks_sweep_devices(Networks *networks, GError **error)
 static void
 sweep_host_links(gpointer user_data)
 {
-    g_autoptr(GError) error = NULL;
+    const Networks *networks = user_data;
 
-    if (!networks_sweep_devices(user_data, &error))
-        g_warning("%s", error->message);
+    networks->sweep(networks->user_data);
 }
 
 static void
@@ -195,7 +194,7 @@ follow(Port *port, gpointer user_data)
     Networks *networks = user_data;
 
     if (networks->observe)
-        networks->observe(port, networks->observe_data);
+        networks->observe(port, networks->user_data);
     networks_follow_port(networks, port);
 }
 
@@ -216,10 +215,11 @@ visit_ports(int parent_index, gpointer user_data)
 
 gboolean
 networks_use_host_filter(Networks *networks, HostFilter *filter, NetworksObserve observe,
-                         gpointer user_data, GError **error)
+                         NetworksSweep sweep, gpointer user_data, GError **error)
 {
     networks->observe = observe;
-    networks->observe_data = user_data;
+    networks->sweep = sweep;
+    networks->user_data = user_data;
     networks->host_links = host_links_new(networks->kernel, networks->devices, filter,
                                           sweep_host_links, visit_ports, networks, error);
     return networks->host_links != NULL;

@@ -18,6 +18,10 @@ typedef struct Networks Networks;
 /* Brings what the datapath knows of a port's frames up to date (Port.seen). */
 typedef void (*NetworksObserve)(const Port *port, gpointer user_data);
 
+/* Removes the devices that no port needs any longer; called from the main loop, and has to deal
+ * with a failure. */
+typedef void (*NetworksSweep)(gpointer user_data);
+
 /* Starts without any network. state_fd and kernel are borrowed; the records of devices are in
  * folders of state_fd.
  */
@@ -30,7 +34,7 @@ void networks_use_ports(Networks *networks, const PortTable *ports);
 
 /* Before any port is followed: filter may be NULL (host_links_new()). */
 gboolean networks_use_host_filter(Networks *networks, HostFilter *filter, NetworksObserve observe,
-                                  gpointer user_data, GError **error);
+                                  NetworksSweep sweep, gpointer user_data, GError **error);
 
 /* A port was created or changed; a port is gone; and, after a start or a reload, all ports are to
  * be checked. What networks have made for a port follows (host-link.h). */

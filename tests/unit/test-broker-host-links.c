@@ -616,6 +616,44 @@ a_link_that_cannot_be_made_is_told(void **state)
     delete_port(test, "a");
 }
 
+/* The network loses its host access, the port stays, and the device cannot be removed so often. */
+static void
+end_access(TestBroker *test, guint n_failures)
+{
+    for (guint i = 1; i <= n_failures; i++)
+        kernel_fake_fail(test->kernel, "link_delete", i, ENOBUFS);
+    test_broker_network(test, "lan")->host_access = FALSE;
+    test_broker_reload(test);
+    test_settle();
+    assert_int_equal(kernel_fake_heal(test->kernel), 0);
+}
+
+static void
+a_removal_that_fails_is_tried_again(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, "lan", "a");
+    end_access(test, 2);
+    assert_false(has_link(test, "mvh-eth0"));
+    assert_int_equal(count_said("link_delete fails"), 1);
+}
+
+static void
+a_removal_that_was_given_up_is_tried_with_the_next(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, "lan", "a");
+    test_broker_create(test, 0, "lan", "b");
+    end_access(test, G_N_ELEMENTS(test->repair_delays));
+    assert_true(has_link(test, "mvh-eth0"));
+    assert_int_equal(count_said("link_delete fails"), 2);
+    assert_int_equal(count_said("(tried 5 times; will retry when a port is removed)"), 1);
+    delete_port(test, "b");
+    assert_false(has_link(test, "mvh-eth0"));
+}
+
 #define HOST_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, broker_tear_down_said)
 
 int
@@ -646,6 +684,8 @@ main(void)
         HOST_TEST(a_failure_to_follow_the_host_is_made_up_for),
         HOST_TEST(an_address_has_no_route_while_neighbours_are_unknown),
         HOST_TEST(a_link_that_cannot_be_made_is_told),
+        HOST_TEST(a_removal_that_fails_is_tried_again),
+        HOST_TEST(a_removal_that_was_given_up_is_tried_with_the_next),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

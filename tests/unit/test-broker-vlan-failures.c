@@ -124,8 +124,7 @@ test_device_stays_after_a_failed_creation(void **state)
                          "cannot create a macvtap on eth0.100");
     assert_non_null(strstr(said->str, "link_delete fails"));
     assert_true(has_link(test, "eth0.100"));
-    test_broker_kill(test);
-    test_broker_start(test);
+    test_settle();
     expect_no_vlans(test);
 }
 
