@@ -20,6 +20,7 @@ typedef struct LinkInfo {
     guint16 hardware_type;    /* ARPHRD_* */
     guint8 operational_state; /* IF_OPER_* of linux/if.h (RFC 2863); may lag behind before 6.8 */
     gboolean carrier;         /* IFLA_CARRIER; never lags behind */
+    guint32 carrier_ups;      /* IFLA_CARRIER_UP_COUNT: how often it has got one; wraps */
     guint32 promiscuity;      /* IFLA_PROMISCUITY: the number of users that want it promiscuous */
     int lower_index;          /* IFLA_LINK; 0: none, or in another namespace */
     int master_index;         /* IFLA_MASTER: the bridge or bond it is a port of; 0: none */

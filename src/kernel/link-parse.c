@@ -174,6 +174,7 @@ link_parse(struct nlmsghdr *message, LinkInfo *ret_link)
     link.tx_queue_length = get_u32(a.link[IFLA_TXQLEN]);
     link.operational_state = get_u8(a.link[IFLA_OPERSTATE]);
     link.carrier = get_u8(a.link[IFLA_CARRIER]) != 0;
+    link.carrier_ups = get_u32(a.link[IFLA_CARRIER_UP_COUNT]);
     link.promiscuity = get_u32(a.link[IFLA_PROMISCUITY]);
     if (!a.link[IFLA_LINK_NETNSID])
         link.lower_index = (int)get_u32(a.link[IFLA_LINK]);

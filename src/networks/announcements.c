@@ -11,9 +11,10 @@
  *
  * What starts a schedule: another active slave of a bond, a carrier that came back, and the
  * kernel's own request (IFLA_EVENT). For these the state of each link that is not a port's is kept,
- * from its events and from what was read meanwhile. The kernel reports one failover several times;
- * a request during a schedule adds nothing, whereas a change of state starts it again from its
- * beginning.
+ * from its events and from what was read meanwhile. A carrier may go and come back unseen, when
+ * events are lost or the kernel reports both at once: the kernel's count of returns tells. It
+ * reports one failover several times; a request during a schedule adds nothing, whereas a change of
+ * state starts it again from its beginning.
  *
  * A schedule is of one parent: the bond itself and each VLAN device on it have their own. A round
  * takes turns of the main loop, so that a call waits for few frames: BATCH of them, and more only
@@ -42,6 +43,7 @@ G_STATIC_ASSERT(BATCH <= ANNOUNCEMENTS_MAX);
 /* What matters of a link's state. */
 typedef struct SeenLink {
     gboolean carrier;
+    guint32 carrier_ups; /* the highest: an event may be older than what was read before it */
     int active_slave;
 } SeenLink;
 
@@ -302,10 +304,16 @@ start_on(Announcements *announcements, int link, gboolean is_news)
 }
 
 static gboolean
+has_returned(const SeenLink *before, const LinkInfo *link)
+{
+    return !before->carrier || (gint32)(link->carrier_ups - before->carrier_ups) > 0;
+}
+
+static gboolean
 is_reached_again(const SeenLink *before, const LinkInfo *link)
 {
     return link->carrier &&
-           (!before->carrier ||
+           (has_returned(before, link) ||
             (link->active_slave_index != 0 && link->active_slave_index != before->active_slave));
 }
 
@@ -319,9 +327,13 @@ announcements_saw(Announcements *announcements, const LinkInfo *link)
         return;
     if (!seen) {
         seen = g_new0(SeenLink, 1);
+        seen->carrier_ups = link->carrier_ups;
         g_hash_table_insert(announcements->links, GINT_TO_POINTER(link->index), seen);
     }
-    *seen = (SeenLink){link->carrier, link->active_slave_index};
+    if ((gint32)(link->carrier_ups - seen->carrier_ups) > 0)
+        seen->carrier_ups = link->carrier_ups;
+    seen->carrier = link->carrier;
+    seen->active_slave = link->active_slave_index;
     if (is_news || (link->notifies_peers && link->carrier))
         start_on(announcements, link->index, is_news);
     else if (!link->carrier) /* its return starts the next */

@@ -130,6 +130,19 @@ set_up_fails(int index, int errnum)
 }
 
 static void
+counts_carriers(void **state)
+{
+    guint32 before = world_link("up0").carrier_ups;
+
+    for (guint i = 1; i <= 2; i++) {
+        world_set_carrier("up0", FALSE);
+        assert_int_equal(world_link("up0").carrier_ups, before + i - 1);
+        world_set_carrier("up0", TRUE);
+        assert_int_equal(world_link("up0").carrier_ups, before + i);
+    }
+}
+
+static void
 sets_links_up_and_down(void **state)
 {
     MacvtapSpec spec = world_spec("vm1", 1);
@@ -379,6 +392,7 @@ const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(the_list_has_every_link),
     WORLD_TEST(sets_a_mac),
     WORLD_TEST(refuses_a_bad_mac),
+    WORLD_TEST(counts_carriers),
     WORLD_TEST(sets_links_up_and_down),
     WORLD_TEST(a_link_that_cannot_go_up),
     WORLD_TEST(passthru_wants_its_parent_only_while_it_is_up),

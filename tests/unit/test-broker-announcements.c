@@ -125,6 +125,26 @@ test_carrier_that_returns(void **state)
     assert_int_equal(count_said("could not be announced"), 0);
 }
 
+/* Nothing tells of it but the kernel's count; and a look that finds nothing new starts nothing. */
+static void
+test_carrier_that_returned_unseen(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port;
+    g_autoptr(GArray) announced = NULL, more = NULL;
+
+    test_broker_create(test, 0, "lan", "one");
+    restart_without_events(test);
+    port = find_port(test, "one");
+    flap(test, "eth0");
+    lose_events();
+    announced = await_announced(test, 1);
+    assert_int_equal(count(announced, port, 0), 1);
+    lose_events();
+    more = await_announced(test, ROUNDS - 1);
+    assert_int_equal(count(more, port, 0), ROUNDS - 1);
+}
+
 /* Each of the kernel's reports of it counts once. */
 static void
 test_failover(void **state)
@@ -336,6 +356,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         BROKER_TEST_SAID(test_carrier_that_returns),
+        BROKER_TEST(test_carrier_that_returned_unseen),
         BROKER_TEST(test_failover),
         BROKER_TEST(test_second_failover_starts_again),
         BROKER_TEST(test_request_of_the_kernel),

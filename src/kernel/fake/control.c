@@ -42,11 +42,14 @@ void
 kernel_fake_change_link(Kernel *base, const LinkInfo *info)
 {
     FakeLink *link = fake_find(fake_kernel(base), info->index);
+    gboolean had_carrier;
 
     g_return_if_fail(link != NULL);
+    had_carrier = link->info.carrier;
     if (!mac_address_equal(&link->info.mac, &info->mac))
         link->mac_is_inherited = FALSE;
     link->info = *info;
+    fake_count_carrier(&link->info, had_carrier);
     fake_changed(fake_kernel(base), link);
 }
 

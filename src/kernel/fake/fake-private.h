@@ -182,6 +182,7 @@ gboolean fake_watch_routing(Kernel *base, RoutingHandler handler, gpointer user_
 void fake_changed(FakeKernel *kernel, FakeLink *link);
 void fake_put_mac(FakeKernel *kernel, FakeLink *link, const MacAddress *mac);
 void fake_add_promiscuity(FakeKernel *kernel, FakeLink *link, int change);
+void fake_count_carrier(LinkInfo *link, gboolean had_carrier);
 void fake_follow_carrier(const FakeLink *lower, LinkInfo *upper);
 void fake_tell_peers(FakeKernel *kernel, const FakeLink *link);
 void fake_slave_changed(FakeKernel *kernel, const FakeLink *slave);

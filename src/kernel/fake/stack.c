@@ -15,6 +15,14 @@ is_kind(const FakeLink *link, const char *kind)
     return strcmp(link->info.kind, kind) == 0;
 }
 
+/* netif_carrier_on() */
+void
+fake_count_carrier(LinkInfo *link, gboolean had_carrier)
+{
+    if (link->carrier && !had_carrier)
+        link->carrier_ups++;
+}
+
 /* netif_stacked_transfer_operstate() */
 void
 fake_follow_carrier(const FakeLink *lower, LinkInfo *upper)
@@ -50,6 +58,7 @@ upper_follow(FakeKernel *kernel, const FakeLink *lower, FakeLink *upper)
         /* No message reports that. */
         before.mac = upper->info.mac = upper->restored_mac = lower->info.mac;
     fake_follow_carrier(lower, &upper->info);
+    fake_count_carrier(&upper->info, before.carrier);
     upper->info.mtu = MIN(upper->info.mtu, lower->info.mtu);
     if (memcmp(&before, &upper->info, sizeof before) != 0)
         fake_changed(kernel, upper);
@@ -148,6 +157,7 @@ bond_follow(FakeKernel *kernel, FakeLink *bond)
     if (bond->has_active_slave)
         bond->info.active_slave_index = slave ? slave->info.index : 0;
     bond->info.carrier = slave != NULL;
+    fake_count_carrier(&bond->info, before.carrier);
     bond->info.operational_state = slave ? IF_OPER_UP : IF_OPER_DOWN;
     bond->info.flags &= ~(guint32)(IFF_RUNNING | IFF_LOWER_UP);
     if (slave)
