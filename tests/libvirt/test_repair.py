@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What virsh, virt-clone and their users make of a domain: domain check and domain list tell of it, and one command
 repairs it."""
+import contextlib
 import glob
 import json
 import os
@@ -270,8 +271,7 @@ def test_running_guest_moves(site):
     """From libvirt's own interface to ours, and back, while it runs."""
     mac = new_mac()
     text = guest_xml("guest", [], ["10.0.0.1/24"], [STATION], devices=direct(mac).replace("e1000", "virtio"))
-    nodes = Nodes(site.machine)
-    try:
+    with contextlib.closing(Nodes(site.machine)):
         site.libvirt.define(text)
         site.libvirt.virsh("start", "guest")
         guest = site.console("guest")
@@ -286,9 +286,7 @@ def test_running_guest_moves(site):
             # It starts with the same device the next time.
             assert xml_of(site, "guest", "--inactive").count("guest-net0") == 2 * ours
         assert f"<mac address='{mac}'/>" in xml_of(site, "guest") and "macvtapd" not in xml_of(site, "guest")
-    finally:
         site.libvirt.virsh("destroy", "guest")
-        nodes.close()
 
 
 # -- without guests ------------------------------------------------------------------------------------------------
