@@ -53,7 +53,7 @@ connect_to_macvtapd(Plugin *plugin, GError **error)
     g_autoptr(GError) cause = NULL;
 
     g_clear_pointer(&plugin->client, macvtap_client_free);
-    plugin->client = ask_connect(socket, &cause);
+    plugin->client = ask_connect_within(socket, ASK_TIME, &cause);
     return plugin->client || cni_refuse(error, CNI_TRY_AGAIN, "%s", cause->message);
 }
 

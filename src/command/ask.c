@@ -13,15 +13,21 @@ ask_fail(const MacvtapClient *client, GError **error)
 }
 
 MacvtapClient *
-ask_connect(const char *socket, GError **error)
+ask_connect_within(const char *socket, int milliseconds, GError **error)
 {
     g_autoptr(MacvtapClient) client = macvtap_client_new();
 
-    macvtap_client_set_timeout(client, -1);
+    macvtap_client_set_timeout(client, milliseconds);
     if (macvtap_client_connect(client, socket) >= 0)
         return g_steal_pointer(&client);
     ask_fail(client, error);
     return NULL;
+}
+
+MacvtapClient *
+ask_connect(const char *socket, GError **error)
+{
+    return ask_connect_within(socket, -1, error);
 }
 
 gboolean

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Requests from our programs to macvtapd, through the public libmacvtap, with its results as
- * GErrors and its lists as arrays. There is no time limit: a user at a terminal can interrupt a
- * program, and the hook has a deadline of its own.
+ * GErrors and its lists as arrays.
  */
 #pragma once
 
@@ -19,7 +18,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MacvtapEvent, macvtap_event_free)
 #define ASK_ERROR (ask_error_quark())
 GQuark ask_error_quark(void); /* its code is 0: macvtap_client_get_refusal() tells more */
 
-/* socket: NULL for the default. */
+/* How long a program that may run unattended lets macvtapd take for an answer, in milliseconds: far
+ * longer than it takes when very many ask at once. */
+#define ASK_TIME 60000
+
+/* socket: NULL for the default. milliseconds: how long the connection and each request may take. */
+MacvtapClient *ask_connect_within(const char *socket, int milliseconds, GError **error);
+
+/* Without a time limit: a user at a terminal can interrupt the program, and the hook has a deadline
+ * of its own. */
 MacvtapClient *ask_connect(const char *socket, GError **error);
 
 /* macvtap_request_set_text(), for the user's input. */

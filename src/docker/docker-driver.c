@@ -20,7 +20,7 @@ struct DockerDriver {
     guint mounts_watch, retry;
 };
 
-static void look_at_all(DockerDriver *driver);
+static gboolean look_at_all(DockerDriver *driver, GError **error);
 
 static gboolean
 on_retry(gpointer data)
@@ -28,8 +28,15 @@ on_retry(gpointer data)
     DockerDriver *driver = data;
 
     driver->retry = 0;
-    look_at_all(driver);
+    look_at_all(driver, NULL);
     return G_SOURCE_REMOVE;
+}
+
+static void
+retry_later(DockerDriver *driver)
+{
+    if (!driver->retry)
+        driver->retry = g_timeout_add(RETRY_TIME, on_retry, driver);
 }
 
 static DockerPortResult
@@ -63,8 +70,8 @@ settle(DockerDriver *driver, DockerEndpoint *endpoint, GError **error)
     DockerPortResult result = do_what_is_missing(driver, endpoint, &cause);
 
     endpoint->is_settled = result == DOCKER_PORT_DONE || result == DOCKER_PORT_REFUSED;
-    if (result == DOCKER_PORT_LATER && !driver->retry)
-        driver->retry = g_timeout_add(RETRY_TIME, on_retry, driver);
+    if (result == DOCKER_PORT_LATER)
+        retry_later(driver);
     if (cause)
         complain(endpoint, cause);
     if (endpoint->is_deleted && endpoint->is_settled) {
@@ -78,9 +85,9 @@ settle(DockerDriver *driver, DockerEndpoint *endpoint, GError **error)
 }
 
 static void
-settle_those(DockerDriver *driver, GList *endpoints, gboolean have_joined)
+settle_those(DockerDriver *driver, GList *endpoints, gboolean have_joined, gint64 end)
 {
-    for (GList *item = endpoints; item; item = item->next) {
+    for (GList *item = endpoints; item && g_get_monotonic_time() < end; item = item->next) {
         DockerEndpoint *endpoint = item->data;
 
         if (!endpoint->is_settled && (endpoint->sandbox != NULL) == have_joined)
@@ -88,23 +95,29 @@ settle_those(DockerDriver *driver, GList *endpoints, gboolean have_joined)
     }
 }
 
-/* Ports go before others come, which may need their addresses and their room. */
-static void
-look_at_all(DockerDriver *driver)
+/* Ports go before others come, which may need their addresses and their room. FALSE: the time is
+ * over, which is that of one answer, however many endpoints wait for theirs. */
+static gboolean
+look_at_all(DockerDriver *driver, GError **error)
 {
+    gint64 end = g_get_monotonic_time() + DOCKER_ANSWER_TIME * G_GINT64_CONSTANT(1000);
     g_autoptr(GList) leaving = g_hash_table_get_values(driver->endpoints);
     g_autoptr(GList) joined = NULL;
 
-    settle_those(driver, leaving, FALSE);
+    settle_those(driver, leaving, FALSE, end);
     joined = g_hash_table_get_values(driver->endpoints);
-    settle_those(driver, joined, TRUE);
+    settle_those(driver, joined, TRUE, end);
+    if (g_get_monotonic_time() < end)
+        return TRUE;
+    retry_later(driver);
+    return docker_refuse(error, "macvtapd does not answer");
 }
 
 /* Something has been mounted: perhaps a container's network namespace. */
 static gboolean
 on_mounts(int fd, GIOCondition condition, gpointer data)
 {
-    look_at_all(data);
+    look_at_all(data, NULL);
     return G_SOURCE_CONTINUE;
 }
 
@@ -194,8 +207,8 @@ create_endpoint(DockerDriver *driver, const DockerRequest *request, json_t *answ
     g_autoptr(DockerEndpoint) endpoint = network ? make_endpoint(request, network) : NULL;
     g_autofree char *mac = NULL;
 
-    look_at_all(driver);
-    if (!endpoint || !docker_port_check(driver->socket, endpoint, &mac, error))
+    if (!endpoint || !look_at_all(driver, error) ||
+        !docker_port_check(driver->socket, endpoint, &mac, error))
         return FALSE;
     if (!endpoint->mac) {
         endpoint->mac = g_strdup(mac);
@@ -271,7 +284,8 @@ join(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError 
 {
     DockerEndpoint *endpoint;
 
-    look_at_all(driver);
+    if (!look_at_all(driver, error))
+        return FALSE;
     endpoint = find_endpoint(driver, request, error);
     if (!endpoint || (g_strcmp0(endpoint->sandbox, request->sandbox) != 0 &&
                       !enter_sandbox(driver, endpoint, request->sandbox, error)))

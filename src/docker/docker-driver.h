@@ -33,6 +33,10 @@ typedef enum DockerPortResult {
     DOCKER_PORT_REFUSED, /* and will be again: *error is set */
 } DockerPortResult;
 
+/* How long macvtapd may take for an answer, in milliseconds: it hangs then, and whatever else
+ * dockerd asks meanwhile waits. */
+#define DOCKER_ANSWER_TIME 10000
+
 gboolean docker_port_check_network(const char *socket, const char *network, GError **error);
 
 /* Whether the endpoint could have its port now; *ret_mac is the MAC of it. Free with g_free(). */

@@ -22,7 +22,7 @@ docker_port_name(const DockerEndpoint *endpoint)
 gboolean
 docker_port_check_network(const char *socket, const char *network, GError **error)
 {
-    g_autoptr(MacvtapClient) client = ask_connect(socket, error);
+    g_autoptr(MacvtapClient) client = ask_connect_within(socket, DOCKER_ANSWER_TIME, error);
     g_autoptr(MacvtapNetwork) found = client ? ask_network(client, network, error) : NULL;
 
     return found != NULL;
@@ -52,7 +52,7 @@ docker_port_check(const char *socket, const DockerEndpoint *endpoint, char **ret
                   GError **error)
 {
     g_autoptr(MacvtapRequest) create = request_for(endpoint);
-    g_autoptr(MacvtapClient) client = ask_connect(socket, error);
+    g_autoptr(MacvtapClient) client = ask_connect_within(socket, DOCKER_ANSWER_TIME, error);
     g_autoptr(MacvtapPort) port = NULL;
 
     macvtap_request_set_holder(create, MACVTAP_HOLDER_NONE); /* there is no namespace yet */
@@ -89,7 +89,7 @@ connect_from(int there, const char *socket, GError **error)
         error_set_errno(error, errno, "cannot enter the container's network namespace");
         return NULL;
     }
-    client = ask_connect(socket, error);
+    client = ask_connect_within(socket, DOCKER_ANSWER_TIME, error);
     if (setns(own, CLONE_NEWNET) < 0) /* what follows would happen in the wrong one */
         g_error("cannot return from a container's network namespace: %s", g_strerror(errno));
     return client;
@@ -141,7 +141,7 @@ DockerPortResult
 docker_port_delete(const char *socket, const DockerEndpoint *endpoint, GError **error)
 {
     g_autofree char *name = docker_port_name(endpoint);
-    g_autoptr(MacvtapClient) client = ask_connect(socket, error);
+    g_autoptr(MacvtapClient) client = ask_connect_within(socket, DOCKER_ANSWER_TIME, error);
     g_autoptr(GError) cause = NULL;
 
     if (!client)

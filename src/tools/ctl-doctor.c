@@ -111,7 +111,8 @@ look_at_machine(Doctor *doctor)
 static gboolean
 ask_daemon(Doctor *doctor, Ctl *ctl, GError **error)
 {
-    g_autoptr(MacvtapClient) client = ctl_connect(ctl, error);
+    g_autoptr(MacvtapClient) client =
+        ask_connect_within(ctl->socket, MACVTAP_TIMEOUT_DEFAULT, error);
 
     if (!client || !ask(client, doctor->answer, error))
         return FALSE;

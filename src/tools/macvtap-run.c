@@ -446,7 +446,7 @@ static gboolean
 make_ports(Run *run, const VmmStart *vmm, GError **error)
 {
     g_autofree char *guest_name = find_guest_name((const char *const *)run->command);
-    g_autoptr(MacvtapClient) client = ask_connect(run->socket, error);
+    g_autoptr(MacvtapClient) client = ask_connect_within(run->socket, ASK_TIME, error);
 
     g_ptr_array_set_size(run->old, (gint)run->options->len);
     g_ptr_array_set_size(run->ports, (gint)run->options->len);

@@ -16,7 +16,7 @@ static MacvtapClient *
 start_watch(const char *socket)
 {
     g_autoptr(MacvtapRequest) request = macvtap_request_new(MACVTAP_METHOD_WATCH_PORTS);
-    g_autoptr(MacvtapClient) watcher = ask_connect(socket, NULL);
+    g_autoptr(MacvtapClient) watcher = ask_connect_within(socket, ASK_TIME, NULL);
 
     return watcher && ask(watcher, request, NULL) ? g_steal_pointer(&watcher) : NULL;
 }

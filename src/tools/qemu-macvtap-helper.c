@@ -250,7 +250,7 @@ serve(Options *options, GError **error)
 
     if (!find_qemu(options->fd, &qemu, error))
         return FALSE;
-    client = ask_connect(options->socket, error);
+    client = ask_connect_within(options->socket, ASK_TIME, error);
     if (!client || !check_bridge(options, client, error) || !find_mac(options, qemu, &line, error))
         return FALSE;
     port = options->port ? open_port(options, client, error) : create_port(options, client, error);

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """macvtapd-docker, asked as dockerd asks it: HTTP on its socket."""
+import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -12,7 +14,7 @@ import pytest
 
 from clock import PATIENCE, Deadline
 from docker_driver import Driver
-from fake_macvtapd import ODD_ANSWERS, FakeMacvtapd
+from fake_macvtapd import ODD_ANSWERS, FakeMacvtapd, silent_macvtapd
 from privileges import is_sanitized
 from programs import BUILD, SOURCE, program
 
@@ -376,6 +378,37 @@ def test_macvtapd_that_is_none(daemon, driver, sandbox, answer):
     daemon.start()
     leave(driver)
     assert daemon.ports() == []
+
+
+def count_waiting(listener):
+    """How many have connected, which are lost then."""
+    listener.setblocking(False)
+    with contextlib.ExitStack() as accepted:  # one that were lost earlier would come again
+        for number in itertools.count():
+            try:
+                accepted.enter_context(listener.accept()[0])
+            except BlockingIOError:
+                return number
+
+
+@pytest.mark.long
+def test_macvtapd_that_never_answers(daemon, driver, sandbox):
+    """One line for each thing that dockerd asks, which does not wait for the ports of all other containers as well."""
+    create_network(driver)
+    for endpoint in "abcdef":
+        create_endpoint(driver, endpoint * 64, Address="", AddressIPv6="")
+        join(driver, sandbox, endpoint * 64)
+    daemon.stop()
+    with silent_macvtapd(daemon.socket) as silent:
+        options = {"com.docker.network.generic": {"network": "lan"}}
+        assert driver.refusal("CreateNetwork", NetworkID="f" * 64, Options=options) == "macvtapd does not answer"
+        sandbox.mount()
+        assert driver.refusal("CreateEndpoint", NetworkID=NETWORK, EndpointID="e" * 64, Interface={}) == "macvtapd does not answer"
+        assert 2 <= count_waiting(silent) <= 4  # the first of all that look, and perhaps the driver's own next one
+    os.unlink(daemon.socket)
+    daemon.start()
+    create_endpoint(driver)
+    leave(driver)
 
 
 def test_macvtapd_restarts_under_a_container(daemon, driver, sandbox):

@@ -9,7 +9,9 @@ import subprocess
 
 import pytest
 
+from clock import PATIENCE
 from doctor import codes, examine, problems
+from fake_macvtapd import silent_macvtapd
 from programs import program
 
 UUID = "6d3f5a50-1c86-4a5e-9f7c-0123456789ab"
@@ -475,6 +477,27 @@ def test_no_daemon(daemon):
     finding = doctor_in(daemon, "mount -t tmpfs tmpfs /etc; mkdir /etc/macvtapd; "
                                 "printf '[Daemon]\\nTypo=1\\n' > /etc/macvtapd/macvtapd.conf")["daemon-unreachable"]
     assert "macvtapd.conf:2" in finding["message"] and "correct /etc/macvtapd/macvtapd.conf" in finding["remedy"]
+
+
+@pytest.mark.long
+def test_daemon_that_never_answers(daemon, host, tmp_path):
+    """Programs that may run unattended end as well, with one line."""
+    tmp_path.chmod(0o755)
+    config = tmp_path / "config"
+    config.write_text(json.dumps({"cniVersion": "1.1.0", "name": "pods", "type": "macvtapd-cni", "network": "lan",
+                                  "socket": str(tmp_path / "silent")}), encoding="ascii")
+    cni = {"CNI_COMMAND": "STATUS", "CNI_PATH": "/"}
+    with silent_macvtapd(tmp_path / "silent") as silent, open(config, encoding="ascii") as text:
+        programs = [host.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+                    for command, options in (
+                        ([program("macvtapctl"), "--socket", silent.getsockname(), "doctor"], {}),
+                        ([program("macvtap-run"), "--socket", silent.getsockname(), "--network", "lan", "--", "echo", "{mac}", "{fd}"], {}),
+                        ([program("macvtapd-cni")], {"stdin": text, "env": cni}))]
+        said = [process.communicate(timeout=6 * PATIENCE) for process in programs]
+    assert "macvtapd does not answer" in said[0][0] and said[0][1] == ""
+    assert said[1][1] == "macvtap-run: macvtapd does not answer\n"
+    assert json.loads(said[2][0])["msg"] == "macvtapd does not answer"
+    assert [process.returncode for process in programs] == [1, 125, 1]
 
 
 def test_from_another_network_namespace(daemon, hosts):

@@ -15,12 +15,12 @@ from programs import program
 
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("docker", timeout=PATIENCE)
+        super().__init__("docker", timeout=2 * PATIENCE)
         self._path = path
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(PATIENCE)
+        self.sock.settimeout(2 * PATIENCE)
         self.sock.connect(str(self._path))
 
 

@@ -50,3 +50,11 @@ class FakeMacvtapd:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
+
+
+def silent_macvtapd(path):
+    """A listening socket, for the caller to close: it takes connections and calls, and answers none."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    return listener
