@@ -43,7 +43,7 @@ enum {
     GUARD_ROUTERS = 4,
     GUARD_ASKED = 4,           /* DHCP transactions */
     GUARD_WITHHELD = 131072,   /* entries in `withheld`: 16 for each port; allocated on demand */
-    GUARD_LEARNERS = 16384,    /* and in `learners` */
+    GUARD_LEARNERS = 131072,   /* and in `learners`, so that no guest can take another's room */
     GUARD_REASONS = 63,        /* array size; the first GUARD_REASON_COUNT are in use */
     GUARD_EXAMPLE = 96,        /* bytes of a dropped frame in an event */
     GUARD_EVENTS = 256 * 1024, /* size of the ring buffer in bytes */
