@@ -41,6 +41,7 @@ typedef struct Withholding {
     GSource *source;      /* a review is due */
     GSource *retry;       /* one failed, as did n_failed in a row */
     guint n_failed;
+    GError *failure; /* of the last review; NULL: none */
 } Withholding;
 
 /* What to withhold, as far as it is known: the host's and gateways' before those of ports. */
@@ -314,18 +315,18 @@ static void
 review(FeatureHost *host)
 {
     Withholding *withholding = feature_state(host, &feature_withheld);
-    g_autoptr(GError) error = NULL;
 
     source_clear(&withholding->source);
     source_clear(&withholding->retry);
+    g_clear_error(&withholding->failure);
     g_hash_table_remove_all(withholding->links);
     port_table_foreach(host->ports, note_link, withholding);
     if (g_hash_table_size(withholding->links) == 0)
         g_array_set_size(withholding->hops, 0);
-    if (withhold_all(host, TRUE, &error))
+    if (withhold_all(host, TRUE, &withholding->failure))
         withholding->n_failed = 0;
     else
-        review_again(host, error);
+        review_again(host, withholding->failure);
 }
 
 static void
@@ -449,10 +450,30 @@ withheld_stop(gpointer state)
         return;
     source_clear(&withholding->source);
     source_clear(&withholding->retry);
+    g_clear_error(&withholding->failure);
     g_hash_table_unref(withholding->gateways);
     g_hash_table_unref(withholding->links);
     g_array_unref(withholding->hops);
     g_free(withholding);
+}
+
+static void
+withheld_list_faults(FeatureHost *host, GPtrArray *faults)
+{
+    const Withholding *withholding = feature_state(host, &feature_withheld);
+    const GError *failure = withholding->failure;
+
+    if (!failure)
+        return;
+    g_ptr_array_add(
+        faults, fault_new("address-not-withheld", g_strdup("macvtapd"),
+                          g_strdup_printf("%s; guests on networks with Addresses=dhcp may get "
+                                          "addresses of the host, of gateways or of other ports",
+                                          failure->message),
+                          g_strdup(error_is_errno(failure, E2BIG)
+                                       ? "give the host and the ports on the parents of these "
+                                         "networks fewer addresses"
+                                       : "if this stays, remove its cause and reload macvtapd")));
 }
 
 static void
@@ -472,4 +493,5 @@ const PortFeature feature_withheld = {
     .on_parent = withheld_on_parent,
     .change = withheld_change,
     .detach = withheld_detach,
+    .list_faults = withheld_list_faults,
 };

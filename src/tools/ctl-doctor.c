@@ -31,6 +31,7 @@ static const DoctorCheck checks[] = {
     {"passthru-of-host", doctor_check_passthru, HERE},
     {"address-conflict", doctor_check_faults, DAEMON},
     {"address-heard", doctor_check_faults, DAEMON},
+    {"address-not-withheld", doctor_check_faults, DAEMON},
     {"files-changed", doctor_check_files, DAEMON},
     {"file-ignored", doctor_check_faults, DAEMON},
     {"port-gone", doctor_check_devices, DAEMON},

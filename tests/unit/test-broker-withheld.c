@@ -389,6 +389,47 @@ the_room_is_for_the_most_important(void **state)
     assert_true(fake_datapath_withholds(test->datapath, other, "10.1.0.1"));
 }
 
+/* The only fault that there can be; NULL: none. Free with g_free(). */
+static char *
+fault_of(TestBroker *test)
+{
+    const Caller root = test_caller(0);
+    g_autoptr(GPtrArray) faults = broker_list_faults(test->broker, &root);
+    const Fault *fault = faults->len > 0 ? faults->pdata[0] : NULL;
+
+    assert_true(faults->len <= 1);
+    return fault ? g_strdup_printf("%s: %s: %s", fault->code, fault->message, fault->remedy) : NULL;
+}
+
+/* And no longer once a review has succeeded. */
+static void
+a_review_that_fails_is_a_fault(void **state)
+{
+    TestBroker *test = *state;
+    g_autofree char *none = NULL, *unread = NULL, *full = NULL, *over = NULL;
+
+    test->repair_delays[1] = 3600 * 1000;
+    add_learning(test, "wild", "eth0");
+    test_broker_create(test, 0, "wild", "pony");
+    none = fault_of(test);
+    assert_null(none);
+    kernel_fake_fail(test->kernel, "address_list", 1, ENOBUFS);
+    kernel_fake_add_address(test->kernel, parent(test), "10.0.0.1/24");
+    test_settle();
+    unread = fault_of(test);
+    assert_non_null(strstr(unread, "address-not-withheld: cannot find out which addresses"));
+    fake_datapath_limit_withheld(test->datapath, 1);
+    kernel_fake_add_address(test->kernel, parent(test), "10.0.0.2/24");
+    test_settle();
+    full = fault_of(test);
+    assert_non_null(strstr(full, "address-not-withheld: cannot withhold addresses"));
+    assert_non_null(strstr(full, "fewer addresses"));
+    kernel_fake_remove_address(test->kernel, parent(test), "10.0.0.2/24");
+    test_settle();
+    over = fault_of(test);
+    assert_null(over);
+}
+
 /* It would learn what could not be read. */
 static void
 a_failure_to_read_does_so_too(void **state)
@@ -426,6 +467,7 @@ main(void)
         BROKER_TEST(a_failure_keeps_a_port_that_learns_from_being_made),
         BROKER_TEST(too_many_addresses_are_an_error),
         BROKER_TEST(the_room_is_for_the_most_important),
+        BROKER_TEST(a_review_that_fails_is_a_fault),
         BROKER_TEST(a_failure_to_read_does_so_too),
     };
 
