@@ -383,7 +383,7 @@ def test_macvtapd_that_is_none(daemon, driver, sandbox, answer):
 def count_waiting(listener):
     """How many have connected, which are lost then."""
     listener.setblocking(False)
-    with contextlib.ExitStack() as accepted:  # one that were lost earlier would come again
+    with contextlib.ExitStack() as accepted:  # the driver would come again as soon as one is closed
         for number in itertools.count():
             try:
                 accepted.enter_context(listener.accept()[0])
