@@ -84,22 +84,6 @@ read_announcement(gpointer watch)
     return TRUE;
 }
 
-gboolean
-announcement_watch(Kernel *kernel, AnnouncementHandler handler, gpointer user_data, GError **error)
-{
-    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, (int)htons(ETH_P_RARP));
-    Listener *listener;
-
-    if (fd < 0)
-        return error_set_errno(error, errno, "cannot listen for announcements of guests");
-    listener = g_new0(Listener, 1);
-    *listener = (Listener){{fd, read_announcement}, linux_kernel(kernel), handler, user_data};
-    socket_watch_start(linux_kernel(kernel), listener, "announcements");
-    return TRUE;
-}
-
-/* ---- our own ---- */
-
 /* Receives nothing, as it has no protocol. */
 static gboolean
 open_sender(LinuxKernel *kernel, GError **error)
@@ -117,6 +101,26 @@ open_sender(LinuxKernel *kernel, GError **error)
         kernel->announce_mark[i] = random_number();
     return TRUE;
 }
+
+gboolean
+announcement_watch(Kernel *kernel, AnnouncementHandler handler, gpointer user_data, GError **error)
+{
+    Listener *listener;
+    int fd;
+
+    /* Now, as there may be no descriptor left when a bond fails over. */
+    if (!open_sender(linux_kernel(kernel), error))
+        return FALSE;
+    fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, (int)htons(ETH_P_RARP));
+    if (fd < 0)
+        return error_set_errno(error, errno, "cannot listen for announcements of guests");
+    listener = g_new0(Listener, 1);
+    *listener = (Listener){{fd, read_announcement}, linux_kernel(kernel), handler, user_data};
+    socket_watch_start(linux_kernel(kernel), listener, "announcements");
+    return TRUE;
+}
+
+/* ---- our own ---- */
 
 static Frame
 make_frame(const LinuxKernel *kernel, const MacAddress *mac)

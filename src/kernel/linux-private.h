@@ -23,7 +23,7 @@ typedef struct LinuxKernel {
     GHashTable *watches;  /* ifindex -> GSource */
     GHashTable *stations; /* ifindex -> the probes on that link; station.c */
     Queues *queues;
-    int announce_fd;          /* announcement.c: sends; -1: nothing was sent yet, */
+    int announce_fd;          /* announcement.c: sends; -1: not open yet, */
     guint32 announce_mark[4]; /* and how its frames are known again */
     GHashTable *groups;       /* link-delete.c: the groups in use, or NULL, */
     gsize groups_serve;       /* and how many more removals the list is good for */
