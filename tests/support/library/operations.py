@@ -101,8 +101,10 @@ class World:
 
     def holder(self, *words):
         """A process that ends with the round; words are in its command line."""
-        child = subprocess.Popen(["sh", "-c", "read line", *words], stdin=subprocess.PIPE)
+        child = subprocess.Popen(["sh", "-c", "echo; read line", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._holders.append(child)
+        with child.stdout:
+            child.stdout.readline()  # Popen() returns while execve(2) is still about to set what /proc/PID/cmdline tells
         return {"type": "process", "pid": child.pid}
 
     def end_holder(self, holder):
