@@ -35,6 +35,10 @@ typedef struct LinkInfo {
     gboolean nopromisc; /* MACVLAN_FLAG_NOPROMISC */
     guint32
         broadcast_queue_length; /* packets; its own request; the parent's is at least that long */
+    /* The lower link is in another network namespace: the number of that namespace here (ip netns
+     * list-id; negative: it has none) and the lower link's ifindex there. */
+    gboolean lower_is_elsewhere;
+    int lower_netns, lower_there;
     /* For a removed link that was moved into another network namespace: the number of that
      * namespace here (ip netns list-id) and its ifindex there. */
     gboolean is_moved;

@@ -144,6 +144,21 @@ parse_kind(struct nlattr *const *info, LinkInfo *link)
         parse_data(info[IFLA_INFO_DATA], link);
 }
 
+/* rtnl_fill_link_netnsid() and nla_put_iflink() in net/core/rtnetlink.c. */
+static void
+parse_lower(struct nlattr *const *attributes, LinkInfo *link)
+{
+    int index = (int)get_u32(attributes[IFLA_LINK]);
+
+    link->lower_is_elsewhere = attributes[IFLA_LINK_NETNSID] != NULL;
+    if (!link->lower_is_elsewhere) {
+        link->lower_index = index;
+        return;
+    }
+    link->lower_netns = (int)get_u32(attributes[IFLA_LINK_NETNSID]);
+    link->lower_there = index;
+}
+
 gboolean
 link_parse(struct nlmsghdr *message, LinkInfo *ret_link)
 {
@@ -176,8 +191,7 @@ link_parse(struct nlmsghdr *message, LinkInfo *ret_link)
     link.carrier = get_u8(a.link[IFLA_CARRIER]) != 0;
     link.carrier_ups = get_u32(a.link[IFLA_CARRIER_UP_COUNT]);
     link.promiscuity = get_u32(a.link[IFLA_PROMISCUITY]);
-    if (!a.link[IFLA_LINK_NETNSID])
-        link.lower_index = (int)get_u32(a.link[IFLA_LINK]);
+    parse_lower(a.link, &link);
     link.master_index = (int)get_u32(a.link[IFLA_MASTER]);
     if (message->nlmsg_type == RTM_DELLINK && a.link[IFLA_NEW_NETNSID] &&
         a.link[IFLA_NEW_IFINDEX]) {

@@ -344,6 +344,8 @@ on_a_macvlan_is_beside_it(void **state)
     assert_int_equal(world_link("mv0").lower_index, 0);
     link = world_create(&spec);
     assert_int_equal(link.lower_index, 0);
+    assert_true(link.lower_is_elsewhere);
+    assert_int_equal(link.lower_there, world_link("mv0").lower_there);
     assert_true(link.carrier);
     spec = world_spec("vm2", 1);
     spec.parent_index = world_link("mv0").index;

@@ -127,6 +127,45 @@ tells_where_a_link_was_moved(void **state)
     assert_true(ops->link_delete_moved(world_kernel, 4711, told.moved_index, "ours", NULL));
 }
 
+/* What is on it stays here, and knows it again under whatever index it comes back. */
+static void
+a_lower_link_goes_elsewhere_and_comes_back(void **state)
+{
+    MacvtapSpec spec = world_spec("vm1", 1);
+    LinkInfo link = world_create(&spec), told, beside;
+    HostLinkSpec other = {
+        .name = "mv0",
+        .index = link.lower_index,
+        .parent_index = link.index,
+        .mac = {{2, 0, 0, 0, 0, 9}},
+        .alias = "",
+    };
+    guint position = 0;
+
+    world_move_away("up0");
+    told = next_event(&position, LINK_EVENT_REMOVED, "up0");
+    link = world_link("vm1");
+    assert_int_equal(link.lower_index, 0);
+    assert_true(link.lower_is_elsewhere);
+    assert_int_equal(link.lower_netns, told.moved_netns);
+    assert_int_equal(link.lower_there, told.moved_index);
+    assert_false(link.carrier);
+    /* Another gets its index meanwhile. */
+    assert_true(world_kernel->ops->host_link_create(world_kernel, &other, &beside, NULL));
+    assert_int_equal(beside.lower_netns, link.lower_netns);
+    assert_int_equal(beside.lower_there, link.lower_there);
+    world_bring_back("up0");
+    link = world_link("vm1");
+    assert_int_not_equal(world_link("up0").index, other.index);
+    assert_int_equal(link.lower_index, world_link("up0").index);
+    assert_false(link.lower_is_elsewhere);
+    world_set_up("up0", TRUE);
+    do
+        told = next_event(&position, LINK_EVENT_CHANGED, "vm1");
+    while (!told.carrier);
+    assert_int_equal(told.lower_index, link.lower_index);
+}
+
 static void
 tells_of_a_new_mac(void **state)
 {
@@ -348,6 +387,7 @@ const struct CMUnitTest contract_tests[] = {
     MONITOR_TEST(tells_of_a_new_link),
     MONITOR_TEST(tells_of_a_removed_link),
     MONITOR_TEST(tells_where_a_link_was_moved),
+    MONITOR_TEST(a_lower_link_goes_elsewhere_and_comes_back),
     MONITOR_TEST(tells_of_a_new_mac),
     MONITOR_TEST(tells_that_ipv6_was_enabled),
     MONITOR_TEST(passthru_tells_of_the_parents_mac),

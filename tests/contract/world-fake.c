@@ -132,6 +132,9 @@ world_make_macvlan_of_elsewhere(const char *name)
     link.mac.octets[5]++;
     link.is_macvlan = TRUE;
     link.mode = MACVTAP_MODE_BRIDGE;
+    link.lower_is_elsewhere = TRUE;
+    link.lower_netns = 7;
+    link.lower_there = 2;
     kernel_fake_add_link(world_kernel, &link);
 }
 
@@ -139,6 +142,12 @@ void
 world_move_away(const char *name)
 {
     kernel_fake_move_link(world_kernel, world_link(name).index);
+}
+
+void
+world_bring_back(const char *name)
+{
+    kernel_fake_bring_back(world_kernel, name);
 }
 
 gboolean

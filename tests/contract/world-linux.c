@@ -233,6 +233,16 @@ world_move_away(const char *name)
     test_link_move(name, elsewhere);
 }
 
+void
+world_bring_back(const char *name)
+{
+    int before = test_namespace_switch(elsewhere);
+
+    test_link_move(name, before);
+    close(test_namespace_switch(before));
+    close(before);
+}
+
 gboolean
 world_is_away(const char *name)
 {

@@ -103,6 +103,8 @@ assert_links_equal(const LinkInfo *a, const LinkInfo *b)
     assert_int_equal(a->carrier, b->carrier);
     assert_int_equal(a->promiscuity, b->promiscuity);
     assert_int_equal(a->lower_index, b->lower_index);
+    assert_int_equal(a->lower_is_elsewhere, b->lower_is_elsewhere);
+    assert_int_equal(a->lower_there, b->lower_there);
     assert_int_equal(a->master_index, b->master_index);
     assert_string_equal(a->master_kind, b->master_kind);
     assert_int_equal(a->active_slave_index, b->active_slave_index);

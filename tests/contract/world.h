@@ -44,8 +44,9 @@ void world_make_bond(void);
 /* A macvlan in bridge mode, up, on a link with carrier in another network namespace. */
 void world_make_macvlan_of_elsewhere(const char *name);
 
-/* Moves the link into another network namespace; whether a link of this name is there. */
+/* Moves the link into another network namespace, and back; whether a link of this name is there. */
 void world_move_away(const char *name);
+void world_bring_back(const char *name);
 gboolean world_is_away(const char *name);
 
 /* A socket in a new network namespace, which ends when the socket is closed. */

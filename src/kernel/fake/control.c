@@ -4,7 +4,8 @@
 
 #include "error.h"
 
-#include <linux/if_arp.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 #include <string.h>
 
 gboolean
@@ -99,8 +100,59 @@ kernel_fake_move_link(Kernel *base, int index)
     FakeLink *link = fake_find(kernel, index);
 
     g_return_if_fail(link != NULL);
+    link->info.flags &= ~(guint32)(IFF_UP | IFF_RUNNING);
+    fake_changed(kernel, link);
+    for (guint i = 0; i < kernel->links->len; i++) {
+        FakeLink *upper = kernel->links->pdata[i];
+
+        if (!fake_is_upper(upper, index))
+            continue;
+        upper->info.lower_index = 0;
+        upper->info.lower_is_elsewhere = TRUE;
+        upper->info.lower_netns = FAKE_NETNS;
+        upper->info.lower_there = index;
+    }
     g_array_append_val(kernel->moved, link->info);
     fake_remove(kernel, link);
+}
+
+/* The link as it is there, which is no longer among the moved ones. */
+static LinkInfo
+take_moved(FakeKernel *kernel, const char *name)
+{
+    for (guint i = 0; i < kernel->moved->len; i++) {
+        LinkInfo info = g_array_index(kernel->moved, LinkInfo, i);
+
+        if (strcmp(info.name, name) != 0)
+            continue;
+        g_array_remove_index(kernel->moved, i);
+        return info;
+    }
+    g_assert_not_reached();
+}
+
+int
+kernel_fake_bring_back(Kernel *base, const char *name)
+{
+    FakeKernel *kernel = fake_kernel(base);
+    LinkInfo info = take_moved(kernel, name);
+    int index = info.index;
+    FakeLink *link;
+
+    if (fake_find(kernel, index))
+        info.index = 0;
+    link = fake_add(kernel, &info);
+    for (guint i = 0; i < kernel->links->len; i++) {
+        FakeLink *upper = kernel->links->pdata[i];
+
+        if (!upper->info.lower_is_elsewhere || upper->info.lower_there != index)
+            continue;
+        upper->info.lower_index = link->info.index;
+        upper->info.lower_is_elsewhere = FALSE;
+        upper->info.lower_netns = upper->info.lower_there = 0;
+    }
+    fake_tell(kernel, LINK_EVENT_CHANGED, &link->info);
+    return link->info.index;
 }
 
 guint

@@ -4,6 +4,8 @@
 
 #include "fake.h"
 
+#define FAKE_NETNS 7 /* where moved links are now */
+
 typedef struct FakeLink {
     LinkInfo info;
     MacAddress

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FAKE_NETNS 7 /* where moved links are now */
-
 FakeLink *
 fake_find(FakeKernel *kernel, int index)
 {

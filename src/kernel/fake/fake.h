@@ -28,8 +28,13 @@ void kernel_fake_add_altname(Kernel *kernel, int index, const char *altname);
 /* Removes a link behind the daemon's back, and all VLAN devices and macvtaps on it. */
 void kernel_fake_remove_link(Kernel *kernel, int index);
 
-/* Moves a link into another network namespace, where it keeps its index. */
+/* Moves a link into another network namespace, where it keeps its index; what is on it stays here.
+ */
 void kernel_fake_move_link(Kernel *kernel, int index);
+
+/* Brings it back, down: under the same index if that is free, else under the next free one, which
+ * is returned. */
+int kernel_fake_bring_back(Kernel *kernel, const char *name);
 
 /* The number of links. */
 guint kernel_fake_moved_count(Kernel *kernel);

@@ -126,6 +126,11 @@ describe(const MacvtapSpec *spec, const char *kind, const FakeLink *parent)
             spec->broadcast_queue_length ? spec->broadcast_queue_length : BROADCAST_QUEUE_LENGTH,
     };
 
+    if (parent->info.lower_is_elsewhere) {
+        info.lower_is_elsewhere = TRUE;
+        info.lower_netns = parent->info.lower_netns;
+        info.lower_there = parent->info.lower_there;
+    }
     g_strlcpy(info.kind, kind, sizeof info.kind);
     g_strlcpy(info.name, spec->name, sizeof info.name);
     g_strlcpy(info.alias, spec->alias ? spec->alias : "", sizeof info.alias);
