@@ -70,6 +70,24 @@ void look_at_listed(Broker *broker, Port *port, const LinkInfo *device);
 void look_at_parent_event(Broker *broker, Port *port, const LinkInfo *parent);
 void look_at_loss(Broker *broker, Port *port, const LinkInfo *removed); /* or NULL */
 
+/*
+ * lower.c: the links below a port's device. lower_follow() has the port follow what the kernel says
+ * of its device, if that is news or a link below it is away; *ret_changed: the port has changed.
+ * ERRNO_ERROR: they could not be read.
+ */
+gboolean lower_follow(Broker *broker, Port *port, const LinkInfo *device, gboolean *ret_changed,
+                      GError **error);
+
+/* lower.c: whether the device shows another parent than the port has, or may. */
+gboolean lower_is_news(const Port *port, const LinkInfo *device);
+
+/* lower.c: whether the link with this ifindex is known to be below the port. */
+gboolean lower_has(const Port *port, int index);
+
+/* lower.c: that a link below the port is in another network namespace; NULL: it is not. Free with
+ * g_free(). */
+char *lower_describe(const Port *port);
+
 /* Notes in the port's problem where its device is now, if that is known. */
 gboolean look_note_moved(Port *port);
 void look_at_blocked(Broker *broker, int parent_index);

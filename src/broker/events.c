@@ -114,6 +114,24 @@ is_below(const Port *port, int index)
     return port->parent_index == index || port->trunk_index == index;
 }
 
+/* Looks at the ports whose parent has gone, or may have come back. */
+static void
+look_above(Broker *broker, Port *port)
+{
+    if (port->is_ending || port->state != PORT_STATE_ACTIVE)
+        return;
+    port->is_lower_due = TRUE;
+    look_at(broker, port);
+}
+
+/* Whether the link may have just come into our namespace. A macvlan may only be a stand-in. */
+static gboolean
+may_be_new(const Broker *broker, const LinkInfo *link)
+{
+    return link->is_macvlan ? link->lower_is_elsewhere
+                            : !networks_know_link(broker->networks, link->index);
+}
+
 /* A link that is not a port's device may be the parent of many. The event may be older than a
  * recent port, so the link is read again. */
 static void
@@ -121,13 +139,15 @@ on_other_changed(Broker *broker, const LinkInfo *link)
 {
     g_autoptr(GPtrArray) ports = port_table_list(broker->ports);
     g_autoptr(GError) error = NULL;
-    gboolean is_known = FALSE;
+    gboolean is_known = FALSE, is_new = may_be_new(broker, link);
     LinkInfo now;
 
     networks_saw_link(broker->networks, link);
     for (guint i = 0; !error && i < ports->len; i++) {
         Port *port = ports->pdata[i];
 
+        if (is_new && port->is_lower_away)
+            look_above(broker, port);
         if (!is_below(port, link->index))
             continue;
         if (is_known ||
@@ -163,10 +183,17 @@ find_link(GHashTable *table, int index)
 static void
 look_at_links(Broker *broker, Port *port, GHashTable *table)
 {
-    const LinkInfo *device = find_link(table, port->interface_index);
-    const int below[] = {port->parent_index, port->trunk_index};
-    const LinkInfo *bond = find_link(table, port->bond_index);
+    const LinkInfo *device = find_link(table, port->interface_index), *bond;
+    gboolean is_there = device && device_is_of(device, port);
+    int below[2];
 
+    /* Others may have the ifindexes of the links that were below it. */
+    port->is_lower_due = port->trunk || port->bond_index;
+    if (is_there && lower_is_news(port, device))
+        look_at(broker, port);
+    below[0] = port->parent_index;
+    below[1] = port->trunk_index;
+    bond = find_link(table, port->bond_index);
     for (guint i = 0; i < G_N_ELEMENTS(below); i++) {
         const LinkInfo *link = find_link(table, below[i]);
 
@@ -180,7 +207,7 @@ look_at_links(Broker *broker, Port *port, GHashTable *table)
         on_bond_changed(broker, bond);
     }
     port->is_new = FALSE;
-    if (device && device_is_of(device, port))
+    if (is_there)
         look_at_listed(broker, port, device);
     else
         look_at(broker, port);
@@ -218,11 +245,19 @@ look_begin_anew(Broker *broker)
     look_at_all(broker);
 }
 
+/* With a link that is removed the kernel removes the devices on it; not with one that is moved into
+ * another network namespace. */
 static void
 on_other_removed(Broker *broker, const LinkInfo *link)
 {
+    g_autoptr(GPtrArray) ports = port_table_list(broker->ports);
+
     networks_lost_link(broker->networks, link->index);
     features_on_removed(&broker->host, link);
+    for (guint i = 0; i < ports->len; i++) {
+        if (lower_has(ports->pdata[i], link->index))
+            look_above(broker, ports->pdata[i]);
+    }
 }
 
 /* Each of our own removals causes several events, and there may be thousands of them beside

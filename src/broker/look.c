@@ -108,6 +108,15 @@ note_repaired(Broker *broker, Port *port, const LinkInfo *before, guint fields)
         look_at_blocked(broker, port->parent_index);
 }
 
+/* Nothing is wrong with the device itself. */
+static gboolean
+note_lower(Port *port)
+{
+    g_autofree char *problem = lower_describe(port);
+
+    return port_set_problem(port, problem);
+}
+
 /* One attempt. TRUE when the port has changed. */
 static gboolean
 attempt_repair(Broker *broker, Port *port, const DeviceState *wanted, const LinkInfo *device,
@@ -130,7 +139,7 @@ attempt_repair(Broker *broker, Port *port, const DeviceState *wanted, const Link
     repairs_attempted(broker->repairs, port, wanted, &after, wrong);
     if (wrong == 0 && !error) {
         note_repaired(broker, port, device, fields);
-        return port_set_problem(port, NULL) || changed;
+        return note_lower(port) || changed;
     }
     problem = device_describe(port, &state, &after, wrong ? wrong : fields, error);
     read_parent(broker, port, &parent);
@@ -199,6 +208,23 @@ look_elsewhere(Broker *broker, Port *port, GError **error)
         note_move(broker, port, moved);
 }
 
+/* FALSE with an error: unknown. */
+static gboolean
+parent_is_gone(Broker *broker, const Port *port, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    LinkInfo parent;
+
+    if (port->parent_index == 0)
+        return TRUE;
+    if (broker->kernel->ops->link_by_index(broker->kernel, port->parent_index, &parent, &cause))
+        return FALSE;
+    if (error_is_errno(cause, ENODEV))
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+}
+
 /* The kernel removes every macvtap together with its parent. */
 void
 look_at_loss(Broker *broker, Port *port, const LinkInfo *removed)
@@ -207,19 +233,19 @@ look_at_loss(Broker *broker, Port *port, const LinkInfo *removed)
     PortState state = PORT_STATE_DEVICE_GONE;
     g_autoptr(GError) error = NULL;
     gboolean changed;
-    LinkInfo parent;
 
     if (port->state == PORT_STATE_ACTIVE)
         features_release_or_warn(&broker->host, port);
-    if (!broker->kernel->ops->link_by_index(broker->kernel, port->parent_index, &parent, &error) &&
-        error_is_errno(error, ENODEV)) {
-        g_clear_error(&error);
+    if (removed && removed->is_moved && port->is_lower_away) {
+        note_move(broker, port, removed); /* to its parent, perhaps */
+    } else if (parent_is_gone(broker, port, &error)) {
         state = PORT_STATE_PARENT_GONE;
     } else if (removed && removed->is_moved) {
         note_move(broker, port, removed);
     } else if (!removed && is_news && !error) {
         look_elsewhere(broker, port, &error);
     }
+    port->is_lower_away = FALSE;
     changed = look_note_moved(port) || port->state != state;
     set_state(port, state);
     if (changed)
@@ -265,7 +291,7 @@ static gboolean
 note_good(Broker *broker, Port *port)
 {
     repairs_found_good(broker->repairs, port);
-    return port_set_problem(port, NULL);
+    return note_lower(port);
 }
 
 static void
@@ -288,12 +314,18 @@ look_now(Broker *broker, Port *port, LookReason reason)
             look_again(broker, port, error);
         return;
     }
+    if (!lower_follow(broker, port, &device, &changed, &error)) {
+        look_again(broker, port, error);
+        return;
+    }
     if (must_wait_for_events(port, &device, reason)) {
+        if (changed)
+            broker_emit(broker, PORT_EVENT_CHANGED, port);
         look_later(broker, port);
         return;
     }
     port->is_new = FALSE;
-    changed = take_back(broker, port, &device);
+    changed |= take_back(broker, port, &device);
     changed |= follow_device(broker, port, &device, by_parent);
     fields = compare_device(broker, port, &device, &wanted);
     if (fields == 0)
@@ -353,7 +385,8 @@ look_with_reason(Broker *broker, Port *port, const LinkInfo *device, LookReason 
     if (fields == 0)
         repairs_saw_good(broker->repairs, port);
     fields = forget_making(port, fields);
-    if (port->state == PORT_STATE_ACTIVE && !repairs_has(broker->repairs, port) && fields == 0) {
+    if (port->state == PORT_STATE_ACTIVE && !repairs_has(broker->repairs, port) && fields == 0 &&
+        !lower_is_news(port, device) && port->is_lower_away == (port->problem != NULL)) {
         if (port->carrier != device->carrier) {
             port->carrier = device->carrier;
             broker_emit(broker, PORT_EVENT_CHANGED, port);

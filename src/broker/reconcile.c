@@ -126,11 +126,12 @@ find_parent(Reconciliation *run, Port *port, const LinkInfo *device)
     g_autoptr(GError) error = NULL;
     gboolean changed = FALSE;
 
-    if (device && device->lower_index != 0 && device->lower_index != port->parent_index) {
-        port->parent_index = device->lower_index;
-        changed = TRUE;
+    port->is_lower_due = port->trunk != NULL;
+    if (device && !lower_follow(run->broker, port, device, &changed, &error)) {
+        say(run, "port %s: %s", port->name, error->message);
+        g_clear_error(&error);
     }
-    for (guint i = 0; i < run->links->len; i++) {
+    for (guint i = 0; !port->is_lower_away && i < run->links->len; i++) {
         const LinkInfo *link = &g_array_index(run->links, LinkInfo, i);
 
         changed |= find_index(link, port->parent, &port->parent_index) ||

@@ -39,6 +39,7 @@ typedef struct PortFeature {
     void (*repaired)(FeatureHost *host, Port *port, const LinkInfo *before, guint fields,
                      gboolean by_parent);
     gboolean (*on_parent)(FeatureHost *host, Port *port, const LinkInfo *parent);
+    void (*on_new_parent)(FeatureHost *host, Port *port, int before);
     gboolean (*on_network)(FeatureHost *host, Port *port, const Network *network);
     void (*on_removed)(FeatureHost *host, const LinkInfo *link);
 

@@ -18,7 +18,8 @@
  * There are no records. A filter device is identified by its alias or, after a crash before that
  * was set, by its name, which contains its parent's ifindex. The kernel removes the VLAN devices
  * together with it. The networks of a parent's ports determine the tags it needs; while one of
- * these networks is undefined, tags are only added.
+ * these networks is undefined, tags are only added. A filter device whose parent was moved into
+ * another network namespace is removed, and one is made again when the parent is back.
  *
  * On a VLAN device that macvtapd created (VLAN=) the NIC filters by that device's tag only and
  * ignores the guest's inner tag.
@@ -93,15 +94,38 @@ name_filter(int parent_index, char name[static INTERFACE_NAME_MAX + 1])
 }
 
 static gboolean
-is_filter(const LinkInfo *link)
+has_name(const LinkInfo *link)
 {
     char name[INTERFACE_NAME_MAX + 1];
 
-    if (!g_str_equal(link->kind, "macvtap") || link->lower_index == 0)
-        return FALSE;
     name_filter(link->lower_index, name);
-    return g_str_equal(link->alias, FILTER_ALIAS) ||
-           (link->alias[0] == '\0' && g_str_equal(link->name, name));
+    return g_str_equal(link->name, name);
+}
+
+static gboolean
+is_filter(const LinkInfo *link)
+{
+    return g_str_equal(link->kind, "macvtap") &&
+           (g_str_equal(link->alias, FILTER_ALIAS) || (link->alias[0] == '\0' && has_name(link)));
+}
+
+/* Its parent was moved into another network namespace, and perhaps has another ifindex now. */
+static gboolean
+is_stale(const LinkInfo *filter)
+{
+    return filter->lower_is_elsewhere || (filter->lower_index != 0 && !has_name(filter));
+}
+
+static gboolean
+remove_link(Filters *filters, int index)
+{
+    Kernel *kernel = filters->host->kernel;
+    g_autoptr(GError) error = NULL;
+
+    if (kernel->ops->link_delete(kernel, &index, 1, &error))
+        return TRUE;
+    g_warning("%s", error->message);
+    return FALSE;
 }
 
 static void
@@ -139,7 +163,9 @@ read_filters(Filters *filters, GError **error)
     for (guint i = 0; i < links->len; i++) {
         const LinkInfo *link = &g_array_index(links, LinkInfo, i);
 
-        if (is_filter(link))
+        if (is_filter(link) && is_stale(link))
+            remove_link(filters, link->index);
+        else if (is_filter(link) && link->lower_index != 0)
             add_filter(filters, link->lower_index, link->index);
     }
     for (guint i = 0; i < links->len; i++) {
@@ -301,18 +327,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Needs, clear_needs)
 
 /* ---- Removal of unused devices ---- */
 
-static gboolean
-remove_link(Filters *filters, int index)
-{
-    Kernel *kernel = filters->host->kernel;
-    g_autoptr(GError) error = NULL;
-
-    if (kernel->ops->link_delete(kernel, &index, 1, &error))
-        return TRUE;
-    g_warning("%s", error->message);
-    return FALSE;
-}
-
 static void
 remove_tag(Filters *filters, int parent_index, Filter *filter, guint tag)
 {
@@ -383,7 +397,7 @@ guest_vlans_adopt(FeatureHost *host, Port *port, const LinkInfo *device, GError 
     VlanTags tags;
 
     tags_of(host, port, &tags);
-    return ensure_tags(state_of(host), port->parent_index, &tags, error);
+    return port->parent_index == 0 || ensure_tags(state_of(host), port->parent_index, &tags, error);
 }
 
 /* A failure is logged once. */
@@ -411,7 +425,8 @@ guest_vlans_outdated(FeatureHost *host, const Port *port)
     VlanTags tags;
 
     tags_of(host, port, &tags);
-    return port->state != PORT_STATE_ACTIVE || vlan_tags_are_none(&tags) || has_all(filter, &tags)
+    return port->state != PORT_STATE_ACTIVE || port->parent_index == 0 ||
+                   vlan_tags_are_none(&tags) || has_all(filter, &tags)
                ? NULL
                : "GuestVLANs";
 }
@@ -434,6 +449,15 @@ guest_vlans_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
     tags_of(host, port, &tags);
     restore_tags(host, parent, &tags);
     return is_told(port) != (guest_vlans_outdated(host, port) != NULL);
+}
+
+static void
+guest_vlans_on_new_parent(FeatureHost *host, Port *port, int before)
+{
+    Filters *filters = state_of(host);
+
+    g_hash_table_remove(filters->by_parent, GINT_TO_POINTER(before));
+    filters->is_known = FALSE;
 }
 
 /* The parent's ifindex if the link was a filter device, or may have been on one; else 0. */
@@ -493,6 +517,7 @@ const PortFeature feature_guest_vlans = {
     .attach = guest_vlans_attach,
     .adopt = guest_vlans_adopt,
     .on_parent = guest_vlans_on_parent,
+    .on_new_parent = guest_vlans_on_new_parent,
     .outdated = guest_vlans_outdated,
     .on_removed = guest_vlans_on_removed,
     .sweep = guest_vlans_sweep,

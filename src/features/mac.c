@@ -94,7 +94,8 @@ find_conflicting_port(FeatureHost *host, const Port *port)
         if (!link->is_macvlan || !mac_address_equal(&link->mac, &port->mac))
             continue;
         other = port_table_find_index(host->ports, link->index);
-        if (other && other != port && other->parent_index == port->parent_index)
+        if (other && other != port && port->parent_index != 0 &&
+            other->parent_index == port->parent_index)
             return may_change(other) ? NULL : other;
     }
     return NULL;

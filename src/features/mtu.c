@@ -41,14 +41,17 @@ mtu_want(FeatureHost *host, const Port *port, const Network *network, DeviceStat
         state->fields |= DEVICE_MTU;
 }
 
-/* The device's event may arrive before its parent's. */
+/* The device's event may arrive before its parent's. Of a parent in another network namespace only
+ * the device shows that its MTU was lowered. */
 static void
-look_at_parent(FeatureHost *host, Port *port)
+look_at_parent(FeatureHost *host, Port *port, const LinkInfo *device)
 {
     Kernel *kernel = host->kernel;
     LinkInfo parent;
 
-    if (kernel->ops->link_by_index(kernel, port->parent_index, &parent, NULL))
+    if (port->parent_index == 0 && port->is_lower_away)
+        port->parent_mtu = device->mtu;
+    else if (kernel->ops->link_by_index(kernel, port->parent_index, &parent, NULL))
         port->parent_mtu = parent.mtu;
 }
 
@@ -70,7 +73,7 @@ static gboolean
 mtu_follow(FeatureHost *host, Port *port, const LinkInfo *device, gboolean by_parent)
 {
     if (device->mtu != wanted_mtu(port))
-        look_at_parent(host, port);
+        look_at_parent(host, port, device);
     if (device->mtu == port->mtu || device->mtu != wanted_mtu(port))
         return FALSE;
     say_followed(port, device->mtu);

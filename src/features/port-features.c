@@ -332,6 +332,16 @@ features_sweep(FeatureHost *host)
     }
 }
 
+void
+features_on_new_parent(FeatureHost *host, Port *port, int before)
+{
+    FOR_EACH(feature)
+    {
+        if (feature->on_new_parent)
+            feature->on_new_parent(host, port, before);
+    }
+}
+
 gboolean
 features_on_network(FeatureHost *host, Port *port, const Network *network)
 {

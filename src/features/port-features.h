@@ -153,6 +153,10 @@ void features_repaired(FeatureHost *host, Port *port, const LinkInfo *before, gu
  * */
 gboolean features_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent);
 
+/* The port's parent has another ifindex now, instead of before, because it was moved into another
+ * network namespace (0: it is there) and back. */
+void features_on_new_parent(FeatureHost *host, Port *port, int before);
+
 /* The networks were read: takes the settings that the port follows from its network, which may have
  * another mode. TRUE if the port has changed and its record must be written. */
 gboolean features_on_network(FeatureHost *host, Port *port, const Network *network);

@@ -421,6 +421,12 @@ withheld_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
 }
 
 static void
+withheld_on_new_parent(FeatureHost *host, Port *port, int before)
+{
+    review_later(host);
+}
+
+static void
 withheld_detach(FeatureHost *host, const Port *port)
 {
     review_later(host);
@@ -491,6 +497,7 @@ const PortFeature feature_withheld = {
     .attach = withheld_attach,
     .on_network = withheld_on_network,
     .on_parent = withheld_on_parent,
+    .on_new_parent = withheld_on_new_parent,
     .change = withheld_change,
     .detach = withheld_detach,
     .list_faults = withheld_list_faults,

@@ -44,7 +44,8 @@ typedef struct Port {
     char *name;       /* the caller's, or the ID */
     char *network;    /* the network's name, or an ad-hoc network's text */
     char *parent;     /* its last known name; the index identifies the link */
-    int parent_index; /* 0: the link was missing at the last check */
+    int parent_index; /* 0: the link was missing, or in another network namespace, at the last
+                         check */
     char *trunk;      /* VLAN=: the interface below the VLAN device parent; else NULL */
     int trunk_index;  /* like parent_index; 0 without trunk */
     char *vlan;       /* VLAN=: "100" or "200.100"; else NULL */
@@ -100,7 +101,11 @@ typedef struct Port {
     gboolean is_new;    /* the events of its creation have not arrived yet */
     gboolean carrier;   /* the device's, which follows its parent's */
     guint told_state;   /* IF_OPER_* + 1 in the last event of the device; 0: no event yet */
-    int bond_index;     /* the bond that is parent or below it; 0: none */
+    gboolean is_lower_due;  /* a link below the device has come or gone: see src/broker/lower.c; */
+    gboolean is_lower_away; /* the parent, or a link below it, is in another network namespace: */
+    int lower_netns;        /* this one of 'ip netns list-id'; negative: it has no number here */
+    gboolean has_stand_in;  /* the parent is a macvlan that stands in for one that is */
+    int bond_index;         /* the bond that is parent or below it; 0: none */
     char active_slave[INTERFACE_NAME_MAX + 1]; /* of that bond; "": none, or a mode without one */
     guint32 parent_mtu;                        /* bytes; 0: not seen yet */
     gboolean mtu_by_network;                   /* it must change because of the network's MTU=, */

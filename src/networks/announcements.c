@@ -340,6 +340,12 @@ announcements_saw(Announcements *announcements, const LinkInfo *link)
         g_hash_table_remove(announcements->schedules, GINT_TO_POINTER(link->index));
 }
 
+gboolean
+announcements_know(const Announcements *announcements, int index)
+{
+    return g_hash_table_contains(announcements->links, GINT_TO_POINTER(index));
+}
+
 void
 announcements_lost(Announcements *announcements, int index)
 {

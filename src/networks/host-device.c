@@ -32,10 +32,12 @@ host_link_choose_name(Kernel *kernel, const LinkInfo *lower, gconstpointer what,
         snprintf(name, size, "mvh%x-%u", (guint)lower->index, attempt);
 }
 
+/* Guests remember it: so it stays the same when the device is made again, even if the parent has
+ * another ifindex by then. VLAN devices have the MAC of the link below, but not its name. */
 static MacAddress
 derive_mac(const LinkInfo *parent)
 {
-    g_autofree char *text = g_strdup_printf("macvtapd host link %d", parent->index);
+    g_autofree char *text = g_strdup_printf("macvtapd host link %s", parent->name);
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
     guint8 digest[32];
     gsize length = sizeof(digest);

@@ -190,9 +190,9 @@ static gboolean
 has_access(const Port *port, const Network *network)
 {
     return network && network->host_access && port->state == PORT_STATE_ACTIVE &&
-           !port->is_ending && !port->incoming && port->mode == MACVTAP_MODE_BRIDGE &&
-           port->has_guard && port->guard.senders == GUARD_SENDERS_OWN &&
-           port->guard.verdict == GUARD_VERDICT_DROP;
+           port->parent_index != 0 && !port->is_ending && !port->incoming &&
+           port->mode == MACVTAP_MODE_BRIDGE && port->has_guard &&
+           port->guard.senders == GUARD_SENDERS_OWN && port->guard.verdict == GUARD_VERDICT_DROP;
 }
 
 static gint
@@ -295,6 +295,28 @@ ensure_port(HostLink *link, const Port *port, const Network *network)
     return present;
 }
 
+/* The parent was moved into another network namespace and back before anyone looked, and has
+ * another ifindex now: the device is still on it. */
+static void
+follow_parent(HostLink *link, int parent_index)
+{
+    HostLinks *links = link->links;
+    Kernel *kernel = links->kernel;
+    LinkInfo device, parent;
+
+    if (!link->index || host_links_find(links, parent_index) ||
+        !kernel->ops->link_by_index(kernel, link->index, &device, NULL) ||
+        device.lower_index != parent_index ||
+        !kernel->ops->link_by_index(kernel, parent_index, &parent, NULL))
+        return;
+    kernel->ops->station_forget(kernel, link->parent.index);
+    g_hash_table_steal(links->table, GINT_TO_POINTER(link->parent.index));
+    link->parent = parent;
+    g_hash_table_insert(links->table, GINT_TO_POINTER(parent_index), link);
+    host_claims_ask_again(link);
+    host_link_look_later(link, HOST_LOOK_ALL);
+}
+
 void
 host_links_follow_port(HostLinks *links, const Port *port, const Network *network)
 {
@@ -307,6 +329,8 @@ host_links_follow_port(HostLinks *links, const Port *port, const Network *networ
         host_links_forget_port(links, port->id);
         return;
     }
+    if (known && before->parent.index != port->parent_index)
+        follow_parent(before, port->parent_index);
     if (known &&
         (before->parent.index != port->parent_index || !mac_address_equal(&known->mac, &port->mac)))
         host_links_forget_port(links, port->id);

@@ -59,6 +59,9 @@ void announcements_free(Announcements *announcements);
 /* The state of a link that is not a port's: from an event, or as it was read. */
 void announcements_saw(Announcements *announcements, const LinkInfo *link);
 
+/* Whether it is known. */
+gboolean announcements_know(const Announcements *announcements, int index);
+
 void announcements_lost(Announcements *announcements, int index);
 
 /* vlan-device.c: the VLAN devices of VLAN=, created by macvtapd (owned-devices.h), or already there

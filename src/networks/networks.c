@@ -124,6 +124,12 @@ networks_saw_link(Networks *networks, const LinkInfo *link)
     announcements_saw(networks->announcements, link);
 }
 
+gboolean
+networks_know_link(const Networks *networks, int index)
+{
+    return announcements_know(networks->announcements, index);
+}
+
 void
 networks_lost_link(Networks *networks, int index)
 {

@@ -74,6 +74,9 @@ GStrv networks_list_taken_vlans(Networks *networks, const Network *network);
  * reached another way than before, their guests are announced to the network (announcements.c). */
 void networks_saw_link(Networks *networks, const LinkInfo *link);
 
+/* Whether the state of this link is known; never that of a macvlan. */
+gboolean networks_know_link(const Networks *networks, int index);
+
 /* The link with this ifindex was removed. */
 void networks_lost_link(Networks *networks, int index);
 

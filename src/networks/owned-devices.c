@@ -333,6 +333,19 @@ owned_make(OwnedDevices *devices, const OwnedKind *kind, const LinkInfo *lower, 
     }
 }
 
+/* Its lower link may have been moved into another network namespace and back, and have another
+ * ifindex than in the record. */
+static gboolean
+is_on(const OwnedDevices *devices, OwnedDevice *device, int lower_index)
+{
+    LinkInfo link;
+
+    if (devices->kernel->ops->link_by_index(devices->kernel, device->index, &link, NULL) &&
+        is_device_of(&link, device))
+        device->lower_index = link.lower_index;
+    return device->lower_index == lower_index;
+}
+
 const OwnedDevice *
 owned_find(OwnedDevices *devices, const OwnedKind *kind, int lower_index)
 {
@@ -343,7 +356,7 @@ owned_find(OwnedDevices *devices, const OwnedKind *kind, int lower_index)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         OwnedDevice *device = value;
 
-        if (device->kind != kind || device->lower_index != lower_index)
+        if (device->kind != kind || !is_on(devices, device, lower_index))
             continue;
         if (!device->file[0]) {
             name_file(device->index, device->file, sizeof(device->file));

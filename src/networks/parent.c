@@ -517,7 +517,7 @@ find_port_with_mac(Networks *networks, const LinkInfo *parent, const MacAddress 
 {
     const GSList *ports = port_table_find_mac(networks->ports, mac);
 
-    for (; ports; ports = ports->next) {
+    for (; ports && parent->index != 0; ports = ports->next) { /* 0: a VLAN device to be */
         const Port *port = ports->data;
 
         if (is_there(port) && port->parent_index == parent->index)
