@@ -65,16 +65,37 @@ broker_follow_name(Port *port, const LinkInfo *link)
     return TRUE;
 }
 
+/* A link below the port has gone, or may have come back or be another. */
+static void
+look_above(Broker *broker, Port *port)
+{
+    if (port->is_ending || port->state != PORT_STATE_ACTIVE)
+        return;
+    port->is_lower_due = TRUE;
+    look_at(broker, port);
+}
+
+/* A link has the ifindex of one below the port, but another name: only the port's device tells
+ * whether it is the same. */
+static void
+look_at_renamed(Broker *broker, Port *port, const LinkInfo *link)
+{
+    if (port->state == PORT_STATE_ACTIVE) {
+        look_above(broker, port);
+    } else if (broker_follow_name(port, link)) {
+        broker_save(broker, port);
+        broker_emit(broker, PORT_EVENT_CHANGED, port);
+    }
+}
+
 /* link: the present link below the port's device. */
 static void
 look_below(Broker *broker, Port *port, const LinkInfo *link)
 {
     if (port->is_ending)
         return;
-    if (broker_follow_name(port, link)) {
-        broker_save(broker, port);
-        broker_emit(broker, PORT_EVENT_CHANGED, port);
-    }
+    if (is_renamed(port, link))
+        look_at_renamed(broker, port, link);
     if (port->parent_index == link->index && port->state == PORT_STATE_ACTIVE)
         look_at_parent_event(broker, port, link);
 }
@@ -112,16 +133,6 @@ static gboolean
 is_below(const Port *port, int index)
 {
     return port->parent_index == index || port->trunk_index == index;
-}
-
-/* Looks at the ports whose parent has gone, or may have come back. */
-static void
-look_above(Broker *broker, Port *port)
-{
-    if (port->is_ending || port->state != PORT_STATE_ACTIVE)
-        return;
-    port->is_lower_due = TRUE;
-    look_at(broker, port);
 }
 
 /* Whether the link may have just come into our namespace. A macvlan may only be a stand-in. */

@@ -193,8 +193,7 @@ take_lower(Broker *broker, Port *port, const Lower *lower)
     port->is_lower_away = lower->is_away;
     port->lower_netns = lower->netns;
     port->has_stand_in = lower->is_stand_in;
-    if (lower->parent.mtu)
-        port->parent_mtu = lower->parent.mtu;
+    port->parent_mtu = lower->parent.mtu;
     if (take_indexes(port, lower)) {
         broker_save(broker, port);
         changed = TRUE;
