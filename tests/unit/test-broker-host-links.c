@@ -6,6 +6,7 @@
 #include "host-link-view.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,6 +185,92 @@ a_restart_keeps_it(void **state)
     expect_routes(test, "10.0.0.9 from 10.0.0.1"); /* at once: the earlier broker had asked */
     delete_port(test, "a");
     assert_false(has_link(test, "mvh-eth0"));
+}
+
+/* The parent comes back from another network namespace with another ifindex. */
+static void
+bring_parent_back(TestBroker *test, int before)
+{
+    LinkInfo other = {.index = before, .name = "eth7", .mac = {{2, 7}}}, parent;
+
+    if (!has_link(test, "eth7"))
+        kernel_fake_add_link(test->kernel, &other);
+    parent = link_at(test, kernel_fake_bring_back(test->kernel, "eth0"));
+    assert_int_not_equal(parent.index, before);
+    parent.flags |= IFF_UP;
+    kernel_fake_change_link(test->kernel, &parent);
+    kernel_fake_add_address(test->kernel, parent.index, "10.0.0.1/24");
+}
+
+/* Whether the broker looks while the parent is away, only afterwards, or runs only then. */
+static void
+follows_a_parent_that_was_moved(void **state)
+{
+    TestBroker *test = *state;
+    LinkInfo device;
+    MacAddress mac;
+
+    test_broker_create(test, 0, "lan", "a");
+    test_broker_create(test, 0, "lan", "b");
+    see(test, "a", "10.0.0.9");
+    mac = host_link(test).mac;
+    for (guint i = 0; i < 3; i++) {
+        int before = link_named(test, "eth0").index;
+
+        if (i == 2)
+            test_broker_kill(test);
+        kernel_fake_move_link(test->kernel, before);
+        if (i == 0) {
+            test_settle();
+            assert_false(has_link(test, "mvh-eth0"));
+            assert_int_equal(fake_host_filter_count(test->datapath->host_filter), 0);
+        }
+        bring_parent_back(test, before);
+        kernel_fake_remove_link(test->kernel, before);
+        if (i == 2)
+            test_broker_start(test);
+        test_settle();
+        wait_for_silence();
+        device = host_link(test);
+        assert_int_equal(device.lower_index, link_named(test, "eth0").index);
+        assert_true(mac_address_equal(&device.mac, &mac));
+        see(test, "a", "10.0.0.9");
+        expect_routes(test, "10.0.0.9 from 10.0.0.1");
+        delete_port(test, "b");
+        expect_routes(test, "10.0.0.9 from 10.0.0.1");
+        test_broker_create(test, 0, "lan", "b");
+    }
+    delete_port(test, "a");
+    delete_port(test, "b");
+    assert_false(has_link(test, "mvh-eth0"));
+    assert_int_equal(fake_host_filter_count(test->datapath->host_filter), 0);
+}
+
+/* The host's address there is known before the parent's ifindex is, and not told again. */
+static void
+follows_a_parent_whose_events_are_lost(void **state)
+{
+    TestBroker *test = *state;
+    int before = link_named(test, "eth0").index, index;
+    guint n_entries;
+
+    test_broker_create(test, 0, "lan", "a");
+    test_broker_create(test, 0, "lan", "b");
+    see(test, "a", "10.0.0.9");
+    index = host_link(test).index;
+    restart_without_events(test);
+    test_settle();
+    n_entries = fake_host_filter_count(test->datapath->host_filter);
+    kernel_fake_move_link(test->kernel, before);
+    bring_parent_back(test, before);
+    test_settle();
+    wait_for_silence();
+    lose_events();
+    test_settle();
+    wait_for_silence();
+    assert_int_equal(host_link(test).index, index);
+    expect_routes(test, "10.0.0.9 from 10.0.0.1");
+    assert_int_equal(fake_host_filter_count(test->datapath->host_filter), n_entries);
 }
 
 static void
@@ -663,6 +750,8 @@ main(void)
         HOST_TEST(there_is_one_while_there_are_ports),
         HOST_TEST(there_is_one_on_a_parent_with_an_odd_name),
         HOST_TEST(a_restart_keeps_it),
+        HOST_TEST(follows_a_parent_that_was_moved),
+        HOST_TEST(follows_a_parent_whose_events_are_lost),
         HOST_TEST(a_restart_removes_one_without_ports),
         HOST_TEST(a_seen_address_has_a_route_and_may_speak),
         HOST_TEST(others_addresses_have_none),

@@ -19,11 +19,12 @@ move_away(TestBroker *test, const char *name)
     return index;
 }
 
-/* Another link gets this ifindex, and the name. */
+/* Another link gets this ifindex, and the name; its MTU is no parent's. */
 static void
 take_index(TestBroker *test, int index, const char *name)
 {
-    LinkInfo link = {.index = index, .mac = {{2, 7}}, .flags = IFF_UP, .carrier = TRUE};
+    LinkInfo link = {
+        .index = index, .mac = {{2, 7}}, .flags = IFF_UP, .carrier = TRUE, .mtu = 1300};
 
     g_strlcpy(link.name, name, sizeof(link.name));
     kernel_fake_add_link(test->kernel, &link);
@@ -62,6 +63,22 @@ change_mtu(TestBroker *test, int index, guint32 mtu)
     test_settle();
 }
 
+static gboolean
+has_filter(TestBroker *test, int parent)
+{
+    g_autofree char *name = g_strdup_printf("mg%x", (guint)parent);
+    LinkInfo link;
+
+    return test_broker_find_link(test, name, &link) && link.lower_index == parent;
+}
+
+static void
+set_guest_vlans(Network *network, const char *tags)
+{
+    g_strfreev(network->guest_vlans);
+    network->guest_vlans = g_strsplit(tags, " ", -1);
+}
+
 static void
 follows_its_parent(void **state)
 {
@@ -76,7 +93,7 @@ follows_its_parent(void **state)
     assert_int_equal(port->parent_index, 0);
     assert_int_equal(count_said(AWAY), 1);
     take_index(test, before, "eth7");
-    change_mtu(test, before, 1300);
+    change_mtu(test, before, 1200);
     assert_int_equal(port->mtu, 1500);
     assert_string_equal(port->parent, "eth0");
     index = bring_back(test, "eth0");
@@ -88,7 +105,7 @@ follows_its_parent(void **state)
     assert_int_equal(count_said("its parent eth0 is back"), 1);
     change_mtu(test, index, 1400);
     assert_int_equal(port->mtu, 1400);
-    change_mtu(test, before, 1200);
+    change_mtu(test, before, 1100);
     assert_int_equal(port->mtu, 1400);
 }
 
@@ -126,6 +143,8 @@ moves_whose_events_are_lost(void **state)
     take_index(test, before, "eth0");
     lose_events();
     expect_away(port, "its parent eth0");
+    assert_int_equal(port->mtu, 1500);
+    assert_int_equal(count_said("MTU"), 0);
     index = bring_back(test, "eth0");
     lose_events();
     assert_int_equal(port->parent_index, index);
@@ -138,6 +157,7 @@ moves_while_no_broker_runs(void **state)
     TestBroker *test = *state;
     int before, index;
 
+    set_guest_vlans(test_broker_network(test, "lan"), "100");
     test_broker_create(test, 0, "lan", "p1");
     test_settle();
     test_broker_kill(test);
@@ -148,6 +168,8 @@ moves_while_no_broker_runs(void **state)
         test_settle();
         expect_away(only_port(test), "its parent eth0");
         assert_int_equal(only_port(test)->parent_index, 0);
+        assert_int_equal(count_said("MTU"), 0);
+        assert_false(has_filter(test, before));
         test_broker_kill(test);
     }
     index = bring_back(test, "eth0");
@@ -205,8 +227,7 @@ trunk_goes_and_comes(void **state)
 
     for (guint i = 0; i < G_N_ELEMENTS(networks); i++) {
         const Port *port = test_broker_create(test, 0, networks[i], "p1");
-        g_autofree char *what =
-            g_strdup_printf("eth0, which its parent %s is on,", port->parent);
+        g_autofree char *what = g_strdup_printf("eth0, which its parent %s is on,", port->parent);
         int before, index, parent = port->parent_index;
         LinkInfo link;
 
@@ -304,46 +325,46 @@ macvlan_that_stands_in(void **state)
     assert_int_equal(port->parent_index, index);
 }
 
-static gboolean
-has_filter(TestBroker *test, int parent)
-{
-    g_autofree char *name = g_strdup_printf("mg%x", (guint)parent);
-    LinkInfo link;
-
-    return test_broker_find_link(test, name, &link) && link.lower_index == parent;
-}
-
+/* The second time a broker starts while the parent is away, the third time all events are lost. */
 static void
 filter_of_guest_vlans_is_made_again(void **state)
 {
     TestBroker *test = *state;
-    Network *network = test_broker_network(test, "lan"), *other;
-    int before, index;
 
-    g_strfreev(network->guest_vlans);
-    network->guest_vlans = g_strsplit("100", " ", -1);
-    test_broker_create(test, 0, "lan", "p1");
-    test_settle();
-    before = move_away(test, "eth0");
-    test_settle();
-    /* Another parent with the old ifindex gets one of its own. */
-    take_index(test, before, "eth7");
-    test->n_parents++;
-    other = test_broker_add_network(test, "other", "eth7", MACVTAP_MODE_BRIDGE);
-    g_strfreev(other->guest_vlans);
-    other->guest_vlans = g_strsplit("300", " ", -1);
-    test_broker_create(test, 0, "other", "p2");
-    assert_true(has_filter(test, before));
-    index = bring_back(test, "eth0");
-    test_settle();
-    assert_true(has_filter(test, index));
-    assert_true(has_filter(test, before));
-    assert_null(find_port(test, "p1")->outdated);
-    delete_port(test, "p1");
-    assert_false(has_filter(test, index));
-    assert_true(has_filter(test, before));
-    delete_port(test, "p2");
-    assert_int_equal(count_devices(test), 0);
+    set_guest_vlans(test_broker_network(test, "lan"), "100");
+    set_guest_vlans(test_broker_add_network(test, "other", "eth7", MACVTAP_MODE_BRIDGE), "300");
+    for (guint i = 0; i < 3; i++) {
+        int before, index;
+
+        test_broker_create(test, 0, "lan", "p1");
+        test_settle();
+        if (i == 2)
+            restart_without_events(test);
+        before = move_away(test, "eth0");
+        if (i == 2)
+            lose_events();
+        test_settle();
+        if (i == 1)
+            restart(test);
+        /* Another parent with the old ifindex gets one of its own. */
+        take_index(test, before, "eth7");
+        test_broker_create(test, 0, "other", "p2");
+        assert_true(has_filter(test, before));
+        index = bring_back(test, "eth0");
+        if (i == 2)
+            lose_events();
+        test_settle();
+        assert_true(has_filter(test, index));
+        assert_true(has_filter(test, before));
+        assert_null(find_port(test, "p1")->outdated);
+        delete_port(test, "p1");
+        assert_false(has_filter(test, index));
+        assert_true(has_filter(test, before));
+        delete_port(test, "p2");
+        kernel_fake_remove_link(test->kernel, before);
+        test_settle();
+        assert_int_equal(count_devices(test), 0);
+    }
 }
 
 int
