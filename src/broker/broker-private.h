@@ -81,6 +81,9 @@ gboolean lower_follow(Broker *broker, Port *port, const LinkInfo *device, gboole
 /* lower.c: whether the device shows another parent than the port has, or may. */
 gboolean lower_is_news(const Port *port, const LinkInfo *device);
 
+/* lower.c: whether the parent, or a link below it, is not here. */
+gboolean lower_is_missing(const Port *port);
+
 /* lower.c: whether the link with this ifindex is known to be below the port. */
 gboolean lower_has(const Port *port, int index);
 

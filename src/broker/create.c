@@ -54,6 +54,7 @@ name_parents(Creation *creation)
 
     port->parent = g_strdup(creation->parent.name);
     port->parent_index = creation->parent.index;
+    port->parent_stands_in = creation->parent.is_macvlan;
     if (!creation->network->vlan)
         return;
     port->vlan = g_strdup(creation->network->vlan);

@@ -157,7 +157,7 @@ on_other_changed(Broker *broker, const LinkInfo *link)
     for (guint i = 0; !error && i < ports->len; i++) {
         Port *port = ports->pdata[i];
 
-        if (is_new && port->is_lower_away)
+        if (is_new && lower_is_missing(port))
             look_above(broker, port);
         if (!is_below(port, link->index))
             continue;
@@ -199,7 +199,7 @@ look_at_links(Broker *broker, Port *port, GHashTable *table)
     int below[2];
 
     /* Others may have the ifindexes of the links that were below it. */
-    port->is_lower_due = port->trunk || port->bond_index;
+    port->is_lower_due = port->trunk || port->bond_index || port->parent_stands_in;
     if (is_there && lower_is_news(port, device))
         look_at(broker, port);
     below[0] = port->parent_index;

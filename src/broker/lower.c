@@ -14,7 +14,8 @@
  * the port's event lets src/networks follow.
  *
  * In a container a macvlan stands in for a parent that is always in another namespace
- * (src/networks/parent.c). It is known by being on the same link as the device.
+ * (src/networks/parent.c). It is known by being on the same link as the device, which does not
+ * depend on it: without it the port has no parent here, but its guest has its connection.
  */
 #include "broker-private.h"
 #include "parent.h"
@@ -27,7 +28,7 @@
 /* The links below a device, as they are now. */
 typedef struct Lower {
     LinkInfo parent; /* index 0: not here */
-    gboolean is_stand_in;
+    gboolean stands_in;
     LinkInfo trunk; /* likewise; of a port with VLAN= */
     gboolean is_away;
     int netns; /* where the first of them is that is away, see LinkInfo */
@@ -82,8 +83,8 @@ read_parent(Broker *broker, const Port *port, const LinkInfo *device, Lower *low
                        &lower->parent, error);
     if (!find_stand_in(broker, port, device, &lower->parent, error))
         return FALSE;
-    lower->is_stand_in = lower->parent.index != 0;
-    lower->is_away = !lower->is_stand_in;
+    lower->stands_in = lower->parent.index != 0 || port->parent_stands_in;
+    lower->is_away = !lower->stands_in;
     lower->netns = device->lower_netns;
     return TRUE;
 }
@@ -172,8 +173,10 @@ static gboolean
 take_indexes(Port *port, const Lower *lower)
 {
     int trunk = lower->trunk.index || lower->is_away ? lower->trunk.index : port->trunk_index;
-    gboolean changed = port->parent_index != lower->parent.index || port->trunk_index != trunk;
+    gboolean changed = port->parent_index != lower->parent.index || port->trunk_index != trunk ||
+                       port->parent_stands_in != lower->stands_in;
 
+    port->parent_stands_in = lower->stands_in;
     port->parent_index = lower->parent.index;
     port->trunk_index = trunk;
     if (lower->parent.name[0])
@@ -192,7 +195,6 @@ take_lower(Broker *broker, Port *port, const Lower *lower)
 
     port->is_lower_away = lower->is_away;
     port->lower_netns = lower->netns;
-    port->has_stand_in = lower->is_stand_in;
     port->parent_mtu = lower->parent.mtu;
     if (take_indexes(port, lower)) {
         broker_save(broker, port);
@@ -211,8 +213,14 @@ lower_is_news(const Port *port, const LinkInfo *device)
     if (port->is_lower_due)
         return TRUE;
     if (device->lower_is_elsewhere)
-        return port->parent_index != 0 ? !port->has_stand_in : !port->is_lower_away;
+        return !port->parent_stands_in && (port->parent_index != 0 || !port->is_lower_away);
     return device->lower_index != 0 && device->lower_index != port->parent_index;
+}
+
+gboolean
+lower_is_missing(const Port *port)
+{
+    return port->parent_index == 0 || port->is_lower_away;
 }
 
 gboolean

@@ -126,12 +126,12 @@ find_parent(Reconciliation *run, Port *port, const LinkInfo *device)
     g_autoptr(GError) error = NULL;
     gboolean changed = FALSE;
 
-    port->is_lower_due = port->trunk != NULL;
+    port->is_lower_due = port->trunk || port->parent_stands_in;
     if (device && !lower_follow(run->broker, port, device, &changed, &error)) {
         say(run, "port %s: %s", port->name, error->message);
         g_clear_error(&error);
     }
-    for (guint i = 0; !port->is_lower_away && i < run->links->len; i++) {
+    for (guint i = 0; !(device && lower_is_missing(port)) && i < run->links->len; i++) {
         const LinkInfo *link = &g_array_index(run->links, LinkInfo, i);
 
         changed |= find_index(link, port->parent, &port->parent_index) ||

@@ -49,7 +49,7 @@ look_at_parent(FeatureHost *host, Port *port, const LinkInfo *device)
     Kernel *kernel = host->kernel;
     LinkInfo parent;
 
-    if (port->parent_index == 0 && port->is_lower_away)
+    if (port->parent_index == 0)
         port->parent_mtu = device->mtu;
     else if (kernel->ops->link_by_index(kernel, port->parent_index, &parent, NULL))
         port->parent_mtu = parent.mtu;

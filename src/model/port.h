@@ -52,6 +52,7 @@ typedef struct Port {
     MacvtapMode mode;
     char *description; /* by its owner; NULL or "": none */
     gboolean nopromisc;
+    gboolean parent_stands_in; /* it is a macvlan, for a link that was never in our namespace */
     char interface_name[INTERFACE_NAME_MAX + 1];
     int interface_index; /* in the daemon's network namespace; chosen before the device is created
                           */
@@ -104,7 +105,6 @@ typedef struct Port {
     gboolean is_lower_due;  /* a link below the device has come or gone: see src/broker/lower.c; */
     gboolean is_lower_away; /* the parent, or a link below it, is in another network namespace: */
     int lower_netns;        /* this one of 'ip netns list-id'; negative: it has no number here */
-    gboolean has_stand_in;  /* the parent is a macvlan that stands in for one that is */
     int bond_index;         /* the bond that is parent or below it; 0: none */
     char active_slave[INTERFACE_NAME_MAX + 1]; /* of that bond; "": none, or a mode without one */
     guint32 parent_mtu;                        /* bytes; 0: not seen yet */
