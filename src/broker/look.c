@@ -385,6 +385,7 @@ look_with_reason(Broker *broker, Port *port, const LinkInfo *device, LookReason 
     if (fields == 0)
         repairs_saw_good(broker->repairs, port);
     fields = forget_making(port, fields);
+    /* A good device has a problem exactly if its parent is away. */
     if (port->state == PORT_STATE_ACTIVE && !repairs_has(broker->repairs, port) && fields == 0 &&
         !lower_is_news(port, device) && port->is_lower_away == (port->problem != NULL)) {
         if (port->carrier != device->carrier) {

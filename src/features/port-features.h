@@ -153,8 +153,8 @@ void features_repaired(FeatureHost *host, Port *port, const LinkInfo *before, gu
  * */
 gboolean features_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent);
 
-/* The port's parent has another ifindex now, instead of before, because it was moved into another
- * network namespace (0: it is there) and back. */
+/* The port's parent was moved into another network namespace (parent_index is 0), or is back from
+ * there under another ifindex; before: its last one. */
 void features_on_new_parent(FeatureHost *host, Port *port, int before);
 
 /* The networks were read: takes the settings that the port follows from its network, which may have

@@ -202,6 +202,29 @@ a_look_at_it_fails(void **state)
 }
 
 static void
+port_is_deleted_meanwhile(void **state)
+{
+    TestBroker *test = *state;
+    const char *const networks[] = {"lan", TAGGED};
+
+    for (guint i = 0; i < G_N_ELEMENTS(networks); i++) {
+        int before;
+
+        test_broker_create(test, 0, networks[i], "p1");
+        test_settle();
+        before = move_away(test, "eth0");
+        take_index(test, before, "eth7");
+        test_settle();
+        delete_port(test, "p1");
+        assert_int_equal(kernel_fake_link_count(test->kernel), 1);
+        kernel_fake_remove_link(test->kernel, before);
+        bring_back(test, "eth0");
+        test_settle();
+    }
+    assert_int_equal(count_vlan_records(test), 0);
+}
+
+static void
 removed_elsewhere(void **state)
 {
     TestBroker *test = *state;
@@ -382,6 +405,7 @@ main(void)
         BROKER_TEST_SAID(moves_whose_events_are_lost),
         BROKER_TEST_SAID(moves_while_no_broker_runs),
         BROKER_TEST_SAID(a_look_at_it_fails),
+        BROKER_TEST_SAID(port_is_deleted_meanwhile),
         BROKER_TEST_SAID(removed_elsewhere),
         BROKER_TEST_SAID(trunk_goes_and_comes),
         BROKER_TEST_SAID(bond_below_a_foreign_vlan_device),

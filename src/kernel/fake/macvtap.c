@@ -126,7 +126,7 @@ describe(const MacvtapSpec *spec, const char *kind, const FakeLink *parent)
             spec->broadcast_queue_length ? spec->broadcast_queue_length : BROADCAST_QUEUE_LENGTH,
     };
 
-    if (parent->info.lower_is_elsewhere) {
+    if (parent->info.is_macvlan && parent->info.lower_is_elsewhere) {
         info.lower_is_elsewhere = TRUE;
         info.lower_netns = parent->info.lower_netns;
         info.lower_there = parent->info.lower_there;
