@@ -22,7 +22,7 @@ CANNOT_RUN = "cannot run on Debian 12's valgrind"
 _SCRIPT = """#!/bin/sh
 exec /usr/bin/valgrind --error-exitcode={status} --leak-check=full --show-leak-kinds=definite,indirect \\
     --errors-for-leak-kinds=definite,indirect --track-fds=yes --trace-children=no --vgdb=no --read-inline-info=no \\
-    --suppressions={inside}/valgrind.supp --log-file={inside}/logs/{name}.$(date +%s%N).$$ \\
+    --suppressions={inside}/valgrind.supp --log-file={inside}/logs/{name}.$(/bin/date +%s%N).$$ \\
     -- {program} "$@"
 """
 _SUPPRESSIONS = pathlib.Path(__file__).with_name("valgrind.supp")
