@@ -105,17 +105,18 @@ open_sender(LinuxKernel *kernel, GError **error)
 gboolean
 announcement_watch(Kernel *kernel, AnnouncementHandler handler, gpointer user_data, GError **error)
 {
+    AUTO_FD int fd =
+        socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, (int)htons(ETH_P_RARP));
     Listener *listener;
-    int fd;
 
+    if (fd < 0)
+        return error_set_errno(error, errno, "cannot listen for announcements of guests");
     /* Now, as there may be no descriptor left when a bond fails over. */
     if (!open_sender(linux_kernel(kernel), error))
         return FALSE;
-    fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, (int)htons(ETH_P_RARP));
-    if (fd < 0)
-        return error_set_errno(error, errno, "cannot listen for announcements of guests");
     listener = g_new0(Listener, 1);
-    *listener = (Listener){{fd, read_announcement}, linux_kernel(kernel), handler, user_data};
+    *listener =
+        (Listener){{g_steal_fd(&fd), read_announcement}, linux_kernel(kernel), handler, user_data};
     socket_watch_start(linux_kernel(kernel), listener, "announcements");
     return TRUE;
 }
