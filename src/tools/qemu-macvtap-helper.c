@@ -15,6 +15,7 @@
 #include "queue-users.h"
 
 #include "arguments.h"
+#include "descriptor.h"
 #include "privileges.h"
 
 #include <errno.h>
@@ -246,6 +247,7 @@ serve(Options *options, GError **error)
     g_autoptr(MacvtapClient) client = NULL;
     g_autoptr(MacvtapPort) port = NULL;
     g_auto(CommandLine) line = {0};
+    AUTO_FD int tap = -1;
     pid_t qemu = 0;
 
     if (!find_qemu(options->fd, &qemu, error))
@@ -254,7 +256,10 @@ serve(Options *options, GError **error)
     if (!client || !check_bridge(options, client, error) || !find_mac(options, qemu, &line, error))
         return FALSE;
     port = options->port ? open_port(options, client, error) : create_port(options, client, error);
-    if (!port || !send_descriptor(options->fd, macvtap_port_take_tap(port, 0), error))
+    if (!port)
+        return FALSE;
+    tap = macvtap_port_take_tap(port, 0);
+    if (!send_descriptor(options->fd, tap, error))
         return FALSE;
     warn_of_mtu(port, &line);
     return TRUE;
