@@ -112,6 +112,7 @@ def test_the_other_programs_line(offered):
     assert "--network=" not in offered("macvtap-run -n lan -- true --")
 
 
+@pytest.mark.native("the process between macvtap-run and its agent ends with all that it inherited")
 def test_vms(daemon, offered):
     qemu = ["qemu-system-x86_64", "-S", "-M", "none", "-nodefaults", "-display", "none", "-name", "web"]
     running = daemon.host.start(program("macvtap-run"), "--agent", "--network=lan,name=backup,check-mac=no", "--", *qemu, "-netdev",

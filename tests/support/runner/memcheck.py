@@ -30,8 +30,8 @@ _SUMMARY = re.compile(r"ERROR SUMMARY: (\d+) errors from (\d+) contexts \(suppre
 _LOST = re.compile(r"(?:definitely|indirectly) lost: ([\d,]+) bytes")
 # valgrind 3.19 answers pidfd_open(2) with ENOSYS, and says so in the log.
 _NO_PIDFD_OPEN = "WARNING: unhandled amd64-linux syscall: 434"
-# Opened by GLib for the main context that every program has to its end.
-_ACCEPTED = re.compile(r"g_wakeup_new|g_main_context_new")
+# Opened by GLib: for the main context that every program has to its end, and to tell that a program cannot be started.
+_ACCEPTED = re.compile(r"g_wakeup_new|g_main_context_new|g_spawn_sync")
 
 
 def prepare(build, inside, programs):
