@@ -345,7 +345,7 @@ def test_a_network_whose_file_is_damaged(driver, text):
 
 
 def test_no_space_to_note_that_a_container_has_left(daemon, driver, host, sandbox):
-    driver.stop()
+    driver.kill()  # it may not have come to where it minds SIGTERM
     host.run("mount", "-t", "tmpfs", "-o", "nr_inodes=3", "full", driver.endpoints)
     driver.start()
     create_network(driver)
@@ -555,7 +555,7 @@ def test_the_unit_lets_it_work(daemon, driver, host, sandbox, tmp_path):
     """With the unit's capabilities and calls, in a mount namespace that gets mounts from outside, as systemd makes it."""
     if is_sanitized():
         pytest.skip("cannot run with sanitizers, which make calls of their own")
-    driver.stop()
+    driver.kill()
     host.run("mount", "--make-shared", "/run")  # as systemd has the host's
     trace = tmp_path / "trace"
     driver.start(["unshare", "--mount", "--propagation", "slave", "setpriv", "--no-new-privs", "--bounding-set=-all,+sys_admin",
