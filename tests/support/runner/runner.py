@@ -36,7 +36,7 @@ LONG = ["idle", "kernel", "reliability", "e2e", "libvirt", "fuzz", "sanitize", "
 LONG_LANE = ["systemd", "lab"]
 PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt", "systemd"}
 # Tiers whose files run in several processes, because a test waits as long as it works. The long tests of e2e have 20 guests at once.
-PROCESSES = {"kernel": 2, "e2e": 2, "libvirt": 2, "long-kernel": 2, "long-libvirt": 2, "long-reliability": 4,
+PROCESSES = {"kernel": 2, "e2e": 2, "libvirt": 2, "long-kernel": 2, "long-libvirt": 2, "long-reliability": 6,
              "sanitize-kernel": 2, "filter-kernel": 2, "memcheck-kernel": 2}
 LAB_ONLY = "lab"  # both the tier that starts the lab and, inside it, the tests of tests/lab
 FUZZ_SAMPLE, FUZZ_LONG = 2, 30  # seconds of each target under libFuzzer
