@@ -342,8 +342,16 @@ class FaultMatrix(Matrix):
     def world(self, operation):
         world = super().world(operation)
         if not hasattr(world, "clean_descriptors"):
-            world.clean_descriptors = world.descriptors()
+            world.clean_descriptors = self._settled_descriptors(world)
         return world
+
+    @staticmethod
+    def _settled_descriptors(world):
+        """Once a busy machine's daemon has closed the connections of those who looked at the world before."""
+        found, before = world.descriptors(), None
+        while found != before:
+            found, before = world.descriptors(), found
+        return found
 
     def run(self, operation, every=1, phase=0):
         chosen = sample(pairs(self.learn(operation)), every, phase)
