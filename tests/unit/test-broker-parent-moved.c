@@ -332,7 +332,7 @@ macvlan_that_stands_in(void **state)
     port = only_port(test);
     assert_int_equal(port->parent_index, index);
     assert_null(port->problem);
-    /* Another one on another link is none, whatever its name and ifindex are. */
+    /* A macvlan on another link does not stand in, whatever its name and ifindex are. */
     kernel_fake_remove_link(test->kernel, index);
     link.lower_there = 4;
     kernel_fake_add_link(test->kernel, &link);
