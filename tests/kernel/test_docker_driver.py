@@ -63,7 +63,8 @@ class Sandbox:
         self._host.run("mount", "--bind", f"/proc/{self._box.pid}/ns/net", self.key)
 
     def unmount(self):
-        self._host.run("umount", self.key)
+        """As dockerd does, which does not wait for those who have the file open, as macvtapd has when it looks."""
+        self._host.run("umount", "--lazy", self.key)
         self._host.run("rm", self.key)
 
 

@@ -43,12 +43,17 @@ def serve_one(daemon):
 
 
 def settle(daemon, before):
-    """Wait until the daemon has seen all ends: each of its answers comes after some of them."""
+    """Wait until the daemon has seen all ends: each of its answers comes after some of them. Until it has seen enough
+    of them it may refuse this connection too."""
     deadline = Deadline()
-    with daemon.connect() as connection:
-        while descriptors(daemon) > before + 2:
-            assert deadline.left() > 0, f"{descriptors(daemon)} descriptors, {before} before"
-            connection.ports("ListPorts", _deadline=deadline)
+    served = False
+    while not served:
+        with daemon.connect() as connection, contextlib.suppress(Closed, BrokenPipeError, ConnectionResetError):
+            while descriptors(daemon) > before + 2:
+                assert deadline.left() > 0, f"{descriptors(daemon)} descriptors, {before} before"
+                connection.ports("ListPorts", _deadline=deadline)
+            served = True
+        assert served or deadline.left() > 0, "no connection is taken"
 
 
 @pytest.fixture
