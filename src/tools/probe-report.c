@@ -203,6 +203,7 @@ report_offers(Report *report)
 {
     const ProbeFacts *facts = report->facts;
     char server[IP_ADDRESS_TEXT_SIZE], taken_by[MAC_ADDRESS_TEXT_SIZE];
+    ProbeFinding *finding;
 
     for (guint i = 0; i < facts->n_offers; i++) {
         g_autofree char *text = describe_offer(&facts->offers[i]);
@@ -215,9 +216,13 @@ report_offers(Report *report)
         add(report, "dhcp", PROBE_NOTE,
             "a guest takes the first offer of these %u servers: is each of them meant to be there?",
             facts->n_offers);
-    if (facts->is_taken)
-        add(report, "dhcp", PROBE_PROBLEM, "the first address offered is in use already, by MAC %s",
-            mac_address_format(&facts->taken_by, taken_by));
+    if (facts->is_taken) {
+        finding = add(report, "dhcp", PROBE_PROBLEM,
+                      "the first address offered is in use already, by MAC %s",
+                      mac_address_format(&facts->taken_by, taken_by));
+        finding->remedy = g_strdup("For the network administrator: please find the machine with that"
+                                   " MAC, or take its address out of the DHCP server's range");
+    }
 }
 
 static void

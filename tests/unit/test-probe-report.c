@@ -65,6 +65,8 @@ check_report(const ProbeFacts *facts, const char *expected, const char *said, co
             g_string_append_printf(found, "%s%s=%s", found->len ? " " : "", finding->check,
                                    probe_result_name(finding->result));
         last = finding->check;
+        if (finding->result == PROBE_PROBLEM && !finding->remedy)
+            fail_msg("a problem without a remedy: %s", finding->message);
     }
     assert_string_equal(found->str, expected);
     if (said && !strstr(find(findings, said)->message, words))
@@ -172,6 +174,7 @@ test_addresses(void **state)
             taken->message,
             "the first address offered is in use already, by MAC 02:00:00:00:00:09");
         assert_int_equal(taken->result, PROBE_PROBLEM);
+        assert_non_null(taken->remedy);
     }
 }
 
