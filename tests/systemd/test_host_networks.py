@@ -174,7 +174,7 @@ def test_ifupdown(restored):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("line", ["denyinterfaces mvt* vm*", "allowinterfaces lan0"])
+@pytest.mark.parametrize("line", ["denyinterfaces mvt* vm* mvh* mg*", "allowinterfaces lan0"])
 def test_dhcpcd(restored, line):
     """It has no folder for a file of ours: docs/networks.md names these lines."""
     bare(restored, "")
