@@ -61,9 +61,15 @@ complain(DockerEndpoint *endpoint, const GError *cause)
     endpoint->complaint = g_strdup(cause->message);
 }
 
+static gboolean
+is_good(DockerPortResult result)
+{
+    return result == DOCKER_PORT_DONE || result == DOCKER_PORT_WAITS;
+}
+
 /* Makes the port of an endpoint that has joined, deletes that of one that has not. May free
  * endpoint. */
-static gboolean
+static DockerPortResult
 settle(DockerDriver *driver, DockerEndpoint *endpoint, GError **error)
 {
     g_autoptr(GError) cause = NULL;
@@ -78,25 +84,42 @@ settle(DockerDriver *driver, DockerEndpoint *endpoint, GError **error)
         docker_state_remove_endpoint(driver->state, endpoint->id, NULL);
         g_hash_table_remove(driver->endpoints, endpoint->id);
     }
-    if (!cause)
-        return TRUE;
-    g_propagate_error(error, g_steal_pointer(&cause));
-    return FALSE;
+    if (cause)
+        g_propagate_error(error, g_steal_pointer(&cause));
+    return result;
 }
 
-static void
-settle_those(DockerDriver *driver, GList *endpoints, gboolean have_joined, gint64 end)
+/* One that is deleted is still to be forgotten. */
+static gboolean
+is_due(const DockerEndpoint *endpoint)
 {
-    for (GList *item = endpoints; item && g_get_monotonic_time() < end; item = item->next) {
-        DockerEndpoint *endpoint = item->data;
-
-        if (!endpoint->is_settled && (endpoint->sandbox != NULL) == have_joined)
-            settle(driver, endpoint, NULL);
-    }
+    return !endpoint->is_settled || endpoint->is_deleted;
 }
 
-/* Ports go before others come, which may need their addresses and their room. FALSE: the time is
- * over, which is that of one answer, however many endpoints wait for theirs. */
+/* FALSE: the time is over, and macvtapd has not answered or was not asked for all of them. */
+static gboolean
+settle_those(DockerDriver *driver, GList *endpoints, gboolean have_joined, gint64 end,
+             GError **error)
+{
+    for (GList *item = endpoints; item; item = item->next) {
+        DockerEndpoint *endpoint = item->data;
+        g_autoptr(GError) cause = NULL;
+
+        if (!is_due(endpoint) || (endpoint->sandbox != NULL) != have_joined)
+            continue;
+        if (g_get_monotonic_time() >= end)
+            return docker_refuse(error, "macvtapd is still busy with the ports of other containers:"
+                                        " try again");
+        if (settle(driver, endpoint, &cause) != DOCKER_PORT_LATER || g_get_monotonic_time() < end)
+            continue;
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* Ports go before others come, which may need their addresses and their room. FALSE: not all are
+ * settled in the time of one answer, however many endpoints wait for theirs. */
 static gboolean
 look_at_all(DockerDriver *driver, GError **error)
 {
@@ -104,13 +127,13 @@ look_at_all(DockerDriver *driver, GError **error)
     g_autoptr(GList) leaving = g_hash_table_get_values(driver->endpoints);
     g_autoptr(GList) joined = NULL;
 
-    settle_those(driver, leaving, FALSE, end);
-    joined = g_hash_table_get_values(driver->endpoints);
-    settle_those(driver, joined, TRUE, end);
-    if (g_get_monotonic_time() < end)
-        return TRUE;
+    if (settle_those(driver, leaving, FALSE, end, error)) {
+        joined = g_hash_table_get_values(driver->endpoints);
+        if (settle_those(driver, joined, TRUE, end, error))
+            return TRUE;
+    }
     retry_later(driver);
-    return docker_refuse(error, "macvtapd does not answer");
+    return FALSE;
 }
 
 /* Something has been mounted: perhaps a container's network namespace. */
@@ -271,7 +294,7 @@ enter_sandbox(DockerDriver *driver, DockerEndpoint *endpoint, const char *sandbo
     endpoint->sandbox = g_strdup(sandbox);
     endpoint->is_settled = FALSE;
     if (docker_state_put_endpoint(driver->state, endpoint, error) &&
-        settle(driver, endpoint, error))
+        is_good(settle(driver, endpoint, error)))
         return TRUE;
     g_clear_pointer(&endpoint->sandbox, g_free);
     docker_state_put_endpoint(driver->state, endpoint, NULL);
@@ -297,20 +320,25 @@ join(DockerDriver *driver, const DockerRequest *request, json_t *answer, GError 
     return TRUE;
 }
 
+static gboolean
+note_end(DockerDriver *driver, DockerEndpoint *endpoint, gboolean is_deleted, GError **error)
+{
+    if (endpoint->sandbox)
+        endpoint->is_settled = FALSE;
+    g_clear_pointer(&endpoint->sandbox, g_free);
+    endpoint->is_deleted = endpoint->is_deleted || is_deleted;
+    return docker_state_put_endpoint(driver->state, endpoint, error);
+}
+
 /* The port goes now, or as soon as macvtapd can be reached: dockerd would not ask again. What is
  * done now need not be noted. */
 static gboolean
 end_endpoint(DockerDriver *driver, DockerEndpoint *endpoint, gboolean is_deleted, GError **error)
 {
     g_autoptr(GError) cause = NULL;
-    gboolean is_noted;
+    gboolean is_noted = note_end(driver, endpoint, is_deleted, &cause);
 
-    if (endpoint->sandbox)
-        endpoint->is_settled = FALSE;
-    g_clear_pointer(&endpoint->sandbox, g_free);
-    endpoint->is_deleted = endpoint->is_deleted || is_deleted;
-    is_noted = docker_state_put_endpoint(driver->state, endpoint, &cause);
-    if (settle(driver, endpoint, NULL) || is_noted)
+    if (is_good(settle(driver, endpoint, NULL)) || is_noted)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&cause));
     return FALSE;
@@ -340,20 +368,31 @@ leave(DockerDriver *driver, const DockerRequest *request, gboolean is_deleted, G
     return end_endpoint(driver, endpoint ?: add_forgotten(driver, request), is_deleted, error);
 }
 
-/* Also its endpoints: a dockerd that crashed has not deleted them. */
+static gboolean
+is_on_network(gpointer id, gpointer endpoint, gpointer network_id)
+{
+    return g_strcmp0(((const DockerEndpoint *)endpoint)->network_id, network_id) == 0;
+}
+
+/* Also its endpoints, together: a dockerd that crashed has not deleted them. */
 static gboolean
 delete_network(DockerDriver *driver, const DockerRequest *request, GError **error)
 {
-    g_autoptr(GList) endpoints = g_hash_table_get_values(driver->endpoints);
+    g_autoptr(GError) cause = NULL;
+    GHashTableIter iterator;
+    gpointer endpoint;
 
-    for (GList *item = endpoints; item; item = item->next) {
-        DockerEndpoint *endpoint = item->data;
-
-        if (g_strcmp0(endpoint->network_id, request->network_id) == 0 &&
-            !end_endpoint(driver, endpoint, TRUE, error))
-            return FALSE;
+    g_hash_table_iter_init(&iterator, driver->endpoints);
+    while (g_hash_table_iter_next(&iterator, NULL, &endpoint)) {
+        if (is_on_network(NULL, endpoint, (gpointer)request->network_id))
+            note_end(driver, endpoint, TRUE, cause ? NULL : &cause);
     }
-    return docker_state_remove_network(driver->state, request->network_id, error);
+    look_at_all(driver, NULL);
+    if (!cause ||
+        !g_hash_table_find(driver->endpoints, is_on_network, (gpointer)request->network_id))
+        return docker_state_remove_network(driver->state, request->network_id, error);
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
 }
 
 static gboolean
