@@ -576,3 +576,16 @@ host_claims_on_loss(HostLink *link)
             forget_station(link, claim);
     }
 }
+
+void
+host_claims_on_new_parent(HostLink *link)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, link->claims);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        ((HostClaim *)value)->is_asking = FALSE;
+    host_claims_on_loss(link);
+    host_claims_ask_again(link);
+}

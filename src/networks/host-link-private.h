@@ -90,6 +90,10 @@ void host_claims_on_loss(HostLink *link);
 /* The parent is up and has its carrier again. */
 void host_claims_ask_again(HostLink *link);
 
+/* The parent has another ifindex: the kernel has forgotten the probes and neighbours under the old
+ * one. */
+void host_claims_on_new_parent(HostLink *link);
+
 /* The prefix of a parent's address that has this one; NULL: none. The address must be one that a
  * station can have. */
 const LinkAddress *host_link_find_prefix(const HostLink *link, const IpAddress *address);

@@ -313,7 +313,7 @@ follow_parent(HostLink *link, int parent_index)
     g_hash_table_steal(links->table, GINT_TO_POINTER(link->parent.index));
     link->parent = parent;
     g_hash_table_insert(links->table, GINT_TO_POINTER(parent_index), link);
-    host_claims_ask_again(link);
+    host_claims_on_new_parent(link);
     host_link_look_later(link, HOST_LOOK_ALL);
 }
 

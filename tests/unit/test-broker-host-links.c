@@ -246,6 +246,43 @@ follows_a_parent_that_was_moved(void **state)
     assert_int_equal(fake_host_filter_count(test->datapath->host_filter), 0);
 }
 
+/* It goes and comes before the broker looks. */
+static void
+move_parent_and_back(TestBroker *test)
+{
+    int before = link_named(test, "eth0").index;
+
+    kernel_fake_move_link(test->kernel, before);
+    bring_parent_back(test, before);
+    test_settle();
+    wait_for_silence();
+}
+
+static void
+stations_are_asked_on_a_parent_that_was_moved(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, "lan", "a");
+    see_only(test, "a", "10.0.0.9");
+    move_parent_and_back(test);
+    expect_routes(test, "10.0.0.9 from 10.0.0.1");
+}
+
+/* The event that the neighbour is gone has the parent's old ifindex. */
+static void
+neighbours_are_forgotten_with_a_parent_that_was_moved(void **state)
+{
+    TestBroker *test = *state;
+
+    test_broker_create(test, 0, "lan", "a");
+    kernel_fake_set_neighbour(test->kernel, link_named(test, "eth0").index, "10.0.0.9", &station);
+    see(test, "a", "10.0.0.9");
+    expect_routes(test, "");
+    move_parent_and_back(test);
+    expect_routes(test, "10.0.0.9 from 10.0.0.1");
+}
+
 /* The host's address there is known before the parent's ifindex is, and not told again. */
 static void
 follows_a_parent_whose_events_are_lost(void **state)
@@ -751,6 +788,8 @@ main(void)
         HOST_TEST(there_is_one_on_a_parent_with_an_odd_name),
         HOST_TEST(a_restart_keeps_it),
         HOST_TEST(follows_a_parent_that_was_moved),
+        HOST_TEST(stations_are_asked_on_a_parent_that_was_moved),
+        HOST_TEST(neighbours_are_forgotten_with_a_parent_that_was_moved),
         HOST_TEST(follows_a_parent_whose_events_are_lost),
         HOST_TEST(a_restart_removes_one_without_ports),
         HOST_TEST(a_seen_address_has_a_route_and_may_speak),
