@@ -111,14 +111,22 @@ mtu_on_parent(FeatureHost *host, Port *port, const LinkInfo *parent)
     return FALSE;
 }
 
-/* A new MTU= applies to ports whose caller asked for no MTU, and is the limit for the others.
- */
+static gboolean
+knows_parent(const Port *port)
+{
+    return port->parent_index != 0 && port->parent_mtu != 0;
+}
+
+/* A new MTU= applies to ports whose caller asked for no MTU, and is the limit for the others. With
+ * neither, the parent decides, which may be in another network namespace: network_mtu then stays,
+ * until it is back. */
 static gboolean
 mtu_on_network(FeatureHost *host, Port *port, const Network *network)
 {
     guint32 own = port->asked_mtu ? port->asked_mtu : port->parent_mtu;
 
-    if (!port->has_asked || port->network_mtu == network->mtu)
+    if (!port->has_asked || port->network_mtu == network->mtu ||
+        (network->mtu == 0 && port->asked_mtu == 0 && !knows_parent(port)))
         return FALSE;
     port->network_mtu = network->mtu;
     if (network->mtu == 0)
@@ -129,6 +137,15 @@ mtu_on_network(FeatureHost *host, Port *port, const Network *network)
     return TRUE;
 }
 
+static void
+mtu_on_new_parent(FeatureHost *host, Port *port, int before)
+{
+    const Network *network = host->ops->network(host, port);
+
+    if (network && mtu_on_network(host, port, network))
+        host->ops->save(host, port);
+}
+
 const PortFeature feature_mtu = {
     .name = "MTU",
     .choose = mtu_choose,
@@ -137,5 +154,6 @@ const PortFeature feature_mtu = {
     .drift = mtu_drift,
     .repaired = mtu_repaired,
     .on_parent = mtu_on_parent,
+    .on_new_parent = mtu_on_new_parent,
     .on_network = mtu_on_network,
 };

@@ -4,6 +4,7 @@
 #include "reload-fixture.h"
 
 #include <errno.h>
+#include <net/if.h>
 
 static void
 take_mac(Network *network, const char *range)
@@ -112,6 +113,39 @@ test_mtu_after_a_restart(void **state)
     test_broker_start(test);
     test_settle();
     expect_mtu(test, "p1", 1500);
+}
+
+/* Only the parent shows which MTU the port gets then. Whether a broker starts meanwhile, or the
+ * parent's MTU is lowered where it is. */
+static void
+test_mtu_ends_while_the_parent_is_away(void **state)
+{
+    TestBroker *test = *state;
+
+    for (guint i = 0; i < 3; i++) {
+        LinkInfo link;
+
+        reload_network(test, with_mtu(1400));
+        test_broker_create(test, 0, "lan", "p1");
+        kernel_fake_move_link(test->kernel, link_named(test, "eth0").index);
+        test_settle();
+        if (i == 2) {
+            link = device_of(test, "p1");
+            link.mtu = 1300;
+            kernel_fake_change_link(test->kernel, &link);
+        }
+        reload_network(test, with_mtu(0));
+        if (i == 1)
+            restart(test);
+        test_settle();
+        link = link_at(test, kernel_fake_bring_back(test->kernel, "eth0"));
+        link.flags |= IFF_UP;
+        kernel_fake_change_link(test->kernel, &link);
+        test_settle();
+        expect_mtu(test, "p1", 1500);
+        expect_outdated(test, "p1", "");
+        delete_port(test, "p1");
+    }
 }
 
 static void
@@ -413,6 +447,7 @@ main(void)
         BROKER_TEST(test_mtu_follows),
         BROKER_TEST(test_mtu_above_the_parents),
         BROKER_TEST(test_mtu_after_a_restart),
+        BROKER_TEST(test_mtu_ends_while_the_parent_is_away),
         BROKER_TEST(test_mode_follows),
         BROKER_TEST(test_passthru_is_for_new_ports),
         BROKER_TEST(test_what_a_passthru_port_keeps),
