@@ -272,6 +272,7 @@ networks_on_link(Networks *networks, LinkEventType type, const LinkInfo *link)
     /* It may have got or lost a name in Parent=; a port's device is no parent. */
     if (!port_table_find_index(networks->ports, link->index))
         g_hash_table_remove_all(networks->parents);
+    owned_on_link(networks->devices, type, link);
     host_links_on_link(networks->host_links, type, link);
 }
 

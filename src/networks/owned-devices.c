@@ -12,6 +12,10 @@
  * its record's file is named after it; the name in the record is the original one. (Earlier
  * versions named the file after the device. Such records are still read, and kept.)
  *
+ * A device that root moves into another network namespace is forgotten like one that is gone. When
+ * it is back, only its alias tells that it is ours: it has become an orphan, as has one whose
+ * record was lost. The next sweep finds it.
+ *
  * When a device is removed, the kernel also removes everything on top of it. So all links are
  * checked before a removal: only our own devices may be there. Another program may still add one at
  * that moment; the kernel has no "remove if unused".
@@ -46,6 +50,7 @@ struct OwnedDevices {
     int folder_fds[G_N_ELEMENTS(kinds)];
     Kernel *kernel;
     GHashTable *table; /* ifindex -> OwnedDevice */
+    gboolean may_have_orphans;
 };
 
 static int
@@ -221,6 +226,13 @@ name_of(const GArray *links, int index)
     return "";
 }
 
+static gboolean
+is_orphan(const OwnedDevices *devices, const OwnedKind *kind, const LinkInfo *link)
+{
+    return g_str_equal(link->kind, kind->link_kind) && g_str_equal(link->alias, kind->alias) &&
+           !is_known(devices, link->index);
+}
+
 static void
 note_orphans(OwnedDevices *devices, const OwnedKind *kind, const GArray *links)
 {
@@ -228,8 +240,7 @@ note_orphans(OwnedDevices *devices, const OwnedKind *kind, const GArray *links)
         const LinkInfo *link = &g_array_index(links, LinkInfo, i);
         OwnedDevice *device;
 
-        if (!g_str_equal(link->kind, kind->link_kind) || !g_str_equal(link->alias, kind->alias) ||
-            is_known(devices, link->index))
+        if (!is_orphan(devices, kind, link))
             continue;
         device = g_new0(OwnedDevice, 1);
         device->kind = kind;
@@ -380,6 +391,32 @@ owned_forget(OwnedDevices *devices, int index)
     g_hash_table_remove(devices->table, GINT_TO_POINTER(index));
 }
 
+void
+owned_on_link(OwnedDevices *devices, LinkEventType type, const LinkInfo *link)
+{
+    if (type == LINK_EVENT_LOST)
+        devices->may_have_orphans = TRUE;
+    for (guint i = 0; type == LINK_EVENT_CHANGED && i < G_N_ELEMENTS(kinds); i++)
+        devices->may_have_orphans |= is_orphan(devices, kinds[i], link);
+}
+
+/* Which devices there are, and on which links: one below may have been moved away and back, and
+ * have another ifindex. */
+static void
+follow_links(OwnedDevices *devices, const GArray *links)
+{
+    devices->may_have_orphans = FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(kinds); i++)
+        note_orphans(devices, kinds[i], links);
+    for (guint i = 0; i < links->len; i++) {
+        const LinkInfo *link = &g_array_index(links, LinkInfo, i);
+        OwnedDevice *device = g_hash_table_lookup(devices->table, GINT_TO_POINTER(link->index));
+
+        if (device && is_device_of(link, device) && link->lower_index != 0)
+            device->lower_index = link->lower_index;
+    }
+}
+
 static gboolean
 carries_another(OwnedDevices *devices, const OwnedDevice *device)
 {
@@ -458,12 +495,16 @@ gboolean
 owned_sweep(OwnedDevices *devices, OwnedNeeded needed, gpointer user_data, GError **error)
 {
     /* Each removal changes what is on top of the other devices. */
-    while (find_unneeded(devices, NULL, needed, user_data)) {
+    while (devices->may_have_orphans || find_unneeded(devices, NULL, needed, user_data)) {
         g_autoptr(GArray) links = devices->kernel->ops->link_list(devices->kernel, error);
-        OwnedDevice *device = links ? find_unneeded(devices, links, needed, user_data) : NULL;
+        OwnedDevice *device;
 
+        if (!links)
+            return FALSE;
+        follow_links(devices, links);
+        device = find_unneeded(devices, links, needed, user_data);
         if (!device)
-            return links != NULL;
+            return TRUE;
         if (!remove_device(devices, links, device, error))
             return FALSE;
     }

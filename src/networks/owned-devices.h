@@ -70,6 +70,9 @@ const OwnedDevice *owned_find(OwnedDevices *devices, const OwnedKind *kind, int 
 /* Forgets a device that is gone, with its record. */
 void owned_forget(OwnedDevices *devices, int index);
 
+/* What others do to a device, such as moving it away and back, is followed by the next sweep. */
+void owned_on_link(OwnedDevices *devices, LinkEventType type, const LinkInfo *link);
+
 /* Whether anything other than macvtapd's own devices needs it. */
 typedef gboolean (*OwnedNeeded)(const OwnedDevice *device, gpointer user_data);
 

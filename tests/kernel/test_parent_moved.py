@@ -215,6 +215,21 @@ def test_passthru(daemon, parent, station, watcher):
     daemon.ctl("port", "delete", "vm")
 
 
+def test_host_link_itself(daemon, parent):
+    """macvtapd has made another meanwhile, and removes both with the last port."""
+    host, elsewhere = parent.host, parent.elsewhere
+    daemon.network("lan", text=NETWORK)
+    daemon.reload()
+    daemon.ctl("port", "create", "--network=lan", "--name=vm")
+    host.ip("link", "set", "mvh-eth0", "netns", str(elsewhere.pid))
+    daemon.restart()
+    assert "mvh-eth0" in host.links()
+    elsewhere.ip("link", "set", "mvh-eth0", "name", "old0")
+    elsewhere.ip("link", "set", "old0", "netns", str(host.pid))
+    daemon.ctl("port", "delete", "vm")
+    assert not {"mvh-eth0", "old0"} & set(host.links())
+
+
 @pytest.mark.parametrize("looks", [True, False])
 def test_host_access(daemon, parent, watcher, looks):
     """The host link goes when the parent does, and is made again; the daemon looks in between, or only afterwards."""

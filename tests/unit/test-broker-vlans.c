@@ -341,6 +341,74 @@ test_device_of_a_damaged_record(void **state)
 }
 
 static void
+bring_back(TestBroker *test, const char *name)
+{
+    LinkInfo link = link_at(test, kernel_fake_bring_back(test->kernel, name));
+
+    link.flags |= IFF_UP;
+    kernel_fake_change_link(test->kernel, &link);
+}
+
+/* Meanwhile another port ends, a broker starts, or all events of the device are lost. */
+static void
+test_device_that_was_moved(void **state)
+{
+    TestBroker *test = *state;
+
+    for (guint i = 0; i < 3; i++) {
+        test_broker_create(test, 0, TAGGED, "p1");
+        test_settle();
+        if (i == 2)
+            restart_without_events(test);
+        kernel_fake_move_link(test->kernel, link_named(test, "eth0.100").index);
+        if (i == 1)
+            restart(test);
+        if (i == 2)
+            lose_events();
+        test_settle();
+        test_broker_create(test, 0, "parent=eth0,mode=bridge,vlan=5", "passing");
+        delete_port(test, "passing");
+        bring_back(test, "eth0.100");
+        if (i == 2)
+            lose_events();
+        test_settle();
+        expect_port(test, "p1", PORT_STATE_ACTIVE, "eth0.100");
+        assert_null(find_port(test, "p1")->problem);
+        delete_port(test, "p1");
+        expect_no_vlans(test);
+    }
+}
+
+/* It comes back with another ifindex. The second time a broker starts afterwards. */
+static void
+test_outer_device_that_was_moved(void **state)
+{
+    TestBroker *test = *state;
+
+    for (guint i = 0; i < 2; i++) {
+        LinkInfo other = {.name = "eth7", .mac = {{2, 7}}, .flags = IFF_UP};
+
+        test_broker_create(test, 0, TWICE_TAGGED, "p1");
+        test_settle();
+        other.index = link_named(test, "eth0.200").index;
+        kernel_fake_move_link(test->kernel, other.index);
+        kernel_fake_add_link(test->kernel, &other);
+        test_settle();
+        bring_back(test, "eth0.200");
+        if (i == 1)
+            restart(test);
+        test_settle();
+        test_broker_create(test, 0, "parent=eth0,mode=bridge,vlan=5", "passing");
+        delete_port(test, "passing");
+        test_settle();
+        expect_port(test, "p1", PORT_STATE_ACTIVE, "eth0.200.100");
+        delete_port(test, "p1");
+        kernel_fake_remove_link(test->kernel, other.index);
+        expect_no_vlans(test);
+    }
+}
+
+static void
 test_passthru_parent_that_was_renamed(void **state)
 {
     TestBroker *test = *state;
@@ -469,6 +537,8 @@ main(void)
         BROKER_TEST_SAID(test_inner_device_in_use),
         BROKER_TEST_SAID(test_device_in_a_bridge),
         BROKER_TEST_SAID(test_device_of_a_damaged_record),
+        BROKER_TEST_SAID(test_device_that_was_moved),
+        BROKER_TEST_SAID(test_outer_device_that_was_moved),
         BROKER_TEST_SAID(test_passthru_parent_that_was_renamed),
         BROKER_TEST_SAID(test_macs_of_a_renamed_parent),
         BROKER_TEST_SAID(test_load_of_a_renamed_trunk),
