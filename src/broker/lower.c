@@ -177,6 +177,8 @@ take_indexes(Port *port, const Lower *lower)
                        port->parent_stands_in != lower->stands_in;
 
     port->parent_stands_in = lower->stands_in;
+    if (port->parent_index != 0)
+        port->last_parent_index = port->parent_index;
     port->parent_index = lower->parent.index;
     port->trunk_index = trunk;
     if (lower->parent.name[0])

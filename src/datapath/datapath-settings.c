@@ -45,7 +45,7 @@ datapath_fill_settings(const DatapathPort *port, struct guard_settings *ret_sett
     ret_settings->addresses = (guint8)guard->addresses;
     ret_settings->allow = (guint16)(guard->allow & GUARD_ALLOW_ALL);
     ret_settings->n_prefixes = (guint8)n_prefixes;
-    ret_settings->link = (guint32)port->parent_index;
+    ret_settings->link = (guint32)port->link;
     ret_settings->answers_dhcp = port->dhcp != NULL || port->keeps_dhcp;
     for (guint i = 0; i < n_prefixes; i++) {
         const IpPrefix *prefix = &g_array_index(guard->prefixes, IpPrefix, i);

@@ -41,7 +41,7 @@ typedef struct Datapath Datapath;
 typedef struct DatapathPort {
     int index; /* its device's */
     const char *port_id;
-    int parent_index;
+    int link; /* the ifindex by which the addresses of its LAN are kept: its parent's */
     MacAddress mac;
     const GuardSettings *guard; /* as resolved: senders is not AUTO */
     const DhcpAnswer *dhcp;     /* what it answers to its guest's DHCP client; NULL: nothing */

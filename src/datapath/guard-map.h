@@ -81,7 +81,7 @@ struct guard_settings {
     __u16 allow;        /* GuardAllow */
     __u32 answers_dhcp; /* 0: the port has no entry in `dhcp`, which saves each frame the look-up */
     struct guard_prefix prefixes[GUARD_PREFIXES];
-    __u32 link;    /* the ifindex of its parent */
+    __u32 link;    /* the ifindex of its parent; while that is not here, the last one */
     __u32 recheck; /* whenever it changes, the port gives up learned addresses that are withheld */
 };
 

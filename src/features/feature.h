@@ -95,6 +95,10 @@ gboolean dhcp_find_answer(const Network *network, const Port *port, DhcpAnswer *
  * ERRNO_ERROR. */
 gboolean withheld_follow_port(FeatureHost *host, const Port *port, GError **error);
 
+/* The link under whose ifindex the datapath has what the port may not learn, and what it has
+ * learned: its parent, or while that is not here, the last that it had. 0: unknown. */
+int withheld_link(const Port *port);
+
 /* An address of this link came or went. */
 void withheld_on_address(FeatureHost *host, int index);
 

@@ -63,7 +63,7 @@ write_settings(FeatureHost *host, const Port *port, gboolean is_new, GError **er
     const DatapathPort settings = {
         .index = port->interface_index,
         .port_id = port->id,
-        .parent_index = port->parent_index,
+        .link = withheld_link(port),
         .mac = port->mac,
         .guard = guard_of(port),
         .dhcp = network && dhcp_find_answer(network, port, &answer) ? &answer : NULL,

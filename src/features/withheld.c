@@ -19,6 +19,11 @@
  * invalid are remembered, as its ports live on. After a restart they are unknown, and nothing is
  * released until the network is back: they are among what the earlier daemon withheld.
  *
+ * A guest may keep its connection while its port's parent is not here: moved into another network
+ * namespace, or, a container's macvlan, removed. What the port must not learn stays under the
+ * ifindex that the parent had last. The next hops there cannot be read, so nothing is released
+ * meanwhile.
+ *
  * Addresses in Reserve= are not withheld: the LAN's DHCP server may well give them. Neither are
  * listed prefixes of more than one address.
  */
@@ -48,7 +53,7 @@ typedef struct Withholding {
 typedef struct Places {
     GArray *list;      /* of DatapathAddress */
     GArray *of_ports;  /* likewise: yet to be appended */
-    gboolean is_short; /* of the gateways of a network */
+    gboolean is_short; /* of the gateways of a network, or of the next hops of a link */
     GError *error;     /* why there is less than there should be: the first failure; NULL: none */
 } Places;
 
@@ -77,11 +82,17 @@ error_of(Places *places)
     return places->error ? NULL : &places->error;
 }
 
+int
+withheld_link(const Port *port)
+{
+    return port->parent_index ? port->parent_index : port->last_parent_index;
+}
+
 static gboolean
 learns(const Port *port)
 {
     return port->has_guard && port->guard.addresses == GUARD_ADDRESSES_DHCP &&
-           port->parent_index != 0;
+           withheld_link(port) != 0;
 }
 
 static void
@@ -146,13 +157,16 @@ add_ports(FeatureHost *host, Places *places, int link)
     for (guint i = 0; i < ports->len; i++) {
         const Port *port = ports->pdata[i];
 
-        if (port->parent_index == link && g_hash_table_add(networks, port->network))
+        if (withheld_link(port) != link)
+            continue;
+        places->is_short |= port->parent_index == 0 && port->state == PORT_STATE_ACTIVE;
+        if (g_hash_table_add(networks, port->network))
             add_gateways(host, places, link, port);
     }
     for (guint i = 0; i < ports->len; i++) {
         const Port *port = ports->pdata[i];
 
-        if (port->parent_index == link || g_hash_table_contains(networks, port->network))
+        if (withheld_link(port) == link || g_hash_table_contains(networks, port->network))
             add_port(places->of_ports, link, port);
     }
 }
@@ -237,7 +251,7 @@ static void
 note_link(Port *port, gpointer withholding)
 {
     if (learns(port))
-        g_hash_table_add(((Withholding *)withholding)->links, GINT_TO_POINTER(port->parent_index));
+        g_hash_table_add(((Withholding *)withholding)->links, GINT_TO_POINTER(withheld_link(port)));
 }
 
 static void
@@ -344,7 +358,7 @@ static gboolean
 follow_port(FeatureHost *host, const Port *port, GError **error)
 {
     const Withholding *withholding = feature_state(host, &feature_withheld);
-    gpointer link = GINT_TO_POINTER(port->parent_index);
+    gpointer link = GINT_TO_POINTER(withheld_link(port));
     g_auto(Places) places;
 
     places_init(&places);
@@ -357,8 +371,8 @@ follow_port(FeatureHost *host, const Port *port, GError **error)
         note_gateways(host, port); /* for when another port of the link learns */
         return TRUE;
     }
-    add_gateways(host, &places, port->parent_index, port);
-    add_port(places.of_ports, port->parent_index, port);
+    add_gateways(host, &places, withheld_link(port), port);
+    add_port(places.of_ports, withheld_link(port), port);
     return withhold(host, &places, FALSE, error);
 }
 

@@ -226,6 +226,7 @@ const Field port_fields[] = {
      .truths = in_force_or_removed, .also = " (%)"},
     {"parent", EVERYWHERE, IN_PORT(IFNAME, parent), .label = "parent", .column = "PARENT"},
     {"parentIndex", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(INT, parent_index)},
+    {"lastParentIndex", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(INT, last_parent_index)},
     {"parentStandsIn", FIELD_RECORD | FIELD_OPTIONAL, IN_PORT(BOOLEAN, parent_stands_in)},
     {"mode", EVERYWHERE, IN_PORT(ENUM, mode), FIELD_WORDS(macvtap_mode_name, MACVTAP_MODE_COUNT),
      .also = ", mode %", .column = "MODE"},

@@ -40,15 +40,16 @@ const char *port_state_name(PortState state);
 
 /* One port, as in its record and in the API. */
 typedef struct Port {
-    char *id;         /* "p" and 12 random hex digits; never reused */
-    char *name;       /* the caller's, or the ID */
-    char *network;    /* the network's name, or an ad-hoc network's text */
-    char *parent;     /* its last known name; the index identifies the link */
-    int parent_index; /* 0: the link was missing, or in another network namespace, at the last
-                         check */
-    char *trunk;      /* VLAN=: the interface below the VLAN device parent; else NULL */
-    int trunk_index;  /* like parent_index; 0 without trunk */
-    char *vlan;       /* VLAN=: "100" or "200.100"; else NULL */
+    char *id;              /* "p" and 12 random hex digits; never reused */
+    char *name;            /* the caller's, or the ID */
+    char *network;         /* the network's name, or an ad-hoc network's text */
+    char *parent;          /* its last known name; the index identifies the link */
+    int parent_index;      /* 0: the link was missing, or in another network namespace, at the last
+                              check */
+    int last_parent_index; /* what parent_index was before that; 0: unknown */
+    char *trunk;           /* VLAN=: the interface below the VLAN device parent; else NULL */
+    int trunk_index;       /* like parent_index; 0 without trunk */
+    char *vlan;            /* VLAN=: "100" or "200.100"; else NULL */
     MacvtapMode mode;
     char *description; /* by its owner; NULL or "": none */
     gboolean nopromisc;

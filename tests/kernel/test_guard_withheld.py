@@ -131,6 +131,20 @@ def test_not_while_the_daemon_is_dead_either(others):
     assert is_taught(others, FREE6)
 
 
+def test_nothing_is_released_while_the_parent_is_away(others, host, hosts):
+    """Up in another network namespace, it connects its guests there."""
+    elsewhere = hosts("elsewhere")
+    host.ip("link", "set", "eth0", "netns", str(elsewhere.pid))
+    elsewhere.quiet("eth0")
+    elsewhere.ip("link", "set", "eth0", "up")
+    while not all("problem" in port and port["carrier"] for port in others.daemon.ports()):
+        pass
+    assert {address for address in OTHERS | OTHERS6 if is_taught(others, address)} == set()
+    others.daemon.restart()
+    assert {address for address in OTHERS | OTHERS6 if is_taught(others, address)} == set()
+    assert is_taught(others, FREE) and is_taught(others, FREE6)
+
+
 @pytest.mark.parametrize("text", [None, "Typo=1"])
 def test_a_gateway_outlives_its_networks_file(others, text):
     """As do the ports of the network. text: what the file has become."""

@@ -4,6 +4,7 @@
 #include "reload-fixture.h"
 
 #include <errno.h>
+#include <net/if.h>
 
 static int
 parent(TestBroker *test)
@@ -448,6 +449,91 @@ a_failure_to_read_does_so_too(void **state)
     assert_true(is_withheld(test, "10.0.0.9"));
 }
 
+/* ---- without the parent ---- */
+
+/* The ports pony, which learns, and web, with addresses and a gateway; and a next hop. */
+static void
+create_pony_and_web(TestBroker *test, const char *network, const char *parent_name)
+{
+    give_addresses(test_broker_network(test, network), "10.0.0.0/24", "10.0.0.254");
+    add_learning(test, "wild", parent_name);
+    kernel_fake_add_gateway(test->kernel, link_named(test, parent_name).index, "10.0.0.253");
+    test_broker_create(test, 0, network, "web");
+    test_broker_create(test, 0, "wild", "pony");
+    test_settle();
+}
+
+static guint
+count_withheld_at(TestBroker *test, int link)
+{
+    return fake_datapath_withholds(test->datapath, link, "10.0.0.253") +
+           fake_datapath_withholds(test->datapath, link, "10.0.0.254") +
+           fake_datapath_withholds(test->datapath, link, lease_of(find_port(test, "web")));
+}
+
+/* The programs look there. */
+static void
+expect_withheld_at(TestBroker *test, int link)
+{
+    int pony = find_port(test, "pony")->interface_index;
+
+    assert_int_equal(count_withheld_at(test, link), 3);
+    assert_int_equal(fake_datapath_settings(test->datapath, pony)->link, link);
+}
+
+/* Its guest has its connection if the parent is up where it is now. */
+static void
+nothing_is_released_while_the_parent_is_away(void **state)
+{
+    TestBroker *test = *state;
+    LinkInfo other = {.name = "eth7", .mac = {{2, 7}}};
+    int index;
+
+    create_pony_and_web(test, "lan", "eth0");
+    other.index = parent(test);
+    kernel_fake_move_link(test->kernel, other.index);
+    test_settle();
+    expect_withheld_at(test, other.index);
+    restart(test);
+    restart(test); /* the record has parentIndex no longer */
+    test_settle();
+    expect_withheld_at(test, other.index);
+    kernel_fake_add_link(test->kernel, &other);
+    index = kernel_fake_bring_back(test->kernel, "eth0");
+    kernel_fake_add_gateway(test->kernel, index, "10.0.0.253");
+    test_settle();
+    expect_withheld_at(test, index);
+    assert_int_equal(count_withheld_at(test, other.index), 0);
+}
+
+static void
+nothing_is_released_while_there_is_no_stand_in(void **state)
+{
+    TestBroker *test = *state;
+    LinkInfo link = {.name = "net0", .kind = "macvlan", .mac = {{2, 5}}, .flags = IFF_UP};
+    int before;
+
+    link.carrier = link.is_macvlan = link.lower_is_elsewhere = TRUE;
+    link.lower_netns = 3;
+    link.lower_there = 2;
+    before = kernel_fake_add_link(test->kernel, &link);
+    test_settle();
+    test_broker_add_network(test, "inside", "net0", MACVTAP_MODE_BRIDGE);
+    create_pony_and_web(test, "inside", "net0");
+    kernel_fake_remove_link(test->kernel, before);
+    test_settle();
+    expect_withheld_at(test, before);
+    restart(test);
+    test_settle();
+    expect_withheld_at(test, before);
+    link.index = before + 10;
+    kernel_fake_add_link(test->kernel, &link);
+    kernel_fake_add_gateway(test->kernel, link.index, "10.0.0.253");
+    test_settle();
+    expect_withheld_at(test, link.index);
+    assert_int_equal(count_withheld_at(test, before), 0);
+}
+
 int
 main(void)
 {
@@ -469,6 +555,8 @@ main(void)
         BROKER_TEST(the_room_is_for_the_most_important),
         BROKER_TEST(a_review_that_fails_is_a_fault),
         BROKER_TEST(a_failure_to_read_does_so_too),
+        BROKER_TEST(nothing_is_released_while_the_parent_is_away),
+        BROKER_TEST(nothing_is_released_while_there_is_no_stand_in),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,7 @@ check_round_trip(const Port *port)
     assert_string_equal(read->network, port->network);
     assert_string_equal(read->parent, port->parent);
     assert_int_equal(read->parent_index, port->parent_index);
+    assert_int_equal(read->last_parent_index, port->last_parent_index);
     assert_int_equal(read->trunk_index, port->trunk_index);
     assert_int_equal(read->mode, port->mode);
     assert_int_equal(read->nopromisc, port->nopromisc);
@@ -135,6 +136,8 @@ test_round_trip(void **state)
     port->network = g_strdup("parent=eth0,mode=source,vlan=4094.4094");
     check_round_trip(port);
     port->parent_index = 2;
+    check_round_trip(port);
+    port->last_parent_index = 3;
     check_round_trip(port);
     port->trunk = g_strdup("eth0");
     port->vlan = g_strdup("4094.4094");
