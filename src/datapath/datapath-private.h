@@ -76,8 +76,11 @@ typedef void (*DatapathRecheck)(int index, gpointer user_data);
 gboolean withheld_set(Withheld *withheld, const DatapathAddress *addresses, guint n,
                       gboolean is_all, DatapathRecheck recheck, gpointer user_data, GError **error);
 
-/* The port ends, whose entries are still there: others may learn its addresses. */
-void withheld_free_learned(Withheld *withheld, int index);
+/* The port is about to be on this link, where others may not learn its addresses; 0: it ends. They
+ * may on the link that its entries name, which are still as they were. What it has learned must be
+ * rechecked then. */
+void withheld_move_learned(Withheld *withheld, int index, guint32 link);
 
-/* Forgets learners without an entry, which ended while no daemon ran. */
+/* Forgets learners without an entry, which ended while no daemon ran, and those on a link on which
+ * the port no longer is. */
 void withheld_sweep(Withheld *withheld);

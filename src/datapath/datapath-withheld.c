@@ -183,21 +183,25 @@ withheld_set(Withheld *withheld, const DatapathAddress *addresses, guint n, gboo
 }
 
 void
-withheld_free_learned(Withheld *withheld, int index)
+withheld_move_learned(Withheld *withheld, int index, guint32 link)
 {
+    int map = withheld->maps[DATAPATH_LEARNERS], learner;
     struct guard_settings settings;
     struct guard_state state;
-    int learner;
 
     if (bpf_map_lookup_elem(withheld->maps[DATAPATH_SETTINGS], &index, &settings) < 0 ||
-        settings.addresses != GUARD_ADDRESSES_DHCP ||
+        settings.addresses != GUARD_ADDRESSES_DHCP || settings.link == link ||
         bpf_map_lookup_elem(withheld->maps[DATAPATH_STATE], &index, &state) < 0)
         return;
     for (guint i = 0; i < GUARD_LEARNED; i++) {
-        const struct guard_place place = {state.learned[i].address, settings.link, 0};
+        const struct guard_place from = {state.learned[i].address, settings.link, 0};
+        const struct guard_place to = {state.learned[i].address, link, 0};
 
-        if (find_learner(withheld, &place, &learner) && learner == index)
-            bpf_map_delete_elem(withheld->maps[DATAPATH_LEARNERS], &place);
+        if (!find_learner(withheld, &from, &learner) || learner != index)
+            continue;
+        if (link != 0) /* another port that has it there keeps it */
+            bpf_map_update_elem(map, &to, &index, BPF_NOEXIST);
+        bpf_map_delete_elem(map, &from);
     }
 }
 
@@ -213,7 +217,8 @@ withheld_sweep(Withheld *withheld)
         const struct guard_place *place = &g_array_index(places, struct guard_place, i);
 
         if (find_learner(withheld, place, &learner) &&
-            bpf_map_lookup_elem(withheld->maps[DATAPATH_SETTINGS], &learner, &settings) < 0)
+            (bpf_map_lookup_elem(withheld->maps[DATAPATH_SETTINGS], &learner, &settings) < 0 ||
+             settings.link != place->link))
             bpf_map_delete_elem(map, place);
     }
 }

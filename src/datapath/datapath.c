@@ -189,7 +189,7 @@ delete_entry(LinuxDatapath *datapath, int index)
     const Entry *entry = find_entry(datapath, index);
 
     if (!entry || !entry->has_settings || entry->settings.addresses == GUARD_ADDRESSES_DHCP)
-        withheld_free_learned(datapath->withheld, index);
+        withheld_move_learned(datapath->withheld, index, 0);
     delete_limits(datapath, index);
     for (DatapathMap map = DATAPATH_SETTINGS; map < DATAPATH_EVENTS; map++)
         bpf_map_delete_elem(datapath->object.maps[map], &index);
@@ -280,7 +280,14 @@ set_limits(LinuxDatapath *datapath, Entry *entry, const DatapathPort *port, gboo
     return TRUE;
 }
 
-/* What a port learned before it had Addresses=dhcp was not checked. */
+static gboolean
+changes_link(const Entry *entry, const struct guard_settings *settings)
+{
+    return settings->link != 0 && settings->link != entry->settings.link;
+}
+
+/* What a port learned before it had Addresses=dhcp was not checked, nor what it learned elsewhere
+ * against what is withheld on this link. */
 static guint32
 next_recheck(const Entry *entry, const struct guard_settings *settings)
 {
@@ -288,7 +295,7 @@ next_recheck(const Entry *entry, const struct guard_settings *settings)
                       entry->settings.addresses != GUARD_ADDRESSES_DHCP &&
                       settings->addresses == GUARD_ADDRESSES_DHCP;
 
-    return entry ? entry->settings.recheck + begins : 0;
+    return entry ? entry->settings.recheck + (begins || changes_link(entry, settings)) : 0;
 }
 
 static gboolean
@@ -314,6 +321,8 @@ linux_set(Datapath *base, const DatapathPort *port, gboolean is_new, GError **er
         return set_limits(datapath, entry, port, is_new, FALSE, error);
     if (!datapath->is_pinned || datapath->has_old_pins)
         pin_maps(datapath);
+    if (entry && !is_new && changes_link(entry, &settings))
+        withheld_move_learned(datapath->withheld, port->index, settings.link);
     if ((writes_dhcp && !(is_clear && !dhcp) && !write_dhcp(datapath, port->index, dhcp)) ||
         !write_entry(datapath, port->index, &settings, is_new, is_there)) {
         error_set_errno(error, errno, "cannot write the guard settings of link %d", port->index);
@@ -603,8 +612,10 @@ find_entries_in(LinuxDatapath *datapath, DatapathMap map)
 
         if (!entry)
             entry = add_entry(datapath, index);
-        if (map == DATAPATH_SETTINGS && bpf_map_lookup_elem(fd, &index, &settings) == 0)
+        if (map == DATAPATH_SETTINGS && bpf_map_lookup_elem(fd, &index, &settings) == 0) {
+            entry->settings.link = settings.link;
             entry->settings.recheck = settings.recheck;
+        }
     }
 }
 

@@ -15,7 +15,8 @@
  *              gateways', other ports'; keyed by struct guard_place,
  *              written by user space only                                __u32
  *   learners   which port has learned an address, keyed by struct
- *              guard_place, written by the programs: the port's ifindex  __u32
+ *              guard_place, written by the programs, and by user space
+ *              when a port's link changes: the port's ifindex            __u32
  *   events     a ring buffer: the first drop of a kind at a port, and
  *              an address not seen before                                struct guard_event
  *

@@ -3,6 +3,8 @@
 
 #include "fake-datapath.h"
 
+#include <string.h>
+
 static Datapath *fake;
 
 const char *
@@ -76,6 +78,31 @@ void
 datapath_world_see(Datapath *datapath, int index, guint64 when)
 {
     fake_datapath_state(datapath, index)->seen[0].last = when;
+}
+
+void
+datapath_world_teach(Datapath *datapath, int index, const IpAddress *address)
+{
+    struct guard_learned *learned = fake_datapath_state(datapath, index)->learned;
+
+    memcpy(&learned->address, address, sizeof learned->address);
+    learned->until = 1;
+}
+
+/* It has no programs, which would need to be told: whoever has learned it there. */
+int
+datapath_world_learner(Datapath *datapath, int link, const IpAddress *address)
+{
+    for (int index = 1; index < 10; index++) {
+        const struct guard_settings *settings = fake_datapath_settings(datapath, index);
+        const struct guard_learned *learned =
+            settings ? fake_datapath_state(datapath, index)->learned : NULL;
+
+        if (settings && settings->link == (guint32)link && learned->until != 0 &&
+            memcmp(&learned->address, address, sizeof learned->address) == 0)
+            return index;
+    }
+    return 0;
 }
 
 void

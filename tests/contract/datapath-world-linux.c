@@ -77,29 +77,65 @@ datapath_world_dhcp(Datapath *datapath, int index, struct dhcp_port *ret_port)
     return read_entry("dhcp", index, ret_port);
 }
 
+/* Returns the value in this map of places; -1: none. */
+static int
+find_place(const char *name, int link, const IpAddress *address)
+{
+    struct guard_place place = {.link = (guint32)link};
+    int map = open_map(name), value;
+
+    memcpy(&place.address, address, sizeof place.address);
+    if (bpf_map_lookup_elem(map, &place, &value) < 0)
+        value = -1;
+    close(map);
+    return value;
+}
+
 gboolean
 datapath_world_withholds(Datapath *datapath, int link, const IpAddress *address)
 {
-    struct guard_place place = {.link = (guint32)link};
-    int map = open_map("withheld");
-    guint32 value;
-    gboolean found;
+    return find_place("withheld", link, address) >= 0;
+}
 
-    memcpy(&place.address, address, sizeof place.address);
-    found = bpf_map_lookup_elem(map, &place, &value) == 0;
+int
+datapath_world_learner(Datapath *datapath, int link, const IpAddress *address)
+{
+    return MAX(find_place("learners", link, address), 0);
+}
+
+static void
+write_state(int index, const struct guard_state *state)
+{
+    int map = open_map("state");
+
+    assert_int_equal(bpf_map_update_elem(map, &index, state, BPF_EXIST), 0);
     close(map);
-    return found;
 }
 
 void
 datapath_world_see(Datapath *datapath, int index, guint64 when)
 {
-    int map = open_map("state");
     struct guard_state state;
 
-    assert_int_equal(bpf_map_lookup_elem(map, &index, &state), 0);
+    assert_true(read_entry("state", index, &state));
     state.seen[0].last = when;
-    assert_int_equal(bpf_map_update_elem(map, &index, &state, BPF_EXIST), 0);
+    write_state(index, &state);
+}
+
+void
+datapath_world_teach(Datapath *datapath, int index, const IpAddress *address)
+{
+    int map = open_map("learners");
+    struct guard_settings settings;
+    struct guard_place place = {0};
+    struct guard_state state;
+
+    assert_true(read_entry("settings", index, &settings) && read_entry("state", index, &state));
+    memcpy(&place.address, address, sizeof place.address);
+    place.link = settings.link;
+    state.learned[0] = (struct guard_learned){.address = place.address, .until = 1};
+    write_state(index, &state);
+    assert_int_equal(bpf_map_update_elem(map, &place, &index, BPF_ANY), 0);
     close(map);
 }
 

@@ -38,6 +38,12 @@ void datapath_world_age(void);
 /* As if the port's guest had been seen at that time, and when that was. */
 void datapath_world_see(Datapath *datapath, int index, guint64 when);
 
+/* As if the programs had taught the port this address. */
+void datapath_world_teach(Datapath *datapath, int index, const IpAddress *address);
+
+/* The port that keeps others from learning the address on this link; 0: none. */
+int datapath_world_learner(Datapath *datapath, int link, const IpAddress *address);
+
 /* As if a daemon had been killed while it wrote this port's entry: the settings, which come last,
  * are missing. */
 void datapath_world_tear(Datapath *datapath, int index, const char *port_id);

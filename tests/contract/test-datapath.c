@@ -415,6 +415,71 @@ more_addresses_than_there_is_room_for_are_an_error(void **state)
     withhold(NULL, 0, TRUE);
 }
 
+/* ---- learned addresses ---- */
+
+static void
+put_on(int link, int index, const char *port_id, gboolean is_new)
+{
+    const GuardSettings guard = {.addresses = GUARD_ADDRESSES_DHCP};
+    const DatapathPort port = {.index = index, .port_id = port_id, .link = link, .guard = &guard};
+
+    assert_true(datapath->ops->set(datapath, &port, is_new, NULL));
+}
+
+static int
+learner_of(int link, guint8 host)
+{
+    const DatapathAddress wanted = place(link, host);
+
+    return datapath_world_learner(datapath, link, &wanted.address);
+}
+
+/* The second time no daemon has seen it on the link before. Of what it no longer has, as if it had
+ * learned it during the move, the next sweep makes an end. */
+static void
+what_was_learned_follows_the_parent(void **state)
+{
+    const DatapathAddress one = place(3, 1), other = place(3, 2), lost = place(3, 3);
+    int kept = 7;
+
+    put_on(3, 7, "p1", TRUE);
+    put_on(3, 8, "p2", TRUE);
+    datapath_world_teach(datapath, 7, &lost.address);
+    datapath_world_teach(datapath, 7, &one.address);
+    datapath_world_teach(datapath, 8, &other.address);
+    for (int link = 4; link < 6; link++) {
+        guint rechecks = datapath_world_rechecks(datapath, 7);
+
+        put_on(link, 7, "p1", FALSE);
+        assert_int_equal(learner_of(link, 1), 7);
+        assert_int_equal(learner_of(link - 1, 1), 0);
+        assert_int_not_equal(datapath_world_rechecks(datapath, 7), rechecks);
+        datapath_world_end(datapath);
+        datapath = datapath_world_open();
+    }
+    put_on(5, 7, "p1", FALSE);
+    assert_int_equal(learner_of(3, 2), 8);
+    datapath->ops->sweep(datapath, is_kept, &kept);
+    assert_int_equal(learner_of(5, 1), 7);
+    assert_int_equal(learner_of(3, 2), 0);
+    assert_int_equal(learner_of(3, 3), 0);
+}
+
+/* The recheck takes it from the one that has come. */
+static void
+another_port_there_keeps_what_it_has_learned(void **state)
+{
+    const DatapathAddress one = place(3, 1);
+
+    put_on(3, 7, "p1", TRUE);
+    put_on(4, 6, "p2", TRUE);
+    datapath_world_teach(datapath, 7, &one.address);
+    datapath_world_teach(datapath, 6, &one.address);
+    put_on(4, 7, "p1", FALSE);
+    assert_int_equal(learner_of(4, 1), 6);
+    assert_int_equal(learner_of(3, 1), 0);
+}
+
 static void
 has_programs(void **state)
 {
@@ -446,6 +511,8 @@ main(void)
         DATAPATH_TEST(addresses_are_withheld_until_others_are),
         DATAPATH_TEST(addresses_are_withheld_for_the_next_daemon),
         DATAPATH_TEST(more_addresses_than_there_is_room_for_are_an_error),
+        DATAPATH_TEST(what_was_learned_follows_the_parent),
+        DATAPATH_TEST(another_port_there_keeps_what_it_has_learned),
         DATAPATH_TEST(has_programs),
     };
     const char *missing = datapath_world_begin();

@@ -227,6 +227,36 @@ def test_first_come_keeps(lan):
     assert is_taught(lan, LEASE) and is_taught(lan, FREE6)
 
 
+@pytest.mark.parametrize("runs", [True, False], ids=["daemon", "no-daemon"])
+def test_what_was_learned_follows_the_parent(lan, host, hosts, runs):
+    """It comes back with another ifindex. No frame of the first port's guest reminds of what it has learned."""
+    elsewhere, index = hosts("elsewhere"), host.interface_index("eth0")
+    first = lan.create(FIRST)
+    tell(lan, first, RECEIVED["router advertisement for autoconfiguration"])
+    first.send(request(LEASE, FIRST))
+    tell(lan, first, ack(LEASE, FIRST))
+    first.send(dad(FREE6, FIRST))
+    assert is_taught(lan, FREE)
+    if not runs:
+        lan.daemon.kill()
+    host.ip("link", "set", "eth0", "netns", str(elsewhere.pid))
+    while runs and not all("problem" in port for port in lan.daemon.ports()):
+        pass
+    host.ip("link", "add", "other0", "index", str(index), "type", "veth", "peer", "name", "other1")
+    elsewhere.ip("link", "set", "eth0", "netns", str(host.pid))
+    host.quiet("eth0")
+    host.ip("link", "set", "eth0", "up")
+    if not runs:
+        lan.daemon.start()
+    while any("problem" in port or not port["carrier"] for port in lan.daemon.ports()):
+        pass
+    assert not is_taught(lan, LEASE) and not is_taught(lan, FREE6)
+    host.address("eth0", f"{FREE}/24")
+    while passes(lan, sent_from(FREE)):
+        pass
+    first.close()
+
+
 def test_an_address_that_the_host_gets_later(lan, host):
     assert is_taught(lan, LEASE) and is_taught(lan, FREE6)
     host.address("eth0", f"{LEASE}/24")
