@@ -84,7 +84,7 @@ gboolean lower_is_news(const Port *port, const LinkInfo *device);
 /* lower.c: whether the parent, or a link below it, is not here. */
 gboolean lower_is_missing(const Port *port);
 
-/* lower.c: whether the link with this ifindex is known to be below the port. */
+/* lower.c: whether the link with this ifindex is the port's parent or trunk. */
 gboolean lower_has(const Port *port, int index);
 
 /* lower.c: that a link below the port is in another network namespace; NULL: it is not. Free with

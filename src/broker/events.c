@@ -129,12 +129,6 @@ look_at_all_again(Broker *broker, const GError *cause)
                                            broker, "look at all");
 }
 
-static gboolean
-is_below(const Port *port, int index)
-{
-    return port->parent_index == index || port->trunk_index == index;
-}
-
 /* Whether the link may have just come into our namespace. A macvlan may only be a stand-in. */
 static gboolean
 may_be_new(const Broker *broker, const LinkInfo *link)
@@ -159,7 +153,7 @@ on_other_changed(Broker *broker, const LinkInfo *link)
 
         if (is_new && lower_is_missing(port))
             look_above(broker, port);
-        if (!is_below(port, link->index))
+        if (!lower_has(port, link->index))
             continue;
         if (is_known ||
             broker->kernel->ops->link_by_index(broker->kernel, link->index, &now, &error))
@@ -199,7 +193,7 @@ look_at_links(Broker *broker, Port *port, GHashTable *table)
     int below[2];
 
     /* Others may have the ifindexes of the links that were below it. */
-    port->is_lower_due = port->trunk || port->bond_index || port->parent_stands_in;
+    port->is_lower_due = port->trunk || port->parent_stands_in;
     if (is_there && lower_is_news(port, device))
         look_at(broker, port);
     below[0] = port->parent_index;

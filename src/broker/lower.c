@@ -2,12 +2,15 @@
 /*
  * Theory of operation
  *
- * Below a port's device there are its parent and, with VLAN devices, further links down to a NIC or
- * bond. When one of them is moved into another network namespace, the kernel keeps what is on it
- * here. The link may come back with another ifindex, and meanwhile another link may get the old
+ * Below a port's device there are its parent and, with VLAN=, one link more for each tag, down to
+ * the trunk. When one of them is moved into another network namespace, the kernel keeps what is on
+ * it here. The link may come back with another ifindex, and meanwhile another link may get the old
  * one, and the old name. So neither identifies it: only the link above tells which link it is on
  * (IFLA_LINK). That is read here and nowhere else: at a start, when an event of the device shows
  * another parent, and when one of the links below has gone or a new link appears.
+ *
+ * What a parent or trunk is itself on does not count. A VLAN device that somebody else has made may
+ * always have had its lower link elsewhere, as in a container that was given one.
  *
  * While the parent is in another namespace, the port's parent_index is 0, which no link has. What
  * others keep by the parent's ifindex follows from here: the features are told (on_new_parent), and
@@ -31,7 +34,8 @@ typedef struct Lower {
     gboolean stands_in;
     LinkInfo trunk; /* likewise; of a port with VLAN= */
     gboolean is_away;
-    int netns; /* where the first of them is that is away, see LinkInfo */
+    guint level; /* of the one that is away: 0 for the parent, the number of tags for the trunk */
+    int netns;   /* where that is, see LinkInfo */
 } Lower;
 
 /* Of a link that has just gone only the index is set: its event is on its way. Index 0: no link. */
@@ -101,7 +105,6 @@ count_tags(const Port *port)
 static gboolean
 read_lower(Broker *broker, const Port *port, const LinkInfo *device, Lower *lower, GError **error)
 {
-    const guint most_levels = 8; /* the kernel's MAX_NEST_DEV */
     guint n_tags = count_tags(port);
     LinkInfo link;
 
@@ -109,11 +112,12 @@ read_lower(Broker *broker, const Port *port, const LinkInfo *device, Lower *lowe
     if (!read_parent(broker, port, device, lower, error))
         return FALSE;
     link = lower->parent;
-    for (guint level = 1; level <= most_levels && g_str_equal(link.kind, "vlan"); level++) {
-        lower->is_away = link.lower_is_elsewhere;
-        lower->netns = link.lower_netns;
-        if (link.lower_index == 0)
-            break;
+    for (guint level = 1; level <= n_tags && g_str_equal(link.kind, "vlan"); level++) {
+        if (link.lower_is_elsewhere) {
+            lower->is_away = TRUE;
+            lower->level = level;
+            lower->netns = link.lower_netns;
+        }
         if (!look_up(broker, link.lower_index, &link, error))
             return FALSE;
         if (level == n_tags)
@@ -129,12 +133,13 @@ lower_describe(const Port *port)
 
     if (!port->is_lower_away)
         return NULL;
-    if (port->parent_index == 0)
+    if (port->lower_level == 0)
         link = g_strdup_printf("its parent %s", port->parent);
-    else if (port->trunk)
+    else if (port->lower_level == count_tags(port))
         link = g_strdup_printf("%s, which its parent %s is on,", port->trunk, port->parent);
     else
-        link = g_strdup_printf("the interface that its parent %s is on", port->parent);
+        link = g_strdup_printf("the VLAN device of tag %.*s, which its parent %s is on,",
+                               (int)strcspn(port->vlan, "."), port->vlan, port->parent);
     where = port->lower_netns < 0
                 ? g_strdup("")
                 : g_strdup_printf(" (%d of 'ip netns list-id')", port->lower_netns);
@@ -196,6 +201,7 @@ take_lower(Broker *broker, Port *port, const Lower *lower)
     gboolean was_away = port->is_lower_away, changed = was_away != lower->is_away;
 
     port->is_lower_away = lower->is_away;
+    port->lower_level = lower->level;
     port->lower_netns = lower->netns;
     port->parent_mtu = lower->parent.mtu;
     if (take_indexes(port, lower)) {
@@ -228,7 +234,7 @@ lower_is_missing(const Port *port)
 gboolean
 lower_has(const Port *port, int index)
 {
-    return port->parent_index == index || port->trunk_index == index || port->bond_index == index;
+    return port->parent_index == index || port->trunk_index == index;
 }
 
 gboolean

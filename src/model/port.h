@@ -104,8 +104,9 @@ typedef struct Port {
     gboolean carrier;   /* the device's, which follows its parent's */
     guint told_state;   /* IF_OPER_* + 1 in the last event of the device; 0: no event yet */
     gboolean is_lower_due;  /* a link below the device has come or gone: see src/broker/lower.c; */
-    gboolean is_lower_away; /* the parent, or a link below it, is in another network namespace: */
-    int lower_netns;        /* this one of 'ip netns list-id'; negative: it has no number here */
+    gboolean is_lower_away; /* the parent, or a link down to the trunk, is in another network */
+    int lower_netns;        /* namespace: this one of 'ip netns list-id' (negative: no number), */
+    guint lower_level;      /* and is this many tags of vlan below the parent */
     int bond_index;         /* the bond that is parent or below it; 0: none */
     char active_slave[INTERFACE_NAME_MAX + 1]; /* of that bond; "": none, or a mode without one */
     guint32 parent_mtu;                        /* bytes; 0: not seen yet */

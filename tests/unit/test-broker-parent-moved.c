@@ -63,6 +63,17 @@ change_mtu(TestBroker *test, int index, guint32 mtu)
     test_settle();
 }
 
+static void
+rename_link(TestBroker *test, int index, const char *name)
+{
+    LinkInfo link = link_at(test, index);
+
+    memset(link.name, 0, sizeof(link.name));
+    g_strlcpy(link.name, name, sizeof(link.name));
+    kernel_fake_change_link(test->kernel, &link);
+    test_settle();
+}
+
 static gboolean
 has_filter(TestBroker *test, int parent)
 {
@@ -252,7 +263,6 @@ trunk_goes_and_comes(void **state)
         const Port *port = test_broker_create(test, 0, networks[i], "p1");
         g_autofree char *what = g_strdup_printf("eth0, which its parent %s is on,", port->parent);
         int before, index, parent = port->parent_index;
-        LinkInfo link;
 
         test_settle();
         before = move_away(test, "eth0");
@@ -269,15 +279,9 @@ trunk_goes_and_comes(void **state)
         test_settle();
         assert_null(port->problem);
         assert_int_equal(port->trunk_index, index);
-        link = link_at(test, index);
-        memset(link.name, 0, sizeof(link.name));
-        g_strlcpy(link.name, "lan0", sizeof(link.name));
-        kernel_fake_change_link(test->kernel, &link);
-        test_settle();
+        rename_link(test, index, "lan0");
         assert_string_equal(port->trunk, "lan0");
-        g_strlcpy(link.name, "eth0", sizeof(link.name));
-        kernel_fake_change_link(test->kernel, &link);
-        test_settle();
+        rename_link(test, index, "eth0");
         delete_port(test, "p1");
         kernel_fake_remove_link(test->kernel, before);
         test_settle();
@@ -285,27 +289,89 @@ trunk_goes_and_comes(void **state)
     expect_no_vlans(test);
 }
 
-/* Of a VLAN device that somebody else has made the broker knows no trunk. */
+/* There is no event of the device between the tags, so a start notices it first. */
 static void
-bond_below_a_foreign_vlan_device(void **state)
+outer_vlan_device_goes_and_comes(void **state)
+{
+    TestBroker *test = *state;
+    const Port *port = test_broker_create(test, 0, TWICE_TAGGED, "p1");
+    g_autofree char *what = g_strdup_printf("the VLAN device of tag 200, which its parent %s is "
+                                            "on,",
+                                            port->parent);
+
+    test_settle();
+    move_away(test, "eth0.200");
+    restart(test);
+    test_settle();
+    expect_away(only_port(test), what);
+    bring_back(test, "eth0.200");
+    test_settle();
+    assert_null(only_port(test)->problem);
+    assert_int_equal(only_port(test)->trunk_index, link_named(test, "eth0").index);
+}
+
+static int
+add_vlan_device(TestBroker *test, int lower_index)
+{
+    LinkInfo link = {.name = "vlan5", .kind = "vlan", .flags = IFF_UP, .carrier = TRUE};
+
+    link.vlan_id = 5;
+    link.lower_index = lower_index;
+    link.lower_is_elsewhere = lower_index == 0;
+    link.lower_netns = 7;
+    link.lower_there = 40;
+    return kernel_fake_add_link(test->kernel, &link);
+}
+
+/* Somebody has given it to this network namespace, and has its lower link: nothing was moved. */
+static void
+vlan_device_of_a_link_elsewhere(void **state)
+{
+    TestBroker *test = *state;
+    const char *const networks[] = {"parent=vlan5,mode=bridge", "parent=vlan5,mode=bridge,vlan=100",
+                                    "parent=vlan5,mode=bridge,vlan=200.100"};
+    int index = add_vlan_device(test, 0);
+
+    for (guint i = 0; i < G_N_ELEMENTS(networks); i++) {
+        const Port *port = test_broker_create(test, 0, networks[i], "p1");
+        g_autofree char *what =
+            port->trunk ? g_strdup_printf("vlan6, which its parent %s is on,", port->parent)
+                        : g_strdup("its parent vlan6");
+
+        rename_link(test, index, "vlan6");
+        assert_string_equal(port->trunk ? port->trunk : port->parent, "vlan6");
+        restart(test);
+        test_settle();
+        port = only_port(test);
+        assert_null(port->problem);
+        move_away(test, "vlan6");
+        test_settle();
+        expect_away(port, what);
+        bring_back(test, "vlan6");
+        test_settle();
+        assert_null(port->problem);
+        delete_port(test, "p1");
+        rename_link(test, index, "vlan5");
+    }
+}
+
+static void
+vlan_device_of_a_bond_goes_and_comes(void **state)
 {
     TestBroker *test = *state;
     LinkInfo bond = {.name = "bond0", .kind = "bond", .flags = IFF_UP, .carrier = TRUE};
-    LinkInfo vlan = {.name = "vlan5", .kind = "vlan", .flags = IFF_UP, .carrier = TRUE};
+    int index = kernel_fake_add_link(test->kernel, &bond);
     const Port *port;
-    int index;
 
-    vlan.lower_index = kernel_fake_add_link(test->kernel, &bond);
-    kernel_fake_add_link(test->kernel, &vlan);
+    add_vlan_device(test, index);
     test_settle();
     port = test_broker_create(test, 0, "parent=vlan5,mode=bridge", "p1");
-    assert_int_equal(port->bond_index, vlan.lower_index);
-    move_away(test, "bond0");
-    take_index(test, vlan.lower_index, "eth7");
+    assert_int_equal(port->bond_index, index);
+    take_index(test, move_away(test, "vlan5"), "eth7");
     test_settle();
-    expect_away(port, "the interface that its parent vlan5 is on");
+    expect_away(port, "its parent vlan5");
     assert_int_equal(port->bond_index, 0);
-    index = bring_back(test, "bond0");
+    bring_back(test, "vlan5");
     test_settle();
     assert_null(port->problem);
     assert_int_equal(port->bond_index, index);
@@ -408,7 +474,9 @@ main(void)
         BROKER_TEST_SAID(port_is_deleted_meanwhile),
         BROKER_TEST_SAID(removed_elsewhere),
         BROKER_TEST_SAID(trunk_goes_and_comes),
-        BROKER_TEST_SAID(bond_below_a_foreign_vlan_device),
+        BROKER_TEST_SAID(outer_vlan_device_goes_and_comes),
+        BROKER_TEST_SAID(vlan_device_of_a_link_elsewhere),
+        BROKER_TEST_SAID(vlan_device_of_a_bond_goes_and_comes),
         BROKER_TEST_SAID(macvlan_that_stands_in),
         BROKER_TEST_SAID(filter_of_guest_vlans_is_made_again),
     };
