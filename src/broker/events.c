@@ -227,8 +227,10 @@ look_at_all(Broker *broker)
     g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, &error);
     g_autoptr(GHashTable) table = links ? index_links(links) : NULL;
 
-    if (links)
+    if (table) {
         broker->n_all_failed = 0;
+        networks_keep_links(broker->networks, table);
+    }
     for (guint i = 0; i < ports->len; i++) {
         Port *port = ports->pdata[i];
 

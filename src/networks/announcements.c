@@ -352,3 +352,17 @@ announcements_lost(Announcements *announcements, int index)
     g_hash_table_remove(announcements->links, GINT_TO_POINTER(index));
     g_hash_table_remove(announcements->schedules, GINT_TO_POINTER(index));
 }
+
+/* GHRFunc */
+static gboolean
+is_lost(gpointer index, gpointer value, gpointer links)
+{
+    return !g_hash_table_contains(links, index);
+}
+
+void
+announcements_keep(Announcements *announcements, GHashTable *links)
+{
+    g_hash_table_foreach_remove(announcements->links, is_lost, links);
+    g_hash_table_foreach_remove(announcements->schedules, is_lost, links);
+}

@@ -63,6 +63,7 @@ void announcements_saw(Announcements *announcements, const LinkInfo *link);
 gboolean announcements_know(const Announcements *announcements, int index);
 
 void announcements_lost(Announcements *announcements, int index);
+void announcements_keep(Announcements *announcements, GHashTable *links);
 
 /* vlan-device.c: the VLAN devices of VLAN=, created by macvtapd (owned-devices.h), or already there
  */

@@ -136,6 +136,12 @@ networks_lost_link(Networks *networks, int index)
     announcements_lost(networks->announcements, index);
 }
 
+void
+networks_keep_links(Networks *networks, GHashTable *links)
+{
+    announcements_keep(networks->announcements, links);
+}
+
 gboolean
 networks_load_devices(Networks *networks, const GArray *links, GError **error)
 {

@@ -80,6 +80,10 @@ gboolean networks_know_link(const Networks *networks, int index);
 /* The link with this ifindex was removed. */
 void networks_lost_link(Networks *networks, int index);
 
+/* Only these links exist, whose ifindexes are the keys: the removal of others may not have been
+ * told. */
+void networks_keep_links(Networks *networks, GHashTable *links);
+
 /* After a start: reads the records of devices and compares them with all existing links (of
  * LinkInfo). ERRNO_ERROR or PORT_ERROR. */
 gboolean networks_load_devices(Networks *networks, const GArray *links, GError **error);

@@ -226,6 +226,14 @@ lose_events(void)
     event_handler(LINK_EVENT_LOST, &nothing, event_data);
 }
 
+void
+tell_link(TestBroker *test, int index)
+{
+    const LinkInfo link = link_at(test, index);
+
+    event_handler(LINK_EVENT_CHANGED, &link, event_data);
+}
+
 LinkInfo
 link_named(TestBroker *test, const char *name)
 {

@@ -57,9 +57,11 @@ LinkInfo link_named(TestBroker *test, const char *name);
 /* Somebody else gives the link this MAC, 02:ad:00:00:00:last. */
 void set_link_mac(TestBroker *test, int index, guint8 last);
 
-/* A broker that was killed, and one that hears of no link, until it hears that events were lost. */
+/* A broker that was killed, and one that hears of no link, until it hears that events were lost, or
+ * of this link as it is now. */
 void restart_without_events(TestBroker *test);
 void lose_events(void);
+void tell_link(TestBroker *test, int index);
 
 /* What is refused is refused by a check as well, in the same words. */
 void expect_refused_as(TestBroker *test, const Caller *caller, const PortRequest *request,

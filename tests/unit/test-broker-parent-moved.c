@@ -289,6 +289,24 @@ trunk_goes_and_comes(void **state)
     expect_no_vlans(test);
 }
 
+/* It gets its old ifindex again: no event has told that this was free. */
+static void
+trunk_comes_back_after_lost_events(void **state)
+{
+    TestBroker *test = *state;
+    int before;
+
+    test_broker_create(test, 0, TAGGED, "p1");
+    restart_without_events(test);
+    before = move_away(test, "eth0");
+    lose_events();
+    expect_away(only_port(test), "eth0, which its parent eth0.100 is on,");
+    assert_int_equal(bring_back(test, "eth0"), before);
+    tell_link(test, before);
+    assert_null(only_port(test)->problem);
+    assert_int_equal(only_port(test)->trunk_index, before);
+}
+
 /* There is no event of the device between the tags, so a start notices it first. */
 static void
 outer_vlan_device_goes_and_comes(void **state)
@@ -474,6 +492,7 @@ main(void)
         BROKER_TEST_SAID(port_is_deleted_meanwhile),
         BROKER_TEST_SAID(removed_elsewhere),
         BROKER_TEST_SAID(trunk_goes_and_comes),
+        BROKER_TEST_SAID(trunk_comes_back_after_lost_events),
         BROKER_TEST_SAID(outer_vlan_device_goes_and_comes),
         BROKER_TEST_SAID(vlan_device_of_a_link_elsewhere),
         BROKER_TEST_SAID(vlan_device_of_a_bond_goes_and_comes),
