@@ -11,9 +11,9 @@
  * orphan: remove the device the same, its record damaged    keep it: a guest may be using it, which
  * only a person can find out VLAN device of ours, no port    remove it (see src/networks) A port's
  * parent is the link below the device, whatever its name. Without a device it is the one with the
- * record's index, or with its name if the record is from before the index was stored. The features
- * know whether a holder is alive. A device that differs from its port's record is repaired by the
- * look that ends its adoption (look.c).
+ * record's index, and none if that is 0; or the one with its name if the record is from before the
+ * index was stored. The features know whether a holder is alive. A device that differs from its
+ * port's record is repaired by the look that ends its adoption (look.c).
  */
 #include "broker-private.h"
 
@@ -131,13 +131,16 @@ find_parent(Reconciliation *run, Port *port, const LinkInfo *device)
         say(run, "port %s: %s", port->name, error->message);
         g_clear_error(&error);
     }
-    for (guint i = 0; !(device && lower_is_missing(port)) && i < run->links->len; i++) {
+    for (guint i = 0; i < run->links->len; i++) {
         const LinkInfo *link = &g_array_index(run->links, LinkInfo, i);
 
-        changed |= find_index(link, port->parent, &port->parent_index) ||
-                   find_index(link, port->trunk, &port->trunk_index) ||
-                   (device && broker_follow_name(port, link));
+        if (device)
+            changed |= !lower_is_missing(port) && broker_follow_name(port, link);
+        else if (port->is_by_name)
+            changed |= find_index(link, port->parent, &port->parent_index) ||
+                       find_index(link, port->trunk, &port->trunk_index);
     }
+    port->is_by_name = FALSE;
     if (changed && !registry_update(run->broker->registry, port, &error))
         say(run, "record of port %s: %s", port->name, error->message);
 }

@@ -50,6 +50,8 @@ record_format(const Port *port, gsize *ret_length, GError **error)
     if (!read)
         return NULL;
     json_object_set_new(object, "version", json_integer(RECORD_VERSION));
+    if (port->parent_index == 0 && !port->is_by_name) /* without it, the name counts */
+        json_object_set_new(object, "parentIndex", json_integer(0));
     if (port->wanted_mtu == port->mtu)
         json_object_del(object, "wantedMtu");
     length = json_dumpb(object, text, RECORD_SIZE_MAX - 2, JSON_COMPACT);
@@ -94,6 +96,7 @@ record_parse(const char *text, gsize length, GError **error)
     if (!port)
         return NULL;
     port->state = PORT_STATE_ACTIVE;
+    port->is_by_name = !json_object_get(object, "parentIndex");
     if (port->wanted_mtu == 0)
         port->wanted_mtu = port->mtu;
     return port;

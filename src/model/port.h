@@ -115,6 +115,7 @@ typedef struct Port {
     guint mac_changes;   /* how often the guest's MAC was changed and restored */
     char *problem;       /* what is wrong with the device and cannot be repaired; NULL: nothing */
     gboolean is_unsaved; /* the record could not be written */
+    gboolean is_by_name; /* the record is an early daemon's, which knew links by their names */
     gboolean all_multicast;   /* the device's IFF_ALLMULTI */
     gboolean network_removed; /* its network was removed */
     GStrv outdated; /* keys of its network whose values the port does not have; NULL: none */

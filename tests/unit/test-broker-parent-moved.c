@@ -250,6 +250,14 @@ removed_elsewhere(void **state)
     test_settle();
     assert_int_equal(port->state, PORT_STATE_PARENT_GONE);
     assert_null(port->problem);
+    kernel_fake_remove_link(test->kernel, before);
+    take_index(test, 0, "eth0"); /* the name, and any ifindex */
+    for (guint i = 0; i < 2; i++) {
+        restart(test);
+        test_settle();
+        assert_int_equal(only_port(test)->state, PORT_STATE_PARENT_GONE);
+        assert_int_equal(only_port(test)->parent_index, 0);
+    }
 }
 
 /* The VLAN device stays, as the port's does. */

@@ -268,6 +268,7 @@ test_missing_device(void **state)
     TestChild child = test_child_new();
     g_autoptr(Port) held = test_port_new(1), none = test_port_new(2);
 
+    held->parent_index = none->parent_index = link_named(test, "eth0").index;
     set_holder(held, child.pid);
     test_broker_write_record(test, held, NULL);
     test_broker_write_record(test, none, NULL);
@@ -291,6 +292,7 @@ test_strangers_device_is_not_adopted(void **state)
     TestBroker *test = *state;
     g_autoptr(Port) port = test_port_new(1), stranger = test_port_new(1);
 
+    port->parent_index = link_named(test, "eth0").index;
     test_broker_write_record(test, port, NULL);
     stranger->mac.octets[5] ^= 1;
     for (guint i = 0; i < G_N_ELEMENTS(aliases); i++) {
