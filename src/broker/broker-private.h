@@ -36,6 +36,7 @@ struct Broker {
     gpointer changes_data;
     GSource *all_timer; /* for the next look at all links after a failed one, or NULL */
     guint n_all_failed; /* in a row */
+    GArray **moved;     /* during a look at all ports: see broker_find_moved(); else NULL */
     Removals *removals;
     GSource *removal_timer;  /* for the next attempt at failed removals, or NULL */
     guint n_removals_failed; /* in a row */

@@ -49,14 +49,15 @@ forget_port(Broker *broker, Port *port, const PortEnd *end, GError **error)
     return TRUE;
 }
 
-/* The device is gone, and the event that says where it went may still be unread. */
+/* The device is gone, and the event that says where it went may still be unread, even if somebody
+ * has looked for it meanwhile. */
 static gboolean
 remove_elsewhere(Broker *broker, Port *port, GArray **elsewhere, GError **error)
 {
     const LinkInfo *moved = NULL;
     g_autoptr(GError) cause = NULL;
 
-    if (port->state == PORT_STATE_ACTIVE)
+    if (port->state != PORT_STATE_CREATING && !port->is_moved)
         moved = broker_find_moved(broker, port, elsewhere, &cause);
     if (moved)
         device_note_moved(port, moved);

@@ -226,7 +226,9 @@ look_at_all(Broker *broker)
     g_autoptr(GError) error = NULL;
     g_autoptr(GArray) links = broker->kernel->ops->link_list(broker->kernel, &error);
     g_autoptr(GHashTable) table = links ? index_links(links) : NULL;
+    g_autoptr(GArray) moved = NULL;
 
+    broker->moved = &moved;
     if (table) {
         broker->n_all_failed = 0;
         networks_keep_links(broker->networks, table);
@@ -241,6 +243,7 @@ look_at_all(Broker *broker)
         else
             look_at(broker, port);
     }
+    broker->moved = NULL;
     if (error)
         look_at_all_again(broker, error);
 }

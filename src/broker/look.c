@@ -202,7 +202,8 @@ static void
 look_elsewhere(Broker *broker, Port *port, GError **error)
 {
     g_autoptr(GArray) links = NULL;
-    const LinkInfo *moved = broker_find_moved(broker, port, &links, error);
+    const LinkInfo *moved =
+        broker_find_moved(broker, port, broker->moved ? broker->moved : &links, error);
 
     if (moved)
         note_move(broker, port, moved);
@@ -225,26 +226,31 @@ parent_is_gone(Broker *broker, const Port *port, GError **error)
     return FALSE;
 }
 
-/* The kernel removes every macvtap together with its parent. */
+/* Whether the device may be elsewhere, of which no event has told. When a parent has just gone, the
+ * kernel has probably removed its ports' devices, and the events of these are still to come, which
+ * spares thousands of ports a search each; unless events were lost and all ports are looked at. */
+static gboolean
+must_search(Broker *broker, const Port *port, gboolean is_parent_gone)
+{
+    return broker->moved || repairs_has(broker->repairs, port) ||
+           (port->state == PORT_STATE_ACTIVE && (!is_parent_gone || port->is_lower_away));
+}
+
+/* The kernel removes every macvtap together with its parent, but not if somebody has moved both. */
 void
 look_at_loss(Broker *broker, Port *port, const LinkInfo *removed)
 {
-    gboolean is_news = port->state == PORT_STATE_ACTIVE || repairs_has(broker->repairs, port);
-    PortState state = PORT_STATE_DEVICE_GONE;
     g_autoptr(GError) error = NULL;
-    gboolean changed;
+    gboolean is_parent_gone = parent_is_gone(broker, port, &error), changed;
+    PortState state;
 
     if (port->state == PORT_STATE_ACTIVE)
         features_release_or_warn(&broker->host, port);
-    if (removed && removed->is_moved && port->is_lower_away) {
-        note_move(broker, port, removed); /* to its parent, perhaps */
-    } else if (parent_is_gone(broker, port, &error)) {
-        state = PORT_STATE_PARENT_GONE;
-    } else if (removed && removed->is_moved) {
+    if (removed && removed->is_moved)
         note_move(broker, port, removed);
-    } else if (!removed && is_news && !error) {
+    else if (!removed && !error && must_search(broker, port, is_parent_gone))
         look_elsewhere(broker, port, &error);
-    }
+    state = is_parent_gone && !port->is_moved ? PORT_STATE_PARENT_GONE : PORT_STATE_DEVICE_GONE;
     port->is_lower_away = FALSE;
     changed = look_note_moved(port) || port->state != state;
     set_state(port, state);

@@ -53,10 +53,12 @@ find_device(Reconciliation *run, const Port *port)
     return NULL;
 }
 
-/* The kernel removes every macvtap together with its parent. */
+/* The kernel removes every macvtap together with its parent, but not if somebody has moved both. */
 static PortState
 state_without_device(Reconciliation *run, const Port *port)
 {
+    if (port->is_moved)
+        return PORT_STATE_DEVICE_GONE;
     for (guint i = 0; i < run->links->len; i++) {
         if (g_array_index(run->links, LinkInfo, i).index == port->parent_index)
             return PORT_STATE_DEVICE_GONE;
@@ -72,8 +74,6 @@ look_elsewhere(Reconciliation *run, Port *port, gboolean *ret_changed, GError **
     const LinkInfo *moved;
 
     *ret_changed = FALSE;
-    if (state_without_device(run, port) == PORT_STATE_PARENT_GONE)
-        return TRUE;
     moved = broker_find_moved(run->broker, port, run->moved, &cause);
     if (moved)
         *ret_changed = device_note_moved(port, moved);

@@ -205,6 +205,26 @@ def test_removed_elsewhere(daemon, parent, port, watcher):
         assert only_port(daemon)["state"] == "parent-gone"
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_device_moved_as_well(daemon, parent, watcher, runs):
+    """The kernel did not remove it together with its parent, but the port's end does."""
+    port = daemon.ctl_json("port", "create", "--network=lan", "--name=vm")
+    parent.leave()
+    wait_for(watcher, problem=AWAY)
+    if not runs:
+        daemon.kill()
+    parent.host.ip("link", "set", port["interfaceName"], "netns", str(parent.elsewhere.pid))
+    if runs:
+        wait_for(watcher, state="device-gone")
+    else:
+        daemon.start()
+    assert only_port(daemon)["state"] == "device-gone"
+    assert "its device was moved into another network namespace" in only_port(daemon)["problem"]
+    assert port["interfaceName"] in parent.elsewhere.links()
+    daemon.ctl("port", "delete", "vm")
+    assert port["interfaceName"] not in parent.elsewhere.links()
+
+
 def test_passthru(daemon, parent, station, watcher):
     daemon.network("alone", text="[Network]\nParent=eth0\nMode=passthru\n")
     daemon.reload()

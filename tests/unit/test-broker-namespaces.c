@@ -139,6 +139,106 @@ test_device_in_another_namespace_when_the_holder_ends(void **state)
     assert_string_equal(records, "");
 }
 
+/* After its parent: the kernel did not remove it together with that. */
+static int
+move_parent(TestBroker *test)
+{
+    int index = test_broker_create(test, 0, "lan", "web")->interface_index;
+
+    test_settle();
+    kernel_fake_move_link(test->kernel, link_named(test, "eth0").index);
+    return index;
+}
+
+static void
+expect_known_and_delete(TestBroker *test)
+{
+    const Caller root = test_caller(0);
+
+    assert_int_equal(only_port(test)->state, PORT_STATE_DEVICE_GONE);
+    assert_non_null(strstr(only_port(test)->problem, "moved into another network namespace (7 of"));
+    assert_true(test_broker_delete(test, &root, "web", NULL));
+    assert_int_equal(kernel_fake_moved_count(test->kernel), 1);
+}
+
+static void
+test_device_after_its_parent(void **state)
+{
+    TestBroker *test = *state;
+    int index = move_parent(test);
+
+    test_settle();
+    g_free(test_broker_take_events(test));
+    kernel_fake_move_link(test->kernel, index);
+    expect_events(test, "changed web\n");
+    assert_int_equal(only_port(test)->state, PORT_STATE_DEVICE_GONE);
+    test_broker_reload(test);
+    test_settle();
+    expect_known_and_delete(test);
+}
+
+static void
+test_device_after_its_parent_without_a_daemon(void **state)
+{
+    TestBroker *test = *state;
+    int index = move_parent(test);
+
+    test_settle();
+    test_broker_kill(test);
+    kernel_fake_move_link(test->kernel, index);
+    test_broker_start(test);
+    restart(test);
+    expect_known_and_delete(test);
+}
+
+/* One search is enough for all ports. */
+static void
+test_device_after_its_parent_when_events_are_lost(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    int index = move_parent(test), parent;
+
+    test_settle();
+    restart_without_events(test);
+    parent = test_broker_add_parent(test, "eth7");
+    test_broker_create(test, 0, "parent=eth7,mode=bridge", "other");
+    kernel_fake_remove_link(test->kernel, parent);
+    kernel_fake_move_link(test->kernel, index);
+    kernel_fake_fail(test->kernel, "link_list_moved", 2, ENOBUFS);
+    lose_events();
+    assert_int_equal(kernel_fake_heal(test->kernel), 1);
+    assert_int_equal(find_port(test, "other")->state, PORT_STATE_PARENT_GONE);
+    assert_true(test_broker_delete(test, &root, "other", NULL));
+    expect_known_and_delete(test);
+}
+
+static void
+test_device_after_its_parent_when_the_search_fails(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+
+    restart_without_events(test);
+    kernel_fake_move_link(test->kernel, move_parent(test));
+    kernel_fake_fail(test->kernel, "link_list_moved", 1, ENOBUFS);
+    lose_events();
+    assert_non_null(strstr(only_port(test)->problem, "cannot be read"));
+    assert_true(test_broker_delete(test, &root, "web", NULL));
+    assert_int_equal(kernel_fake_moved_count(test->kernel), 1);
+}
+
+static void
+test_device_after_its_parent_before_the_event(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+
+    kernel_fake_move_link(test->kernel, move_parent(test));
+    assert_true(test_broker_delete(test, &root, "web", NULL));
+    assert_int_equal(kernel_fake_moved_count(test->kernel), 1);
+}
+
 int
 main(void)
 {
@@ -149,6 +249,11 @@ main(void)
         BROKER_TEST_SAID(test_device_in_another_namespace_before_the_event),
         BROKER_TEST_SAID(test_device_in_another_namespace_of_an_interrupted_removal),
         BROKER_TEST_SAID(test_device_in_another_namespace_when_the_holder_ends),
+        BROKER_TEST_SAID(test_device_after_its_parent),
+        BROKER_TEST_SAID(test_device_after_its_parent_without_a_daemon),
+        BROKER_TEST_SAID(test_device_after_its_parent_when_events_are_lost),
+        BROKER_TEST_SAID(test_device_after_its_parent_when_the_search_fails),
+        BROKER_TEST_SAID(test_device_after_its_parent_before_the_event),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
