@@ -38,22 +38,41 @@ typedef struct Lower {
     int netns;   /* where that is, see LinkInfo */
 } Lower;
 
+/* Whether the kernel has answered that there is no such link; FALSE: it is unknown. */
+static gboolean
+is_no_link(GError *take_cause, GError **error)
+{
+    if (!error_is_errno(take_cause, ENODEV)) {
+        g_propagate_error(error, take_cause);
+        return FALSE;
+    }
+    g_error_free(take_cause);
+    return TRUE;
+}
+
 /* Of a link that has just gone only the index is set: its event is on its way. Index 0: no link. */
 static gboolean
 look_up(Broker *broker, int index, LinkInfo *ret_link, GError **error)
 {
     Kernel *kernel = broker->kernel;
-    g_autoptr(GError) cause = NULL;
+    GError *cause = NULL;
 
     *ret_link = (LinkInfo){0};
     if (index == 0 || kernel->ops->link_by_index(kernel, index, ret_link, &cause))
         return TRUE;
-    if (!error_is_errno(cause, ENODEV)) {
-        g_propagate_error(error, g_steal_pointer(&cause));
-        return FALSE;
-    }
     *ret_link = (LinkInfo){.index = index};
-    return TRUE;
+    return is_no_link(cause, error);
+}
+
+/* Index 0: no link. */
+static gboolean
+look_up_name(Broker *broker, const char *name, LinkInfo *ret_link, GError **error)
+{
+    Kernel *kernel = broker->kernel;
+    GError *cause = NULL;
+
+    *ret_link = (LinkInfo){0};
+    return kernel->ops->link_by_name(kernel, name, ret_link, &cause) || is_no_link(cause, error);
 }
 
 static gboolean
@@ -67,14 +86,13 @@ static gboolean
 find_stand_in(Broker *broker, const Port *port, const LinkInfo *device, LinkInfo *ret_link,
               GError **error)
 {
-    Kernel *kernel = broker->kernel;
     LinkInfo link;
 
     *ret_link = (LinkInfo){0};
-    if (!look_up(broker, port->parent_index, &link, error))
+    if (!look_up(broker, port->parent_index, &link, error) ||
+        (!stands_in(&link, device) && !look_up_name(broker, port->parent, &link, error)))
         return FALSE;
-    if (stands_in(&link, device) ||
-        (kernel->ops->link_by_name(kernel, port->parent, &link, NULL) && stands_in(&link, device)))
+    if (stands_in(&link, device))
         *ret_link = link;
     return TRUE;
 }

@@ -404,20 +404,28 @@ vlan_device_of_a_bond_goes_and_comes(void **state)
 }
 
 /* In a container: it has the same link below as the port's device. */
-static void
-macvlan_that_stands_in(void **state)
+static LinkInfo
+add_stand_in(TestBroker *test)
 {
-    TestBroker *test = *state;
     LinkInfo link = {.name = "net0", .kind = "macvlan", .mac = {{2, 5}}, .is_macvlan = TRUE};
-    const Port *port;
-    int index;
 
     link.flags = IFF_UP;
     link.carrier = link.lower_is_elsewhere = TRUE;
     link.lower_netns = 3;
     link.lower_there = 2;
-    link.index = index = kernel_fake_add_link(test->kernel, &link);
+    link.index = kernel_fake_add_link(test->kernel, &link);
     test_settle();
+    return link;
+}
+
+static void
+macvlan_that_stands_in(void **state)
+{
+    TestBroker *test = *state;
+    LinkInfo link = add_stand_in(test);
+    int index = link.index;
+    const Port *port;
+
     test_broker_create(test, 0, "parent=net0,mode=bridge", "p1");
     restart(test);
     test_settle();
@@ -444,6 +452,28 @@ macvlan_that_stands_in(void **state)
     test_settle();
     assert_null(port->problem);
     assert_int_equal(port->parent_index, index);
+}
+
+static void
+look_up_of_a_stand_in_fails(void **state)
+{
+    TestBroker *test = *state;
+    LinkInfo link = add_stand_in(test);
+    const Port *port;
+
+    test_broker_create(test, 0, "parent=net0,mode=bridge", "p1");
+    restart_without_events(test);
+    port = only_port(test);
+    kernel_fake_remove_link(test->kernel, link.index);
+    take_index(test, link.index, "eth7");
+    link.index = 0;
+    link.index = kernel_fake_add_link(test->kernel, &link);
+    kernel_fake_fail(test->kernel, "link_by_name", 1, ENOBUFS);
+    lose_events();
+    assert_int_equal(kernel_fake_heal(test->kernel), 0);
+    while (port->problem)
+        g_main_context_iteration(NULL, TRUE);
+    assert_int_equal(port->parent_index, link.index);
 }
 
 /* The second time a broker starts while the parent is away, the third time all events are lost. */
@@ -505,6 +535,7 @@ main(void)
         BROKER_TEST_SAID(vlan_device_of_a_link_elsewhere),
         BROKER_TEST_SAID(vlan_device_of_a_bond_goes_and_comes),
         BROKER_TEST_SAID(macvlan_that_stands_in),
+        BROKER_TEST_SAID(look_up_of_a_stand_in_fails),
         BROKER_TEST_SAID(filter_of_guest_vlans_is_made_again),
     };
 
