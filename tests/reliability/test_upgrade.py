@@ -30,6 +30,19 @@ def knows_descriptors(previous):
     return f"/{WITHOUT_DESCRIPTORS}/" not in previous
 
 
+def knows_guard(path):
+    return not any(f"/{commit}/" in path for commit in (WITHOUT_DESCRIPTORS, BEFORE_FIELDS))
+
+
+def run_next(daemon, path):
+    """This build is the next to run."""
+    daemon.program = path
+    for file in (daemon.config / "networks.d").iterdir():
+        text = file.read_text(encoding="utf-8").replace(GUARD, "")
+        file.write_text(text + GUARD if knows_guard(path) else text, encoding="utf-8")
+
+
+GUARD = "[Guard]\nAllow=other\n"  # which lets the frames of these tests pass
 # Networks beside lan: the parent, the mode and the rest of the file.
 NETWORKS = {"vepa": ("eth0", "vepa", ""), "private": ("eth0", "private", ""),
             "source": ("eth0", "source", "Sources=52:54:00:00:00:01\n"), "passthru": ("eth1", "passthru", ""),
@@ -94,6 +107,11 @@ class Site:
         return {port["name"]: {key: value for key, value in port.items() if key not in SEEN}
                 for port in self.daemon.ports()}
 
+    def keeps_ports(self):
+        """Each port is as the first daemon said, which may not have known all that there is to say."""
+        now = self.ports()
+        return now.keys() == self.before.keys() and all(now[name].items() >= port.items() for name, port in self.before.items())
+
     def devices(self):
         return devices(self.host)
 
@@ -132,7 +150,7 @@ def daemon(daemons, host, station, hosts, previous, knows_descriptors, request):
     daemon.network("boxes", "eth0", AllowUsers="root")
     for name, (parent, mode, rest) in NETWORKS.items():
         daemon.network(name, text=f"[Network]\nParent={parent}\nMode={mode}\n{rest}")
-    daemon.program = previous
+    run_next(daemon, previous)
     if getattr(request, "param", "own") == "handed-in":
         daemon.listen()
     elif knows_descriptors:
@@ -170,12 +188,12 @@ def test_ports_stay(site, ending):
         # The socket is there all the while: who calls now is answered by the next daemon.
         waiting = daemon.connect()
         waiting.send({"method": "org.macvtapd.Ports.ListPorts", "parameters": {}})
-    daemon.program = program("macvtapd")
+    run_next(daemon, program("macvtapd"))
     daemon.start()
     if waiting:
         with waiting:
             assert {port["name"] for port in waiting.reply()["ports"]} == set(site.before)
-    assert site.ports() == site.before and site.devices() == site.links
+    assert site.keeps_ports() and site.devices() == site.links
     site.exchange(b"with the second")
     with daemon.connect() as watcher:
         watch(watcher)
@@ -187,7 +205,7 @@ def test_and_back_again(site):
     """What this build writes, the one before can read."""
     daemon, before = site.daemon, site.daemon.program
     daemon.stop()
-    daemon.program = program("macvtapd")
+    run_next(daemon, program("macvtapd"))
     daemon.start()
     with daemon.connect() as connection:
         connection.ports("CreatePort", network="lan", name="new", holder={"type": "none"})
@@ -195,19 +213,25 @@ def test_and_back_again(site):
         for name in site.before:
             connection.ports("SetPort", port=name, description=f"for {name}, é")
     daemon.stop()
-    daemon.program = before
+    run_next(daemon, before)
     daemon.start()
     site.exchange(b"with the first again")
     assert site.devices().items() >= site.links.items()
     assert set(site.ports()) == {*site.before, "new"}
     assert all(site.ports()[name].items() >= port.items() for name, port in site.before.items())
     daemon.ctl("port", "delete", "new")
+    if not knows_guard(before):
+        # It leaves the pins of the guards where they are.
+        daemon.stop()
+        run_next(daemon, program("macvtapd"))
+        daemon.start()
     site.end()
 
 
 def test_the_older_takes_over(daemon, host, station, knows_descriptors):
     """A build that never ran here finds what this one has made, with all that only this one writes down."""
-    before, daemon.program = daemon.program, program("macvtapd")
+    before = daemon.program
+    run_next(daemon, program("macvtapd"))
     daemon.start()
     site = Site(daemon, host, station, knows_descriptors)
     with daemon.connect() as watcher:
@@ -227,13 +251,13 @@ def test_the_older_takes_over(daemon, host, station, knows_descriptors):
             told |= {"name"} if port["name"] == "in-quiet" and port["parent"] != "eth3" else set()
     site.before, site.links = site.ports(), site.devices()
     daemon.stop()
-    daemon.program = before
+    run_next(daemon, before)
     daemon.start()
     site.exchange(b"with the older")
     assert site.devices() == site.links
     assert set(site.ports()) == set(site.before), daemon.messages()
     daemon.stop()
-    daemon.program = program("macvtapd")
+    run_next(daemon, program("macvtapd"))
     daemon.start()
     site.exchange(b"with the newer again")
     assert site.devices() == site.links and set(site.ports()) == set(site.before)
@@ -244,7 +268,7 @@ def test_the_older_takes_over(daemon, host, station, knows_descriptors):
 def test_what_the_older_cannot_read(daemon, host, previous, station):
     """An ad-hoc network with a long alternative name, which older builds take for no interface's: one line, no harm."""
     host.ip("link", "property", "add", "dev", "eth0", "altname", "the-uplink-of-the-host")
-    daemon.program = program("macvtapd")
+    run_next(daemon, program("macvtapd"))
     daemon.start()
     daemon.ctl("port", "create", "--network=parent=the-uplink-of-the-host,mode=bridge", "--name=new")
     daemon.ctl("port", "create", "--network=lan", "--name=old")
@@ -252,7 +276,7 @@ def test_what_the_older_cannot_read(daemon, host, previous, station):
     links, record = devices(host), daemon.state / "ports" / new["id"]
     aside, text = record.with_name(f"{new['id']}.damaged"), record.read_bytes()
     daemon.stop()
-    daemon.program = previous
+    run_next(daemon, previous)
     daemon.start()
     if previous.split("/")[-2] in (WITHOUT_DESCRIPTORS, BEFORE_FIELDS):
         lines = [line for line in daemon.messages().splitlines() if "'network'" in line]
@@ -261,7 +285,7 @@ def test_what_the_older_cannot_read(daemon, host, previous, station):
         os.rename(aside, record)
     assert devices(host) == links
     daemon.stop()
-    daemon.program = program("macvtapd")
+    run_next(daemon, program("macvtapd"))
     daemon.start()
     assert {port["name"] for port in daemon.ports()} == {"old", "new"} and devices(host) == links
     daemon.ctl("port", "delete", "old", "new")
@@ -275,7 +299,7 @@ def test_record_of_a_later_format_is_set_aside(site):
     record = daemon.state / "ports" / port["id"]
     later = json.dumps({**json.loads(record.read_text(encoding="utf-8")), "version": 2, "colour": "blue"})
     record.write_text(later, encoding="utf-8")
-    daemon.program = program("macvtapd")
+    run_next(daemon, program("macvtapd"))
     daemon.start()
     messages = daemon.messages()
     assert "version 2, but this macvtapd supports version 1" in messages and f"ip link delete {port['interfaceName']}" in messages
@@ -288,5 +312,5 @@ def test_record_of_a_later_format_is_set_aside(site):
     os.rename(aside, record)
     record.write_text(later.replace('"version": 2', '"version": 1'), encoding="utf-8")
     daemon.start()
-    assert site.ports() == site.before
+    assert site.keeps_ports()
     site.end()
