@@ -3,17 +3,23 @@
  * Theory of operation
  *
  * Use case: the start, after a clean stop or a crash. The possible states and their treatment:
- *   ID.creating                     the caller was never told: remove device (if any) and record
- *   ID.deleting                     continue the removal
- *   ID, device, holder lives        adopt ID, device, holder has ended remove both
- *   ID, no device, holder lives     keep, as device-gone or parent-gone: its state informs the
- * holder ID, no device, holder has ended remove the record device "macvtapd:ID", no record an
- * orphan: remove the device the same, its record damaged    keep it: a guest may be using it, which
- * only a person can find out VLAN device of ours, no port    remove it (see src/networks) A port's
- * parent is the link below the device, whatever its name. Without a device it is the one with the
- * record's index, and none if that is 0; or the one with its name if the record is from before the
- * index was stored. The features know whether a holder is alive. A device that differs from its
- * port's record is repaired by the look that ends its adoption (look.c).
+ *
+ * - ID.creating: the caller was never told; the device, if there is one, and the record go.
+ * - ID.deleting: the removal goes on.
+ * - ID, its device, and the holder lives: the port is adopted.
+ * - ID, its device, and the holder has ended: both go.
+ * - ID without a device, and the holder lives: the port is kept as device-gone or parent-gone,
+ * which tells the holder.
+ * - ID without a device, and the holder has ended: the record goes.
+ * - A device "macvtapd:ID" without a record is an orphan: it goes.
+ * - The same with a damaged record: the device stays. A guest may be using it, which only a person
+ *   can find out.
+ * - A VLAN device of ours without a port: it goes (see src/networks).
+ *
+ * A port's parent is the link below the device, whatever its name. Without a device it is the one
+ * with the record's index, and none if that is 0; or the one with its name if the record is from
+ * before the index was stored. The features know whether a holder is alive. A device that differs
+ * from its port's record is repaired by the look that ends its adoption (look.c).
  */
 #include "broker-private.h"
 

@@ -4,12 +4,15 @@
  * natively (tests), so they touch a frame, its port's state and the clock through these functions
  * only, which either side defines:
  *
- *   frame_load()        copies length bytes from offset; negative, if the frame has not that many.
- * The frame need not lie in one piece, and its length is known only here frame_length()      of the
- * whole frame, in bytes, tags included frame_is_tagged()   its outer VLAN tag lies beside it, not
- * in it frame_unfinished()  it asks for a checksum from *ret_start (an offset in the frame) on, to
- * be written *ret_offset bytes after that frame_state()       what is known of its port; NULL:
- * nothing can be frame_now()         ns of CLOCK_BOOTTIME state_lock(), state_unlock()
+ * - frame_load() copies length bytes from offset; negative, if the frame has not that many. The
+ *   frame need not lie in one piece, and its length is known only here.
+ * - frame_length() is that of the whole frame, in bytes, tags included.
+ * - frame_is_tagged(): its outer VLAN tag lies beside it, not in it.
+ * - frame_unfinished(): it asks for a checksum from *ret_start (an offset in the frame) on, to be
+ *   written *ret_offset bytes after that.
+ * - frame_state() is what is known of its port; NULL: nothing can be.
+ * - frame_now() is the time in ns of CLOCK_BOOTTIME.
+ * - state_lock(), state_unlock()
  *
  * and, when an address is learned, what others have on the frame's link:
  *
