@@ -273,28 +273,29 @@ class FaultMatrix(Matrix):
         return f"start {ended.status}", world.daemon.messages()[said:].rstrip().rpartition("\n")[2]
 
     @staticmethod
-    def _is_callers(point, first):
-        """Whether the call was on a caller's connection: descriptors below that which the first would get are the daemon's."""
-        found = re.search(r"^(?:\d+<anon_inode:\[eventpoll\]>, EPOLL_CTL_\w+, )?(\d+)<socket:", point.text)
-        return point.name == "accept4" or bool(found and int(found.group(1)) >= first)
+    def _is_callers(point, own):
+        """Whether the call was on a caller's connection, and not on one of the sockets that the daemon had before.
+        None: there are no callers yet."""
+        found = re.search(r"^(?:\d+<anon_inode:\[eventpoll\]>, EPOLL_CTL_\w+, )?\d+<(socket:\[\d+\])>", point.text)
+        return point.name == "accept4" or bool(found and own is not None and found.group(1) not in own)
 
     @classmethod
-    def _judge(cls, told, point, name, first):
+    def _judge(cls, told, point, name, own):
         """What is wrong with what the caller was told when this call failed."""
         if told is None:
             return []
-        is_own = cls._is_callers(point, first)
+        is_callers = cls._is_callers(point, own)
         if told == "closed":
-            return [] if is_own else ["the connection was closed"]
+            return [] if is_callers else ["the connection was closed"]
         if told == "hang":
             # The nth recvmsg() was the caller's this time, where EAGAIN is a lie: see _SOCKET.
-            return [] if is_own and name == "EAGAIN" else ["there was no answer"]
+            return [] if is_callers and name == "EAGAIN" else ["there was no answer"]
         kind, message = told
         found = []
         if kind.startswith("hook "):
             if len(message.splitlines()) != 1:
                 found.append(f"not one line: {message!r}")
-            if is_own:
+            if is_callers:
                 return found
         elif kind.startswith("start "):
             if re.search(_HIDES_ERRNO, message):
@@ -312,6 +313,7 @@ class FaultMatrix(Matrix):
         world = self.world(operation)
         world.begin(operation)
         options = injection(point, f"error={name}")
+        own = None if operation.is_start else world.open_files()
         warnings = world.daemon.messages().count("warning:")
         if operation.is_start:
             told = self._attempt_start(world, options)
@@ -321,8 +323,7 @@ class FaultMatrix(Matrix):
                 told = self._attempt(world, operation)
         # The nth call may be another one than in the clean round, as events are told earlier or later.
         hit = [one for one in points(read_calls(self.trace)) if one.text.endswith("(INJECTED)")]
-        first = len(world.clean_descriptors) - 2
-        problems = [problem for point in hit for problem in self._judge(told, point, name, first)]
+        problems = [problem for point in hit for problem in self._judge(told, point, name, own)]
         # The hook gives macvtapd 1.5 seconds, which it may exceed when it is traced on a busy machine.
         if told and not hit and "did not answer within" not in told[-1]:
             problems.append(f"nothing failed, and yet: {told}")
@@ -331,7 +332,7 @@ class FaultMatrix(Matrix):
             world.daemon.start()
         warned = world.daemon.messages().count("warning:") > warnings
         problems += self.end(world, operation, fits=not (operation.may_be_told and warned))
-        if name == "EAGAIN" and any(point.name == "recvmsg" and self._is_callers(point, first) for point in hit):
+        if name == "EAGAIN" and any(point.name == "recvmsg" and self._is_callers(point, own) for point in hit):
             # The nth recvmsg() was a caller's this time: see _SOCKET. The daemon waits there for what has come already.
             world.daemon.restart()
         if not problems and world.descriptors() != world.clean_descriptors:

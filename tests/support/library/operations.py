@@ -276,13 +276,21 @@ class World:
             return sorted(os.listdir(self.host.path("/dev"))) + self.host.queue_nodes()
         return sorted(node for node, number in self._nodes_seen if self._is_there(node, number)) + self.host.queue_nodes()
 
+    def open_files(self):
+        """As /proc has them: "socket:[1234]", "/dev/vhost-net"."""
+        folder = f"/proc/{self.daemon.process.pid}/fd"
+        found = []
+        for name in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                found.append(os.readlink(f"{folder}/{name}"))
+        return found
+
     def descriptors(self):
         """What the daemon has open while this one is its only caller."""
         with self.daemon.connect() as connection:
             connection.ports("ListNetworks")
             connection.ports("ListNetworks")
-            folder = f"/proc/{self.daemon.process.pid}/fd"
-            open_files = [os.readlink(f"{folder}/{name}").split("[")[0].split(":")[0] for name in os.listdir(folder)]
+            open_files = [name.split("[")[0].split(":")[0] for name in self.open_files()]
             # It may be having one of the looks that follow a start (src/kernel/queue.c).
             return sorted(name for name in open_files if name != "/proc/locks")
 
