@@ -204,13 +204,21 @@ def test_parent_gone_under_an_open_tap(daemon, host, watcher):
     assert daemon.settle() == []
 
 
+def wait_parent(watcher, name):
+    """The next port that is told to have this parent, and its carrier, which it loses where the parent must be down for it."""
+    while True:
+        port = watcher.reply()["port"]
+        if port["parent"] == name and port["carrier"]:
+            return port
+
+
 def test_parent_is_renamed(daemon, host, port, watcher):
     """The port follows it, whether a daemon runs that hears of the new name or not."""
-    host.ip("link", "set", "eth0", "name", "uplink")
-    assert watcher.reply() == {"event": "changed", "port": {**port, "parent": "uplink"}}
+    host.rename("eth0", "uplink")
+    assert wait_parent(watcher, "uplink") == {**port, "parent": "uplink"}
     assert daemon.ports() == [{**port, "parent": "uplink"}]
     daemon.stop()
-    host.ip("link", "set", "uplink", "name", "wire")
+    host.rename("uplink", "wire")
     daemon.start()
     assert daemon.ports() == [{**port, "parent": "wire"}]
 
@@ -227,7 +235,7 @@ def test_parent_by_an_alternative_name(daemon, host, watcher, altname):
         assert daemon.ctl_json("port", "create", "--network", network, "--name", name)["parent"] == "eth0"
     refused = daemon.ctl("port", "create", "--network", f"parent={altname},mode=passthru", check=False)
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1) and "passthru needs eth0" in refused.stderr
-    host.ip("link", "set", "eth0", "name", "uplink")
+    host.rename("eth0", "uplink")
     daemon.restart()
     daemon.ctl("port", "create", "--network=alt", "--name=later")
     assert {port["name"]: port["parent"] for port in daemon.ports()} == dict.fromkeys(("filed", "pooled", "adhoc", "later"), "uplink")
@@ -256,8 +264,10 @@ def test_parent_is_renamed_to_any_bytes(daemon, host, watcher, name):
     daemon.ctl("port", "create", "--network=lan", "--name=held", f"--holder=pid:{holder.pid}")
     daemon.ctl("port", "create", "--network=lan", "--name=free")
     assert [watcher.reply()["event"] for _ in range(2)] == ["created", "created"]
-    host.ip("link", "set", "eth0", "name", os.fsdecode(name))
-    assert [watcher.reply()["port"]["parent"] for _ in range(2)] == [shown, shown]
+    host.rename("eth0", os.fsdecode(name))
+    told = {wait_parent(watcher, shown)["name"]}
+    while told != {"held", "free"}:
+        told.add(wait_parent(watcher, shown)["name"])
     for _ in range(2):
         assert {port["name"]: port["parent"] for port in daemon.ports()} == {"held": shown, "free": shown}
         assert f"parent     {shown}, mode bridge" in daemon.ctl("port", "show", "held").stdout
@@ -280,7 +290,7 @@ def test_name_of_a_renamed_parent_is_free(daemon, host, hosts, watcher):
         return daemon.ctl("port", "create", "--network", f"parent={parent},mode=passthru", "--name", name, check=False)
 
     assert create("eth0", "p1").returncode == 0
-    host.ip("link", "set", "eth0", "name", "uplink")
+    host.rename("eth0", "uplink")
     host.connect("eth0", hosts("other"), "eth0")
     assert create("eth0", "p2").returncode == 0
     assert {port["name"]: port["parent"] for port in daemon.ports()} == {"p1": "uplink", "p2": "eth0"}

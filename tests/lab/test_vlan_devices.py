@@ -60,13 +60,6 @@ def create(daemon, name, vlan="100"):
     daemon.ctl("port", "create", "--network", f"parent=eth0,mode=bridge,vlan={vlan}", "--name", name)
 
 
-def rename(host, name, new_name):
-    """Before Linux 6.2 a device has to be down for that."""
-    host.ip("link", "set", name, "down")
-    host.ip("link", "set", name, "name", new_name)
-    host.ip("link", "set", new_name, "up")
-
-
 def parents(daemon):
     return {port["name"]: (port["state"], port["parent"]) for port in daemon.ports()}
 
@@ -74,12 +67,12 @@ def parents(daemon):
 def test_renamed_device_stays_under_its_ports(running, host, station):
     """It goes with the last of them, by whatever name, and through a restart."""
     create(running, "p1")
-    rename(host, "eth0.100", "office")
+    host.rename("eth0.100", "office")
     create(running, "p2")
     running.ctl("port", "delete", "p1")
     assert parents(running) == {"p2": ("active", "office")}
     running.stop()
-    rename(host, "office", "attic")
+    host.rename("office", "attic")
     running.start()
     assert parents(running) == {"p2": ("active", "attic")}
     running.ctl("port", "delete", "p2")

@@ -144,6 +144,14 @@ class Host:
     def ip(self, *arguments, check=True):
         return self.run("ip", *arguments, check=check)
 
+    def rename(self, name, new_name):
+        """Before Linux 6.2 a device has to be down for that."""
+        done = self.ip("link", "set", name, "name", new_name, check=False)
+        if done.returncode != 0:
+            self.ip("link", "set", name, "down")
+            self.ip("link", "set", name, "name", new_name)
+            self.ip("link", "set", new_name, "up")
+
     def links(self):
         """All links as `ip -d -j link` tells them, by name: any bytes, which ip(8) writes as they are."""
         return {link["ifname"]: link for link in json.loads(self.ip("-d", "-j", "link").stdout or "[]", strict=False)}
