@@ -147,6 +147,14 @@ class Matrix:
         return Trace(world.daemon.process.pid, self.trace, *options)
 
     def learn(self, operation):
+        """The points of an operation, by the shorter of two rounds: on a busy machine a caller may ask thousands of times
+        whether something has come about."""
+        rounds = [self._learn(operation)]
+        if not operation.is_start:
+            rounds.append(self._learn(operation))
+        return min(rounds, key=len)
+
+    def _learn(self, operation):
         world = self.world(operation)
         world.begin(operation)
         with self.tracing(world, operation):
@@ -186,9 +194,11 @@ class Matrix:
     def write(cls, results):
         """The figures, of the rows that the tests of all operations have left in results (see results.properties()).
         Several processes share the operations."""
+        order = [operation.name for operation in ALL]
         rows = [json.loads(row) for row in results(cls.FIGURES)]
-        if sorted(row[0] for row in rows) != sorted(operation.name for operation in ALL):
+        if sorted(row[0] for row in rows) != sorted(order):
             return
+        rows.sort(key=lambda row: order.index(row[0]))
         total = [sum(row[i] for row in rows) for i in (1, 2, 3)]
         figures.write(cls.FIGURES, cls.TEXT + figures.table(cls.HEAD, [*rows, ("all", *total)]))
 
@@ -324,8 +334,7 @@ class FaultMatrix(Matrix):
         # The nth call may be another one than in the clean round, as events are told earlier or later.
         hit = [one for one in points(read_calls(self.trace)) if one.text.endswith("(INJECTED)")]
         problems = [problem for point in hit for problem in self._judge(told, point, name, own)]
-        # The hook gives macvtapd 1.5 seconds, which it may exceed when it is traced on a busy machine.
-        if told and not hit and "did not answer within" not in told[-1]:
+        if told and not hit:
             problems.append(f"nothing failed, and yet: {told}")
         if not world.daemon.running:
             problems.append(f"the daemon has ended: {world.daemon.messages()[-500:]}")
@@ -357,4 +366,11 @@ class FaultMatrix(Matrix):
 
     def run(self, operation, every=1, phase=0):
         chosen = sample(pairs(self.learn(operation)), every, phase)
-        return self.row(operation, [self._fail(operation, point, name) for point, name in chosen])
+        return self.row(operation, [self._fail_twice(operation, point, name) for point, name in chosen])
+
+    def _fail_twice(self, operation, point, name):
+        """The hook gives macvtapd 1.5 seconds, which it may exceed when it is traced on a busy machine; if it hangs, it does
+        so again."""
+        found = self._fail(operation, point, name)
+        is_late = any("did not answer within" in problem for problem in found[-1])
+        return self._fail(operation, point, name) if is_late else found
