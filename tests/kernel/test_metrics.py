@@ -260,6 +260,8 @@ def test_the_unit_is_valid_and_confined(tmp_path):
     (tmp_path / "macvtapd-metrics@.service").write_text(service.replace(line, "ExecStart=/bin/true"), encoding="utf-8")
     shutil.copy(SOURCE / "src/tools/units/macvtapd-metrics.socket", tmp_path)
     paths = [tmp_path / "macvtapd-metrics@.service", tmp_path / "macvtapd-metrics.socket"]
+    for path in paths:
+        path.chmod(0o644)
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", *paths], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True)
     assert (done.returncode, done.stdout) == (0, "")
