@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """VMs in containers of podman and Docker: the recipes of docs/containers.md as they stand."""
 import itertools
+import os
 import re
 import subprocess
 
@@ -73,7 +74,8 @@ def test_library(engine, daemon):
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "glib-2.0", "jansson"], stdout=subprocess.PIPE, text=True,
                            check=True).stdout.split()
     subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{SOURCE}/src/client", "-o", engine.folder / "start-qemu",
-                    SOURCE / "docs/examples/start-qemu.c", f"{BUILD}/src/client/libmacvtap.a", *flags], check=True)
+                    SOURCE / "docs/examples/start-qemu.c", f"{BUILD}/src/client/libmacvtap.a",
+                    *(["--coverage"] if "MACVTAPD_COVERAGE" in os.environ else []), *flags], check=True)
     run_vm(engine, daemon, *commands(block("docs/containers.md", "A program that uses the library", 0)))
     assert daemon.settle() == []
 

@@ -213,7 +213,8 @@ class PlayedQemu:
                 program("macvtap-agent"), f"--qmp-fd={other.fileno()}", f"--name={name}", "--", *ports, user=user,
                 pass_fds=[other.fileno()], stderr=subprocess.PIPE, env=environment(daemon, **variables))
         with self.agent.stderr as problems:
-            assert problems.read() == b""  # it ends when the agent is ready
+            # It ends when the agent is ready. Another user's program cannot always write what coverage counts.
+            assert [line for line in problems if not line.startswith(b"profiling:")] == []
         self.heard = []
         self._rest = b""
         self._passed, self._named, self._backends = [], {}, {}  # descriptors
