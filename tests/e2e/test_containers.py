@@ -75,7 +75,7 @@ def test_library(engine, daemon):
                            check=True).stdout.split()
     subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{SOURCE}/src/client", "-o", engine.folder / "start-qemu",
                     SOURCE / "docs/examples/start-qemu.c", f"{BUILD}/src/client/libmacvtap.a",
-                    *(["--coverage"] if "MACVTAPD_COVERAGE" in os.environ else []), *flags], check=True)
+                    *(["-lgcov"] if "MACVTAPD_COVERAGE" in os.environ else []), *flags], check=True)
     run_vm(engine, daemon, *commands(block("docs/containers.md", "A program that uses the library", 0)))
     assert daemon.settle() == []
 

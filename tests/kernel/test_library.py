@@ -204,7 +204,7 @@ def test_burst_of_500_events(daemon, host, build):
 def test_static_library(daemon, host, build, installed):
     """Its modules' names are nobody's business."""
     archive = installed[1].parent / "libmacvtap.a"
-    coverage = ["--coverage"] if "MACVTAPD_COVERAGE" in os.environ else []
+    coverage = ["-lgcov"] if "MACVTAPD_COVERAGE" in os.environ else []
     program = build((EXAMPLES / "create-port.c").read_text(encoding="utf-8") + COLLISIONS, "static",
                     [archive, *coverage, *describe(installed, "--libs", name="glib-2.0"),
                      *describe(installed, "--libs", name="jansson")])
