@@ -14,7 +14,7 @@
  * - A device "macvtapd:ID" without a record is an orphan: it goes.
  * - The same with a damaged record: the device stays. A guest may be using it, which only a person
  *   can find out.
- * - A VLAN device of ours without a port: it goes (see src/networks).
+ * - A VLAN device that macvtapd made, without a port: it goes (see src/networks).
  *
  * A port's parent is the link below the device, whatever its name. Without a device it is the one
  * with the record's index, and none if that is 0; or the one with its name if the record is from
