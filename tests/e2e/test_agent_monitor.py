@@ -159,6 +159,7 @@ def nobodys(daemon, played):
     """nobodys(…) is a PlayedQemu of the user nobody."""
     folder = daemon.folder / "agents"
     folder.mkdir()
+    folder.chmod(0o755)
     os.chown(folder, NOBODY, NOBODY)
     return lambda *ports: played(*ports, user="nobody", MACVTAP_AGENT_DIR=str(folder))
 
