@@ -89,7 +89,7 @@ datapath_world_teach(Datapath *datapath, int index, const IpAddress *address)
     learned->until = 1;
 }
 
-/* It has no programs, which would need to be told: whoever has learned it there. */
+/* The fake has no map of learners: the port whose state has the address has learned it. */
 int
 datapath_world_learner(Datapath *datapath, int link, const IpAddress *address)
 {
