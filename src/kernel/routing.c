@@ -93,7 +93,7 @@ visit_hops(const struct nlattr *hops, int family, VisitGateway visit, gpointer u
     struct rtnexthop *hop = nla_data(hops);
     int left = nla_len(hops);
 
-    while (RTNH_OK(hop, left)) {
+    while (left >= (int)sizeof *hop && RTNH_OK(hop, left)) {
         struct nlattr *a[RTA_MAX + 1];
 
         if (nla_parse(a, RTA_MAX, (struct nlattr *)RTNH_DATA(hop),

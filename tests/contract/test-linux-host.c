@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -142,6 +143,46 @@ many_are_deleted_as_one_group(void **state)
     close(monitor);
 }
 
+static void
+expect_gateway(const GArray *gateways, const char *text)
+{
+    IpAddress wanted;
+
+    assert_true(ip_address_parse(text, &wanted));
+    for (guint i = 0; i < gateways->len; i++) {
+        if (ip_address_equal(&g_array_index(gateways, IpAddress, i), &wanted))
+            return;
+    }
+    fail_msg("%s is not known as a next hop", text);
+}
+
+static void
+every_next_hop_of_a_route_is_known(void **state)
+{
+    static const char *const commands[] = {
+        "ip route add 198.51.100.0/24 nexthop via 192.0.2.252 dev up0"
+        " nexthop via 192.0.2.253 dev up0",
+        "ip route add 2001:db8:1::/48 nexthop via 2001:db8::fc dev up0"
+        " nexthop via 2001:db8::fd dev up0",
+        "ip route add 203.0.113.0/25 via inet6 2001:db8::fe dev up0",
+        "ip route add 203.0.113.128/25 nexthop via inet6 2001:db8::fb dev up0"
+        " nexthop via 192.0.2.254 dev up0",
+    };
+    static const char *const wanted[] = {"192.0.2.252",  "192.0.2.253",  "192.0.2.254",
+                                         "2001:db8::fb", "2001:db8::fc", "2001:db8::fd",
+                                         "2001:db8::fe"};
+    g_autoptr(GArray) gateways = NULL;
+
+    test_address_add("up0", "192.0.2.1/24");
+    test_address_add("up0", "2001:db8::1/64");
+    for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
+        assert_int_equal(system(commands[i]), 0);
+    gateways = world_kernel->ops->gateway_list(world_kernel, world_link("up0").index, NULL);
+    assert_int_equal(gateways->len, G_N_ELEMENTS(wanted));
+    for (guint i = 0; i < G_N_ELEMENTS(wanted); i++)
+        expect_gateway(gateways, wanted[i]);
+}
+
 typedef struct Losses {
     gboolean lost;
     guint n_later; /* events that came after that */
@@ -183,6 +224,7 @@ const struct CMUnitTest contract_tests[] = {
     WORLD_TEST(nothing_is_left_when_ipv6_cannot_be_disabled),
     WORLD_TEST(queue_lengths_and_sources_are_set),
     WORLD_TEST(many_are_deleted_as_one_group),
+    WORLD_TEST(every_next_hop_of_a_route_is_known),
     WORLD_TEST(lost_events_are_told),
 };
 const gsize n_contract_tests = G_N_ELEMENTS(contract_tests);
