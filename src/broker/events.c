@@ -265,7 +265,7 @@ on_other_removed(Broker *broker, const LinkInfo *link)
     networks_lost_link(broker->networks, link->index);
     features_on_removed(&broker->host, link);
     for (guint i = 0; i < ports->len; i++) {
-        if (lower_has(ports->pdata[i], link->index))
+        if (lower_may_have(ports->pdata[i], link))
             look_above(broker, ports->pdata[i]);
     }
 }

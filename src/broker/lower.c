@@ -256,6 +256,12 @@ lower_has(const Port *port, int index)
 }
 
 gboolean
+lower_may_have(const Port *port, const LinkInfo *removed)
+{
+    return lower_has(port, removed->index) || (removed->is_moved && count_tags(port) > 1);
+}
+
+gboolean
 lower_follow(Broker *broker, Port *port, const LinkInfo *device, gboolean *ret_changed,
              GError **error)
 {
