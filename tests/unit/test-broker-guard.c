@@ -159,6 +159,22 @@ is_put_back_each_time(void **state)
     assert_null(strstr(strstr(said->str, "its guard was") + 1, "its guard was"));
 }
 
+/* The kernel tells only that events were lost. */
+static void
+is_put_back_after_lost_events(void **state)
+{
+    TestBroker *test = *state;
+    const Port *web = make(test, "web"), *db = make(test, "db");
+
+    kernel_fake_lose_filters(test->kernel, web->interface_index);
+    kernel_fake_lose_filters(test->kernel, db->interface_index);
+    test_settle();
+    assert_true(is_attached(test, web->interface_index));
+    assert_true(is_attached(test, db->interface_index));
+    assert_int_equal(web->guard_losses, 1);
+    assert_int_equal(db->guard_losses, 1);
+}
+
 static void
 what_cannot_be_put_back_is_tried_again(void **state)
 {
@@ -377,6 +393,7 @@ main(void)
         BROKER_TEST(what_is_left_is_swept),
         BROKER_TEST(a_device_with_a_damaged_record_keeps_its_own),
         BROKER_TEST_SAID(is_put_back_each_time),
+        BROKER_TEST_SAID(is_put_back_after_lost_events),
         BROKER_TEST_SAID(what_cannot_be_put_back_is_tried_again),
         BROKER_TEST(follows_its_network),
         BROKER_TEST(follows_its_mac),

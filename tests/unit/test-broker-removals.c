@@ -234,6 +234,27 @@ test_creation_takes_what_ends(void **state)
     }
 }
 
+/* A port without a name gets the MAC that is always its user's, also if another user's port is
+ * leaving with it. */
+static void
+test_generated_mac_after_what_ends(void **state)
+{
+    TestBroker *test = *state;
+    const Caller root = test_caller(0);
+    const uid_t user = 1000;
+    PortRequest request = {.network = (char *)"lan", .name = (char *)"web", .has_mac = TRUE};
+    MacAddress mac;
+    guint done = 0;
+
+    g_array_append_val(test_broker_network(test, "lan")->allow_uids, user);
+    request.mac = mac = test_broker_create(test, user, "lan", NULL)->mac;
+    assert_true(test_broker_delete(test, &root, only_port(test)->id, NULL));
+    create_port(test, &root, &request);
+    assert_true(broker_delete_port(test->broker, &root, "web", NULL, count_done, &done, NULL));
+    assert_memory_equal(&test_broker_create(test, user, "lan", NULL)->mac, &mac, sizeof mac);
+    assert_int_equal(done, 1);
+}
+
 /* Either way round: passthru wants the parent for itself, by whatever name, and nothing goes beside
  * passthru. */
 static void
@@ -327,6 +348,7 @@ main(void)
         BROKER_TEST(test_asked_for_before_thousands),
         BROKER_TEST(test_deletions_go_together),
         BROKER_TEST(test_creation_takes_what_ends),
+        BROKER_TEST(test_generated_mac_after_what_ends),
         BROKER_TEST(test_passthru_after_what_ends),
         BROKER_TEST(test_limit_after_what_ends),
         BROKER_TEST(test_stop_between_batches),

@@ -212,6 +212,25 @@ test_changes(void **state)
 }
 
 static void
+test_addresses(void **state)
+{
+    ClientFixture *fixture = *state;
+    MacvtapRequest *request = new_request(MACVTAP_METHOD_CREATE_PORT, "network", "lan");
+
+    macvtap_request_add_address(request, "192.0.2.1");
+    macvtap_request_add_address(request, "2001:db8::1/64");
+    answer(fixture, GRANT(PORT, "[]", "[]"));
+    assert_int_equal(macvtap_client_call(fixture->client, request), 0);
+    expect_call(fixture, "CreatePort",
+                "{'network':'lan','addresses':['192.0.2.1','2001:db8::1/64']}");
+    macvtap_request_clear_addresses(request);
+    answer(fixture, GRANT(PORT, "[]", "[]"));
+    assert_int_equal(macvtap_client_call(fixture->client, request), 0);
+    expect_call(fixture, "CreatePort", "{'network':'lan'}");
+    macvtap_request_free(request);
+}
+
+static void
 test_each_method(void **state)
 {
     ClientFixture *fixture = *state;
@@ -319,6 +338,7 @@ main(void)
         CLIENT_TEST(test_wrong_texts),
         CLIENT_TEST(test_text_that_is_not_utf_8),
         CLIENT_TEST(test_changes),
+        CLIENT_TEST(test_addresses),
         CLIENT_TEST(test_each_method),
         CLIENT_TEST(test_delete_network_or_all),
         CLIENT_TEST(test_delete_several),

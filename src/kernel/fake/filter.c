@@ -40,6 +40,15 @@ kernel_fake_remove_filters(Kernel *base, int index)
 }
 
 void
+kernel_fake_lose_filters(Kernel *base, int index)
+{
+    FakeLink *link = fake_find(fake_kernel(base), index);
+
+    link->egress = link->ingress = 0;
+    fake_tell_filter(fake_kernel(base), 0, 0);
+}
+
+void
 kernel_fake_filters(Kernel *base, int index, guint32 *ret_egress, guint32 *ret_ingress)
 {
     const FakeLink *link = fake_find(fake_kernel(base), index);
