@@ -43,7 +43,7 @@ def _sample(items, step):
 def _largest_first(items):
     """So that of the processes which take a file at a time none has a long one left at the end."""
     counts = collections.Counter(item.path for item in items)
-    return sorted(items, key=lambda item: -counts[item.path])
+    return sorted(items, key=lambda item: (item.get_closest_marker("slowest") is None, -counts[item.path]))
 
 
 @pytest.hookimpl(trylast=True)  # after -m has had its say

@@ -24,6 +24,6 @@ def test_sample(matrix, name):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", [operation.name for operation in ALL])
-def test_every_system_call(matrix, name, record_property):
-    record_property(matrix.FIGURES, json.dumps(matrix.run(operation(name, ALL))))
+@pytest.mark.parametrize("name, part, parts", FaultMatrix.parameters())
+def test_every_system_call(matrix, name, part, parts, record_property):
+    record_property(matrix.FIGURES, json.dumps(matrix.run(operation(name, ALL), parts, part)))

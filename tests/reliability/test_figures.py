@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 import figures
-from fault_injection import ALL, FaultMatrix, KillMatrix
+from fault_injection import FaultMatrix, KillMatrix
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 SECTIONS = ["kill-matrix", "cni-kills", "fault-matrix", "descriptor-restarts", "storm", "soak", "hostile", "bad-input", "fuzz", "memory", "coverage"]
@@ -33,13 +33,16 @@ def test_unknown_section():
 
 
 @pytest.mark.parametrize("matrix", [KillMatrix, FaultMatrix])
-def test_matrix_is_written_when_all_operations_are_there(matrix, monkeypatch):
+def test_matrix_is_written_when_all_its_parts_are_there(matrix, monkeypatch):
     written = {}
     monkeypatch.setattr(figures, "write", written.__setitem__)
-    rows = [json.dumps([operation.name, 3, 2, 1]) for operation in ALL]
+    parts = [parameter.values[0] for parameter in matrix.parameters()]
+    rows = [json.dumps([name, 3, 2, 1]) for name in parts]
     matrix.write({matrix.FIGURES: rows[1:]}.get)
+    matrix.write({matrix.FIGURES: rows[:-1]}.get)
     assert not written
     matrix.write({matrix.FIGURES: rows}.get)
     text = written[matrix.FIGURES]
-    assert f"| all | {3 * len(ALL)} | {2 * len(ALL)} | {len(ALL)} |" in text
+    assert f"| start | {3 * matrix.START_PARTS} | {2 * matrix.START_PARTS} | {matrix.START_PARTS} |" in text
+    assert f"| all | {3 * len(parts)} | {2 * len(parts)} | {len(parts)} |" in text
     assert text.startswith(matrix.TEXT)

@@ -96,5 +96,6 @@ def test_sample(daemon):
 
 
 @pytest.mark.long
+@pytest.mark.slowest
 def test_soak(daemon):
     figures.write("soak", run(daemon, 1000, 50000, 20))

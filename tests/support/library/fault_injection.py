@@ -13,6 +13,8 @@ import json
 import os
 import re
 
+import pytest
+
 import figures
 import varlink
 from clock import Deadline
@@ -100,8 +102,7 @@ _WORDS = {"EAGAIN": "netlink answer is missing", "ENODEV": "has just been remove
 _HIDES_ERRNO = ("cannot limit system calls|cannot make the state folder|another daemon listens"
                 "|another macvtapd uses this state folder")
 
-# The start first: it takes longest by far, and others run beside it.
-ALL = sorted([*OPERATIONS, *OUTSIDE_OPERATIONS], key=lambda operation: not operation.is_start)
+ALL = [*OPERATIONS, *OUTSIDE_OPERATIONS]
 _START = _operation("start")
 
 
@@ -191,20 +192,38 @@ class Matrix:
             world.close()
 
     @classmethod
+    def _parts(cls, operation):
+        return cls.START_PARTS if operation.is_start else 1
+
+    @classmethod
+    def parameters(cls):
+        """For parametrize("name, part, parts"): each operation. Several processes share them, and the start, which takes
+        longest by far."""
+        found = []
+        for one in ALL:
+            parts = cls._parts(one)
+            for part in range(parts):
+                found.append(pytest.param(one.name, part, parts, id=f"{one.name} {part + 1} of {parts}" if parts > 1 else one.name,
+                                          marks=[pytest.mark.slowest] if parts > 1 else []))
+        return found
+
+    @classmethod
     def write(cls, results):
-        """The figures, of the rows that the tests of all operations have left in results (see results.properties()).
-        Several processes share the operations."""
-        order = [operation.name for operation in ALL]
-        rows = [json.loads(row) for row in results(cls.FIGURES)]
-        if sorted(row[0] for row in rows) != sorted(order):
-            return
-        rows.sort(key=lambda row: order.index(row[0]))
-        total = [sum(row[i] for row in rows) for i in (1, 2, 3)]
+        """The figures, of the rows that the tests of all operations have left in results (see results.properties())."""
+        found = [json.loads(row) for row in results(cls.FIGURES)]
+        rows = []
+        for one in ALL:
+            parts = [row[1:] for row in found if row[0] == one.name]
+            if len(parts) != cls._parts(one):
+                return
+            rows.append((one.name, *map(sum, zip(*parts))))
+        total = map(sum, zip(*(row[1:] for row in rows)))
         figures.write(cls.FIGURES, cls.TEXT + figures.table(cls.HEAD, [*rows, ("all", *total)]))
 
 
 class KillMatrix(Matrix):
     FIGURES = "kill-matrix"
+    START_PARTS = 3
     HEAD = ["operation", "system calls", "killed at", "ports taken over"]
     TEXT = ("macvtapd is killed as it enters each system call of an operation, and started again. What the API says of"
             " the ports is compared with the kernel's devices (name, parent, mode, MAC, MTU, up or down, alias, no IPv6"
@@ -247,6 +266,7 @@ class KillMatrix(Matrix):
 
 class FaultMatrix(Matrix):
     FIGURES = "fault-matrix"
+    START_PARTS = 6
     HEAD = ["operation", "(call, errno) pairs", "that came about", "done all the same"]
     TEXT = ("Each system call of an operation fails with each errno that it may have. Who asked gets what was asked"
             " for or an error of the interface that names the cause, or loses the connection when the call was on that"
@@ -323,7 +343,7 @@ class FaultMatrix(Matrix):
         world = self.world(operation)
         world.begin(operation)
         options = injection(point, f"error={name}")
-        own = None if operation.is_start else world.open_files()
+        own = None if operation.is_start else world.own_sockets()
         warnings = world.daemon.messages().count("warning:")
         if operation.is_start:
             told = self._attempt_start(world, options)

@@ -285,6 +285,22 @@ class World:
                 found.append(os.readlink(f"{folder}/{name}"))
         return found
 
+    def own_sockets(self):
+        """The daemon's, as /proc has them ("socket:[1234]"), without its callers'. One of a caller who has gone may still be
+        open for a moment."""
+        accepted = self._accepted()
+        return {name for name in self.open_files() if name.startswith("socket:") and name not in accepted}
+
+    def _accepted(self):
+        """The connected sockets with a path: each has that of the socket that it was accepted on (net/unix/af_unix.c)."""
+        found = set()
+        with open(f"/proc/{self.daemon.process.pid}/net/unix", encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                fields = line.split()
+                if len(fields) == 8 and fields[5] == "03":
+                    found.add(f"socket:[{fields[6]}]")
+        return found
+
     def descriptors(self):
         """What the daemon has open while this one is its only caller."""
         with self.daemon.connect() as connection:
