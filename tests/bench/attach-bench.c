@@ -30,7 +30,7 @@
 #define BATCH 12
 #define CHUNK 50 /* ports that one request removes */
 
-enum { FLOOR, CREATE, SHELL, ECHO, N_TURNS, APART = N_TURNS, AGAINST, N_WAYS };
+enum { FLOOR, CREATE, SHELL, ECHO, GUARDED_FLOOR, N_TURNS, APART = N_TURNS, AGAINST, N_WAYS };
 
 /* One macvtapd. */
 typedef struct Daemon {
@@ -43,6 +43,7 @@ typedef struct Daemon {
 typedef struct Bench {
     char *macvtapd, *macvtap_helper, *bridge_helper, *against;
     gboolean unguarded;
+    gboolean is_guarded; /* the ports of ours have a guard */
     int rounds;
     Daemon ours;
     Daemon apart, other; /* only if there is something to compare with */
@@ -51,13 +52,20 @@ typedef struct Bench {
     GArray *open; /* descriptors of the batch */
 } Bench;
 
-static const char *const way_names[] = {
-    [FLOOR] = "floor_us", [CREATE] = "create_us", [SHELL] = "shell_us",
-    [ECHO] = "echo_us",   [APART] = "apart_us",   [AGAINST] = "against_us"};
+static const char *const way_names[] = {[FLOOR] = "floor_us",
+                                        [CREATE] = "create_us",
+                                        [SHELL] = "shell_us",
+                                        [ECHO] = "echo_us",
+                                        [GUARDED_FLOOR] = "guarded_floor_us",
+                                        [APART] = "apart_us",
+                                        [AGAINST] = "against_us"};
 G_STATIC_ASSERT(G_N_ELEMENTS(way_names) == N_WAYS);
 
-/* Each way follows each other one as often as any. */
-static const guint8 orders[][N_TURNS] = {{0, 1, 3, 2}, {1, 2, 0, 3}, {2, 3, 1, 0}, {3, 0, 2, 1}};
+/* Within a round each way follows each other one as often as any. */
+static const guint8 orders[][N_TURNS] = {
+    {0, 1, 4, 2, 3}, {1, 2, 0, 3, 4}, {2, 3, 1, 4, 0}, {3, 4, 2, 0, 1}, {4, 0, 3, 1, 2},
+    {3, 2, 4, 1, 0}, {4, 3, 0, 2, 1}, {0, 4, 1, 3, 2}, {1, 0, 2, 4, 3}, {2, 1, 3, 0, 4},
+};
 
 static MacvtapPort *
 create_port(const Daemon *daemon, double *ret_us)
@@ -80,8 +88,8 @@ attach(Bench *bench, guint way, double *ret_us)
 {
     int fd = -1;
 
-    if (way == FLOOR)
-        fd = bare_attach(bench_next_index(), ret_us);
+    if (way == FLOOR || way == GUARDED_FLOOR)
+        fd = bare_attach(bench_next_index(), way == GUARDED_FLOOR, ret_us);
     else if (way == CREATE)
         g_ptr_array_add(bench->ours.made, create_port(&bench->ours, ret_us));
     else if (way == APART)
@@ -169,8 +177,10 @@ time_round(Bench *bench, int round, GArray **samples)
     const guint8 *order = orders[round % G_N_ELEMENTS(orders)];
     gboolean is_even = round % 2 == 0;
 
-    for (guint i = 0; i < N_TURNS; i++)
-        time_way(bench, order[i], samples);
+    for (guint i = 0; i < N_TURNS; i++) {
+        if (order[i] != GUARDED_FLOOR || bench->is_guarded)
+            time_way(bench, order[i], samples);
+    }
     if (!bench->other.client)
         return;
     time_way(bench, is_even ? APART : AGAINST, samples);
@@ -194,19 +204,24 @@ static void
 time_level(Bench *bench, guint n_present)
 {
     GArray *samples[N_WAYS];
-    guint n_ways = bench->other.client ? N_WAYS : N_TURNS;
 
     for (guint i = 0; i < N_WAYS; i++)
         samples[i] = samples_new();
     make_present(bench, n_present);
+    bench->is_guarded = macvtap_port_get_text(bench->ours.present->pdata[0], "guard") != NULL;
     for (int round = 0; round < bench->rounds; round++) {
         time_round(bench, round, samples);
         if ((round + 1) % BATCH == 0 || round + 1 == bench->rounds)
             remove_batch(bench);
     }
-    printf("\"%u\": {", n_present);
-    for (guint i = 0; i < n_ways; i++)
-        samples_print(way_names[i], samples[i], i + 1 < n_ways ? ", " : "},\n ");
+    printf("\"%u\": {\"is_guarded\": %s", n_present, bench->is_guarded ? "true" : "false");
+    for (guint i = 0; i < N_WAYS; i++) {
+        if (samples[i]->len == 0)
+            continue;
+        printf(", ");
+        samples_print(way_names[i], samples[i], "");
+    }
+    printf("},\n ");
     for (guint i = 0; i < N_WAYS; i++)
         g_array_unref(samples[i]);
 }

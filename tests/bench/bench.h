@@ -40,9 +40,9 @@ void bench_enter_namespaces(void);
 GArray *samples_new(void);
 void samples_print(const char *name, GArray *samples, const char *end);
 
-/* bare-netlink.c: what the kernel itself takes, for a link with this index; the end of one link,
- * and of all of BENCH_GROUP. */
-int bare_attach(int index, double *ret_us);
+/* bare-netlink.c: what the kernel itself takes, for a link with this index, also with a program on
+ * each of its two hooks; the end of one link, and of all of BENCH_GROUP. */
+int bare_attach(int index, gboolean has_programs, double *ret_us);
 void bare_delete(int index);
 void bare_delete_group(void);
 

@@ -165,7 +165,7 @@ work(Bench *bench, guint number, int ready)
     char byte;
 
     g_random_set_seed((guint32)getpid() * 2654435761u + (guint32)bench_now());
-    close(bare_attach(bench_next_index(), &us));
+    close(bare_attach(bench_next_index(), FALSE, &us));
     create(client, WORK, TRUE);
     close(bench->go[1]);
     say_ready(ready);
@@ -175,7 +175,7 @@ work(Bench *bench, guint number, int ready)
         gint64 begin;
 
         rest();
-        bare_attach(bench_next_index(), &samples->us[FLOOR][i]);
+        bare_attach(bench_next_index(), FALSE, &samples->us[FLOOR][i]);
         samples->n[FLOOR]++;
         if (g_atomic_int_get(&bench->shared->stop))
             break;
@@ -373,7 +373,7 @@ one_by_one(int n)
 
     for (int i = 0; i < n; i++) {
         indexes[i] = bench_next_index();
-        close(bare_attach(indexes[i], &us));
+        close(bare_attach(indexes[i], FALSE, &us));
     }
     begin = bench_now();
     for (int i = 0; i < n; i++)
