@@ -42,9 +42,8 @@ def _inside(name):
     return f"{INSIDE_BUILD}/{_FOLDERS[name]}/{_FILES.get(name, name)}"
 
 
-def run_under_memcheck():
-    """From now on, program() is what runs the program under valgrind."""
-    os.environ["MACVTAPD_MEMCHECK"] = "1"
+def prepare_memcheck():
+    """Make what program() gives where MACVTAPD_MEMCHECK is 1: it runs the program under valgrind."""
     memcheck.prepare(BUILD, INSIDE_BUILD, {name: _inside(name) for name in _FOLDERS})
 
 

@@ -31,9 +31,8 @@ SOURCE = pathlib.Path(__file__).resolve().parents[3]
 BY_NAME_ONLY = ["long", "memcheck", "coverage"]
 TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", "libvirt", "lab", "systemd",
          "sanitize"]
-# `tests/run long PART...`, in this order; those of LONG_LANE run beside the others.
-LONG = ["idle", "kernel", "reliability", "e2e", "libvirt", "fuzz", "sanitize", "filter", "systemd", "lab", "memcheck", "coverage"]
-LONG_LANE = ["systemd", "lab"]
+# `tests/run long PART...`, in this order, but the lab, which takes as long as all between, beside them.
+LONG = ["idle", "kernel", "reliability", "e2e", "libvirt", "fuzz", "sanitize", "filter", "memcheck", "systemd", "lab", "coverage"]
 PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt", "systemd"}
 # Tiers whose files run in several processes, because a test waits as long as it works. The long tests of e2e have 20 guests at once.
 PROCESSES = {"kernel": 2, "e2e": 2, "libvirt": 2, "long-kernel": 2, "long-libvirt": 2, "long-reliability": 6,
@@ -108,7 +107,7 @@ class Runner:
             shutil.copy(logs / "testlog.junit.xml", self.output / f"{suite}.xml")
         return self._checked(results.meson(logs), status)
 
-    def pytest(self, tier, folder=None, marker=None, name=None, output=None, sample=1):
+    def pytest(self, tier, folder=None, marker=None, name=None, output=None, sample=1, **environment):
         if not list((SOURCE / "tests" / tier).glob("test_*.py")):
             return Counts()
         name = name or tier
@@ -118,7 +117,8 @@ class Runner:
         several = ["-n", str(PROCESSES[name])] if name in PROCESSES and not IN_LAB else []
         status = Step.run("/usr/bin/python3", "-m", "pytest", f"tests/{tier}", "-m", marker, f"--sample={sample}", *several,
                           f"--junitxml={path}", "-o", f"junit_suite_name={name}", "--durations=5", output=output,
-                          MACVTAPD_BUILD=str(folder or self.folder), MACVTAPD_REQUIRE="1", PYTHONUNBUFFERED="1")
+                          MACVTAPD_BUILD=str(folder or self.folder), MACVTAPD_REQUIRE="1", PYTHONUNBUFFERED="1",
+                          **environment)
         if status == 5:  # pytest's word for "nothing was selected"
             return Counts()
         return self._checked(results.junit(path), status)
@@ -254,8 +254,8 @@ class Runner:
         fuzzing.forget(folder)
         self.tier("libfuzzer", lambda: fuzzing.run(folder, seconds))
 
-    def pytest_long(self, name, output=None):
-        return self.pytest(name, marker="long and not idle and not stock", name=f"long-{name}", output=output)
+    def pytest_long(self, name):
+        return self.pytest(name, marker="long and not idle and not stock", name=f"long-{name}")
 
     def long_reliability(self):
         self.tier("long reliability", lambda: self.pytest_long("reliability"))
@@ -271,22 +271,20 @@ class Runner:
         self._keep_figures()
         os.environ.setdefault("LAB_TIMEOUT", "7200")
 
-        machines = {"systemd": lambda log: self.pytest_long("systemd", log),
-                    "lab": lambda log: self.finish_lab(self.start_lab("long", folder="long-lab", output=log), "long-lab")}
+        lab = {"long lab": lambda log: self.finish_lab(self.start_lab("long", folder="long-lab", output=log), "long-lab")}
         others = {"reliability": self.long_reliability, "fuzz": lambda: self.fuzz(FUZZ_LONG),
-                  "sanitize": lambda: self.sanitize(sample=1), "filter": self.strict_filter}
+                  "sanitize": lambda: self.sanitize(sample=1), "filter": self.strict_filter, "memcheck": self.memcheck}
 
         def rest():
-            for part in LONG[1:LONG.index(LONG_LANE[0])]:
+            for part in LONG[1:LONG.index("lab")]:
                 if part in parts:
                     others.get(part, lambda part=part: self.tier(f"long {part}", lambda: self.pytest_long(part)))()
 
         if "idle" in parts:
             self.tier("long idle", lambda: self.pytest("reliability", marker="long and idle", name="long-idle"))
-        self.run_beside({f"long {part}": machines[part] for part in LONG_LANE if part in parts}, rest)
-        for part in "memcheck", "coverage":
-            if part in parts:
-                getattr(self, part)()
+        self.run_beside(lab if "lab" in parts else {}, rest)
+        if "coverage" in parts:
+            self.coverage()
 
     @staticmethod
     def _keep_figures():
@@ -295,11 +293,8 @@ class Runner:
     def memcheck(self):
         self._keep_figures()
         name = "memcheck-kernel"
-        programs.run_under_memcheck()
-        try:
-            self.tier("memcheck kernel", lambda: self.pytest("kernel", name=name, sample=MEMCHECK_SAMPLE))
-        finally:
-            del os.environ["MACVTAPD_MEMCHECK"]
+        programs.prepare_memcheck()
+        self.tier("memcheck kernel", lambda: self.pytest("kernel", name=name, sample=MEMCHECK_SAMPLE, MACVTAPD_MEMCHECK="1"))
         found = memcheck.Findings(self.folder / memcheck.FOLDER / "logs")
         for path, text in found.bad:
             print(f"----- {path}\n{text}", flush=True)
