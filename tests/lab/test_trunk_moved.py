@@ -55,3 +55,23 @@ def test_trunk(daemons, host, station, hosts, kind, restarts):
     assert bool(filters(host)) == (kind == "guest's tags")
     daemon.ctl("port", "delete", "vm")
     assert sorted(host.links()) == ["eth0", "lo", "other0"]
+
+
+def test_device_between_two_tags(daemons, host, station, hosts):
+    """It is neither parent nor trunk."""
+    elsewhere = hosts("elsewhere")
+    daemon = daemons(host)
+    daemon.network("net", text=NETWORKS["two tags"][0])
+    daemon.start()
+    daemon.ctl_json("port", "create", "--network=net", "--name=vm")
+    with daemon.connect() as watcher:
+        watcher.send({"method": "org.macvtapd.Ports.WatchPorts", "more": True})
+        assert watcher.reply() == {"event": "ready"}
+        host.ip("link", "set", "eth0.200", "netns", str(elsewhere.pid))
+        problem = f"the VLAN device of tag 200, which its parent eth0.200.100 is on, {AWAY}"
+        wait_for(watcher, lambda port: problem in port.get("problem", ""))
+        elsewhere.ip("link", "set", "eth0.200", "netns", str(host.pid))
+        host.ip("link", "set", "eth0.200", "up")
+        wait_for(watcher, lambda port: "problem" not in port and port["carrier"])
+    daemon.ctl("port", "delete", "vm")
+    assert sorted(host.links()) == ["eth0", "lo"]
