@@ -41,7 +41,8 @@ def _sample(items, step):
 
 
 def _largest_first(items):
-    """So that of the processes which take a file at a time none has a long one left at the end."""
+    """So that of the processes which take a file at a time none has a long one left at the end. What is marked as
+    slowest comes before all."""
     counts = collections.Counter(item.path for item in items)
     return sorted(items, key=lambda item: (item.get_closest_marker("slowest") is None, -counts[item.path]))
 

@@ -88,8 +88,8 @@ gboolean lower_is_missing(const Port *port);
 /* lower.c: whether the link with this ifindex is the port's parent or trunk. */
 gboolean lower_has(const Port *port, int index);
 
-/* lower.c: whether this link was the port's parent or trunk, or may have been the link between its
- * two tags, whose ifindex nobody keeps. */
+/* lower.c: whether this link was the port's parent or trunk, or may have been the VLAN device
+ * between them, whose ifindex the port does not keep. */
 gboolean lower_may_have(const Port *port, const LinkInfo *removed);
 
 /* lower.c: that a link below the port is in another network namespace; NULL: it is not. Free with

@@ -43,7 +43,7 @@ typedef struct Daemon {
 typedef struct Bench {
     char *macvtapd, *macvtap_helper, *bridge_helper, *against;
     gboolean unguarded;
-    gboolean is_guarded; /* the ports of ours have a guard */
+    gboolean is_guarded; /* our macvtapd guards its ports */
     int rounds;
     Daemon ours;
     Daemon apart, other; /* only if there is something to compare with */

@@ -58,7 +58,7 @@ def test_trunk(daemons, host, station, hosts, kind, restarts):
 
 
 def test_device_between_two_tags(daemons, host, station, hosts):
-    """It is neither parent nor trunk."""
+    """The port keeps the ifindexes of its parent and trunk only."""
     elsewhere = hosts("elsewhere")
     daemon = daemons(host)
     daemon.network("net", text=NETWORKS["two tags"][0])

@@ -315,7 +315,7 @@ trunk_comes_back_after_lost_events(void **state)
     assert_int_equal(only_port(test)->trunk_index, before);
 }
 
-/* The device between the tags is neither parent nor trunk. */
+/* The port keeps the ifindexes of its parent and trunk, not of the VLAN device between them. */
 static void
 outer_vlan_device_goes_and_comes(void **state)
 {

@@ -110,7 +110,8 @@ void kernel_fake_claim(Kernel *kernel, int index, const char *address, const Mac
 void kernel_fake_answer(Kernel *kernel, int index, const char *address, const MacAddress *mac);
 void kernel_fake_hurry_probes(Kernel *kernel);
 
-/* As if an administrator removed the link's filters; lose: the event is lost, which is told. */
+/* As if an administrator removed the link's filters. lose: watchers hear only that events were
+ * lost. */
 void kernel_fake_remove_filters(Kernel *kernel, int index);
 void kernel_fake_lose_filters(Kernel *kernel, int index);
 

@@ -30,21 +30,25 @@ fake_filters_are_attached(Kernel *base, int index, const LinkFilters *filters,
     return TRUE;
 }
 
+static void
+remove_filters(FakeKernel *kernel, int index)
+{
+    FakeLink *link = fake_find(kernel, index);
+
+    link->egress = link->ingress = 0;
+}
+
 void
 kernel_fake_remove_filters(Kernel *base, int index)
 {
-    FakeLink *link = fake_find(fake_kernel(base), index);
-
-    link->egress = link->ingress = 0;
+    remove_filters(fake_kernel(base), index);
     fake_tell_filter(fake_kernel(base), index, 0);
 }
 
 void
 kernel_fake_lose_filters(Kernel *base, int index)
 {
-    FakeLink *link = fake_find(fake_kernel(base), index);
-
-    link->egress = link->ingress = 0;
+    remove_filters(fake_kernel(base), index);
     fake_tell_filter(fake_kernel(base), 0, 0);
 }
 

@@ -286,13 +286,14 @@ class World:
         return found
 
     def own_sockets(self):
-        """The daemon's, as /proc has them ("socket:[1234]"), without its callers'. One of a caller who has gone may still be
-        open for a moment."""
+        """The daemon's sockets, as /proc has them ("socket:[1234]"), except its connections to callers: it may take a
+        moment to close one whose caller has gone."""
         accepted = self._accepted()
         return {name for name in self.open_files() if name.startswith("socket:") and name not in accepted}
 
     def _accepted(self):
-        """The connected sockets with a path: each has that of the socket that it was accepted on (net/unix/af_unix.c)."""
+        """The daemon's connections to callers: a connected socket has a path if it was accepted, that of the listening
+        socket (unix_stream_connect() in the kernel's net/unix/af_unix.c)."""
         found = set()
         with open(f"/proc/{self.daemon.process.pid}/net/unix", encoding="utf-8", errors="replace") as stream:
             for line in stream:
