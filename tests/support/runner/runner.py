@@ -269,7 +269,7 @@ class Runner:
             self.tier("long lab", lambda: self.pytest(LAB_ONLY, marker="long", name="long-lab"))
             return
         self._keep_figures()
-        os.environ.setdefault("LAB_TIMEOUT", "7200")
+        os.environ.setdefault("LAB_TIMEOUT", "10800")
 
         lab = {"long lab": lambda log: self.finish_lab(self.start_lab("long", folder="long-lab", output=log), "long-lab")}
         others = {"reliability": self.long_reliability, "fuzz": lambda: self.fuzz(FUZZ_LONG),
