@@ -175,8 +175,12 @@ class Matrix:
         problems += world.end()
         problems += differences(world.clean, world.state())
         if problems:
-            self._worlds.pop(operation.own_dev).close()
+            self.give_up(operation)
         return problems
+
+    def give_up(self, operation):
+        """The operation's world is not as it was; the next round has another one."""
+        self._worlds.pop(operation.own_dev).close()
 
     @staticmethod
     def row(operation, outcomes):
@@ -366,6 +370,7 @@ class FaultMatrix(Matrix):
             world.daemon.restart()
         if not problems and world.descriptors() != world.clean_descriptors:
             problems.append(f"descriptors were {world.clean_descriptors} and are {world.descriptors()}")
+            self.give_up(operation)
         for problem in problems:
             print(f"{operation.name}: {name} from {point}: {problem}", flush=True)  # what a killed run has seen
         return bool(hit), told is None, [f"{name} from {point}: {problem}" for problem in problems]

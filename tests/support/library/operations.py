@@ -292,14 +292,16 @@ class World:
         return {name for name in self.open_files() if name.startswith("socket:") and name not in accepted}
 
     def _accepted(self):
-        """The daemon's connections to callers: a connected socket has a path if it was accepted, that of the listening
-        socket (unix_stream_connect() in the kernel's net/unix/af_unix.c)."""
+        """The daemon's connections to callers, and what others have accepted. A connected socket has a path if it was
+        accepted, that of the listening socket; it belongs to the network namespace of who has connected, which is ours or
+        the hook's (unix_stream_connect() in the kernel's net/unix/af_unix.c)."""
         found = set()
-        with open(f"/proc/{self.daemon.process.pid}/net/unix", encoding="utf-8", errors="replace") as stream:
-            for line in stream:
-                fields = line.split()
-                if len(fields) == 8 and fields[5] == "03":
-                    found.add(f"socket:[{fields[6]}]")
+        for pid in os.getpid(), self.daemon.process.pid:
+            with open(f"/proc/{pid}/net/unix", encoding="utf-8", errors="replace") as stream:
+                for line in stream:
+                    fields = line.split()
+                    if len(fields) == 8 and fields[5] == "03":
+                        found.add(f"socket:[{fields[6]}]")
         return found
 
     def descriptors(self):
