@@ -33,6 +33,8 @@ def test_grant_whose_caller_has_gone(daemon):
             connection.send({"method": "org.macvtapd.Ports.CreatePort", "parameters": {
                 "network": "lan", "name": f"of-{holder['type']}", "holder": holder, "openDescriptors": False}})
     daemon.process.send_signal(signal.SIGCONT)
+    for kind in "none", "process":
+        daemon.wait_trail(f"port of-{kind} ended on ")
     assert daemon.settle() == []
     ends = end_lines(daemon)
     assert len(ends) == 2 and all(line.endswith(": its caller was gone before the reply") for line in ends)
