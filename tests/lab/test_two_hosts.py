@@ -2,6 +2,7 @@
 """Two hosts with a bond each on one switch, two guests on each: one segment, everybody reaches everybody."""
 import contextlib
 import itertools
+import typing
 
 import pytest
 
@@ -38,11 +39,17 @@ def racks():
         yield made
 
 
+class Member(typing.NamedTuple):
+    """What `network show` has to tell of a guest."""
+    name: str
+    address: str
+
+
 class TapGuest:
     """What of a guest matters here: its end of a tap."""
 
     def __init__(self, daemon, name):
-        self.daemon, self.name = daemon, name
+        self.daemon, self.name, self.address = daemon, name, "-"
         with daemon.connect() as connection:
             reply = connection.ports("CreatePort", network="lan", name=name, holder={"type": "none"}, vhost="off")
             (descriptor,) = connection.take_descriptors()
@@ -61,13 +68,14 @@ def check_members(daemon, guests):
     text = daemon.ctl("network", "show", "lan").stdout
     heading, *rows = text.partition("PORT ")[2].splitlines()
     assert heading.split() == ["MAC", "ADDRESS", "PARENT", "INTERFACE", "STATE", "RECEIVED", "SENT"]
+    addresses = {member.name: member.address for member in guests}
     members = {row.split()[0]: row.split() for row in rows}
     listed = {port["name"]: port for port in daemon.ports()}
-    assert set(members) == set(listed) == {member.name for member in guests}
+    assert set(members) == set(listed) == set(addresses)
     for name, (_, mac, address, parent, interface, state, received, sent) in members.items():
         port = listed[name]
         assert (mac, address, parent, interface, state) == \
-            (port["macAddress"], "-", "bond0.100", port["interfaceName"], "active")
+            (port["macAddress"], addresses[name], "bond0.100", port["interfaceName"], "active")
         assert int(received) > 0 and int(sent) > 0, text
 
 
@@ -107,13 +115,8 @@ def test_real_guests(racks, guests):
             if other != name:
                 one.wait_ping(address)
     for number, daemon in enumerate(racks):
-        check_members(daemon, [Named(name) for name in list(addresses)[2 * number:2 * number + 2]])
+        check_members(daemon, [Member(*one) for one in list(addresses.items())[2 * number:2 * number + 2]])
     for one in running.values():
         one.kill()
     for daemon in racks:
         assert daemon.settle() == []
-
-
-class Named:
-    def __init__(self, name):
-        self.name = name

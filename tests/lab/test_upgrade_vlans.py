@@ -2,11 +2,8 @@
 """A daemon of an earlier build and this one take over each other's ports on VLAN devices."""
 import pytest
 
-from previous import previous_daemon
+from previous import BEFORE_FIELDS, previous_daemon, run_next
 from programs import program
-
-# The last one before records were loops over the table of fields.
-BASELINE = "6d8d991"
 
 
 def look(daemon, host):
@@ -18,19 +15,18 @@ def look(daemon, host):
 @pytest.mark.parametrize("begins", ["older", "newer"])
 def test_vlan_devices_stay(daemons, host, station, begins):
     daemon = daemons(host)
-    builds = [previous_daemon(BASELINE), program("macvtapd")]
-    if begins == "newer":
-        builds.reverse()
+    older, newer = previous_daemon(BEFORE_FIELDS), program("macvtapd")
+    first, *others = [older, newer, older, newer][begins == "newer":]
     daemon.network("tagged", text="[Network]\nParent=eth0\nMode=bridge\nVLAN=100\n")
     daemon.network("twice", text="[Network]\nParent=eth0\nMode=vepa\nVLAN=200.100\n")
-    daemon.program = builds[0]
+    run_next(daemon, first)
     daemon.start()
     for network in ("tagged", "twice", "parent=eth0,mode=private,vlan=7"):
         daemon.ctl("port", "create", "--network", network)
     before = look(daemon, host)
-    for build in (builds[1], builds[0], builds[1]):
+    for build in others:
         daemon.stop()
-        daemon.program = build
+        run_next(daemon, build)
         daemon.start()
         assert look(daemon, host) == before
     for port in daemon.ports():

@@ -7,14 +7,11 @@ import subprocess
 import pytest
 
 from frames import PacketSocket, Tap, frame
-from previous import previous_daemon
+from previous import BEFORE_FIELDS, WITHOUT_DESCRIPTORS, knows_guard, previous_daemon, run_next
 from programs import program
 
 # What the daemon sees rather than keeps, and what the older ones do not tell.
 SEEN = {"state", "linkUp", "carrier", "openQueues", "statistics", "wantedMtu"}
-
-# The last one whose ports hung on a process by default, and the last one before records were loops over the table of fields.
-WITHOUT_DESCRIPTORS, BEFORE_FIELDS = "fd0da01", "6d8d991"
 
 
 @pytest.fixture(scope="module", params=[None, pytest.param(WITHOUT_DESCRIPTORS, marks=pytest.mark.long),
@@ -30,19 +27,6 @@ def knows_descriptors(previous):
     return f"/{WITHOUT_DESCRIPTORS}/" not in previous
 
 
-def knows_guard(path):
-    return not any(f"/{commit}/" in path for commit in (WITHOUT_DESCRIPTORS, BEFORE_FIELDS))
-
-
-def run_next(daemon, path):
-    """This build is the next to run."""
-    daemon.program = path
-    for file in (daemon.config / "networks.d").iterdir():
-        text = file.read_text(encoding="utf-8").replace(GUARD, "")
-        file.write_text(text + GUARD if knows_guard(path) else text, encoding="utf-8")
-
-
-GUARD = "[Guard]\nAllow=other\n"  # which lets the frames of these tests pass
 # Networks beside lan: the parent, the mode and the rest of the file.
 NETWORKS = {"vepa": ("eth0", "vepa", ""), "private": ("eth0", "private", ""),
             "source": ("eth0", "source", "Sources=52:54:00:00:00:01\n"), "passthru": ("eth1", "passthru", ""),
