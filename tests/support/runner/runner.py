@@ -31,7 +31,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[3]
 BY_NAME_ONLY = ["long", "memcheck", "coverage"]
 TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", "libvirt", "lab", "systemd",
          "sanitize"]
-# `tests/run long PART...`, in this order, but the lab, which takes as long as all between, beside them.
+# `tests/run long PART...`, in this order, but the lab, which takes as long as all others after the first, beside them.
 LONG = ["idle", "kernel", "reliability", "e2e", "libvirt", "fuzz", "sanitize", "filter", "memcheck", "systemd", "lab", "coverage"]
 PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt", "systemd"}
 # Tiers whose files run in several processes, because a test waits as long as it works. The long tests of e2e have 20 guests at once.
@@ -40,7 +40,7 @@ PROCESSES = {"kernel": 2, "e2e": 2, "libvirt": 2, "long-kernel": 2, "long-libvir
 LAB_ONLY = "lab"  # both the tier that starts the lab and, inside it, the tests of tests/lab
 FUZZ_SAMPLE, FUZZ_LONG = 2, 30  # seconds of each target under libFuzzer
 # Of the kernel tier, where it is slow: each Nth test of a file stands for its neighbours.
-LAB_SAMPLE, MEMCHECK_SAMPLE = 4, 6
+LAB_SAMPLE, MEMCHECK_SAMPLE = 6, 6
 IN_LAB = os.environ.get("MACVTAPD_LAB") == "1"
 
 
@@ -271,20 +271,19 @@ class Runner:
         self._keep_figures()
         os.environ.setdefault("LAB_TIMEOUT", "10800")
 
-        lab = {"long lab": lambda log: self.finish_lab(self.start_lab("long", folder="long-lab", output=log), "long-lab")}
+        lane = {"long lab": lambda log: self.finish_lab(self.start_lab("long", folder="long-lab", output=log), "long-lab")}
         others = {"reliability": self.long_reliability, "fuzz": lambda: self.fuzz(FUZZ_LONG),
-                  "sanitize": lambda: self.sanitize(sample=1), "filter": self.strict_filter, "memcheck": self.memcheck}
+                  "sanitize": lambda: self.sanitize(sample=1), "filter": self.strict_filter, "memcheck": self.memcheck,
+                  "coverage": self.coverage}
 
         def rest():
-            for part in LONG[1:LONG.index("lab")]:
-                if part in parts:
+            for part in LONG[1:]:
+                if part in parts and part != LAB_ONLY:
                     others.get(part, lambda part=part: self.tier(f"long {part}", lambda: self.pytest_long(part)))()
 
         if "idle" in parts:
             self.tier("long idle", lambda: self.pytest("reliability", marker="long and idle", name="long-idle"))
-        self.run_beside(lab if "lab" in parts else {}, rest)
-        if "coverage" in parts:
-            self.coverage()
+        self.run_beside(lane if LAB_ONLY in parts else {}, rest)
 
     @staticmethod
     def _keep_figures():
@@ -310,24 +309,24 @@ class Runner:
             self.rows.append(("coverage build", 0.0, Counts(failed=1)))
             return
         tiers = [name for name in TIERS if name not in ("fuzz", "sanitize", "systemd", LAB_ONLY)]
-        ordinary, self.folder = self.folder, folder
+        measured = Runner(folder, self.output)
+        measured.rows = self.rows
         umask, environment = os.umask(0), dict(os.environ)
         written = coverage.prepare(folder)
 
         def rest():
-            self.tier("coverage fuzz", lambda: self.meson("fuzz"))
+            measured.tier("coverage fuzz", lambda: measured.meson("fuzz"))
             for name in tiers:
-                self.run(name)
+                measured.run(name)
 
         try:
-            self.run_beside({"coverage lab": lambda log: self.lab("coverage-lab", log)}, rest)
+            measured.run_beside({"coverage lab": lambda log: measured.lab("coverage-lab", log)}, rest)
             files = coverage.collect(SOURCE, folder, written, self.output / "coverage-lab")
         finally:
             shutil.rmtree(written)
             os.umask(umask)
             os.environ.clear()
             os.environ.update(environment)
-            self.folder = ordinary
         report = coverage.Report(files)
         (self.output / "coverage.txt").write_text(report.details(), encoding="utf-8")
         print(f"lines that no tier runs: {self.output / 'coverage.txt'}")
