@@ -30,6 +30,9 @@ def hand_in(listener):
                           ' export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"', "bash"]
 
 
+GUARD = "[Guard]\nAllow=other\n"  # which lets frames.frame() pass
+
+
 class Ended(AssertionError):
     """macvtapd ended before it said that it is ready; status is its exit status, text what it said."""
 
@@ -73,7 +76,7 @@ class Daemon:
                 text += "[Access]\n" + "".join(f"{key}={value}\n" for key, value in access.items())
         path = self.config / "networks.d" / f"{name}.network"
         if "[Guard]" not in text:
-            text = text.rstrip("\n") + "\n[Guard]\nAllow=other\n"
+            text = text.rstrip("\n") + "\n" + GUARD
         path.write_text(text, encoding="utf-8")
         return path
 

@@ -179,7 +179,7 @@ class Matrix:
         return problems
 
     def give_up(self, operation):
-        """The operation's world is not as it was; the next round has another one."""
+        """Close the operation's world, which is not as it was; the next round makes another."""
         self._worlds.pop(operation.own_dev).close()
 
     @staticmethod

@@ -292,9 +292,9 @@ class World:
         return {name for name in self.open_files() if name.startswith("socket:") and name not in accepted}
 
     def _accepted(self):
-        """The daemon's connections to callers, and what others have accepted. A connected socket has a path if it was
-        accepted, that of the listening socket; it belongs to the network namespace of who has connected, which is ours or
-        the hook's (unix_stream_connect() in the kernel's net/unix/af_unix.c)."""
+        """The sockets that accept(2) has returned. They alone are connected and have a path, the listening socket's; the
+        kernel lists them in the caller's network namespace, here the test's or the host's (net/unix/af_unix.c,
+        unix_stream_connect())."""
         found = set()
         for pid in os.getpid(), self.daemon.process.pid:
             with open(f"/proc/{pid}/net/unix", encoding="utf-8", errors="replace") as stream:

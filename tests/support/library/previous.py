@@ -8,22 +8,22 @@ import tempfile
 
 import pytest
 
+from daemon import GUARD
 from programs import BUILD, INSIDE_BUILD, SOURCE
 
 SOURCES = ["src", "vhost", "meson.build"]
 
 # The last one whose ports hung on a process by default, and the last one before records were loops over the table of fields.
 WITHOUT_DESCRIPTORS, BEFORE_FIELDS = "fd0da01", "6d8d991"
-GUARD = "[Guard]\nAllow=other\n"  # which lets frames.frame() pass
 
 
 def knows_guard(path):
-    """Whether the build at previous_daemon()'s path knows the section of a network file."""
+    """Whether the build at previous_daemon()'s path reads network files with a [Guard] section."""
     return not any(f"/{commit}/" in path for commit in (WITHOUT_DESCRIPTORS, BEFORE_FIELDS))
 
 
 def run_next(daemon, path):
-    """This build is the next to run; its network files have nothing that it cannot know."""
+    """The daemon's next start runs the build at path, with network files that this build can read."""
     daemon.program = path
     for file in (daemon.config / "networks.d").iterdir():
         text = file.read_text(encoding="utf-8").replace(GUARD, "")

@@ -31,7 +31,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[3]
 BY_NAME_ONLY = ["long", "memcheck", "coverage"]
 TIERS = ["unit", "contract", "fuzz", "kernel", "reliability", "interop", "e2e", "libvirt", "lab", "systemd",
          "sanitize"]
-# `tests/run long PART...`, in this order, but the lab, which takes as long as all others after the first, beside them.
+# `tests/run long PART...` runs them in this order, except the lab, which runs beside all others but the first.
 LONG = ["idle", "kernel", "reliability", "e2e", "libvirt", "fuzz", "sanitize", "filter", "memcheck", "systemd", "lab", "coverage"]
 PYTEST = {"kernel", "reliability", "interop", "e2e", "libvirt", "systemd"}
 # Tiers whose files run in several processes, because a test waits as long as it works. The long tests of e2e have 20 guests at once.
